@@ -1,0 +1,150 @@
+//! Makes what leaves the server: token pairs and session cookies, from a committed session
+//! and nothing else.
+
+use crate::change::{Committed, Granted};
+use crate::error::IssueError;
+use crate::id::TokenId;
+use crate::name::{Audience, Issuer};
+use crate::policy::Policy;
+use crate::refresh_token::{RefreshKeyRing, RefreshToken};
+use crate::ring::KeyRing;
+use crate::scope::Scope;
+use crate::secret::Entropy;
+use crate::session::{Session, Transport};
+use crate::session_token::SessionToken;
+use crate::sign::{AccessGrant, AccessToken};
+use crate::time::UnixTime;
+
+/// Issues credentials in one name, with one set of keys, under one policy.
+#[derive(Clone, Debug)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "an issuer has to be given all of it"
+)]
+pub struct TokenIssuer {
+    /// The `iss` of every token.
+    pub issuer: Issuer,
+    /// The `aud` of every token.
+    pub audience: Audience,
+    /// Signs access tokens.
+    pub access_keys: KeyRing,
+    /// Signs and derives refresh tokens.
+    pub refresh_keys: RefreshKeyRing,
+    /// Lifetimes and tolerances.
+    pub policy: Policy,
+}
+
+impl TokenIssuer {
+    /// Makes the credentials of a session, as its transport wants them.
+    ///
+    /// `now` becomes the `iat` of the access token and `scope` its scope, usually the
+    /// session's. The refresh token depends on the row alone: the same row gives the same
+    /// token.
+    ///
+    /// # Errors
+    /// [`IssueError`] where a key is missing or the signature fails. The session is
+    /// committed all the same; the client asks again and gets the same refresh token.
+    pub fn issue(
+        &self,
+        granted: &Granted,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy,
+    ) -> Result<Credentials, IssueError> {
+        let session = granted.session();
+        match session.transport {
+            Transport::Session => Ok(Credentials::Session(SessionToken::new(granted))),
+            Transport::Cookie | Transport::Header => {
+                let refresh_token = self.refresh_keys.sign(
+                    session,
+                    granted.secret(),
+                    &self.issuer,
+                    &self.audience,
+                )?;
+                Ok(Credentials::Tokens(TokenPair {
+                    access_expires_at: self.policy.access_expires_at(session, now),
+                    access_token: self.access_token(session, scope, now, entropy)?,
+                    refresh_token,
+                }))
+            }
+        }
+    }
+
+    fn access_token(
+        &self,
+        session: &Committed<Session>,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy,
+    ) -> Result<AccessToken, IssueError> {
+        let grant = AccessGrant {
+            issuer: &self.issuer,
+            audience: &self.audience,
+            subject: &session.subject,
+            client_id: &session.client_id,
+            session_id: session.id,
+            scope,
+            auth_time: session.authentication.time,
+            acr: session.authentication.acr.as_deref(),
+            amr: &session.authentication.amr,
+            custom: &session.claims,
+            issued_at: now,
+            expires_at: self.policy.access_expires_at(session, now),
+            id: TokenId::new(entropy),
+        };
+        Ok(self.access_keys.sign_access(&grant)?)
+    }
+}
+
+/// What a client is given for a session.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "tokens or a session cookie, by the transport"
+)]
+pub enum Credentials {
+    /// An opaque cookie.
+    Session(SessionToken),
+    /// Two tokens.
+    Tokens(TokenPair),
+}
+
+/// An access token and a refresh token, made from a committed session.
+///
+/// Nothing else makes one:
+///
+/// ```compile_fail,E0451
+/// # use token_core::issue::TokenPair;
+/// # fn f(pair: TokenPair, other: TokenPair) -> TokenPair {
+/// TokenPair { refresh_token: other.refresh_token, ..pair }
+/// # }
+/// ```
+/// ```compile_fail,E0308
+/// # use token_core::{issue::{Credentials, TokenIssuer}, secret::Entropy, Session, UnixTime};
+/// # fn f(issuer: TokenIssuer, session: Session, now: UnixTime, entropy: Entropy) {
+/// let pair = issuer.issue(&session, &session.scope, now, entropy);
+/// # }
+/// ```
+#[derive(Debug)]
+pub struct TokenPair {
+    access_token: AccessToken,
+    access_expires_at: UnixTime,
+    refresh_token: RefreshToken,
+}
+
+impl TokenPair {
+    /// The short-lived token that is sent with each request.
+    pub const fn access_token(&self) -> &AccessToken {
+        &self.access_token
+    }
+
+    /// When the access token expires, exclusive.
+    pub const fn access_expires_at(&self) -> UnixTime {
+        self.access_expires_at
+    }
+
+    /// The token that buys the next pair.
+    pub const fn refresh_token(&self) -> &RefreshToken {
+        &self.refresh_token
+    }
+}

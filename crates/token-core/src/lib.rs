@@ -1,0 +1,113 @@
+//! Sessions and JSON Web Tokens for web back ends: the pure core.
+//!
+//! It decides, and does nothing: no async, no clock, no source of entropy, no HTTP, no I/O. Time
+//! and random bytes come in as arguments, and every rule is a function from values to a value.
+//!
+//! - Who is calling? [`verify`]: an [`UntrustedToken`] becomes a [`VerifiedToken`], or not.
+//! - Who stays logged in? [`refresh`]: open a session, decide what a credential means, close it.
+//! - What must a store do? [`change`]: the writes, their conditions, and the proof of a write.
+//! - What leaves the server? [`issue`]: credentials, from a committed session and nothing else.
+//! - With which keys? [`key`] and [`ring`] for access tokens, [`refresh_token`] for the others.
+//!
+//! Most applications want `token-store` (the driver) and an adapter for their framework, and
+//! meet the types of this crate there. Read `docs/rotation.md` for the idea.
+//!
+//! ```
+//! use std::time::Duration;
+//! use token_core::change::{Change, Committed};
+//! use token_core::id::BucketKey;
+//! use token_core::issue::{Credentials, TokenIssuer};
+//! use token_core::refresh::{self, Login};
+//! use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
+//! use token_core::secret::Entropy;
+//! use token_core::session::{Authentication, Device, Epoch, Transport};
+//! use token_core::*;
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # fn random() -> Entropy { static N: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(1);
+//! #     Entropy::new([N.fetch_add(1, std::sync::atomic::Ordering::Relaxed); 64]) }
+//! let now = UnixTime::from_secs(1_700_000_000)?;
+//! let issuer = TokenIssuer {
+//!     issuer: Issuer::new("https://id.example")?,
+//!     audience: Audience::new("https://api.example")?,
+//!     access_keys: KeyRing::new(SigningKey::generate(Algorithm::EdDSA, random())?),
+//!     refresh_keys: RefreshKeyRing::new(RefreshKey::new(KeyId::new("r1")?, &[7; 32])?),
+//!     policy: Policy::default(),
+//! };
+//! let TokenIssuer { policy, refresh_keys: keys, .. } = &issuer;
+//!
+//! // A login: the store inserts the row, and only then are there tokens.
+//! let login = Login {
+//!     subject: Subject::new("alice")?,
+//!     epoch: Epoch::default(),
+//!     client_id: ClientId::new("web")?,
+//!     transport: Transport::Header,
+//!     scope: "notes:read".parse()?,
+//!     authentication: Authentication::password(now),
+//!     remember: false,
+//!     claims: CustomClaims::default(),
+//!     device: Device::default(),
+//! };
+//! let bucket = BucketKey::new(&[1; 32]).bucket(&login.subject);
+//! let pending = refresh::open(login, bucket, policy, keys, now, random());
+//! let row = pending.session().clone(); // the store's
+//! let granted = pending.committed(Committed::assertion(row.clone()))?;
+//! let Credentials::Tokens(pair) = issuer.issue(&granted, &row.scope, now, random())? else {
+//!     unreachable!("the transport is `header`");
+//! };
+//!
+//! // A request: public keys are enough.
+//! let verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
+//!     .keys(&issuer.access_keys)
+//!     .build()?;
+//! let token = UntrustedToken::parse(pair.access_token().secret())?;
+//! let verified: VerifiedToken = verifier.verify(token, now)?;
+//! assert_eq!(verified.claims().subject.as_str(), "alice");
+//!
+//! // A refresh: one conditional write, from the token alone.
+//! let later = now + Duration::from_secs(240);
+//! let text = pair.refresh_token().secret();
+//! let claims = keys.verify(text, &issuer.issuer, &issuer.audience)?;
+//! let pending = refresh::attempt(&claims, policy, keys, later, random())?;
+//! let written = Change::Rotate(pending.rotation().clone()).apply(&row).expect("the row matches");
+//! let next = pending.committed(Committed::assertion(written))?;
+//! assert_eq!(next.session().generation.as_u64(), 1);
+//! # Ok(()) }
+//! ```
+
+pub mod change;
+pub mod claims;
+pub mod decision;
+pub mod denial;
+pub mod error;
+mod header;
+pub mod id;
+pub mod issue;
+pub mod json;
+pub mod jws;
+pub mod key;
+pub mod name;
+pub mod policy;
+pub mod refresh;
+pub mod refresh_token;
+pub mod revocation;
+pub mod ring;
+pub mod scope;
+pub mod secret;
+pub mod session;
+pub mod session_token;
+pub mod sign;
+pub mod time;
+pub mod verify;
+
+pub use claims::{AccessClaims, CustomClaims, NoClaims};
+pub use id::SessionId;
+pub use key::{Algorithm, SigningKey, VerifyingKey};
+pub use name::{Audience, ClientId, Issuer, KeyId, Subject};
+pub use policy::Policy;
+pub use ring::KeyRing;
+pub use scope::Scope;
+pub use session::Session;
+pub use sign::AccessToken;
+pub use time::UnixTime;
+pub use verify::{UntrustedToken, VerifiedToken, Verifier, VerifyError};

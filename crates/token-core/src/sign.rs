@@ -1,0 +1,265 @@
+//! Access tokens as they are issued ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)).
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::claims::CustomClaims;
+use crate::id::{SessionId, TokenId};
+use crate::jws::{MAX_LENGTH, MAX_SIGNATURE};
+use crate::key::VerifyingKey;
+use crate::name::{Audience, ClientId, Issuer, Subject};
+use crate::ring::KeyRing;
+use crate::scope::Scope;
+use crate::time::UnixTime;
+
+/// The `typ` of an access token ([RFC 9068 section 2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)).
+pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
+
+/// An access token in compact form. It is a credential: redacted in `Debug`, wiped when dropped,
+/// and read through [`Self::secret`] alone.
+///
+/// ```compile_fail,E0277
+/// fn answer(token: &token_core::AccessToken) -> String {
+///     serde_json::to_string(token).unwrap()
+/// }
+/// ```
+/// ```compile_fail,E0277
+/// fn log(token: &token_core::AccessToken) {
+///     println!("{token}");
+/// }
+/// ```
+#[derive(Clone)]
+pub struct AccessToken(Zeroizing<String>);
+
+impl AccessToken {
+    /// The text for the client. Handle with care.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for AccessToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AccessToken([redacted])")
+    }
+}
+
+/// A token that could not be made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// aws-lc refused to sign, for lack of memory for instance.
+    #[error("the signature could not be made")]
+    Key,
+    /// The token would be refused for its length.
+    #[error(
+        "the token has {length} bytes, and at most {MAX_LENGTH} are accepted; use fewer claims"
+    )]
+    TooLong {
+        /// Its length, in bytes.
+        length: usize,
+    },
+}
+
+/// What an access token says.
+pub(crate) struct AccessGrant<'a> {
+    pub(crate) issuer: &'a Issuer,
+    pub(crate) audience: &'a Audience,
+    pub(crate) subject: &'a Subject,
+    pub(crate) client_id: &'a ClientId,
+    pub(crate) session_id: SessionId,
+    pub(crate) scope: &'a Scope,
+    pub(crate) auth_time: UnixTime,
+    pub(crate) acr: Option<&'a str>,
+    pub(crate) amr: &'a [Box<str>],
+    pub(crate) custom: &'a CustomClaims,
+    pub(crate) issued_at: UnixTime,
+    pub(crate) expires_at: UnixTime,
+    pub(crate) id: TokenId,
+}
+
+impl KeyRing {
+    /// Signs an access token with the current key.
+    pub(crate) fn sign_access(&self, grant: &AccessGrant<'_>) -> Result<AccessToken, SignError> {
+        let claims = grant.to_json();
+        let key = self.current();
+        let signature_length = key.verifying_key().signature_length();
+        let length = self.header().len() + encoded(claims.len()) + encoded(signature_length) + 2;
+        if length > MAX_LENGTH {
+            return Err(SignError::TooLong { length });
+        }
+        let mut token = Zeroizing::new(String::with_capacity(length));
+        token.push_str(self.header());
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        let mut signature = [0; MAX_SIGNATURE];
+        let length = key.sign(token.as_bytes(), &mut signature)?;
+        token.push('.');
+        URL_SAFE_NO_PAD.encode_string(signature.get(..length).unwrap_or_default(), &mut token);
+        Ok(AccessToken(token))
+    }
+}
+
+impl AccessGrant<'_> {
+    /// The claims of [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2), then the application's own.
+    fn to_json(&self) -> Vec<u8> {
+        let mut json = Object(Vec::with_capacity(512 + self.custom.as_str().len()));
+        json.text("iss", self.issuer.as_str());
+        json.text("aud", self.audience.as_str());
+        json.text("sub", self.subject.as_str());
+        json.text("client_id", self.client_id.as_str());
+        json.text("sid", &self.session_id.to_string());
+        json.text("jti", &self.id.to_string());
+        json.number("iat", self.issued_at.as_secs());
+        json.number("exp", self.expires_at.as_secs());
+        json.number("auth_time", self.auth_time.as_secs());
+        // > If an authorization request includes a scope parameter, the corresponding issued JWT
+        // > access token SHOULD include a "scope" claim as defined in Section 4.2 of [RFC8693].
+        // RFC 9068 section 2.2.3
+        if !self.scope.is_empty() {
+            json.text("scope", self.scope.as_str());
+        }
+        if let Some(acr) = self.acr {
+            json.text("acr", acr);
+        }
+        if !self.amr.is_empty() {
+            json.value("amr", self.amr);
+        }
+        json.finish(self.custom)
+    }
+}
+
+/// The header of every access token of a key, encoded.
+pub(crate) fn encoded_header(key: &VerifyingKey) -> String {
+    // Neither needs an escape: both were checked when they were made.
+    let (algorithm, id) = (key.algorithm(), key.id().as_str());
+    URL_SAFE_NO_PAD.encode(format!(
+        r#"{{"alg":"{algorithm}","kid":"{id}","typ":"{ACCESS_TOKEN}"}}"#
+    ))
+}
+
+/// The length of so many bytes in base64url.
+fn encoded(bytes: usize) -> usize {
+    (bytes * 4).div_ceil(3)
+}
+
+/// A JSON object while it is written.
+struct Object(Vec<u8>);
+
+impl Object {
+    fn value(&mut self, name: &str, value: &(impl serde::Serialize + ?Sized)) {
+        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
+        self.0.push(b'"');
+        self.0.extend_from_slice(name.as_bytes());
+        self.0.extend_from_slice(b"\":");
+        serde_json::to_writer(&mut self.0, value).expect("texts and numbers are always JSON");
+    }
+
+    fn text(&mut self, name: &str, text: &str) {
+        self.value(name, text);
+    }
+
+    fn number(&mut self, name: &str, number: u64) {
+        self.value(name, &number);
+    }
+
+    /// Closes it with the members of `custom`, whose names are none of those before.
+    fn finish(mut self, custom: &CustomClaims) -> Vec<u8> {
+        if !custom.is_empty() {
+            self.0.push(b',');
+            self.0.extend_from_slice(custom.members().as_bytes());
+        }
+        self.0.push(b'}');
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::key::{Algorithm, SigningKey, testing};
+    use crate::secret::Entropy;
+    use crate::verify::{ClaimsBuffer, UntrustedToken, Verifier};
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Profile<'a> {
+        #[serde(borrow)]
+        name: &'a str,
+    }
+
+    #[test]
+    fn what_is_signed_is_what_is_verified_with_every_algorithm() {
+        let now = UnixTime::from_secs(1_700_000_000).unwrap();
+        let issuer = Issuer::new("https://id.example").unwrap();
+        let audience = Audience::new("https://api.example").unwrap();
+        for algorithm in Algorithm::ALL {
+            let ring = KeyRing::new(testing::key(algorithm));
+            let subject = Subject::new(r#"ali"ce\ Zoë"#).unwrap();
+            let grant = AccessGrant {
+                issuer: &issuer,
+                audience: &audience,
+                subject: &subject,
+                client_id: &ClientId::new("web").unwrap(),
+                session_id: SessionId::from_bytes([3; 18]),
+                scope: &"notes:read notes:write".parse().unwrap(),
+                auth_time: now - Duration::from_mins(1),
+                acr: Some("1"),
+                amr: &["pwd".into(), "otp".into()],
+                custom: &CustomClaims::from_json(r#"{ "name":"Alice", "x":[1,{"iss":2}] }"#)
+                    .unwrap(),
+                issued_at: now,
+                expires_at: now + Duration::from_mins(5),
+                id: TokenId::new(Entropy::new([4; 64])),
+            };
+            let token = ring.sign_access(&grant).unwrap();
+            let verifier = Verifier::builder(issuer.clone(), audience.clone())
+                .keys(&ring)
+                .build()
+                .unwrap();
+            let untrusted = UntrustedToken::parse(token.secret()).unwrap();
+            let mut buffer = ClaimsBuffer::new();
+            let accepted = verifier.verify_borrowed::<Profile<'_>>(untrusted, now, &mut buffer);
+            let accepted = accepted.unwrap();
+            let claims = accepted.claims();
+            assert_eq!(claims.subject, subject.as_str());
+            assert_eq!(claims.custom, Profile { name: "Alice" });
+            assert_eq!((claims.id, claims.session_id), (grant.id, grant.session_id));
+            assert_eq!(claims.amr, ["pwd", "otp"]);
+            let owned = accepted.into_owned().into_claims();
+            assert_eq!((&owned.subject, &owned.scope), (&subject, grant.scope));
+        }
+    }
+
+    #[test]
+    fn a_token_that_would_be_refused_is_not_issued() {
+        let key = SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap();
+        let long = "\"".repeat(255); // each takes two bytes in JSON
+        let amr: Vec<Box<str>> = (0..40).map(|_| long.as_str().into()).collect();
+        let now = UnixTime::EPOCH;
+        let grant = AccessGrant {
+            issuer: &Issuer::new("i").unwrap(),
+            audience: &Audience::new("a").unwrap(),
+            subject: &Subject::new("s").unwrap(),
+            client_id: &ClientId::new("c").unwrap(),
+            session_id: SessionId::from_bytes([3; 18]),
+            scope: &Scope::default(),
+            auth_time: now,
+            acr: None,
+            amr: &amr,
+            custom: &CustomClaims::default(),
+            issued_at: now,
+            expires_at: now,
+            id: TokenId::new(Entropy::new([4; 64])),
+        };
+        let refused = KeyRing::new(key).sign_access(&grant);
+        assert!(matches!(refused, Err(SignError::TooLong { .. })));
+    }
+}

@@ -1,0 +1,460 @@
+//! `UntrustedToken → VerifiedToken`: the one way in.
+//!
+//! `Verifier::accept`, below, is the whole pipeline, each rule beside the sentence it comes from. What a
+//! token must look like is checked in [`crate::jws`], the types of its claims in [`crate::claims`],
+//! and what a key must be in [`crate::key`]. Revocation is not decided here.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::claims::{self, AccessClaims, AccessClaimsRef, ClaimsError, NoClaims, Registered};
+use crate::error::InvalidName;
+use crate::json::Value;
+use crate::jws::{self, Compact, Header, MAX_PAYLOAD, MAX_SIGNATURE, Part};
+use crate::key::VerifyingKey;
+use crate::name::{Audience, ClientId, Issuer, Subject};
+use crate::scope::Scope;
+use crate::sign::ACCESS_TOKEN;
+use crate::time::UnixTime;
+
+mod builder;
+mod error;
+
+pub use builder::{VerifierBuilder, VerifierError};
+pub use error::{Rejection, VerifyError};
+
+/// Text that may be a token: three parts over the right alphabet, at most 8 KiB. Nothing in it is trusted.
+///
+/// ```
+/// use token_core::UntrustedToken;
+///
+/// assert!(UntrustedToken::parse("eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl").is_ok());
+/// assert!(UntrustedToken::parse("eyJhbGciOiJub25lIn0.e30.").is_err());
+/// ```
+///
+/// It has no claims to ask for:
+///
+/// ```compile_fail,E0599
+/// let token = token_core::UntrustedToken::parse("eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl").unwrap();
+/// let subject = token.claims();
+/// ```
+///
+/// and does not pass for a verified one:
+///
+/// ```compile_fail,E0308
+/// fn handler(token: token_core::VerifiedToken) {}
+///
+/// handler(token_core::UntrustedToken::parse("eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl").unwrap());
+/// ```
+#[derive(Clone, Copy)]
+pub struct UntrustedToken<'a>(Compact<'a>);
+
+impl<'a> UntrustedToken<'a> {
+    /// Splits the text that came with a request.
+    ///
+    /// # Errors
+    /// [`VerifyError::Form`], before anything is decoded.
+    pub fn parse(text: &'a str) -> Result<Self, VerifyError> {
+        Ok(Self(Compact::parse(text)?))
+    }
+}
+
+impl fmt::Debug for UntrustedToken<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("UntrustedToken([redacted])")
+    }
+}
+
+/// A token that a [`Verifier`] accepted. There is no other way to make one:
+///
+/// ```compile_fail
+/// let forged = token_core::VerifiedToken { claims: todo!() };
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedToken<C = NoClaims> {
+    claims: AccessClaims<C>,
+}
+
+impl<C> VerifiedToken<C> {
+    /// What it says.
+    pub fn claims(&self) -> &AccessClaims<C> {
+        &self.claims
+    }
+
+    /// What it says, by value.
+    pub fn into_claims(self) -> AccessClaims<C> {
+        self.claims
+    }
+
+    /// The only place that makes one.
+    fn assertion(accepted: AccessClaimsRef<'_, C>) -> Self {
+        Self {
+            claims: accepted.into_owned(),
+        }
+    }
+}
+
+/// A token that a [`Verifier`] accepted, with claims that borrow from a [`ClaimsBuffer`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedTokenRef<'a, C = NoClaims> {
+    claims: AccessClaimsRef<'a, C>,
+}
+
+impl<'a, C> VerifiedTokenRef<'a, C> {
+    /// What it says.
+    pub fn claims(&self) -> &AccessClaimsRef<'a, C> {
+        &self.claims
+    }
+
+    /// The same with texts of its own.
+    pub fn into_owned(self) -> VerifiedToken<C> {
+        VerifiedToken::assertion(self.claims)
+    }
+
+    /// The only place that makes one.
+    fn assertion(accepted: AccessClaimsRef<'a, C>) -> Self {
+        Self { claims: accepted }
+    }
+}
+
+/// A token that is genuine, and may have expired: good for ending its session, for nothing else.
+///
+/// ```compile_fail,E0308
+/// fn handler(token: token_core::VerifiedToken) {}
+///
+/// fn logout(token: token_core::verify::GenuineToken) {
+///     handler(token);
+/// }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GenuineToken {
+    claims: AccessClaims,
+}
+
+impl GenuineToken {
+    /// What it says. It may be long over.
+    pub fn claims(&self) -> &AccessClaims {
+        &self.claims
+    }
+
+    /// The only place that makes one.
+    fn assertion(accepted: AccessClaimsRef<'_, NoClaims>) -> Self {
+        Self {
+            claims: accepted.into_owned(),
+        }
+    }
+}
+
+/// Room for the decoded claims of one token, to be used again and again.
+pub struct ClaimsBuffer([u8; MAX_PAYLOAD]);
+
+impl ClaimsBuffer {
+    /// Room for the longest token: 6 KiB.
+    pub const fn new() -> Self {
+        Self([0; MAX_PAYLOAD])
+    }
+}
+
+impl Default for ClaimsBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for ClaimsBuffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ClaimsBuffer([redacted])")
+    }
+}
+
+/// Decides whether an access token is genuine, meant for here, and alive.
+///
+/// It needs public keys only, is cheap to clone and share, and never changes: when keys rotate, build
+/// another and put it in its place.
+#[derive(Clone)]
+pub struct Verifier(Arc<Inner>);
+
+struct Inner {
+    issuer: Issuer,
+    audience: Audience,
+    keys: Box<[Prepared]>,
+    leeway: Duration,
+    max_age: Duration,
+}
+
+/// A key, and the header part of a token as this library writes it.
+struct Prepared {
+    key: VerifyingKey,
+    header: Box<str>,
+}
+
+/// Whether the end of a token matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expiry {
+    Enforce,
+    Ignore,
+}
+
+impl Verifier {
+    /// Starts with what every verifier must know: whose tokens, and meant for whom.
+    ///
+    /// There is no way to leave the audience out:
+    ///
+    /// ```compile_fail,E0061
+    /// let issuer = token_core::Issuer::new("https://id.example").unwrap();
+    /// token_core::Verifier::builder(issuer);
+    /// ```
+    pub fn builder(issuer: Issuer, audience: Audience) -> VerifierBuilder {
+        VerifierBuilder::new(issuer, audience)
+    }
+
+    /// Accepts a token, or says which rule it breaks. `now` is the caller's clock.
+    ///
+    /// # Errors
+    /// [`VerifyError`], one variant a rule, for the log. The client learns [`VerifyError::rejection`].
+    pub fn verify<C: DeserializeOwned>(
+        &self,
+        token: UntrustedToken<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedToken<C>, VerifyError> {
+        if token.0.payload.len() <= 1024 {
+            // Most tokens: clearing the whole buffer would take longer than decoding them.
+            let mut buffer = [0; 768];
+            let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer)?;
+            Ok(VerifiedToken::assertion(accepted))
+        } else {
+            let mut buffer = [0; MAX_PAYLOAD];
+            let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer)?;
+            Ok(VerifiedToken::assertion(accepted))
+        }
+    }
+
+    /// Like [`Self::verify`], without an allocation: the claims borrow from `buffer` and from this.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_borrowed<'a, C: Deserialize<'a>>(
+        &'a self,
+        token: UntrustedToken<'_>,
+        now: UnixTime,
+        buffer: &'a mut ClaimsBuffer,
+    ) -> Result<VerifiedTokenRef<'a, C>, VerifyError> {
+        let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer.0)?;
+        Ok(VerifiedTokenRef::assertion(accepted))
+    }
+
+    /// Accepts also a token that has expired or is too old: for logout, where a late client still
+    /// means its own session. Every other rule holds.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], but for [`VerifyError::Expired`] and [`VerifyError::TooOld`].
+    pub fn verify_ignoring_expiry(
+        &self,
+        token: UntrustedToken<'_>,
+        now: UnixTime,
+    ) -> Result<GenuineToken, VerifyError> {
+        let mut buffer = [0; MAX_PAYLOAD];
+        let accepted = self.accept(token, now, Expiry::Ignore, &mut buffer)?;
+        Ok(GenuineToken::assertion(accepted))
+    }
+
+    /// The pipeline. Nothing of the token is believed before the signature holds.
+    fn accept<'a, C: Deserialize<'a>>(
+        &'a self,
+        UntrustedToken(token): UntrustedToken<'_>,
+        now: UnixTime,
+        expiry: Expiry,
+        buffer: &'a mut [u8],
+    ) -> Result<AccessClaimsRef<'a, C>, VerifyError> {
+        let key = self.find_key(&token)?;
+        check_signature(key, &token)?;
+        let payload = token.decode(Part::Payload, buffer)?;
+        let (registered, custom) = claims::read(payload)?;
+        let claims = self.check_claims(registered, custom)?;
+        self.0.check_times(&claims, now, expiry)?;
+        Ok(claims.0)
+    }
+
+    /// Checks the header, and finds the key that it names.
+    fn find_key(&self, token: &Compact<'_>) -> Result<&VerifyingKey, VerifyError> {
+        // The header of nearly every token is one that we wrote: its key's algorithm, its id, and
+        // `at+jwt`. One comparison says that every rule below holds.
+        if let Some(own) = self.0.keys.iter().find(|own| *own.header == *token.header) {
+            return Ok(&own.key);
+        }
+        let mut buffer = [0; MAX_PAYLOAD];
+        let header = Header::parse(token.decode(Part::Header, &mut buffer)?)?;
+        // > Explicit JWT typing is accomplished by using the "typ" Header Parameter.
+        // RFC 8725 section 3.11, and RFC 9068 section 4:
+        // > The resource server MUST verify that the "typ" header value is "at+jwt" or
+        // > "application/at+jwt" and reject tokens carrying any other value.
+        if !jws::media_type_is(&header.kind, ACCESS_TOKEN) {
+            return Err(VerifyError::WrongType);
+        }
+        // > The "kid" (key ID) header is used by the relying application to perform key lookup.
+        // > Applications should ensure that this does not create SQL or LDAP injection
+        // > vulnerabilities by validating and/or sanitizing the received value.
+        // RFC 8725 section 3.10. Here it is compared with what is configured, and nothing else.
+        let mut keys = self.0.keys.iter().map(|prepared| &prepared.key);
+        let key = keys
+            .find(|key| key.id().as_str() == header.key_id)
+            .ok_or(VerifyError::UnknownKey)?;
+        // > The library MUST ensure that the "alg" or "enc" header specifies the same algorithm
+        // > that is used for the cryptographic operation.
+        // RFC 8725 section 3.1
+        if header.algorithm != key.algorithm().as_str() {
+            return Err(VerifyError::AlgorithmMismatch {
+                expected: key.algorithm(),
+            });
+        }
+        Ok(key)
+    }
+
+    /// The rules that do not depend on the time.
+    fn check_claims<'a, C>(
+        &'a self,
+        claims: Registered<'a>,
+        custom: C,
+    ) -> Result<Timed<'a, C>, VerifyError> {
+        // > The issuer identifier for the authorization server [...] MUST exactly match the value of
+        // > the "iss" claim.
+        // RFC 9068 section 4
+        if *require("iss", claims.issuer)? != *self.0.issuer.as_str() {
+            return Err(VerifyError::WrongIssuer);
+        }
+        // > The resource server MUST validate that the "aud" claim contains a resource indicator
+        // > value corresponding to an identifier the resource server expects for itself.
+        // RFC 9068 section 4
+        let own = self.0.audience.as_str();
+        let meant = match require("aud", claims.audience)? {
+            Value::Text(audience) => audience == own,
+            Value::Texts(audiences) => audiences.iter().any(|audience| audience == own),
+            Value::Other => false,
+        };
+        if !meant {
+            return Err(VerifyError::WrongAudience);
+        }
+        // RFC 9068 section 2.2 makes `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti`
+        // REQUIRED. `sid` and `auth_time` are required by this library: without them nobody could
+        // revoke the token, or ask for a recent authentication.
+        let subject = require("sub", claims.subject)?;
+        named("sub", Subject::check(&subject))?;
+        let client_id = require("client_id", claims.client_id)?;
+        named("client_id", ClientId::check(&client_id))?;
+        let scope = claims.scope.unwrap_or_default();
+        named("scope", Scope::check(&scope))?;
+        let session_id = require("sid", claims.session_id)?.parse();
+        let id = require("jti", claims.id)?.parse();
+        Ok(Timed(
+            AccessClaimsRef {
+                issuer: &self.0.issuer,
+                audience: &self.0.audience,
+                subject,
+                client_id,
+                issued_at: require("iat", claims.issued_at)?,
+                expires_at: require("exp", claims.expires_at)?,
+                id: id.map_err(|_| ClaimsError::Form { claim: "jti" })?,
+                session_id: session_id.map_err(|_| ClaimsError::Form { claim: "sid" })?,
+                auth_time: require("auth_time", claims.auth_time)?,
+                scope,
+                acr: claims.acr,
+                amr: claims.amr.unwrap_or_default(),
+                custom,
+            },
+            claims.not_before,
+        ))
+    }
+}
+
+/// Claims whose times are still to be checked, with `nbf`.
+struct Timed<'a, C>(AccessClaimsRef<'a, C>, Option<UnixTime>);
+
+impl Inner {
+    /// The rules that depend on the time. The leeway covers an issuer whose clock is ahead; it never
+    /// lengthens a life.
+    fn check_times<C>(
+        &self,
+        Timed(claims, not_before): &Timed<'_, C>,
+        now: UnixTime,
+        expiry: Expiry,
+    ) -> Result<(), VerifyError> {
+        let (issued, expires) = (claims.issued_at, claims.expires_at);
+        if expires <= issued {
+            return Err(VerifyError::ExpiresBeforeIssue { issued, expires });
+        }
+        if issued > now + self.leeway {
+            return Err(VerifyError::IssuedInFuture { now, issued });
+        }
+        if claims.auth_time > now + self.leeway {
+            let auth_time = claims.auth_time;
+            return Err(VerifyError::AuthenticatedInFuture { now, auth_time });
+        }
+        // > The "nbf" (not before) claim identifies the time before which the JWT MUST NOT be
+        // > accepted for processing.
+        // RFC 7519 section 4.1.5
+        if let Some(not_before) = not_before.filter(|not_before| *not_before > now + self.leeway) {
+            return Err(VerifyError::NotYetValid { now, not_before });
+        }
+        if expiry == Expiry::Ignore {
+            return Ok(());
+        }
+        // > The "exp" (expiration time) claim identifies the expiration time on or after which the
+        // > JWT MUST NOT be accepted for processing.
+        // RFC 7519 section 4.1.4
+        // A client renews long before that, so no leeway is needed here.
+        if now >= expires {
+            return Err(VerifyError::Expired { now, expires });
+        }
+        // A leaked key could sign for any time to come; this bounds what is believed.
+        if now > issued + self.max_age {
+            return Err(VerifyError::TooOld { now, issued });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.0.keys.iter().map(|prepared| &prepared.key).collect();
+        f.debug_struct("Verifier")
+            .field("issuer", &self.0.issuer)
+            .field("audience", &self.0.audience)
+            .field("keys", &keys)
+            .field("leeway", &self.0.leeway)
+            .field("max_age", &self.0.max_age)
+            .finish()
+    }
+}
+
+fn check_signature(key: &VerifyingKey, token: &Compact<'_>) -> Result<(), VerifyError> {
+    let mut small = [0; 128];
+    let mut large;
+    let buffer = if key.signature_length() <= small.len() {
+        small.as_mut_slice()
+    } else {
+        large = [0; MAX_SIGNATURE];
+        large.as_mut_slice()
+    };
+    // A signature that decodes to more than the buffer holds is none of this key's.
+    let signature = token.decode(Part::Signature, buffer)?;
+    // > All cryptographic operations used in the JWT MUST be validated and the entire JWT MUST be
+    // > rejected if any of them fail to validate.
+    // RFC 8725 section 3.3
+    if key.verify(token.signing_input.as_bytes(), signature) {
+        Ok(())
+    } else {
+        Err(VerifyError::Signature)
+    }
+}
+
+fn require<T>(claim: &'static str, value: Option<T>) -> Result<T, ClaimsError> {
+    value.ok_or(ClaimsError::Missing { claim })
+}
+
+fn named(claim: &'static str, check: Result<(), InvalidName>) -> Result<(), ClaimsError> {
+    check.map_err(|reason| ClaimsError::Name { claim, reason })
+}

@@ -1,0 +1,153 @@
+//! Configuration that cannot be safe fails at start-up, with a sentence that says what to do.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test"
+)]
+
+mod forge;
+
+use std::time::Duration;
+
+use token_core::key::JwkSet;
+use token_core::ring::KeyRingError;
+use token_core::secret::Entropy;
+use token_core::verify::{VerifierBuilder, VerifierError};
+use token_core::{Algorithm, KeyId, KeyRing, SigningKey, Verifier};
+
+fn key(byte: u8) -> SigningKey {
+    SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64])).unwrap()
+}
+
+fn hmac(byte: u8, algorithm: Algorithm) -> SigningKey {
+    SigningKey::from_secret(&[byte; 64], algorithm).unwrap()
+}
+
+fn builder() -> VerifierBuilder {
+    let (issuer, audience) = forge::names();
+    Verifier::builder(issuer, audience)
+}
+
+#[test]
+fn a_verifier_without_keys_is_refused() {
+    assert_eq!(builder().build().unwrap_err(), VerifierError::NoKeys);
+    let unusable = JwkSet::parse(r#"{"keys":[{"kty":"oct"}]}"#).unwrap();
+    assert_eq!(
+        builder().jwks(&unusable).build().unwrap_err(),
+        VerifierError::NoKeys
+    );
+}
+
+#[test]
+fn a_long_leeway_is_refused() {
+    let with = |seconds| {
+        builder()
+            .keys(&KeyRing::new(key(1)))
+            .leeway(Duration::from_secs(seconds))
+            .build()
+    };
+    assert!(with(0).is_ok() && with(60).is_ok());
+    assert_eq!(
+        with(86_400).unwrap_err().to_string(),
+        "a leeway of 86400 s would accept tokens from the future; use at most 60 s"
+    );
+    assert!(with(61).is_err());
+}
+
+#[test]
+fn a_maximum_age_of_nothing_or_of_years_is_refused() {
+    let with = |age| builder().keys(&KeyRing::new(key(1))).max_age(age).build();
+    assert!(with(Duration::from_secs(1)).is_ok() && with(Verifier::MAX_MAX_AGE).is_ok());
+    for age in [
+        Duration::ZERO,
+        Duration::from_millis(999),
+        Duration::from_hours(24 * 365),
+    ] {
+        assert_eq!(
+            with(age).unwrap_err(),
+            VerifierError::MaxAge { max_age: age }
+        );
+    }
+}
+
+#[test]
+fn one_key_never_serves_two_algorithms() {
+    let ring = KeyRing::new(hmac(1, Algorithm::HS256));
+    let fault = ring
+        .clone()
+        .with_next(hmac(1, Algorithm::HS512).with_id(KeyId::new("b").unwrap()));
+    assert_eq!(
+        fault.unwrap_err().to_string(),
+        "one key serves HS256 and HS512; make a key for each algorithm"
+    );
+    let twice = builder().keys(&ring).key(
+        hmac(1, Algorithm::HS384)
+            .with_id(KeyId::new("c").unwrap())
+            .verifying_key()
+            .clone(),
+    );
+    assert!(matches!(
+        twice.build().unwrap_err(),
+        VerifierError::Keys(KeyRingError::TwoAlgorithms { .. })
+    ));
+}
+
+#[test]
+fn duplicates_and_mixtures_are_refused() {
+    let ring = || KeyRing::new(key(1));
+    let id = ring().current().id().clone();
+    let again = ring().with_next(key(1)).unwrap_err();
+    assert_eq!(again, KeyRingError::DuplicateId { id: id.clone() });
+    let renamed = key(1).with_id(KeyId::new("b").unwrap());
+    assert!(matches!(
+        ring().with_next(renamed),
+        Err(KeyRingError::DuplicateKey { .. })
+    ));
+    let same_id = key(2).with_id(id.clone());
+    assert_eq!(
+        ring().with_next(same_id).unwrap_err(),
+        KeyRingError::DuplicateId { id }
+    );
+    let mixed = ring().with_previous(hmac(1, Algorithm::HS256).verifying_key().clone());
+    assert!(matches!(mixed, Err(KeyRingError::Mixed { .. })));
+    let twice = ring().with_next(key(2)).unwrap().with_next(key(3));
+    assert!(matches!(twice, Err(KeyRingError::NextExists { .. })));
+}
+
+#[test]
+fn a_ring_turns_and_its_public_set_follows() {
+    let ring = KeyRing::new(key(1));
+    assert_eq!(ring.clone().promote().unwrap_err(), KeyRingError::NoNext);
+    let first = ring.current().id().clone();
+    let ring = ring.with_next(key(2)).unwrap();
+    let published = |ring: &KeyRing| JwkSet::parse(&ring.jwks()).unwrap().keys().len();
+    assert_eq!(
+        published(&ring),
+        2,
+        "the next key is published before it signs"
+    );
+    let ring = ring.promote().unwrap();
+    assert_eq!((ring.previous().len(), published(&ring)), (1, 2));
+    let current = ring.current().id().clone();
+    assert!(matches!(
+        ring.clone().retire(&current),
+        Err(KeyRingError::CurrentKey { .. })
+    ));
+    let ring = ring.retire(&first).unwrap();
+    assert_eq!(published(&ring), 1);
+    assert!(matches!(
+        ring.retire(&first),
+        Err(KeyRingError::UnknownKey { .. })
+    ));
+    let symmetric = KeyRing::new(hmac(1, Algorithm::HS256));
+    assert_eq!(symmetric.jwks(), r#"{"keys":[]}"#);
+}
+
+#[test]
+fn a_verifier_is_shared_between_threads() {
+    fn shared<T: Send + Sync + Clone + 'static>(_: &T) {}
+    shared(&forge::verifier());
+    shared(&KeyRing::new(key(1)));
+}

@@ -1,0 +1,447 @@
+//! Every row of the rotation table in `docs/rotation.md`, at its edges.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+mod support;
+
+use support::{Answer, World, at, refresh_key, secs};
+use token_core::change::{Change, Committed};
+use token_core::decision::Decision;
+use token_core::denial::Denial;
+use token_core::policy::LostWrites;
+use token_core::refresh::{self, Purpose};
+use token_core::refresh_token::RefreshKeyRing;
+use token_core::secret::TokenHash;
+use token_core::session::{Authentication, Generation, RotatedBy, Transport};
+use token_core::session_token::CookieDecision;
+use token_core::{Policy, Session};
+
+/// Grace 30 s, tolerance 5 s: the window is 35 s.
+fn world() -> (World, String) {
+    World::new(Policy::default(), Transport::Header)
+}
+
+#[test]
+fn the_first_token_rotates_at_once() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(0));
+    assert!(matches!(second, Answer::Rotated(_)));
+    assert_eq!(world.row.generation, Generation::from_u64(1));
+    assert_eq!(world.row.rotated_at, at(0));
+}
+
+#[test]
+fn the_current_token_rotates_once_the_window_has_passed() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    let again = world.refresh(&second, at(34));
+    assert!(matches!(&again, Answer::Replayed(token) if *token == second));
+    assert_eq!(world.rotations, 1);
+    let third = world.refresh(&second, at(35));
+    assert!(matches!(&third, Answer::Rotated(token) if *token != second));
+}
+
+#[test]
+fn the_previous_token_gets_the_same_successor_bit_for_bit() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(100)).token().to_owned();
+    for seconds in [100, 101, 135] {
+        let replayed = world.refresh(&first, at(seconds));
+        assert!(matches!(&replayed, Answer::Replayed(token) if *token == second));
+    }
+    assert_eq!(world.rotations, 1);
+}
+
+#[test]
+fn a_replay_moves_no_deadline() {
+    let (mut world, first) = world();
+    world.refresh(&first, at(100));
+    let before = world.row.clone();
+    world.refresh(&first, at(120));
+    assert_eq!(world.row, before);
+}
+
+#[test]
+fn a_rotation_moves_the_idle_deadline_and_never_the_absolute_one() {
+    let (mut world, first) = world();
+    let (idle, absolute) = (world.row.idle_expires_at, world.row.absolute_expires_at);
+    world.refresh(&first, at(1000));
+    assert_eq!(world.row.idle_expires_at.since(idle), secs(1000));
+    assert_eq!(world.row.absolute_expires_at, absolute);
+}
+
+#[test]
+fn the_previous_token_after_the_window_ends_the_session() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(100)).token().to_owned();
+    assert_eq!(world.refresh(&first, at(136)).reason(), "reused");
+    assert!(world.row.revocation.is_some());
+    // The newest token is dead as well, whoever has it.
+    assert_eq!(world.refresh(&second, at(136)).reason(), "revoked");
+    assert_eq!(world.refresh(&first, at(137)).reason(), "revoked");
+    assert_eq!(world.reuses, 1);
+}
+
+#[test]
+fn anything_older_ends_the_session_whenever_it_comes() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    world.refresh(&second, at(40));
+    assert_eq!(world.refresh(&first, at(40)).reason(), "reused");
+}
+
+#[test]
+fn grace_zero_means_no_replay_at_all() {
+    let policy = Policy::builder().grace(secs(0)).build().unwrap();
+    let (mut world, first) = World::new(policy, Transport::Header);
+    let second = world.refresh(&first, at(10)).token().to_owned();
+    let third = world.refresh(&second, at(10));
+    assert!(matches!(third, Answer::Rotated(_)));
+    assert_eq!(world.refresh(&second, at(10)).reason(), "reused");
+}
+
+#[test]
+fn an_ended_session_denies_every_token() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    world.end(at(1));
+    for token in [&first, &second] {
+        assert_eq!(world.refresh(token, at(1)).reason(), "revoked");
+    }
+}
+
+#[test]
+fn the_idle_deadline_is_exclusive() {
+    let policy = Policy::builder().idle_lifetime(secs(100)).build().unwrap();
+    let (mut world, first) = World::new(policy, Transport::Header);
+    assert!(matches!(
+        world.peek(&first, &Purpose::Refresh, at(99)),
+        Decision::Rotate(_)
+    ));
+    assert_eq!(world.refresh(&first, at(100)).reason(), "expired");
+    assert!(world.row.revocation.is_none());
+}
+
+#[test]
+fn the_absolute_deadline_holds_however_often_it_is_used() {
+    let policy = Policy::builder()
+        .idle_lifetime(secs(100))
+        .absolute_lifetime(secs(250))
+        .build()
+        .unwrap();
+    let (mut world, mut token) = World::new(policy, Transport::Header);
+    for seconds in [80, 160, 240] {
+        token = world.refresh(&token, at(seconds)).token().to_owned();
+    }
+    assert_eq!(world.row.idle_expires_at, world.row.absolute_expires_at);
+    assert_eq!(world.refresh(&token, at(250)).reason(), "expired");
+}
+
+#[test]
+fn another_secret_for_a_known_generation_is_refused_and_revokes_nothing() {
+    for change_current in [true, false] {
+        let (mut world, first) = world();
+        let second = world.refresh(&first, at(0)).token().to_owned();
+        // As if the store had lost a write, or the token had been forged with a stolen key.
+        let other = TokenHash::from_bytes([0; 32]);
+        let token = if change_current {
+            world.row.token_hash = other;
+            second
+        } else {
+            world.row.previous_hash = Some(other);
+            first
+        };
+        let answer = world.refresh(&token, at(1));
+        assert!(
+            matches!(&answer, Answer::Denied(Denial::Mismatch { .. })),
+            "{answer:?}"
+        );
+        assert_eq!(answer.reason(), "malformed");
+        assert!(world.row.revocation.is_none());
+    }
+}
+
+#[test]
+fn a_row_derived_with_other_bytes_replays_nothing() {
+    let (mut world, first) = world();
+    world.refresh(&first, at(0));
+    world.row.nonce = token_core::session::Nonce::from_bytes([9; 16]);
+    assert_eq!(world.refresh(&first, at(1)).reason(), "malformed");
+}
+
+#[test]
+fn a_later_generation_is_refused_as_unknown_and_revokes_nothing() {
+    let (mut world, first) = world();
+    let before = world.row.clone();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    world.row = before; // the store lost the write
+    let answer = world.refresh(&second, at(50));
+    assert!(matches!(&answer, Answer::Denied(Denial::LostWrite { .. })));
+    assert_eq!(answer.reason(), "unknown");
+    assert!(world.row.revocation.is_none());
+    assert!(matches!(world.refresh(&first, at(51)), Answer::Rotated(_)));
+}
+
+#[test]
+fn a_later_generation_is_adopted_where_the_policy_says_so() {
+    let policy = Policy::builder()
+        .lost_writes(LostWrites::Adopt)
+        .build()
+        .unwrap();
+    let (mut world, first) = World::new(policy, Transport::Header);
+    let before = world.row.clone();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    world.row = before;
+    let third = world.refresh(&second, at(50)).token().to_owned();
+    assert_eq!(world.row.generation, Generation::from_u64(2));
+    // From here on all is as ever.
+    assert_eq!(world.refresh(&second, at(60)).token(), third);
+    assert_eq!(world.refresh(&first, at(60)).reason(), "reused");
+}
+
+#[test]
+fn a_step_up_always_renews_and_ends_older_tokens_at_once() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    let third = world.step_up(&second, at(1));
+    assert!(matches!(third, Answer::Rotated(_)));
+    assert_eq!(world.row.authentication.time, at(1));
+    assert_eq!(world.row.rotated_by, RotatedBy::StepUp);
+    // Honest stragglers of either older generation are refused, and the session lives on.
+    for token in [&first, &second] {
+        assert_eq!(world.refresh(token, at(36)).reason(), "revoked");
+        assert!(world.row.revocation.is_none());
+    }
+    // The new one is replayed to a storm and rotates when it is time.
+    let third = third.token().to_owned();
+    assert!(matches!(world.refresh(&third, at(10)), Answer::Replayed(_)));
+    assert!(matches!(world.refresh(&third, at(36)), Answer::Rotated(_)));
+}
+
+#[test]
+fn a_superseded_token_long_after_a_step_up_ends_the_session() {
+    let (mut world, first) = world();
+    world.step_up(&first, at(1));
+    assert_eq!(world.refresh(&first, at(37)).reason(), "reused");
+}
+
+#[test]
+fn a_step_up_whose_answer_was_lost_may_be_repeated_within_the_grace() {
+    let (mut world, first) = world();
+    let second = world.step_up(&first, at(100)).token().to_owned();
+    let again = world.step_up(&first, at(130));
+    assert!(matches!(&again, Answer::Replayed(token) if *token == second));
+    assert_eq!(world.step_up(&first, at(136)).reason(), "reused");
+}
+
+#[test]
+fn a_step_up_after_a_lost_refresh_goes_on_from_the_token_in_force() {
+    let (mut world, first) = world();
+    let lost = world.refresh(&first, at(100)).token().to_owned();
+    let third = world.step_up(&first, at(110)).token().to_owned();
+    assert_eq!(world.row.generation, Generation::from_u64(2));
+    assert_eq!(world.refresh(&lost, at(111)).reason(), "revoked");
+    assert!(matches!(world.refresh(&third, at(146)), Answer::Rotated(_)));
+}
+
+#[test]
+fn a_clock_behind_the_last_rotation_counts_as_no_age() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(100)).token().to_owned();
+    // A node whose clock is 5 s behind.
+    assert_eq!(world.refresh(&first, at(95)).token(), second);
+    assert_eq!(world.refresh(&second, at(95)).token(), second);
+}
+
+#[test]
+fn replays_converge_across_a_change_of_keys() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    world.issuer.refresh_keys = RefreshKeyRing::new(refresh_key("r2"))
+        .with_other(refresh_key("r1"))
+        .unwrap();
+    assert_eq!(world.refresh(&first, at(10)).token(), second);
+    let third = world.refresh(&second, at(40)).token().to_owned();
+    assert_eq!(world.row.rotation_kid.as_str(), "r2");
+    assert_eq!(world.refresh(&second, at(50)).token(), third);
+}
+
+#[test]
+fn a_missing_rotation_key_is_the_servers_fault() {
+    let (mut world, first) = world();
+    world.refresh(&first, at(0));
+    world.row.rotation_kid = "r9".parse().unwrap();
+    let claims = world.claims(&first);
+    let row = Committed::assertion(world.row.clone());
+    let entropy = world.entropy.draw();
+    let issuer = &world.issuer;
+    let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
+    let decision = refresh::decide(
+        &claims,
+        &row,
+        &Purpose::Refresh,
+        policy,
+        keys,
+        at(1),
+        entropy,
+    );
+    assert!(decision.unwrap_err().to_string().contains("r9"));
+}
+
+#[test]
+fn the_loser_of_a_race_decides_again_and_replays() {
+    let (mut world, first) = world();
+    let claims = world.claims(&first);
+    let (one, two) = (world.entropy.draw(), world.entropy.draw());
+    let issuer = world.issuer.clone();
+    let attempt = |entropy| {
+        refresh::attempt(
+            &claims,
+            &issuer.policy,
+            &issuer.refresh_keys,
+            at(5),
+            entropy,
+        )
+        .unwrap()
+    };
+    let (winner, loser) = (attempt(one), attempt(two));
+    let committed: Session = Change::Rotate(winner.rotation().clone())
+        .apply(&world.row)
+        .unwrap();
+    assert!(
+        Change::Rotate(loser.rotation().clone())
+            .apply(&committed)
+            .is_none()
+    );
+    world.row = committed.clone();
+    let granted = winner
+        .committed(Committed::assertion(committed.clone()))
+        .unwrap();
+    let winners = world.text(&granted, at(5));
+    assert_eq!(
+        world.decide(&first, &Purpose::Refresh, at(5)).token(),
+        winners
+    );
+    // A token that the store did not write cannot be handed out.
+    assert!(loser.committed(Committed::assertion(committed)).is_err());
+}
+
+#[test]
+fn reused_is_not_answered_before_the_session_is_ended() {
+    let (mut world, first) = world();
+    world.refresh(&first, at(0));
+    let Decision::Revoke(reuse) = world.peek(&first, &Purpose::Refresh, at(100)) else {
+        panic!("the previous token after the window");
+    };
+    let live = Committed::assertion(world.row.clone());
+    let reuse = reuse.committed(&live).unwrap_err();
+    let ended = Committed::assertion(reuse.ending().apply(&world.row).unwrap());
+    assert!(matches!(reuse.committed(&ended), Ok(Denial::Reused(_))));
+}
+
+mod session_cookie {
+    use super::*;
+
+    fn world() -> (World, String) {
+        World::new(Policy::default(), Transport::Session)
+    }
+
+    fn decide(world: &World, cookie: &str, seconds: u64) -> CookieDecision {
+        let row = Committed::assertion(world.row.clone());
+        let issuer = &world.issuer;
+        world
+            .cookie(cookie)
+            .decide(&row, &issuer.policy, &issuer.refresh_keys, at(seconds))
+    }
+
+    fn step_up(world: &mut World, cookie: &str, seconds: u64) -> Answer {
+        let row = Committed::assertion(world.row.clone());
+        let (token, entropy) = (world.cookie(cookie), world.entropy.draw());
+        let (policy, keys) = (
+            world.issuer.policy.clone(),
+            world.issuer.refresh_keys.clone(),
+        );
+        let authentication = Authentication::password(at(seconds));
+        let decision = token
+            .decide_step_up(&row, authentication, &policy, &keys, at(seconds), entropy)
+            .unwrap();
+        world.carry_out(decision, at(seconds))
+    }
+
+    #[test]
+    fn slides_at_most_once_a_touch_interval() {
+        let (mut world, cookie) = world();
+        assert!(matches!(
+            decide(&world, &cookie, 59),
+            CookieDecision::Accept(None)
+        ));
+        let CookieDecision::Accept(Some(touch)) = decide(&world, &cookie, 60) else {
+            panic!("a minute has passed");
+        };
+        let before = world.row.idle_expires_at;
+        world.row = Change::Touch(touch).apply(&world.row).unwrap();
+        assert_eq!(world.row.idle_expires_at.since(before), secs(60));
+        assert!(matches!(
+            decide(&world, &cookie, 100),
+            CookieDecision::Accept(None)
+        ));
+    }
+
+    #[test]
+    fn a_touch_never_revives_or_shortens() {
+        let (mut world, cookie) = world();
+        let CookieDecision::Accept(Some(early)) = decide(&world, &cookie, 60) else {
+            panic!()
+        };
+        let CookieDecision::Accept(Some(late)) = decide(&world, &cookie, 90) else {
+            panic!()
+        };
+        let slid = Change::Touch(late.clone()).apply(&world.row).unwrap();
+        assert!(Change::Touch(early).apply(&slid).is_none());
+        world.end(at(91));
+        assert!(Change::Touch(late).apply(&world.row).is_none());
+    }
+
+    #[test]
+    fn keeps_its_value_until_a_step_up_renews_it() {
+        let (mut world, old) = world();
+        let new = step_up(&mut world, &old, 10).token().to_owned();
+        assert_ne!(new, old);
+        assert!(matches!(
+            decide(&world, &new, 11),
+            CookieDecision::Accept(_)
+        ));
+        // A request that was in flight with the old one is refused, and nothing ends.
+        assert!(matches!(
+            decide(&world, &old, 45),
+            CookieDecision::Deny(Denial::Superseded { .. })
+        ));
+        // Much later it was stolen.
+        assert!(matches!(
+            decide(&world, &old, 46),
+            CookieDecision::Revoke(_)
+        ));
+        assert_eq!(step_up(&mut world, &old, 45).token(), new);
+    }
+
+    #[test]
+    fn an_unknown_secret_revokes_nothing() {
+        let (world, cookie) = world();
+        let mut forged = world.cookie(&cookie).to_secret_text().to_string();
+        forged.replace_range(40..44, "AAAA");
+        assert!(matches!(
+            decide(&world, &forged, 1),
+            CookieDecision::Deny(Denial::Mismatch { .. })
+        ));
+    }
+
+    #[test]
+    fn an_expired_session_is_over() {
+        let (world, cookie) = world();
+        let month = 30 * 24 * 3600;
+        assert!(matches!(
+            decide(&world, &cookie, month),
+            CookieDecision::Deny(Denial::Expired { .. })
+        ));
+    }
+}

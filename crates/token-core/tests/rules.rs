@@ -1,0 +1,733 @@
+//! Each rule of the verifier, broken alone: a token that is good but for one thing is refused, and
+//! the error names that thing.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test"
+)]
+
+mod forge;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use forge::{AUDIENCE, Claims, HEADER, ISSUER, NOW, encode, now, sign, sign_input, verifier};
+use token_core::claims::ClaimsError;
+use token_core::json::JsonError;
+use token_core::jws::{FormError, HeaderError, MAX_LENGTH, Part};
+use token_core::verify::{ClaimsBuffer, Rejection};
+use token_core::{
+    AccessClaims, Algorithm, NoClaims, UnixTime, UntrustedToken, Verifier, VerifyError,
+};
+
+fn verify(token: &str) -> Result<AccessClaims, VerifyError> {
+    verify_at(token, now())
+}
+
+fn verify_at(token: &str, now: UnixTime) -> Result<AccessClaims, VerifyError> {
+    let verifier = verifier();
+    let token = UntrustedToken::parse(token)?;
+    let owned = verifier.verify::<NoClaims>(token, now);
+    let mut buffer = ClaimsBuffer::new();
+    let borrowed = verifier.verify_borrowed::<NoClaims>(token, now, &mut buffer);
+    let borrowed = borrowed.map(token_core::verify::VerifiedTokenRef::into_owned);
+    assert_eq!(owned, borrowed, "both ways in have the same rules");
+    owned.map(token_core::VerifiedToken::into_claims)
+}
+
+fn fault(token: &str) -> VerifyError {
+    verify(token).unwrap_err()
+}
+
+fn claims_fault(claims: &Claims) -> ClaimsError {
+    match fault(&claims.token()) {
+        VerifyError::Claims(fault) => fault,
+        other => panic!("{other}"),
+    }
+}
+
+fn header_fault(header: &str) -> VerifyError {
+    fault(&sign(header, Claims::good().json()))
+}
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::from_secs(seconds).unwrap()
+}
+
+#[test]
+fn a_good_token_is_accepted() {
+    let claims = verify(&Claims::good().token()).unwrap();
+    assert_eq!(claims.subject.as_str(), "alice");
+    assert_eq!(claims.issuer.as_str(), ISSUER);
+    assert_eq!(claims.expires_at, at(NOW + 300));
+    assert!(claims.scope.contains("notes:read"));
+    assert_eq!((claims.acr, claims.amr.len()), (None, 0));
+}
+
+#[test]
+fn a_header_in_another_order_and_typ_in_another_spelling_is_accepted() {
+    for header in [
+        r#"{"typ":"at+jwt","alg":"HS256","kid":"k1"}"#,
+        r#" { "kid" : "k1", "typ":"application/at+jwt", "alg":"HS256" } "#,
+        r#"{"kid":"\u006b1","typ":"AT+JWT","alg":"HS256"}"#,
+    ] {
+        assert!(
+            verify(&sign(header, Claims::good().json())).is_ok(),
+            "{header}"
+        );
+    }
+}
+
+#[test]
+fn too_long_a_token_is_refused_unread() {
+    let long = sign(
+        HEADER,
+        Claims::good()
+            .with("pad", format!("\"{}\"", "x".repeat(6000)))
+            .json(),
+    );
+    assert_eq!(
+        fault(&long),
+        VerifyError::Form(FormError::TooLong { length: long.len() })
+    );
+    let room = (MAX_LENGTH - 600) / 4 * 3;
+    let fits = Claims::good()
+        .with("pad", format!("\"{}\"", "x".repeat(room - 100)))
+        .token();
+    assert!(fits.len() > 7 * 1024 && fits.len() <= MAX_LENGTH);
+    assert!(verify(&fits).is_ok());
+}
+
+#[test]
+fn a_byte_outside_the_alphabet_is_refused() {
+    let token = Claims::good().token();
+    for bad in ["=", " ", "\n", "+", "/", "é", "\0"] {
+        let token = format!("{token}{bad}");
+        let position = token.len() - bad.len();
+        assert_eq!(
+            fault(&token),
+            VerifyError::Form(FormError::Character { position })
+        );
+    }
+}
+
+#[test]
+fn more_or_fewer_than_three_parts_are_refused() {
+    let token = Claims::good().token();
+    for (text, count) in [
+        (format!("{token}."), 4),
+        (format!("{token}.{token}"), 6),
+        (token.rsplit_once('.').unwrap().0.to_owned(), 2),
+        (String::new(), 1),
+    ] {
+        assert_eq!(fault(&text), VerifyError::Form(FormError::Parts { count }));
+    }
+}
+
+#[test]
+fn an_empty_part_is_refused() {
+    let payload = encode(Claims::good().json());
+    for (text, part) in [
+        (sign_input(&format!(".{payload}")), Part::Header),
+        (sign_input(&format!("{}.", encode(HEADER))), Part::Payload),
+        (format!("{}.{payload}.", encode(HEADER)), Part::Signature),
+    ] {
+        assert_eq!(fault(&text), VerifyError::Form(FormError::Empty { part }));
+    }
+}
+
+#[test]
+fn another_spelling_of_the_same_bytes_is_refused() {
+    // The last character of each part has unused bits, which a lenient decoder drops.
+    let respell = |text: &str| {
+        let mut bytes = text.as_bytes().to_vec();
+        let last = bytes.last_mut().unwrap();
+        let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+        let value = alphabet.iter().position(|letter| letter == last).unwrap();
+        *last = alphabet[value | 1];
+        String::from_utf8(bytes).unwrap()
+    };
+    let header = encode(r#"{"typ":"at+jwt","alg":"HS256","kid":"k1"}"#);
+    assert!(!header.len().is_multiple_of(4));
+    let claims = ["a", "ab", "abc"]
+        .map(|sub| Claims::good().with("sub", format!("\"{sub}\"")))
+        .into_iter()
+        .find(|claims| !encode(claims.json()).len().is_multiple_of(4))
+        .unwrap();
+    let payload = encode(claims.json());
+    for (token, part) in [
+        (
+            sign_input(&format!("{}.{payload}", respell(&header))),
+            Part::Header,
+        ),
+        (
+            sign_input(&format!("{header}.{}", respell(&payload))),
+            Part::Payload,
+        ),
+        (
+            respell(&sign_input(&format!("{header}.{payload}"))),
+            Part::Signature,
+        ),
+    ] {
+        assert_eq!(
+            fault(&token),
+            VerifyError::Form(FormError::Encoding { part })
+        );
+    }
+}
+
+#[test]
+fn a_header_member_that_is_not_known_is_refused() {
+    for (member, expected) in [
+        (r#""crit":["exp"]"#, HeaderError::Critical),
+        (r#""zip":"DEF""#, HeaderError::Compressed),
+        (r#""b64":false"#, HeaderError::Unencoded),
+        (r#""b64":true"#, HeaderError::Unencoded),
+        (r#""enc":"A128GCM""#, HeaderError::Encrypted),
+        (r#""cty":"JWT""#, HeaderError::ContentType),
+        (
+            r#""jku":"https://evil.example""#,
+            HeaderError::KeyReference { member: "jku" },
+        ),
+        (
+            r#""jwk":{"kty":"oct","k":""}"#,
+            HeaderError::KeyReference { member: "jwk" },
+        ),
+        (
+            r#""x5u":"https://evil.example""#,
+            HeaderError::KeyReference { member: "x5u" },
+        ),
+        (r#""x5c":[]"#, HeaderError::KeyReference { member: "x5c" }),
+        (r#""x5t":"""#, HeaderError::KeyReference { member: "x5t" }),
+        (r#""foo":1"#, HeaderError::UnknownMember),
+        (r#""kid":"k1""#, HeaderError::Duplicate { member: "kid" }),
+    ] {
+        let header = format!(r#"{{"alg":"HS256","kid":"k1","typ":"at+jwt",{member}}}"#);
+        assert_eq!(
+            header_fault(&header),
+            VerifyError::Header(expected),
+            "{member}"
+        );
+    }
+}
+
+#[test]
+fn a_header_that_is_not_an_object_is_refused() {
+    assert_eq!(
+        header_fault("[]"),
+        VerifyError::Header(HeaderError::NotAnObject)
+    );
+    assert!(matches!(
+        header_fault("{"),
+        VerifyError::Header(HeaderError::Json(JsonError::Syntax { .. }))
+    ));
+}
+
+#[test]
+fn an_unknown_kid_is_refused_and_never_interpreted() {
+    for kid in [
+        "k2",
+        "K1",
+        "",
+        "../../etc/passwd",
+        "' OR 1=1 --",
+        "k1\\u0000",
+    ] {
+        let header = format!(r#"{{"alg":"HS256","kid":"{kid}","typ":"at+jwt"}}"#);
+        assert_eq!(header_fault(&header), VerifyError::UnknownKey, "{kid}");
+    }
+}
+
+#[test]
+fn the_algorithm_must_be_exactly_that_of_the_key() {
+    let expected = VerifyError::AlgorithmMismatch {
+        expected: Algorithm::HS256,
+    };
+    for alg in [
+        "none", "None", "hs256", "HS256 ", "HS384", "RS256", "EdDSA", "",
+    ] {
+        let header = format!(r#"{{"alg":"{alg}","kid":"k1","typ":"at+jwt"}}"#);
+        assert_eq!(header_fault(&header), expected, "{alg}");
+    }
+}
+
+#[test]
+fn another_kind_of_token_is_refused() {
+    for typ in ["JWT", "rt+jwt", "at+jwt+x", "", "dpop+jwt", "text/at+jwt"] {
+        let header = format!(r#"{{"alg":"HS256","kid":"k1","typ":"{typ}"}}"#);
+        assert_eq!(header_fault(&header), VerifyError::WrongType, "{typ}");
+    }
+}
+
+#[test]
+fn a_wrong_signature_is_refused() {
+    let token = Claims::good().token();
+    let other = Claims::good().with("sub", "\"mallory\"").token();
+    let (_, signature) = token.rsplit_once('.').unwrap();
+    let (input, _) = other.rsplit_once('.').unwrap();
+    assert_eq!(
+        fault(&format!("{input}.{signature}")),
+        VerifyError::Signature
+    );
+    for length in [1, 2, 31, 33, 64] {
+        let token = format!("{input}.{}", encode(vec![0; length]));
+        assert_eq!(fault(&token), VerifyError::Signature, "{length}");
+    }
+}
+
+#[test]
+fn an_endless_signature_is_refused() {
+    let (input, _) = Claims::good()
+        .token()
+        .rsplit_once('.')
+        .map(|(a, b)| (a.to_owned(), b.len()))
+        .unwrap();
+    let token = format!("{input}.{}", encode(vec![0; 4000]));
+    let part = Part::Signature;
+    assert_eq!(
+        fault(&token),
+        VerifyError::Form(FormError::Encoding { part })
+    );
+}
+
+#[test]
+fn claims_are_one_json_object_in_utf_8() {
+    let fault = |payload: &[u8]| match fault(&sign(HEADER, payload)) {
+        VerifyError::Claims(fault) => fault,
+        other => panic!("{other}"),
+    };
+    assert_eq!(fault(b"[]"), ClaimsError::NotAnObject);
+    assert_eq!(fault(b"\"text\""), ClaimsError::NotAnObject);
+    assert_eq!(fault(b"null"), ClaimsError::NotAnObject);
+    assert_eq!(
+        fault(b"{\"sub\":\"\xff\"}"),
+        ClaimsError::Json(JsonError::NotUtf8)
+    );
+    let trailing = format!("{}{{}}", Claims::good().json());
+    for broken in [
+        "{",
+        "{,}",
+        "{\"a\":01}",
+        "{\"a\":NaN}",
+        "{'a':1}",
+        &trailing,
+        "\u{feff}{}",
+    ] {
+        assert!(
+            matches!(fault(broken.as_bytes()), ClaimsError::Json(_)),
+            "{broken}"
+        );
+    }
+}
+
+#[test]
+fn a_claim_that_stands_twice_is_refused() {
+    for name in [
+        "iss",
+        "aud",
+        "sub",
+        "client_id",
+        "sid",
+        "jti",
+        "iat",
+        "exp",
+        "auth_time",
+        "scope",
+    ] {
+        let good = Claims::good();
+        let value = good
+            .0
+            .iter()
+            .find(|(own, _)| own == name)
+            .unwrap()
+            .1
+            .clone();
+        match claims_fault(&good.and(name, value)) {
+            ClaimsError::Duplicate { claim } => assert_eq!(claim, name),
+            other => panic!("{name}: {other}"),
+        }
+    }
+    let twice = Claims::good().and("s\\u0075b", "\"mallory\"");
+    assert_eq!(
+        claims_fault(&twice),
+        ClaimsError::Duplicate { claim: "sub" }
+    );
+}
+
+#[test]
+fn no_other_member_stands_twice_at_any_depth() {
+    let another = ClaimsError::Duplicate { claim: "another" };
+    let many = (0..40).fold(Claims::good(), |claims, i| claims.and(&format!("c{i}"), i));
+    assert!(verify(&many.token()).is_ok());
+    for claims in [
+        Claims::good().and("role", 1).and("role", 1),
+        Claims::good().and("role", 1).and("r\\u006fle", 1),
+        Claims::good().and("r\\u006fle", 1).and("role", 1),
+        Claims::good().and("a", r#"{"b":1,"b":2}"#),
+        Claims::good().and("a", r#"[[{"b":{"c":1,"c":2}}]]"#),
+        many.clone().and("c3", 1),
+        many.clone().and("c39", 1),
+    ] {
+        assert_eq!(claims_fault(&claims), another, "{}", claims.json());
+    }
+}
+
+#[test]
+fn a_required_claim_that_is_missing_is_refused() {
+    for claim in [
+        "iss",
+        "aud",
+        "sub",
+        "client_id",
+        "sid",
+        "jti",
+        "iat",
+        "exp",
+        "auth_time",
+    ] {
+        assert_eq!(
+            claims_fault(&Claims::good().without(claim)),
+            ClaimsError::Missing { claim }
+        );
+    }
+    assert!(verify(&Claims::good().without("scope").token()).is_ok());
+}
+
+#[test]
+fn a_claim_of_another_type_is_refused() {
+    let wrong: BTreeMap<&str, &[&str]> = BTreeMap::from([
+        (
+            "iss",
+            ["[\"https://id.example\"]", "1", "null", "{}"].as_slice(),
+        ),
+        (
+            "aud",
+            &[
+                "1",
+                "null",
+                "{}",
+                "[1]",
+                "[\"https://api.example\",null]",
+                "[[]]",
+            ],
+        ),
+        ("sub", &["1", "null", "[\"alice\"]", "true"]),
+        ("client_id", &["1", "[]"]),
+        ("sid", &["1", "null"]),
+        ("jti", &["1", "null"]),
+        (
+            "iat",
+            &[
+                "\"1700000000\"",
+                "1700000000.0",
+                "-1",
+                "null",
+                "1.7e9",
+                "[]",
+            ],
+        ),
+        (
+            "exp",
+            &[
+                "\"1700000300\"",
+                "1700000300.5",
+                "-1",
+                "null",
+                "1.7000003e9",
+                "{}",
+            ],
+        ),
+        ("nbf", &["\"1\"", "null", "0.5", "false"]),
+        ("auth_time", &["\"1\"", "null"]),
+        ("scope", &["[\"notes:read\"]", "1", "null"]),
+        ("acr", &["1", "null"]),
+        ("amr", &["\"pwd\"", "[1]", "null"]),
+    ]);
+    for (claim, values) in wrong {
+        for value in values {
+            assert_eq!(
+                claims_fault(&Claims::good().with(claim, value)),
+                ClaimsError::Type { claim },
+                "{value}"
+            );
+        }
+    }
+}
+
+#[test]
+fn numbers_are_sane() {
+    for claim in ["iat", "exp", "nbf", "auth_time"] {
+        for value in ["253402300800", "18446744073709551615"] {
+            assert_eq!(
+                claims_fault(&Claims::good().with(claim, value)),
+                ClaimsError::Time { claim }
+            );
+        }
+        let huge = Claims::good().with(claim, "99999999999999999999999");
+        assert_eq!(claims_fault(&huge), ClaimsError::Type { claim });
+        let endless = Claims::good().with(claim, "1e999");
+        assert!(matches!(
+            claims_fault(&endless),
+            ClaimsError::Json(_) | ClaimsError::Type { .. }
+        ));
+    }
+}
+
+#[test]
+fn a_text_that_cannot_be_is_refused() {
+    for (claim, value) in [
+        ("sub", "\"\"".to_owned()),
+        ("sub", format!("\"{}\"", "x".repeat(256))),
+        ("sub", "\"a\\nb\"".to_owned()),
+        ("client_id", "\"\"".to_owned()),
+        ("client_id", "\"a b\"".to_owned()),
+        ("scope", "\"a\\\"b\"".to_owned()),
+    ] {
+        let fault = claims_fault(&Claims::good().with(claim, &value));
+        assert!(
+            matches!(fault, ClaimsError::Name { claim: own, .. } if own == claim),
+            "{value}"
+        );
+    }
+    for (claim, value) in [("sid", "\"short\""), ("jti", "\"AAAAAAAAAAAAAAAAAAAAA=\"")] {
+        assert_eq!(
+            claims_fault(&Claims::good().with(claim, value)),
+            ClaimsError::Form { claim }
+        );
+    }
+}
+
+#[test]
+fn another_issuer_is_refused() {
+    for issuer in [
+        "https://id.example/",
+        "https://ID.example",
+        "",
+        "https://evil.example",
+    ] {
+        let token = Claims::good().with("iss", format!("\"{issuer}\"")).token();
+        assert_eq!(fault(&token), VerifyError::WrongIssuer, "{issuer}");
+    }
+}
+
+#[test]
+fn another_audience_is_refused_and_one_of_several_is_enough() {
+    for audience in [
+        "\"https://other.example\"",
+        "[]",
+        "\"\"",
+        "[\"https://api.example/\"]",
+    ] {
+        let token = Claims::good().with("aud", audience).token();
+        assert_eq!(fault(&token), VerifyError::WrongAudience, "{audience}");
+    }
+    let several = format!("[\"https://other.example\",\"{AUDIENCE}\"]");
+    let claims = verify(&Claims::good().with("aud", several).token()).unwrap();
+    assert_eq!(claims.audience.as_str(), AUDIENCE);
+}
+
+#[test]
+fn exp_is_exclusive_to_the_second_whatever_the_leeway() {
+    let token = Claims::good().token();
+    let expires = at(NOW + 300);
+    assert!(verify_at(&token, expires - Duration::from_secs(1)).is_ok());
+    let fault = verify_at(&token, expires).unwrap_err();
+    assert_eq!(
+        fault,
+        VerifyError::Expired {
+            now: expires,
+            expires
+        }
+    );
+    assert_eq!(fault.rejection(), Rejection::Expired);
+    assert_eq!(VerifyError::Signature.rejection(), Rejection::Invalid);
+}
+
+#[test]
+fn a_token_before_nbf_is_refused() {
+    assert!(
+        verify(&Claims::good().with("nbf", NOW + 5).token()).is_ok(),
+        "within the leeway"
+    );
+    let not_before = at(NOW + 6);
+    assert_eq!(
+        fault(&Claims::good().with("nbf", NOW + 6).token()),
+        VerifyError::NotYetValid {
+            now: now(),
+            not_before
+        }
+    );
+}
+
+#[test]
+fn a_token_issued_in_the_future_is_refused() {
+    assert!(
+        verify(&Claims::good().with("iat", NOW + 5).token()).is_ok(),
+        "within the leeway"
+    );
+    assert_eq!(
+        fault(&Claims::good().with("iat", NOW + 6).token()),
+        VerifyError::IssuedInFuture {
+            now: now(),
+            issued: at(NOW + 6)
+        }
+    );
+}
+
+#[test]
+fn an_authentication_in_the_future_is_refused() {
+    assert_eq!(
+        fault(&Claims::good().with("auth_time", NOW + 6).token()),
+        VerifyError::AuthenticatedInFuture {
+            now: now(),
+            auth_time: at(NOW + 6)
+        }
+    );
+}
+
+#[test]
+fn a_token_that_expires_before_it_is_issued_is_refused() {
+    assert_eq!(
+        fault(&Claims::good().with("exp", NOW).token()),
+        VerifyError::ExpiresBeforeIssue {
+            issued: now(),
+            expires: now()
+        }
+    );
+}
+
+#[test]
+fn a_token_older_than_the_maximum_age_is_refused_whatever_exp_says() {
+    let token = Claims::good().with("exp", NOW + 1_000_000_000).token();
+    let limit = now() + Verifier::DEFAULT_MAX_AGE;
+    assert!(verify_at(&token, limit).is_ok());
+    let late = limit + Duration::from_secs(1);
+    assert_eq!(
+        verify_at(&token, late),
+        Err(VerifyError::TooOld {
+            now: late,
+            issued: now()
+        })
+    );
+}
+
+#[test]
+fn a_token_bound_to_a_key_is_refused_from_a_bearer() {
+    let bound = Claims::good().with("cnf", r#"{"jkt":"x"}"#);
+    assert_eq!(claims_fault(&bound), ClaimsError::BoundToKey);
+}
+
+#[test]
+fn an_expired_token_is_still_genuine_for_logout_and_nothing_else_is() {
+    let verifier = verifier();
+    let ended = Duration::from_hours(24 * 400);
+    let genuine = |token: &str| {
+        verifier.verify_ignoring_expiry(UntrustedToken::parse(token).unwrap(), now() + ended)
+    };
+    let token = genuine(&Claims::good().token()).unwrap();
+    assert_eq!(token.claims().subject.as_str(), "alice");
+    let other = Claims::good().with("aud", "\"other\"").token();
+    assert_eq!(genuine(&other), Err(VerifyError::WrongAudience));
+    let forged = format!("{}A", &other[..other.len() - 1]);
+    assert!(genuine(&forged).is_err());
+}
+
+#[test]
+fn the_applications_claims_have_its_type() {
+    #[derive(Debug, PartialEq, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Profile {
+        name: String,
+        roles: Vec<String>,
+    }
+    let verifier = verifier();
+    let verify = |token: &str| {
+        let token = UntrustedToken::parse(token).unwrap();
+        verifier
+            .verify::<Profile>(token, now())
+            .map(token_core::VerifiedToken::into_claims)
+    };
+    let good = Claims::good()
+        .with("name", "\"Alice\"")
+        .with("roles", r#"["a"]"#);
+    // `deny_unknown_fields` holds: the claims of the library are not shown to the type.
+    let profile = verify(&good.token()).unwrap().custom;
+    assert_eq!(
+        profile,
+        Profile {
+            name: "Alice".into(),
+            roles: vec!["a".into()]
+        }
+    );
+    for wrong in [
+        good.clone().without("name"),
+        good.clone().with("name", 1),
+        good.with("x", 1),
+    ] {
+        let fault = verify(&wrong.token()).unwrap_err();
+        assert_eq!(fault, VerifyError::Claims(ClaimsError::Custom));
+    }
+}
+
+#[test]
+fn the_applications_claims_may_be_a_map_an_option_or_nothing() {
+    type Map = BTreeMap<String, serde_json::Value>;
+    let verifier = verifier();
+    let token = Claims::good().with("name", "\"Alice\"").token();
+    let token = UntrustedToken::parse(&token).unwrap();
+    let map = verifier
+        .verify::<Map>(token, now())
+        .unwrap()
+        .into_claims()
+        .custom;
+    assert_eq!(
+        map.into_iter().collect::<Vec<_>>(),
+        [("name".into(), "Alice".into())]
+    );
+    assert!(
+        verifier
+            .verify::<Option<Map>>(token, now())
+            .unwrap()
+            .claims()
+            .custom
+            .is_some()
+    );
+    assert!(verifier.verify::<serde_json::Value>(token, now()).is_ok());
+    assert!(verifier.verify::<()>(token, now()).is_ok());
+}
+
+#[test]
+fn no_error_repeats_what_came_in() {
+    let marker = "MARKER";
+    let tokens = [
+        sign(
+            format!(r#"{{"alg":"{marker}","kid":"k1","typ":"at+jwt"}}"#),
+            "{}",
+        ),
+        sign(
+            format!(r#"{{"alg":"HS256","kid":"{marker}","typ":"at+jwt"}}"#),
+            "{}",
+        ),
+        sign(
+            format!(r#"{{"alg":"HS256","kid":"k1","typ":"{marker}"}}"#),
+            "{}",
+        ),
+        sign(
+            format!(r#"{{"alg":"HS256","kid":"k1","typ":"at+jwt","{marker}":1}}"#),
+            "{}",
+        ),
+        Claims::good().with("iss", format!("\"{marker}\"")).token(),
+        Claims::good()
+            .with("sub", format!("\"{marker}\\n\""))
+            .token(),
+        Claims::good().with("exp", format!("\"{marker}\"")).token(),
+        Claims::good().with(marker, 1).and(marker, 1).token(),
+        format!("{marker}.{marker}.{marker}"),
+    ];
+    for token in tokens {
+        let fault = fault(&token);
+        assert!(!format!("{fault} {fault:?}").contains(marker), "{fault:?}");
+    }
+}
