@@ -1,0 +1,215 @@
+//! Rows go in and come out whole, and nothing else does.
+
+use std::collections::HashSet;
+
+use token_core::CustomClaims;
+use token_core::change::{Change, Committed};
+use token_core::session::{Authentication, Device, Epoch, RotatedBy, SessionData, Transport};
+use token_core::{Session, UnixTime};
+
+use super::world::{World, ending, secs};
+use crate::store::{Created, DataWrite, DataWritten, Ended, Revoke, SessionStore};
+
+/// Every field survives, empty or full, also after each kind of write.
+pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
+    let subject = world.subject();
+    let now = World::<S>::at(0);
+    let plain = world.stored(&subject, now).await;
+    assert_eq!(world.load(plain.id).await, Some(plain.clone()));
+
+    let mut full = world.session(&subject, Epoch::default(), now);
+    full.transport = Transport::Session;
+    full.scope = "a b:c https://example.org/d".parse().expect("a scope");
+    full.remember = true;
+    full.authentication = Authentication {
+        time: now,
+        acr: Some("urn:ä\"".into()),
+        amr: vec!["pwd".into(), "otp".into()],
+    };
+    full.claims =
+        CustomClaims::from_json(r#"{"name":"Zoë \"Z\" 'x'","n":[1,2.5,null]}"#).expect("an object");
+    full.device = Device::new(
+        Some("it's ä \\ label"),
+        Some(&"u".repeat(300)),
+        Some("2001:db8::/48"),
+    );
+    assert!(matches!(world.store.create(&full).await, Ok(Created::Applied(row)) if *row == full));
+    assert_eq!(world.load(full.id).await, Some(full.clone()));
+
+    let mut rotation = world.rotation(&full, now + secs(50));
+    rotation.by = RotatedBy::StepUp;
+    rotation.authentication = Some(Authentication {
+        time: now,
+        acr: None,
+        amr: vec![],
+    });
+    rotation.claims = Some(CustomClaims::default());
+    world.assert_commit(&Change::Rotate(rotation)).await;
+    let rotated = world.load(full.id).await.expect("stored");
+    assert_eq!(rotated.previous_hash, Some(full.token_hash));
+    assert!(rotated.claims.is_empty() && rotated.authentication.amr.is_empty());
+
+    let end = ending(full.id, now + secs(60));
+    let Ok(Revoke::Applied(row)) = world.store.revoke(&end).await else {
+        panic!("not ended")
+    };
+    assert_eq!(Some(row.into_inner()), end.apply(&rotated));
+    assert_eq!(world.load(full.id).await, end.apply(&rotated));
+}
+
+/// A second insert with the same id changes nothing.
+pub async fn an_id_is_inserted_once<S: SessionStore>(mut world: World<S>) {
+    let subject = world.subject();
+    let first = world.stored(&subject, World::<S>::at(0)).await;
+    let mut second = world.session(&subject, Epoch::default(), World::<S>::at(9));
+    second.id = first.id;
+    assert!(matches!(
+        world.store.create(&second).await,
+        Ok(Created::IdTaken)
+    ));
+    assert_eq!(world.load(first.id).await, Some(first));
+}
+
+/// Lists are newest first, whole, and one subject's.
+pub async fn a_subject_lists_its_sessions_and_no_other<S: SessionStore>(mut world: World<S>) {
+    let (alice, bob) = (world.subject(), world.subject());
+    let mut expected = Vec::new();
+    for second in 0..5 {
+        expected.insert(0, world.stored(&alice, World::<S>::at(second)).await);
+        world.stored(&bob, World::<S>::at(second)).await;
+    }
+    let listed = world.store.list(&alice).await.expect("list");
+    let listed: Vec<Session> = listed.into_iter().map(Committed::into_inner).collect();
+    assert_eq!(listed, expected);
+    let nobody = world.subject();
+    assert!(world.store.list(&nobody).await.expect("list").is_empty());
+}
+
+/// A write of private data holds for its version only, and a race is told.
+pub async fn private_data_is_written_by_version<S: SessionStore>(mut world: World<S>) {
+    let subject = world.subject();
+    let now = World::<S>::at(0);
+    let session = world.stored(&subject, now).await;
+    let write = |version: u64, json: Option<&str>| DataWrite {
+        id: session.id,
+        version,
+        json: json.map(Into::into),
+        at: now,
+    };
+    let store = &world.store;
+    let fresh = store.load_data(session.id).await.expect("data");
+    assert_eq!(fresh, Some(SessionData::default()));
+
+    let text = r#"{"cart":["ä","'"],"n":1}"#;
+    let written = store
+        .write_data(&write(0, Some(text)))
+        .await
+        .expect("write");
+    assert_eq!(written, DataWritten::Applied);
+    let stored = SessionData {
+        version: 1,
+        json: Some(text.into()),
+    };
+    assert_eq!(
+        store.load_data(session.id).await.expect("data"),
+        Some(stored.clone())
+    );
+
+    let lost = store
+        .write_data(&write(0, Some("{}")))
+        .await
+        .expect("write");
+    assert_eq!(lost, DataWritten::Moved(stored));
+    let cleared = store.write_data(&write(1, None)).await.expect("write");
+    assert_eq!(cleared, DataWritten::Applied);
+    let stored = SessionData {
+        version: 2,
+        json: None,
+    };
+    assert_eq!(
+        store.load_data(session.id).await.expect("data"),
+        Some(stored)
+    );
+    // The row itself is as it was.
+    assert_eq!(world.load(session.id).await, Some(session.clone()));
+
+    let late = DataWrite {
+        at: session.expires_at(),
+        ..write(2, Some("{}"))
+    };
+    assert_eq!(
+        world.store.write_data(&late).await.expect("write"),
+        DataWritten::Over
+    );
+    let absent = world.session(&subject, Epoch::default(), now).id;
+    let absent = DataWrite {
+        id: absent,
+        ..write(0, None)
+    };
+    assert_eq!(
+        world.store.write_data(&absent).await.expect("write"),
+        DataWritten::Over
+    );
+    assert_eq!(world.store.load_data(absent.id).await.expect("data"), None);
+}
+
+/// Purging keeps to its instant and its limit.
+pub async fn purging_deletes_what_is_due_and_nothing_else<S: SessionStore>(mut world: World<S>) {
+    let subject = world.subject();
+    let day = |n: u64| UnixTime::from_secs(n * 86_400).expect("in January 1970");
+    while world.store.purge(day(20), 1000).await.expect("purge") > 0 {} // an earlier run's
+    let mut ids = Vec::new();
+    for n in 1..=7 {
+        let mut session = world.session(&subject, Epoch::default(), World::<S>::at(n));
+        session.purge_at = day(n);
+        assert!(matches!(
+            world.store.create(&session).await,
+            Ok(Created::Applied(_))
+        ));
+        ids.push(session.id);
+    }
+    assert_eq!(world.store.purge(day(5), 3).await.expect("purge"), 3);
+    assert_eq!(world.store.purge(day(5), 3).await.expect("purge"), 2);
+    assert_eq!(world.store.purge(day(5), 3).await.expect("purge"), 0);
+    for (n, id) in (1..).zip(ids) {
+        assert_eq!(world.load(id).await.is_some(), n > 5, "day {n}");
+    }
+    assert_eq!(world.store.list(&subject).await.expect("list").len(), 2);
+    assert_eq!(world.store.purge(day(20), 1000).await.expect("purge"), 2);
+}
+
+/// What is ended stands in the log from its instant on, and subscribers hear of it.
+pub async fn an_ending_is_told_to_subscribers_and_in_the_log<S: SessionStore>(mut world: World<S>) {
+    let subject = world.subject();
+    let now = World::<S>::at(500);
+    let mut notices = world.store.subscribe();
+    let session = world.stored(&subject, now).await;
+    let end = ending(session.id, now + secs(7));
+    assert!(matches!(
+        world.store.revoke(&end).await,
+        Ok(Revoke::Applied(_))
+    ));
+    let ended = Ended {
+        id: session.id,
+        at: now + secs(7),
+    };
+
+    let log: HashSet<Ended> = world
+        .store
+        .revocations(now + secs(7))
+        .await
+        .expect("log")
+        .into_iter()
+        .collect();
+    assert!(log.contains(&ended));
+    let later = world.store.revocations(now + secs(8)).await.expect("log");
+    assert!(!later.contains(&ended));
+
+    let heard = async {
+        // Others may end sessions on the same store.
+        while notices.recv().await.expect("the store lives") != ended {}
+    };
+    tokio::time::timeout(secs(10), heard)
+        .await
+        .expect("a subscriber hears of each ending");
+}

@@ -1,0 +1,38 @@
+//! Keys for trying things out.
+
+use rand::Rng;
+use token_core::issue::TokenIssuer;
+use token_core::key::KeyError;
+use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
+use token_core::{Algorithm, Audience, Issuer, KeyId, KeyRing, Policy, SigningKey};
+use zeroize::Zeroizing;
+
+use crate::entropy::{EntropySource, ThreadEntropy};
+
+/// An issuer whose keys live as long as the process: for a first try and for tests.
+///
+/// When the process ends, everybody is logged out, and two processes do not know each other's
+/// tokens. An application keeps its keys; the examples have a file for them.
+///
+/// # Errors
+/// [`KeyError`] where no key can be generated.
+pub fn ephemeral_issuer(
+    issuer: Issuer,
+    audience: Audience,
+    policy: Policy,
+) -> Result<TokenIssuer, KeyError> {
+    let mut secret = Zeroizing::new([0; 32]);
+    rand::rng().fill_bytes(&mut *secret);
+    let kid = KeyId::new("ephemeral").expect("a name");
+    let refresh = RefreshKey::new(kid, &*secret).expect("32 bytes");
+    Ok(TokenIssuer {
+        issuer,
+        audience,
+        access_keys: KeyRing::new(SigningKey::generate(
+            Algorithm::EdDSA,
+            ThreadEntropy.draw(),
+        )?),
+        refresh_keys: RefreshKeyRing::new(refresh),
+        policy,
+    })
+}

@@ -1,0 +1,119 @@
+//! The store behind a pointer, so that managers, extractors and states need no type
+//! parameter.
+
+use std::error::Error;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use thiserror::Error;
+use token_core::change::{Change, Committed, Ending};
+use token_core::id::Bucket;
+use token_core::session::{Epoch, SessionData};
+use token_core::{Session, SessionId, Subject, UnixTime};
+use tokio::sync::broadcast;
+
+use crate::store::{
+    Commit, Created, DataWrite, DataWritten, Ended, Revoke, SessionStore, SubjectEnding,
+};
+
+/// Why a store could not answer.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The store reported an error, kept as it was.
+    #[error("the session store failed")]
+    Failed(#[source] Box<dyn Error + Send + Sync>),
+    /// It gave no answer in time; whether it did what it was asked is unknown.
+    #[error("the session store gave no answer within {0:?}")]
+    Timeout(Duration),
+}
+
+/// A future of a store call.
+pub(crate) type StoreFuture<'a, T> =
+    Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// [`SessionStore`] as a trait object; implemented for every store.
+pub(crate) trait ErasedStore: Send + Sync {
+    fn bucket(&self, subject: &Subject) -> Bucket;
+    fn epoch<'a>(&'a self, subject: &'a Subject) -> StoreFuture<'a, Epoch>;
+    fn create<'a>(&'a self, session: &'a Session) -> StoreFuture<'a, Created>;
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Committed<Session>>>;
+    fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Commit>;
+    fn revoke<'a>(&'a self, ending: &'a Ending) -> StoreFuture<'a, Revoke>;
+    fn revoke_subject<'a>(&'a self, ending: &'a SubjectEnding) -> StoreFuture<'a, Vec<SessionId>>;
+    fn list<'a>(&'a self, subject: &'a Subject) -> StoreFuture<'a, Vec<Committed<Session>>>;
+    fn load_data(&self, id: SessionId) -> StoreFuture<'_, Option<SessionData>>;
+    fn write_data<'a>(&'a self, write: &'a DataWrite) -> StoreFuture<'a, DataWritten>;
+    fn purge(&self, before: UnixTime, limit: u32) -> StoreFuture<'_, u64>;
+    fn revocations(&self, since: UnixTime) -> StoreFuture<'_, Vec<Ended>>;
+    fn subscribe(&self) -> broadcast::Receiver<Ended>;
+    fn catch_up_interval(&self) -> Duration;
+}
+
+impl<S: SessionStore> ErasedStore for S {
+    fn bucket(&self, subject: &Subject) -> Bucket {
+        SessionStore::bucket(self, subject)
+    }
+
+    fn epoch<'a>(&'a self, subject: &'a Subject) -> StoreFuture<'a, Epoch> {
+        erase(SessionStore::epoch(self, subject))
+    }
+
+    fn create<'a>(&'a self, session: &'a Session) -> StoreFuture<'a, Created> {
+        erase(SessionStore::create(self, session))
+    }
+
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Committed<Session>>> {
+        erase(SessionStore::load(self, id))
+    }
+
+    fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Commit> {
+        erase(SessionStore::commit(self, change))
+    }
+
+    fn revoke<'a>(&'a self, ending: &'a Ending) -> StoreFuture<'a, Revoke> {
+        erase(SessionStore::revoke(self, ending))
+    }
+
+    fn revoke_subject<'a>(&'a self, ending: &'a SubjectEnding) -> StoreFuture<'a, Vec<SessionId>> {
+        erase(SessionStore::revoke_subject(self, ending))
+    }
+
+    fn list<'a>(&'a self, subject: &'a Subject) -> StoreFuture<'a, Vec<Committed<Session>>> {
+        erase(SessionStore::list(self, subject))
+    }
+
+    fn load_data(&self, id: SessionId) -> StoreFuture<'_, Option<SessionData>> {
+        erase(SessionStore::load_data(self, id))
+    }
+
+    fn write_data<'a>(&'a self, write: &'a DataWrite) -> StoreFuture<'a, DataWritten> {
+        erase(SessionStore::write_data(self, write))
+    }
+
+    fn purge(&self, before: UnixTime, limit: u32) -> StoreFuture<'_, u64> {
+        erase(SessionStore::purge(self, before, limit))
+    }
+
+    fn revocations(&self, since: UnixTime) -> StoreFuture<'_, Vec<Ended>> {
+        erase(SessionStore::revocations(self, since))
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+        SessionStore::subscribe(self)
+    }
+
+    fn catch_up_interval(&self) -> Duration {
+        SessionStore::catch_up_interval(self)
+    }
+}
+
+fn erase<'a, T, E: Error + Send + Sync + 'static>(
+    call: impl Future<Output = Result<T, E>> + Send + 'a,
+) -> StoreFuture<'a, T> {
+    Box::pin(async {
+        call.await
+            .map_err(|error| StoreError::Failed(Box::new(error)))
+    })
+}

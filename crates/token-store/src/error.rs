@@ -1,0 +1,61 @@
+//! What can go wrong in the driver, one type for each decision a caller can make.
+
+use thiserror::Error;
+use token_core::denial::Denial;
+use token_core::error::{CredentialMismatch, IssueError, KeyMissing};
+
+use crate::erased::StoreError;
+
+/// Why a login opened no session.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoginError {
+    /// All sessions of the subject were ended since the login began: begin again.
+    #[error("all sessions of the subject were ended while it logged in")]
+    EpochPassed,
+    /// The random session id exists already: the entropy source is broken.
+    #[error("the session id is taken: the source of entropy repeats itself")]
+    IdTaken,
+    /// The credentials could not be made.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// The store wrote something else than it was asked to.
+    #[error(transparent)]
+    Mismatch(#[from] CredentialMismatch),
+    /// The store could not answer: try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why a refresh or a step-up gave no new credentials.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RefreshError {
+    /// Other writes came first, again and again: try again.
+    #[error("the session changed at every one of {attempts} attempts")]
+    Contended {
+        /// How often it was tried.
+        attempts: u32,
+    },
+    /// The credential was refused, with the evidence.
+    #[error("the credential was refused: {0}")]
+    Denied(#[from] Denial),
+    /// The credentials could not be made.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// A refresh key is missing on this node.
+    #[error(transparent)]
+    Key(#[from] KeyMissing),
+    /// The store wrote something else than it was asked to.
+    #[error(transparent)]
+    Mismatch(#[from] CredentialMismatch),
+    /// The application's hook refused, and the token stays usable.
+    #[error("the application refused the refresh")]
+    Refused,
+    /// A wider scope than the session's was asked for; nothing was written.
+    #[error("the scope that was asked for exceeds the session's")]
+    Scope,
+    /// The store could not answer: try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

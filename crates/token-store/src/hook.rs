@@ -1,0 +1,37 @@
+//! Asks the application at each refresh: is the user still allowed, have the roles changed?
+
+use std::future::Future;
+use std::pin::Pin;
+
+use token_core::CustomClaims;
+use token_core::Session;
+
+/// Looks the user up again at each refresh.
+///
+/// With a hook the session is read before it is rotated, which costs a second round trip to
+/// the store; without one a refresh costs one. It runs at replays too, where only a refusal
+/// counts: a replay writes nothing.
+pub trait RefreshHook: Send + Sync + 'static {
+    /// Decides on the session as it stands.
+    fn on_refresh<'a>(
+        &'a self,
+        session: &'a Session,
+    ) -> Pin<Box<dyn Future<Output = HookAnswer> + Send + 'a>>;
+}
+
+/// What the application says to a refresh.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an application can say no more than this"
+)]
+pub enum HookAnswer {
+    /// Go on, with these claims from now on.
+    Change(CustomClaims),
+    /// Refuse, and end the session.
+    End,
+    /// Go on as before.
+    Keep,
+    /// Refuse this time; the token stays usable.
+    Refuse,
+}

@@ -1,0 +1,43 @@
+//! Where sessions live, and what drives them.
+//!
+//! [`SessionManager`] is what an application holds: it opens, renews, shows and ends sessions.
+//! It verifies, asks a [`SessionStore`], lets `token-core` decide, commits, and only then
+//! issues. The adapters for axum and actix-web call nothing else.
+//!
+//! - [`MemoryStore`] is here; SQLite and PostgreSQL are in `store-sql`.
+//! - A store of your own: implement [`SessionStore`], then run the suite of `store_contract!` on it (feature `contract`).
+//! - An application's tests: `test_util` has a manager, a clock moved by hand, and tokens in one
+//!   line (feature `test-util`).
+//!
+//! Not here: HTTP (`token-http`), checking passwords (the application's), the rotation rule
+//! itself ([`token_core::refresh`]).
+
+pub mod clock;
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod entropy;
+pub mod error;
+pub mod event;
+pub mod hook;
+pub mod manager;
+pub mod memory;
+pub mod store;
+#[cfg(feature = "test-util")]
+pub mod test_util;
+
+mod ephemeral;
+mod erased;
+mod feed;
+mod shared;
+
+pub use ephemeral::ephemeral_issuer;
+pub use erased::StoreError;
+pub use error::{LoginError, RefreshError};
+pub use feed::{RevocationCheck, WhenBehind};
+pub use manager::{
+    Access, AccessError, Issued, LoginTicket, ManagerError, NewSession, Presented, Renewal,
+    SessionManager, SessionManagerBuilder, Visit, Whose,
+};
+pub use memory::MemoryStore;
+pub use store::SessionStore;
+pub use token_core as core;

@@ -1,0 +1,253 @@
+//! The driver: verifies, asks the store, decides, commits, issues. Both adapters call it.
+
+mod access;
+mod builder;
+mod end;
+mod login;
+mod refresh;
+mod step_up;
+mod visit;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use token_core::change::{Committed, Granted};
+use token_core::denial::Denial;
+use token_core::error::IssueError;
+use token_core::issue::{Credentials, TokenIssuer};
+use token_core::secret::Entropy;
+use token_core::verify::Verifier;
+use token_core::{ClientId, Policy, Scope, Session, SessionId, Subject, UnixTime};
+use tokio::sync::broadcast;
+
+pub use access::{Access, AccessError};
+pub use builder::{ManagerError, SessionManagerBuilder};
+pub use end::{Presented, Whose};
+pub use login::{LoginTicket, NewSession};
+pub use step_up::Renewal;
+pub use visit::Visit;
+
+use crate::clock::Clock;
+use crate::entropy::EntropySource;
+use crate::erased::{ErasedStore, StoreError, StoreFuture};
+use crate::event::{self, Event, EventKind, EventSink};
+use crate::feed::{self, Feed, RevocationCheck};
+use crate::hook::RefreshHook;
+use crate::store::{Ended, SessionStore};
+
+/// Opens, renews, shows and ends sessions. Cheap to clone; one per application.
+///
+/// ```
+/// use std::sync::Arc;
+/// use token_core::{Policy, Subject};
+/// use token_store::test_util::TestManager;
+/// use token_store::NewSession;
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let manager = TestManager::new(Policy::default()).manager;
+///
+/// // The login notes the subject's epoch, then the application checks the password.
+/// let ticket = manager.begin_login(Subject::new("alice")?).await?;
+/// let issued = manager.login(ticket, NewSession::default()).await?;
+/// let tokens = issued.tokens().expect("the default transport is `header`");
+///
+/// let next = manager.refresh(tokens.refresh_token().secret(), None).await?;
+/// assert_eq!(next.session().id, issued.session().id);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// # }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct SessionManager {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    store: Box<dyn ErasedStore>,
+    issuer: TokenIssuer,
+    verifier: Verifier,
+    default_client: ClientId,
+    clock: Box<dyn Clock>,
+    entropy: Box<dyn EntropySource>,
+    sink: Option<Box<dyn EventSink>>,
+    hook: Option<Box<dyn RefreshHook>>,
+    check: RevocationCheck,
+    feed: Feed,
+    store_timeout: Duration,
+}
+
+impl SessionManager {
+    /// Starts to build a manager for a store; everything else has a default.
+    pub fn builder(store: impl SessionStore, issuer: TokenIssuer) -> SessionManagerBuilder {
+        SessionManagerBuilder::new(Box::new(store), issuer)
+    }
+
+    /// The lifetimes and tolerances in force.
+    pub fn policy(&self) -> &Policy {
+        &self.inner.issuer.policy
+    }
+
+    /// The names and keys in force.
+    pub fn issuer(&self) -> &TokenIssuer {
+        &self.inner.issuer
+    }
+
+    /// Now, by the manager's clock.
+    pub fn now(&self) -> UnixTime {
+        self.inner.clock.now()
+    }
+
+    /// How long a call to the store may take.
+    pub fn store_timeout(&self) -> Duration {
+        self.inner.store_timeout
+    }
+
+    /// Reads what was ended lately into the revocation view. Await it once before the first
+    /// request is served; until it has succeeded the view counts as behind.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be read.
+    pub async fn catch_up(&self) -> Result<(), StoreError> {
+        feed::catch_up(self).await
+    }
+
+    /// Keeps the revocation view up to date for as long as it is polled: spawn it once, after
+    /// [`catch_up`](Self::catch_up). Needed for [`RevocationCheck::Feed`] alone.
+    pub async fn follow_revocations(self) {
+        feed::follow(self).await;
+    }
+
+    /// Whether the revocation view is complete as of a moment ago.
+    pub fn revocations_are_live(&self) -> bool {
+        self.inner.feed.is_live(self.now())
+    }
+
+    /// Deletes at most `limit` sessions that are over for good, and returns how many. Call it
+    /// now and then; safe on many nodes at once.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked.
+    pub async fn purge(&self, limit: u32) -> Result<u64, StoreError> {
+        self.call(self.inner.store.purge(self.now(), limit)).await
+    }
+
+    pub(crate) fn feed(&self) -> &Feed {
+        &self.inner.feed
+    }
+
+    pub(crate) fn subscribe(&self) -> (broadcast::Receiver<Ended>, Duration) {
+        (
+            self.inner.store.subscribe(),
+            self.inner.store.catch_up_interval(),
+        )
+    }
+
+    pub(crate) async fn revocations(&self, since: UnixTime) -> Result<Vec<Ended>, StoreError> {
+        self.call(self.inner.store.revocations(since)).await
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, StoreError> {
+        self.call(self.inner.store.load(id)).await
+    }
+
+    fn draw(&self) -> Entropy {
+        self.inner.entropy.draw()
+    }
+
+    /// Waits for the store, but not for ever.
+    async fn call<T>(&self, call: StoreFuture<'_, T>) -> Result<T, StoreError> {
+        let limit = self.inner.store_timeout;
+        tokio::time::timeout(limit, call)
+            .await
+            .unwrap_or(Err(StoreError::Timeout(limit)))
+    }
+
+    fn issue(
+        &self,
+        granted: &Granted,
+        scope: Option<&Scope>,
+        now: UnixTime,
+    ) -> Result<Issued, IssueError> {
+        let scope = scope.unwrap_or(&granted.session().scope);
+        let credentials = self.inner.issuer.issue(granted, scope, now, self.draw())?;
+        Ok(Issued {
+            session: granted.session().clone(),
+            scope: scope.clone(),
+            credentials,
+            at: now,
+        })
+    }
+
+    fn emit(&self, kind: EventKind, session: &Session, now: UnixTime) {
+        self.report(Event::of(kind, session, now));
+    }
+
+    /// Reports a denial of a session's credential, where it is worth an event.
+    fn emit_denial(&self, denial: &Denial, session: SessionId, subject: &Subject, at: UnixTime) {
+        if let Some(kind) = event::of_denial(denial) {
+            self.report(Event {
+                kind,
+                session,
+                subject: subject.clone(),
+                at,
+            });
+        }
+        tracing::debug!(%session, reason = denial.reason().as_str(), %denial, "credential refused");
+    }
+
+    fn report(&self, event: Event) {
+        event::log(&event);
+        if let Some(sink) = &self.inner.sink {
+            sink.take(event);
+        }
+    }
+}
+
+impl fmt::Debug for SessionManager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionManager")
+            .field("issuer", &self.inner.issuer)
+            .field("check", &self.inner.check)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A session with the credentials that were just made for it.
+#[derive(Debug)]
+#[must_use]
+pub struct Issued {
+    session: Committed<Session>,
+    scope: Scope,
+    credentials: Credentials,
+    at: UnixTime,
+}
+
+impl Issued {
+    /// The session.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// The scope of the access token; narrower than the session's where that was asked.
+    pub const fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Tokens or a session cookie, by the session's transport.
+    pub const fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// The two tokens, unless the transport is `session`.
+    pub const fn tokens(&self) -> Option<&token_core::issue::TokenPair> {
+        match &self.credentials {
+            Credentials::Tokens(pair) => Some(pair),
+            Credentials::Session(_) => None,
+        }
+    }
+
+    /// When they were made, by this node's clock.
+    pub const fn issued_at(&self) -> UnixTime {
+        self.at
+    }
+}

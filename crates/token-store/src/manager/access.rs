@@ -1,0 +1,106 @@
+//! Authenticates requests by their access token.
+
+use serde::de::DeserializeOwned;
+use thiserror::Error;
+use token_core::claims::{AccessClaims, NoClaims};
+use token_core::verify::{UntrustedToken, VerifiedToken, VerifyError};
+use token_core::{Scope, SessionId, Subject, UnixTime};
+
+use super::SessionManager;
+use crate::erased::StoreError;
+use crate::feed::{RevocationCheck, WhenBehind};
+
+/// Proof that a request carried a valid access token whose session was not ended, as far as
+/// the manager's [`RevocationCheck`] can tell. `C` is the application's own claims.
+#[derive(Debug)]
+#[must_use]
+pub struct Access<C = NoClaims> {
+    token: VerifiedToken<C>,
+}
+
+impl<C> Access<C> {
+    /// Everything the token says.
+    pub fn claims(&self) -> &AccessClaims<C> {
+        self.token.claims()
+    }
+
+    /// Who is calling.
+    pub fn subject(&self) -> &Subject {
+        &self.claims().subject
+    }
+
+    /// In which session.
+    pub fn session_id(&self) -> SessionId {
+        self.claims().session_id
+    }
+
+    /// What the token may do.
+    pub fn scope(&self) -> &Scope {
+        &self.claims().scope
+    }
+}
+
+/// Why an access token was not accepted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AccessError {
+    /// Whether the session was ended must be known and is not: the view is behind.
+    #[error("the revocation view is behind, and the policy is to refuse")]
+    Behind,
+    /// The token does not hold, with the evidence.
+    #[error(transparent)]
+    Invalid(#[from] VerifyError),
+    /// Its session was ended.
+    #[error("session {session} was ended")]
+    Revoked {
+        /// Which.
+        session: SessionId,
+    },
+    /// Whether the session was ended must be known, and the store cannot be asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl SessionManager {
+    /// Verifies an access token and that its session was not ended.
+    ///
+    /// Asks the store only where the [`RevocationCheck`] says so.
+    ///
+    /// # Errors
+    /// [`AccessError::Invalid`] and [`AccessError::Revoked`] refuse the token; the others are
+    /// faults of the server, of which the token says nothing.
+    pub async fn authenticate<C: DeserializeOwned>(
+        &self,
+        token: &str,
+    ) -> Result<Access<C>, AccessError> {
+        let now = self.now();
+        let token = UntrustedToken::parse(token)?;
+        let token = self.inner.verifier.verify(token, now)?;
+        let access = Access { token };
+        self.refuse_ended(access.session_id(), now).await?;
+        Ok(access)
+    }
+
+    async fn refuse_ended(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {
+        let feed = self.feed();
+        match self.inner.check {
+            RevocationCheck::Feed(_) if feed.contains(session) => {
+                Err(AccessError::Revoked { session })
+            }
+            RevocationCheck::Feed(_) if feed.is_live(now) => Ok(()),
+            RevocationCheck::Feed(WhenBehind::Accept) | RevocationCheck::None => Ok(()),
+            RevocationCheck::Feed(WhenBehind::AskStore) | RevocationCheck::Store => {
+                self.ask_store(session, now).await
+            }
+            RevocationCheck::Feed(WhenBehind::Refuse) => Err(AccessError::Behind),
+        }
+    }
+
+    /// A session that is not stored has ended too: rows outlive their access tokens.
+    async fn ask_store(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {
+        match self.load(session).await? {
+            Some(row) if row.is_live(now) => Ok(()),
+            _ => Err(AccessError::Revoked { session }),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Puts a manager together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use token_core::ClientId;
+use token_core::issue::TokenIssuer;
+use token_core::revocation::RevocationView;
+use token_core::verify::{Verifier, VerifierError};
+
+use super::{Inner, SessionManager};
+use crate::clock::{Clock, SystemClock};
+use crate::entropy::{EntropySource, ThreadEntropy};
+use crate::erased::ErasedStore;
+use crate::event::EventSink;
+use crate::feed::{Feed, RevocationCheck};
+use crate::hook::RefreshHook;
+
+/// Why a manager cannot be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ManagerError {
+    /// The time-out would refuse every call or wait for ever.
+    #[error("a store time-out of {0:?} is not between 10 ms and 1 minute")]
+    Timeout(Duration),
+    /// The verifier of access tokens cannot be built.
+    #[error(transparent)]
+    Verifier(#[from] VerifierError),
+}
+
+/// Builds a [`SessionManager`].
+#[must_use]
+pub struct SessionManagerBuilder {
+    store: Box<dyn ErasedStore>,
+    issuer: TokenIssuer,
+    default_client: ClientId,
+    clock: Box<dyn Clock>,
+    entropy: Box<dyn EntropySource>,
+    sink: Option<Box<dyn EventSink>>,
+    hook: Option<Box<dyn RefreshHook>>,
+    check: RevocationCheck,
+    view_capacity: usize,
+    store_timeout: Duration,
+}
+
+impl SessionManagerBuilder {
+    pub(super) fn new(store: Box<dyn ErasedStore>, issuer: TokenIssuer) -> Self {
+        Self {
+            store,
+            issuer,
+            default_client: ClientId::new("default").expect("visible ASCII"),
+            clock: Box::new(SystemClock),
+            entropy: Box::new(ThreadEntropy),
+            sink: None,
+            hook: None,
+            check: RevocationCheck::default(),
+            view_capacity: 1_000_000,
+            store_timeout: Duration::from_secs(5),
+        }
+    }
+
+    /// Default: the machine's clock.
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.clock = Box::new(clock);
+        self
+    }
+
+    /// Default: the operating system's, through a generator a thread.
+    pub fn entropy(mut self, entropy: impl EntropySource) -> Self {
+        self.entropy = Box::new(entropy);
+        self
+    }
+
+    /// Takes each event, beside the log. Default: none.
+    pub fn events(mut self, sink: impl EventSink) -> Self {
+        self.sink = Some(Box::new(sink));
+        self
+    }
+
+    /// Asks the application at each refresh. Default: nobody is asked, and a refresh is one
+    /// round trip.
+    pub fn on_refresh(mut self, hook: impl RefreshHook) -> Self {
+        self.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// How access tokens of ended sessions are refused. Default: the store is asked at each
+    /// request, which is never wrong and never free; see [`RevocationCheck::Feed`].
+    pub fn revocation_check(mut self, check: RevocationCheck) -> Self {
+        self.check = check;
+        self
+    }
+
+    /// The `client_id` of logins that name none. Default: `default`.
+    pub fn default_client(mut self, client: ClientId) -> Self {
+        self.default_client = client;
+        self
+    }
+
+    /// About how many sessions may be ended within one access lifetime before the view counts
+    /// as behind; about 60 bytes each. Default: 1,000,000.
+    pub fn view_capacity(mut self, capacity: usize) -> Self {
+        self.view_capacity = capacity;
+        self
+    }
+
+    /// How long a call to the store may take. Default: 5 seconds; 10 ms to 1 minute.
+    pub fn store_timeout(mut self, limit: Duration) -> Self {
+        self.store_timeout = limit;
+        self
+    }
+
+    /// Checks the settings and builds the manager.
+    ///
+    /// # Errors
+    /// [`ManagerError`] names the setting and its range.
+    pub fn build(self) -> Result<SessionManager, ManagerError> {
+        if !(Duration::from_millis(10)..=Duration::from_mins(1)).contains(&self.store_timeout) {
+            return Err(ManagerError::Timeout(self.store_timeout));
+        }
+        let TokenIssuer {
+            issuer,
+            audience,
+            access_keys,
+            policy,
+            ..
+        } = &self.issuer;
+        let verifier = Verifier::builder(issuer.clone(), audience.clone())
+            .keys(access_keys)
+            .leeway(policy.tolerance())
+            .max_age(policy.access_lifetime())
+            .build()?;
+        let retention = policy.access_lifetime() + policy.tolerance() * 2;
+        let view = RevocationView::new(retention, self.view_capacity);
+        let feed = Feed::new(view, self.store.catch_up_interval());
+        Ok(SessionManager {
+            inner: Arc::new(Inner {
+                store: self.store,
+                issuer: self.issuer,
+                verifier,
+                default_client: self.default_client,
+                clock: self.clock,
+                entropy: self.entropy,
+                sink: self.sink,
+                hook: self.hook,
+                check: self.check,
+                feed,
+                store_timeout: self.store_timeout,
+            }),
+        })
+    }
+}
+
+impl std::fmt::Debug for SessionManagerBuilder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SessionManagerBuilder")
+            .field("issuer", &self.issuer)
+            .field("check", &self.check)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,227 @@
+//! Shows and ends sessions.
+
+use token_core::change::Committed;
+use token_core::refresh;
+use token_core::session::{Revocation, RevokeReason};
+use token_core::session_token::SessionToken;
+use token_core::verify::UntrustedToken;
+use token_core::{Session, SessionId, Subject, UnixTime};
+
+use super::SessionManager;
+use crate::erased::StoreError;
+use crate::event::{Event, EventKind};
+use crate::feed::RevocationCheck;
+use crate::store::{Ended, Revoke, SubjectEnding};
+
+/// A credential as it was presented at a logout.
+#[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "the three credentials that there are"
+)]
+pub enum Presented<'a> {
+    /// An access token, which may have expired.
+    Access(&'a str),
+    /// A refresh token of any generation.
+    Refresh(&'a str),
+    /// The value of a session cookie.
+    Session(&'a str),
+}
+
+/// Whose sessions may be ended.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "one's own, or anybody's")]
+pub enum Whose<'a> {
+    /// Anybody's: for administrators.
+    Anyones,
+    /// Only this subject's: another's session is not found.
+    Of(&'a Subject),
+}
+
+impl SessionManager {
+    /// Ends the session of a credential that is genuinely ours, whatever its age. Returns
+    /// whether there was one to end; what is not ours changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked: the session may live.
+    pub async fn logout(&self, presented: Presented<'_>) -> Result<bool, StoreError> {
+        self.end_presented(presented, RevokeReason::Logout).await
+    }
+
+    /// Like [`logout`](Self::logout), for any reason: a login, for example, ends the session
+    /// whose cookie came with it as [`RevokeReason::Replaced`].
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked: the session may live.
+    pub async fn end_presented(
+        &self,
+        presented: Presented<'_>,
+        reason: RevokeReason,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        match self.named_session(presented).await? {
+            Some(id) => Ok(self.end_one(id, reason, now).await?.is_some()),
+            None => Ok(false),
+        }
+    }
+
+    /// Ends one session, for the reason given; `false` where there is none that is live, or
+    /// it is another's.
+    ///
+    /// An administrator's button is one line:
+    /// `manager.end(id, Whose::Anyones, RevokeReason::Admin).await?`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked: the session may live.
+    pub async fn end(
+        &self,
+        id: SessionId,
+        whose: Whose<'_>,
+        reason: RevokeReason,
+    ) -> Result<bool, StoreError> {
+        let now = self.now();
+        if let Whose::Of(subject) = whose {
+            // A session never changes hands, so this cannot be outdated by the write.
+            match self.load(id).await? {
+                Some(session) if session.subject == *subject && session.is_live(now) => {}
+                _ => return Ok(false),
+            }
+        }
+        Ok(self.end_one(id, reason, now).await?.is_some())
+    }
+
+    /// Ends all sessions of a subject, those whose login is in flight included.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked: sessions may live.
+    pub async fn logout_all(&self, subject: &Subject) -> Result<Vec<SessionId>, StoreError> {
+        self.end_subject(subject, None, RevokeReason::LogoutAll)
+            .await
+    }
+
+    /// Ends all sessions of a subject but `current`.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked: sessions may live.
+    pub async fn logout_others(
+        &self,
+        subject: &Subject,
+        current: SessionId,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        self.end_subject(subject, Some(current), RevokeReason::LogoutOthers)
+            .await
+    }
+
+    /// The live sessions of a subject, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked.
+    pub async fn sessions(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, StoreError> {
+        let now = self.now();
+        let mut rows = self.call(self.inner.store.list(subject)).await?;
+        rows.retain(|session| session.is_live(now));
+        Ok(rows)
+    }
+
+    /// A session, if it is live.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked.
+    pub async fn session(&self, id: SessionId) -> Result<Option<Committed<Session>>, StoreError> {
+        let now = self.now();
+        Ok(self.load(id).await?.filter(|session| session.is_live(now)))
+    }
+
+    /// Ends all sessions of a subject but one, for any reason.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked: sessions may live.
+    pub async fn end_subject(
+        &self,
+        subject: &Subject,
+        except: Option<SessionId>,
+        reason: RevokeReason,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let now = self.now();
+        let ending = SubjectEnding {
+            subject: subject.clone(),
+            except,
+            revocation: Revocation { at: now, reason },
+            purge_at: self.policy().tombstone_until(now),
+        };
+        let ended = self.call(self.inner.store.revoke_subject(&ending)).await?;
+        for session in &ended {
+            self.note_ended(*session, now);
+            let kind = EventKind::Revoked(reason);
+            self.report(Event {
+                kind,
+                session: *session,
+                subject: subject.clone(),
+                at: now,
+            });
+        }
+        Ok(ended)
+    }
+
+    /// Ends one session and reports it, if this call was the one that did.
+    pub(super) async fn end_one(
+        &self,
+        id: SessionId,
+        reason: RevokeReason,
+        now: UnixTime,
+    ) -> Result<Option<Committed<Session>>, StoreError> {
+        let ending = refresh::close(id, reason, self.policy(), now);
+        match self.call(self.inner.store.revoke(&ending)).await? {
+            Revoke::Applied(session) => {
+                self.note_ended(id, now);
+                self.emit(EventKind::Revoked(reason), &session, now);
+                Ok(Some(session))
+            }
+            Revoke::Already(session) => {
+                // Ended elsewhere: this node may not have heard of it yet.
+                self.note_ended(
+                    id,
+                    session.revocation.map_or(now, |revocation| revocation.at),
+                );
+                Ok(None)
+            }
+            Revoke::Absent => Ok(None),
+        }
+    }
+
+    /// Puts an ending into this node's view before it is answered.
+    pub(super) fn note_ended(&self, id: SessionId, at: UnixTime) {
+        if matches!(self.inner.check, RevocationCheck::Feed(_)) {
+            self.inner.feed.insert(Ended { id, at });
+        }
+    }
+
+    /// The session that a genuine credential names.
+    async fn named_session(
+        &self,
+        presented: Presented<'_>,
+    ) -> Result<Option<SessionId>, StoreError> {
+        match presented {
+            Presented::Access(text) => {
+                let Ok(token) = UntrustedToken::parse(text) else {
+                    return Ok(None);
+                };
+                let genuine = self
+                    .inner
+                    .verifier
+                    .verify_ignoring_expiry(token, self.now());
+                Ok(genuine.ok().map(|token| token.claims().session_id))
+            }
+            Presented::Refresh(text) => Ok(self.genuine(text).ok().map(|claims| claims.session_id)),
+            Presented::Session(text) => {
+                let Ok(cookie) = SessionToken::parse(text) else {
+                    return Ok(None);
+                };
+                let session = self.load(cookie.untrusted_id()).await?;
+                Ok(session
+                    .filter(|session| cookie.belongs_to(session))
+                    .map(|session| session.id))
+            }
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Opens sessions.
+
+use token_core::CustomClaims;
+use token_core::refresh::{self, Login};
+use token_core::session::{Authentication, Device, Epoch, Transport};
+use token_core::{ClientId, Scope, Subject};
+
+use super::{Issued, SessionManager};
+use crate::erased::StoreError;
+use crate::error::LoginError;
+use crate::event::EventKind;
+use crate::store::Created;
+
+/// A login that has begun: the subject's epoch, noted before the password is checked.
+///
+/// Where all sessions of the subject are ended while the password is checked (a change of
+/// password in another window, say), the login opens nothing.
+#[derive(Clone, Debug)]
+#[must_use = "a login is not done before `SessionManager::login`"]
+pub struct LoginTicket {
+    subject: Subject,
+    epoch: Epoch,
+}
+
+/// What an application says of a session that it opens. The default: transport `header`, no
+/// scope, not remembered, authenticated by password just now.
+#[derive(Clone, Debug, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "made with `..Default::default()`"
+)]
+pub struct NewSession {
+    /// The application that asks; `None`: the manager's default.
+    pub client_id: Option<ClientId>,
+    /// How the credentials shall travel; `None`: `header`.
+    pub transport: Option<Transport>,
+    /// What the session may do.
+    pub scope: Scope,
+    /// When and how the user proved who they are; `None`: by password, now.
+    pub authentication: Option<Authentication>,
+    /// Whether to live by the remembered idle lifetime.
+    pub remember: bool,
+    /// The application's own claims for each access token.
+    pub claims: CustomClaims,
+    /// Where the login came from.
+    pub device: Device,
+}
+
+impl SessionManager {
+    /// Begins a login: call it *before* the password is checked.
+    ///
+    /// # Errors
+    /// [`StoreError`] where the store cannot be asked.
+    pub async fn begin_login(&self, subject: Subject) -> Result<LoginTicket, StoreError> {
+        let epoch = self.call(self.inner.store.epoch(&subject)).await?;
+        Ok(LoginTicket { subject, epoch })
+    }
+
+    /// Opens a session, once the password was checked, and issues its first credentials.
+    ///
+    /// # Errors
+    /// [`LoginError::EpochPassed`] where all sessions of the subject were ended since the
+    /// ticket was made, [`LoginError::Store`] where the store cannot be asked (whether the
+    /// session was opened is then unknown, but nobody has its credentials),
+    /// [`LoginError::Issue`] where the tokens cannot be made.
+    pub async fn login(&self, ticket: LoginTicket, new: NewSession) -> Result<Issued, LoginError> {
+        let now = self.now();
+        let bucket = self.inner.store.bucket(&ticket.subject);
+        let login = Login {
+            subject: ticket.subject,
+            epoch: ticket.epoch,
+            client_id: new
+                .client_id
+                .unwrap_or_else(|| self.inner.default_client.clone()),
+            transport: new.transport.unwrap_or(Transport::Header),
+            scope: new.scope,
+            authentication: new
+                .authentication
+                .unwrap_or_else(|| Authentication::password(now)),
+            remember: new.remember,
+            claims: new.claims,
+            device: new.device,
+        };
+        let issuer = self.issuer();
+        let keys = &issuer.refresh_keys;
+        let pending = refresh::open(login, bucket, &issuer.policy, keys, now, self.draw());
+        match self
+            .call(self.inner.store.create(pending.session()))
+            .await?
+        {
+            Created::Applied(session) => {
+                let granted = pending.committed(session)?;
+                let issued = self.issue(&granted, None, now)?;
+                self.emit(EventKind::Login, issued.session(), now);
+                Ok(issued)
+            }
+            Created::EpochPassed => Err(LoginError::EpochPassed),
+            Created::IdTaken => Err(LoginError::IdTaken),
+        }
+    }
+}

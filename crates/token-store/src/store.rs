@@ -1,0 +1,198 @@
+//! The contract between the driver and a store.
+//!
+//! A store evaluates every condition itself, in one atomic step, never by reading and then
+//! writing. What each condition means is written once, as `apply` on the types of
+//! [`token_core::change`]. Run the suite behind [`store_contract!`](crate::store_contract)
+//! on an implementation of your own before you trust it with logins.
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use token_core::change::{Change, Committed, Ending};
+use token_core::id::Bucket;
+use token_core::session::{Epoch, Revocation, SessionData};
+use token_core::{Session, SessionId, Subject, UnixTime};
+use tokio::sync::broadcast;
+
+/// Keeps sessions.
+///
+/// What a wrong implementation costs: a lost update forks a session (two people with one
+/// login) or logs an honest user out; a write that is acknowledged and then lost brings an
+/// ended session back; a row asserted as [`Committed`] before its transaction ended hands
+/// out tokens that the store forgets.
+///
+/// Every call may be repeated after an error: the driver never assumes that a call which
+/// failed did nothing. A future that is dropped half-way must leave no broken row behind.
+pub trait SessionStore: Send + Sync + 'static {
+    /// What can go wrong; kept whole for logs.
+    type Error: Error + Send + Sync + 'static;
+
+    /// The bucket of a subject, by a key that the store made once and keeps with the data
+    /// ([`BucketKey`](token_core::id::BucketKey)). No I/O.
+    fn bucket(&self, subject: &Subject) -> Bucket;
+
+    /// The subject's epoch: 0 where nothing was ever noted.
+    fn epoch(&self, subject: &Subject) -> impl Future<Output = Result<Epoch, Self::Error>> + Send;
+
+    /// Inserts a session if there is none with its id and the subject's epoch is still
+    /// `session.subject_epoch`. Both conditions and the insert are one atomic step, also
+    /// against a [`revoke_subject`](Self::revoke_subject) that runs at the same time.
+    fn create(
+        &self,
+        session: &Session,
+    ) -> impl Future<Output = Result<Created, Self::Error>> + Send;
+
+    /// Reads a session, ended or not.
+    fn load(
+        &self,
+        id: SessionId,
+    ) -> impl Future<Output = Result<Option<Committed<Session>>, Self::Error>> + Send;
+
+    /// Writes a change where its condition holds ([`Change::apply`]), in one atomic step and
+    /// one round trip. On a miss it reads the row in a second step.
+    fn commit(&self, change: &Change) -> impl Future<Output = Result<Commit, Self::Error>> + Send;
+
+    /// Ends a session if it was not ended before ([`Ending::apply`]). Never loses a race.
+    fn revoke(&self, ending: &Ending) -> impl Future<Output = Result<Revoke, Self::Error>> + Send;
+
+    /// Ends all sessions of a subject that were not ended before, but for `except`, and
+    /// returns their ids.
+    ///
+    /// Raises the subject's epoch first, and gives the new one to `except`. After it has
+    /// returned no session that was opened before works, also one whose login is in flight.
+    fn revoke_subject(
+        &self,
+        ending: &SubjectEnding,
+    ) -> impl Future<Output = Result<Vec<SessionId>, Self::Error>> + Send;
+
+    /// All sessions of a subject that are stored, ended or not, newest first.
+    fn list(
+        &self,
+        subject: &Subject,
+    ) -> impl Future<Output = Result<Vec<Committed<Session>>, Self::Error>> + Send;
+
+    /// The private data of a session, or `None` where there is no such session.
+    fn load_data(
+        &self,
+        id: SessionId,
+    ) -> impl Future<Output = Result<Option<SessionData>, Self::Error>> + Send;
+
+    /// Replaces the private data of a session where it is live at `write.at` and its data has
+    /// `write.version`, in one atomic step.
+    fn write_data(
+        &self,
+        write: &DataWrite,
+    ) -> impl Future<Output = Result<DataWritten, Self::Error>> + Send;
+
+    /// Deletes at most `limit` sessions whose `purge_at` is not after `before`, and returns
+    /// how many.
+    fn purge(
+        &self,
+        before: UnixTime,
+        limit: u32,
+    ) -> impl Future<Output = Result<u64, Self::Error>> + Send;
+
+    /// The sessions that were ended at `since` or later and are still stored.
+    fn revocations(
+        &self,
+        since: UnixTime,
+    ) -> impl Future<Output = Result<Vec<Ended>, Self::Error>> + Send;
+
+    /// Live notice of what is ended: from here on each ending arrives, once or more often, or
+    /// a lag does.
+    fn subscribe(&self) -> broadcast::Receiver<Ended>;
+
+    /// How often [`revocations`](Self::revocations) must be read again although the store is
+    /// subscribed to: short where notices do not cross processes.
+    fn catch_up_interval(&self) -> Duration;
+}
+
+/// What became of an insert.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the contract has these outcomes")]
+#[expect(clippy::large_enum_variant, reason = "used up at once")]
+pub enum Created {
+    /// It is stored.
+    Applied(Committed<Session>),
+    /// All sessions of the subject were ended since the epoch was noted.
+    EpochPassed,
+    /// There is a session with that id.
+    IdTaken,
+}
+
+/// What became of a change.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the contract has these outcomes")]
+pub enum Commit {
+    /// The row as it was written.
+    Applied(Committed<Session>),
+    /// The condition did not hold; the row as it is now, if there is one.
+    Missed(Option<Committed<Session>>),
+}
+
+/// What became of an ending.
+#[derive(Debug)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the contract has these outcomes")]
+pub enum Revoke {
+    /// There is no such session.
+    Absent,
+    /// It was ended before, by another call.
+    Already(Committed<Session>),
+    /// This call ended it.
+    Applied(Committed<Session>),
+}
+
+/// Ends the sessions of a subject.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a store needs all of it")]
+pub struct SubjectEnding {
+    /// Whose.
+    pub subject: Subject,
+    /// The one that lives on.
+    pub except: Option<SessionId>,
+    /// Becomes `revocation` of the others.
+    pub revocation: Revocation,
+    /// Becomes `purge_at` of the others.
+    pub purge_at: UnixTime,
+}
+
+/// Replaces the private data of a session.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "a store needs all of it")]
+pub struct DataWrite {
+    /// The session.
+    pub id: SessionId,
+    /// The version that the data must have; it becomes one more.
+    pub version: u64,
+    /// Becomes the JSON text.
+    pub json: Option<Box<str>>,
+    /// The instant at which the session must be live, by the clock of the node that asks.
+    pub at: UnixTime,
+}
+
+/// What became of a write of private data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the contract has these outcomes")]
+pub enum DataWritten {
+    /// It is stored.
+    Applied,
+    /// Another write came first; the data as it is now.
+    Moved(SessionData),
+    /// The session is over, or there is none.
+    Over,
+}
+
+/// A session that was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "a notice is an id and a time")]
+pub struct Ended {
+    /// Which.
+    pub id: SessionId,
+    /// When, by the clock of the node that ended it.
+    pub at: UnixTime,
+}
