@@ -1,0 +1,21 @@
+//! Sessions in SQL databases: one row a session, one statement a refresh.
+//!
+//! `SqliteStore` keeps them in a file, for one process or a few on one machine (feature
+//! `sqlite`, the default); `PostgresStore` in a PostgreSQL database, for any number of nodes
+//! (feature `postgres`). Read the modules `sqlite` and `postgres` before you choose settings.
+//!
+//! The tables belong to the store: read them if you like, but let it do the writing. A row
+//! holds hashes and never a token, so a copy of the database logs nobody in.
+
+#[cfg(feature = "postgres")]
+pub mod postgres;
+#[cfg(feature = "sqlite")]
+pub mod sqlite;
+
+mod row;
+mod statement;
+
+#[cfg(feature = "postgres")]
+pub use postgres::{PostgresStore, PostgresStoreError};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{SqliteStore, SqliteStoreError};

@@ -1,0 +1,82 @@
+//! Sessions in PostgreSQL.
+//!
+//! ```no_run
+//! use store_sql::PostgresStore;
+//!
+//! # async fn open() -> Result<(), store_sql::PostgresStoreError> {
+//! let store = PostgresStore::connect("postgres://app@db.internal/app").await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A refresh is one prepared `UPDATE … RETURNING` in a transaction of its own: one round
+//! trip, and no lock that waits for a client. Every other call is one statement too.
+//! PostgreSQL 12 or newer. For TLS, add sqlx with one of its `tls-…` features to your own
+//! dependencies.
+//!
+//! # Your own pool
+//! [`PostgresStore::new`] takes the pool that the application has. The tables stand in a
+//! schema of their own (`tokens`; [`schema`](PostgresStoreOptions::schema)) and no other is
+//! touched. It asks of the pool:
+//! - transactions at `read committed`, the server's default: stricter levels refuse where
+//!   this one looks again. It is checked at the start;
+//! - an `acquire_timeout` and a `statement_timeout` below the store time-out of the session
+//!   manager, so that a slow server is reported as such and does not work on for clients
+//!   that have gone;
+//! - prepared statements that are kept (sqlx's default), or each call costs a second round
+//!   trip;
+//! - `test_before_acquire(false)` where a round trip counts: sqlx otherwise asks each
+//!   connection whether it is there before each statement. It also asks after each, which
+//!   no option prevents; with a pool of the store's own ([`PostgresStore::connect`]) neither
+//!   happens.
+//!
+//! The store makes one more connection, outside the pool, that listens.
+//!
+//! # PgBouncer
+//! In transaction mode from version 1.21 on, with `max_prepared_statements` above zero, for
+//! the statements are named. Notices get lost there, so listen on the server itself
+//! ([`Notices::ListenOn`]), or poll ([`Notices::Poll`]). Set
+//! [`statement_timeout`](PostgresStoreOptions::statement_timeout) to zero, since PgBouncer
+//! refuses what it does not know in a connection's start, and give the role one instead:
+//! `ALTER ROLE app SET statement_timeout = '4s'`. For an older PgBouncer give the store a
+//! pool of your own with `statement_cache_capacity(0)`.
+//!
+//! # Durability
+//! That of the server: with `synchronous_commit` on (its default) whatever was reported is on
+//! its disk, and with a synchronous standby on that one's too. An asynchronous standby that
+//! is promoted may lack the last writes: sessions that were ended just before are live again
+//! there, and clients may hold newer tokens than the database; the policy's
+//! [`LostWrites`](token_core::policy::LostWrites) says what becomes of those. With
+//! `synchronous_commit` off the same holds for a crash of the server.
+//!
+//! # Revocations on all nodes
+//! What ends sessions notifies every node in the same transaction. A node whose connection
+//! was lost listens again, within seconds where the server is there, and then reads what was
+//! ended in between; in any case the driver reads the revocations again every 30 seconds.
+//!
+//! # Size
+//! About 800 bytes a session with its indexes and the room that keeps refreshes heap-only,
+//! so 0.8 GB for a million; besides, one small row for each subject that ever logged in.
+//! Purging deletes in batches and leaves out rows that are in use; autovacuum makes the room
+//! usable again.
+//!
+//! # Migrations
+//! The schema and tables are made and brought up to date when the store is opened, in one
+//! transaction, one node at a time. Where they are up to date nothing is written, so a role
+//! with `USAGE` on the schema, `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its tables and
+//! `EXECUTE` on its functions is enough after the first start. Tables of a newer version than
+//! this library knows are refused ([`PostgresStoreError::SchemaVersion`]) and left as they
+//! are; so with several nodes start the new version last where you must go back, since nodes
+//! of the old version that run go on and those that restart do not.
+
+mod driver;
+mod error;
+mod lanes;
+mod listener;
+mod options;
+mod schema;
+mod store;
+
+pub use error::PostgresStoreError;
+pub use options::{Notices, PostgresStoreOptions};
+pub use store::PostgresStore;

@@ -1,0 +1,125 @@
+//! What can go wrong with a PostgreSQL server.
+
+use std::error::Error;
+
+use thiserror::Error;
+use token_core::SessionId;
+
+use crate::row::Fault;
+
+/// Why the store could not do what it was asked. Each variant names what the caller or the
+/// operator can do; the driver's own error is the source.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PostgresStoreError {
+    /// No connection could be made: a wrong URL, password or database, or no server there.
+    #[error("no connection to the database; look at its address, user, password and name")]
+    Connect(#[source] sqlx::Error),
+    /// A value that this library did not write.
+    #[error(
+        "column {column} of table {table} holds a value that this library did not write{}; \
+         restore it from a backup or delete the row",
+        session.map(|id| format!(" (session {id})")).unwrap_or_default()
+    )]
+    CorruptRow {
+        /// Where.
+        table: &'static str,
+        /// In which column.
+        column: &'static str,
+        /// In which row; `None` where its id cannot be read or there is none.
+        session: Option<SessionId>,
+        /// What is wrong with it.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The server's disk is full. Make room.
+    #[error("the server's disk is full; make room")]
+    Full(#[source] sqlx::Error),
+    /// Transactions run at another isolation level than the statements are made for.
+    #[error(
+        "transactions of this role or database are {found}; \
+         set default_transaction_isolation to 'read committed' for it"
+    )]
+    Isolation {
+        /// The level.
+        found: String,
+    },
+    /// The role lacks a right.
+    #[error("the database role lacks a right that the store needs; grant it")]
+    Privilege(#[source] sqlx::Error),
+    /// The server is a standby, or transactions are read-only. Connect to the primary.
+    #[error("the server takes no writes; connect to the primary")]
+    ReadOnly(#[source] sqlx::Error),
+    /// The name cannot be a schema's.
+    #[error(
+        "{name:?} is no name for the schema of the store; \
+         use up to 40 of a-z, 0-9 and _, and begin with a letter"
+    )]
+    SchemaName {
+        /// What was given.
+        name: String,
+    },
+    /// The tables are of a newer version than this library knows.
+    #[error(
+        "the session tables have version {found}, and this library knows {expected}; \
+         run the version of the library that made them, or a newer one"
+    )]
+    SchemaVersion {
+        /// In the database.
+        found: i64,
+        /// The newest that this library knows.
+        expected: i64,
+    },
+    /// The server refused a statement. The tables were changed by hand, or it is a fault of
+    /// this library.
+    #[error("the server refused a statement; were the tables of the schema changed by hand?")]
+    Statement(#[source] sqlx::Error),
+    /// A statement or the wait for a connection took too long. Try again.
+    #[error("the server or the pool took too long; look at their load")]
+    Timeout(#[source] sqlx::Error),
+    /// The connection was lost, or the server is starting, stopping or out of connections.
+    /// Whether the statement was carried out is unknown. Try again.
+    #[error("the connection to the server was lost, or it has none to give")]
+    Unavailable(#[source] sqlx::Error),
+}
+
+impl PostgresStoreError {
+    pub(crate) fn corrupt(table: &'static str) -> impl FnOnce(Fault) -> Self {
+        move |fault| Self::CorruptRow {
+            table,
+            column: fault.column,
+            session: fault.session,
+            source: fault.source,
+        }
+    }
+}
+
+impl From<sqlx::Error> for PostgresStoreError {
+    fn from(error: sqlx::Error) -> Self {
+        let sqlx::Error::Database(database) = &error else {
+            return match &error {
+                sqlx::Error::Configuration(_) => Self::Connect(error),
+                sqlx::Error::PoolTimedOut => Self::Timeout(error),
+                sqlx::Error::Io(_)
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::Protocol(_)
+                | sqlx::Error::Tls(_) => Self::Unavailable(error),
+                _ => Self::Statement(error),
+            };
+        };
+        // https://www.postgresql.org/docs/current/errcodes-appendix.html
+        match database.code().unwrap_or_default().as_ref() {
+            "25006" => Self::ReadOnly(error),  // read_only_sql_transaction
+            "42501" => Self::Privilege(error), // insufficient_privilege
+            "53100" => Self::Full(error),      // disk_full
+            // lock_not_available, query_canceled, serialization_failure, deadlock_detected
+            "55P03" | "57014" | "40001" | "40P01" => Self::Timeout(error),
+            // Invalid authorization; no such database.
+            code if code.starts_with("28") || code == "3D000" => Self::Connect(error),
+            // Connection exceptions; too many connections, out of memory; shutdown, starting up.
+            code if ["08", "53", "57"].contains(&code.get(..2).unwrap_or_default()) => {
+                Self::Unavailable(error)
+            }
+            _ => Self::Statement(error),
+        }
+    }
+}

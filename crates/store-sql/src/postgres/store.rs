@@ -1,0 +1,387 @@
+//! The store itself.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, SqlStr};
+use token_core::change::{Change, Committed, Ending};
+use token_core::id::{Bucket, BucketKey};
+use token_core::session::{Epoch, SessionData};
+use token_core::{Session, SessionId, Subject, UnixTime};
+use token_store::SessionStore;
+use token_store::store::{Commit, Created, DataWrite, DataWritten, Ended, Revoke, SubjectEnding};
+use tokio::sync::broadcast;
+
+use super::PostgresStoreError;
+use super::driver::query;
+use super::lanes::Lanes;
+use super::listener::Listener;
+use super::options::{Notices, PostgresStoreOptions};
+use super::schema::Schema;
+use crate::row::{self, Fields as _, Value};
+use crate::statement::{self, Names};
+
+/// A purge holds row locks for at most so many rows at a time.
+const PURGE_BATCH: u32 = 1000;
+
+/// Keeps sessions in a PostgreSQL database. Clones share one store.
+///
+/// The [module](super) says what it asks of a pool and of the server.
+#[derive(Clone, Debug)]
+pub struct PostgresStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    lanes: Lanes,
+    statements: Statements,
+    channel: String,
+    bucket_key: BucketKey,
+    ended: broadcast::Sender<Ended>,
+    listener: Option<Listener>,
+}
+
+impl PostgresStore {
+    /// Uses the application's own pool, with the default [`PostgresStoreOptions`]. Makes its
+    /// schema and tables, or brings them up to date.
+    pub async fn new(pool: PgPool) -> Result<Self, PostgresStoreError> {
+        PostgresStoreOptions::new().with_pool(pool).await
+    }
+
+    /// Connects to the database that a URL names, with the default [`PostgresStoreOptions`].
+    pub async fn connect(url: &str) -> Result<Self, PostgresStoreError> {
+        PostgresStoreOptions::new().connect(url).await
+    }
+
+    pub(crate) async fn start(
+        lanes: Lanes,
+        options: PostgresStoreOptions,
+    ) -> Result<Self, PostgresStoreError> {
+        let schema = Schema::new(&options.schema)?;
+        let pool = lanes.pool();
+        let bucket_key = schema.prepare(pool).await?;
+        let statements = Statements::new(&schema.names(), &schema);
+        let channel = schema.channel();
+        let ended = broadcast::channel(1024).0;
+        let server = match options.notices {
+            Notices::Listen => Some((*pool.connect_options()).clone()),
+            Notices::ListenOn(server) => Some(*server),
+            Notices::Poll => None,
+        };
+        let listener = match server {
+            Some(server) => {
+                let (revocations, latest) =
+                    (statements.revocations.clone(), statements.latest.clone());
+                let (channel, ended) = (channel.clone(), ended.clone());
+                Some(Listener::start(server, channel, revocations, latest, ended).await?)
+            }
+            None => None,
+        };
+        Ok(Self {
+            inner: Arc::new(Inner {
+                lanes,
+                statements,
+                channel,
+                bucket_key,
+                ended,
+                listener,
+            }),
+        })
+    }
+
+    /// Runs one statement in a transaction of its own, until the server has ended it: a row
+    /// that a statement returns is not committed before that.
+    async fn run(
+        &self,
+        statement: &SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<Vec<PgRow>, PostgresStoreError> {
+        let mut lane = self.inner.lanes.enter().await?;
+        let rows = query(statement, values);
+        let rows = rows.fetch_all(&mut **lane.connection()).await?;
+        lane.keep();
+        Ok(rows)
+    }
+
+    /// The same, for how many rows it changed.
+    async fn execute(
+        &self,
+        statement: &SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<u64, PostgresStoreError> {
+        let mut lane = self.inner.lanes.enter().await?;
+        let result = query(statement, values);
+        let result = result.execute(&mut **lane.connection()).await?;
+        lane.keep();
+        Ok(result.rows_affected())
+    }
+
+    /// Tells this process at once; the server tells it again with all others.
+    fn announce(&self, ended: Ended) {
+        // Nobody listening is no fault.
+        let _ = self.inner.ended.send(ended);
+    }
+}
+
+impl SessionStore for PostgresStore {
+    type Error = PostgresStoreError;
+
+    fn bucket(&self, subject: &Subject) -> Bucket {
+        self.inner.bucket_key.bucket(subject)
+    }
+
+    async fn epoch(&self, subject: &Subject) -> Result<Epoch, Self::Error> {
+        let epoch = &self.inner.statements.epoch;
+        let rows = self.run(epoch, &[subject.as_str().into()]).await?;
+        rows.first().map_or(Ok(Epoch::default()), read_epoch)
+    }
+
+    async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
+        let create = &self.inner.statements.create;
+        let rows = self.run(create, &row::insert(session)).await?;
+        let row = rows.first().expect("an upsert returns its row");
+        if row.int(1)?.is_some() {
+            return Ok(Created::Applied(Committed::assertion(session.clone())));
+        }
+        Ok(if read_epoch(row)? == session.subject_epoch {
+            Created::IdTaken
+        } else {
+            Created::EpochPassed
+        })
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
+        let load = &self.inner.statements.load;
+        let rows = self.run(load, &[(&id).into()]).await?;
+        rows.first().map(committed).transpose()
+    }
+
+    async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
+        let statements = &self.inner.statements;
+        let rows = match change {
+            Change::Rotate(rotation) => {
+                self.run(&statements.rotate, &row::rotate(rotation)).await?
+            }
+            Change::Touch(touch) => self.run(&statements.touch, &row::touch(touch)).await?,
+        };
+        match rows.first() {
+            Some(row) => committed(row).map(Commit::Applied),
+            None => self.load(change.id()).await.map(Commit::Missed),
+        }
+    }
+
+    async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
+        let revoke = &self.inner.statements.revoke;
+        let channel = self.inner.channel.as_str().into();
+        let [id, at, reason, purge_at] = row::revoke(ending);
+        let rows = self
+            .run(revoke, &[id, at, reason, purge_at, channel])
+            .await?;
+        if let Some(row) = rows.first() {
+            self.announce(Ended {
+                id: ending.id,
+                at: ending.revocation.at,
+            });
+            return committed(row).map(Revoke::Applied);
+        }
+        Ok(match self.load(ending.id).await? {
+            Some(row) => Revoke::Already(row),
+            None => Revoke::Absent,
+        })
+    }
+
+    async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
+        let at = ending.revocation.at;
+        let values = [
+            ending.subject.as_str().into(),
+            at.into(),
+            ending.revocation.reason.as_str().into(),
+            ending.purge_at.into(),
+            Value::Bytes(ending.except.as_ref().map(|id| id.as_bytes().as_slice())),
+            self.inner.channel.as_str().into(),
+        ];
+        let revoke_subject = &self.inner.statements.revoke_subject;
+        let rows = self.run(revoke_subject, &values).await?;
+        let ids = rows.iter().map(row::read_id);
+        let ids: Vec<SessionId> = ids
+            .map(|id| id.map_err(PostgresStoreError::corrupt("session")))
+            .collect::<Result<_, _>>()?;
+        for id in &ids {
+            self.announce(Ended { id: *id, at });
+        }
+        Ok(ids)
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, Self::Error> {
+        let list = &self.inner.statements.list;
+        let rows = self.run(list, &[subject.as_str().into()]).await?;
+        rows.iter().map(committed).collect()
+    }
+
+    async fn load_data(&self, id: SessionId) -> Result<Option<SessionData>, Self::Error> {
+        let load = &self.inner.statements.load_data;
+        let rows = self.run(load, &[(&id).into()]).await?;
+        rows.first().map(|row| read_data(row, id)).transpose()
+    }
+
+    async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
+        let statements = &self.inner.statements;
+        let values = row::write_data(write);
+        if self.execute(&statements.write_data, &values).await? == 1 {
+            return Ok(DataWritten::Applied);
+        }
+        let live = [(&write.id).into(), write.at.into()];
+        let rows = self.run(&statements.live_data, &live).await?;
+        rows.first().map_or(Ok(DataWritten::Over), |row| {
+            read_data(row, write.id).map(DataWritten::Moved)
+        })
+    }
+
+    async fn purge(&self, before: UnixTime, limit: u32) -> Result<u64, Self::Error> {
+        let mut left = limit;
+        let mut purged = 0;
+        while left > 0 {
+            let batch = left.min(PURGE_BATCH);
+            let values = [before.into(), i64::from(batch).into()];
+            let deleted = self.execute(&self.inner.statements.purge, &values).await?;
+            purged += deleted;
+            if deleted < u64::from(batch) {
+                break;
+            }
+            left -= batch;
+        }
+        Ok(purged)
+    }
+
+    async fn revocations(&self, since: UnixTime) -> Result<Vec<Ended>, Self::Error> {
+        let revocations = &self.inner.statements.revocations;
+        let rows = self.run(revocations, &[since.into()]).await?;
+        let ended = rows.iter().map(row::read_ended);
+        ended
+            .map(|ended| ended.map_err(PostgresStoreError::corrupt("session")))
+            .collect()
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+        self.inner.ended.subscribe()
+    }
+
+    /// 30 seconds where the server tells of endings, one second where it does not
+    /// ([`Notices::Poll`]).
+    fn catch_up_interval(&self) -> Duration {
+        Duration::from_secs(if self.inner.listener.is_some() { 30 } else { 1 })
+    }
+}
+
+/// The statements, put together once.
+#[derive(Debug)]
+struct Statements {
+    create: SqlStr,
+    epoch: SqlStr,
+    latest: SqlStr,
+    list: SqlStr,
+    live_data: SqlStr,
+    load: SqlStr,
+    load_data: SqlStr,
+    purge: SqlStr,
+    revocations: SqlStr,
+    revoke: SqlStr,
+    revoke_subject: SqlStr,
+    rotate: SqlStr,
+    touch: SqlStr,
+    write_data: SqlStr,
+}
+
+impl Statements {
+    fn new(names: &Names, schema: &Schema) -> Self {
+        let fill = |template: &str| names.fill(&template.replace("{schema}", &schema.to_string()));
+        Self {
+            create: fill(CREATE),
+            epoch: fill(statement::EPOCH),
+            latest: fill(LATEST),
+            list: fill(LIST),
+            live_data: fill(statement::LIVE_DATA),
+            load: fill(statement::LOAD),
+            load_data: fill(statement::LOAD_DATA),
+            purge: fill(PURGE),
+            revocations: fill(statement::REVOCATIONS),
+            revoke: fill(REVOKE),
+            revoke_subject: fill(REVOKE_SUBJECT),
+            rotate: fill(statement::ROTATE),
+            touch: fill(statement::TOUCH),
+            write_data: fill(WRITE_DATA),
+        }
+    }
+}
+
+/// The subject's row is locked and read as it is after every write that was waited for, also
+/// one that this statement began before: `ON CONFLICT DO UPDATE` does that. A plain `SELECT`
+/// would see the epoch as it was when the statement began.
+const CREATE: &str = "
+WITH own AS (
+    INSERT INTO {subject} AS s (subject, epoch) VALUES ($2, 0)
+    ON CONFLICT (subject) DO UPDATE SET epoch = s.epoch
+    RETURNING epoch
+), inserted AS (
+    INSERT INTO {session} ({columns})
+    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+        $20, $21, $22, $23, $24, $25, $26, $27, $28
+    FROM own WHERE own.epoch = $3
+    ON CONFLICT (id) DO NOTHING
+    RETURNING 1::bigint AS done
+)
+SELECT own.epoch, inserted.done FROM own LEFT JOIN inserted ON true";
+
+const LATEST: &str = "SELECT max(revoked_at) FROM {session} WHERE revoked_at IS NOT NULL";
+
+const LIST: &str = "
+SELECT {columns} FROM {session} WHERE subject = $1 ORDER BY created_at DESC, serial DESC";
+
+/// Locked rows are somebody's refresh; the next batch finds them.
+const PURGE: &str = "
+WITH due AS MATERIALIZED (
+    SELECT id FROM {session} WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2
+    FOR UPDATE SKIP LOCKED
+), data AS (
+    DELETE FROM {data} AS d USING due WHERE d.session = due.id
+)
+DELETE FROM {session} AS s USING due WHERE s.id = due.id";
+
+const REVOKE: &str = "
+WITH ended AS (
+    UPDATE {session} SET revoked_at = $2, revoke_reason = $3, purge_at = $4
+    WHERE id = $1 AND revoked_at IS NULL
+    RETURNING {columns}
+)
+SELECT {columns}, {schema}.tell($5, id, revoked_at) FROM ended";
+
+const REVOKE_SUBJECT: &str = "SELECT {schema}.revoke_subject($1, $2, $3, $4, $5, $6)";
+
+/// The lock keeps a purge from deleting the session in between, and no refresh from anything.
+const WRITE_DATA: &str = "
+INSERT INTO {data} AS d (session, version, json)
+SELECT s.id, $3, $4 FROM {session} AS s
+WHERE s.id = $1 AND s.revoked_at IS NULL
+    AND s.idle_expires_at > $5 AND s.absolute_expires_at > $5
+    AND coalesce((SELECT version FROM {data} WHERE session = $1), 0) = $2
+FOR KEY SHARE OF s
+ON CONFLICT (session) DO UPDATE SET version = excluded.version, json = excluded.json
+WHERE d.version = $2";
+
+fn committed(row: &PgRow) -> Result<Committed<Session>, PostgresStoreError> {
+    row::read_session(row)
+        .map(Committed::assertion)
+        .map_err(PostgresStoreError::corrupt("session"))
+}
+
+fn read_epoch(row: &PgRow) -> Result<Epoch, PostgresStoreError> {
+    row::read_count(row, 0, "epoch")
+        .map(Epoch::from_u64)
+        .map_err(PostgresStoreError::corrupt("subject"))
+}
+
+fn read_data(row: &PgRow, id: SessionId) -> Result<SessionData, PostgresStoreError> {
+    row::read_data(row, id).map_err(PostgresStoreError::corrupt("data"))
+}

@@ -1,0 +1,399 @@
+//! The store itself.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqlStr, SqlitePool};
+use token_core::change::{Change, Committed, Ending};
+use token_core::id::{Bucket, BucketKey};
+use token_core::session::{Epoch, RotatedBy, SessionData};
+use token_core::{Session, SessionId, Subject, UnixTime};
+use token_store::SessionStore;
+use token_store::store::{Commit, Created, DataWrite, DataWritten, Ended, Revoke, SubjectEnding};
+use tokio::sync::broadcast;
+
+use super::driver::query;
+use super::options::SqliteStoreOptions;
+use super::writer::{Turn, Writer};
+use super::{SqliteStoreError, schema};
+use crate::row::{self, Value, count};
+use crate::statement::{self, Names};
+
+/// A purge holds the write lock for at most so many rows at a time: some 10 ms.
+const PURGE_BATCH: u32 = 500;
+
+/// Keeps sessions in an SQLite file. Clones share one store.
+///
+/// The [module](super) says what it asks of a pool, what survives what, and how large the
+/// file becomes.
+#[derive(Clone, Debug)]
+pub struct SqliteStore {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    pool: SqlitePool,
+    writer: Writer,
+    statements: Statements,
+    bucket_key: BucketKey,
+    ended: broadcast::Sender<Ended>,
+}
+
+impl SqliteStore {
+    /// Uses the application's own pool, with the default [`SqliteStoreOptions`]. Makes its
+    /// tables, or brings them up to date.
+    pub async fn new(pool: SqlitePool) -> Result<Self, SqliteStoreError> {
+        SqliteStoreOptions::new().with_pool(pool).await
+    }
+
+    /// Opens a file with the default [`SqliteStoreOptions`], and makes it where there is none.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, SqliteStoreError> {
+        SqliteStoreOptions::new().open(path).await
+    }
+
+    /// Starts on a file of the store's own.
+    pub(crate) async fn start_own(
+        pool: SqlitePool,
+        options: &SqliteStoreOptions,
+    ) -> Result<Self, SqliteStoreError> {
+        let writer = Writer::new(pool.clone(), options);
+        schema::use_wal(&writer, options.busy_timeout).await?;
+        Self::start_with(pool, writer).await
+    }
+
+    /// Starts on the application's own pool.
+    pub(crate) async fn start(
+        pool: SqlitePool,
+        options: &SqliteStoreOptions,
+    ) -> Result<Self, SqliteStoreError> {
+        let writer = Writer::new(pool.clone(), options);
+        Self::start_with(pool, writer).await
+    }
+
+    async fn start_with(pool: SqlitePool, writer: Writer) -> Result<Self, SqliteStoreError> {
+        let bucket_key = schema::prepare(&writer).await?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                pool,
+                writer,
+                statements: Statements::new(&schema::names()),
+                bucket_key,
+                ended: broadcast::channel(1024).0,
+            }),
+        })
+    }
+
+    async fn read(
+        &self,
+        statement: &SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<Vec<SqliteRow>, SqliteStoreError> {
+        Ok(query(statement, values).fetch_all(&self.inner.pool).await?)
+    }
+
+    fn announce(&self, ended: Ended) {
+        // Nobody listening is no fault.
+        let _ = self.inner.ended.send(ended);
+    }
+}
+
+impl SessionStore for SqliteStore {
+    type Error = SqliteStoreError;
+
+    fn bucket(&self, subject: &Subject) -> Bucket {
+        self.inner.bucket_key.bucket(subject)
+    }
+
+    async fn epoch(&self, subject: &Subject) -> Result<Epoch, Self::Error> {
+        let epoch = &self.inner.statements.epoch;
+        let rows = self.read(epoch, &[subject.as_str().into()]).await?;
+        rows.first().map_or(Ok(Epoch::default()), read_epoch)
+    }
+
+    async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
+        let statements = &self.inner.statements;
+        let mut turn = self.inner.writer.everyday().await?;
+        let values = row::insert(session);
+        if turn.execute(&statements.create, &values).await? == 1 {
+            return Ok(Created::Applied(Committed::assertion(session.clone())));
+        }
+        // An epoch only grows: what passed stays passed.
+        let subject = [session.subject.as_str().into()];
+        let rows = turn.fetch(&statements.epoch, &subject).await?;
+        let epoch = rows.first().map_or(Ok(Epoch::default()), read_epoch)?;
+        Ok(if epoch == session.subject_epoch {
+            Created::IdTaken
+        } else {
+            Created::EpochPassed
+        })
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
+        let rows = self
+            .read(&self.inner.statements.load, &[(&id).into()])
+            .await?;
+        rows.first().map(committed).transpose()
+    }
+
+    async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
+        let Inner {
+            writer, statements, ..
+        } = &*self.inner;
+        let mut turn = match change {
+            // What ends older tokens on purpose must not be lost.
+            Change::Rotate(rotation) if rotation.by == RotatedBy::StepUp => {
+                writer.durable().await?
+            }
+            Change::Rotate(_) | Change::Touch(_) => writer.everyday().await?,
+        };
+        let rows = match change {
+            Change::Rotate(rotation) => {
+                turn.fetch(&statements.rotate, &row::rotate(rotation))
+                    .await?
+            }
+            Change::Touch(touch) => turn.fetch(&statements.touch, &row::touch(touch)).await?,
+        };
+        if let Some(row) = rows.first() {
+            return committed(row).map(Commit::Applied);
+        }
+        let found = turn
+            .fetch(&statements.load, &[(&change.id()).into()])
+            .await?;
+        found.first().map(committed).transpose().map(Commit::Missed)
+    }
+
+    async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
+        let Inner {
+            writer, statements, ..
+        } = &*self.inner;
+        let mut turn = writer.durable().await?;
+        let rows = turn.fetch(&statements.revoke, &row::revoke(ending)).await?;
+        if let Some(row) = rows.first() {
+            self.announce(Ended {
+                id: ending.id,
+                at: ending.revocation.at,
+            });
+            return committed(row).map(Revoke::Applied);
+        }
+        let found = turn.fetch(&statements.load, &[(&ending.id).into()]).await?;
+        Ok(match found.first() {
+            Some(row) => Revoke::Already(committed(row)?),
+            None => Revoke::Absent,
+        })
+    }
+
+    async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
+        let mut turn = self.inner.writer.durable().await?;
+        let ids = revoke_subject(&mut turn, &self.inner.statements, ending).await?;
+        turn.commit().await?;
+        for id in &ids {
+            self.announce(Ended {
+                id: *id,
+                at: ending.revocation.at,
+            });
+        }
+        Ok(ids)
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, Self::Error> {
+        let list = &self.inner.statements.list;
+        let rows = self.read(list, &[subject.as_str().into()]).await?;
+        rows.iter().map(committed).collect()
+    }
+
+    async fn load_data(&self, id: SessionId) -> Result<Option<SessionData>, Self::Error> {
+        let load = &self.inner.statements.load_data;
+        let rows = self.read(load, &[(&id).into()]).await?;
+        rows.first().map(|row| read_data(row, id)).transpose()
+    }
+
+    async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
+        let statements = &self.inner.statements;
+        let mut turn = self.inner.writer.everyday().await?;
+        let values = row::write_data(write);
+        if turn.execute(&statements.write_data, &values).await? == 1 {
+            return Ok(DataWritten::Applied);
+        }
+        let live = [(&write.id).into(), write.at.into()];
+        let rows = turn.fetch(&statements.live_data, &live).await?;
+        rows.first().map_or(Ok(DataWritten::Over), |row| {
+            read_data(row, write.id).map(DataWritten::Moved)
+        })
+    }
+
+    async fn purge(&self, before: UnixTime, limit: u32) -> Result<u64, Self::Error> {
+        let mut left = limit;
+        let mut purged = 0;
+        while left > 0 {
+            let batch = left.min(PURGE_BATCH);
+            // A turn for each batch: refreshes take theirs in between.
+            let mut turn = self.inner.writer.everyday().await?;
+            let values = [before.into(), i64::from(batch).into()];
+            let deleted = turn.execute(&self.inner.statements.purge, &values).await?;
+            purged += deleted;
+            if deleted < u64::from(batch) {
+                break;
+            }
+            left -= batch;
+        }
+        Ok(purged)
+    }
+
+    async fn revocations(&self, since: UnixTime) -> Result<Vec<Ended>, Self::Error> {
+        let revocations = &self.inner.statements.revocations;
+        let rows = self.read(revocations, &[since.into()]).await?;
+        let ended = rows.iter().map(row::read_ended);
+        ended
+            .map(|ended| ended.map_err(SqliteStoreError::corrupt(schema::SESSION)))
+            .collect()
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+        self.inner.ended.subscribe()
+    }
+
+    /// One second: what other processes on the same file end is seen by reading it.
+    fn catch_up_interval(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+}
+
+/// Raises the epoch first, so that no login can come in between, and leaves the transaction
+/// open.
+async fn revoke_subject(
+    turn: &mut Turn<'_>,
+    statements: &Statements,
+    ending: &SubjectEnding,
+) -> Result<Vec<SessionId>, SqliteStoreError> {
+    turn.begin().await?;
+    let subject = ending.subject.as_str();
+    let rows = turn
+        .fetch(&statements.raise_epoch, &[subject.into()])
+        .await?;
+    let epoch = rows.first().map(read_epoch).transpose()?;
+    let epoch = epoch.expect("an upsert returns its row");
+    let except = ending.except.as_ref();
+    if let Some(id) = except {
+        let values = [id.into(), subject.into(), count(epoch.as_u64()).into()];
+        turn.execute(&statements.keep, &values).await?;
+    }
+    let values = [
+        subject.into(),
+        ending.revocation.at.into(),
+        ending.revocation.reason.as_str().into(),
+        ending.purge_at.into(),
+        Value::Bytes(except.map(|id| id.as_bytes().as_slice())),
+    ];
+    let rows = turn.fetch(&statements.revoke_subject, &values).await?;
+    let ids = rows.iter().map(row::read_id);
+    ids.map(|id| id.map_err(SqliteStoreError::corrupt(schema::SESSION)))
+        .collect()
+}
+
+/// The statements, put together once.
+#[derive(Debug)]
+struct Statements {
+    create: SqlStr,
+    epoch: SqlStr,
+    keep: SqlStr,
+    list: SqlStr,
+    live_data: SqlStr,
+    load: SqlStr,
+    load_data: SqlStr,
+    purge: SqlStr,
+    raise_epoch: SqlStr,
+    revocations: SqlStr,
+    revoke: SqlStr,
+    revoke_subject: SqlStr,
+    rotate: SqlStr,
+    touch: SqlStr,
+    write_data: SqlStr,
+}
+
+impl Statements {
+    fn new(names: &Names) -> Self {
+        Self {
+            create: names.fill(CREATE),
+            epoch: names.fill(statement::EPOCH),
+            keep: names.fill(KEEP),
+            list: names.fill(LIST),
+            live_data: names.fill(statement::LIVE_DATA),
+            load: names.fill(statement::LOAD),
+            load_data: names.fill(statement::LOAD_DATA),
+            purge: names.fill(PURGE),
+            raise_epoch: names.fill(RAISE_EPOCH),
+            revocations: names.fill(statement::REVOCATIONS),
+            revoke: names.fill(REVOKE),
+            revoke_subject: names.fill(REVOKE_SUBJECT),
+            rotate: names.fill(statement::ROTATE),
+            touch: names.fill(statement::TOUCH),
+            write_data: names.fill(WRITE_DATA),
+        }
+    }
+}
+
+/// Reading the epoch and inserting are one step: SQLite has one writer at a time.
+const CREATE: &str = "
+INSERT INTO {session} ({columns})
+SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
+    $20, $21, $22, $23, $24, $25, $26, $27, $28
+WHERE coalesce((SELECT epoch FROM {subject} WHERE subject = $2), 0) = $3
+ON CONFLICT (id) DO NOTHING";
+
+/// Of two logins in one second the later insert is the newer.
+const LIST: &str = "
+SELECT {columns} FROM {session} WHERE subject = $1 ORDER BY created_at DESC, rowid DESC";
+
+const PURGE: &str = "
+DELETE FROM {session} WHERE rowid IN (
+    SELECT rowid FROM {session} WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2)";
+
+/// Gives the new epoch to the one that lives on.
+const KEEP: &str = "UPDATE {session} SET subject_epoch = $3 WHERE id = $1 AND subject = $2";
+
+const RAISE_EPOCH: &str = "
+INSERT INTO {subject} (subject, epoch) VALUES ($1, 1)
+ON CONFLICT (subject) DO UPDATE SET epoch = epoch + 1
+RETURNING epoch";
+
+/// [`Ending`](token_core::change::Ending).
+const REVOKE: &str = "
+UPDATE {session} SET revoked_at = $2, revoke_reason = $3, purge_at = $4
+WHERE id = $1 AND revoked_at IS NULL
+RETURNING {columns}";
+
+/// Ends the others: subject, time, reason, purge time, the one that lives on.
+const REVOKE_SUBJECT: &str = "
+UPDATE {session} SET revoked_at = $2, revoke_reason = $3, purge_at = $4
+WHERE subject = $1 AND revoked_at IS NULL AND ($5 IS NULL OR id <> $5)
+RETURNING id";
+
+/// Session, expected version, new version, JSON text, now. A session without data has version
+/// 0 and no row here.
+const WRITE_DATA: &str = "
+INSERT INTO {data} AS d (session, version, json)
+SELECT s.id, $3, $4 FROM {session} AS s
+WHERE s.id = $1 AND s.revoked_at IS NULL
+    AND s.idle_expires_at > $5 AND s.absolute_expires_at > $5
+    AND coalesce((SELECT version FROM {data} WHERE session = $1), 0) = $2
+ON CONFLICT (session) DO UPDATE SET version = excluded.version, json = excluded.json
+WHERE d.version = $2";
+
+fn committed(row: &SqliteRow) -> Result<Committed<Session>, SqliteStoreError> {
+    row::read_session(row)
+        .map(Committed::assertion)
+        .map_err(SqliteStoreError::corrupt(schema::SESSION))
+}
+
+fn read_epoch(row: &SqliteRow) -> Result<Epoch, SqliteStoreError> {
+    row::read_count(row, 0, "epoch")
+        .map(Epoch::from_u64)
+        .map_err(SqliteStoreError::corrupt(schema::SUBJECT))
+}
+
+fn read_data(row: &SqliteRow, id: SessionId) -> Result<SessionData, SqliteStoreError> {
+    row::read_data(row, id).map_err(SqliteStoreError::corrupt(schema::DATA))
+}

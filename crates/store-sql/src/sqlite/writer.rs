@@ -1,0 +1,211 @@
+//! The one connection that writes.
+
+use std::time::Duration;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{SqlStr, SqliteConnection, SqlitePool};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::SqliteStoreError;
+use super::driver::query;
+use super::options::{Durability, SqliteStoreOptions};
+use crate::row::Value;
+
+/// Queues the writes of this process. The connection is made when it is first needed, and
+/// again after an error.
+#[derive(Debug)]
+pub(crate) struct Writer {
+    pool: SqlitePool,
+    busy_timeout: Duration,
+    everyday: Synchronous,
+    connection: Mutex<Option<Connection>>,
+}
+
+/// Whether the log reaches the disk before a write is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Synchronous {
+    Full,
+    Normal,
+}
+
+#[derive(Debug)]
+struct Connection {
+    sqlite: SqliteConnection,
+    synchronous: Option<Synchronous>,
+}
+
+impl Writer {
+    pub(crate) fn new(pool: SqlitePool, options: &SqliteStoreOptions) -> Self {
+        Self {
+            pool,
+            busy_timeout: options.busy_timeout,
+            everyday: match options.durability {
+                Durability::Endings => Synchronous::Normal,
+                Durability::Full => Synchronous::Full,
+            },
+            connection: Mutex::new(None),
+        }
+    }
+
+    /// Waits for the turn of a write that may be lost with the power where the options say so.
+    pub(crate) async fn everyday(&self) -> Result<Turn<'_>, SqliteStoreError> {
+        self.turn(self.everyday).await
+    }
+
+    /// Waits for the turn of a write that must never be lost.
+    pub(crate) async fn durable(&self) -> Result<Turn<'_>, SqliteStoreError> {
+        self.turn(Synchronous::Full).await
+    }
+
+    async fn turn(&self, synchronous: Synchronous) -> Result<Turn<'_>, SqliteStoreError> {
+        let mut slot = self.connection.lock().await;
+        let mut connection = match slot.take() {
+            Some(connection) => connection,
+            None => self.connect().await?,
+        };
+        if connection.synchronous != Some(synchronous) {
+            connection.synchronous = None;
+            sqlx::query(match synchronous {
+                Synchronous::Full => "PRAGMA synchronous = FULL",
+                Synchronous::Normal => "PRAGMA synchronous = NORMAL",
+            })
+            .execute(&mut connection.sqlite)
+            .await?;
+            connection.synchronous = Some(synchronous);
+        }
+        *slot = Some(connection);
+        Ok(Turn {
+            slot,
+            in_transaction: false,
+        })
+    }
+
+    async fn connect(&self) -> Result<Connection, SqliteStoreError> {
+        let mut sqlite = self.pool.acquire().await?.detach();
+        let limit = self.busy_timeout.as_millis().min(i32::MAX as u128);
+        let pragma = format!("PRAGMA busy_timeout = {limit}");
+        sqlx::query(sqlx::AssertSqlSafe(pragma))
+            .execute(&mut sqlite)
+            .await?;
+        Ok(Connection {
+            sqlite,
+            synchronous: None,
+        })
+    }
+}
+
+/// The turn to write.
+#[derive(Debug)]
+pub(crate) struct Turn<'a> {
+    slot: MutexGuard<'a, Option<Connection>>,
+    in_transaction: bool,
+}
+
+impl Turn<'_> {
+    /// Runs one statement to its end and gives the rows that it returned.
+    ///
+    /// `fetch_all` and nothing shorter: SQLite returns the rows of `UPDATE … RETURNING` first
+    /// and commits after the last of them, and that can fail. Whoever stops at a row takes a
+    /// write for done that SQLite then rolls back.
+    pub(crate) async fn fetch(
+        &mut self,
+        statement: &SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<Vec<SqliteRow>, SqliteStoreError> {
+        let result = query(statement, values).fetch_all(self.sqlite()).await;
+        self.settle(result)
+    }
+
+    /// Runs one statement to its end and says how many rows it changed.
+    pub(crate) async fn execute(
+        &mut self,
+        statement: &SqlStr,
+        values: &[Value<'_>],
+    ) -> Result<u64, SqliteStoreError> {
+        let result = query(statement, values).execute(self.sqlite()).await;
+        let result = self.settle(result)?;
+        Ok(result.rows_affected())
+    }
+
+    /// Runs the statements of a text, one after the other.
+    pub(crate) async fn run(&mut self, statements: SqlStr) -> Result<(), SqliteStoreError> {
+        let result = sqlx::raw_sql(statements).execute(self.sqlite()).await;
+        self.settle(result)?;
+        Ok(())
+    }
+
+    /// Begins a transaction, with the write lock taken at once: taken later, it could fail.
+    pub(crate) async fn begin(&mut self) -> Result<(), SqliteStoreError> {
+        self.in_transaction = true;
+        let result = sqlx::query("BEGIN IMMEDIATE").execute(self.sqlite()).await;
+        self.settle(result)?;
+        Ok(())
+    }
+
+    /// Ends the transaction. Without it, dropping the turn rolls everything back.
+    pub(crate) async fn commit(mut self) -> Result<(), SqliteStoreError> {
+        let result = sqlx::query("COMMIT").execute(self.sqlite()).await;
+        self.settle(result)?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    fn sqlite(&mut self) -> &mut SqliteConnection {
+        let connection = self.slot.as_mut();
+        &mut connection.expect("an error ends the turn").sqlite
+    }
+
+    /// After an error nobody knows whether SQLite rolled a transaction back by itself or
+    /// waits for it, so the connection is closed, which does it in any case.
+    fn settle<T>(&mut self, result: Result<T, sqlx::Error>) -> Result<T, SqliteStoreError> {
+        result.map_err(|error| {
+            *self.slot = None;
+            error.into()
+        })
+    }
+}
+
+impl Drop for Turn<'_> {
+    /// A call that was cut off inside a transaction closes the connection, and with it the
+    /// transaction.
+    fn drop(&mut self) {
+        if self.in_transaction {
+            *self.slot = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::SqlSafeStr;
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    use super::*;
+    use crate::row::Fields;
+
+    async fn synchronous(turn: &mut Turn<'_>) -> Option<i64> {
+        let pragma = "PRAGMA synchronous".into_sql_str();
+        let rows = turn.fetch(&pragma, &[]).await.unwrap();
+        rows[0].int(0).unwrap()
+    }
+
+    /// Whatever the connection did before: 1 is NORMAL, 2 is FULL.
+    #[tokio::test]
+    async fn each_turn_writes_as_safely_as_it_must() {
+        let pool = SqlitePoolOptions::new()
+            .connect_lazy("sqlite::memory:")
+            .unwrap();
+        let options = SqliteStoreOptions::new();
+        let endings = options.clone().durability(Durability::Endings);
+        for (options, everyday) in [(endings, 1), (options, 2)] {
+            let writer = Writer::new(pool.clone(), &options);
+            for _ in 0..2 {
+                let mut turn = writer.everyday().await.unwrap();
+                assert_eq!(synchronous(&mut turn).await, Some(everyday));
+                drop(turn);
+                let mut turn = writer.durable().await.unwrap();
+                assert_eq!(synchronous(&mut turn).await, Some(2));
+            }
+        }
+    }
+}

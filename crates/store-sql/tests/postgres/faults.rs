@@ -1,0 +1,156 @@
+//! What fails says so, and what was missed is caught up.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgPool};
+use store_sql::postgres::{Notices, PostgresStoreOptions};
+use store_sql::{PostgresStore, PostgresStoreError};
+use token_core::SessionId;
+use token_store::SessionStore;
+use token_store::store::{Commit, Ended};
+use tokio::sync::broadcast::Receiver;
+
+use crate::postgres::{Server, url};
+use crate::schema;
+use crate::sessions::{at, ending, rotation, stored, subject_ending};
+
+async fn hears(notices: &mut Receiver<Ended>, id: SessionId) {
+    let heard = async {
+        loop {
+            if notices.recv().await.unwrap().id == id {
+                return;
+            }
+        }
+    };
+    let heard = tokio::time::timeout(Duration::from_secs(20), heard).await;
+    heard.expect("the notice");
+}
+
+#[tokio::test]
+async fn servers_that_cannot_be_used_are_told_apart() {
+    for url in [
+        "not a url".to_owned(),
+        "postgres://postgres@127.0.0.1:1/postgres".to_owned(),
+        url().replace("/postgres", "/no_such_database"),
+        url().replace("postgres@", "no_such_user@"),
+    ] {
+        let error = PostgresStore::connect(&url).await.unwrap_err();
+        assert!(
+            matches!(error, PostgresStoreError::Connect(_)),
+            "{url}: {error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_one_node_ends_the_others_hear() {
+    let options = PostgresStoreOptions::new().schema(schema());
+    let one = options.clone().connect(url()).await.unwrap();
+    let two = options.connect(url()).await.unwrap();
+    let mut notices = two.subscribe();
+    let row = stored(&one, "alice").await;
+    let _ = one.revoke(&ending(row.id, at(1))).await.unwrap();
+    hears(&mut notices, row.id).await;
+    let (a, b) = (stored(&one, "alice").await, stored(&one, "alice").await);
+    one.revoke_subject(&subject_ending("alice", at(2)))
+        .await
+        .unwrap();
+    hears(&mut notices, a.id).await;
+    hears(&mut notices, b.id).await;
+}
+
+#[tokio::test]
+async fn a_node_that_polls_says_so() {
+    let options = PostgresStoreOptions::new().schema(schema());
+    let polling = options
+        .clone()
+        .notices(Notices::Poll)
+        .connect(url())
+        .await
+        .unwrap();
+    assert_eq!(polling.catch_up_interval(), Duration::from_secs(1));
+    let listening = options.connect(url()).await.unwrap();
+    assert_eq!(listening.catch_up_interval(), Duration::from_secs(30));
+}
+
+/// The connection that listens is cut, and sessions end before it is made again.
+#[tokio::test]
+async fn what_was_ended_in_a_gap_is_heard_after_it() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let node = options.connect(url()).await.unwrap();
+    let mut notices = node.subscribe();
+    let row = stored(&node, "alice").await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE $1
+        AND pid <> pg_backend_pid()";
+    let cut = sqlx::query(cut).bind(format!("%max(revoked_at)%{schema}%"));
+    assert_eq!(cut.execute(&pool).await.unwrap().rows_affected(), 1);
+    // Not through the node, which would tell itself.
+    let end = format!(
+        "UPDATE {schema}.session SET revoked_at = 1700000001, revoke_reason = 'admin'
+        WHERE id = $1"
+    );
+    let end = sqlx::query(AssertSqlSafe(end)).bind(row.id.as_bytes().as_slice());
+    assert_eq!(end.execute(&pool).await.unwrap().rows_affected(), 1);
+    hears(&mut notices, row.id).await;
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_has_what_was_reported_and_is_found_again() {
+    let mut server = Server::start();
+    let store = PostgresStore::connect(&server.url()).await.unwrap();
+    let mut notices = store.subscribe();
+    let row = stored(&store, "alice").await;
+    let over = stored(&store, "alice").await;
+    let Commit::Applied(row) = store.commit(&rotation(&row, at(1))).await.unwrap() else {
+        panic!("not applied");
+    };
+    let _ = store.revoke(&ending(over.id, at(2))).await.unwrap();
+    hears(&mut notices, over.id).await;
+    server.kill();
+    let error = store.commit(&rotation(&row, at(3))).await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            PostgresStoreError::Unavailable(_) | PostgresStoreError::Timeout(_)
+        ),
+        "{error:?}"
+    );
+    server.resume();
+    let now = loop {
+        match store.load(row.id).await {
+            Ok(now) => break now.unwrap().into_inner(),
+            Err(PostgresStoreError::Unavailable(_) | PostgresStoreError::Timeout(_)) => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    };
+    assert_eq!(now, *row);
+    let over = store.load(over.id).await.unwrap().unwrap();
+    assert!(over.revocation.is_some());
+    let outcome = store.commit(&rotation(&row, at(3))).await.unwrap();
+    assert!(matches!(outcome, Commit::Applied(_)));
+    // What other nodes end is heard again, or was read.
+    let other = PostgresStore::connect(&server.url()).await.unwrap();
+    let _ = other.revoke(&ending(row.id, at(4))).await.unwrap();
+    hears(&mut notices, row.id).await;
+}
+
+/// A row that another transaction holds: the statement ends at its time-out, and holds later.
+#[tokio::test]
+async fn a_statement_that_waits_too_long_is_reported_and_holds_afterwards() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let options = options.statement_timeout(Duration::from_secs(1));
+    let store = options.connect(url()).await.unwrap();
+    let row = stored(&store, "alice").await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    let mut other = pool.begin().await.unwrap();
+    let lock = AssertSqlSafe(format!("SELECT 1 FROM {schema}.session FOR UPDATE"));
+    sqlx::query(lock).execute(&mut *other).await.unwrap();
+    let error = store.commit(&rotation(&row, at(1))).await.unwrap_err();
+    assert!(matches!(error, PostgresStoreError::Timeout(_)), "{error:?}");
+    other.rollback().await.unwrap();
+    let outcome = store.commit(&rotation(&row, at(1))).await.unwrap();
+    assert!(matches!(outcome, Commit::Applied(_)));
+}

@@ -1,0 +1,155 @@
+//! Writes of other nodes at the same time.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgPool};
+use store_sql::PostgresStore;
+use store_sql::postgres::PostgresStoreOptions;
+use token_core::Session;
+use token_store::SessionStore;
+use token_store::store::{Commit, Created, DataWrite};
+
+use crate::postgres::url;
+use crate::schema;
+use crate::sessions::{at, ending, rotation, session, stored, subject, subject_ending};
+
+/// Two nodes on one schema.
+async fn nodes() -> (PostgresStore, PostgresStore, String) {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let one = options.clone().connect(url()).await.unwrap();
+    let two = options.connect(url()).await.unwrap();
+    (one, two, schema)
+}
+
+/// Waits until some statement on the schema waits for a lock.
+async fn somebody_waits(pool: &PgPool, schema: &str) {
+    let waiting = "SELECT 1 FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND position($1 in query) > 0";
+    for _ in 0..1000 {
+        let rows = sqlx::query(waiting).bind(schema).fetch_all(pool).await;
+        if !rows.unwrap().is_empty() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("nobody waits");
+}
+
+/// The login waits for the row that the ending has raised and not committed yet.
+#[tokio::test]
+async fn a_login_that_waits_for_an_ending_of_all_opens_nothing() {
+    let (one, two, schema) = nodes().await;
+    stored(&one, "alice").await;
+    let late = session(&two, "alice").await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    let mut slow = pool.begin().await.unwrap();
+    let end = "SELECT {schema}.revoke_subject('alice', 1, 'logout_all', 9, NULL, 'nobody')";
+    let end = AssertSqlSafe(end.replace("{schema}", &schema));
+    sqlx::query(end).execute(&mut *slow).await.unwrap();
+
+    let login = tokio::spawn(async move { two.create(&late).await });
+    somebody_waits(&pool, &schema).await;
+    slow.commit().await.unwrap();
+    let outcome = login.await.unwrap().unwrap();
+    assert!(matches!(outcome, Created::EpochPassed), "{outcome:?}");
+}
+
+/// The ending waits for the login, and then sees its session.
+#[tokio::test]
+async fn an_ending_of_all_that_waits_for_a_login_ends_it() {
+    let (one, two, schema) = nodes().await;
+    let row = stored(&one, "alice").await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    // A login as the store writes it, held before its commit: the subject's row, then a session.
+    let mut login = pool.begin().await.unwrap();
+    let lock = "UPDATE {schema}.subject SET epoch = epoch WHERE subject = 'alice'";
+    let lock = AssertSqlSafe(lock.replace("{schema}", &schema));
+    sqlx::query(lock).execute(&mut *login).await.unwrap();
+    let columns = "subject, subject_epoch, client_id, transport, scope, created_at, auth_time,
+        acr, amr, generation, token_hash, previous_hash, nonce, rotated_at, rotated_by,
+        rotation_kid, idle_expires_at, absolute_expires_at, remember, last_seen_at, claims,
+        purge_at";
+    let copy = format!(
+        "INSERT INTO {schema}.session (id, {columns})
+        SELECT '\\x000102030405060708090a0b0c0d0e0f1011', {columns} FROM {schema}.session"
+    );
+    sqlx::query(AssertSqlSafe(copy))
+        .execute(&mut *login)
+        .await
+        .unwrap();
+
+    let ending =
+        tokio::spawn(async move { two.revoke_subject(&subject_ending("alice", at(1))).await });
+    somebody_waits(&pool, &schema).await;
+    login.commit().await.unwrap();
+    let ended = ending.await.unwrap().unwrap();
+    assert_eq!(ended.len(), 2, "{ended:?}");
+    assert!(ended.contains(&row.id));
+    let rows = one.list(&subject("alice")).await.unwrap();
+    assert!(rows.iter().all(|row| row.revocation.is_some()));
+}
+
+/// Every call at once, on the same few rows, from two nodes: a deadlock would be an error.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_mix_of_calls_deadlocks() {
+    let (one, two, _) = nodes().await;
+    let mut seeds = Vec::new();
+    for n in 0..4 {
+        seeds.push(stored(&one, &format!("user-{}", n % 2)).await);
+    }
+    let run =
+        |store: &PostgresStore, seed: u64| tokio::spawn(mix(store.clone(), seeds.clone(), seed));
+    let tasks: Vec<_> = (0..12)
+        .map(|seed| run(if seed % 2 == 0 { &one } else { &two }, seed))
+        .collect();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}
+
+async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
+    let mut rng = fastrand::Rng::with_seed(seed);
+    for step in 0..150 {
+        let user = format!("user-{}", rng.u8(..2));
+        let row = known[rng.usize(..known.len())].clone();
+        match rng.u8(..8) {
+            0 => known.push(
+                match store.create(&session(&store, &user).await).await.unwrap() {
+                    Created::Applied(row) => row.into_inner(),
+                    Created::EpochPassed => continue,
+                    Created::IdTaken => panic!("taken"),
+                },
+            ),
+            1 => drop(
+                store
+                    .revoke_subject(&subject_ending(&user, at(step)))
+                    .await
+                    .unwrap(),
+            ),
+            2 => drop(store.revoke(&ending(row.id, at(step))).await.unwrap()),
+            3 => {
+                let before = if rng.u8(..8) == 0 { at(1 << 30) } else { at(0) };
+                store.purge(before, 3).await.unwrap();
+            }
+            4 => {
+                let write = DataWrite {
+                    id: row.id,
+                    version: rng.u64(..3),
+                    json: Some("{}".into()),
+                    at: at(1),
+                };
+                let _ = store.write_data(&write).await.unwrap();
+            }
+            5 => drop(store.list(&subject(&user)).await.unwrap()),
+            _ => {
+                let Some(row) = store.load(row.id).await.unwrap() else {
+                    continue;
+                };
+                if let Commit::Applied(row) = store.commit(&rotation(&row, at(1))).await.unwrap() {
+                    known.push(row.into_inner());
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,234 @@
+//! The schema: made, kept, and refused where it cannot be trusted.
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, Row};
+use store_sql::postgres::PostgresStoreOptions;
+use store_sql::{PostgresStore, PostgresStoreError};
+use token_core::change::Change;
+use token_store::SessionStore;
+use token_store::store::Commit;
+
+use crate::postgres::url;
+use crate::schema;
+use crate::sessions::{at, ending, rotation, session, stored, subject};
+
+async fn pool() -> PgPool {
+    PgPool::connect(url()).await.unwrap()
+}
+
+async fn run(pool: &PgPool, statements: String) {
+    sqlx::raw_sql(AssertSqlSafe(statements))
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_restart_of_a_node_keeps_sessions_endings_and_buckets() {
+    let options = PostgresStoreOptions::new().schema(schema());
+    let store = options.clone().connect(url()).await.unwrap();
+    let (live, over) = (stored(&store, "alice").await, stored(&store, "alice").await);
+    let _ = store.commit(&rotation(&live, at(1))).await.unwrap();
+    let _ = store.revoke(&ending(over.id, at(2))).await.unwrap();
+    let bucket = store.bucket(&subject("alice"));
+    drop(store);
+
+    let store = options.with_pool(pool().await).await.unwrap();
+    assert_eq!(store.bucket(&subject("alice")), bucket);
+    let row = store.load(live.id).await.unwrap().unwrap();
+    assert_eq!(row.generation, live.generation.next());
+    assert_eq!(store.revocations(at(2)).await.unwrap().len(), 1);
+    assert_eq!(store.revocations(at(3)).await.unwrap().len(), 0);
+}
+
+#[test]
+fn a_store_may_be_dropped_after_its_runtime() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = runtime.block_on(async {
+        let store = crate::store().await;
+        stored(&store, "alice").await;
+        store
+    });
+    drop(runtime);
+    drop(store);
+}
+
+#[tokio::test]
+async fn nodes_that_start_at_once_make_the_schema_once() {
+    let options = PostgresStoreOptions::new().schema(schema()).connections(2);
+    let start = || tokio::spawn(options.clone().connect(url()));
+    let starting: Vec<_> = (0..6).map(|_| start()).collect();
+    for store in starting {
+        stored(&store.await.unwrap().unwrap(), "alice").await;
+    }
+}
+
+#[tokio::test]
+async fn a_role_that_cannot_make_tables_starts_where_they_stand() {
+    let schema = schema();
+    let pool = pool().await;
+    let options = PostgresStoreOptions::new().schema(&schema);
+    drop(options.clone().with_pool(pool.clone()).await.unwrap());
+    let role = format!("{schema}_role");
+    run(
+        &pool,
+        format!(
+            "CREATE ROLE {role} LOGIN;
+            GRANT USAGE ON SCHEMA {schema} TO {role};
+            GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}"
+        ),
+    )
+    .await;
+    let server: PgConnectOptions = url().parse().unwrap();
+    let limited = PgPoolOptions::new().connect_with(server.username(&role));
+    let limited = limited.await.unwrap();
+    let store = options.with_pool(limited.clone()).await.unwrap();
+    let row = stored(&store, "alice").await;
+    let _ = store.revoke(&ending(row.id, at(1))).await.unwrap();
+
+    let elsewhere = PostgresStoreOptions::new().schema(crate::schema());
+    let error = elsewhere.with_pool(limited).await.unwrap_err();
+    assert!(
+        matches!(error, PostgresStoreError::Privilege(_)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_version_are_refused_and_left_alone() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let pool = pool().await;
+    drop(options.clone().with_pool(pool.clone()).await.unwrap());
+    run(&pool, format!("INSERT INTO {schema}.migration VALUES (7)")).await;
+    let error = options.with_pool(pool).await.unwrap_err();
+    assert!(matches!(
+        error,
+        PostgresStoreError::SchemaVersion {
+            found: 7,
+            expected: 1
+        }
+    ));
+}
+
+#[tokio::test]
+async fn a_schema_name_that_needs_quotes_is_refused() {
+    for name in ["", "Tokens", "to kens", "a;b", "1st", "_x", &"a".repeat(41)] {
+        let options = PostgresStoreOptions::new().schema(name);
+        let error = options.connect(url()).await.unwrap_err();
+        assert!(
+            matches!(error, PostgresStoreError::SchemaName { .. }),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stricter_isolation_level_is_refused() {
+    let server: PgConnectOptions = url().parse().unwrap();
+    let strict = server.options([("default_transaction_isolation", "serializable")]);
+    let strict = PgPoolOptions::new().connect_with(strict).await.unwrap();
+    let error = PostgresStore::new(strict).await.unwrap_err();
+    assert!(error.to_string().contains("serializable"), "{error}");
+}
+
+#[tokio::test]
+async fn a_value_edited_by_hand_is_named_with_its_column_and_session() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let pool = pool().await;
+    let store = options.with_pool(pool.clone()).await.unwrap();
+    for (column, value) in [
+        ("subject", "''"),
+        ("transport", "'pigeon'"),
+        ("created_at", "-5"),
+        ("amr", "'pwd'"),
+        ("generation", "-1"),
+        ("token_hash", "'\\x00'"),
+        ("revoke_reason", "'logout'"),
+        ("claims", "'[]'"),
+    ] {
+        let session = stored(&store, "alice").await;
+        let edit = format!("UPDATE {schema}.session SET {column} = {value} WHERE id = $1");
+        let edit = sqlx::query(AssertSqlSafe(edit)).bind(session.id.as_bytes().as_slice());
+        edit.execute(&pool).await.unwrap();
+        let error = store.load(session.id).await.unwrap_err();
+        let PostgresStoreError::CorruptRow {
+            table: "session",
+            column: found,
+            session: Some(id),
+            ..
+        } = error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!((found, id), (column, session.id));
+    }
+}
+
+#[tokio::test]
+async fn refreshes_are_heap_only_updates() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let pool = pool().await;
+    let store = options.with_pool(pool.clone()).await.unwrap();
+    let mut rows = Vec::new();
+    for n in 0..200 {
+        rows.push(stored(&store, &format!("user-{n}")).await);
+    }
+    for n in 0..2000 {
+        let row = &mut rows[n % 200];
+        let Commit::Applied(next) = store.commit(&rotation(row, at(1))).await.unwrap() else {
+            panic!("not applied");
+        };
+        *row = next.into_inner();
+    }
+    // Counters arrive a moment after the statements.
+    let counters = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables
+        WHERE schemaname = $1 AND relname = 'session'";
+    pool.close().await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    let (mut updates, mut hot) = (0, 0);
+    for _ in 0..100 {
+        let row = sqlx::query(counters)
+            .bind(&schema)
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+        (updates, hot) = (row.get::<i64, _>(0), row.get::<i64, _>(1));
+        if updates >= 2000 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    assert!(updates >= 2000, "{updates}");
+    assert!(hot * 100 >= updates * 95, "{hot} of {updates}");
+}
+
+#[tokio::test]
+async fn a_refresh_is_one_statement() {
+    let server = crate::postgres::Server::start();
+    let pool = PgPoolOptions::new().max_connections(1);
+    let pool = pool.connect(&server.url()).await.unwrap();
+    run(&pool, "CREATE EXTENSION pg_stat_statements".to_owned()).await;
+    let store = PostgresStore::new(pool.clone()).await.unwrap();
+    let row = stored(&store, "alice").await;
+    let other = session(&store, "alice").await;
+    run(&pool, "SELECT pg_stat_statements_reset()".to_owned()).await;
+    let change = rotation(&row, at(1));
+    let Change::Rotate(_) = change else {
+        panic!("a rotation");
+    };
+    assert!(matches!(
+        store.commit(&change).await.unwrap(),
+        Commit::Applied(_)
+    ));
+    let _ = store.create(&other).await.unwrap();
+    let _ = store.revoke(&ending(row.id, at(1))).await.unwrap();
+    let calls = "SELECT query, calls FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_%'
+        AND toplevel";
+    let calls = sqlx::query(calls).fetch_all(&pool).await.unwrap();
+    let calls: Vec<(String, i64)> = calls.iter().map(|row| (row.get(0), row.get(1))).collect();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    assert!(calls.iter().all(|(_, calls)| *calls == 1), "{calls:?}");
+}

@@ -1,0 +1,195 @@
+//! The tables: made, kept, shared with an application's own, and refused where they cannot be
+//! trusted.
+
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
+use sqlx::{AssertSqlSafe, Row};
+use store_sql::{SqliteStore, SqliteStoreError};
+use token_store::SessionStore;
+
+use crate::folder;
+use crate::sessions::{at, ending, rotation, stored, subject};
+
+async fn pool(file: &std::path::Path) -> SqlitePool {
+    let options = SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true);
+    SqlitePoolOptions::new()
+        .connect_with(options)
+        .await
+        .expect("a pool")
+}
+
+#[tokio::test]
+async fn a_restart_keeps_sessions_endings_and_buckets() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    let store = SqliteStore::open(&file).await.unwrap();
+    let (live, over) = (stored(&store, "alice").await, stored(&store, "alice").await);
+    let _ = store.commit(&rotation(&live, at(1))).await.unwrap();
+    let _ = store.revoke(&ending(over.id, at(2))).await.unwrap();
+    let bucket = store.bucket(&subject("alice"));
+    drop(store);
+
+    let store = SqliteStore::open(&file).await.unwrap();
+    assert_eq!(store.bucket(&subject("alice")), bucket);
+    let row = store.load(live.id).await.unwrap().unwrap();
+    assert_eq!(row.generation, live.generation.next());
+    let row = store.load(over.id).await.unwrap().unwrap();
+    assert_eq!(row.revocation, Some(ending(over.id, at(2)).revocation));
+    assert_eq!(store.revocations(at(2)).await.unwrap().len(), 1);
+    assert_eq!(store.revocations(at(3)).await.unwrap().len(), 0);
+}
+
+#[tokio::test]
+async fn the_tables_of_the_application_stay_as_they_are() {
+    let folder = folder();
+    let pool = pool(&folder.path().join("app.db")).await;
+    let own = "CREATE TABLE _sqlx_migrations (version BIGINT PRIMARY KEY);
+        INSERT INTO _sqlx_migrations VALUES (42);
+        CREATE TABLE session (mine TEXT); CREATE TABLE users (name TEXT)";
+    sqlx::raw_sql(own).execute(&pool).await.unwrap();
+    let store = SqliteStore::new(pool.clone()).await.unwrap();
+    stored(&store, "alice").await;
+    let again = SqliteStore::new(pool.clone()).await.unwrap();
+    assert_eq!(again.list(&subject("alice")).await.unwrap().len(), 1);
+
+    let names = "SELECT name FROM sqlite_schema
+        WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'tokens_%'
+        ORDER BY name";
+    let names = sqlx::query(names).fetch_all(&pool).await.unwrap();
+    let names: Vec<&str> = names.iter().map(|row| row.get(0)).collect();
+    assert_eq!(names, ["_sqlx_migrations", "session", "users"]);
+    let versions = sqlx::query("SELECT version FROM _sqlx_migrations");
+    assert_eq!(versions.fetch_all(&pool).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn many_that_open_a_new_file_at_once_make_it_once() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    let open = || tokio::spawn(SqliteStore::open(file.clone()));
+    let opening: Vec<_> = (0..8).map(|_| open()).collect();
+    let mut buckets = Vec::new();
+    for store in opening {
+        let store = store.await.unwrap().unwrap();
+        buckets.push(store.bucket(&subject("alice")));
+        stored(&store, "alice").await;
+    }
+    assert!(buckets.iter().all(|bucket| *bucket == buckets[0]));
+}
+
+#[tokio::test]
+async fn tables_of_a_newer_version_are_refused_and_left_alone() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    drop(SqliteStore::open(&file).await.unwrap());
+    let pool = pool(&file).await;
+    let newer = "INSERT INTO tokens_migration VALUES (7, 0)";
+    sqlx::query(newer).execute(&pool).await.unwrap();
+    let error = SqliteStore::open(&file).await.unwrap_err();
+    assert!(matches!(
+        error,
+        SqliteStoreError::SchemaVersion {
+            found: 7,
+            expected: 1
+        }
+    ));
+    assert!(error.to_string().contains("version 7"), "{error}");
+}
+
+#[tokio::test]
+async fn a_table_of_the_application_with_our_name_is_reported() {
+    let folder = folder();
+    let pool = pool(&folder.path().join("app.db")).await;
+    let own = "CREATE TABLE tokens_session (id TEXT)";
+    sqlx::query(own).execute(&pool).await.unwrap();
+    let error = SqliteStore::new(pool).await.unwrap_err();
+    assert!(matches!(error, SqliteStoreError::Statement(_)), "{error:?}");
+}
+
+#[tokio::test]
+async fn a_value_edited_by_hand_is_named_with_its_column_and_session() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    let store = SqliteStore::open(&file).await.unwrap();
+    let pool = pool(&file).await;
+    for (column, value) in [
+        ("subject", "''"),
+        ("subject_epoch", "-1"),
+        ("client_id", "'has space'"),
+        ("transport", "'pigeon'"),
+        ("scope", "'\"'"),
+        ("created_at", "-5"),
+        ("auth_time", "253402300800"),
+        ("amr", "'pwd'"),
+        ("generation", "-1"),
+        ("token_hash", "x'00'"),
+        ("previous_hash", "x''"),
+        ("nonce", "x'0102'"),
+        ("rotated_at", "-1"),
+        ("rotated_by", "'magic'"),
+        ("rotation_kid", "''"),
+        ("idle_expires_at", "-1"),
+        ("absolute_expires_at", "-1"),
+        ("revoke_reason", "'logout'"),
+        ("last_seen_at", "-1"),
+        ("claims", "'[]'"),
+        ("purge_at", "-1"),
+    ] {
+        let session = stored(&store, "alice").await;
+        let edit = format!("UPDATE tokens_session SET {column} = {value} WHERE id = $1");
+        let edit = sqlx::query(AssertSqlSafe(edit)).bind(session.id.as_bytes().as_slice());
+        edit.execute(&pool).await.unwrap();
+        let error = store.load(session.id).await.unwrap_err();
+        let SqliteStoreError::CorruptRow {
+            table: "tokens_session",
+            column: found,
+            session: Some(id),
+            ..
+        } = &error
+        else {
+            panic!("{error:?}");
+        };
+        assert_eq!((*found, *id), (column, session.id));
+        let text = error.to_string();
+        assert!(text.contains(column) && text.contains(&session.id.to_string()));
+    }
+}
+
+#[tokio::test]
+async fn a_bucket_key_edited_by_hand_is_named() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    drop(SqliteStore::open(&file).await.unwrap());
+    let edit = "UPDATE tokens_meta SET value = x'00'";
+    sqlx::query(edit).execute(&pool(&file).await).await.unwrap();
+    let error = SqliteStore::open(&file).await.unwrap_err();
+    assert!(error.to_string().contains("tokens_meta"), "{error}");
+}
+
+#[tokio::test]
+async fn what_is_searched_for_has_an_index() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    drop(SqliteStore::open(&file).await.unwrap());
+    let pool = pool(&file).await;
+    for (search, index) in [
+        (
+            "SELECT id, revoked_at FROM tokens_session WHERE revoked_at >= $1",
+            "COVERING INDEX tokens_session_revoked",
+        ),
+        (
+            "SELECT rowid FROM tokens_session WHERE purge_at <= $1 ORDER BY purge_at LIMIT 9",
+            "COVERING INDEX tokens_session_purge",
+        ),
+        (
+            "SELECT id FROM tokens_session WHERE subject = $1",
+            "INDEX tokens_session_subject",
+        ),
+    ] {
+        let plan = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {search}"));
+        let plan = sqlx::query(plan).fetch_all(&pool).await.unwrap();
+        let plan: Vec<&str> = plan.iter().map(|row| row.get("detail")).collect();
+        assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
+    }
+}

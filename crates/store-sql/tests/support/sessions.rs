@@ -1,0 +1,108 @@
+//! Sessions and writes for tests of any database.
+
+use std::time::Duration;
+
+use token_core::change::{Change, Ending, Rotation};
+use token_core::policy::Slide;
+use token_core::refresh::{self, Login};
+use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
+use token_core::secret::{Entropy, TokenHash};
+use token_core::session::{
+    Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Transport,
+};
+use token_core::{
+    ClientId, CustomClaims, KeyId, Policy, Scope, Session, SessionId, Subject, UnixTime,
+};
+use token_store::SessionStore;
+use token_store::store::{Created, SubjectEnding};
+
+pub(crate) fn at(seconds: u64) -> UnixTime {
+    UnixTime::from_secs(1_700_000_000 + seconds).expect("before the year 9999")
+}
+
+pub(crate) fn subject(name: &str) -> Subject {
+    Subject::new(name).expect("a name")
+}
+
+/// A session with something in each column, opened at `at(0)`.
+pub(crate) async fn session<S: SessionStore>(store: &S, name: &str) -> Session {
+    let subject = subject(name);
+    let login = Login {
+        epoch: store.epoch(&subject).await.expect("the epoch"),
+        client_id: ClientId::new("test").expect("a name"),
+        transport: Transport::Cookie,
+        scope: "notes:read notes:write".parse::<Scope>().expect("a scope"),
+        authentication: Authentication {
+            acr: Some("gold".into()),
+            ..Authentication::password(at(0))
+        },
+        remember: fastrand::bool(),
+        claims: CustomClaims::from_json(r#"{"name":"Zoë"}"#).expect("claims"),
+        device: Device::new(Some("Firefox"), Some("Mozilla/5.0"), Some("192.0.2.0/24")),
+        subject,
+    };
+    let key = RefreshKey::new(KeyId::new("key").expect("a name"), &[3; 32]);
+    let keys = RefreshKeyRing::new(key.expect("32 bytes"));
+    let bucket = store.bucket(&login.subject);
+    let entropy = Entropy::new(std::array::from_fn(|_| fastrand::u8(..)));
+    let pending = refresh::open(login, bucket, &Policy::default(), &keys, at(0), entropy);
+    pending.session().clone()
+}
+
+/// The same, stored.
+pub(crate) async fn stored<S: SessionStore>(store: &S, name: &str) -> Session {
+    let session = session(store, name).await;
+    match store.create(&session).await.expect("create") {
+        Created::Applied(row) => row.into_inner(),
+        other => panic!("not created: {other:?}"),
+    }
+}
+
+/// A rotation of `session` as it stands, to a made-up credential.
+pub(crate) fn rotation(session: &Session, now: UnixTime) -> Change {
+    let slide = Slide {
+        idle_expires_at: session.idle_expires_at,
+        purge_at: session.purge_at,
+    };
+    Change::Rotate(Rotation {
+        id: session.id,
+        from: session.generation,
+        from_hash: session.token_hash,
+        rotated_before: None,
+        to: session.generation.next(),
+        to_hash: TokenHash::from_bytes(std::array::from_fn(|_| fastrand::u8(..))),
+        previous_hash: session.token_hash,
+        nonce: Nonce::from_bytes(std::array::from_fn(|_| fastrand::u8(..))),
+        kid: session.rotation_kid.clone(),
+        at: now,
+        by: RotatedBy::Refresh,
+        slide,
+        remember_slide: slide,
+        last_seen_at: now,
+        authentication: None,
+        claims: None,
+    })
+}
+
+pub(crate) fn ending(id: SessionId, now: UnixTime) -> Ending {
+    Ending {
+        id,
+        revocation: Revocation {
+            at: now,
+            reason: RevokeReason::Logout,
+        },
+        purge_at: now + Duration::from_hours(24),
+    }
+}
+
+pub(crate) fn subject_ending(name: &str, now: UnixTime) -> SubjectEnding {
+    SubjectEnding {
+        subject: subject(name),
+        except: None,
+        revocation: Revocation {
+            at: now,
+            reason: RevokeReason::LogoutAll,
+        },
+        purge_at: now + Duration::from_hours(24),
+    }
+}
