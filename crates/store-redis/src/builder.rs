@@ -1,0 +1,135 @@
+//! Opens a store.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::time::Duration;
+
+use tokio::sync::broadcast;
+
+use crate::check;
+use crate::connection::{Connection, Servers, Timeouts};
+use crate::database::Database;
+use crate::error::RedisStoreError;
+use crate::feed::Feed;
+use crate::keys::Keys;
+use crate::store::RedisStore;
+
+/// How many endings a slow reader may be behind before it reads the log again.
+const NOTICES: usize = 4096;
+/// The longest prefix of keys, in bytes.
+const LONGEST_PREFIX: usize = 32;
+
+/// Says where a [`RedisStore`] is and how it is asked; [`connect`](Self::connect) opens it.
+#[derive(Clone)]
+#[must_use]
+pub struct RedisStoreBuilder {
+    servers: Servers,
+    prefix: Box<str>,
+    timeouts: Timeouts,
+    catch_up_interval: Duration,
+    assume_noeviction: bool,
+}
+
+impl RedisStoreBuilder {
+    pub(crate) fn new(servers: Servers) -> Self {
+        Self {
+            servers,
+            prefix: "tokens:".into(),
+            timeouts: Timeouts {
+                connect: Duration::from_secs(2),
+                response: Duration::from_secs(2),
+            },
+            catch_up_interval: Duration::from_secs(30),
+            assume_noeviction: false,
+        }
+    }
+
+    /// Default `tokens:`. What all keys and the channel begin with: at most 32 visible ASCII
+    /// characters without braces. Applications on one Redis need one each.
+    pub fn prefix(mut self, prefix: &str) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Default 2 seconds. How long one attempt to connect may take.
+    pub fn connect_timeout(mut self, limit: Duration) -> Self {
+        self.timeouts.connect = limit;
+        self
+    }
+
+    /// Default 2 seconds. How long an answer may take; in a Cluster, which may have to ask
+    /// again, twice as long. Keep it below the `store_timeout` of the manager.
+    pub fn response_timeout(mut self, limit: Duration) -> Self {
+        self.timeouts.response = limit;
+        self
+    }
+
+    /// Default 30 seconds. How often a node reads the log of endings although it is
+    /// subscribed to them: the longest that an ending can go unnoticed where a notice is lost.
+    pub fn catch_up_interval(mut self, interval: Duration) -> Self {
+        self.catch_up_interval = interval;
+        self
+    }
+
+    /// Takes the caller's word that no server evicts keys, where neither `CONFIG GET` nor
+    /// `INFO` may be asked. If one does, it ends sessions, and forgets that others were ended.
+    pub fn danger_assume_noeviction(mut self) -> Self {
+        self.assume_noeviction = true;
+        self
+    }
+
+    /// The user and password of the master and its replicas, where Sentinels name it. Those
+    /// of the Sentinels themselves stand in their URLs. Without effect on other stores.
+    pub fn master_login(mut self, user: Option<&str>, password: &str) -> Self {
+        if let Servers::Sentinel { login, .. } = &mut self.servers {
+            *login = Some((user.map(Into::into), password.into()));
+        }
+        self
+    }
+
+    /// Connects, looks whether the servers can be trusted with sessions, loads the scripts,
+    /// and subscribes to endings. Must be called in a Tokio runtime.
+    ///
+    /// # Errors
+    /// [`RedisStoreError`] names what is wrong and the mend.
+    pub async fn connect(self) -> Result<RedisStore, RedisStoreError> {
+        if self.prefix.len() > LONGEST_PREFIX
+            || !self
+                .prefix
+                .chars()
+                .all(|c| c.is_ascii_graphic() && c != '{' && c != '}')
+        {
+            return Err(RedisStoreError::Prefix);
+        }
+        let connection = Connection::open(&self.servers, self.timeouts).await?;
+        check::servers(&connection, self.assume_noeviction).await?;
+        let secret = check::secret(&connection, &Keys::secret(&self.prefix)).await?;
+        let database = Database {
+            connection,
+            keys: Arc::new(Keys::new(&self.prefix, &secret)),
+        };
+        let told = broadcast::channel(NOTICES).0;
+        let feed = Feed::start(database.clone(), told.clone(), self.timeouts).await?;
+        Ok(RedisStore {
+            database,
+            told,
+            catch_up_interval: self.catch_up_interval,
+            purged: AtomicU32::new(0),
+            _feed: feed,
+        })
+    }
+}
+
+impl fmt::Debug for RedisStoreBuilder {
+    /// URLs may have a password in them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStoreBuilder")
+            .field("servers", &"[redacted]")
+            .field("prefix", &self.prefix)
+            .field("timeouts", &self.timeouts)
+            .field("catch_up_interval", &self.catch_up_interval)
+            .field("assume_noeviction", &self.assume_noeviction)
+            .finish()
+    }
+}

@@ -1,0 +1,170 @@
+//! What the keys in Redis are called.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use token_core::id::{Bucket, BucketKey};
+use token_core::{SessionId, Subject};
+
+/// Names keys. All of one bucket share the hash tag `{bucket}`, and with it a hash slot.
+///
+/// | key | type | holds |
+/// |---|---|---|
+/// | `…key` | string | the secret behind buckets and groups |
+/// | `…{bb}s<id>` | hash | a session |
+/// | `…{bb}d<id>` | string | its private data, where there is any |
+/// | `…{bb}e` | hash | subject → the epoch, where it was ever raised, and how it was |
+/// | `…{bb}i<gg>` | hash | id → tag of the subject: the sessions of one group of subjects |
+/// | `…{bb}l` | sorted set | ids by the instant of their ending |
+#[derive(Clone)]
+pub(crate) struct Keys {
+    prefix: Box<str>,
+    buckets: BucketKey,
+    groups: hmac::Key,
+}
+
+/// Where the sessions of a subject are indexed.
+pub(crate) struct Place {
+    /// The bucket of the subject.
+    pub(crate) bucket: Bucket,
+    /// One of 64 groups of subjects in that bucket: they share an index, because a key for
+    /// each subject would cost half as much memory again as its session.
+    pub(crate) group: u8,
+    /// Tells subjects of a group apart at first sight; equal subjects have equal tags.
+    pub(crate) tag: [u8; 2],
+}
+
+impl Keys {
+    pub(crate) fn new(prefix: &str, secret: &[u8; 32]) -> Self {
+        Self {
+            prefix: prefix.into(),
+            buckets: BucketKey::new(secret),
+            groups: hmac::Key::new(hmac::HMAC_SHA256, secret),
+        }
+    }
+
+    pub(crate) fn bucket(&self, subject: &Subject) -> Bucket {
+        self.buckets.bucket(subject)
+    }
+
+    pub(crate) fn place(&self, subject: &Subject) -> Place {
+        // Keyed, so that nobody can choose names that all fall into one group. The label
+        // keeps it apart from the hash behind the bucket; no subject has a control character.
+        let mut context = hmac::Context::with_key(&self.groups);
+        context.update(b"group\0");
+        context.update(subject.as_str().as_bytes());
+        let hash = context.sign();
+        let (group, tag) = hash
+            .as_ref()
+            .split_first()
+            .expect("HMAC-SHA256 has 32 bytes");
+        Place {
+            bucket: self.bucket(subject),
+            group: *group % 64,
+            tag: *tag.first_chunk().expect("HMAC-SHA256 has 32 bytes"),
+        }
+    }
+
+    /// The key of the secret that [`Keys`] are made of.
+    pub(crate) fn secret(prefix: &str) -> String {
+        format!("{prefix}key")
+    }
+
+    /// The channel that endings are told on.
+    pub(crate) fn channel(&self) -> String {
+        format!("{}ended", self.prefix)
+    }
+
+    pub(crate) fn row(&self, id: SessionId) -> Vec<u8> {
+        [self.rows(id.bucket()).as_slice(), id.as_bytes()].concat()
+    }
+
+    pub(crate) fn data(&self, id: SessionId) -> Vec<u8> {
+        [self.data_of(id.bucket()).as_slice(), id.as_bytes()].concat()
+    }
+
+    /// What the keys of all rows of a bucket begin with.
+    pub(crate) fn rows(&self, bucket: Bucket) -> Vec<u8> {
+        self.of(bucket, "s")
+    }
+
+    /// What the keys of all private data of a bucket begin with.
+    pub(crate) fn data_of(&self, bucket: Bucket) -> Vec<u8> {
+        self.of(bucket, "d")
+    }
+
+    /// What the keys of all indexes of a bucket begin with.
+    pub(crate) fn indexes(&self, bucket: Bucket) -> Vec<u8> {
+        self.of(bucket, "i")
+    }
+
+    pub(crate) fn index(&self, place: &Place) -> Vec<u8> {
+        self.of(place.bucket, &format!("i{:02x}", place.group))
+    }
+
+    pub(crate) fn epochs(&self, bucket: Bucket) -> Vec<u8> {
+        self.of(bucket, "e")
+    }
+
+    pub(crate) fn log(&self, bucket: Bucket) -> Vec<u8> {
+        self.of(bucket, "l")
+    }
+
+    fn of(&self, bucket: Bucket, kind: &str) -> Vec<u8> {
+        format!("{}{{{:02x}}}{kind}", self.prefix, bucket.as_byte()).into_bytes()
+    }
+}
+
+/// A key as a person can give it to `redis-cli`, between double quotes.
+pub(crate) fn show(key: &[u8]) -> String {
+    key.escape_ascii().to_string()
+}
+
+/// The type that a key has by its name.
+pub(crate) fn type_of(key: &[u8]) -> &'static str {
+    // A prefix has no brace.
+    let mut kind = key.iter().skip_while(|byte| **byte != b'}').skip(1);
+    match kind.next() {
+        Some(b's' | b'e' | b'i') => "hash",
+        Some(b'l') => "zset",
+        _ => "string",
+    }
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keys({:?}, [redacted])", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_of_a_subject_share_a_hash_tag() {
+        let keys = Keys::new("tokens:", &[1; 32]);
+        let place = keys.place(&Subject::new("alice").unwrap());
+        let mut id = [b'}'; 18];
+        id[0] = place.bucket.as_byte();
+        let id = SessionId::from_bytes(id);
+        let tag = format!("tokens:{{{:02x}}}", place.bucket.as_byte());
+        for (key, kind) in [
+            (keys.row(id), "hash"),
+            (keys.data(id), "string"),
+            (keys.index(&place), "hash"),
+            (keys.epochs(place.bucket), "hash"),
+            (keys.log(place.bucket), "zset"),
+        ] {
+            assert!(key.starts_with(tag.as_bytes()), "{}", show(&key));
+            assert_eq!(type_of(&key), kind);
+        }
+        assert_eq!(type_of(Keys::secret("tokens:").as_bytes()), "string");
+        assert_eq!(format!("{keys:?}"), "Keys(\"tokens:\", [redacted])");
+    }
+
+    #[test]
+    fn a_key_is_shown_as_redis_cli_takes_it() {
+        assert_eq!(show(b"t{0f}s\x0f\"\xff"), r#"t{0f}s\x0f\"\xff"#);
+    }
+}

@@ -1,0 +1,37 @@
+
+-- KEYS: row, epochs, data. ARGV: now, generation, token hash, latest rotation or '', slide, slide
+-- where remembered, bit of what rotates, new generation and time, new last use and nonce, then
+-- fields and values.
+local row = read(KEYS[1], KEYS[2])
+if not row then
+  return {'absent'}
+end
+if row.fault then
+  return row.fault
+end
+local now, state = tonumber(ARGV[1]), field(row, STATE)
+local holds = state:sub(3, 10) == ARGV[2]
+  and field(row, HASHES):sub(1, 32) == ARGV[3]
+  and (ARGV[4] == '' or number(state, 11, 5) <= tonumber(ARGV[4]))
+  and live(row, now)
+if not holds then
+  return {'missed', row.flat}
+end
+local kept = state:byte(2) % 8
+local slide = kept >= 4 and ARGV[6] or ARGV[5]
+local changed, given, surplus = {unpack(ARGV, 10)}, {}, {}
+for i = 1, #changed, 2 do
+  given[changed[i]] = true
+end
+-- Of a long value that became shorter the last pieces are left over.
+for name in pairs(row.at) do
+  if not given[name] and given[name:sub(1, 1)] then
+    surplus[#surplus + 1] = name
+  end
+end
+commit(row, KEYS[3], now, state:sub(1, 1) .. string.char(kept + ARGV[7]) .. ARGV[8] .. slide:sub(1, 5)
+  .. state:sub(21, 25) .. slide:sub(6, 10) .. ARGV[9] .. state:sub(52), changed)
+if #surplus > 0 then
+  call('HDEL', KEYS[1], unpack(surplus))
+end
+return {'applied', row.flat}

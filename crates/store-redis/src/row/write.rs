@@ -1,0 +1,202 @@
+//! Sessions and changes to values and arguments.
+
+use token_core::change::{Rotation, Touch};
+use token_core::policy::Slide;
+use token_core::secret::TokenHash;
+use token_core::session::{Authentication, Epoch, Revocation, RotatedBy, Transport};
+use token_core::{CustomClaims, Session, UnixTime};
+
+use super::{
+    AUTHENTICATION, CLAIMS, CONSTANT, ENDED, Field, HASHES, KEY_ID, LAYOUT, MOST_PIECES, PIECE,
+    REMEMBER, STATE, STEP_UP,
+};
+use crate::bytes::Writer;
+use crate::user_agent;
+
+/// The fields and values of a new session, by turns.
+pub(crate) fn encode(session: &Session) -> Vec<Vec<u8>> {
+    let mut fields = Vec::with_capacity(16);
+    push(&mut fields, STATE, state(session));
+    push(
+        &mut fields,
+        HASHES,
+        hashes(session.token_hash, session.previous_hash),
+    );
+    push(&mut fields, KEY_ID, session.rotation_kid.as_str().into());
+    push(&mut fields, CONSTANT, constant(session));
+    if session.authentication != Authentication::password(session.created_at) {
+        push(
+            &mut fields,
+            AUTHENTICATION,
+            authentication(&session.authentication),
+        );
+    }
+    if session.claims != CustomClaims::default() {
+        push(&mut fields, CLAIMS, claims(&session.claims));
+    }
+    if let Some(revocation) = session.revocation {
+        push(&mut fields, ENDED, ended(revocation));
+    }
+    fields
+}
+
+/// The arguments of the rotation script.
+pub(crate) fn rotation(rotation: &Rotation) -> Vec<Vec<u8>> {
+    let mut made = Writer::default();
+    made.number(rotation.to.as_u64()).instant(rotation.at);
+    let mut used = Writer::default();
+    used.instant(rotation.last_seen_at)
+        .raw(rotation.nonce.as_bytes());
+    let by = match rotation.by {
+        RotatedBy::Refresh => 0,
+        RotatedBy::StepUp => STEP_UP,
+    };
+    let due = rotation.rotated_before.map(decimal).unwrap_or_default();
+    let mut args = vec![
+        decimal(rotation.at),
+        rotation.from.as_u64().to_be_bytes().into(),
+        rotation.from_hash.as_bytes().into(),
+        due,
+        slide(rotation.slide),
+        slide(rotation.remember_slide),
+        by.to_string().into_bytes(),
+        made.finish(),
+        used.finish(),
+    ];
+    let hashes = hashes(rotation.to_hash, Some(rotation.previous_hash));
+    push(&mut args, HASHES, hashes);
+    push(&mut args, KEY_ID, rotation.kid.as_str().into());
+    if let Some(changed) = &rotation.authentication {
+        push(&mut args, AUTHENTICATION, authentication(changed));
+    }
+    if let Some(changed) = &rotation.claims {
+        push(&mut args, CLAIMS, claims(changed));
+    }
+    args
+}
+
+/// The arguments of the touch script.
+pub(crate) fn touch(touch: &Touch) -> Vec<Vec<u8>> {
+    vec![
+        decimal(touch.at),
+        touch.generation.as_u64().to_be_bytes().into(),
+        slide(touch.slide),
+        instant(touch.last_seen_at),
+    ]
+}
+
+/// The value of an ended session's last field.
+pub(crate) fn ended(revocation: Revocation) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer
+        .instant(revocation.at)
+        .raw(revocation.reason.as_str().as_bytes());
+    writer.finish()
+}
+
+/// An instant as it stands in values.
+pub(crate) fn instant(at: UnixTime) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer.instant(at);
+    writer.finish()
+}
+
+/// An instant as scripts compare it.
+pub(crate) fn decimal(at: UnixTime) -> Vec<u8> {
+    at.as_secs().to_string().into_bytes()
+}
+
+fn state(session: &Session) -> Vec<u8> {
+    let transport = match session.transport {
+        Transport::Cookie => 0,
+        Transport::Header => 1,
+        Transport::Session => 2,
+    };
+    let remember = if session.remember { REMEMBER } else { 0 };
+    let by = match session.rotated_by {
+        RotatedBy::Refresh => 0,
+        RotatedBy::StepUp => STEP_UP,
+    };
+    let mut writer = Writer::default();
+    writer
+        .byte(LAYOUT)
+        .byte(transport | remember | by)
+        .number(session.generation.as_u64())
+        .instant(session.rotated_at)
+        .instant(session.idle_expires_at)
+        .instant(session.absolute_expires_at)
+        .instant(session.purge_at)
+        .instant(session.last_seen_at)
+        .raw(session.nonce.as_bytes());
+    if session.subject_epoch != Epoch::default() {
+        writer.number(session.subject_epoch.as_u64());
+    }
+    writer.finish()
+}
+
+fn hashes(current: TokenHash, previous: Option<TokenHash>) -> Vec<u8> {
+    let mut bytes = current.as_bytes().to_vec();
+    if let Some(previous) = previous {
+        bytes.extend_from_slice(previous.as_bytes());
+    }
+    bytes
+}
+
+fn constant(session: &Session) -> Vec<u8> {
+    let device = &session.device;
+    let agent = device.user_agent.as_deref().map(user_agent::shorten);
+    let mut writer = Writer::default();
+    let subject = session.subject.as_str().as_bytes();
+    writer
+        .byte(u8::try_from(subject.len()).expect("a subject has at most 255 bytes"))
+        .raw(subject)
+        .instant(session.created_at)
+        .text(session.client_id.as_str().as_bytes())
+        .text(session.scope.as_str().as_bytes())
+        .optional(device.label.as_deref().map(str::as_bytes))
+        .optional(agent.as_deref())
+        .optional(device.ip_prefix.as_deref().map(str::as_bytes));
+    writer.finish()
+}
+
+fn authentication(authentication: &Authentication) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer
+        .instant(authentication.time)
+        .optional(authentication.acr.as_deref().map(str::as_bytes))
+        .length(authentication.amr.len());
+    for method in &authentication.amr {
+        writer.text(method.as_bytes());
+    }
+    writer.finish()
+}
+
+fn claims(claims: &CustomClaims) -> Vec<u8> {
+    if *claims == CustomClaims::default() {
+        return Vec::new();
+    }
+    let mut writer = Writer::default();
+    writer.text(claims.as_str().as_bytes());
+    writer.finish()
+}
+
+fn slide(slide: Slide) -> Vec<u8> {
+    let mut writer = Writer::default();
+    writer
+        .instant(slide.idle_expires_at)
+        .instant(slide.purge_at);
+    writer.finish()
+}
+
+/// Appends a field and its value, in pieces where it is long.
+fn push(fields: &mut Vec<Vec<u8>>, field: Field, value: Vec<u8>) {
+    if value.len() <= PIECE || value.len() > PIECE * MOST_PIECES {
+        fields.push(field.0.into());
+        fields.push(value);
+        return;
+    }
+    for (number, piece) in value.chunks(PIECE).enumerate() {
+        fields.push(field.piece(number).into_bytes());
+        fields.push(piece.into());
+    }
+}

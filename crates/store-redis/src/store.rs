@@ -1,0 +1,374 @@
+//! The operations of a session store, each one script.
+
+use std::cmp::Reverse;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use redis::Value;
+use token_core::change::{Change, Committed, Ending};
+use token_core::id::Bucket;
+use token_core::session::{Epoch, SessionData};
+use token_core::{Session, SessionId, Subject, UnixTime};
+use token_store::SessionStore;
+use token_store::store::{Commit, Created, DataWrite, DataWritten, Ended, Revoke, SubjectEnding};
+use tokio::sync::broadcast;
+
+use crate::builder::RedisStoreBuilder;
+use crate::bytes::{Reader, Writer};
+use crate::connection::Servers;
+use crate::database::{Database, bad_reply, explain};
+use crate::error::RedisStoreError;
+use crate::feed::Feed;
+use crate::keys;
+use crate::row::{self, RowFault};
+use crate::script;
+
+/// The shortest time that a new session is left to Redis, in seconds. The scripts have the
+/// same: a clock that is wrong must not delete what was just written.
+const SHORTEST: u64 = 3600;
+/// How many sessions one purging script looks at, at least: others wait for about half a
+/// millisecond.
+const PURGE_STEP: u64 = 256;
+/// How many sessions one call of `purge` looks at; the next one goes on from there. Redis
+/// deletes what is over by itself, so that most of what is looked at is not due.
+const PURGE_LOOK: u64 = 100_000;
+const GROUPS: u32 = 64;
+/// Groups of all buckets.
+const PLACES: u32 = 256 * GROUPS;
+const NO_ID: &[u8; SessionId::LENGTH] = &[b'.'; SessionId::LENGTH];
+
+/// Keeps sessions in Redis or Valkey; see the [crate's documentation](crate).
+#[derive(Debug)]
+pub struct RedisStore {
+    pub(crate) database: Database,
+    pub(crate) told: broadcast::Sender<Ended>,
+    pub(crate) catch_up_interval: Duration,
+    /// The bucket and group, as one number, where the next `purge` begins.
+    pub(crate) purged: AtomicU32,
+    pub(crate) _feed: Feed,
+}
+
+impl RedisStore {
+    /// Opens the store on one server with the defaults of [`RedisStoreBuilder`]:
+    /// `redis://[[user]:password@]host[:port][/database]`.
+    ///
+    /// # Errors
+    /// [`RedisStoreError`] names what is wrong and the mend.
+    pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
+        Self::builder(url).connect().await
+    }
+
+    /// A store on one server.
+    pub fn builder(url: &str) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(Servers::Single(url.to_owned()))
+    }
+
+    /// A store on a Cluster, found through some of its nodes. Name at least two, so that one
+    /// may be away.
+    pub fn cluster<U: AsRef<str>>(nodes: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
+        let nodes = nodes.into_iter().map(|node| node.as_ref().to_owned());
+        RedisStoreBuilder::new(Servers::Cluster(nodes.collect()))
+    }
+
+    /// A store on the master that Sentinels know under a name. The URLs are those of the
+    /// Sentinels.
+    pub fn sentinel<U: AsRef<str>>(
+        sentinels: impl IntoIterator<Item = U>,
+        master: &str,
+    ) -> RedisStoreBuilder {
+        let sentinels = sentinels.into_iter().map(|url| url.as_ref().to_owned());
+        RedisStoreBuilder::new(Servers::Sentinel {
+            sentinels: sentinels.collect(),
+            master: master.to_owned(),
+            login: None,
+        })
+    }
+
+    fn tell(&self, id: SessionId, at: UnixTime) {
+        // This node need not wait for its own notice. Nobody listening is no fault.
+        let _ = self.told.send(Ended { id, at });
+    }
+}
+
+impl SessionStore for RedisStore {
+    type Error = RedisStoreError;
+
+    fn bucket(&self, subject: &Subject) -> Bucket {
+        self.database.keys.bucket(subject)
+    }
+
+    async fn epoch(&self, subject: &Subject) -> Result<Epoch, Self::Error> {
+        let key = self.database.keys.epochs(self.bucket(subject));
+        let mut get = redis::cmd("HGET");
+        get.arg(&key).arg(subject.as_str());
+        match self.database.connection.send(&get).await {
+            Ok(Value::BulkString(record)) => {
+                let epoch = Reader(&record).number().map(Epoch::from_u64);
+                epoch.ok_or_else(|| RedisStoreError::Corrupt {
+                    key: keys::show(&key),
+                    fault: RowFault::Field { field: "epoch" },
+                })
+            }
+            Ok(_) => Ok(Epoch::default()),
+            Err(error) => Err(explain(&self.database.connection, error, &[key]).await),
+        }
+    }
+
+    async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
+        let keys = &self.database.keys;
+        let place = keys.place(&session.subject);
+        let bucket = session.id.bucket();
+        let names = [
+            keys.row(session.id),
+            keys.epochs(bucket),
+            keys.index(&place),
+        ];
+        let lasts = session.purge_at.since(session.created_at).as_secs();
+        let mut args = vec![
+            session.subject.as_str().into(),
+            session.subject_epoch.as_u64().to_be_bytes().into(),
+            place.tag.into(),
+            lasts.max(SHORTEST).to_string().into_bytes(),
+            session.token_hash.as_bytes().into(),
+        ];
+        args.extend(row::encode(session));
+        let reply = self.database.run(&script::CREATE, &names, &args).await?;
+        match reply.outcome() {
+            "applied" => Ok(Created::Applied(Committed::assertion(session.clone()))),
+            "passed" => Ok(Created::EpochPassed),
+            "taken" => Ok(Created::IdTaken),
+            _ => Err(reply.malformed()),
+        }
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
+        let keys = &self.database.keys;
+        let names = [keys.row(id), keys.epochs(id.bucket())];
+        let reply = self.database.run(&script::LOAD, &names, &[]).await?;
+        if reply.is("absent") {
+            return Ok(None);
+        }
+        reply.row(keys, id).map(Some)
+    }
+
+    async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
+        let keys = &self.database.keys;
+        let id = change.id();
+        let names = [keys.row(id), keys.epochs(id.bucket()), keys.data(id)];
+        let (script, args) = match change {
+            Change::Rotate(rotation) => (&script::ROTATE, row::rotation(rotation)),
+            Change::Touch(touch) => (&script::TOUCH, row::touch(touch)),
+        };
+        let reply = self.database.run(script, &names, &args).await?;
+        match reply.outcome() {
+            "absent" => Ok(Commit::Missed(None)),
+            "applied" => Ok(Commit::Applied(reply.row(keys, id)?)),
+            "missed" => Ok(Commit::Missed(Some(reply.row(keys, id)?))),
+            _ => Err(reply.malformed()),
+        }
+    }
+
+    async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
+        let keys = &self.database.keys;
+        let (id, bucket) = (ending.id, ending.id.bucket());
+        let names = [
+            keys.row(id),
+            keys.epochs(bucket),
+            keys.data(id),
+            keys.log(bucket),
+        ];
+        let args = [
+            row::instant(ending.purge_at),
+            row::ended(ending.revocation),
+            keys.channel().into_bytes(),
+        ];
+        let reply = self.database.run(&script::REVOKE, &names, &args).await?;
+        match reply.outcome() {
+            "absent" => Ok(Revoke::Absent),
+            "already" => Ok(Revoke::Already(reply.row(keys, id)?)),
+            "applied" => {
+                self.tell(id, ending.revocation.at);
+                Ok(Revoke::Applied(reply.row(keys, id)?))
+            }
+            _ => Err(reply.malformed()),
+        }
+    }
+
+    async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
+        let keys = &self.database.keys;
+        let place = keys.place(&ending.subject);
+        let bucket = place.bucket;
+        let except = ending.except.map(|id| id.as_bytes().to_vec());
+        let names = [keys.index(&place), keys.epochs(bucket), keys.log(bucket)];
+        let args = [
+            ending.subject.as_str().into(),
+            place.tag.into(),
+            row::instant(ending.purge_at),
+            row::ended(ending.revocation),
+            except.unwrap_or_else(|| NO_ID.into()),
+            keys.channel().into_bytes(),
+            keys.rows(bucket),
+            keys.data_of(bucket),
+        ];
+        let reply = self
+            .database
+            .run(&script::REVOKE_SUBJECT, &names, &args)
+            .await?;
+        let ids = reply.ids()?;
+        for id in &ids {
+            self.tell(*id, ending.revocation.at);
+        }
+        Ok(ids)
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, Self::Error> {
+        let keys = &self.database.keys;
+        let place = keys.place(subject);
+        let names = [keys.index(&place), keys.epochs(place.bucket)];
+        let args = [
+            subject.as_str().into(),
+            place.tag.into(),
+            keys.rows(place.bucket),
+        ];
+        let reply = self.database.run(&script::LIST, &names, &args).await?;
+        let mut rows = reply.rows(keys)?;
+        rows.sort_by_key(|row| Reverse((row.created_at, row.id)));
+        Ok(rows)
+    }
+
+    async fn load_data(&self, id: SessionId) -> Result<Option<SessionData>, Self::Error> {
+        let keys = &self.database.keys;
+        let names = [keys.row(id), keys.data(id)];
+        let reply = self.database.run(&script::LOAD_DATA, &names, &[]).await?;
+        if reply.is("absent") {
+            return Ok(None);
+        }
+        let data = read_data(reply.bytes()?).ok_or_else(|| reply.malformed())?;
+        Ok(Some(data))
+    }
+
+    async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
+        let keys = &self.database.keys;
+        let id = write.id;
+        let names = [keys.row(id), keys.epochs(id.bucket()), keys.data(id)];
+        let mut value = Writer::default();
+        value
+            .number(write.version.saturating_add(1))
+            .optional(write.json.as_deref().map(str::as_bytes));
+        let args = [
+            row::decimal(write.at),
+            write.version.to_be_bytes().into(),
+            value.finish(),
+        ];
+        let reply = self
+            .database
+            .run(&script::WRITE_DATA, &names, &args)
+            .await?;
+        match reply.outcome() {
+            "applied" => Ok(DataWritten::Applied),
+            "moved" => {
+                let data = read_data(reply.bytes()?).ok_or_else(|| reply.malformed())?;
+                Ok(DataWritten::Moved(data))
+            }
+            "over" => Ok(DataWritten::Over),
+            _ => Err(reply.malformed()),
+        }
+    }
+
+    /// Looks at 100,000 sessions at most and goes on from there at the next call. Redis
+    /// deletes sessions by itself when they are due; this takes them from the index, too.
+    async fn purge(&self, before: UnixTime, limit: u32) -> Result<u64, Self::Error> {
+        let limit = u64::from(limit);
+        let (mut deleted, mut seen) = (0, 0);
+        let first = self.purged.load(Ordering::Relaxed);
+        let mut visited = 0;
+        while visited < PLACES && deleted < limit && seen < PURGE_LOOK {
+            let place = (first + visited) % (PLACES);
+            let step = self.purge_step(before, limit - deleted, place).await?;
+            deleted += step.deleted;
+            seen += step.seen;
+            visited += step.group - place % GROUPS;
+            // A future that is dropped half-way has not worked for nothing.
+            self.purged
+                .store((first + visited) % (PLACES), Ordering::Relaxed);
+        }
+        Ok(deleted)
+    }
+
+    async fn revocations(&self, since: UnixTime) -> Result<Vec<Ended>, Self::Error> {
+        self.database.revocations(since).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+        self.told.subscribe()
+    }
+
+    fn catch_up_interval(&self) -> Duration {
+        self.catch_up_interval
+    }
+}
+
+/// What one purging script did.
+struct Step {
+    deleted: u64,
+    seen: u64,
+    /// The group to go on with; [`GROUPS`] where the bucket is done.
+    group: u32,
+}
+
+impl RedisStore {
+    async fn purge_step(
+        &self,
+        before: UnixTime,
+        limit: u64,
+        place: u32,
+    ) -> Result<Step, RedisStoreError> {
+        let keys = &self.database.keys;
+        let bucket = u8::try_from(place / GROUPS).expect("a place is below its bound");
+        let bucket = Bucket::from_byte(bucket);
+        let group = place % GROUPS;
+        let args = [
+            row::decimal(before),
+            limit.to_string().into_bytes(),
+            group.to_string().into_bytes(),
+            PURGE_STEP.to_string().into_bytes(),
+            keys.indexes(bucket),
+            keys.rows(bucket),
+            keys.data_of(bucket),
+        ];
+        let script = &*script::PURGE;
+        let value = self
+            .database
+            .call(script, &[keys.log(bucket)], &args)
+            .await?;
+        let numbers: Option<[i64; 3]> = match value {
+            Value::Array(numbers) => match numbers.as_slice() {
+                [Value::Int(a), Value::Int(b), Value::Int(c)] => Some([*a, *b, *c]),
+                _ => None,
+            },
+            _ => None,
+        };
+        let [deleted, seen, next] = numbers.ok_or_else(|| bad_reply(script))?;
+        let next = u32::try_from(next).ok();
+        let next = next.filter(|next| (group..=GROUPS).contains(next));
+        Ok(Step {
+            deleted: deleted.unsigned_abs(),
+            seen: seen.unsigned_abs(),
+            group: next.ok_or_else(|| bad_reply(script))?,
+        })
+    }
+}
+
+/// The version, and the text where there is one; empty where nothing was written yet.
+fn read_data(value: &[u8]) -> Option<SessionData> {
+    if value.is_empty() {
+        return Some(SessionData::default());
+    }
+    let mut reader = Reader(value);
+    let version = reader.number()?;
+    let json = match reader.optional()? {
+        Some(text) => Some(std::str::from_utf8(text).ok()?.into()),
+        None => None,
+    };
+    Some(SessionData { version, json })
+}

@@ -1,0 +1,27 @@
+//! The store passes the contract suite on one server and on a Cluster of three masters.
+
+mod support;
+
+mod single {
+    use store_redis::RedisStore;
+
+    async fn store() -> RedisStore {
+        RedisStore::connect(&super::support::shared_url())
+            .await
+            .unwrap()
+    }
+
+    token_store::store_contract!(store);
+}
+
+mod cluster {
+    use store_redis::RedisStore;
+
+    async fn store() -> RedisStore {
+        let nodes = super::support::shared_cluster().iter();
+        let nodes = nodes.map(super::support::Server::url);
+        RedisStore::cluster(nodes).connect().await.unwrap()
+    }
+
+    token_store::store_contract!(store);
+}

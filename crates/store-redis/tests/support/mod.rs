@@ -1,0 +1,227 @@
+//! Private Redis servers on free ports of the loopback, which end with the test process.
+
+#![allow(
+    dead_code,
+    clippy::missing_panics_doc,
+    clippy::print_stdout,
+    reason = "each test binary uses a part of this"
+)]
+
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::{Client, Connection, FromRedisValue};
+use tempfile::TempDir;
+
+/// How long a server may take to its first answer, and a Cluster to agree.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The address that `TOKENS_TEST_REDIS_URL` names, or that of a server of this process.
+pub(crate) fn shared_url() -> String {
+    static SERVER: OnceLock<Server> = OnceLock::new();
+    std::env::var("TOKENS_TEST_REDIS_URL")
+        .unwrap_or_else(|_| SERVER.get_or_init(|| Server::start(&[])).url())
+}
+
+/// A Cluster of three masters of this process.
+pub(crate) fn shared_cluster() -> &'static [Server] {
+    static CLUSTER: OnceLock<Vec<Server>> = OnceLock::new();
+    CLUSTER.get_or_init(|| cluster(3))
+}
+
+/// A server that this process started.
+#[derive(Debug)]
+pub(crate) struct Server {
+    pub(crate) port: u16,
+    arguments: Vec<String>,
+    folder: TempDir,
+    /// A shell that ends the server when its input ends: with this process, however that
+    /// ends. Without a word before it deletes the folder, too.
+    shell: Option<Child>,
+    process: u32,
+}
+
+impl Server {
+    /// Starts one with further arguments, and waits until it answers.
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        let folder = tempfile::Builder::new().prefix("tokens-redis-").tempdir();
+        let mut server = Self {
+            port: free_port(),
+            arguments: arguments.iter().map(ToString::to_string).collect(),
+            folder: folder.unwrap(),
+            shell: None,
+            process: 0,
+        };
+        server.run();
+        server
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Asks it directly.
+    pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        self.try_ask(words).unwrap()
+    }
+
+    pub(crate) fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]).query(&mut self.connection()?)
+    }
+
+    pub(crate) fn connection(&self) -> redis::RedisResult<Connection> {
+        let limit = Duration::from_secs(10);
+        let connection = Client::open(self.url())?.get_connection_with_timeout(limit)?;
+        connection.set_read_timeout(Some(limit))?;
+        Ok(connection)
+    }
+
+    /// How often a command was called since the last `CONFIG RESETSTAT`.
+    pub(crate) fn calls(&self, command: &str) -> u64 {
+        let stats: String = self.ask(&["INFO", "commandstats"]);
+        let name = format!("cmdstat_{command}:calls=");
+        let calls = stats.lines().find_map(|line| line.strip_prefix(&name));
+        calls.map_or(0, |calls| calls.split(',').next().unwrap().parse().unwrap())
+    }
+
+    /// A number in `INFO`.
+    pub(crate) fn info(&self, name: &str) -> u64 {
+        let info: String = self.ask(&["INFO"]);
+        let line = info.lines().find_map(|line| line.strip_prefix(name));
+        line.unwrap()[1..].trim().parse().unwrap()
+    }
+
+    /// Sends a signal to it, by its process id.
+    pub(crate) fn signal(&self, signal: &str) {
+        let process = self.process.to_string();
+        let sent = Command::new("kill").args(["-s", signal, &process]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Kills it without a chance to say goodbye, and starts it again on its data.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.run();
+    }
+
+    pub(crate) fn kill(&mut self) {
+        self.signal("KILL");
+        let shell = self.shell.as_mut().unwrap().stdin.as_mut();
+        shell.unwrap().write_all(b"keep\n").unwrap();
+        self.stop();
+    }
+
+    /// Starts it again after [`kill`](Self::kill).
+    pub(crate) fn run(&mut self) {
+        let script = r#"trap '' INT
+            "$@" >>server.log 2>&1 &
+            echo $!; read -r keep; kill -KILL $!; wait $!; [ "$keep" ] || rm -r "$PWD""#;
+        let program = std::env::var("REDIS_SERVER").unwrap_or_else(|_| "redis-server".into());
+        let mut shell = Command::new("sh");
+        shell
+            .current_dir(self.folder.path())
+            .args(["-c", script, "sh", &program])
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--save", "", "--loglevel", "notice"])
+            .args(&self.arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut shell = shell.spawn().expect("a shell");
+        let mut first = String::new();
+        BufReader::new(shell.stdout.take().unwrap())
+            .read_line(&mut first)
+            .unwrap();
+        self.process = first.trim().parse().expect("a process id");
+        self.shell = Some(shell);
+        wait_until("the server answers", || {
+            match self.try_ask::<String>(&["PING"]) {
+                Ok(_) => true,
+                // It answers, although not to us.
+                Err(error) => {
+                    error.kind() == redis::ErrorKind::AuthenticationFailed
+                        || error.code() == Some("NOAUTH")
+                }
+            }
+        });
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut shell) = self.shell.take() {
+            drop(shell.stdin.take());
+            let _ = shell.wait();
+        }
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let log = fs::read_to_string(self.folder.path().join("server.log"));
+            let _ = std::io::stdout().write_all(log.unwrap_or_default().as_bytes());
+        }
+        self.stop();
+    }
+}
+
+/// Masters that share the slots among them.
+pub(crate) fn cluster(size: u16) -> Vec<Server> {
+    let servers: Vec<Server> = (0..size)
+        .map(|_| {
+            let bus = free_port().to_string();
+            Server::start(&[
+                "--cluster-enabled",
+                "yes",
+                "--cluster-port",
+                &bus,
+                "--cluster-node-timeout",
+                "5000",
+            ])
+        })
+        .collect();
+    let bound = |part: u16| (16_384 * u32::from(part) / u32::from(size)).to_string();
+    let last = |part: u16| (16_384 * u32::from(part) / u32::from(size) - 1).to_string();
+    for (part, server) in (0..).zip(&servers) {
+        let (from, to) = (bound(part), last(part + 1));
+        let _: () = server.ask(&["CLUSTER", "ADDSLOTSRANGE", &from, &to]);
+        let _: () = server.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(part + 1).to_string()]);
+    }
+    for server in &servers[1..] {
+        let (port, bus) = (server.port.to_string(), server.arguments[3].clone());
+        let _: () = servers[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+    }
+    let agrees = |server: &Server| {
+        let info: String = server.ask(&["CLUSTER", "INFO"]);
+        info.contains("cluster_state:ok")
+            && info.contains(&format!("cluster_known_nodes:{size}\r"))
+            && info.contains("cluster_slots_ok:16384")
+    };
+    wait_until("the Cluster agrees", || servers.iter().all(agrees));
+    servers
+}
+
+/// Waits for something that another process does.
+pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}
