@@ -1,0 +1,92 @@
+//! Who is calling: an access token, a session cookie, or either.
+
+use std::ops::Deref;
+
+use serde::de::DeserializeOwned;
+use token_core::claims::NoClaims;
+use token_core::{Scope, SessionId, Subject, UnixTime};
+
+use crate::auth::Auth;
+use crate::bearer::bearer;
+use crate::head::Head;
+use crate::rejection::Rejection;
+
+/// A caller with a valid access token. `C` is the application's own claims.
+///
+/// Derefs to [`token_store::Access`], which has the claims.
+#[derive(Debug)]
+pub struct Access<C = NoClaims>(token_store::Access<C>);
+
+impl<C> Deref for Access<C> {
+    type Target = token_store::Access<C>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Auth {
+    /// Authenticates a request by its access token; `None` where it has no bearer token.
+    /// Cookies are ignored.
+    ///
+    /// # Errors
+    /// [`InvalidRequest`](crate::Refusal::InvalidRequest) and
+    /// [`InvalidToken`](crate::Refusal::InvalidToken) where there is one that does not hold,
+    /// [`TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where that must be
+    /// known and is not.
+    pub async fn access<C: DeserializeOwned>(
+        &self,
+        head: &Head<'_>,
+    ) -> Result<Option<Access<C>>, Rejection> {
+        let token = bearer(head).map_err(|refusal| self.challenge(refusal))?;
+        let Some(token) = token else {
+            return Ok(None);
+        };
+        match self.manager().authenticate(token).await {
+            Ok(access) => Ok(Some(Access(access))),
+            Err(error) => Err(Rejection::of_access(error, self.config().shared_realm())),
+        }
+    }
+}
+
+/// What every kind of caller is known by, for requirements and handlers alike.
+pub trait Caller {
+    /// Who is calling.
+    fn subject(&self) -> &Subject;
+    /// In which session.
+    fn session_id(&self) -> SessionId;
+    /// What the caller may do.
+    fn scope(&self) -> &Scope;
+    /// When the user last proved who they are, by the server's clock.
+    fn auth_time(&self) -> UnixTime;
+    /// The class of that authentication, in the application's words.
+    fn acr(&self) -> Option<&str>;
+    /// Its methods, such as `pwd` and `otp` ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)).
+    fn amr(&self) -> &[Box<str>];
+}
+
+impl<C> Caller for Access<C> {
+    fn subject(&self) -> &Subject {
+        self.0.subject()
+    }
+
+    fn session_id(&self) -> SessionId {
+        self.0.session_id()
+    }
+
+    fn scope(&self) -> &Scope {
+        self.0.scope()
+    }
+
+    fn auth_time(&self) -> UnixTime {
+        self.0.claims().auth_time
+    }
+
+    fn acr(&self) -> Option<&str> {
+        self.0.claims().acr.as_deref()
+    }
+
+    fn amr(&self) -> &[Box<str>] {
+        &self.0.claims().amr
+    }
+}

@@ -1,0 +1,118 @@
+//! A caller with whichever credential the request carries.
+
+use serde::de::DeserializeOwned;
+use token_core::claims::NoClaims;
+use token_core::{Scope, SessionId, Subject, UnixTime};
+use tracing::warn;
+
+use crate::access::{Access, Caller};
+use crate::auth::Auth;
+use crate::head::Head;
+use crate::refusal::{Refusal, TokenFault};
+use crate::rejection::Rejection;
+use crate::server_session::{ServerSession, SessionSlot};
+
+/// A caller in any of the three transports: an access token, or a session cookie. Where a
+/// request has both, the access token counts and the cookie is ignored.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a token or a cookie")]
+pub enum Any<C = NoClaims> {
+    /// By an access token.
+    Access(Access<C>),
+    /// By a session cookie.
+    Session {
+        /// The session.
+        session: ServerSession,
+        /// The application's own claims, which stand in the session.
+        custom: C,
+    },
+}
+
+impl<C> Any<C> {
+    /// The application's own claims.
+    pub fn custom(&self) -> &C {
+        match self {
+            Self::Access(access) => &access.claims().custom,
+            Self::Session { custom, .. } => custom,
+        }
+    }
+
+    /// Who is calling.
+    pub fn subject(&self) -> &Subject {
+        self.caller().subject()
+    }
+
+    /// In which session.
+    pub fn session_id(&self) -> SessionId {
+        self.caller().session_id()
+    }
+
+    /// What the caller may do.
+    pub fn scope(&self) -> &Scope {
+        self.caller().scope()
+    }
+
+    /// When the user last proved who they are, by the server's clock.
+    pub fn auth_time(&self) -> UnixTime {
+        self.caller().auth_time()
+    }
+
+    fn caller(&self) -> &dyn Caller {
+        match self {
+            Self::Access(access) => access,
+            Self::Session { session, .. } => session,
+        }
+    }
+}
+
+impl<C> Caller for Any<C> {
+    fn subject(&self) -> &Subject {
+        self.caller().subject()
+    }
+
+    fn session_id(&self) -> SessionId {
+        self.caller().session_id()
+    }
+
+    fn scope(&self) -> &Scope {
+        self.caller().scope()
+    }
+
+    fn auth_time(&self) -> UnixTime {
+        self.caller().auth_time()
+    }
+
+    fn acr(&self) -> Option<&str> {
+        self.caller().acr()
+    }
+
+    fn amr(&self) -> &[Box<str>] {
+        self.caller().amr()
+    }
+}
+
+impl Auth {
+    /// Authenticates a request by its access token, or where it has none, by its session
+    /// cookie; `None` where it has neither.
+    ///
+    /// # Errors
+    /// As [`access`](Self::access) and [`server_session`](Self::server_session).
+    pub async fn any<C: DeserializeOwned>(
+        &self,
+        head: &Head<'_>,
+        slot: &SessionSlot,
+    ) -> Result<Option<Any<C>>, Rejection> {
+        if let Some(access) = self.access(head).await? {
+            return Ok(Some(Any::Access(access)));
+        }
+        let Some(session) = self.server_session(head, slot).await? else {
+            return Ok(None);
+        };
+        // As for an access token: claims that the application cannot read do not hold.
+        let custom = serde_json::from_str(session.session().claims.as_str()).map_err(|_| {
+            warn!(session = %session.session().id, "the session's claims are of another type");
+            self.challenge(Refusal::InvalidToken(TokenFault::Invalid))
+        })?;
+        Ok(Some(Any::Session { session, custom }))
+    }
+}

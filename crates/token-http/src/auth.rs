@@ -1,0 +1,58 @@
+//! What adapters take from their state: the manager and the settings.
+
+use std::sync::Arc;
+
+use token_store::SessionManager;
+
+use crate::config::AuthConfig;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+use crate::route::Jwks;
+
+/// The sessions of an application and how they are spoken of over HTTP. Cheap to clone; one
+/// per application, in its state.
+#[derive(Clone, Debug)]
+pub struct Auth {
+    manager: SessionManager,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: AuthConfig,
+    jwks: Jwks,
+}
+
+impl Auth {
+    /// Joins the two.
+    pub fn new(manager: SessionManager, config: AuthConfig) -> Self {
+        let jwks = Jwks::new(&manager.issuer().access_keys);
+        let shared = Arc::new(Shared { config, jwks });
+        Self { manager, shared }
+    }
+
+    /// Opens, renews, shows and ends sessions.
+    pub const fn manager(&self) -> &SessionManager {
+        &self.manager
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &AuthConfig {
+        &self.shared.config
+    }
+
+    pub(crate) fn jwks(&self) -> &Jwks {
+        &self.shared.jwks
+    }
+
+    /// Refuses a request in a handler of the application's own, with the challenge that goes
+    /// with the refusal.
+    pub fn reject(&self, refusal: Refusal) -> Rejection {
+        Rejection::at_route(refusal, self.config().shared_realm())
+    }
+
+    /// Refuses a request where a credential is demanded.
+    pub(crate) fn challenge(&self, refusal: Refusal) -> Rejection {
+        Rejection::at_resource(refusal, self.config().shared_realm())
+    }
+}

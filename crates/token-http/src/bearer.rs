@@ -1,0 +1,134 @@
+//! The `Authorization` header ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
+
+use http::header::AUTHORIZATION;
+use token_core::refresh_token::MAX_TOKEN_LENGTH;
+
+use crate::head::Head;
+use crate::refusal::{Refusal, TokenFault};
+
+/// The bearer token of a request; `None` where there is none, or another scheme's.
+///
+/// # Errors
+/// [`Refusal::InvalidRequest`] for what is not of the form `Bearer TOKEN`, and
+/// [`Refusal::InvalidToken`] for a token that is too long to be looked at.
+pub(crate) fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
+    let mut values = head.headers.get_all(AUTHORIZATION).iter();
+    let Some(value) = values.next() else {
+        return Ok(None);
+    };
+    if values.next().is_some() {
+        return Err(Refusal::InvalidRequest);
+    }
+    let value = value.as_bytes().trim_ascii_end();
+    let end = value.iter().position(|byte| !is_scheme(*byte));
+    let (scheme, rest) = value.split_at(end.unwrap_or(value.len()));
+    if scheme.is_empty() {
+        return Err(Refusal::InvalidRequest);
+    }
+    // > It uses a case-insensitive token to identify the authentication scheme
+    // RFC 9110 section 11.1, of the framework for authentication.
+    if !scheme.eq_ignore_ascii_case(b"bearer") {
+        return Ok(None);
+    }
+    // > credentials = "Bearer" 1*SP b64token
+    // RFC 6750 section 2.1
+    let token = rest.trim_ascii_start();
+    let spaces = &rest.get(..rest.len() - token.len()).unwrap_or_default();
+    let token = std::str::from_utf8(token).map_err(|_| Refusal::InvalidRequest)?;
+    if spaces.is_empty() || spaces.contains(&b'\t') || !is_token(token) {
+        return Err(Refusal::InvalidRequest);
+    }
+    if token.len() > MAX_TOKEN_LENGTH {
+        return Err(Refusal::InvalidToken(TokenFault::Invalid));
+    }
+    Ok(Some(token))
+}
+
+/// Whether the text is a `b64token`:
+///
+/// > b64token = 1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="
+///
+/// RFC 6750 section 2.1
+pub(crate) fn is_token(text: &str) -> bool {
+    let body = text.trim_end_matches('=');
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
+    !body.is_empty() && body.bytes().all(allowed)
+}
+
+/// `tchar` of [RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2).
+fn is_scheme(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method, Uri};
+
+    use super::*;
+
+    fn parse(values: &[&[u8]]) -> Result<Option<String>, Refusal> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(AUTHORIZATION, HeaderValue::from_bytes(value).unwrap());
+        }
+        let head = Head {
+            method: &Method::GET,
+            uri: &Uri::from_static("/?access_token=ignored"),
+            headers: &headers,
+            peer: None,
+        };
+        bearer(&head).map(|token| token.map(str::to_owned))
+    }
+
+    #[test]
+    fn no_credentials_or_another_scheme_is_none() {
+        assert_eq!(parse(&[]), Ok(None));
+        for value in ["Basic YTpi", "Bearerx a", "DPoP a.b.c"] {
+            assert_eq!(parse(&[value.as_bytes()]), Ok(None));
+        }
+    }
+
+    #[test]
+    fn the_scheme_has_no_case() {
+        for value in [
+            "Bearer a.b-c_",
+            "bearer a.b-c_",
+            "BEARER  a.b-c_",
+            "bEaReR a.b-c_",
+        ] {
+            assert_eq!(parse(&[value.as_bytes()]), Ok(Some("a.b-c_".to_owned())));
+        }
+    }
+
+    #[test]
+    fn what_is_not_bearer_and_one_token_is_an_invalid_request() {
+        for values in [
+            &[&b""[..]][..],
+            &[&b" "[..]],
+            &[&b"Bearer"[..]],
+            &[&b"Bearer "[..]],
+            &[&b"Bearer ="[..]],
+            &[&b"Bearer a b"[..]],
+            &[&b"Bearer a,b"[..]],
+            &[&b"Bearer a\tb"[..]],
+            &[&b"Bearer\ta"[..]],
+            &[&b"Bearer,a"[..]],
+            &[&b"Bearer a=b"[..]],
+            &[&b"Bearer \"a\""[..]],
+            &[&b"Bearer a\xffb"[..]],
+            &[&b"Bearer a"[..], b"Bearer a"],
+            &[&b"Basic YTpi"[..], b"Bearer a"],
+        ] {
+            assert_eq!(parse(values), Err(Refusal::InvalidRequest), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn an_oversized_token_is_refused_unread() {
+        let fits = format!("Bearer {}", "a".repeat(MAX_TOKEN_LENGTH));
+        assert!(parse(&[fits.as_bytes()]).unwrap().is_some());
+        let long = fits + "a";
+        let refusal = parse(&[long.as_bytes()]).unwrap_err();
+        assert_eq!(refusal, Refusal::InvalidToken(TokenFault::Invalid));
+    }
+}

@@ -1,0 +1,253 @@
+//! What an application chooses once for all routes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use ipnet::IpNet;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::bearer;
+use crate::limit::AttemptLimit;
+use crate::origin::Origin;
+
+/// What an application chooses once for all routes.
+///
+/// ```
+/// use token_http::AuthConfig;
+///
+/// let config = AuthConfig::builder("https://app.example".parse()?)
+///     .realm("notes")
+///     .allow_origin("https://spa.example".parse()?)
+///     .build()?;
+/// assert_eq!(config.prefix(), "/auth");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct AuthConfig {
+    origin: Origin,
+    allowed_origins: Vec<Origin>,
+    prefix: Box<str>,
+    realm: Arc<str>,
+    introspection_keys: Vec<IntrospectionKey>,
+    trusted_proxies: Vec<IpNet>,
+    jwks_max_age: Duration,
+    limit: Option<SharedLimit>,
+}
+
+impl AuthConfig {
+    /// Starts with the server's own origin, as browsers see it: it decides in the CSRF rule
+    /// and stands in the metadata. It is never taken from a request.
+    pub fn builder(origin: Origin) -> AuthConfigBuilder {
+        AuthConfigBuilder(Self {
+            origin,
+            allowed_origins: Vec::new(),
+            prefix: "/auth".into(),
+            realm: "api".into(),
+            introspection_keys: Vec::new(),
+            trusted_proxies: Vec::new(),
+            jwks_max_age: Duration::from_mins(5),
+            limit: None,
+        })
+    }
+
+    /// The server's own origin.
+    pub const fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Other origins whose pages may use cookies here.
+    pub fn allowed_origins(&self) -> &[Origin] {
+        &self.allowed_origins
+    }
+
+    /// Where the routes are mounted, without a slash at the end.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The realm of each challenge.
+    pub fn realm(&self) -> &str {
+        &self.realm
+    }
+
+    /// Whether `/auth/introspect` is there.
+    pub fn introspects(&self) -> bool {
+        !self.introspection_keys.is_empty()
+    }
+
+    pub(crate) fn shared_realm(&self) -> Arc<str> {
+        Arc::clone(&self.realm)
+    }
+
+    /// Whether a resource server's key is one of ours, in constant time.
+    pub(crate) fn has_introspection_key(&self, presented: &str) -> bool {
+        // Every key is compared, so that the time tells nothing of which one it was.
+        self.introspection_keys.iter().fold(false, |found, key| {
+            found | verify_slices_are_equal(key.0.as_bytes(), presented.as_bytes()).is_ok()
+        })
+    }
+
+    pub(crate) fn trusted_proxies(&self) -> &[IpNet] {
+        &self.trusted_proxies
+    }
+
+    pub(crate) const fn jwks_max_age(&self) -> Duration {
+        self.jwks_max_age
+    }
+
+    pub(crate) fn limit(&self) -> Option<&dyn AttemptLimit> {
+        self.limit.as_ref().map(|limit| &*limit.0)
+    }
+}
+
+/// Builds an [`AuthConfig`].
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct AuthConfigBuilder(AuthConfig);
+
+impl AuthConfigBuilder {
+    /// Default `/auth`. Begins with a slash and does not end with one; empty for the root.
+    pub fn prefix(mut self, prefix: impl Into<Box<str>>) -> Self {
+        self.0.prefix = prefix.into();
+        self
+    }
+
+    /// Default `api`. Visible ASCII and spaces, without quotes and backslashes.
+    pub fn realm(mut self, realm: impl Into<Arc<str>>) -> Self {
+        self.0.realm = realm.into();
+        self
+    }
+
+    /// Default none; call it for each. Its pages pass the CSRF rule. Cross-origin reading is
+    /// the business of the application's CORS middleware.
+    pub fn allow_origin(mut self, origin: Origin) -> Self {
+        self.0.allowed_origins.push(origin);
+        self
+    }
+
+    /// Default none, and then the route answers 404; call it for each. What a resource server
+    /// sends as `Authorization: Bearer KEY`: use at least 128 random bits, as base64url.
+    pub fn introspection_key(mut self, key: impl Into<String>) -> Self {
+        let key = IntrospectionKey(Arc::new(Zeroizing::new(key.into())));
+        self.0.introspection_keys.push(key);
+        self
+    }
+
+    /// Default none; call it for each. A proxy in this network is believed when it says in
+    /// `X-Forwarded-For` from which address a request came.
+    pub fn trust_proxy(mut self, network: IpNet) -> Self {
+        self.0.trusted_proxies.push(network);
+        self
+    }
+
+    /// Default 5 minutes; 1 second to 1 day. For how long the key set may be cached: a new
+    /// key must stand in it at least that long before it signs.
+    pub fn jwks_max_age(mut self, max_age: Duration) -> Self {
+        self.0.jwks_max_age = max_age;
+        self
+    }
+
+    /// Default: attempts are not limited.
+    pub fn limit(mut self, limit: impl AttemptLimit) -> Self {
+        self.0.limit = Some(SharedLimit(Arc::new(limit)));
+        self
+    }
+
+    /// Checks every setting.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the one that cannot be.
+    pub fn build(self) -> Result<AuthConfig, ConfigError> {
+        let config = self.0;
+        let path = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+        let prefix = &*config.prefix;
+        let slashes = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains("//");
+        if !(prefix.is_empty() || slashes && prefix.chars().all(path)) {
+            return Err(ConfigError::Prefix);
+        }
+        let quotable = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
+        if !config.realm.chars().all(quotable) {
+            return Err(ConfigError::Realm);
+        }
+        let keys = &config.introspection_keys;
+        if !keys.iter().all(|key| bearer::is_token(&key.0)) {
+            return Err(ConfigError::IntrospectionKey);
+        }
+        if !(1..=86_400).contains(&config.jwks_max_age.as_secs()) {
+            return Err(ConfigError::JwksMaxAge(config.jwks_max_age));
+        }
+        Ok(config)
+    }
+}
+
+/// A setting that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The key could not be sent in a header.
+    #[error("an introspection key is one or more of A-Z a-z 0-9 - . _ ~ + / and = at its end")]
+    IntrospectionKey,
+    /// It would be cached too long or not at all.
+    #[error("a lifetime of {0:?} for the cached key set is not between 1 s and 1 day")]
+    JwksMaxAge(Duration),
+    /// It is not a path.
+    #[error("a prefix begins with a slash, does not end with one, and needs no escapes")]
+    Prefix,
+    /// It could not be quoted in a header.
+    #[error("a realm is visible ASCII and spaces, without quotes and backslashes")]
+    Realm,
+}
+
+#[derive(Clone)]
+struct IntrospectionKey(Arc<Zeroizing<String>>);
+
+impl fmt::Debug for IntrospectionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("IntrospectionKey([redacted])")
+    }
+}
+
+#[derive(Clone)]
+struct SharedLimit(Arc<dyn AttemptLimit>);
+
+impl fmt::Debug for SharedLimit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("AttemptLimit")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn builder() -> AuthConfigBuilder {
+        AuthConfig::builder("https://own.example".parse().unwrap())
+    }
+
+    #[test]
+    fn settings_that_cannot_be_are_named() {
+        for prefix in ["auth", "/", "/auth/", "/a//b", "/a b", "/{id}"] {
+            let error = builder().prefix(prefix).build().unwrap_err();
+            assert_eq!(error, ConfigError::Prefix, "{prefix}");
+        }
+        assert!(builder().prefix("").build().is_ok());
+        let error = builder().realm("a\"b").build().unwrap_err();
+        assert_eq!(error, ConfigError::Realm);
+        let error = builder().introspection_key("a b").build().unwrap_err();
+        assert_eq!(error, ConfigError::IntrospectionKey);
+        let error = builder().jwks_max_age(Duration::ZERO).build().unwrap_err();
+        assert_eq!(error, ConfigError::JwksMaxAge(Duration::ZERO));
+    }
+
+    #[test]
+    fn introspection_keys_are_compared_whole_and_never_shown() {
+        let config = builder().introspection_key("abc").introspection_key("xyz");
+        let config = config.build().unwrap();
+        assert!(config.has_introspection_key("abc") && config.has_introspection_key("xyz"));
+        assert!(!config.has_introspection_key("ab") && !config.has_introspection_key(""));
+        assert!(!format!("{config:?}").contains("abc"));
+    }
+}

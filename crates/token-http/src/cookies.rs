@@ -1,0 +1,216 @@
+//! The two cookies: how they are read, planted and deleted
+//! ([RFC 10025](https://www.rfc-editor.org/rfc/rfc10025)).
+
+use cookie::time::Duration;
+use cookie::{Cookie, SameSite};
+use http::header::{COOKIE, SET_COOKIE};
+use http::{HeaderMap, HeaderValue};
+use token_core::{Session, UnixTime};
+use zeroize::Zeroizing;
+
+use crate::head::Head;
+use crate::refusal::Refusal;
+
+/// Browsers cut a longer lifetime to 400 days
+/// ([RFC 10025 section 5.5](https://www.rfc-editor.org/rfc/rfc10025#section-5.5)).
+const MAX_AGE_LIMIT: u64 = 400 * 24 * 3600;
+
+/// One of our cookies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// The refresh token of transport `cookie`.
+    Refresh,
+    /// The credential of transport `session`.
+    Session,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 2] = [Self::Refresh, Self::Session];
+
+    /// `__Host-`: a browser takes it only with `Secure`, `Path=/` and no `Domain`, so that no
+    /// other host and no plain connection can plant one.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Refresh => "__Host-refresh",
+            Self::Session => "__Host-session",
+        }
+    }
+
+    /// The field that plants it. It stays until the browser ends, or, where the user asked to be
+    /// remembered, for as long as the session would live without being used.
+    pub(crate) fn plant(self, value: &str, session: &Session, now: UnixTime) -> HeaderValue {
+        let seconds = session.expires_at().since(now).as_secs().min(MAX_AGE_LIMIT);
+        let max_age = session.remember.then(|| seconds.cast_signed());
+        self.field(value, max_age.map(Duration::seconds))
+    }
+
+    /// The field that deletes it, with the attributes that it was planted with.
+    pub(crate) fn delete(self) -> HeaderValue {
+        self.field("", Some(Duration::ZERO))
+    }
+
+    fn field(self, value: &str, max_age: Option<Duration>) -> HeaderValue {
+        let same_site = match self {
+            // Only our own pages' scripts use it.
+            Self::Refresh => SameSite::Strict,
+            // A link from elsewhere should find the user logged in.
+            Self::Session => SameSite::Lax,
+        };
+        let mut cookie = Cookie::build((self.name(), value))
+            .http_only(true)
+            .secure(true)
+            .same_site(same_site)
+            .path("/");
+        if let Some(max_age) = max_age {
+            cookie = cookie.max_age(max_age);
+        }
+        let text = Zeroizing::new(cookie.build().to_string());
+        let mut field = HeaderValue::from_str(&text).expect("tokens and numbers are visible ASCII");
+        field.set_sensitive(true);
+        field
+    }
+}
+
+/// Our cookies in a request. Nothing in them is believed.
+pub(crate) struct RequestCookies {
+    found: Vec<(Kind, Zeroizing<String>)>,
+}
+
+impl RequestCookies {
+    pub(crate) fn read(headers: &HeaderMap) -> Self {
+        let mut found = Vec::new();
+        for field in headers.get_all(COOKIE) {
+            // A neighbour's cookie may be anything; ours are ASCII.
+            let text = String::from_utf8_lossy(field.as_bytes());
+            for cookie in Cookie::split_parse(&*text).flatten() {
+                let kind = Kind::ALL
+                    .into_iter()
+                    .find(|kind| kind.name() == cookie.name());
+                if let Some(kind) = kind {
+                    found.push((kind, Zeroizing::new(cookie.value().to_owned())));
+                }
+            }
+        }
+        Self { found }
+    }
+
+    /// Whether there is any.
+    pub(crate) fn any(&self) -> bool {
+        !self.found.is_empty()
+    }
+
+    /// All of a kind.
+    pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
+        let found = self.found.iter();
+        found.filter_map(move |(own, value)| (*own == kind).then_some(value.as_str()))
+    }
+
+    /// The one of a kind.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`] where there are two: somebody planted one, and "the first
+    /// wins" would let them choose.
+    pub(crate) fn one(&self, kind: Kind) -> Result<Option<&str>, Refusal> {
+        let mut values = self.all(kind);
+        match (values.next(), values.next()) {
+            (value, None) => Ok(value),
+            (_, Some(_)) => Err(Refusal::InvalidRequest),
+        }
+    }
+}
+
+impl std::fmt::Debug for RequestCookies {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_list()
+            .entries(self.found.iter().map(|(kind, _)| kind))
+            .finish()
+    }
+}
+
+impl Head<'_> {
+    pub(crate) fn cookies(&self) -> RequestCookies {
+        RequestCookies::read(self.headers)
+    }
+}
+
+/// Whether a `Set-Cookie` field plants or deletes our session cookie: then a handler has said
+/// what it is from now on, and sending the older one again would undo that.
+pub fn sets_session_cookie<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let name = Kind::Session.name().as_bytes();
+    fields.into_iter().any(|field| {
+        field
+            .strip_prefix(name)
+            .is_some_and(|rest| rest.starts_with(b"="))
+    })
+}
+
+pub(crate) fn append(headers: &mut HeaderMap, field: HeaderValue) {
+    headers.append(SET_COOKIE, field);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(fields: &[&[u8]]) -> RequestCookies {
+        let mut headers = HeaderMap::new();
+        for field in fields {
+            headers.append(COOKIE, HeaderValue::from_bytes(field).unwrap());
+        }
+        RequestCookies::read(&headers)
+    }
+
+    #[test]
+    fn our_cookies_are_found_among_many() {
+        let mut text = "a=b; ".repeat(200);
+        text += "__Host-session=x; __host-refresh=no; __Host-refreshed=no; =; \"; c=\u{e4}";
+        let cookies = read(&[text.as_bytes(), b"\xff\xfe=z; __Host-refresh=\"quoted\""]);
+        assert_eq!(cookies.one(Kind::Session), Ok(Some("x")));
+        assert_eq!(cookies.one(Kind::Refresh), Ok(Some("\"quoted\"")));
+        assert!(!read(&[b"session=x"]).any());
+    }
+
+    #[test]
+    fn two_of_one_name_are_refused_and_both_seen() {
+        for cookies in [
+            read(&[b"__Host-session=a; __Host-session=a"]),
+            read(&[b"__Host-session=a", b"__Host-session=b"]),
+        ] {
+            assert_eq!(cookies.one(Kind::Session), Err(Refusal::InvalidRequest));
+            assert_eq!(cookies.all(Kind::Session).count(), 2);
+            assert_eq!(cookies.one(Kind::Refresh), Ok(None));
+        }
+    }
+
+    #[test]
+    fn cookies_are_deleted_with_the_attributes_they_were_planted_with() {
+        assert_eq!(
+            Kind::Refresh.delete(),
+            "__Host-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0"
+        );
+        assert_eq!(
+            Kind::Session.delete(),
+            "__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"
+        );
+    }
+
+    #[test]
+    fn no_value_is_shown() {
+        let cookies = read(&[b"__Host-session=hidden"]);
+        assert!(!format!("{cookies:?}").contains("hidden"));
+        let planted = Kind::Session.delete();
+        assert!(planted.is_sensitive());
+    }
+
+    #[test]
+    fn a_handlers_own_session_cookie_is_recognised() {
+        assert!(sets_session_cookie([
+            &b"a=b"[..],
+            b"__Host-session=x; Path=/"
+        ]));
+        assert!(!sets_session_cookie([
+            &b"__Host-sessions=x"[..],
+            b"__Host-refresh=y"
+        ]));
+    }
+}

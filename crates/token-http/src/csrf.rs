@@ -1,0 +1,166 @@
+//! The rule against requests that another site makes a browser send.
+
+use http::header::{ORIGIN, REFERER};
+
+use crate::config::AuthConfig;
+use crate::head::Head;
+use crate::origin::Origin;
+use crate::refusal::Refusal;
+
+/// Whether an unsafe request may use what the browser added by itself. `carries` says whether
+/// it has one of our cookies.
+///
+/// `Host`, `Forwarded` and the like are not looked at: they are the sender's word.
+///
+/// # Errors
+/// [`Refusal::Csrf`].
+pub(crate) fn check(head: &Head<'_>, config: &AuthConfig, carries: bool) -> Result<(), Refusal> {
+    if head.method.is_safe() || passes(head, config, carries) {
+        Ok(())
+    } else {
+        Err(Refusal::Csrf)
+    }
+}
+
+fn passes(head: &Head<'_>, config: &AuthConfig, carries: bool) -> bool {
+    let fields = (
+        head.single(ORIGIN),
+        head.single("sec-fetch-site"),
+        head.single(REFERER),
+    );
+    // A browser sends each once; who sends one twice is none.
+    let (Ok(origin), Ok(site), Ok(referer)) = fields else {
+        return false;
+    };
+    // `null` and whatever else is not an origin is equal to none.
+    let parsed = origin.and_then(|text| text.parse::<Origin>().ok());
+    if parsed.is_some_and(|origin| config.allowed_origins().contains(&origin)) {
+        return true;
+    }
+    let own = |origin: Option<Origin>| origin.is_some_and(|origin| origin == *config.origin());
+    match (site, origin, referer) {
+        // `none`: the user did it, by an address typed or a bookmark.
+        (Some(site), _, _) => matches!(site, "same-origin" | "none"),
+        (None, Some(origin), _) => own(origin.parse().ok()),
+        (None, None, Some(referer)) => own(Origin::of_url(referer).ok()),
+        // No browser: there is nobody whose cookies another site could use.
+        (None, None, None) => !carries,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+
+    use super::*;
+
+    const OWN: &str = "https://own.example";
+    const ALLOWED: &str = "https://spa.example:8443";
+    const EVIL: &str = "https://evil.example";
+
+    fn verdict(method: &Method, fields: &[(&'static str, &str)], carries: bool) -> bool {
+        let config = AuthConfig::builder(OWN.parse().unwrap())
+            .allow_origin(ALLOWED.parse().unwrap())
+            .build()
+            .unwrap();
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            let value = HeaderValue::from_str(value).unwrap();
+            headers.append(HeaderName::from_static(name), value);
+        }
+        let uri = Uri::from_static("/auth/logout");
+        let head = Head {
+            method,
+            uri: &uri,
+            headers: &headers,
+            peer: None,
+        };
+        check(&head, &config, carries).is_ok()
+    }
+
+    /// Every combination of the three fields, against the contract's sentences read anew.
+    #[test]
+    fn every_combination_of_the_three_fields() {
+        let origins = [None, Some(OWN), Some(ALLOWED), Some(EVIL), Some("null")];
+        let sites = [
+            None,
+            Some("same-origin"),
+            Some("none"),
+            Some("same-site"),
+            Some("cross-site"),
+            Some("nonsense"),
+        ];
+        let own_page = format!("{OWN}/page");
+        let referers = [None, Some(&*own_page), Some(EVIL), Some("nonsense")];
+        for origin in origins {
+            for site in sites {
+                for referer in referers {
+                    for carries in [true, false] {
+                        let mut fields = Vec::new();
+                        fields.extend(origin.map(|value| ("origin", value)));
+                        fields.extend(site.map(|value| ("sec-fetch-site", value)));
+                        fields.extend(referer.map(|value| ("referer", value)));
+                        let expected = if origin == Some(ALLOWED) {
+                            true
+                        } else if let Some(site) = site {
+                            site == "same-origin" || site == "none"
+                        } else if let Some(origin) = origin {
+                            origin == OWN
+                        } else if let Some(referer) = referer {
+                            referer == own_page
+                        } else {
+                            !carries
+                        };
+                        let found = verdict(&Method::POST, &fields, carries);
+                        assert_eq!(found, expected, "{fields:?}, carries: {carries}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn origins_are_compared_by_scheme_host_and_port() {
+        for (origin, passes) in [
+            ("https://spa.example:8443", true),
+            ("https://spa.example", false),
+            ("http://spa.example:8443", false),
+            ("https://spa.example:8443.evil.example", false),
+            ("https://x.spa.example:8443", false),
+            ("https://own.example:443", true),
+            ("http://own.example", false),
+            ("https://own.example:8443", false),
+        ] {
+            let found = verdict(&Method::POST, &[("origin", origin)], true);
+            assert_eq!(found, passes, "{origin}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_stands_twice_is_refused() {
+        for name in ["origin", "sec-fetch-site", "referer"] {
+            let fields = [(name, "same-origin"), (name, OWN)];
+            assert!(!verdict(&Method::POST, &fields, true), "{name}");
+        }
+    }
+
+    #[test]
+    fn safe_methods_need_no_proof() {
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            assert!(verdict(&method, &[("sec-fetch-site", "cross-site")], true));
+        }
+        for method in [Method::PUT, Method::PATCH, Method::DELETE] {
+            assert!(!verdict(&method, &[("sec-fetch-site", "cross-site")], true));
+        }
+    }
+
+    #[test]
+    fn host_and_forwarded_decide_nothing() {
+        for name in ["host", "forwarded", "x-forwarded-host", "x-forwarded-proto"] {
+            let fields = [(name, "evil.example"), ("origin", EVIL)];
+            assert!(!verdict(&Method::POST, &fields, true));
+            let fields = [(name, "evil.example"), ("origin", OWN)];
+            assert!(verdict(&Method::POST, &fields, true));
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Where a request came from: the client's address, and what a person calls its device.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use http::header::USER_AGENT;
+use token_core::session::Device;
+use woothee::parser::Parser;
+
+use crate::auth::Auth;
+use crate::head::Head;
+use crate::limit::{Attempt, AttemptKind};
+use crate::refusal::Refusal;
+
+impl Auth {
+    /// The client's address: the other end of the connection, or where that is a trusted
+    /// proxy, the last address in `X-Forwarded-For` that is not one.
+    pub fn client_address(&self, head: &Head<'_>) -> Option<IpAddr> {
+        let peer = head.peer?.to_canonical();
+        let trusted = |address: IpAddr| {
+            let networks = self.config().trusted_proxies();
+            networks.iter().any(|network| network.contains(&address))
+        };
+        if !trusted(peer) {
+            return Some(peer);
+        }
+        // Each proxy adds the address that it saw at the end: what stands before the first
+        // untrusted one, counted from the end, is that client's word.
+        let mut client = peer;
+        for field in head.headers.get_all("x-forwarded-for").iter().rev() {
+            for hop in field.to_str().ok()?.rsplit(',') {
+                let Ok(address) = hop.trim().parse::<IpAddr>() else {
+                    return Some(client);
+                };
+                client = address.to_canonical();
+                if !trusted(client) {
+                    return Some(client);
+                }
+            }
+        }
+        Some(client)
+    }
+
+    /// Asks the application's limit.
+    pub(crate) fn note_attempt(
+        &self,
+        head: &Head<'_>,
+        kind: AttemptKind<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(limit) = self.config().limit() else {
+            return Ok(());
+        };
+        let address = self.client_address(head);
+        limit
+            .attempt(Attempt { address, kind })
+            .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
+    }
+}
+
+/// Describes the device for the user's list of sessions.
+pub(crate) fn of(auth: &Auth, head: &Head<'_>) -> Device {
+    let user_agent = head.headers.get(USER_AGENT);
+    let user_agent = user_agent.and_then(|value| value.to_str().ok());
+    // Cut before it is parsed, so that its length costs nothing.
+    let user_agent = user_agent.map(|text| text.get(..Device::MAX_USER_AGENT).unwrap_or(text));
+    let prefix = auth.client_address(head).map(prefix);
+    Device::new(
+        user_agent.and_then(label).as_deref(),
+        user_agent,
+        prefix.as_deref(),
+    )
+}
+
+/// "Firefox on Linux".
+fn label(user_agent: &str) -> Option<String> {
+    let parsed = Parser::new().parse(user_agent)?;
+    let known = |word: &str| !word.is_empty() && word != "UNKNOWN";
+    match (known(parsed.name), known(parsed.os)) {
+        (true, true) => Some(format!("{} on {}", parsed.name, system(parsed.os))),
+        (true, false) => Some(parsed.name.to_owned()),
+        (false, _) => None,
+    }
+}
+
+/// The parser tells releases of Windows apart; people do not.
+fn system(name: &str) -> &str {
+    match name {
+        "Mac OSX" => "macOS",
+        _ if name.starts_with("Windows") && name != "Windows Phone OS" => "Windows",
+        _ => name,
+    }
+}
+
+/// The network part: enough to recognise a place, too little to find a person.
+fn prefix(address: IpAddr) -> String {
+    match address {
+        IpAddr::V4(address) => {
+            let bits = address.to_bits() & (u32::MAX << 8);
+            format!("{}/24", Ipv4Addr::from_bits(bits))
+        }
+        IpAddr::V6(address) => {
+            let bits = address.to_bits() & (u128::MAX << 80);
+            format!("{}/48", Ipv6Addr::from_bits(bits))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn devices_are_called_what_people_call_them() {
+        for (user_agent, expected) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+                Some("Firefox on Linux"),
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                 Chrome/126.0.0.0 Safari/537.36",
+                Some("Chrome on Windows"),
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+                 Chrome/126.0.0.0 Safari/537.36 Edg/126.0.0.0",
+                Some("Edge on Windows"),
+            ),
+            (
+                "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like \
+                 Gecko) Version/17.5 Safari/605.1.15",
+                Some("Safari on macOS"),
+            ),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, \
+                 like Gecko) Version/17.5 Mobile/15E148 Safari/604.1",
+                Some("Safari on iPhone"),
+            ),
+            (
+                "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 (KHTML, like Gecko) \
+                 Chrome/126.0.0.0 Mobile Safari/537.36",
+                Some("Chrome on Android"),
+            ),
+            ("nonsense \u{7f}", None),
+            ("", None),
+        ] {
+            assert_eq!(label(user_agent).as_deref(), expected, "{user_agent}");
+        }
+    }
+
+    #[test]
+    fn addresses_lose_their_host_part() {
+        let prefix = |text: &str| prefix(text.parse().unwrap());
+        assert_eq!(prefix("192.0.2.77"), "192.0.2.0/24");
+        assert_eq!(prefix("2001:db8:1:2:3:4:5:6"), "2001:db8:1::/48");
+    }
+}

@@ -1,0 +1,67 @@
+//! A request without its body.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use http::header::AsHeaderName;
+use http::{HeaderMap, Method, Uri};
+
+/// The longest request body that the routes read, in bytes.
+pub const MAX_BODY: usize = 16 * 1024;
+
+/// A request without its body, as an adapter hands it over.
+#[derive(Clone, Copy)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "an adapter has to hand over all of it"
+)]
+pub struct Head<'a> {
+    /// The method.
+    pub method: &'a Method,
+    /// The path and query, as the client sent them.
+    pub uri: &'a Uri,
+    /// All header fields, or at least those of [`Head::FIELDS`].
+    pub headers: &'a HeaderMap,
+    /// The address at the other end of the connection, where it is known.
+    pub peer: Option<IpAddr>,
+}
+
+impl Head<'_> {
+    /// The names of the header fields that are looked at, in lower case: an adapter of a
+    /// framework with header types of its own copies only these.
+    pub const FIELDS: [&'static str; 9] = [
+        "authorization",
+        "content-type",
+        "cookie",
+        "if-none-match",
+        "origin",
+        "referer",
+        "sec-fetch-site",
+        "user-agent",
+        "x-forwarded-for",
+    ];
+
+    /// The one value of a field: `None` where it is absent, an error where it stands more than
+    /// once or is not text.
+    pub(crate) fn single(&self, name: impl AsHeaderName) -> Result<Option<&str>, NotSingle> {
+        let mut values = self.headers.get_all(name).iter();
+        match (values.next(), values.next()) {
+            (None, _) => Ok(None),
+            (Some(value), None) => value.to_str().map(Some).map_err(|_| NotSingle),
+            (Some(_), Some(_)) => Err(NotSingle),
+        }
+    }
+}
+
+impl fmt::Debug for Head<'_> {
+    /// Header fields carry credentials, and a path or query may.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Head")
+            .field("method", &self.method)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A field that must have one value has several, or one that is not text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct NotSingle;

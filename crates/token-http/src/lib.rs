@@ -1,0 +1,55 @@
+//! What every answer of the session and token routes looks like, once, for every framework.
+//!
+//! Adapters translate: a framework's request becomes a [`Head`] and bytes, and the
+//! [`Response`](http::Response) that comes back is theirs to send. They decide nothing.
+//!
+//! - [`Auth`] is what an application keeps in its state, [`AuthConfig`] what it chooses.
+//! - [`Route`] has every route that the library serves itself.
+//! - [`LoginRequest`], [`StepUpRequest`] and [`PasswordRequest`] are for the handlers that only
+//!   an application can write, since they check passwords.
+//! - [`Access`], [`ServerSession`] and [`Any`] say who is calling, [`Rule`] what a route demands
+//!   of them.
+//! - [`Rejection`] is every answer that is not a success.
+//!
+//! Not here: cryptography and sessions (`token-core`, `token-store`), CORS (the application's
+//! middleware), counting attempts (see [`AttemptLimit`]).
+
+mod access;
+mod answer;
+mod any;
+mod auth;
+mod bearer;
+mod config;
+mod cookies;
+mod csrf;
+mod device;
+mod form;
+mod head;
+mod json;
+mod limit;
+mod login;
+mod media_type;
+mod origin;
+mod refusal;
+mod rejection;
+mod renewal;
+mod route;
+mod rule;
+mod server_session;
+mod token_response;
+
+pub use access::{Access, Caller};
+pub use any::Any;
+pub use auth::Auth;
+pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
+pub use cookies::sets_session_cookie;
+pub use head::{Head, MAX_BODY};
+pub use limit::{Attempt, AttemptKind, AttemptLimit};
+pub use login::LoginRequest;
+pub use origin::{Origin, OriginError};
+pub use refusal::{Refusal, TokenFault};
+pub use rejection::Rejection;
+pub use renewal::{PasswordRequest, StepUpRequest};
+pub use route::Route;
+pub use rule::Rule;
+pub use server_session::{DataError, ServerSession, SessionSlot};

@@ -1,0 +1,154 @@
+//! The application's own login handler: everything but the password check.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::Response;
+use serde::Deserialize;
+use token_core::session::{Device, RevokeReason, Transport};
+use token_core::{ClientId, Subject};
+use token_store::{LoginTicket, NewSession, Presented};
+use zeroize::Zeroizing;
+
+use crate::auth::Auth;
+use crate::cookies::{Kind, RequestCookies};
+use crate::csrf;
+use crate::device;
+use crate::head::Head;
+use crate::json;
+use crate::limit::AttemptKind;
+use crate::media_type::MediaType;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+
+/// A request to log in, which has passed the CSRF rule and the limit on attempts.
+///
+/// The handler notes the login *before* it checks the password ([`begin`](Self::begin)), and
+/// answers an unknown user like a wrong password, after the same work
+/// ([`invalid_credentials`](Self::invalid_credentials)).
+#[must_use = "nobody is logged in yet"]
+pub struct LoginRequest {
+    auth: Auth,
+    body: Body,
+    device: Device,
+    cookies: RequestCookies,
+}
+
+impl LoginRequest {
+    /// Reads the request.
+    ///
+    /// # Errors
+    /// [`Refusal::Csrf`], [`Refusal::UnsupportedMediaType`], [`Refusal::InvalidRequest`],
+    /// [`Refusal::TooManyRequests`].
+    pub fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Rejection> {
+        let cookies = head.cookies();
+        let read = || {
+            // In every transport: another site must not log the user in as somebody else.
+            csrf::check(head, auth.config(), cookies.any())?;
+            MediaType::Json.demand(head)?;
+            let body: Body = json::parse(body)?;
+            auth.note_attempt(head, AttemptKind::Login(&body.username))?;
+            Ok(body)
+        };
+        let body = read().map_err(|refusal| auth.reject(refusal))?;
+        Ok(Self {
+            auth: auth.clone(),
+            body,
+            device: device::of(auth, head),
+            cookies,
+        })
+    }
+
+    /// The name as it was typed.
+    pub fn username(&self) -> &str {
+        &self.body.username
+    }
+
+    /// The password as it was typed. A secret.
+    pub fn password(&self) -> &str {
+        self.body.password.0.as_str()
+    }
+
+    /// Begins the login of a user: call it before the password is checked, so that a login
+    /// that is overtaken by "end all sessions" opens none.
+    ///
+    /// # Errors
+    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
+    pub async fn begin(&self, subject: Subject) -> Result<LoginTicket, Rejection> {
+        Ok(self.auth.manager().begin_login(subject).await?)
+    }
+
+    /// What the request says of the session: transport, client, whether to remember, device.
+    /// Add scope and claims: `NewSession { scope, claims, ..login.new_session() }`.
+    pub fn new_session(&self) -> NewSession {
+        NewSession {
+            client_id: self.body.client_id.clone(),
+            transport: self.body.transport,
+            remember: self.body.remember,
+            device: self.device.clone(),
+            ..NewSession::default()
+        }
+    }
+
+    /// Opens the session, once the password was found right, ends those whose cookies came
+    /// with the request, and answers with the credentials.
+    ///
+    /// # Errors
+    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked, or where all
+    /// sessions of the subject were ended since the login began. [`Refusal::ServerError`]
+    /// where the tokens cannot be made.
+    pub async fn open(
+        &self,
+        ticket: LoginTicket,
+        session: NewSession,
+    ) -> Result<Response<Bytes>, Rejection> {
+        let manager = self.auth.manager();
+        let issued = manager.login(ticket, session).await?;
+        // After the new one stands: where the store fails here, the user keeps the older one.
+        let presented = [
+            (Kind::Refresh, Presented::Refresh as fn(_) -> _),
+            (Kind::Session, Presented::Session as fn(_) -> _),
+        ];
+        for (kind, presented) in presented {
+            for value in self.cookies.all(kind) {
+                manager
+                    .end_presented(presented(value), RevokeReason::Replaced)
+                    .await?;
+            }
+        }
+        Ok(self.auth.token_response(&issued))
+    }
+
+    /// The answer to an unknown user and to a wrong password, which is the same.
+    pub fn invalid_credentials(&self) -> Rejection {
+        self.auth.reject(Refusal::InvalidCredentials)
+    }
+}
+
+impl fmt::Debug for LoginRequest {
+    /// People type passwords where the name belongs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginRequest").finish_non_exhaustive()
+    }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    username: String,
+    password: Password,
+    #[serde(default)]
+    remember: bool,
+    #[serde(default, deserialize_with = "json::some")]
+    transport: Option<Transport>,
+    #[serde(default, deserialize_with = "json::some")]
+    client_id: Option<ClientId>,
+}
+
+/// A password in a request body, wiped when dropped.
+pub(crate) struct Password(pub(crate) Zeroizing<String>);
+
+impl<'de> Deserialize<'de> for Password {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
+    }
+}

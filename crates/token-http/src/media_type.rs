@@ -1,0 +1,100 @@
+//! The `Content-Type` of a request.
+
+use http::header::CONTENT_TYPE;
+
+use crate::head::Head;
+use crate::refusal::Refusal;
+
+/// The media types that bodies may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MediaType {
+    Form,
+    Json,
+}
+
+impl MediaType {
+    /// The type that the request names; `None` where it names none.
+    ///
+    /// # Errors
+    /// [`Refusal::UnsupportedMediaType`] for any other, and for a character set other than
+    /// UTF-8.
+    pub(crate) fn of(head: &Head<'_>) -> Result<Option<Self>, Refusal> {
+        let field = head.single(CONTENT_TYPE);
+        let Some(field) = field.map_err(|_| Refusal::UnsupportedMediaType)? else {
+            return Ok(None);
+        };
+        let mut parts = field.split(';').map(str::trim);
+        let essence = parts.next().unwrap_or_default();
+        let media_type = if essence.eq_ignore_ascii_case("application/json") {
+            Self::Json
+        } else if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            Self::Form
+        } else {
+            return Err(Refusal::UnsupportedMediaType);
+        };
+        for parameter in parts {
+            let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
+            let utf8 = value.trim_matches('"').eq_ignore_ascii_case("utf-8");
+            if name.eq_ignore_ascii_case("charset") && !utf8 {
+                return Err(Refusal::UnsupportedMediaType);
+            }
+        }
+        Ok(Some(media_type))
+    }
+
+    /// Demands this type.
+    ///
+    /// # Errors
+    /// [`Refusal::UnsupportedMediaType`] for another, or none.
+    pub(crate) fn demand(self, head: &Head<'_>) -> Result<(), Refusal> {
+        if Self::of(head)? == Some(self) {
+            Ok(())
+        } else {
+            Err(Refusal::UnsupportedMediaType)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderMap, HeaderValue, Method, Uri};
+
+    use super::*;
+
+    fn of(values: &[&'static str]) -> Result<Option<MediaType>, Refusal> {
+        let mut headers = HeaderMap::new();
+        for value in values {
+            headers.append(CONTENT_TYPE, HeaderValue::from_static(value));
+        }
+        MediaType::of(&Head {
+            method: &Method::POST,
+            uri: &Uri::from_static("/"),
+            headers: &headers,
+            peer: None,
+        })
+    }
+
+    #[test]
+    fn json_and_forms_are_recognised() {
+        assert_eq!(of(&[]), Ok(None));
+        for value in ["application/json", "Application/JSON ; charset=\"UTF-8\""] {
+            assert_eq!(of(&[value]), Ok(Some(MediaType::Json)));
+        }
+        let form = "application/x-www-form-urlencoded;charset=utf-8";
+        assert_eq!(of(&[form]), Ok(Some(MediaType::Form)));
+    }
+
+    #[test]
+    fn everything_else_is_unsupported() {
+        for values in [
+            &[""][..],
+            &["text/plain"],
+            &["application/json-patch+json"],
+            &["application/json; charset=latin1"],
+            &["multipart/form-data; boundary=x"],
+            &["application/json", "application/json"],
+        ] {
+            assert_eq!(of(values), Err(Refusal::UnsupportedMediaType));
+        }
+    }
+}

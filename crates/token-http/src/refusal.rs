@@ -1,0 +1,168 @@
+//! Why a request is refused: one variant for each answer that is not a success.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use thiserror::Error;
+use token_core::denial::DenialReason;
+
+/// Why a request is refused, as the client may know it. The evidence is in the log.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// 403: the application's hook refused the refresh; the token stays usable.
+    #[error("the application refused the refresh")]
+    AccessDenied,
+    /// 409: the session's data was changed by another request at the same time.
+    #[error("the session's data was changed by another request")]
+    Conflict,
+    /// 403: the CSRF rule.
+    #[error("the request came from another origin")]
+    Csrf,
+    /// 403: a scope is missing.
+    #[error("the scope {scope} is missing")]
+    InsufficientScope {
+        /// What the route demands.
+        scope: Box<str>,
+    },
+    /// 401: the authentication is too old or too weak for this route
+    /// ([RFC 9470 section 3](https://www.rfc-editor.org/rfc/rfc9470#section-3)).
+    #[error("the route demands another authentication")]
+    InsufficientUserAuthentication {
+        /// The greatest age of the authentication; whole seconds.
+        max_age: Option<Duration>,
+        /// The accepted classes of authentication, separated by spaces; may be empty.
+        acr_values: Box<str>,
+    },
+    /// 401: unknown user or wrong password; the answer does not say which.
+    #[error("unknown user or wrong password")]
+    InvalidCredentials,
+    /// 400: a refresh token or cookie that does not hold.
+    #[error("the credential is {}", .0.as_str())]
+    InvalidGrant(DenialReason),
+    /// 400: the request is not of the required form.
+    #[error("the request is not of the required form")]
+    InvalidRequest,
+    /// 400: a scope that is wider than the session's, or not a scope.
+    #[error("the scope exceeds that of the session")]
+    InvalidScope,
+    /// 401: an access token or session cookie that does not hold.
+    #[error("the token is {}", .0.as_str())]
+    InvalidToken(TokenFault),
+    /// 405.
+    #[error("the method is not allowed here")]
+    MethodNotAllowed {
+        /// The methods that are, in alphabetic order.
+        allow: &'static str,
+    },
+    /// 404.
+    #[error("there is no such thing")]
+    NotFound,
+    /// 413: the body is longer than [`MAX_BODY`](crate::MAX_BODY).
+    #[error("the body is too long")]
+    PayloadTooLarge,
+    /// 500: a fault of the server that waiting does not mend.
+    #[error("a fault of the server")]
+    ServerError,
+    /// 503: the store is out of reach.
+    #[error("the store is out of reach")]
+    TemporarilyUnavailable,
+    /// 429.
+    #[error("too many attempts")]
+    TooManyRequests {
+        /// When to try again; rounded up to whole seconds, at least 1.
+        retry_after: Duration,
+    },
+    /// 401: no credentials.
+    #[error("there are no credentials")]
+    Unauthorized,
+    /// 400: a `grant_type` other than `refresh_token`.
+    #[error("the grant type is not supported")]
+    UnsupportedGrantType,
+    /// 415.
+    #[error("the media type of the body is not supported")]
+    UnsupportedMediaType,
+}
+
+/// What the client may know of a token that does not hold: the `error_description`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the HTTP contract has these three")]
+pub enum TokenFault {
+    /// Its time is over.
+    Expired,
+    /// Anything else.
+    Invalid,
+    /// Its session was ended.
+    Revoked,
+}
+
+impl TokenFault {
+    /// The word in the answer.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Expired => "expired",
+            Self::Invalid => "invalid",
+            Self::Revoked => "revoked",
+        }
+    }
+
+    pub(crate) const fn of_reason(reason: DenialReason) -> Self {
+        match reason {
+            DenialReason::Expired => Self::Expired,
+            DenialReason::Malformed | DenialReason::Unknown => Self::Invalid,
+            DenialReason::Reused | DenialReason::Revoked => Self::Revoked,
+        }
+    }
+}
+
+impl Refusal {
+    /// The status of the answer.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::InvalidGrant(_)
+            | Self::InvalidRequest
+            | Self::InvalidScope
+            | Self::UnsupportedGrantType => StatusCode::BAD_REQUEST,
+            Self::InsufficientUserAuthentication { .. }
+            | Self::InvalidCredentials
+            | Self::InvalidToken(_)
+            | Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::AccessDenied | Self::Csrf | Self::InsufficientScope { .. } => {
+                StatusCode::FORBIDDEN
+            }
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::ServerError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The `error` member of the answer.
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::AccessDenied => "access_denied",
+            Self::Conflict => "conflict",
+            Self::Csrf => "csrf_failed",
+            Self::InsufficientScope { .. } => "insufficient_scope",
+            Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
+            Self::InvalidCredentials => "invalid_credentials",
+            Self::InvalidGrant(_) => "invalid_grant",
+            Self::InvalidRequest => "invalid_request",
+            Self::InvalidScope => "invalid_scope",
+            Self::InvalidToken(_) => "invalid_token",
+            Self::MethodNotAllowed { .. } => "method_not_allowed",
+            Self::NotFound => "not_found",
+            Self::PayloadTooLarge => "payload_too_large",
+            Self::ServerError => "server_error",
+            Self::TemporarilyUnavailable => "temporarily_unavailable",
+            Self::TooManyRequests { .. } => "too_many_requests",
+            Self::Unauthorized => "unauthorized",
+            Self::UnsupportedGrantType => "unsupported_grant_type",
+            Self::UnsupportedMediaType => "unsupported_media_type",
+        }
+    }
+}

@@ -1,0 +1,412 @@
+//! The answer to a refused request, and what the library's errors come to.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, Response};
+use serde::Serialize;
+use thiserror::Error;
+use token_core::denial::{Denial, DenialReason};
+use token_core::error::IssueError;
+use token_core::verify;
+use token_store::{AccessError, LoginError, RefreshError, StoreError};
+use tracing::{debug, error, warn};
+
+use crate::answer;
+use crate::refusal::{Refusal, TokenFault};
+
+/// How long a client should wait when the store is out of reach, in seconds.
+const RETRY_SECONDS: u64 = 1;
+
+/// A refusal with the challenge that belongs to it: what extractors and handlers return.
+///
+/// Every error of the library turns into one with `?`. Faults of the server are logged when
+/// they do.
+#[derive(Clone, Debug, Error)]
+#[error("{refusal}")]
+pub struct Rejection {
+    refusal: Refusal,
+    place: Place,
+}
+
+/// Where a request was refused. An `invalid_request` is a challenge only at a protected
+/// resource.
+#[derive(Clone, Debug)]
+enum Place {
+    /// Nothing to challenge for.
+    Anywhere,
+    /// In a handler or route that answers for itself, in this realm.
+    Route(Arc<str>),
+    /// Where a credential was demanded, in this realm.
+    Resource(Arc<str>),
+}
+
+impl Rejection {
+    pub(crate) const fn at_route(refusal: Refusal, realm: Arc<str>) -> Self {
+        let place = Place::Route(realm);
+        Self { refusal, place }
+    }
+
+    pub(crate) const fn at_resource(refusal: Refusal, realm: Arc<str>) -> Self {
+        let place = Place::Resource(realm);
+        Self { refusal, place }
+    }
+
+    /// A fault of the server: 500, and nothing of it for the client. Log the evidence.
+    pub const fn server_error() -> Self {
+        Self::plain(Refusal::ServerError)
+    }
+
+    pub(crate) const fn plain(refusal: Refusal) -> Self {
+        let place = Place::Anywhere;
+        Self { refusal, place }
+    }
+
+    /// Why.
+    pub const fn refusal(&self) -> &Refusal {
+        &self.refusal
+    }
+
+    /// The answer.
+    pub fn response(&self) -> Response<Bytes> {
+        let refusal = &self.refusal;
+        let description = match refusal {
+            Refusal::InvalidGrant(reason) => Some(explain(*reason)),
+            _ => None,
+        };
+        let reason = match refusal {
+            Refusal::InvalidGrant(reason) => Some(reason.as_str()),
+            _ => None,
+        };
+        let body = Body {
+            error: refusal.code(),
+            error_description: description,
+            reason,
+        };
+        let mut response = answer::json(refusal.status(), &body);
+        let headers = response.headers_mut();
+        if let Some(challenge) = self.challenge() {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        match refusal {
+            Refusal::MethodNotAllowed { allow } => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Refusal::TemporarilyUnavailable => {
+                headers.insert(RETRY_AFTER, RETRY_SECONDS.into());
+            }
+            Refusal::TooManyRequests { retry_after } => {
+                let rounded_up = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+                headers.insert(RETRY_AFTER, rounded_up.max(1).into());
+            }
+            _ => {}
+        }
+        response
+    }
+
+    /// The `WWW-Authenticate` field ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
+    fn challenge(&self) -> Option<HeaderValue> {
+        let (realm, at_resource) = match &self.place {
+            Place::Anywhere => return None,
+            Place::Route(realm) => (realm, false),
+            Place::Resource(realm) => (realm, true),
+        };
+        let mut text = format!("Bearer realm=\"{realm}\"");
+        let mut add = |name: &str, value: &str| {
+            // What came from the application's code is cut to what can be quoted.
+            let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
+            let value: String = value.chars().filter(quotable).collect();
+            write!(text, ", {name}=\"{value}\"").expect("a String takes everything");
+        };
+        match &self.refusal {
+            // > If the request lacks any authentication information [...], the resource server
+            // > SHOULD NOT include an error code or other error information.
+            // RFC 6750 section 3.1
+            Refusal::InvalidCredentials | Refusal::Unauthorized => {}
+            Refusal::InvalidRequest if at_resource => add("error", "invalid_request"),
+            Refusal::InvalidToken(fault) => {
+                add("error", "invalid_token");
+                add("error_description", fault.as_str());
+            }
+            Refusal::InsufficientScope { scope } => {
+                add("error", "insufficient_scope");
+                add("scope", scope);
+            }
+            Refusal::InsufficientUserAuthentication {
+                max_age,
+                acr_values,
+            } => {
+                add("error", "insufficient_user_authentication");
+                if let Some(max_age) = max_age {
+                    add("max_age", &max_age.as_secs().to_string());
+                }
+                if !acr_values.is_empty() {
+                    add("acr_values", acr_values);
+                }
+            }
+            _ => return None,
+        }
+        Some(HeaderValue::try_from(text).expect("the realm was checked, the rest was cut"))
+    }
+}
+
+impl From<StoreError> for Rejection {
+    fn from(error: StoreError) -> Self {
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "the session store is out of reach"
+        );
+        Self::plain(Refusal::TemporarilyUnavailable)
+    }
+}
+
+impl From<LoginError> for Rejection {
+    fn from(error: LoginError) -> Self {
+        match error {
+            LoginError::Store(error) => error.into(),
+            // The password may be another now: the client has to try again, and be checked again.
+            LoginError::EpochPassed => {
+                debug!(%error, "login refused");
+                Self::plain(Refusal::TemporarilyUnavailable)
+            }
+            error => Self::fault(&error),
+        }
+    }
+}
+
+impl Rejection {
+    /// What the errors of a refresh, a step-up or a change of password mean at their route.
+    pub(crate) fn of_refresh(error: RefreshError) -> Self {
+        Self::of_renewal(error, |denial| Refusal::InvalidGrant(denial.reason()))
+    }
+
+    /// What the errors of a session cookie's use mean at a protected resource.
+    pub(crate) fn of_visit(error: RefreshError, realm: Arc<str>) -> Self {
+        let rejection = Self::of_renewal(error, |denial| {
+            Refusal::InvalidToken(TokenFault::of_reason(denial.reason()))
+        });
+        match rejection.refusal {
+            Refusal::InvalidToken(_) => Self::at_resource(rejection.refusal, realm),
+            _ => rejection,
+        }
+    }
+
+    /// What the errors of an access token mean at a protected resource.
+    pub(crate) fn of_access(error: AccessError, realm: Arc<str>) -> Self {
+        match error {
+            AccessError::Behind => {
+                warn!(%error, "an access token could not be checked");
+                Self::plain(Refusal::TemporarilyUnavailable)
+            }
+            AccessError::Store(error) => error.into(),
+            error => {
+                debug!(%error, "access token refused");
+                Self::at_resource(Refusal::InvalidToken(fault(&error)), realm)
+            }
+        }
+    }
+
+    fn of_renewal(error: RefreshError, denied: impl FnOnce(&Denial) -> Refusal) -> Self {
+        match error {
+            RefreshError::Denied(denial) => Self::plain(denied(&denial)),
+            RefreshError::Scope => Self::plain(Refusal::InvalidScope),
+            RefreshError::Refused => Self::plain(Refusal::AccessDenied),
+            RefreshError::Store(error) => error.into(),
+            RefreshError::Contended { .. } => {
+                warn!(%error, "a session is contended");
+                Self::plain(Refusal::TemporarilyUnavailable)
+            }
+            // Another node has the key, and this one will when it is given all of them.
+            RefreshError::Key(_) | RefreshError::Issue(IssueError::Key(_)) => {
+                error!(%error, "a refresh key is missing on this node");
+                Self::plain(Refusal::TemporarilyUnavailable)
+            }
+            error => Self::fault(&error),
+        }
+    }
+
+    fn fault(error: &(dyn std::error::Error + 'static)) -> Self {
+        error!(error, "a fault of the server");
+        Self::server_error()
+    }
+}
+
+#[derive(Serialize)]
+struct Body {
+    error: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error_description: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+/// For developers who look at the answer.
+const fn explain(reason: DenialReason) -> &'static str {
+    match reason {
+        DenialReason::Expired => "the session has expired",
+        DenialReason::Malformed => "not a credential of this server",
+        DenialReason::Reused => "the credential was used before; its session is ended",
+        DenialReason::Revoked => "the session was ended, or the credential replaced",
+        DenialReason::Unknown => "there is no such session",
+    }
+}
+
+fn fault(error: &AccessError) -> TokenFault {
+    match error {
+        AccessError::Revoked { .. } => TokenFault::Revoked,
+        AccessError::Invalid(error) if error.rejection() == verify::Rejection::Expired => {
+            TokenFault::Expired
+        }
+        _ => TokenFault::Invalid,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Status, challenge, and body of a refusal where a credential is demanded.
+    fn at_resource(refusal: Refusal) -> (u16, String, String) {
+        let response = Rejection::at_resource(refusal, "notes".into()).response();
+        let challenge = response.headers().get(WWW_AUTHENTICATE);
+        let challenge = challenge.map_or("", |value| value.to_str().unwrap());
+        let body = String::from_utf8(response.body().to_vec()).unwrap();
+        (response.status().as_u16(), challenge.to_owned(), body)
+    }
+
+    #[test]
+    fn every_row_of_the_table_of_protected_resources() {
+        let max_age = Some(Duration::from_mins(1));
+        for (refusal, status, challenge, code) in [
+            (
+                Refusal::Unauthorized,
+                401,
+                r#"Bearer realm="notes""#,
+                "unauthorized",
+            ),
+            (
+                Refusal::InvalidRequest,
+                400,
+                r#"Bearer realm="notes", error="invalid_request""#,
+                "invalid_request",
+            ),
+            (
+                Refusal::InvalidToken(TokenFault::Expired),
+                401,
+                r#"Bearer realm="notes", error="invalid_token", error_description="expired""#,
+                "invalid_token",
+            ),
+            (
+                Refusal::InvalidToken(TokenFault::Revoked),
+                401,
+                r#"Bearer realm="notes", error="invalid_token", error_description="revoked""#,
+                "invalid_token",
+            ),
+            (
+                Refusal::InvalidToken(TokenFault::Invalid),
+                401,
+                r#"Bearer realm="notes", error="invalid_token", error_description="invalid""#,
+                "invalid_token",
+            ),
+            (
+                Refusal::InsufficientScope {
+                    scope: "notes:write".into(),
+                },
+                403,
+                r#"Bearer realm="notes", error="insufficient_scope", scope="notes:write""#,
+                "insufficient_scope",
+            ),
+            (
+                Refusal::InsufficientUserAuthentication {
+                    max_age,
+                    acr_values: "".into(),
+                },
+                401,
+                r#"Bearer realm="notes", error="insufficient_user_authentication", max_age="60""#,
+                "insufficient_user_authentication",
+            ),
+            (
+                Refusal::InsufficientUserAuthentication {
+                    max_age: None,
+                    acr_values: "a b".into(),
+                },
+                401,
+                r#"Bearer realm="notes", error="insufficient_user_authentication", acr_values="a b""#,
+                "insufficient_user_authentication",
+            ),
+            (
+                Refusal::TemporarilyUnavailable,
+                503,
+                "",
+                "temporarily_unavailable",
+            ),
+        ] {
+            let body = format!(r#"{{"error":"{code}"}}"#);
+            assert_eq!(at_resource(refusal), (status, challenge.to_owned(), body));
+        }
+    }
+
+    #[test]
+    fn every_401_has_a_challenge() {
+        for refusal in [Refusal::InvalidCredentials, Refusal::Unauthorized] {
+            let response = Rejection::at_route(refusal, "notes".into()).response();
+            assert_eq!(
+                response.headers()[WWW_AUTHENTICATE],
+                r#"Bearer realm="notes""#
+            );
+        }
+    }
+
+    #[test]
+    fn a_refused_grant_says_why() {
+        let refusal = Refusal::InvalidGrant(DenialReason::Reused);
+        let response = Rejection::plain(refusal).response();
+        assert_eq!(response.status(), 400);
+        assert!(response.headers().get(WWW_AUTHENTICATE).is_none());
+        assert_eq!(
+            response.body(),
+            concat!(
+                r#"{"error":"invalid_grant","#,
+                r#""error_description":"the credential was used before; its session is ended","#,
+                r#""reason":"reused"}"#
+            )
+        );
+    }
+
+    #[test]
+    fn waiting_times_are_whole_seconds_and_at_least_one() {
+        for (retry_after, expected) in [
+            (Duration::ZERO, "1"),
+            (Duration::from_millis(1), "1"),
+            (Duration::from_millis(1001), "2"),
+            (Duration::from_mins(1), "60"),
+        ] {
+            let response = Rejection::plain(Refusal::TooManyRequests { retry_after }).response();
+            assert_eq!(
+                (response.status().as_u16(), &response.headers()[RETRY_AFTER]),
+                (429, &HeaderValue::from_static(expected))
+            );
+        }
+        let response = Rejection::plain(Refusal::TemporarilyUnavailable).response();
+        assert_eq!(response.headers()[RETRY_AFTER], "1");
+    }
+
+    #[test]
+    fn no_refusal_may_be_cached() {
+        let response = Rejection::server_error().response();
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        assert_eq!(response.headers()["pragma"], "no-cache");
+        assert_eq!(response.body(), r#"{"error":"server_error"}"#);
+    }
+
+    #[test]
+    fn a_scope_from_the_application_cannot_break_the_header() {
+        let scope = "a\r\nx: \"y\"\\ä".into();
+        let (_, challenge, _) = at_resource(Refusal::InsufficientScope { scope });
+        assert!(challenge.ends_with(r#"scope="ax: y""#), "{challenge}");
+    }
+}

@@ -1,0 +1,298 @@
+//! The application's own step-up and change of password: everything but the password check.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::Response;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use token_core::change::Committed;
+use token_core::denial::DenialReason;
+use token_core::session::{Authentication, Transport};
+use token_core::{Session, UnixTime};
+use token_store::{RefreshError, Renewal};
+use zeroize::Zeroizing;
+
+use crate::auth::Auth;
+use crate::cookies::Kind;
+use crate::csrf;
+use crate::head::Head;
+use crate::json;
+use crate::limit::AttemptKind;
+use crate::login::Password;
+use crate::media_type::MediaType;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+
+/// A request to authenticate again in a session, with a refresh token or cookie that holds.
+/// The password is the handler's to check.
+#[must_use = "nothing is renewed yet"]
+pub struct StepUpRequest {
+    proven: Proven,
+    password: Password,
+}
+
+impl StepUpRequest {
+    /// Reads the request and finds the session. An access token alone is not enough.
+    ///
+    /// # Errors
+    /// [`Refusal::Csrf`], [`Refusal::UnsupportedMediaType`], [`Refusal::InvalidRequest`];
+    /// [`Refusal::InvalidGrant`] as at the refresh route; [`Refusal::TooManyRequests`];
+    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
+    pub async fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Rejection> {
+        let body: StepUpBody = parse(auth, head, body)?;
+        let proven = Proven::find(auth, head, body.refresh_token).await?;
+        let password = body.password;
+        Ok(Self { proven, password })
+    }
+
+    /// The session, which says whose password it has to be.
+    pub fn session(&self) -> &Session {
+        &self.proven.session
+    }
+
+    /// The password as it was typed. A secret.
+    pub fn password(&self) -> &str {
+        &self.password.0
+    }
+
+    /// The time of the request, for [`Authentication`].
+    pub const fn at(&self) -> UnixTime {
+        self.proven.at
+    }
+
+    /// Renews the session's credential with the new authentication, once the password was
+    /// found right, and answers with it.
+    ///
+    /// # Errors
+    /// As [`read`](Self::read): the session may have ended meanwhile.
+    pub async fn renew(
+        &self,
+        authentication: Authentication,
+    ) -> Result<Response<Bytes>, Rejection> {
+        let Proven {
+            auth, credential, ..
+        } = &self.proven;
+        let issued = auth
+            .manager()
+            .step_up(credential.presented(), authentication);
+        let issued = issued.await.map_err(Rejection::of_refresh)?;
+        Ok(auth.token_response(&issued))
+    }
+
+    /// The answer to a wrong password. Nothing has changed.
+    pub fn invalid_credentials(&self) -> Rejection {
+        self.proven.auth.reject(Refusal::InvalidCredentials)
+    }
+}
+
+/// A request to change the password, with a refresh token or cookie that holds. Both
+/// passwords are the handler's to check, and the new one the handler's to store.
+#[must_use = "nothing is changed yet"]
+pub struct PasswordRequest {
+    proven: Proven,
+    password: Password,
+    new_password: Password,
+}
+
+impl PasswordRequest {
+    /// Reads the request and finds the session. An access token alone is not enough.
+    ///
+    /// # Errors
+    /// As [`StepUpRequest::read`].
+    pub async fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Rejection> {
+        let body: PasswordBody = parse(auth, head, body)?;
+        Ok(Self {
+            proven: Proven::find(auth, head, body.refresh_token).await?,
+            password: body.password,
+            new_password: body.new_password,
+        })
+    }
+
+    /// The session, which says whose password it is.
+    pub fn session(&self) -> &Session {
+        &self.proven.session
+    }
+
+    /// The present password as it was typed. A secret.
+    pub fn password(&self) -> &str {
+        &self.password.0
+    }
+
+    /// The new password as it was typed. A secret.
+    pub fn new_password(&self) -> &str {
+        &self.new_password.0
+    }
+
+    /// The time of the request, for [`Authentication`].
+    pub const fn at(&self) -> UnixTime {
+        self.proven.at
+    }
+
+    /// Ends every other session of the subject and renews this one's credential. Store the
+    /// new password first.
+    ///
+    /// # Errors
+    /// As [`StepUpRequest::read`]. The other sessions may have been ended already; the client
+    /// asks again.
+    pub async fn changed(
+        &self,
+        authentication: Authentication,
+    ) -> Result<Response<Bytes>, Rejection> {
+        let Proven {
+            auth, credential, ..
+        } = &self.proven;
+        let manager = auth.manager();
+        let issued = manager.password_changed(credential.presented(), authentication);
+        let issued = issued.await.map_err(Rejection::of_refresh)?;
+        Ok(auth.token_response(&issued))
+    }
+
+    /// The answer to a wrong present password. Nothing has changed.
+    pub fn invalid_credentials(&self) -> Rejection {
+        self.proven.auth.reject(Refusal::InvalidCredentials)
+    }
+
+    /// The answer to a new password that the application does not accept.
+    pub fn unacceptable(&self) -> Rejection {
+        self.proven.auth.reject(Refusal::InvalidRequest)
+    }
+}
+
+impl fmt::Debug for StepUpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.proven.fmt(f, "StepUpRequest")
+    }
+}
+
+impl fmt::Debug for PasswordRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.proven.fmt(f, "PasswordRequest")
+    }
+}
+
+#[derive(Deserialize)]
+struct StepUpBody {
+    password: Password,
+    #[serde(default, deserialize_with = "json::some")]
+    refresh_token: Option<Password>,
+}
+
+#[derive(Deserialize)]
+struct PasswordBody {
+    password: Password,
+    new_password: Password,
+    #[serde(default, deserialize_with = "json::some")]
+    refresh_token: Option<Password>,
+}
+
+fn parse<T: DeserializeOwned>(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<T, Rejection> {
+    let media = MediaType::Json.demand(head);
+    let parsed = media.and_then(|()| json::parse(body));
+    parsed.map_err(|refusal| auth.reject(refusal))
+}
+
+/// A session whose long-lived credential was presented and holds.
+struct Proven {
+    auth: Auth,
+    session: Committed<Session>,
+    credential: Credential,
+    at: UnixTime,
+}
+
+enum Credential {
+    Refresh(Zeroizing<String>),
+    Session(Zeroizing<String>),
+}
+
+impl Credential {
+    fn presented(&self) -> Renewal<'_> {
+        match self {
+            Self::Refresh(text) => Renewal::Refresh(text),
+            Self::Session(text) => Renewal::Session(text),
+        }
+    }
+}
+
+impl Proven {
+    async fn find(
+        auth: &Auth,
+        head: &Head<'_>,
+        refresh_token: Option<Password>,
+    ) -> Result<Self, Rejection> {
+        let at = auth.manager().now();
+        let candidates = candidates(auth, head, refresh_token);
+        let mut rejection = auth.reject(Refusal::InvalidRequest);
+        for credential in candidates.map_err(|refusal| auth.reject(refusal))? {
+            match auth.manager().stepping_up(credential.presented()).await {
+                Ok(session) => {
+                    let kind = AttemptKind::Reauthenticate(&session.subject);
+                    let noted = auth.note_attempt(head, kind);
+                    noted.map_err(|refusal| auth.reject(refusal))?;
+                    let auth = auth.clone();
+                    return Ok(Self {
+                        auth,
+                        session,
+                        credential,
+                        at,
+                    });
+                }
+                Err(error @ RefreshError::Denied(_)) => rejection = Rejection::of_refresh(error),
+                Err(error) => return Err(Rejection::of_refresh(error)),
+            }
+        }
+        Err(rejection)
+    }
+
+    fn fmt(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
+        f.debug_struct(name)
+            .field("session", &self.session.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The credentials to try. A token in the body is the client's choice; without one a browser
+/// may hold both cookies, of which the older login's is dead: only a logout deletes a cookie.
+fn candidates(
+    auth: &Auth,
+    head: &Head<'_>,
+    refresh_token: Option<Password>,
+) -> Result<Vec<Credential>, Refusal> {
+    if let Some(Password(token)) = refresh_token {
+        auth.refuse_other_carrier(&token, Transport::Header)?;
+        return Ok(vec![Credential::Refresh(token)]);
+    }
+    let cookies = head.cookies();
+    csrf::check(head, auth.config(), cookies.any())?;
+    let own = |text: &str| Zeroizing::new(text.to_owned());
+    let session = cookies.one(Kind::Session)?;
+    let session = session.map(|text| Credential::Session(own(text)));
+    let refresh = cookies.one(Kind::Refresh)?;
+    if session.is_none()
+        && let Some(token) = refresh
+    {
+        auth.refuse_other_carrier(token, Transport::Cookie)?;
+    }
+    let refresh = refresh.map(|text| Credential::Refresh(own(text)));
+    Ok(session.into_iter().chain(refresh).collect())
+}
+
+impl Auth {
+    /// A refresh token that was issued into a cookie counts only in that cookie, and one that
+    /// was issued into a body only in a body: else a script, or another site's form, could
+    /// move a credential from where it was put.
+    pub(crate) fn refuse_other_carrier(
+        &self,
+        token: &str,
+        carrier: Transport,
+    ) -> Result<(), Refusal> {
+        let issuer = self.manager().issuer();
+        let claims = issuer
+            .refresh_keys
+            .verify(token, &issuer.issuer, &issuer.audience);
+        match claims {
+            Ok(claims) if claims.transport == carrier => Ok(()),
+            _ => Err(Refusal::InvalidGrant(DenialReason::Malformed)),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! The routes that the library serves itself.
+
+mod introspect;
+mod jwks;
+mod logout;
+mod metadata;
+mod refresh;
+mod revoke;
+mod sessions;
+
+use bytes::Bytes;
+use http::{Method, Response};
+
+pub(crate) use jwks::Jwks;
+
+use crate::auth::Auth;
+use crate::config::AuthConfig;
+use crate::head::Head;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+
+/// A route that the library serves itself. An adapter mounts each [`path`](Self::path) for
+/// every method and lets [`answer`](Self::answer) do the rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Route {
+    /// `POST /auth/introspect`, [RFC 7662](https://www.rfc-editor.org/rfc/rfc7662).
+    Introspect,
+    /// `GET /.well-known/jwks.json`, [RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5).
+    Jwks,
+    /// `POST /auth/logout`: ends the session of each genuine credential.
+    Logout,
+    /// `GET /.well-known/oauth-authorization-server`, [RFC 8414](https://www.rfc-editor.org/rfc/rfc8414).
+    Metadata,
+    /// `DELETE /auth/sessions/{session_id}`: ends one of the subject's own sessions.
+    OneSession,
+    /// `POST /auth/refresh`, [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
+    Refresh,
+    /// `POST /auth/revoke`, [RFC 7009](https://www.rfc-editor.org/rfc/rfc7009).
+    Revoke,
+    /// `GET /auth/session`: the current session.
+    Session,
+    /// `GET` and `DELETE /auth/sessions`: the subject's sessions.
+    Sessions,
+}
+
+impl Route {
+    /// Every route.
+    pub const ALL: &[Self] = &[
+        Self::Introspect,
+        Self::Jwks,
+        Self::Logout,
+        Self::Metadata,
+        Self::OneSession,
+        Self::Refresh,
+        Self::Revoke,
+        Self::Session,
+        Self::Sessions,
+    ];
+
+    /// The path, prefix included, with `{session_id}` where one stands.
+    pub fn path(self, config: &AuthConfig) -> String {
+        let path = match self {
+            Self::Jwks => return "/.well-known/jwks.json".to_owned(),
+            Self::Metadata => return "/.well-known/oauth-authorization-server".to_owned(),
+            Self::Introspect => "/introspect",
+            Self::Logout => "/logout",
+            Self::OneSession => "/sessions/{session_id}",
+            Self::Refresh => "/refresh",
+            Self::Revoke => "/revoke",
+            Self::Session => "/session",
+            Self::Sessions => "/sessions",
+        };
+        format!("{}{path}", config.prefix())
+    }
+
+    /// The methods that the route has, in alphabetic order.
+    pub const fn allow(self) -> &'static str {
+        match self {
+            Self::Introspect | Self::Logout | Self::Refresh | Self::Revoke => "POST",
+            Self::Jwks | Self::Metadata | Self::Session => "GET, HEAD",
+            Self::OneSession => "DELETE",
+            Self::Sessions => "DELETE, GET, HEAD",
+        }
+    }
+
+    /// Answers a request. `body` is the whole body, or why it could not be read. The body of
+    /// the answer to a `HEAD` request is the adapter's, or its framework's, to leave out.
+    pub async fn answer(
+        self,
+        auth: &Auth,
+        head: Head<'_>,
+        body: Result<Bytes, Rejection>,
+    ) -> Response<Bytes> {
+        let answer = self.try_answer(auth, &head, body).await;
+        answer.unwrap_or_else(|rejection| rejection.response())
+    }
+
+    async fn try_answer(
+        self,
+        auth: &Auth,
+        head: &Head<'_>,
+        body: Result<Bytes, Rejection>,
+    ) -> Result<Response<Bytes>, Rejection> {
+        if self == Self::Introspect && !auth.config().introspects() {
+            return Err(auth.reject(Refusal::NotFound));
+        }
+        let allow = self.allow();
+        if !allow.split(", ").any(|method| *head.method == *method) {
+            return Err(auth.reject(Refusal::MethodNotAllowed { allow }));
+        }
+        let body = body?;
+        match self {
+            Self::Introspect => introspect::introspect(auth, head, &body).await,
+            Self::Jwks => Ok(jwks::jwks(auth, head)),
+            Self::Logout => logout::logout(auth, head, &body).await,
+            Self::Metadata => Ok(metadata::metadata(auth)),
+            Self::OneSession => sessions::end_session(auth, head).await,
+            Self::Refresh => refresh::refresh(auth, head, &body).await,
+            Self::Revoke => revoke::revoke(auth, head, &body).await,
+            Self::Session => sessions::session(auth, head).await,
+            Self::Sessions if *head.method == Method::DELETE => {
+                sessions::end_sessions(auth, head).await
+            }
+            Self::Sessions => sessions::sessions(auth, head).await,
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! `POST /auth/introspect` ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+use token_core::claims::NoClaims;
+use token_core::{Audience, ClientId, Issuer, Scope, SessionId, Subject, UnixTime};
+use token_store::{AccessError, StoreError};
+
+use crate::answer;
+use crate::auth::Auth;
+use crate::bearer::bearer;
+use crate::form::Form;
+use crate::head::Head;
+use crate::media_type::MediaType;
+use crate::refusal::{Refusal, TokenFault};
+use crate::rejection::Rejection;
+
+pub(super) async fn introspect(
+    auth: &Auth,
+    head: &Head<'_>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Rejection> {
+    let key = bearer(head).and_then(|key| key.ok_or(Refusal::Unauthorized));
+    let key = key.map_err(|refusal| auth.challenge(refusal))?;
+    if !auth.config().has_introspection_key(key) {
+        return Err(auth.challenge(Refusal::InvalidToken(TokenFault::Invalid)));
+    }
+    let form = MediaType::Form
+        .demand(head)
+        .and_then(|()| Form::parse(body));
+    let form = form.map_err(|refusal| auth.reject(refusal))?;
+    let token = form.value("token");
+    let token = token.ok_or_else(|| auth.reject(Refusal::InvalidRequest))?;
+    let active = match access(auth, token).await? {
+        Some(active) => Some(active),
+        None => refresh(auth, token).await?,
+    };
+    Ok(match active {
+        Some(active) => answer::json(StatusCode::OK, &active),
+        // > Note that to avoid disclosing too much of the authorization server's state to a third
+        // > party, the authorization server SHOULD NOT include any additional information about an
+        // > inactive token, including why the token is inactive.
+        // RFC 7662 section 2.2
+        None => answer::json(StatusCode::OK, &Inactive { active: false }),
+    })
+}
+
+/// An access token that is live. The store is always asked, however requests are checked.
+async fn access(auth: &Auth, token: &str) -> Result<Option<Active>, Rejection> {
+    let manager = auth.manager();
+    let access = match manager.authenticate::<NoClaims>(token).await {
+        Ok(access) => access,
+        Err(AccessError::Store(error)) => return Err(error.into()),
+        // A view that is behind says nothing of the token; the store is asked below.
+        Err(AccessError::Behind) => return Err(auth.reject(Refusal::TemporarilyUnavailable)),
+        Err(_) => return Ok(None),
+    };
+    if manager.session(access.session_id()).await?.is_none() {
+        return Ok(None);
+    }
+    let claims = access.claims();
+    Ok(Some(Active {
+        active: true,
+        scope: claims.scope.clone(),
+        client_id: claims.client_id.clone(),
+        token_type: Some("Bearer"),
+        exp: claims.expires_at,
+        iat: claims.issued_at,
+        sub: claims.subject.clone(),
+        aud: claims.audience.clone(),
+        iss: claims.issuer.clone(),
+        jti: Some(claims.id.to_string()),
+        sid: claims.session_id,
+    }))
+}
+
+/// The current refresh token of a live session. A superseded one is not active, although its
+/// repetition is answered within the grace.
+async fn refresh(auth: &Auth, token: &str) -> Result<Option<Active>, StoreError> {
+    let issuer = auth.manager().issuer();
+    let verified = issuer
+        .refresh_keys
+        .verify(token, &issuer.issuer, &issuer.audience);
+    let Ok(claims) = verified else {
+        return Ok(None);
+    };
+    let session = auth.manager().session(claims.session_id).await?;
+    let current = session.filter(|session| {
+        session.generation == claims.generation && session.token_hash == claims.secret.hash()
+    });
+    Ok(current.map(|session| Active {
+        active: true,
+        scope: session.scope.clone(),
+        client_id: session.client_id.clone(),
+        token_type: None,
+        exp: session.expires_at(),
+        iat: claims.issued_at,
+        sub: session.subject.clone(),
+        aud: issuer.audience.clone(),
+        iss: issuer.issuer.clone(),
+        jti: None,
+        sid: session.id,
+    }))
+}
+
+#[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "the names of the RFC")]
+struct Active {
+    active: bool,
+    #[serde(skip_serializing_if = "Scope::is_empty")]
+    scope: Scope,
+    client_id: ClientId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    exp: UnixTime,
+    iat: UnixTime,
+    sub: Subject,
+    aud: Audience,
+    iss: Issuer,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    jti: Option<String>,
+    sid: SessionId,
+}
+
+#[derive(Serialize)]
+struct Inactive {
+    active: bool,
+}

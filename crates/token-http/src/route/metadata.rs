@@ -1,0 +1,39 @@
+//! `GET /.well-known/oauth-authorization-server`
+//! ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)).
+
+use bytes::Bytes;
+use http::Response;
+use serde::Serialize;
+
+use super::Route;
+use crate::answer;
+use crate::auth::Auth;
+
+/// Everything in it is configured, nothing is taken from the request.
+pub(super) fn metadata(auth: &Auth) -> Response<Bytes> {
+    let config = auth.config();
+    let url = |route: Route| format!("{}{}", config.origin(), route.path(config));
+    let body = Metadata {
+        issuer: auth.manager().issuer().issuer.as_str(),
+        jwks_uri: url(Route::Jwks),
+        token_endpoint: url(Route::Refresh),
+        grant_types_supported: ["refresh_token"],
+        token_endpoint_auth_methods_supported: ["none"],
+        revocation_endpoint: url(Route::Revoke),
+        introspection_endpoint: config.introspects().then(|| url(Route::Introspect)),
+    };
+    let body = serde_json::to_vec(&body).expect("texts are JSON");
+    answer::public("application/json", body, config.jwks_max_age().as_secs())
+}
+
+#[derive(Serialize)]
+struct Metadata<'a> {
+    issuer: &'a str,
+    jwks_uri: String,
+    token_endpoint: String,
+    grant_types_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 1],
+    revocation_endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    introspection_endpoint: Option<String>,
+}

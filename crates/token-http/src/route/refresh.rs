@@ -1,0 +1,97 @@
+//! `POST /auth/refresh`.
+
+use bytes::Bytes;
+use http::Response;
+use serde::Deserialize;
+use token_core::Scope;
+use token_core::session::Transport;
+use zeroize::Zeroizing;
+
+use crate::auth::Auth;
+use crate::cookies::Kind;
+use crate::csrf;
+use crate::form::Form;
+use crate::head::Head;
+use crate::json;
+use crate::limit::AttemptKind;
+use crate::login::Password;
+use crate::media_type::MediaType;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+
+pub(super) async fn refresh(
+    auth: &Auth,
+    head: &Head<'_>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Rejection> {
+    let grant = Grant::read(auth, head, body).map_err(|refusal| auth.reject(refusal))?;
+    let issued = auth.manager().refresh(&grant.token, grant.scope.as_ref());
+    let issued = issued.await.map_err(Rejection::of_refresh)?;
+    Ok(auth.token_response(&issued))
+}
+
+/// What was asked for: the token, from wherever it came, and a narrower scope.
+struct Grant {
+    token: Zeroizing<String>,
+    scope: Option<Scope>,
+}
+
+impl Grant {
+    fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Refusal> {
+        let cookies = head.cookies();
+        if cookies.all(Kind::Refresh).next().is_some() {
+            csrf::check(head, auth.config(), true)?;
+        }
+        let media_type = MediaType::of(head)?;
+        let cookie = cookies.one(Kind::Refresh)?;
+        let (grant, carrier) = match (media_type, cookie) {
+            (_, Some(token)) if body.is_empty() => (Self::from_cookie(token), Transport::Cookie),
+            (None, None) if !body.is_empty() => return Err(Refusal::UnsupportedMediaType),
+            (Some(_), None) if !body.is_empty() => {
+                (Self::from_body(media_type, body)?, Transport::Header)
+            }
+            // None at all, or body and cookie both.
+            _ => return Err(Refusal::InvalidRequest),
+        };
+        auth.note_attempt(head, AttemptKind::Refresh)?;
+        auth.refuse_other_carrier(&grant.token, carrier)?;
+        Ok(grant)
+    }
+
+    fn from_cookie(token: &str) -> Self {
+        Self {
+            token: Zeroizing::new(token.to_owned()),
+            scope: None,
+        }
+    }
+
+    fn from_body(media_type: Option<MediaType>, body: &[u8]) -> Result<Self, Refusal> {
+        let (token, scope) = if media_type == Some(MediaType::Json) {
+            let body: Body = json::parse(body)?;
+            (body.refresh_token.0, body.scope)
+        } else {
+            let form = Form::parse(body)?;
+            match form.value("grant_type") {
+                Some("refresh_token") => {}
+                Some(_) => return Err(Refusal::UnsupportedGrantType),
+                None => return Err(Refusal::InvalidRequest),
+            }
+            let token = form.value("refresh_token").ok_or(Refusal::InvalidRequest)?;
+            let scope = form.value("scope").map(str::to_owned);
+            (Zeroizing::new(token.to_owned()), scope)
+        };
+        // > The requested scope is invalid, unknown, malformed, or exceeds the scope granted by the
+        // > resource owner.
+        // RFC 6749 section 5.2
+        let scope = scope.map(|scope| scope.parse().map_err(|_| Refusal::InvalidScope));
+        let scope = scope.transpose()?;
+        Ok(Self { token, scope })
+    }
+}
+
+#[derive(Deserialize)]
+struct Body {
+    refresh_token: Password,
+    #[serde(default, deserialize_with = "json::some")]
+    scope: Option<String>,
+}

@@ -1,0 +1,36 @@
+//! `POST /auth/revoke` ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)).
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use token_store::Presented;
+
+use crate::answer;
+use crate::auth::Auth;
+use crate::form::Form;
+use crate::head::Head;
+use crate::media_type::MediaType;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+
+pub(super) async fn revoke(
+    auth: &Auth,
+    head: &Head<'_>,
+    body: &[u8],
+) -> Result<Response<Bytes>, Rejection> {
+    let form = MediaType::Form
+        .demand(head)
+        .and_then(|()| Form::parse(body));
+    let form = form.map_err(|refusal| auth.reject(refusal))?;
+    let token = form.value("token");
+    let token = token.ok_or_else(|| auth.reject(Refusal::InvalidRequest))?;
+    // > An invalid token type hint value is ignored by the authorization server and does not
+    // > influence the revocation response.
+    // RFC 7009 section 2.2: both kinds are tried whatever it says.
+    for presented in [Presented::Access(token), Presented::Refresh(token)] {
+        auth.manager().logout(presented).await?;
+    }
+    // > The authorization server responds with HTTP status code 200 if the token has been revoked
+    // > successfully or if the client submitted an invalid token.
+    // RFC 7009 section 2.2
+    Ok(answer::empty(StatusCode::OK))
+}

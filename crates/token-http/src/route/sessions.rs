@@ -1,0 +1,155 @@
+//! The subject's own sessions: shown and ended.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode};
+use serde::Serialize;
+use token_core::change::Committed;
+use token_core::claims::NoClaims;
+use token_core::refresh::LAST_SEEN_STEP;
+use token_core::session::{Device, RevokeReason, Transport};
+use token_core::{Session, SessionId, UnixTime};
+use token_store::Whose;
+
+use crate::access::Caller as _;
+use crate::answer;
+use crate::any::Any;
+use crate::auth::Auth;
+use crate::cookies;
+use crate::form::Form;
+use crate::head::Head;
+use crate::refusal::{Refusal, TokenFault};
+use crate::rejection::Rejection;
+use crate::server_session::SessionSlot;
+
+/// `GET /auth/session`.
+pub(super) async fn session(auth: &Auth, head: &Head<'_>) -> Result<Response<Bytes>, Rejection> {
+    let current = Current::of(auth, head).await?;
+    let item = Item::new(&current.session, current.session.id);
+    let response = answer::json(StatusCode::OK, &item);
+    Ok(current.finish(response))
+}
+
+/// `GET /auth/sessions`.
+pub(super) async fn sessions(auth: &Auth, head: &Head<'_>) -> Result<Response<Bytes>, Rejection> {
+    let current = Current::of(auth, head).await?;
+    let rows = auth.manager().sessions(&current.session.subject).await?;
+    let id = current.session.id;
+    let list = List {
+        sessions: rows.iter().map(|row| Item::new(row, id)).collect(),
+    };
+    let response = answer::json(StatusCode::OK, &list);
+    Ok(current.finish(response))
+}
+
+/// `DELETE /auth/sessions/{session_id}`.
+pub(super) async fn end_session(
+    auth: &Auth,
+    head: &Head<'_>,
+) -> Result<Response<Bytes>, Rejection> {
+    let current = Current::of(auth, head).await?;
+    let text = head.uri.path().rsplit('/').next().unwrap_or_default();
+    let ended = match text.parse::<SessionId>() {
+        Ok(id) => {
+            let whose = Whose::Of(&current.session.subject);
+            auth.manager().end(id, whose, RevokeReason::Logout).await?
+        }
+        Err(_) => false,
+    };
+    if ended {
+        Ok(current.finish(answer::empty(StatusCode::NO_CONTENT)))
+    } else {
+        Err(auth.reject(Refusal::NotFound))
+    }
+}
+
+/// `DELETE /auth/sessions`, of which `?keep=current` leaves the current one.
+pub(super) async fn end_sessions(
+    auth: &Auth,
+    head: &Head<'_>,
+) -> Result<Response<Bytes>, Rejection> {
+    let current = Current::of(auth, head).await?;
+    let keep = keeps_current(head).map_err(|refusal| auth.reject(refusal))?;
+    let subject = &current.session.subject;
+    if keep {
+        let id = current.session.id;
+        auth.manager().logout_others(subject, id).await?;
+    } else {
+        auth.manager().logout_all(subject).await?;
+    }
+    Ok(current.finish(answer::empty(StatusCode::NO_CONTENT)))
+}
+
+/// A misspelt `keep` must not end the session that was to be kept.
+fn keeps_current(head: &Head<'_>) -> Result<bool, Refusal> {
+    let query = head.uri.query().unwrap_or_default();
+    let form = Form::parse(query.as_bytes())?;
+    let only_keep = form.names().all(|name| name == "keep");
+    match form.value("keep") {
+        Some("current") if only_keep => Ok(true),
+        None if form.names().next().is_none() => Ok(false),
+        _ => Err(Refusal::InvalidRequest),
+    }
+}
+
+/// The session of the caller. The store is always asked, however requests are checked:
+/// whoever was logged out must not end others' sessions.
+struct Current {
+    session: Committed<Session>,
+    set_cookie: Option<HeaderValue>,
+}
+
+impl Current {
+    async fn of(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
+        let slot = SessionSlot::default();
+        let caller = auth.any::<NoClaims>(head, &slot).await?;
+        let caller = caller.ok_or_else(|| auth.challenge(Refusal::Unauthorized))?;
+        let session = match &caller {
+            Any::Access(access) => auth.manager().session(access.session_id()).await?,
+            Any::Session { session, .. } => Some(session.committed().clone()),
+        };
+        let over = || auth.challenge(Refusal::InvalidToken(TokenFault::Revoked));
+        Ok(Self {
+            session: session.ok_or_else(over)?,
+            set_cookie: slot.finish().await?,
+        })
+    }
+
+    /// Sends the cookie again where the session slid.
+    fn finish(self, mut response: Response<Bytes>) -> Response<Bytes> {
+        if let Some(field) = self.set_cookie {
+            cookies::append(response.headers_mut(), field);
+        }
+        response
+    }
+}
+
+#[derive(Serialize)]
+struct List<'a> {
+    sessions: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    session_id: SessionId,
+    current: bool,
+    created_at: UnixTime,
+    last_seen_at: UnixTime,
+    expires_at: UnixTime,
+    transport: Transport,
+    device: &'a Device,
+}
+
+impl<'a> Item<'a> {
+    fn new(session: &'a Session, current: SessionId) -> Self {
+        Self {
+            session_id: session.id,
+            current: session.id == current,
+            created_at: session.created_at,
+            // Exact times would tell a thief when to act.
+            last_seen_at: session.last_seen_at.round_down(LAST_SEEN_STEP),
+            expires_at: session.expires_at(),
+            transport: session.transport,
+            device: &session.device,
+        }
+    }
+}

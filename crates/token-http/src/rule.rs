@@ -1,0 +1,95 @@
+//! What a route demands of its caller: scopes, and how fresh and strong the authentication is.
+
+use std::time::Duration;
+
+use token_core::UnixTime;
+
+use crate::access::Caller;
+use crate::auth::Auth;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+
+/// What a route demands of its caller. Each constant that is not given demands nothing.
+///
+/// ```
+/// use std::time::Duration;
+/// use token_http::Rule;
+///
+/// /// May write notes.
+/// enum WriteNotes {}
+/// impl Rule for WriteNotes {
+///     const SCOPE: &'static str = "notes:write";
+/// }
+///
+/// /// Has typed the password within the last minute.
+/// enum JustAuthenticated {}
+/// impl Rule for JustAuthenticated {
+///     const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+/// }
+/// ```
+///
+/// Adapters have an extractor for it: `Require<WriteNotes>` in a handler's signature.
+pub trait Rule: Send + Sync + 'static {
+    /// The scope values that the caller must have, separated by one space.
+    const SCOPE: &'static str = "";
+    /// The greatest age of the authentication, in whole seconds
+    /// ([RFC 9470](https://www.rfc-editor.org/rfc/rfc9470)): a client answers the refusal with
+    /// a step-up.
+    const MAX_AGE: Option<Duration> = None;
+    /// The accepted classes of authentication (`acr`), separated by one space.
+    const ACR: &'static str = "";
+    /// The methods (`amr`) that the authentication must have had, all of them.
+    const AMR: &'static [&'static str] = &[];
+}
+
+impl Auth {
+    /// Refuses a caller who does not fulfil a rule.
+    ///
+    /// # Errors
+    /// [`Refusal::InsufficientScope`], then [`Refusal::InsufficientUserAuthentication`].
+    pub fn require<R: Rule>(&self, caller: &impl Caller) -> Result<(), Rejection> {
+        // They stand in a header: what could not be quoted there does not compile.
+        const { assert!(is_list(R::SCOPE), "SCOPE is not a list of scope values") };
+        const { assert!(is_list(R::ACR), "ACR is not a list of words") };
+        let refusal = judge::<R>(caller, self.manager().now());
+        refusal.map_err(|refusal| self.challenge(refusal))
+    }
+}
+
+fn judge<R: Rule>(caller: &impl Caller, now: UnixTime) -> Result<(), Refusal> {
+    let words = |list: &'static str| list.split(' ').filter(|word| !word.is_empty());
+    if !words(R::SCOPE).all(|value| caller.scope().contains(value)) {
+        let scope = R::SCOPE.into();
+        return Err(Refusal::InsufficientScope { scope });
+    }
+    let fresh = R::MAX_AGE.is_none_or(|max_age| now.since(caller.auth_time()) <= max_age);
+    let class = R::ACR.is_empty() || words(R::ACR).any(|acr| caller.acr() == Some(acr));
+    let methods = R::AMR
+        .iter()
+        .all(|method| caller.amr().iter().any(|own| **own == **method));
+    if fresh && class && methods {
+        Ok(())
+    } else {
+        Err(Refusal::InsufficientUserAuthentication {
+            max_age: R::MAX_AGE,
+            acr_values: R::ACR.into(),
+        })
+    }
+}
+
+/// Words of `%x21 / %x23-5B / %x5D-7E`, separated by one space
+/// ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)); or nothing.
+const fn is_list(text: &str) -> bool {
+    let mut rest = text.as_bytes();
+    let mut after_space = !rest.is_empty();
+    while let [first, tail @ ..] = rest {
+        let space = *first == b' ';
+        let quotable = first.is_ascii_graphic() && *first != b'"' && *first != b'\\';
+        if !(quotable || space && !after_space) {
+            return false;
+        }
+        after_space = space;
+        rest = tail;
+    }
+    !after_space
+}

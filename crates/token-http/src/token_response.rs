@@ -1,0 +1,94 @@
+//! The answer to a login, a refresh, a step-up and a change of password.
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use serde::Serialize;
+use token_core::issue::{Credentials, TokenPair};
+use token_core::session::Transport;
+use token_core::session_token::SessionToken;
+use token_core::{SessionId, UnixTime};
+use token_store::Issued;
+
+use crate::answer;
+use crate::auth::Auth;
+use crate::cookies::{self, Kind};
+
+impl Auth {
+    /// The answer that hands out what was issued: tokens in the body, or cookies, as the
+    /// session's transport wants it
+    /// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
+    pub fn token_response(&self, issued: &Issued) -> Response<Bytes> {
+        match issued.credentials() {
+            Credentials::Tokens(pair) => self.tokens(issued, pair),
+            Credentials::Session(token) => session_cookie(issued, token),
+        }
+    }
+
+    fn tokens(&self, issued: &Issued, pair: &TokenPair) -> Response<Bytes> {
+        let (session, now) = (issued.session(), issued.issued_at());
+        let by_cookie = session.transport == Transport::Cookie;
+        let refresh_token = pair.refresh_token().secret();
+        let mut response = answer::json(
+            StatusCode::OK,
+            &TokenBody {
+                token_type: "Bearer",
+                access_token: pair.access_token().secret(),
+                expires_in: pair.access_expires_at().since(now).as_secs(),
+                expires_at: pair.access_expires_at(),
+                refresh_token: (!by_cookie).then_some(refresh_token),
+                refresh_expires_in: session.expires_at().since(now).as_secs(),
+                refresh_expires_at: session.expires_at(),
+                refresh_grace: self.manager().policy().grace().as_secs(),
+                session_id: session.id,
+                server_time: now,
+                scope: issued.scope().as_str(),
+            },
+        );
+        if by_cookie {
+            let field = Kind::Refresh.plant(refresh_token, session, now);
+            cookies::append(response.headers_mut(), field);
+        }
+        response
+    }
+}
+
+fn session_cookie(issued: &Issued, token: &SessionToken) -> Response<Bytes> {
+    let (session, now) = (issued.session(), issued.issued_at());
+    let mut response = answer::json(
+        StatusCode::OK,
+        &SessionBody {
+            session_id: session.id,
+            session_expires_in: session.expires_at().since(now).as_secs(),
+            session_expires_at: session.expires_at(),
+            server_time: now,
+        },
+    );
+    let field = Kind::Session.plant(&token.to_secret_text(), session, now);
+    cookies::append(response.headers_mut(), field);
+    response
+}
+
+#[derive(Serialize)]
+struct TokenBody<'a> {
+    token_type: &'static str,
+    access_token: &'a str,
+    expires_in: u64,
+    expires_at: UnixTime,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<&'a str>,
+    refresh_expires_in: u64,
+    refresh_expires_at: UnixTime,
+    refresh_grace: u64,
+    session_id: SessionId,
+    server_time: UnixTime,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    scope: &'a str,
+}
+
+#[derive(Serialize)]
+struct SessionBody {
+    session_id: SessionId,
+    session_expires_in: u64,
+    session_expires_at: UnixTime,
+    server_time: UnixTime,
+}

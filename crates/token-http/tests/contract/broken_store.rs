@@ -1,0 +1,121 @@
+//! A store that is out of reach: never a 401, never a cookie deleted.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use http::{Method, Request};
+use serde_json::json;
+use token_core::change::{Change, Committed, Ending};
+use token_core::id::Bucket;
+use token_core::session::{Epoch, SessionData};
+use token_core::{Session, SessionId, Subject, UnixTime};
+use token_store::MemoryStore;
+use token_store::store::{
+    Commit, Created, DataWrite, DataWritten, Ended, Revoke, SessionStore, SubjectEnding,
+};
+use tokio::sync::broadcast;
+
+use crate::world::{
+    PASSWORD, World, get, post_form, post_json, refusal, request, with_bearer, with_cookie,
+};
+
+/// A memory store that can be switched off.
+struct Switched {
+    store: MemoryStore,
+    off: Arc<AtomicBool>,
+}
+
+macro_rules! switched {
+    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {$(
+        async fn $name(&self, $($arg: $type),*) -> Result<$out, Self::Error> {
+            if self.off.load(Ordering::SeqCst) {
+                return Err(std::io::ErrorKind::ConnectionRefused.into());
+            }
+            Ok(SessionStore::$name(&self.store, $($arg),*).await.unwrap())
+        }
+    )*};
+}
+
+impl SessionStore for Switched {
+    type Error = std::io::Error;
+
+    fn bucket(&self, subject: &Subject) -> Bucket {
+        self.store.bucket(subject)
+    }
+
+    switched! {
+        epoch(subject: &Subject) -> Epoch;
+        create(session: &Session) -> Created;
+        load(id: SessionId) -> Option<Committed<Session>>;
+        commit(change: &Change) -> Commit;
+        revoke(ending: &Ending) -> Revoke;
+        revoke_subject(ending: &SubjectEnding) -> Vec<SessionId>;
+        list(subject: &Subject) -> Vec<Committed<Session>>;
+        load_data(id: SessionId) -> Option<SessionData>;
+        write_data(write: &DataWrite) -> DataWritten;
+        purge(before: UnixTime, limit: u32) -> u64;
+        revocations(since: UnixTime) -> Vec<Ended>;
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+        self.store.subscribe()
+    }
+
+    fn catch_up_interval(&self) -> Duration {
+        self.store.catch_up_interval()
+    }
+}
+
+#[tokio::test]
+async fn every_route_answers_503_and_works_again_after() {
+    let off = Arc::new(AtomicBool::new(false));
+    let store = Switched {
+        store: MemoryStore::new(1000, &[7; 32]),
+        off: Arc::clone(&off),
+    };
+    let world = World::on(store, |config| config.introspection_key("key"));
+    let header = world.login("header").await;
+    let (by_cookie, session) = (world.login("cookie").await, world.login("session").await);
+    let (access, refresh) = (header.text("access_token"), header.text("refresh_token"));
+    let empty = |method, path: &str| request(method, path).body(String::new()).unwrap();
+    let text = |request: Request<&'static str>| request.map(str::to_owned);
+    let login = json!({"username": "alice", "password": PASSWORD});
+    let step_up = json!({"password": PASSWORD, "refresh_token": refresh});
+    let requests = || {
+        [
+            post_json("/auth/login", &login),
+            post_json("/auth/step-up", &step_up),
+            post_json("/auth/refresh", &json!({"refresh_token": refresh})),
+            with_cookie(empty(Method::POST, "/auth/refresh"), &by_cookie.cookie()),
+            with_bearer(text(get("/api/me")), &access),
+            with_cookie(text(get("/api/me")), &session.cookie()),
+            with_cookie(text(get("/auth/session")), &session.cookie()),
+            with_bearer(text(get("/auth/sessions")), &access),
+            with_bearer(empty(Method::DELETE, "/auth/sessions"), &access),
+            with_bearer(
+                post_form("/auth/introspect", &format!("token={access}")),
+                "key",
+            ),
+            post_form("/auth/revoke", &format!("token={refresh}")),
+            with_cookie(empty(Method::POST, "/auth/logout"), &session.cookie()),
+        ]
+    };
+    off.store(true, Ordering::SeqCst);
+    for request in requests() {
+        let path = request.uri().clone();
+        let reply = world.send(request).await;
+        assert_eq!(
+            reply.refusal(),
+            refusal(503, "temporarily_unavailable", ""),
+            "{path}"
+        );
+        assert_eq!(reply.header("retry-after"), "1");
+        assert_eq!(reply.header("www-authenticate"), "");
+        assert!(reply.set_cookies().is_empty(), "{path}");
+    }
+    off.store(false, Ordering::SeqCst);
+    for request in requests().into_iter().skip(3).take(5) {
+        assert_eq!(world.send(request).await.status, 200);
+    }
+}

@@ -1,0 +1,130 @@
+use http::{Method, Request};
+use serde_json::json;
+
+use crate::world::{World, get, post_json, refusal, request, with, with_bearer, with_cookie};
+
+const DELETED: [&str; 2] = [
+    "__Host-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0",
+    "__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0",
+];
+
+fn logout() -> Request<&'static str> {
+    request(Method::POST, "/auth/logout").body("").unwrap()
+}
+
+#[tokio::test]
+async fn a_logout_answers_204_whether_or_not_there_was_a_session() {
+    let world = World::new();
+    for request in [
+        logout(),
+        with_bearer(logout(), "a.b.c"),
+        with(logout(), "authorization", "Bearer two words"),
+        with_cookie(logout(), "__Host-session=nonsense; __Host-refresh=nonsense"),
+    ] {
+        let reply = world.send(request).await;
+        assert_eq!((reply.status, reply.body.as_str()), (204, ""));
+        assert_eq!(reply.set_cookies(), DELETED);
+    }
+}
+
+#[tokio::test]
+async fn every_genuine_credential_ends_its_session() {
+    let world = World::new();
+    let by_bearer = world.login("header").await;
+    let by_body = world.login("header").await;
+    let by_cookie = world.login("cookie").await;
+    let by_session = [world.login("session").await, world.login("session").await];
+    let cookies = format!(
+        "{}; {}; {}",
+        by_cookie.cookie(),
+        by_session[0].cookie(),
+        by_session[1].cookie()
+    );
+    // Expired, and still genuine.
+    world.advance(600);
+    let body = json!({"refresh_token": by_body.text("refresh_token")});
+    let logout = with_cookie(post_json("/auth/logout", &body), &cookies);
+    let reply = world
+        .send(with_bearer(logout, &by_bearer.text("access_token")))
+        .await;
+    assert_eq!(reply.status, 204);
+    assert_eq!(reply.set_cookies(), DELETED);
+
+    for token in [&by_bearer, &by_body] {
+        let body = json!({"refresh_token": token.text("refresh_token")});
+        let reply = world.send(post_json("/auth/refresh", &body)).await;
+        assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "revoked"));
+    }
+    for session in &by_session {
+        let reply = world
+            .send(with_cookie(get("/api/me"), &session.cookie()))
+            .await;
+        assert_eq!(reply.refusal(), refusal(401, "invalid_token", ""));
+    }
+    let request = request(Method::POST, "/auth/refresh").body("").unwrap();
+    let reply = world.send(with_cookie(request, &by_cookie.cookie())).await;
+    assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "revoked"));
+}
+
+#[tokio::test]
+async fn a_superseded_refresh_token_still_logs_out() {
+    let world = World::new();
+    let first = world.login("header").await;
+    let body = json!({"refresh_token": first.text("refresh_token")});
+    let second = world.send(post_json("/auth/refresh", &body)).await;
+    world.advance(3600);
+    assert_eq!(
+        world.send(post_json("/auth/logout", &body)).await.status,
+        204
+    );
+    let body = json!({"refresh_token": second.text("refresh_token")});
+    let reply = world.send(post_json("/auth/refresh", &body)).await;
+    assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "revoked"));
+}
+
+#[tokio::test]
+async fn another_site_can_neither_log_out_nor_delete_cookies() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let request = with(
+        with(logout(), "cookie", &cookie),
+        "sec-fetch-site",
+        "cross-site",
+    );
+    let reply = world.send(request).await;
+    assert_eq!(reply.refusal(), refusal(403, "csrf_failed", ""));
+    assert!(reply.set_cookies().is_empty());
+    assert_eq!(
+        world
+            .send(with_cookie(get("/api/me"), &cookie))
+            .await
+            .status,
+        200
+    );
+
+    // SameSite keeps the cookies from it; the answer must not reach them either.
+    let reply = world
+        .send(with(logout(), "sec-fetch-site", "cross-site"))
+        .await;
+    assert_eq!(reply.status, 204);
+    assert!(reply.set_cookies().is_empty());
+}
+
+#[tokio::test]
+async fn a_body_that_cannot_be_read_ends_nothing() {
+    let world = World::new();
+    let token = world.login("header").await.text("access_token");
+    for (media_type, body, status) in [
+        ("text/plain", "x", 415),
+        ("application/json", "{", 400),
+        ("application/json", r#"{"refresh_token":1}"#, 400),
+    ] {
+        let request = request(Method::POST, "/auth/logout").header("content-type", media_type);
+        let request = with_bearer(request.body(body).unwrap(), &token);
+        assert_eq!(world.send(request).await.status, status);
+    }
+    assert_eq!(
+        world.send(with_bearer(get("/api/me"), &token)).await.status,
+        200
+    );
+}

@@ -1,0 +1,18 @@
+//! Every table of the HTTP contract, against the routes and helpers, without a socket.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod broken_store;
+mod login;
+mod logout;
+mod protected;
+mod public;
+mod refresh;
+mod renewal;
+mod server_session;
+mod sessions;
+mod world;

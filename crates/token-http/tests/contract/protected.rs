@@ -1,0 +1,180 @@
+use serde_json::json;
+use std::time::Duration;
+use token_core::NoClaims;
+use token_http::{Head, Refusal, Rule};
+
+use crate::world::{World, get, post_json, refusal, with, with_bearer, with_cookie};
+
+#[tokio::test]
+async fn credentials_of_every_kind_and_none() {
+    let world = World::new();
+    let login = world.login("header").await;
+    let token = login.text("access_token");
+    let refresh = login.text("refresh_token");
+    let long = "a".repeat(8193);
+    for (authorization, expected, challenge) in [
+        ("", (401, "unauthorized"), r#"Bearer realm="api""#),
+        ("Basic YTpi", (401, "unauthorized"), r#"Bearer realm="api""#),
+        (
+            "Bearer",
+            (400, "invalid_request"),
+            r#"Bearer realm="api", error="invalid_request""#,
+        ),
+        (
+            "Bearer a b",
+            (400, "invalid_request"),
+            r#"Bearer realm="api", error="invalid_request""#,
+        ),
+        (
+            "Bearer a.b.c",
+            (401, "invalid_token"),
+            r#"Bearer realm="api", error="invalid_token", error_description="invalid""#,
+        ),
+        (
+            &format!("Bearer {refresh}"),
+            (401, "invalid_token"),
+            r#"Bearer realm="api", error="invalid_token", error_description="invalid""#,
+        ),
+        (
+            &format!("Bearer {long}"),
+            (401, "invalid_token"),
+            r#"Bearer realm="api", error="invalid_token", error_description="invalid""#,
+        ),
+    ] {
+        let mut request = get(&format!("/api/me?access_token={token}"));
+        if !authorization.is_empty() {
+            request = with(request, "authorization", authorization);
+        }
+        let reply = world.send(request).await;
+        let (status, error) = expected;
+        assert_eq!(
+            reply.refusal(),
+            refusal(status, error, ""),
+            "{authorization}"
+        );
+        assert_eq!(reply.header("www-authenticate"), challenge);
+    }
+    let lower = with(get("/api/me"), "authorization", &format!("bearer {token}"));
+    assert_eq!(world.send(lower).await.status, 200);
+
+    world.advance(300);
+    let reply = world.send(with_bearer(get("/api/me"), &token)).await;
+    assert!(
+        reply
+            .header("www-authenticate")
+            .ends_with(r#"error_description="expired""#)
+    );
+}
+
+#[tokio::test]
+async fn a_bearer_token_counts_and_the_cookie_beside_it_does_not() {
+    let world = World::new();
+    let (bearer, cookie) = (world.login("header").await, world.login("session").await);
+    let token = bearer.text("access_token");
+    let both = with_cookie(with_bearer(get("/api/me"), &token), &cookie.cookie());
+    assert_eq!(world.send(both).await.body, bearer.text("session_id"));
+    let bad = with_cookie(with_bearer(get("/api/me"), "a.b.c"), &cookie.cookie());
+    assert_eq!(world.send(bad).await.status, 401);
+    let basic = with(get("/api/me"), "authorization", "Basic YTpi");
+    let reply = world.send(with_cookie(basic, &cookie.cookie())).await;
+    assert_eq!(reply.body, cookie.text("session_id"));
+    // With a bearer token no cookie is the credential: the CSRF rule has nothing to say.
+    let post = with_bearer(post_json("/api/me", &json!({})), &token);
+    let post = with(
+        with(post, "cookie", &cookie.cookie()),
+        "sec-fetch-site",
+        "cross-site",
+    );
+    assert_eq!(world.send(post).await.status, 200);
+    let post = with(post_json("/api/me", &json!({})), "cookie", &cookie.cookie());
+    let reply = world.send(with(post, "sec-fetch-site", "cross-site")).await;
+    assert_eq!(reply.refusal(), refusal(403, "csrf_failed", ""));
+}
+
+#[tokio::test]
+async fn two_session_cookies_are_an_invalid_request() {
+    let world = World::new();
+    let (first, second) = (world.login("session").await, world.login("session").await);
+    let cookies = format!("{}; {}", first.cookie(), second.cookie());
+    let reply = world.send(with_cookie(get("/api/me"), &cookies)).await;
+    assert_eq!(reply.refusal(), refusal(400, "invalid_request", ""));
+}
+
+enum WriteNotes {}
+impl Rule for WriteNotes {
+    const SCOPE: &'static str = "notes:write";
+}
+
+enum Reports {}
+impl Rule for Reports {
+    const SCOPE: &'static str = "notes:read reports:read";
+    const MAX_AGE: Option<Duration> = Some(Duration::ZERO);
+}
+
+enum JustAuthenticated {}
+impl Rule for JustAuthenticated {
+    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+}
+
+enum Strong {}
+impl Rule for Strong {
+    const ACR: &'static str = "gold silver";
+}
+
+enum ByPassword {}
+impl Rule for ByPassword {
+    const AMR: &'static [&'static str] = &["pwd"];
+}
+
+enum ByTwoFactors {}
+impl Rule for ByTwoFactors {
+    const AMR: &'static [&'static str] = &["pwd", "otp"];
+}
+
+#[tokio::test]
+async fn rules_are_held_against_the_caller() {
+    let world = World::new();
+    let token = world.login("header").await.text("access_token");
+    world.advance(60);
+    let (parts, _) = with_bearer(get("/"), &token).into_parts();
+    let head = Head {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        peer: None,
+    };
+    let caller = world.auth.access::<NoClaims>(&head).await.unwrap().unwrap();
+    let refusal = |result: Result<(), token_http::Rejection>| result.unwrap_err().refusal().clone();
+    let auth = &world.auth;
+    assert!(auth.require::<WriteNotes>(&caller).is_ok());
+    assert!(auth.require::<JustAuthenticated>(&caller).is_ok());
+    assert!(auth.require::<ByPassword>(&caller).is_ok());
+    // The scope comes first: a step-up would not help.
+    let scope = "notes:read reports:read".into();
+    assert_eq!(
+        refusal(auth.require::<Reports>(&caller)),
+        Refusal::InsufficientScope { scope }
+    );
+    assert_eq!(
+        refusal(auth.require::<Strong>(&caller)),
+        Refusal::InsufficientUserAuthentication {
+            max_age: None,
+            acr_values: "gold silver".into()
+        }
+    );
+    assert_eq!(
+        refusal(auth.require::<ByTwoFactors>(&caller)),
+        Refusal::InsufficientUserAuthentication {
+            max_age: None,
+            acr_values: "".into()
+        }
+    );
+    world.advance(1);
+    assert_eq!(
+        refusal(auth.require::<JustAuthenticated>(&caller)),
+        Refusal::InsufficientUserAuthentication {
+            max_age: Some(Duration::from_mins(1)),
+            acr_values: "".into()
+        }
+    );
+}

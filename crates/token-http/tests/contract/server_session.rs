@@ -1,0 +1,185 @@
+use http::Method;
+use serde_json::json;
+use token_core::session::SessionData;
+use token_http::{DataError, Head, Refusal, ServerSession, SessionSlot};
+
+use crate::world::{PASSWORD, World, get, request, with_cookie};
+
+/// One request's view of the session.
+async fn visit(world: &World, cookie: &str) -> (ServerSession, SessionSlot) {
+    let (parts, ()) =
+        with_cookie(request(Method::POST, "/").body(()).unwrap(), cookie).into_parts();
+    let head = Head {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        peer: None,
+    };
+    let slot = SessionSlot::default();
+    let session = world.auth.server_session(&head, &slot).await.unwrap();
+    (session.unwrap(), slot)
+}
+
+#[tokio::test]
+async fn data_is_written_at_the_end_of_the_request() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let (session, slot) = visit(&world, &cookie).await;
+    assert_eq!(session.get::<u32>("visits").await.unwrap(), None);
+    session.set("visits", &1_u32).await.unwrap();
+    session.set("cart", &vec!["tea", "cake"]).await.unwrap();
+    assert_eq!(session.get::<u32>("visits").await.unwrap(), Some(1));
+    assert!(matches!(
+        session.get::<bool>("visits").await,
+        Err(DataError::Read { .. })
+    ));
+    slot.finish().await.unwrap();
+
+    let (session, slot) = visit(&world, &cookie).await;
+    assert_eq!(
+        session.get::<Vec<String>>("cart").await.unwrap().unwrap(),
+        ["tea", "cake"]
+    );
+    assert!(session.remove("cart").await.unwrap());
+    assert!(!session.remove("cart").await.unwrap());
+    slot.finish().await.unwrap();
+    let (session, _) = visit(&world, &cookie).await;
+    assert_eq!(session.get::<Vec<String>>("cart").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn only_what_was_changed_is_written() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let (session, slot) = visit(&world, &cookie).await;
+    session.get::<u32>("visits").await.unwrap();
+    session.remove("visits").await.unwrap();
+    slot.finish().await.unwrap();
+    let id = session.session().id;
+    let data = world
+        .auth
+        .manager()
+        .session_data(id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(data.version, 0);
+}
+
+#[tokio::test]
+async fn a_lost_race_is_reported() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let (first, first_slot) = visit(&world, &cookie).await;
+    let (second, second_slot) = visit(&world, &cookie).await;
+    first.set("a", &1).await.unwrap();
+    second.set("a", &2).await.unwrap();
+    first_slot.finish().await.unwrap();
+    let rejection = second_slot.finish().await.unwrap_err();
+    assert_eq!(rejection.refusal(), &Refusal::Conflict);
+    assert_eq!(rejection.response().status(), 409);
+    // A handler that looks itself sees the other's and can go on.
+    assert_eq!(second.get::<u32>("a").await.unwrap(), Some(1));
+    second.set("a", &3).await.unwrap();
+    second.save().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_write_never_brings_an_ended_session_back() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let (session, slot) = visit(&world, &cookie).await;
+    session.set("a", &1).await.unwrap();
+    world.end_all().await;
+    let rejection = slot.finish().await.unwrap_err();
+    assert_eq!(rejection.response().status(), 401);
+    assert!(
+        rejection
+            .response()
+            .headers()
+            .contains_key("www-authenticate")
+    );
+    let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
+    assert_eq!(reply.status, 401);
+}
+
+#[tokio::test]
+async fn data_that_is_too_long_changes_nothing() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let (session, slot) = visit(&world, &cookie).await;
+    session.set("a", &"x").await.unwrap();
+    let long = "x".repeat(SessionData::MAX_LENGTH);
+    assert!(matches!(
+        session.set("a", &long).await,
+        Err(DataError::TooLong)
+    ));
+    assert!(matches!(
+        session.set("b", &long).await,
+        Err(DataError::TooLong)
+    ));
+    assert_eq!(
+        session.get::<String>("a").await.unwrap().as_deref(),
+        Some("x")
+    );
+    slot.finish().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_session_slides_at_most_once_a_touch_interval() {
+    let world = World::new();
+    let day = 24 * 3600;
+    let body = json!({"username": "alice", "password": PASSWORD, "transport": "session", "remember": true});
+    let remembered = world.login_as(&body).await.cookie();
+    let plain = world.login("session").await.cookie();
+    world.advance(59);
+    let reply = world.send(with_cookie(get("/api/me"), &remembered)).await;
+    assert!(reply.set_cookies().is_empty());
+    world.advance(1);
+    let reply = world.send(with_cookie(get("/api/me"), &remembered)).await;
+    let max_age = 90 * day;
+    let field = format!("{remembered}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={max_age}");
+    assert_eq!(reply.set_cookies(), [field]);
+    let reply = world.send(with_cookie(get("/auth/session"), &plain)).await;
+    assert_eq!(
+        reply.set_cookies(),
+        [format!("{plain}; HttpOnly; SameSite=Lax; Secure; Path=/")]
+    );
+    let reply = world.send(with_cookie(get("/api/me"), &remembered)).await;
+    assert!(reply.set_cookies().is_empty());
+
+    // Used each 20 days the plain one lives on past its 30; left alone it does not.
+    for _ in 0..3 {
+        world.advance(20 * day);
+        assert_eq!(
+            world.send(with_cookie(get("/api/me"), &plain)).await.status,
+            200
+        );
+    }
+    world.advance(30 * day);
+    let reply = world.send(with_cookie(get("/api/me"), &plain)).await;
+    assert!(
+        reply
+            .header("www-authenticate")
+            .ends_with(r#"error_description="expired""#)
+    );
+    assert!(reply.set_cookies().is_empty());
+}
+
+#[tokio::test]
+async fn near_the_end_the_cookie_lives_no_longer_than_the_session() {
+    let world = World::new();
+    let day = 24 * 3600;
+    let body = json!({"username": "alice", "password": PASSWORD, "transport": "session", "remember": true});
+    let cookie = world.login_as(&body).await.cookie();
+    for days in [80, 80, 80, 80] {
+        world.advance(days * day);
+        let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
+        assert_eq!(reply.status, 200);
+        assert_eq!(reply.set_cookies().len(), 1);
+    }
+    world.advance(40 * day);
+    let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
+    let max_age = format!("Max-Age={}", 5 * day);
+    assert!(reply.set_cookies()[0].ends_with(&max_age), "{reply:?}");
+}

@@ -1,0 +1,272 @@
+//! A server without a socket: requests in, answers out, and a clock that moves by hand.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::SET_COOKIE;
+use http::request::Builder;
+use http::{Method, Request, Response};
+use serde_json::{Value, json};
+use token_core::session::{Authentication, RevokeReason};
+use token_core::{NoClaims, Policy};
+use token_http::{
+    Auth, AuthConfig, AuthConfigBuilder, Head, LoginRequest, MAX_BODY, PasswordRequest, Refusal,
+    Rejection, Route, SessionSlot, StepUpRequest,
+};
+use token_store::test_util::{TestClock, TestManager};
+use token_store::{MemoryStore, NewSession, SessionStore};
+
+pub(crate) const OWN: &str = "https://own.example";
+pub(crate) const PASSWORD: &str = "wonderland";
+
+pub(crate) struct World {
+    pub(crate) auth: Auth,
+    clock: TestClock,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|config| config)
+    }
+
+    pub(crate) fn with(set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder) -> Self {
+        Self::on(MemoryStore::new(1000, &[7; 32]), set)
+    }
+
+    pub(crate) fn on(
+        store: impl SessionStore,
+        set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder,
+    ) -> Self {
+        let config = AuthConfig::builder(OWN.parse().unwrap());
+        let config = set(config).build().unwrap();
+        let TestManager { manager, clock } =
+            TestManager::with_store(store, Policy::default(), |builder| builder);
+        let auth = Auth::new(manager, config);
+        Self { auth, clock }
+    }
+
+    pub(crate) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
+    }
+
+    /// What a server with these handlers answers.
+    pub(crate) async fn send(&self, request: Request<impl Into<Bytes>>) -> Reply {
+        let (parts, body) = request.into_parts();
+        let body: Bytes = body.into();
+        let head = Head {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            peer: Some("192.0.2.77".parse().unwrap()),
+        };
+        let path = parts.uri.path();
+        let result = match path {
+            "/auth/login" => self.login_handler(&head, &body).await,
+            "/auth/step-up" => self.step_up_handler(&head, &body).await,
+            "/auth/password" => self.password_handler(&head, &body).await,
+            "/api/me" => return self.me_handler(&head).await,
+            _ => {
+                let route = Route::ALL.iter().find(|route| {
+                    let pattern = route.path(self.auth.config());
+                    match pattern.strip_suffix("{session_id}") {
+                        Some(start) => path.strip_prefix(start).is_some_and(|id| !id.is_empty()),
+                        None => pattern == path,
+                    }
+                });
+                let route = route.expect("the path is one of the routes");
+                let body = if body.len() > MAX_BODY {
+                    Err(self.auth.reject(Refusal::PayloadTooLarge))
+                } else {
+                    Ok(body)
+                };
+                Ok(route.answer(&self.auth, head, body).await)
+            }
+        };
+        Reply::new(result.unwrap_or_else(|rejection| rejection.response()))
+    }
+
+    /// Logs `alice` in by a transport and gives the answer.
+    pub(crate) async fn login(&self, transport: &str) -> Reply {
+        self.login_as(&json!({"username": "alice", "password": PASSWORD, "transport": transport}))
+            .await
+    }
+
+    pub(crate) async fn login_as(&self, body: &Value) -> Reply {
+        let reply = self.send(post_json("/auth/login", body)).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply
+    }
+
+    /// Ends every session of `alice`.
+    pub(crate) async fn end_all(&self) {
+        let subject = "alice".parse().unwrap();
+        let manager = self.auth.manager();
+        let ended = manager
+            .end_subject(&subject, None, RevokeReason::Admin)
+            .await;
+        assert!(!ended.unwrap().is_empty());
+    }
+
+    async fn login_handler(
+        &self,
+        head: &Head<'_>,
+        body: &[u8],
+    ) -> Result<Response<Bytes>, Rejection> {
+        let login = LoginRequest::read(&self.auth, head, body)?;
+        let subject = login.username().parse();
+        let subject = subject.map_err(|_| login.invalid_credentials())?;
+        let ticket = login.begin(subject).await?;
+        if login.password() != PASSWORD {
+            return Err(login.invalid_credentials());
+        }
+        let session = NewSession {
+            scope: "notes:read notes:write".parse().unwrap(),
+            ..login.new_session()
+        };
+        login.open(ticket, session).await
+    }
+
+    async fn step_up_handler(
+        &self,
+        head: &Head<'_>,
+        body: &[u8],
+    ) -> Result<Response<Bytes>, Rejection> {
+        let request = StepUpRequest::read(&self.auth, head, body).await?;
+        if request.password() != PASSWORD {
+            return Err(request.invalid_credentials());
+        }
+        request.renew(Authentication::password(request.at())).await
+    }
+
+    async fn password_handler(
+        &self,
+        head: &Head<'_>,
+        body: &[u8],
+    ) -> Result<Response<Bytes>, Rejection> {
+        let request = PasswordRequest::read(&self.auth, head, body).await?;
+        if request.password() != PASSWORD {
+            return Err(request.invalid_credentials());
+        }
+        if request.new_password().len() < 8 {
+            return Err(request.unacceptable());
+        }
+        request
+            .changed(Authentication::password(request.at()))
+            .await
+    }
+
+    /// A protected resource, with what an adapter's layer does.
+    async fn me_handler(&self, head: &Head<'_>) -> Reply {
+        let slot = SessionSlot::default();
+        let result = async {
+            let caller = self.auth.any::<NoClaims>(head, &slot).await?;
+            let caller = caller.ok_or_else(|| self.auth.reject(Refusal::Unauthorized))?;
+            let mut response = Response::new(Bytes::from(caller.session_id().to_string()));
+            if let Some(field) = slot.finish().await? {
+                response.headers_mut().append(SET_COOKIE, field);
+            }
+            Ok::<_, Rejection>(response)
+        };
+        Reply::new(
+            result
+                .await
+                .unwrap_or_else(|rejection| rejection.response()),
+        )
+    }
+}
+
+/// An answer, taken apart.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: String,
+    response: Response<Bytes>,
+}
+
+impl Reply {
+    fn new(response: Response<Bytes>) -> Self {
+        Self {
+            status: response.status().as_u16(),
+            body: String::from_utf8(response.body().to_vec()).unwrap(),
+            response,
+        }
+    }
+
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.response.headers().get(name);
+        value.map_or("", |value| value.to_str().unwrap())
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        assert_eq!(self.header("content-type"), "application/json");
+        serde_json::from_str(&self.body).unwrap()
+    }
+
+    /// A member of the body, as text.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.json()[name].as_str().expect(name).to_owned()
+    }
+
+    pub(crate) fn set_cookies(&self) -> Vec<String> {
+        let fields = self.response.headers().get_all(SET_COOKIE).iter();
+        fields
+            .map(|field| field.to_str().unwrap().to_owned())
+            .collect()
+    }
+
+    /// `name=value` of the only cookie that was set.
+    pub(crate) fn cookie(&self) -> String {
+        let fields = self.set_cookies();
+        assert_eq!(fields.len(), 1, "{fields:?}");
+        fields[0].split(';').next().unwrap().to_owned()
+    }
+
+    /// Status, `error` and `reason`.
+    pub(crate) fn refusal(&self) -> (u16, String, String) {
+        let body = self.json();
+        let word = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+        (self.status, word("error"), word("reason"))
+    }
+}
+
+pub(crate) fn request(method: Method, path: &str) -> Builder {
+    Request::builder().method(method).uri(path)
+}
+
+pub(crate) fn get(path: &str) -> Request<&'static str> {
+    request(Method::GET, path).body("").unwrap()
+}
+
+pub(crate) fn post_json(path: &str, body: &Value) -> Request<String> {
+    let request = request(Method::POST, path).header("content-type", "application/json");
+    request.body(body.to_string()).unwrap()
+}
+
+pub(crate) fn post_form(path: &str, body: &str) -> Request<String> {
+    let media_type = "application/x-www-form-urlencoded";
+    let request = request(Method::POST, path).header("content-type", media_type);
+    request.body(body.to_owned()).unwrap()
+}
+
+/// Adds a header field.
+pub(crate) fn with<B>(mut request: Request<B>, name: &'static str, value: &str) -> Request<B> {
+    request.headers_mut().append(name, value.parse().unwrap());
+    request
+}
+
+/// Adds a cookie as our own page's script sends it.
+pub(crate) fn with_cookie<B>(request: Request<B>, cookie: &str) -> Request<B> {
+    with(
+        with(request, "cookie", cookie),
+        "sec-fetch-site",
+        "same-origin",
+    )
+}
+
+pub(crate) fn with_bearer<B>(request: Request<B>, token: &str) -> Request<B> {
+    with(request, "authorization", &format!("Bearer {token}"))
+}
+
+pub(crate) fn refusal(status: u16, error: &str, reason: &str) -> (u16, String, String) {
+    (status, error.to_owned(), reason.to_owned())
+}
