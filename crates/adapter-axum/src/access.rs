@@ -1,0 +1,59 @@
+//! The extractor of access tokens.
+
+use std::ops::Deref;
+
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use token_core::NoClaims;
+use token_http::{Auth, Refusal};
+
+use crate::answer::Rejection;
+use crate::head::head;
+
+/// A caller with a valid access token in `Authorization: Bearer`. `C` is the application's own
+/// claims. Cookies are ignored.
+///
+/// As an `Option` it is `None` where there is no token; one that does not hold is refused all
+/// the same.
+#[derive(Debug)]
+pub struct Access<C = NoClaims>(token_http::Access<C>);
+
+impl<C> Deref for Access<C> {
+    type Target = token_http::Access<C>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<S, C> FromRequestParts<S> for Access<C>
+where
+    S: Send + Sync,
+    Auth: FromRef<S>,
+    C: DeserializeOwned + Send,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let auth = Auth::from_ref(state);
+        let access = auth.access(&head(parts)).await?;
+        Ok(Self(
+            access.ok_or_else(|| auth.reject(Refusal::Unauthorized))?,
+        ))
+    }
+}
+
+impl<S, C> OptionalFromRequestParts<S> for Access<C>
+where
+    S: Send + Sync,
+    Auth: FromRef<S>,
+    C: DeserializeOwned + Send,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
+        let access = Auth::from_ref(state).access(&head(parts)).await?;
+        Ok(access.map(Self))
+    }
+}

@@ -1,0 +1,37 @@
+//! A request as `token-http` sees it.
+
+use std::net::SocketAddr;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use bytes::Bytes;
+use http::request::Parts;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use token_http::{Auth, Head, MAX_BODY, Refusal, Rejection};
+
+pub(crate) fn head(parts: &Parts) -> Head<'_> {
+    // Known where the server was made with `into_make_service_with_connect_info`.
+    let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
+    Head {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        peer: connection.map(|ConnectInfo(address)| address.ip()),
+    }
+}
+
+/// Reads a request to its end, up to the longest body that is allowed.
+pub(crate) async fn read(auth: &Auth, request: Request) -> (Parts, Result<Bytes, Rejection>) {
+    let (parts, body) = request.into_parts();
+    let body = read_body(body).await;
+    (parts, body.map_err(|refusal| auth.reject(refusal)))
+}
+
+async fn read_body(body: Body) -> Result<Bytes, Refusal> {
+    match Limited::new(body, MAX_BODY).collect().await {
+        Ok(body) => Ok(body.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::PayloadTooLarge),
+        // The client broke off.
+        Err(_) => Err(Refusal::InvalidRequest),
+    }
+}

@@ -1,0 +1,87 @@
+//! Sessions and JSON Web Tokens in axum.
+//!
+//! Handlers stay ordinary axum handlers: who is calling stands in their signature.
+//!
+//! ```
+//! use adapter_axum::{Access, Any, Answer, Auth, LoginRequest, Rejection, Require, Rule};
+//! use axum::extract::{FromRef, State};
+//! use axum::routing::{get, post};
+//! use axum::{Router, middleware};
+//! use token_store::NewSession;
+//!
+//! #[derive(Clone, FromRef)]
+//! struct App {
+//!     auth: Auth,
+//! }
+//!
+//! /// May write notes.
+//! enum WriteNotes {}
+//! impl Rule for WriteNotes {
+//!     const SCOPE: &'static str = "notes:write";
+//! }
+//!
+//! async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
+//!     let subject = login.username().parse().map_err(|_| login.invalid_credentials())?;
+//!     let ticket = login.begin(subject).await?;
+//!     if login.password() != "wonderland" {
+//!         return Err(login.invalid_credentials().into());
+//!     }
+//!     let session = NewSession {
+//!         scope: "notes:write".parse().expect("a scope"),
+//!         ..login.new_session()
+//!     };
+//!     Ok(login.open(ticket, session).await?.into())
+//! }
+//!
+//! async fn hello(caller: Any) -> String {
+//!     format!("Hello, {}", caller.subject())
+//! }
+//!
+//! async fn write_note(_caller: Require<WriteNotes>) {}
+//!
+//! # fn app(auth: Auth) -> Router {
+//! Router::new()
+//!     .route("/auth/login", post(login))
+//!     .route("/hello", get(hello))
+//!     .route("/notes", post(write_note))
+//!     .merge(adapter_axum::routes(&auth))
+//!     .layer(middleware::from_fn(adapter_axum::sessions))
+//!     .with_state(App { auth })
+//! # }
+//! ```
+//!
+//! The manager is taken from the router's state through [`FromRef`](axum::extract::FromRef):
+//! a state without [`Auth`] does not compile.
+//!
+//! ```compile_fail,E0277
+//! use adapter_axum::Access;
+//! use axum::{Router, routing::get};
+//!
+//! async fn hello(caller: Access) -> String {
+//!     caller.subject().to_string()
+//! }
+//!
+//! let app: Router = Router::<()>::new().route("/hello", get(hello)).with_state(());
+//! ```
+//!
+//! What every answer looks like is written once, in `token-http`; this crate translates types.
+
+mod access;
+mod answer;
+mod any;
+mod head;
+mod requests;
+mod require;
+mod routes;
+mod session;
+
+pub use access::Access;
+pub use answer::{Answer, Rejection};
+pub use any::Any;
+pub use requests::{LoginRequest, PasswordRequest, StepUpRequest};
+pub use require::Require;
+pub use routes::routes;
+pub use session::{ServerSession, sessions};
+pub use token_http::{
+    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
+};

@@ -1,0 +1,67 @@
+//! The extractor of callers who fulfil a rule.
+
+use std::marker::PhantomData;
+use std::ops::Deref;
+
+use axum::extract::{FromRef, FromRequestParts};
+use http::request::Parts;
+use token_http::{Auth, Caller, Rule};
+
+use crate::answer::Rejection;
+use crate::any::Any;
+
+/// A caller who fulfils a [`Rule`]: scopes, and how fresh and strong the authentication is.
+/// `A` says by which credential: [`Any`] (the default), [`Access`](crate::Access) or
+/// [`ServerSession`](crate::ServerSession).
+///
+/// ```
+/// use std::time::Duration;
+/// use adapter_axum::{Access, Require, Rule};
+///
+/// /// Has typed the password within the last minute.
+/// enum JustAuthenticated {}
+/// impl Rule for JustAuthenticated {
+///     const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+/// }
+///
+/// async fn transfer(caller: Require<JustAuthenticated, Access>) -> String {
+///     format!("{} may", caller.subject())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Require<R, A = Any> {
+    caller: A,
+    rule: PhantomData<R>,
+}
+
+impl<R, A> Require<R, A> {
+    /// The caller by value.
+    pub fn into_inner(self) -> A {
+        self.caller
+    }
+}
+
+impl<R, A> Deref for Require<R, A> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        &self.caller
+    }
+}
+
+impl<S, R, A> FromRequestParts<S> for Require<R, A>
+where
+    S: Send + Sync,
+    Auth: FromRef<S>,
+    R: Rule,
+    A: FromRequestParts<S, Rejection = Rejection> + Deref<Target: Caller + Sized>,
+{
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
+        let caller = A::from_request_parts(parts, state).await?;
+        Auth::from_ref(state).require::<R>(&*caller)?;
+        let rule = PhantomData;
+        Ok(Self { caller, rule })
+    }
+}

@@ -1,0 +1,35 @@
+//! The routes that the library serves itself.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::routing::any;
+use token_http::{Auth, Route};
+
+use crate::answer::Answer;
+use crate::head::{head, read};
+
+/// The routes that the library serves itself, under the configured prefix and
+/// `/.well-known`. Merge them at the root of the application's router.
+///
+/// ```
+/// # use adapter_axum::Auth;
+/// # use axum::Router;
+/// # fn app(auth: Auth) -> Router<Auth> {
+/// Router::new().merge(adapter_axum::routes(&auth))
+/// # }
+/// ```
+pub fn routes<S>(auth: &Auth) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    Route::ALL.iter().fold(Router::new(), |router, route| {
+        let path = route.path(auth.config());
+        let auth = auth.clone();
+        router.route(&path, any(move |request| answer(*route, auth, request)))
+    })
+}
+
+async fn answer(route: Route, auth: Auth, request: Request) -> Answer {
+    let (parts, body) = read(&auth, request).await;
+    route.answer(&auth, head(&parts), body).await.into()
+}
