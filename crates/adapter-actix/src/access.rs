@@ -1,0 +1,34 @@
+//! The extractor of access tokens.
+
+use std::ops::Deref;
+
+use actix_web::HttpRequest;
+use serde::de::DeserializeOwned;
+use token_core::NoClaims;
+
+use crate::answer::Rejection;
+use crate::head::{OwnedHead, auth};
+use crate::optional::Extract;
+
+/// A caller with a valid access token in `Authorization: Bearer`. `C` is the application's own
+/// claims. Cookies are ignored.
+///
+/// Where a caller may be absent, see [`Optional`](crate::Optional).
+#[derive(Debug)]
+pub struct Access<C = NoClaims>(token_http::Access<C>);
+
+impl<C> Deref for Access<C> {
+    type Target = token_http::Access<C>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<C: DeserializeOwned + 'static> Extract for Access<C> {
+    async fn extract(request: HttpRequest) -> Result<Option<Self>, Rejection> {
+        let head = OwnedHead::of(&request);
+        let access = auth(&request)?.access(&head.borrow()).await?;
+        Ok(access.map(Self))
+    }
+}

@@ -1,0 +1,36 @@
+//! The extractor of callers in any transport.
+
+use std::ops::Deref;
+
+use actix_web::HttpRequest;
+use serde::de::DeserializeOwned;
+use token_core::NoClaims;
+
+use crate::answer::Rejection;
+use crate::head::{OwnedHead, auth};
+use crate::optional::Extract;
+use crate::session::slot;
+
+/// A caller with whichever credential the request carries: an access token, or without one a
+/// session cookie. Needs [`sessions`](crate::sessions) around the route; with a cookie, unsafe
+/// methods must pass the CSRF rule.
+///
+/// Where a caller may be absent, see [`Optional`](crate::Optional).
+#[derive(Debug)]
+pub struct Any<C = NoClaims>(token_http::Any<C>);
+
+impl<C> Deref for Any<C> {
+    type Target = token_http::Any<C>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl<C: DeserializeOwned + 'static> Extract for Any<C> {
+    async fn extract(request: HttpRequest) -> Result<Option<Self>, Rejection> {
+        let (head, slot) = (OwnedHead::of(&request), slot(&request)?);
+        let caller = auth(&request)?.any(&head.borrow(), &slot).await?;
+        Ok(caller.map(Self))
+    }
+}

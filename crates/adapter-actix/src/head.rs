@@ -1,0 +1,79 @@
+//! A request as `token-http` sees it.
+
+use std::net::IpAddr;
+
+use actix_web::{FromRequest as _, HttpRequest, dev, web};
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
+use token_http::{Auth, Head, MAX_BODY, Refusal, Rejection};
+use tracing::error;
+
+/// What `token-http` looks at, in its types: actix has those of `http` 0.2.
+pub(crate) struct OwnedHead {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    peer: Option<IpAddr>,
+}
+
+impl OwnedHead {
+    pub(crate) fn of(request: &HttpRequest) -> Self {
+        let mut headers = HeaderMap::new();
+        for name in Head::FIELDS {
+            for value in request.headers().get_all(name) {
+                if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
+                    headers.append(HeaderName::from_static(name), value);
+                }
+            }
+        }
+        let target = request.uri().path_and_query();
+        let target = target.map(|target| target.as_str().parse());
+        let method = Method::from_bytes(request.method().as_str().as_bytes());
+        Self {
+            method: method.expect("both have the same grammar"),
+            uri: target.and_then(Result::ok).unwrap_or_default(),
+            headers,
+            peer: request.peer_addr().map(|address| address.ip()),
+        }
+    }
+
+    pub(crate) const fn borrow(&self) -> Head<'_> {
+        Head {
+            method: &self.method,
+            uri: &self.uri,
+            headers: &self.headers,
+            peer: self.peer,
+        }
+    }
+}
+
+/// The [`Auth`] of the application.
+pub(crate) fn auth(request: &HttpRequest) -> Result<Auth, Rejection> {
+    let data = request.app_data::<web::Data<Auth>>().map(|data| &***data);
+    request.app_data::<Auth>().or(data).cloned().ok_or_else(|| {
+        error!(
+            "an extractor found no `Auth` in `app_data`: add \
+             `.configure(adapter_actix::routes(&auth))` to the App"
+        );
+        Rejection::server_error()
+    })
+}
+
+/// Reads a body to its end, up to the longest that is allowed.
+pub(crate) async fn read(
+    auth: &Auth,
+    request: &HttpRequest,
+    payload: &mut dev::Payload,
+) -> Result<Bytes, Rejection> {
+    let payload = web::Payload::from_request(request, payload).await;
+    let body = match payload {
+        Ok(payload) => payload.to_bytes_limited(MAX_BODY).await,
+        Err(error) => Ok(Err(error)),
+    };
+    match body {
+        Ok(Ok(body)) => Ok(body),
+        // The client broke off.
+        Ok(Err(_)) => Err(auth.reject(Refusal::InvalidRequest)),
+        Err(_) => Err(auth.reject(Refusal::PayloadTooLarge)),
+    }
+}

@@ -1,0 +1,72 @@
+//! Sessions and JSON Web Tokens in actix-web.
+//!
+//! Handlers stay ordinary actix handlers: who is calling stands in their signature.
+//!
+//! ```
+//! use actix_web::{App, middleware, web};
+//! use adapter_actix::{Any, Answer, Auth, LoginRequest, Rejection, Require, Rule};
+//! use token_store::NewSession;
+//!
+//! /// May write notes.
+//! enum WriteNotes {}
+//! impl Rule for WriteNotes {
+//!     const SCOPE: &'static str = "notes:write";
+//! }
+//!
+//! async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
+//!     let subject = login.username().parse().map_err(|_| login.invalid_credentials())?;
+//!     let ticket = login.begin(subject).await?;
+//!     if login.password() != "wonderland" {
+//!         return Err(login.invalid_credentials().into());
+//!     }
+//!     let session = NewSession {
+//!         scope: "notes:write".parse().expect("a scope"),
+//!         ..login.new_session()
+//!     };
+//!     Ok(login.open(ticket, session).await?.into())
+//! }
+//!
+//! async fn hello(caller: Any) -> String {
+//!     format!("Hello, {}", caller.subject())
+//! }
+//!
+//! async fn write_note(_caller: Require<WriteNotes>) -> &'static str {
+//!     "written"
+//! }
+//!
+//! # fn app(auth: Auth) {
+//! App::new()
+//!     .wrap(middleware::from_fn(adapter_actix::sessions))
+//!     .configure(adapter_actix::routes(&auth))
+//!     .route("/auth/login", web::post().to(login))
+//!     .route("/hello", web::get().to(hello))
+//!     .route("/notes", web::post().to(write_note));
+//! # }
+//! ```
+//!
+//! The extractors take [`Auth`] from `app_data`, where [`routes`] puts it. Where it is missing
+//! they answer 500 and log what to do.
+//!
+//! What every answer looks like is written once, in `token-http`; this crate translates types.
+
+mod access;
+mod answer;
+mod any;
+mod head;
+mod optional;
+mod requests;
+mod require;
+mod routes;
+mod session;
+
+pub use access::Access;
+pub use answer::{Answer, Rejection};
+pub use any::Any;
+pub use optional::Optional;
+pub use requests::{LoginRequest, PasswordRequest, StepUpRequest};
+pub use require::Require;
+pub use routes::routes;
+pub use session::{ServerSession, sessions};
+pub use token_http::{
+    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
+};

@@ -1,0 +1,72 @@
+//! The extractor of callers who fulfil a rule.
+
+use std::future::Future;
+use std::marker::PhantomData;
+use std::ops::Deref;
+use std::pin::Pin;
+
+use actix_web::{FromRequest, HttpRequest, dev};
+use token_http::{Caller, Rule};
+
+use crate::answer::Rejection;
+use crate::any::Any;
+use crate::head::auth;
+
+/// A caller who fulfils a [`Rule`]: scopes, and how fresh and strong the authentication is.
+/// `A` says by which credential: [`Any`] (the default), [`Access`](crate::Access) or
+/// [`ServerSession`](crate::ServerSession).
+///
+/// ```
+/// use std::time::Duration;
+/// use adapter_actix::{Access, Require, Rule};
+///
+/// /// Has typed the password within the last minute.
+/// enum JustAuthenticated {}
+/// impl Rule for JustAuthenticated {
+///     const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+/// }
+///
+/// async fn transfer(caller: Require<JustAuthenticated, Access>) -> String {
+///     format!("{} may", caller.subject())
+/// }
+/// ```
+#[derive(Debug)]
+pub struct Require<R, A = Any> {
+    caller: A,
+    rule: PhantomData<R>,
+}
+
+impl<R, A> Require<R, A> {
+    /// The caller by value.
+    pub fn into_inner(self) -> A {
+        self.caller
+    }
+}
+
+impl<R, A> Deref for Require<R, A> {
+    type Target = A;
+
+    fn deref(&self) -> &A {
+        &self.caller
+    }
+}
+
+impl<R, A> FromRequest for Require<R, A>
+where
+    R: Rule,
+    A: FromRequest<Error = Rejection> + Deref<Target: Caller + Sized> + 'static,
+{
+    type Error = Rejection;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let caller = A::from_request(request, payload);
+        let auth = auth(request);
+        Box::pin(async move {
+            let caller = caller.await?;
+            auth?.require::<R>(&*caller)?;
+            let rule = PhantomData;
+            Ok(Self { caller, rule })
+        })
+    }
+}

@@ -1,0 +1,109 @@
+//! The extractor of server sessions, and the middleware that ends them with the request.
+
+use std::ops::Deref;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{HeaderValue, SET_COOKIE};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
+use token_http::SessionSlot;
+use tracing::error;
+
+use crate::answer::Rejection;
+use crate::head::{OwnedHead, auth};
+use crate::optional::Extract;
+
+/// A live session that the request's cookie has proven, with the application's private data.
+/// Needs [`sessions`] around the route; unsafe methods must pass the CSRF rule. It is `Send`.
+///
+/// Where a session may be absent, see [`Optional`](crate::Optional).
+///
+/// ```
+/// # use adapter_actix::{Rejection, ServerSession};
+/// async fn count(session: ServerSession) -> Result<String, Rejection> {
+///     let visits = session.get::<u32>("visits").await?.unwrap_or(0) + 1;
+///     session.set("visits", &visits).await?;
+///     Ok(format!("visit {visits}"))
+/// }
+/// ```
+#[derive(Clone, Debug)]
+pub struct ServerSession(token_http::ServerSession);
+
+const _: () = {
+    const fn is_send<T: Send + Sync>() {}
+    is_send::<ServerSession>();
+};
+
+impl Deref for ServerSession {
+    type Target = token_http::ServerSession;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl Extract for ServerSession {
+    async fn extract(request: HttpRequest) -> Result<Option<Self>, Rejection> {
+        let (head, slot) = (OwnedHead::of(&request), slot(&request)?);
+        let session = auth(&request)?
+            .server_session(&head.borrow(), &slot)
+            .await?;
+        Ok(session.map(Self))
+    }
+}
+
+/// The middleware around handlers that take [`ServerSession`] or [`Any`](crate::Any): at the
+/// end of the request it writes the data that was changed and sends the cookie again where the
+/// session slid. Where another request wrote first the answer is 409 `conflict` instead of the
+/// handler's.
+///
+/// ```
+/// # use actix_web::{App, middleware};
+/// App::new().wrap(middleware::from_fn(adapter_actix::sessions));
+/// ```
+///
+/// # Errors
+/// Those of the services inside.
+pub async fn sessions(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    if request.extensions().get::<SessionSlot>().is_some() {
+        // A middleware further out will end it.
+        return Ok(next.call(request).await?.map_into_left_body());
+    }
+    let slot = SessionSlot::default();
+    request.extensions_mut().insert(slot.clone());
+    let mut response = next.call(request).await?;
+    match slot.finish().await {
+        Ok(None) => {}
+        Ok(Some(field)) => with_cookie(&mut response, field.as_bytes()),
+        Err(rejection) => {
+            let rejection = Rejection::from(rejection).error_response();
+            return Ok(response.into_response(rejection).map_into_right_body());
+        }
+    }
+    Ok(response.map_into_left_body())
+}
+
+fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
+    let headers = response.headers_mut();
+    let fields = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
+    if !token_http::sets_session_cookie(fields)
+        && let Ok(field) = HeaderValue::from_bytes(field)
+    {
+        headers.append(SET_COOKIE, field);
+    }
+}
+
+pub(crate) fn slot(request: &HttpRequest) -> Result<SessionSlot, Rejection> {
+    let slot = request.extensions().get::<SessionSlot>().cloned();
+    slot.ok_or_else(|| {
+        error!(
+            "a handler takes a server session outside of its middleware: add \
+             `.wrap(actix_web::middleware::from_fn(adapter_actix::sessions))` around its route"
+        );
+        token_http::Rejection::server_error().into()
+    })
+}

@@ -1,0 +1,135 @@
+//! The application on actix-web.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::{App, HttpServer, middleware, web};
+use adapter_actix::{
+    Access, Answer, Any, LoginRequest, Optional, PasswordRequest, Rejection, Require, Rule,
+    ServerSession, StepUpRequest,
+};
+use token_core::session::Authentication;
+use token_http::Auth;
+use token_store::NewSession;
+
+enum WriteNotes {}
+impl Rule for WriteNotes {
+    const SCOPE: &'static str = "notes:write";
+}
+
+enum Reports {}
+impl Rule for Reports {
+    const SCOPE: &'static str = "reports:read";
+}
+
+enum JustAuthenticated {}
+impl Rule for JustAuthenticated {
+    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+}
+
+async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
+    let subject = login.username().parse();
+    let subject = subject.map_err(|_| login.invalid_credentials())?;
+    let ticket = login.begin(subject).await?;
+    if login.password() != "wonderland" {
+        return Err(login.invalid_credentials().into());
+    }
+    let session = NewSession {
+        scope: "notes:write".parse().unwrap(),
+        ..login.new_session()
+    };
+    Ok(login.open(ticket, session).await?.into())
+}
+
+async fn step_up(request: StepUpRequest) -> Result<Answer, Rejection> {
+    if request.password() != "wonderland" {
+        return Err(request.invalid_credentials().into());
+    }
+    let authentication = Authentication::password(request.at());
+    Ok(request.renew(authentication).await?.into())
+}
+
+async fn password(request: PasswordRequest) -> Result<Answer, Rejection> {
+    if request.new_password().is_empty() {
+        return Err(request.unacceptable().into());
+    }
+    let authentication = Authentication::password(request.at());
+    Ok(request.changed(authentication).await?.into())
+}
+
+async fn me(caller: Any) -> String {
+    format!("{} {}", caller.subject(), caller.session_id())
+}
+
+async fn guest(Optional(caller): Optional<Access>) -> String {
+    caller.map_or("guest".to_owned(), |caller| caller.subject().to_string())
+}
+
+async fn note(_caller: Require<WriteNotes>) -> &'static str {
+    "written"
+}
+
+async fn reports(_caller: Require<Reports, Access>) -> &'static str {
+    "reports"
+}
+
+async fn transfer(_caller: Require<JustAuthenticated>) -> &'static str {
+    "transferred"
+}
+
+async fn count(session: ServerSession) -> Result<String, Rejection> {
+    let visits = session.get::<u32>("visits").await?.unwrap_or(0) + 1;
+    session.set("visits", &visits).await?;
+    Ok(visits.to_string())
+}
+
+/// Changes the data beside the session that the handler has: the end of the request finds it.
+async fn race(session: ServerSession, auth: web::Data<Auth>) -> Result<String, Rejection> {
+    session.set("visits", &0).await?;
+    let id = session.session().id;
+    let data = auth.manager().session_data(id).await?.expect("it is live");
+    let json = Some("{\"visits\":100}".into());
+    let _ = auth
+        .manager()
+        .write_session_data(id, data.version, json)
+        .await?;
+    Ok("lost".to_owned())
+}
+
+pub(crate) fn start(auth: Auth) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let server = HttpServer::new(move || {
+            App::new()
+                .configure(adapter_actix::routes(&auth))
+                .route("/unlayered", web::get().to(me))
+                .service(
+                    web::scope("")
+                        .wrap(middleware::from_fn(adapter_actix::sessions))
+                        .app_data(web::Data::new(auth.clone()))
+                        .service(web::resource("/auth/login").route(web::post().to(login)))
+                        .service(web::resource("/auth/step-up").route(web::post().to(step_up)))
+                        .service(web::resource("/auth/password").route(web::post().to(password)))
+                        .service(
+                            web::resource("/me")
+                                .route(web::get().to(me))
+                                .route(web::post().to(me)),
+                        )
+                        .service(web::resource("/guest").route(web::get().to(guest)))
+                        .service(web::resource("/notes").route(web::post().to(note)))
+                        .service(web::resource("/reports").route(web::get().to(reports)))
+                        .service(web::resource("/transfer").route(web::post().to(transfer)))
+                        .service(web::resource("/count").route(web::post().to(count)))
+                        .service(web::resource("/race").route(web::post().to(race))),
+                )
+        });
+        let server = server
+            .workers(1)
+            .disable_signals()
+            .listen(listener)
+            .unwrap();
+        actix_web::rt::System::new().block_on(server.run()).unwrap();
+    });
+    address
+}

@@ -1,0 +1,134 @@
+//! The application on axum.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use adapter_axum::{
+    Access, Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, Rule, ServerSession,
+    StepUpRequest,
+};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use token_core::session::Authentication;
+use token_http::Auth;
+use token_store::NewSession;
+
+enum WriteNotes {}
+impl Rule for WriteNotes {
+    const SCOPE: &'static str = "notes:write";
+}
+
+enum Reports {}
+impl Rule for Reports {
+    const SCOPE: &'static str = "reports:read";
+}
+
+enum JustAuthenticated {}
+impl Rule for JustAuthenticated {
+    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+}
+
+async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
+    let subject = login.username().parse();
+    let subject = subject.map_err(|_| login.invalid_credentials())?;
+    let ticket = login.begin(subject).await?;
+    if login.password() != "wonderland" {
+        return Err(login.invalid_credentials().into());
+    }
+    let session = NewSession {
+        scope: "notes:write".parse().unwrap(),
+        ..login.new_session()
+    };
+    Ok(login.open(ticket, session).await?.into())
+}
+
+async fn step_up(request: StepUpRequest) -> Result<Answer, Rejection> {
+    if request.password() != "wonderland" {
+        return Err(request.invalid_credentials().into());
+    }
+    let authentication = Authentication::password(request.at());
+    Ok(request.renew(authentication).await?.into())
+}
+
+async fn password(request: PasswordRequest) -> Result<Answer, Rejection> {
+    if request.new_password().is_empty() {
+        return Err(request.unacceptable().into());
+    }
+    let authentication = Authentication::password(request.at());
+    Ok(request.changed(authentication).await?.into())
+}
+
+async fn me(caller: Any) -> String {
+    format!("{} {}", caller.subject(), caller.session_id())
+}
+
+async fn guest(caller: Option<Access>) -> String {
+    caller.map_or("guest".to_owned(), |caller| caller.subject().to_string())
+}
+
+async fn note(_caller: Require<WriteNotes>) -> &'static str {
+    "written"
+}
+
+async fn reports(_caller: Require<Reports, Access>) -> &'static str {
+    "reports"
+}
+
+async fn transfer(_caller: Require<JustAuthenticated>) -> &'static str {
+    "transferred"
+}
+
+async fn count(session: ServerSession) -> Result<String, Rejection> {
+    let visits = session.get::<u32>("visits").await?.unwrap_or(0) + 1;
+    session.set("visits", &visits).await?;
+    Ok(visits.to_string())
+}
+
+/// Changes the data beside the session that the handler has: the end of the request finds it.
+async fn race(
+    session: ServerSession,
+    auth: axum::extract::State<Auth>,
+) -> Result<String, Rejection> {
+    session.set("visits", &0).await?;
+    let id = session.session().id;
+    let data = auth.manager().session_data(id).await?.expect("it is live");
+    let json = Some("{\"visits\":100}".into());
+    let _ = auth
+        .manager()
+        .write_session_data(id, data.version, json)
+        .await?;
+    Ok("lost".to_owned())
+}
+
+pub(crate) fn start(auth: Auth) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let app = Router::new()
+        .route("/auth/login", post(login))
+        .route("/auth/step-up", post(step_up))
+        .route("/auth/password", post(password))
+        .route("/me", get(me).post(me))
+        .route("/guest", get(guest))
+        .route("/notes", post(note))
+        .route("/reports", get(reports))
+        .route("/transfer", post(transfer))
+        .route("/count", post(count))
+        .route("/race", post(race))
+        .merge(adapter_axum::routes(&auth))
+        .layer(middleware::from_fn(adapter_axum::sessions))
+        .route("/unlayered", get(me))
+        .with_state(auth);
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener).unwrap();
+            let app = app.into_make_service_with_connect_info::<SocketAddr>();
+            axum::serve(listener, app).await.unwrap();
+        });
+    });
+    address
+}

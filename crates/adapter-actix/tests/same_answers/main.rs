@@ -1,0 +1,45 @@
+//! Two real servers, one on axum and one on actix-web, with the same application, keys,
+//! clock and entropy: every answer must be equal but for `date`, order and case of the fields.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
+mod actix;
+mod axum;
+mod client;
+mod script;
+
+use std::net::SocketAddr;
+
+use token_core::Policy;
+use token_http::{Auth, AuthConfig};
+use token_store::MemoryStore;
+use token_store::test_util::{SeededEntropy, TestClock, TestManager};
+
+/// What both servers are made of.
+fn application() -> (Auth, TestClock) {
+    let store = MemoryStore::new(1000, &[7; 32]);
+    let TestManager { manager, clock } =
+        TestManager::with_store(store, Policy::default(), |builder| {
+            builder.entropy(SeededEntropy::new(1))
+        });
+    let config = AuthConfig::builder(client::OWN.parse().unwrap());
+    let config = config.introspection_key("key").build().unwrap();
+    (Auth::new(manager, config), clock)
+}
+
+#[test]
+fn both_servers_give_the_same_answers() {
+    let run = |start: fn(Auth) -> SocketAddr| {
+        let (auth, clock) = application();
+        script::run(start(auth), &clock)
+    };
+    let (axum, actix) = (run(axum::start), run(actix::start));
+    assert_eq!(axum.len(), actix.len());
+    for ((name, axum), (_, actix)) in axum.iter().zip(&actix) {
+        assert_eq!(axum, actix, "{name}: axum left, actix right");
+    }
+}

@@ -1,0 +1,234 @@
+//! What is asked of both servers, in this order.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use token_store::test_util::TestClock;
+
+use crate::client::{OWN, Reply, send};
+
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
+const SAME: (&str, &str) = ("Sec-Fetch-Site", "same-origin");
+const AGENT: (&str, &str) = (
+    "User-Agent",
+    "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",
+);
+
+/// Runs it and gives every answer with what was asked.
+#[expect(clippy::too_many_lines, reason = "a script is read from top to bottom")]
+pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)> {
+    let mut replies = Vec::new();
+    let mut ask = |expected: u16, line: &str, fields: &[(&str, &str)], body: &str| {
+        let (method, path) = line.split_once(' ').unwrap();
+        let reply = send(server, method, path, fields, body);
+        assert_eq!(
+            reply.status, expected,
+            "{line} {fields:?} {body}: {reply:?}"
+        );
+        replies.push((format!("{line} {fields:?}"), reply.clone()));
+        reply
+    };
+    let login = |transport: &str, more: &str| {
+        format!(r#"{{"username":"alice","password":"wonderland","transport":"{transport}"{more}}}"#)
+    };
+
+    // Logins.
+    let header = ask(
+        200,
+        "POST /auth/login",
+        &[JSON, AGENT],
+        &login("header", ""),
+    );
+    let by_cookie = ask(200, "POST /auth/login", &[JSON], &login("cookie", ""));
+    let session = ask(
+        200,
+        "POST /auth/login",
+        &[JSON, SAME],
+        &login("session", r#","remember":true"#),
+    );
+    ask(
+        401,
+        "POST /auth/login",
+        &[JSON],
+        r#"{"username":"alice","password":"x"}"#,
+    );
+    ask(400, "POST /auth/login", &[JSON], "[]");
+    ask(415, "POST /auth/login", &[FORM], "a=b");
+    ask(413, "POST /auth/login", &[JSON], &"a".repeat(17_000));
+    ask(
+        403,
+        "POST /auth/login",
+        &[JSON, ("Sec-Fetch-Site", "cross-site")],
+        &login("header", ""),
+    );
+
+    // Protected resources.
+    let bearer = format!("Bearer {}", header.text("access_token"));
+    let long = format!("Bearer {}", "a".repeat(8193));
+    let cookie = session.cookie();
+    let (bearer, cookie) = (("Authorization", &*bearer), ("Cookie", &*cookie));
+    ask(200, "GET /me", &[bearer], "");
+    ask(200, "GET /me", &[cookie], "");
+    ask(200, "GET /me", &[cookie, bearer], "");
+    ask(401, "GET /me", &[], "");
+    for (status, authorization) in [
+        (401, "Basic YTpi"),
+        (400, "Bearer"),
+        (400, "Bearer a b"),
+        (401, "bearer a.b.c"),
+        (401, &long),
+    ] {
+        ask(status, "GET /me", &[("Authorization", authorization)], "");
+        ask(
+            if status == 401 && authorization.starts_with("Basic") {
+                200
+            } else {
+                status
+            },
+            "GET /guest",
+            &[("Authorization", authorization)],
+            "",
+        );
+    }
+    ask(400, "GET /me", &[bearer, bearer], "");
+    ask(400, "GET /me", &[cookie, cookie], "");
+    ask(401, "GET /me", &[("Cookie", "__Host-session=x")], "");
+    ask(200, "GET /guest", &[], "");
+    ask(200, "GET /guest", &[bearer], "");
+    ask(200, "POST /me", &[cookie, SAME], "");
+    ask(403, "POST /me", &[cookie], "");
+    ask(
+        403,
+        "POST /me",
+        &[cookie, ("Origin", "https://evil.example")],
+        "",
+    );
+    ask(200, "POST /me", &[cookie, ("Origin", OWN)], "");
+    ask(200, "POST /notes", &[bearer], "");
+    ask(403, "GET /reports", &[bearer], "");
+    ask(200, "POST /transfer", &[bearer], "");
+
+    // Server sessions.
+    ask(200, "POST /count", &[cookie, SAME], "");
+    ask(200, "POST /count", &[cookie, SAME], "");
+    ask(409, "POST /race", &[cookie, SAME], "");
+    let reply = ask(200, "POST /count", &[cookie, SAME], "");
+    assert_eq!(reply.body, "101");
+    ask(401, "POST /count", &[bearer], "");
+    ask(500, "GET /unlayered", &[cookie], "");
+
+    clock.advance(Duration::from_secs(61));
+    ask(401, "POST /transfer", &[bearer], "");
+    let slid = ask(200, "GET /me", &[cookie], "");
+    assert_eq!(
+        format!("{}=", cookie.1.split('=').next().unwrap()),
+        "__Host-session="
+    );
+    assert_eq!(slid.cookie(), cookie.1);
+    ask(200, "GET /auth/session", &[cookie], "");
+    ask(200, "GET /auth/sessions", &[bearer], "");
+
+    // Refresh.
+    let body = format!(r#"{{"refresh_token":"{}"}}"#, header.text("refresh_token"));
+    ask(200, "POST /auth/refresh", &[JSON], &body);
+    ask(200, "POST /auth/refresh", &[JSON], &body);
+    let refresh = by_cookie.cookie();
+    let refresh = ("Cookie", &*refresh);
+    let renewed = ask(200, "POST /auth/refresh", &[refresh, SAME], "");
+    ask(403, "POST /auth/refresh", &[refresh], "");
+    ask(400, "POST /auth/refresh", &[refresh, SAME, JSON], &body);
+    ask(400, "POST /auth/refresh", &[], "");
+    ask(
+        400,
+        "POST /auth/refresh",
+        &[JSON],
+        r#"{"refresh_token":"a.b.c"}"#,
+    );
+    ask(400, "POST /auth/refresh", &[FORM], "grant_type=password");
+    ask(
+        400,
+        "POST /auth/refresh",
+        &[FORM],
+        &format!(
+            "grant_type=refresh_token&refresh_token={}&scope=x",
+            header.text("refresh_token")
+        ),
+    );
+    ask(
+        415,
+        "POST /auth/refresh",
+        &[("Content-Type", "text/plain")],
+        "x",
+    );
+    ask(413, "POST /auth/refresh", &[JSON], &"a".repeat(17_000));
+    ask(405, "GET /auth/refresh", &[], "");
+    ask(405, "PUT /auth/sessions", &[], "");
+    ask(404, "GET /auth/nothing", &[], "");
+
+    // Step-up and change of password.
+    ask(
+        401,
+        "POST /auth/step-up",
+        &[JSON, cookie, SAME],
+        r#"{"password":"x"}"#,
+    );
+    let stepped = ask(
+        200,
+        "POST /auth/step-up",
+        &[JSON, cookie, SAME],
+        r#"{"password":"wonderland"}"#,
+    );
+    ask(401, "GET /me", &[cookie], "");
+    let cookie = stepped.cookie();
+    let cookie = ("Cookie", &*cookie);
+    ask(200, "POST /transfer", &[cookie, SAME], "");
+
+    // Public documents.
+    let keys = ask(200, "GET /.well-known/jwks.json", &[], "");
+    let etag = keys.fields.iter().find(|(name, _)| name == "etag").unwrap();
+    ask(
+        304,
+        "GET /.well-known/jwks.json",
+        &[("If-None-Match", &etag.1)],
+        "",
+    );
+    ask(200, "HEAD /.well-known/jwks.json", &[], "");
+    ask(200, "GET /.well-known/oauth-authorization-server", &[], "");
+
+    // Introspection and revocation.
+    let key = ("Authorization", "Bearer key");
+    let token = format!("token={}", header.text("access_token"));
+    ask(200, "POST /auth/introspect", &[FORM, key], &token);
+    ask(401, "POST /auth/introspect", &[FORM], &token);
+    ask(200, "POST /auth/revoke", &[FORM], &token);
+    ask(200, "POST /auth/introspect", &[FORM, key], &token);
+    ask(401, "GET /me", &[bearer], "");
+    ask(400, "POST /auth/refresh", &[JSON], &body);
+
+    // Ends.
+    let path = format!("DELETE /auth/sessions/{}", by_cookie.text("session_id"));
+    ask(204, &path, &[cookie, SAME], "");
+    ask(404, &path, &[cookie, SAME], "");
+    ask(403, &path, &[cookie], "");
+    let renewed = renewed.cookie();
+    ask(400, "POST /auth/refresh", &[("Cookie", &renewed), SAME], "");
+    ask(400, "DELETE /auth/sessions?keep=x", &[cookie, SAME], "");
+    ask(
+        204,
+        "DELETE /auth/sessions?keep=current",
+        &[cookie, SAME],
+        "",
+    );
+    let changed = ask(
+        200,
+        "POST /auth/password",
+        &[JSON, cookie, SAME],
+        r#"{"password":"wonderland","new_password":"mirror"}"#,
+    );
+    let changed = changed.cookie();
+    ask(204, "POST /auth/logout", &[("Cookie", &changed), SAME], "");
+    ask(401, "GET /me", &[("Cookie", &changed)], "");
+    ask(204, "POST /auth/logout", &[], "");
+    replies
+}
