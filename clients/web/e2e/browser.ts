@@ -1,0 +1,93 @@
+/** Headless Chromium, and tabs that hold nothing but a client. */
+import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
+import type { Auth, AuthOptions } from '../src/index.js';
+import type { Site } from './site.js';
+
+declare global {
+  // In the page.
+  var auth: Auth;
+  var busy: boolean;
+  var events: [name: string, detail: Record<string, unknown>][];
+}
+
+export const launch = (): Promise<Browser> =>
+  chromium.launch({
+    executablePath: '/usr/bin/chromium',
+    args: [
+      '--no-sandbox',
+      '--disable-quic',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--disable-gpu',
+      '--no-first-run',
+      // A name that is not localhost, so that its page is no secure context.
+      '--host-resolver-rules=MAP app.test 127.0.0.1',
+    ],
+  });
+
+export interface TabOptions {
+  readonly auth?: Omit<AuthOptions, 'fetch'>;
+  /** For the first tab of a profile: takes the clock of all its tabs in hand. It stands at this wall time, in milliseconds, until it is moved. */
+  readonly clock?: number;
+  /** Runs in the page before anything else. */
+  readonly before?: () => void;
+}
+
+/** Opens a page of the site with a client in it. */
+export const openTab = async (context: BrowserContext, site: Site, options: TabOptions = {}): Promise<Page> => {
+  const page = await context.newPage();
+  if (options.clock) await page.clock.install({ time: options.clock - 6e4 });
+  if (options.before) await page.addInitScript(options.before);
+  await page.goto(site.url + '/__e2e.html');
+  if (options.clock) await page.clock.pauseAt(options.clock);
+  await start(page, options.auth);
+  return page;
+};
+
+export const start = (page: Page, options: TabOptions['auth'] = {}): Promise<void> =>
+  page.evaluate(
+    async ([options, path]) => {
+      const { createAuth } = (await import(path)) as typeof import('../src/index.js');
+      globalThis.auth = createAuth(options);
+      globalThis.events = [];
+      auth.on('activity', (detail) => (globalThis.busy = detail.busy));
+      for (const name of ['refreshed', 'signedOut', 'refreshError'] as const)
+        auth.on(name, (detail) => events.push([name, { ...detail }]));
+    },
+    [options, '/__e2e/auth.js'] as const,
+  );
+
+export const login = (page: Page): Promise<unknown> =>
+  page.evaluate(() => auth.login({ username: 'alice', password: 'wonderland' }));
+
+/** The token, or the error's name. */
+export const token = (page: Page): Promise<string> =>
+  page.evaluate(() =>
+    auth.getToken().catch((error) => `${error.name} ${error.reason ?? ''}`.trim()),
+  );
+
+export const heard = (page: Page, name: string): Promise<Record<string, unknown>[]> =>
+  page.evaluate((name) => events.filter(([is]) => is == name).map(([, detail]) => detail), name);
+
+/** The status of a fetch through the client, or the error's name. */
+export const call = (page: Page, path = '/api/me', init?: RequestInit): Promise<number | string> =>
+  page.evaluate(
+    ([path, init]) =>
+      auth.fetch(path, init).then(
+        (response) => response.status,
+        (error) => String(error.name),
+      ),
+    [path, init] as const,
+  );
+
+/** Waits until `condition` holds, and fails after `ms`. */
+export const until = async (condition: () => boolean | Promise<boolean>, ms = 5e3, what = 'condition'): Promise<void> => {
+  const end = Date.now() + ms;
+  while (!(await condition())) {
+    if (Date.now() > end) throw new Error(`${what} did not come true within ${ms} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+};
+
+export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

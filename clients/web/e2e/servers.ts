@@ -1,0 +1,66 @@
+/** Which server the browser tests run against: the mock, or an example binary named by TOKENS_E2E_SERVER. */
+import { spawn } from 'node:child_process';
+import { createInterface } from 'node:readline';
+import { startMock } from './mock-server.js';
+
+/** In seconds, and the origin that the browser sees. */
+export interface Flags {
+  readonly accessTtl: number;
+  readonly grace: number;
+  readonly tolerance: number;
+  readonly origin: string;
+}
+
+export interface Server {
+  readonly url: string;
+  /** Everything that the server logged: a line for each request and for each decision at the refresh route. */
+  log(): readonly string[];
+  stop(): Promise<void>;
+}
+
+export type StartServer = (flags: Flags) => Promise<Server>;
+
+const startBinary =
+  (path: string): StartServer =>
+  async (flags) => {
+    const child = spawn(
+      path,
+      [
+        ['--listen', '127.0.0.1:0'],
+        ['--store', 'memory:'],
+        ['--access-ttl', `${flags.accessTtl}s`],
+        ['--grace', `${flags.grace}s`],
+        ['--tolerance', `${flags.tolerance}s`],
+        ['--origin', flags.origin],
+        ['--rate-limit', 'off'],
+      ].flat(),
+      { stdio: ['ignore', 'pipe', 'pipe'] },
+    );
+    const lines: string[] = [];
+    const url = await new Promise<string>((resolve, reject) => {
+      child.once('error', reject);
+      child.once('exit', (code) => reject(new Error(`${path} ended with ${code}: ${lines.join('\n')}`)));
+      for (const stream of [child.stdout, child.stderr])
+        createInterface(stream).on('line', (line) => {
+          lines.push(line);
+          const found = /^listening on (http:\/\/\S+)/.exec(line)?.[1];
+          if (found) resolve(found);
+        });
+    });
+    return {
+      url,
+      log: () => lines,
+      stop: () =>
+        new Promise((resolve) => {
+          child.once('exit', () => resolve());
+          child.kill();
+        }),
+    };
+  };
+
+export const startServer: StartServer = process.env.TOKENS_E2E_SERVER
+  ? startBinary(process.env.TOKENS_E2E_SERVER)
+  : startMock;
+
+/** Whether the mock runs, which alone has the flaws that some tests ask for. */
+export const isMock = !process.env.TOKENS_E2E_SERVER;

@@ -1,0 +1,28 @@
+// Compiles the TypeScript tests of one folder and runs them: node scripts/test.mjs test|e2e [name…]
+import { spawnSync } from 'node:child_process';
+import { readdirSync, rmSync } from 'node:fs';
+import { build } from 'esbuild';
+import { root } from './bundle.mjs';
+
+const [folder = 'test', ...names] = process.argv.slice(2);
+const entryPoints = readdirSync(root + folder)
+  .filter((file) => file.endsWith('.test.ts') && (!names.length || names.some((name) => file.includes(name))))
+  .map((file) => `${root}${folder}/${file}`);
+const outdir = `${root}build/${folder}`;
+rmSync(outdir, { recursive: true, force: true });
+await build({
+  entryPoints,
+  outdir,
+  bundle: true,
+  format: 'esm',
+  platform: 'node',
+  packages: 'external',
+  sourcemap: 'inline',
+});
+const files = readdirSync(outdir).map((file) => `${outdir}/${file}`);
+const limits = folder == 'e2e' ? ['--test-concurrency=2', '--test-timeout=150000'] : [];
+const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-force-exit', '--test-reporter=spec', ...limits, ...files], {
+  stdio: 'inherit',
+  cwd: root,
+});
+process.exit(status ?? 1);

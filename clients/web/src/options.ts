@@ -1,0 +1,127 @@
+/** What the application configures, calls and hears. */
+import type { LoginRequired, RefreshUnavailable, RequestRefused } from './errors.js';
+import type { SessionRecord, Write } from './record.js';
+import type { TokenBody } from './reducer.js';
+import type { Store } from './store.js';
+
+/** Who carries which token; see the README for what each means when a script of an attacker runs in the page. */
+export type Transport = 'cookie' | 'header' | 'session';
+
+/** Other addresses than `baseUrl` followed by a slash and the name here; relative to the page, or absolute. */
+export interface Routes {
+  readonly login?: string;
+  /** The token endpoint of RFC 6749 section 6. */
+  readonly refresh?: string;
+  /** Gets the refresh token as `refresh_token` and as `token`, so that an RFC 7009 endpoint may stand here too. */
+  readonly logout?: string;
+  /** RFC 7009; the empty string where there is none. */
+  readonly revoke?: string;
+  readonly sessions?: string;
+}
+
+/** All of it may be left out. */
+export interface AuthOptions {
+  /** Where the routes stand, relative to the page or absolute, without a slash at the end. Default `/auth`. */
+  readonly baseUrl?: string;
+  /** Default `header`. */
+  readonly transport?: Transport;
+  /** `indexeddb` (default) shares the session between tabs; `memory` ends with the page; or a place of your own. */
+  readonly storage?: 'indexeddb' | 'memory' | Store;
+  /** Names the record, the lock and the channel: one for each independent login of an origin. Default `auth`. */
+  readonly key?: string;
+  /** Origins that `fetch` gives the token to, compared exactly. Default: that of `baseUrl` alone. */
+  readonly origins?: readonly string[];
+  readonly routes?: Routes;
+  /** More form parameters for the token endpoint, such as `client_id` or `scope`. Default none. */
+  readonly params?: Readonly<Record<string, string>>;
+  /** Instead of the `fetch` that is in place at construction. */
+  readonly fetch?: typeof fetch;
+}
+
+/** A token response of RFC 6749 section 5.1, with this project's additions where the server has them. */
+export interface TokenResponse extends TokenBody {
+  readonly [member: string]: unknown;
+}
+
+/** One of the user's sessions, as `GET /auth/sessions` lists it; times are Unix seconds by the server's clock. */
+export interface Session {
+  readonly session_id: string;
+  readonly current: boolean;
+  readonly created_at: number;
+  readonly last_seen_at: number;
+  readonly expires_at: number;
+  readonly transport: Transport;
+  readonly device: { readonly label?: string; readonly user_agent?: string; readonly ip_prefix?: string };
+}
+
+/** What the events carry. Times are milliseconds by this device's wall clock. */
+export interface AuthEvents {
+  /** This tab has a new access token, whoever fetched it: this tab, another one, or a login. */
+  readonly refreshed: { readonly session?: string; readonly expiresAt: number };
+  /**
+   * The session is over. `reason` is `logout`, what the server gave (`expired`, `revoked`, `reused`, `unknown`,
+   * `malformed`, or its error code), or `storage` where the record was deleted by somebody else.
+   */
+  readonly signedOut: { readonly reason: string };
+  /** A renewal failed and will be tried again. `status` is 0 where no answer came. */
+  readonly refreshError: {
+    readonly status: number;
+    readonly error?: string;
+    /** How many attempts have failed in a row. */
+    readonly fails: number;
+    readonly offline?: boolean;
+    readonly retryAt: number;
+  };
+  /** Every step of the state machine, for a page that shows them. Not covered by semantic versioning. */
+  readonly activity: {
+    readonly event: 'answer' | 'end' | 'get' | 'set' | 'stored' | 'tick' | 'turn' | 'wake';
+    /** Of `stored`: which write, and whether its condition held. */
+    readonly write?: Write['kind'];
+    readonly won?: boolean;
+    /** Of `answer`; 0 where nothing came. */
+    readonly status?: number;
+    /** A refresh of this tab is on its way, from the wait for the lock to the commit. */
+    readonly busy: boolean;
+    /** What all tabs share, without the tokens; `end` says that the session is over, `retry` that it backs off. */
+    readonly known: Partial<Omit<SessionRecord, 'access' | 'refresh'>>;
+  };
+}
+
+/** The client. Every method may be taken off the object. */
+export interface Auth {
+  /**
+   * Sends `credentials` as JSON to the login route and keeps what it answers.
+   *
+   * Rejects with {@link RequestRefused} where the server refuses, and with the `TypeError` of `fetch` where it cannot be asked.
+   */
+  login(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
+  /**
+   * Keeps a token response that the application obtained itself. `sentAt` is when it was asked for (`Date.now()`;
+   * default: now). Rejects with a `TypeError` where it has no token.
+   */
+  setTokens(response: TokenResponse, sentAt?: number): Promise<void>;
+  /**
+   * An access token that is believed to be good; the empty string with the transport `session`.
+   *
+   * `rejected` is a token that a resource server refused as invalid: if it is still the current one it is renewed first.
+   * Waits at most 10 s. Rejects with {@link LoginRequired} or {@link RefreshUnavailable}.
+   */
+  getToken(rejected?: string): Promise<string>;
+  /**
+   * `fetch` with the token, for the configured origins; any other address is fetched without.
+   *
+   * A 401 that names `invalid_token` is answered by one renewal and one repetition, where the body can be sent again.
+   * Rejects as `getToken` and as `fetch`.
+   */
+  fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
+  /** Forgets the session in every tab, then ends it on the server; `false` where the server could not be told. */
+  logout(): Promise<boolean>;
+  /** The user's live sessions. Rejects as `fetch`, and with {@link RequestRefused} on an error status. */
+  sessions(): Promise<Session[]>;
+  /** Ends one of the user's sessions, or all `others` than this one. Rejects as `sessions`. */
+  endSession(id: string): Promise<void>;
+  /** Calls `handler` at each such event, after the step that caused it; returns the way to stop that. */
+  on<Name extends keyof AuthEvents>(name: Name, handler: (detail: AuthEvents[Name]) => void): () => void;
+  /** Lets go of timers, channel, listeners and lock. The session stays; waiting callers are rejected. */
+  dispose(): void;
+}

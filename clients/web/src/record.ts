@@ -1,0 +1,137 @@
+/**
+ * The one record that all tabs share, and every way in which it may change.
+ *
+ * Each change is a function of the record as it is in the store at that moment, so that a store only has to
+ * run it in one transaction. Nothing here knows a browser.
+ */
+
+/** Both clocks, read together, in milliseconds: what the device says it is, and one that only moves forward. */
+export interface Clock {
+  readonly wall: number;
+  readonly mono: number;
+}
+
+/**
+ * What is kept for a session.
+ *
+ * `gen` grows by one at every change of tokens and is the only order between tabs. Fields keep their meaning for
+ * ever and a later version may only add some: what a version does not know, it carries along at a renewal.
+ */
+export interface SessionRecord {
+  readonly v: number;
+  readonly gen: number;
+  /** The access token; absent in a tombstone, and with the transport `session`. */
+  readonly access?: string | undefined;
+  /** The refresh token; only with the transport `header`. */
+  readonly refresh?: string | undefined;
+  readonly session?: string | undefined;
+  /** Life of the access token, from the moment its request was sent. */
+  readonly lifeMs: number;
+  /** Life of the refresh token, from the same moment; 0 where the server does not say. */
+  readonly refreshLifeMs?: number | undefined;
+  /** This device's wall clock when the request was sent that brought the tokens. */
+  readonly issuedAtWall: number;
+  /** How long the server recognises a refresh whose answer was lost; 0 means unknown, or not at all. */
+  readonly graceMs?: number | undefined;
+  /** The back-off that all tabs keep; absent after a good answer. */
+  readonly retry?: Retry | undefined;
+  /** A refresh was sent at this wall time and has not been answered yet. */
+  readonly sentAtWall?: number | undefined;
+  /** The oldest refresh within the grace that was sent and brought no answer: the server may have rotated at it. */
+  readonly lostAtWall?: number | undefined;
+  /** Why the session is over. A record with it is a tombstone. */
+  readonly end?: string | undefined;
+}
+
+/** No attempt before `atWall + waitMs`: two fields, so that a clock that was set back shows. */
+export interface Retry {
+  /** Failed attempts since the last good one. */
+  readonly fails: number;
+  readonly atWall: number;
+  readonly waitMs: number;
+  /** The device had no network at the last attempt. */
+  readonly offline?: boolean | undefined;
+  /** What the server answered; 0 where nothing came. */
+  readonly status: number;
+  readonly error?: string | undefined;
+}
+
+/** A change of the record. */
+export interface Write {
+  /**
+   * - `read` changes nothing.
+   * - `claim`: about to ask the token endpoint; leaves a mark, so that a tab that dies now is missed in time.
+   * - `commit`: new tokens for this session.
+   * - `fail`: no answer that helps; the same tokens, and a back-off.
+   * - `set`: another session, whatever was there.
+   * - `end`: no session any more.
+   */
+  readonly kind: 'claim' | 'commit' | 'end' | 'fail' | 'read' | 'set';
+  /** The generation that the record must still have. Only `set` and `end` hold without. */
+  readonly gen?: number | undefined;
+  readonly patch?: Partial<SessionRecord>;
+  /** Of a claim: the lock is held, so that no other tab's request is in flight. */
+  readonly locked?: boolean;
+  /** Of a claim: the network came back after the last attempt. */
+  readonly online?: boolean;
+}
+
+/** The record, or `undefined` for anything that no version of this library wrote. */
+export const sound = (found: unknown): SessionRecord | undefined => {
+  const record = found as SessionRecord | undefined;
+  return Number.isSafeInteger(record?.gen) && record!.lifeMs >= 0 && record!.issuedAtWall >= 0 ? record : undefined;
+};
+
+/** How far two readings of one device's clock may differ before the clock counts as changed. */
+export const TOLERANCE = 5e3;
+
+/** Milliseconds of `span` that are left since `start`; 0 for a start in the future, which only a changed clock makes. */
+const left = (start: number, span: number, wall: number): number =>
+  wall < start - TOLERANCE ? 0 : Math.max(0, start + span - wall);
+
+/** Milliseconds before any tab may try again; the return of the network ends a wait for it. */
+export const backoff = (record: SessionRecord | undefined, wall: number, online?: boolean): number => {
+  const retry = record?.retry;
+  return !retry || (retry.offline && online) ? 0 : left(retry.atWall, retry.waitMs, wall);
+};
+
+/**
+ * Milliseconds for which another tab's unanswered refresh is left alone. Its own time limit is 7 s, but within half
+ * of the grace somebody must repeat it: later the server takes the repetition for a theft.
+ */
+export const claimed = (record: SessionRecord | undefined, wall: number): number =>
+  left(record?.sentAtWall ?? 0, Math.min(7500, (record?.graceMs || 15e3) / 2), wall);
+
+/** When the oldest refresh was sent that the server may still recognise, else `sent`. */
+export const lost = (record: SessionRecord | undefined, wall: number, sent: number | undefined): number | undefined =>
+  left(record?.lostAtWall ?? 0, record?.graceMs ?? 0, wall) ? record?.lostAtWall : sent;
+
+/** What `write` makes of the stored record, or `undefined` where its condition does not hold. */
+export const apply = (write: Write, found: unknown, now: Clock): SessionRecord | undefined => {
+  const record = sound(found);
+  const blank = {
+    v: 1,
+    // After a lost store the count starts at the clock, so that it does not meet an older one again.
+    gen: record?.gen ?? now.wall,
+    lifeMs: 0,
+    issuedAtWall: now.wall,
+  };
+  const { kind, gen, patch, locked, online } = write;
+  if (
+    kind == 'read' ||
+    (kind != 'set' && (record?.end || (gen !== record?.gen && (gen || kind != 'end')))) ||
+    (kind == 'claim' && (backoff(record, now.wall, online) || (!locked && claimed(record, now.wall))))
+  )
+    return;
+  return {
+    ...blank,
+    // Whatever a later version keeps beside the tokens of this session stays.
+    ...(kind != 'set' && kind != 'end' && record),
+    ...(patch ?? {
+      sentAtWall: now.wall,
+      // A mark that is still there was left by a tab that died.
+      lostAtWall: lost(record, now.wall, record?.sentAtWall),
+    }),
+    gen: blank.gen + (kind == 'fail' || (kind == 'claim' && record) ? 0 : 1),
+  };
+};

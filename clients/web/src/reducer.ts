@@ -1,0 +1,314 @@
+/**
+ * When to renew, what an answer means, and what a caller gets: decided here, done elsewhere.
+ *
+ * A function of (state, event, now, random) to (state, effects). It reads no clock, holds no timer and knows no
+ * page, so that a test can run it through years of suspended laptops in a second.
+ */
+import { TOLERANCE, type Clock, type SessionRecord, type Write, backoff, claimed, lost, sound } from './record.js';
+
+/** What the token endpoint said; `status` is 0 where nothing came. */
+export interface Answer {
+  readonly status: number;
+  readonly body?: TokenBody | undefined;
+  readonly retryAfterMs?: number;
+  readonly offline?: boolean;
+}
+
+/** The members of a token response or of its error that matter here; anything may be missing or of a wrong type. */
+export interface TokenBody {
+  readonly access_token?: string;
+  readonly refresh_token?: string;
+  readonly expires_in?: number;
+  readonly refresh_expires_in?: number;
+  readonly refresh_grace?: number;
+  readonly session_id?: string;
+  readonly session_expires_in?: number;
+  readonly error?: string;
+  readonly reason?: string;
+}
+
+export type Event =
+  /** The timer rang. */
+  | { readonly type: 'tick' }
+  /** The page was shown, focused or thawed, the network came back, or another tab spoke. */
+  | { readonly type: 'wake'; readonly online?: boolean }
+  /** A caller wants a token, and perhaps brings the one that a resource server refused. */
+  | { readonly type: 'get'; readonly caller: unknown; readonly rejected?: string | undefined }
+  /** It is this tab's turn: the lock was granted, or was not to be had. */
+  | { readonly type: 'turn'; readonly locked: boolean }
+  /** A write was done (`won`) or its condition did not hold; `record` is what the store has now. */
+  | { readonly type: 'stored'; readonly write: Write; readonly record: unknown; readonly won: boolean }
+  | ({ readonly type: 'answer' } & Answer)
+  /** The application has a new token response, from a request sent at the wall time `sent`. */
+  | { readonly type: 'set'; readonly body: TokenBody; readonly sent: number }
+  /** The session is over: at the user's wish, or because a resource server said so of generation `gen`. */
+  | { readonly type: 'end'; readonly reason: string; readonly gen?: number | undefined };
+
+export type Effect =
+  /** Run the write in one transaction after `delay` milliseconds; then `stored`. */
+  | readonly ['store', Write, number?]
+  /** Wait for the lock; then `turn`. */
+  | readonly ['lock']
+  | readonly ['release']
+  /** Ask the token endpoint; then `answer`. */
+  | readonly ['send', string?]
+  /** End a pair that came too late to be used. */
+  | readonly ['revoke', string]
+  /** Let the other tabs know that there is a new generation. */
+  | readonly ['tell']
+  /** Ring in so many milliseconds, and only then; `Infinity` never. */
+  | readonly ['timer', number]
+  | readonly ['give', unknown, string]
+  | readonly ['deny', unknown, Failure]
+  | readonly ['emit', 'activity' | 'refreshed' | 'signedOut' | 'refreshError', object];
+
+/** Why a caller gets no token. */
+export type Failure =
+  | { readonly name: 'LoginRequired'; readonly reason: string }
+  | { readonly name: 'RefreshUnavailable'; readonly retryAt: number };
+
+interface Waiter {
+  /** Handed back with `give` or `deny`, and of no meaning here. */
+  readonly caller: unknown;
+  readonly until: number;
+}
+
+export interface State {
+  /** The transport, as the application chose it. */
+  readonly carrier: string;
+  /** The store was read at least once. */
+  ready: boolean;
+  record: SessionRecord | undefined;
+  /** The access token that a resource server refused. */
+  rejected: string | undefined;
+  /** The refresh in flight: the record that it started from, and when it was sent. */
+  flight: { readonly record?: SessionRecord | undefined; readonly sent: number } | undefined;
+  waiters: readonly Waiter[];
+  /** Between 0 and 1, drawn anew for each token. */
+  jitter: number;
+  /** Wall less monotonic time when the token was taken over. */
+  gap: number;
+  /** Monotonic time of the last renewal that this tab saw. */
+  since: number;
+  /** Monotonic time before which another tab's unanswered refresh is left alone. */
+  hold: number;
+  /** The network came back after the last attempt. */
+  online: boolean;
+  /** Another look at the store is wanted, and the time of the last one. */
+  look: boolean;
+  looked: number;
+}
+
+export const initial = (carrier: string): State => ({
+  carrier,
+  ready: false,
+  record: undefined,
+  rejected: undefined,
+  flight: undefined,
+  waiters: [],
+  jitter: 0,
+  gap: 0,
+  since: -1 / 0,
+  hold: -1 / 0,
+  online: false,
+  look: false,
+  looked: -1 / 0,
+});
+
+/** From 20 % of the life before its end, at least 5 s and at most 120 s, but never in its first half. */
+const margin = (life: number): number => Math.min(Math.max(life / 5, 5e3), 12e4, life / 2);
+
+/** The token came from the future, or the wall clock moved by itself: its age cannot be known. */
+const suspect = (s: State, record: SessionRecord, now: Clock): boolean =>
+  now.wall < record.issuedAtWall - TOLERANCE || Math.abs(now.wall - now.mono - s.gap) > TOLERANCE;
+
+const live = (s: State, now: Clock): boolean => {
+  const record = s.record;
+  return (
+    !!record?.access &&
+    record.access != s.rejected &&
+    // Servers count whole seconds, so the last one may not be there.
+    (suspect(s, record, now) ||
+      now.wall - record.issuedAtWall < record.lifeMs - Math.min(1e3, record.lifeMs / 2))
+  );
+};
+
+/** Milliseconds until a refresh is due; `Infinity` where there is nothing to renew. */
+const dueIn = (s: State, now: Clock): number => {
+  const record = s.record;
+  const wait = Math.max(backoff(record, now.wall, s.online), s.hold - now.mono);
+  if (!s.ready || record?.end) return 1 / 0;
+  if (!record) return s.carrier == 'cookie' && s.waiters.length ? wait : 1 / 0;
+  if (s.carrier == 'session' || (!record.refresh && s.carrier != 'cookie')) return 1 / 0;
+  // A token that nobody can use is not spared by the distance that good ones keep.
+  const urgent = !live(s, now) || suspect(s, record, now);
+  const early = margin(record.lifeMs) * (1 + s.jitter / 8);
+  return Math.max(
+    wait,
+    urgent ? 0 : record.issuedAtWall + record.lifeMs - early - now.wall,
+    // Not even a resource server that refuses every token makes a storm of renewals.
+    s.since + Math.max(1e3, urgent ? 0 : record.lifeMs / 10) - now.mono,
+  );
+};
+
+/** The fields that a good token response sets, anchored at the moment when it was asked for. */
+const accept = (s: State, body: TokenBody, sent: number, older?: SessionRecord): Partial<SessionRecord> => ({
+  access: body.access_token,
+  // > The authorization server MAY issue a new refresh token (RFC 6749 section 6): without one the old one stays.
+  refresh: s.carrier == 'header' ? body.refresh_token || older?.refresh : undefined,
+  session: body.session_id,
+  lifeMs: (body.expires_in! > 0 ? +body.expires_in! : 300) * 1e3,
+  refreshLifeMs: (body.refresh_expires_in ?? body.session_expires_in ?? 0) * 1e3,
+  issuedAtWall: sent,
+  graceMs: (body.refresh_grace || 0) * 1e3,
+  retry: undefined,
+  sentAtWall: 0,
+  lostAtWall: 0,
+});
+
+export const reduce = (state: State, event: Event, now: Clock, random: number): [State, Effect[]] => {
+  const s = { ...state };
+  const out: Effect[] = [];
+
+  if (event.type == 'wake') {
+    s.look = true;
+    s.online ||= !!event.online;
+  } else if (event.type == 'get') {
+    // Who brings a token that has been replaced since gets the new one and costs nothing.
+    if (event.rejected && event.rejected == s.record?.access) s.rejected = event.rejected;
+    s.waiters = [...s.waiters, { caller: event.caller, until: now.mono + 1e4 }];
+  } else if (event.type == 'set') {
+    out.push(['store', { kind: 'set', patch: accept(s, event.body, event.sent) }]);
+  } else if (event.type == 'end') {
+    out.push(['store', { kind: 'end', gen: event.gen, patch: { end: event.reason } }]);
+  } else if (event.type == 'turn') {
+    // Not the generation of now: a tab that took over another's tokens while it waited has nothing to ask for.
+    const { record } = s.flight!;
+    out.push(['store', { kind: 'claim', gen: record?.gen, locked: event.locked, online: s.online }]);
+  } else if (event.type == 'answer') {
+    out.push(sort(s, event, now, random));
+  } else if (event.type == 'stored') {
+    stored(s, event, now, random, out);
+  }
+
+  plan(s, now, out);
+  return [s, out];
+};
+
+/** What an answer of the token endpoint does to the record. */
+const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
+  const { record, sent } = s.flight!;
+  const { status, body, retryAfterMs = 0, offline } = answer;
+  const { gen, graceMs = 0, retry } = record!;
+  const fails = retry?.fails ?? 0;
+  const error = body?.error;
+  if (status < 300 && body?.access_token && typeof body.access_token == 'string')
+    return ['store', { kind: 'commit', gen, patch: accept(s, body, sent, record) }];
+  // Without a body the only thing that can be wrong with the request is its cookie: it is gone.
+  if (
+    (status == 400 || status == 401) &&
+    (error == 'invalid_grant' || (error == 'invalid_request' && s.carrier == 'cookie'))
+  )
+    // The tab that won may not have told yet.
+    return ['store', { kind: 'end', gen, patch: { end: body!.reason || error } }, 50];
+  // Any other 4xx says that the client is set up wrongly, which time alone does not heal.
+  const wrong = /^4(?!08|25|29)/.test('' + status);
+  let waitMs = Math.max(250, random * Math.min(wrong ? 3e5 : 6e4, 1e3 * 2 ** fails));
+  const lostAtWall = lost(record, now.wall, status < 300 || status == 502 || status == 504 ? sent : 0);
+  if (offline) waitMs = 6e4;
+  // The server may have rotated before the answer was lost, and recognises the repetition only within the grace; so
+  // it comes within half of that, and what follows in steps of an eighth, whatever the back-off has grown to.
+  else if (lostAtWall && graceMs)
+    waitMs = Math.min(waitMs, Math.max(graceMs / 8, lostAtWall + graceMs / 2 - now.wall));
+  return [
+    'store',
+    {
+      kind: 'fail',
+      gen,
+      patch: {
+        // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3): a floor, spread upwards.
+        retry: { fails: fails + 1, atWall: now.wall, waitMs: waitMs + retryAfterMs, offline, status, error },
+        sentAtWall: 0,
+        lostAtWall,
+      },
+    },
+  ];
+};
+
+/** Take over what the store has, then go on with what was written. */
+const stored = (
+  s: State,
+  { write, won, record }: Event & { type: 'stored' },
+  now: Clock,
+  random: number,
+  out: Effect[],
+): void => {
+  const was = s.record;
+  const is = (s.record = sound(record));
+  const changed = was?.gen !== is?.gen;
+  if (!s.ready || changed) {
+    s.rejected = undefined;
+    s.jitter = random;
+    s.gap = now.wall - now.mono;
+    s.hold = -1 / 0;
+    s.online = false;
+    if (s.ready) {
+      s.since = now.mono;
+      if (signedIn(s, is)) out.push(['emit', 'refreshed', { session: is!.session, expiresAt: is!.issuedAtWall + is!.lifeMs }]);
+      else if (signedIn(s, was)) out.push(['emit', 'signedOut', { reason: is?.end ?? 'storage' }]);
+    }
+    s.ready = true;
+  }
+
+  const { kind } = write;
+  // Only who wrote tells: hearing it makes nobody speak.
+  if (won && changed) out.push(['tell']);
+  if (kind == 'claim' && won) {
+    s.flight = { record: is, sent: now.wall };
+    out.push(['send', is!.refresh!]);
+  } else if (kind == 'claim' || kind == 'commit' || kind == 'fail' || (kind == 'end' && write.gen)) {
+    s.flight = undefined;
+    out.push(['release']);
+  }
+  if (kind == 'claim' && !won) s.hold = now.mono + claimed(is, now.wall);
+  // Two tabs may hold the same token: revoking the loser's would end the live session.
+  if (kind == 'commit' && !won && (is?.end || (is && is.session != write.patch!.session)))
+    out.push(['revoke', (write.patch!.refresh || write.patch!.access)!]);
+  if (kind == 'fail' && won) {
+    s.online = false;
+    out.push(['emit', 'refreshError', { ...is!.retry, retryAt: now.wall + backoff(is, now.wall) }]);
+  }
+};
+
+const signedIn = (s: State, record: SessionRecord | undefined): boolean =>
+  !!record && !record.end && (!!record.access || s.carrier == 'session');
+
+/** The next step and the next ring, the same after every event. */
+const plan = (s: State, now: Clock, out: Effect[]): void => {
+  const due = dueIn(s, now);
+  let ring = s.flight ? 1 / 0 : due;
+  if (ring <= 0) {
+    s.flight = { record: s.record, sent: 0 };
+    ring = 1 / 0;
+    out.push(['lock']);
+  }
+  s.waiters = s.waiters.filter(({ caller, until }) => {
+    if (live(s, now)) out.push(['give', caller, s.record!.access!]);
+    else if (s.ready && due == 1 / 0)
+      out.push(['deny', caller, { name: 'LoginRequired', reason: s.record ? s.record.end || 'expired' : 'none' }]);
+    else if (now.mono < until) return (ring = Math.min(ring, until - now.mono));
+    else out.push(['deny', caller, { name: 'RefreshUnavailable', retryAt: now.wall + Math.max(0, due) }]);
+    return 0;
+  });
+  if (s.look) {
+    const wait = s.looked + 1e3 - now.mono;
+    if (wait > 0) ring = Math.min(ring, wait);
+    else {
+      s.look = false;
+      s.looked = now.mono;
+      out.push(['store', { kind: 'read' }]);
+    }
+  }
+  // Longer timers overflow (2**31 ms ring at once) or drift over a night's sleep.
+  out.push(['timer', ring < 1 / 0 ? Math.min(ring, 6e4) : ring]);
+};

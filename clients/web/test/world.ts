@@ -1,0 +1,299 @@
+/**
+ * A device with tabs, a network and a server, in virtual time: what the shell does, done by a queue of events.
+ *
+ * The server's rotation is the decision table of the design: one rotation a grace window, replay within it, and an
+ * older token after it ends the session.
+ */
+import { type Clock, type SessionRecord, apply } from '../src/record.js';
+import { type Answer, type Effect, type Event, type State, type TokenBody, initial, reduce } from '../src/reducer.js';
+
+/** A seeded generator (mulberry32), so that a failing run can be had again. */
+export const seeded = (seed: number) => () => {
+  seed = (seed + 0x6d2b79f5) | 0;
+  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+};
+
+export interface WorldOptions {
+  readonly transport?: string;
+  readonly locks?: boolean;
+  /** Seconds. */
+  readonly life?: number;
+  readonly grace?: number;
+  readonly tolerance?: number;
+  readonly random?: () => number;
+  /** What happens to a request: lost before the server, lost after it, or a fixed answer instead of the server's. */
+  readonly fault?: (world: World) => 'lost' | 'dropped' | Answer | undefined;
+  /** Milliseconds of one way. */
+  readonly latency?: () => number;
+}
+
+export class Server {
+  generation = 0;
+  rotatedAt = -Infinity;
+  ended: string | undefined;
+  serial = 0;
+  readonly log: string[] = [];
+  /** Access tokens and when they end, by the server's clock. */
+  readonly access = new Map<string, number>();
+  session = 's1';
+
+  constructor(
+    readonly life: number,
+    readonly grace: number,
+    readonly tolerance: number,
+    /** Without a session id, as other token endpoints answer. */
+    readonly plain = false,
+  ) {}
+
+  issue(now: number): TokenBody {
+    const token = `a${++this.serial}`;
+    this.access.set(token, now + this.life * 1e3);
+    return {
+      access_token: token,
+      refresh_token: `r${this.generation}`,
+      expires_in: this.life,
+      ...(this.plain ? {} : { session_id: this.session, refresh_grace: this.grace, refresh_expires_in: 2592000 }),
+    };
+  }
+
+  refresh(token: string | undefined, now: number): Answer {
+    const say = (word: string) => (this.log.push(word), word);
+    const refuse = (reason: string): Answer => ({ status: 400, body: { error: 'invalid_grant', reason: say(reason) } });
+    const generation = Number(token?.slice(1));
+    const age = now - this.rotatedAt;
+    const window = this.grace ? (this.grace + this.tolerance) * 1e3 : -1;
+    if (this.ended) return refuse(this.ended);
+    if (!/^r\d+$/.test(token ?? '')) return refuse('malformed');
+    if (generation == this.generation) {
+      if (generation && age <= window) say('replay');
+      else {
+        say('rotate');
+        this.generation++;
+        this.rotatedAt = now;
+      }
+    } else if (generation == this.generation - 1 && age <= window) say('replay');
+    else {
+      this.ended = 'revoked';
+      return refuse('reused');
+    }
+    return { status: 200, body: this.issue(now) };
+  }
+
+  count(word: string): number {
+    return this.log.filter((said) => said == word).length;
+  }
+}
+
+export interface Call {
+  readonly at: number;
+  token?: string;
+  error?: { name: string; reason?: string; retryAt?: number };
+  settledAt?: number;
+}
+
+export class Tab {
+  state: State;
+  alive = true;
+  ring = Infinity;
+  turn = 0;
+  stored = 0;
+  readonly events: [name: string, detail: Record<string, unknown>][] = [];
+  readonly effects: Effect[] = [];
+
+  constructor(
+    readonly world: World,
+    readonly id: number,
+  ) {
+    this.state = initial(world.transport);
+    this.dispatch({ type: 'wake' });
+  }
+
+  dispatch(event: Event): void {
+    if (!this.alive) return;
+    const [state, effects] = reduce(this.state, event, this.world.clock, this.world.random());
+    this.state = state;
+    for (const effect of effects) {
+      this.effects.push(effect);
+      this.world.perform(this, effect);
+    }
+  }
+
+  get(rejected?: string): Call {
+    const caller: Call = { at: this.world.now };
+    this.dispatch({ type: 'get', caller, rejected });
+    return caller;
+  }
+
+  /** The tab is gone from one moment to the next; its requests may still arrive. */
+  crash(): void {
+    this.alive = false;
+    this.world.unlock(this);
+  }
+
+  named(name: string): Record<string, unknown>[] {
+    return this.events.filter(([heard]) => heard == name).map(([, detail]) => detail);
+  }
+}
+
+export class World {
+  /** Monotonic and server time, in milliseconds. */
+  now = 0;
+  /** Wall time less monotonic time. */
+  offset = 1.7e12;
+  record: SessionRecord | undefined;
+  online = true;
+  readonly tabs: Tab[] = [];
+  readonly sends: { at: number; tab: number }[] = [];
+  readonly revoked: string[] = [];
+  readonly server: Server;
+  readonly random: () => number;
+  readonly transport: string;
+  cookie: string | undefined;
+  private queue: { at: number; order: number; run: () => void }[] = [];
+  private order = 0;
+  private holder: Tab | undefined;
+  private waiting: { tab: Tab; grant: () => void }[] = [];
+
+  constructor(readonly options: WorldOptions = {}) {
+    this.transport = options.transport ?? 'header';
+    this.random = options.random ?? (() => 0.5);
+    this.server = new Server(options.life ?? 300, options.grace ?? 30, options.tolerance ?? 5);
+  }
+
+  get clock(): Clock {
+    return { wall: Math.floor(this.now + this.offset), mono: this.now };
+  }
+
+  open(): Tab {
+    const tab = new Tab(this, this.tabs.length);
+    this.tabs.push(tab);
+    return tab;
+  }
+
+  /** A tab with a fresh login, and everything settled. */
+  login(): Tab {
+    const tab = this.tabs[0] ?? this.open();
+    tab.dispatch({ type: 'set', body: this.server.issue(this.now), sent: this.clock.wall });
+    this.cookie = `r${this.server.generation}`;
+    this.run(100);
+    return tab;
+  }
+
+  after(ms: number, run: () => void): void {
+    this.queue.push({ at: this.now + ms, order: this.order++, run });
+  }
+
+  /** Lets so many milliseconds pass. */
+  run(ms: number): void {
+    const end = this.now + ms;
+    for (let steps = 0; ; steps++) {
+      if (steps > 200000) throw new Error('no end: something asks again and again');
+      this.queue.sort((a, b) => a.at - b.at || a.order - b.order);
+      const next = this.queue[0];
+      const ringing = this.tabs.filter((tab) => tab.alive).sort((a, b) => a.ring - b.ring)[0];
+      if (ringing && ringing.ring <= end && ringing.ring <= (next?.at ?? Infinity)) {
+        this.now = Math.max(this.now, ringing.ring);
+        ringing.ring = Infinity;
+        ringing.dispatch({ type: 'tick' });
+      } else if (next && next.at <= end) {
+        this.queue.shift();
+        this.now = Math.max(this.now, next.at);
+        next.run();
+      } else break;
+    }
+    this.now = end;
+  }
+
+  unlock(tab: Tab): void {
+    tab.turn++;
+    if (this.holder != tab) return;
+    this.holder = undefined;
+    this.after(1, () => this.holder ?? this.waiting.shift()?.grant());
+  }
+
+  perform(tab: Tab, effect: Effect): void {
+    const latency = this.options.latency ?? (() => 20);
+    switch (effect[0]) {
+      case 'store': {
+        const [, write, delay = 0] = effect;
+        // In order within a tab, as the shell does it.
+        const start = Math.max(tab.stored, this.now) + delay + this.random() * 4;
+        tab.stored = start + this.random() * 2;
+        this.after(start - this.now, () => {
+          if (!tab.alive) return;
+          const next = apply(write, this.record, this.clock);
+          if (next) this.record = structuredClone(next);
+          const record = structuredClone(this.record);
+          this.after(tab.stored - this.now, () => tab.dispatch({ type: 'stored', write, record, won: !!next }));
+        });
+        return;
+      }
+      case 'lock': {
+        if (this.options.locks === false) return this.after(0, () => tab.dispatch({ type: 'turn', locked: false }));
+        const turn = ++tab.turn;
+        const request = {
+          tab,
+          grant: () => {
+            if (!tab.alive || tab.turn != turn) return void this.waiting.shift()?.grant();
+            this.holder = tab;
+            tab.dispatch({ type: 'turn', locked: true });
+          },
+        };
+        if (this.holder) this.waiting.push(request);
+        else request.grant();
+        this.after(8e3, () => {
+          const index = this.waiting.indexOf(request);
+          if (index < 0) return;
+          this.waiting.splice(index, 1);
+          tab.dispatch({ type: 'turn', locked: false });
+        });
+        return;
+      }
+      case 'release':
+        return this.unlock(tab);
+      case 'send': {
+        const token = this.transport == 'cookie' ? this.cookie : effect[1];
+        this.sends.push({ at: this.now, tab: tab.id });
+        let answered = false;
+        const answer = (answer: Answer) => {
+          if (answered) return;
+          answered = true;
+          tab.dispatch({ type: 'answer', ...answer });
+        };
+        this.after(7e3, () => answer({ status: 0, offline: !this.online }));
+        if (!this.online) return this.after(1, () => answer({ status: 0, offline: true }));
+        const fault = this.options.fault?.(this);
+        if (fault == 'lost') return;
+        this.after(latency(), () => {
+          const said = typeof fault == 'object' ? fault : this.server.refresh(token, this.now);
+          if (fault == 'dropped') return;
+          this.after(latency(), () => {
+            if (said.body?.refresh_token) this.cookie = said.body.refresh_token;
+            answer(said);
+          });
+        });
+        return;
+      }
+      case 'revoke':
+        this.revoked.push(effect[1]);
+        return;
+      case 'tell':
+        for (const other of this.tabs)
+          if (other != tab) this.after(this.random() * 3, () => other.dispatch({ type: 'wake' }));
+        return;
+      case 'timer':
+        tab.ring = this.now + effect[1];
+        return;
+      case 'give':
+        Object.assign(effect[1] as Call, { token: effect[2], settledAt: this.now });
+        return;
+      case 'deny':
+        Object.assign(effect[1] as Call, { error: effect[2], settledAt: this.now });
+        return;
+      case 'emit':
+        tab.events.push([effect[1], effect[2] as Record<string, unknown>]);
+    }
+  }
+}
