@@ -1,0 +1,179 @@
+//! The example server on axum. Everything about sessions is in the handlers' signatures;
+//! what does not concern axum is in `example-support`.
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use adapter_axum::{
+    Answer, Any, Auth, LoginRequest, PasswordRequest, Refusal, Rejection, Require, Rule,
+    StepUpRequest, routes, sessions,
+};
+use axum::extract::{FromRef, State};
+use axum::http::StatusCode;
+use axum::routing::{get, post};
+use axum::{Json, Router, middleware};
+use clap::Parser as _;
+use example_support::{App, Flags, Page, StartError, Users, log, shutdown};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use token_core::session::Authentication;
+use token_core::{CustomClaims, Subject};
+use token_store::NewSession;
+
+/// What the handlers take from the router's state.
+#[derive(Clone, FromRef)]
+struct Shared {
+    auth: Auth,
+    users: Users,
+    page: Page,
+}
+
+/// The claims of our own in each access token.
+#[derive(Debug, Deserialize, Serialize)]
+struct Profile {
+    name: String,
+}
+
+/// May read reports.
+enum ReadReports {}
+impl Rule for ReadReports {
+    const SCOPE: &'static str = "reports:read";
+}
+
+/// May write notes.
+enum WriteNotes {}
+impl Rule for WriteNotes {
+    const SCOPE: &'static str = "notes:write";
+}
+
+/// Has typed the password within the last minute.
+enum JustAuthenticated {}
+impl Rule for JustAuthenticated {
+    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+}
+
+async fn login(State(users): State<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
+    // Noted before the password is checked: where all sessions of the user are ended
+    // meanwhile, this login opens none.
+    let subject = Subject::new(login.username()).map_err(|_| login.invalid_credentials())?;
+    let ticket = login.begin(subject).await?;
+    let user = users.authenticate(login.username(), login.password());
+    let user = user.await?.ok_or_else(|| login.invalid_credentials())?;
+    let name = user.display_name();
+    let session = NewSession {
+        scope: user.scope.clone(),
+        claims: CustomClaims::new(&Profile { name }).expect("a name is a claim"),
+        ..login.new_session()
+    };
+    Ok(login.open(ticket, session).await?.into())
+}
+
+async fn step_up(State(users): State<Users>, request: StepUpRequest) -> Result<Answer, Rejection> {
+    let name = request.session().subject.as_str();
+    let user = users.authenticate(name, request.password()).await?;
+    user.ok_or_else(|| request.invalid_credentials())?;
+    let authentication = Authentication::password(request.at());
+    Ok(request.renew(authentication).await?.into())
+}
+
+async fn password(
+    State(users): State<Users>,
+    request: PasswordRequest,
+) -> Result<Answer, Rejection> {
+    let name = request.session().subject.as_str();
+    let user = users.authenticate(name, request.password()).await?;
+    let user = user.ok_or_else(|| request.invalid_credentials())?;
+    if request.new_password().chars().count() < Users::MIN_PASSWORD {
+        return Err(request.unacceptable().into());
+    }
+    users
+        .set_password(&user.subject, request.new_password())
+        .await?;
+    let authentication = Authentication::password(request.at());
+    Ok(request.changed(authentication).await?.into())
+}
+
+async fn me(caller: Any) -> Json<Value> {
+    Json(json!({
+        "sub": caller.subject(),
+        "session_id": caller.session_id(),
+        "scope": caller.scope(),
+        "auth_time": caller.auth_time(),
+    }))
+}
+
+async fn reports(caller: Require<ReadReports, Any<Profile>>) -> Json<Value> {
+    let title = format!("Reports for {}", caller.custom().name);
+    Json(json!({ "title": title, "reports": ["Looking-glass sales", "Tea parties"] }))
+}
+
+async fn write_note(caller: Require<WriteNotes, Any<Profile>>) -> Json<Value> {
+    Json(json!({ "written_by": caller.custom().name }))
+}
+
+async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
+    Json(json!({ "transferred": true }))
+}
+
+async fn healthz() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+async fn not_found(State(auth): State<Auth>) -> Rejection {
+    auth.reject(Refusal::NotFound).into()
+}
+
+fn router(shared: Shared) -> Router {
+    let page = shared.page;
+    let files = Page::paths().fold(Router::new(), |router, path| {
+        let file = async move || {
+            page.file(path)
+                .map(Answer::from)
+                .ok_or(StatusCode::NOT_FOUND)
+        };
+        router.route(path, get(file))
+    });
+    Router::new()
+        .route("/auth/login", post(login))
+        .route("/auth/step-up", post(step_up))
+        .route("/auth/password", post(password))
+        .route("/api/me", get(me))
+        .route("/api/reports", get(reports))
+        .route("/api/notes", post(write_note))
+        .route("/api/transfer", post(transfer))
+        .route("/healthz", get(healthz))
+        .merge(files)
+        .merge(routes(&shared.auth))
+        .layer(middleware::from_fn(sessions))
+        .fallback(not_found)
+        .with_state(shared)
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = Flags::parse();
+    log::init();
+    match serve(&flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+async fn serve(flags: &Flags) -> Result<(), StartError> {
+    let app = App::start(flags).await?;
+    app.announce().map_err(StartError::Serve)?;
+    let App {
+        listener,
+        auth,
+        users,
+        page,
+    } = app;
+    let router = router(Shared { auth, users, page });
+    // With the address of the client, which the limits on attempts count by.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service)
+        .with_graceful_shutdown(shutdown::requested())
+        .await;
+    served.map_err(StartError::Serve)
+}

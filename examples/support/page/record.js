@@ -1,0 +1,16 @@
+// Reads what the client keeps in this browser, for the buttons that need the tokens themselves.
+// Any script of this origin could do the same: the header transport trusts the page's scripts.
+
+export const record = () =>
+  new Promise((resolve) => {
+    const open = indexedDB.open('@tokens/web');
+    open.onerror = () => resolve({});
+    // Nothing there yet: the client makes its own.
+    open.onupgradeneeded = () => open.transaction.abort();
+    open.onsuccess = () => {
+      const get = open.result.transaction('records').objectStore('records').get('auth');
+      get.onsuccess = () => resolve(get.result ?? {});
+      get.onerror = () => resolve({});
+      open.result.close();
+    };
+  });

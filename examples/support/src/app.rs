@@ -1,0 +1,194 @@
+//! Puts the parts together, as the flags say.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::SqlitePool;
+use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+use store_sql::SqliteStore;
+use token_core::issue::TokenIssuer;
+use token_core::{Audience, Issuer};
+use token_http::{Attempt, AttemptKind, Auth, AuthConfig, ConfigError, Origin};
+use token_store::{
+    MemoryStore, RevocationCheck, SessionManager, SessionManagerBuilder, WhenBehind,
+};
+use tokio::net::TcpListener;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::warn;
+
+use crate::flags::{Flags, Revocation, Switch};
+use crate::keys::Keys;
+use crate::limits::Limits;
+use crate::page::Page;
+use crate::start_error::StartError;
+use crate::store_url::StoreUrl;
+use crate::users::Users;
+
+/// What an example needs to serve: all of it but the handlers.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "taken apart at once")]
+pub struct App {
+    /// Where to listen; it is listening already.
+    pub listener: TcpListener,
+    /// The sessions.
+    pub auth: Auth,
+    /// Who may log in.
+    pub users: Users,
+    /// What a browser sees.
+    pub page: Page,
+}
+
+impl App {
+    /// Opens the store, the keys and the port, and starts the housekeeping.
+    ///
+    /// # Errors
+    /// [`StartError`] says what to do.
+    pub async fn start(flags: &Flags) -> Result<Self, StartError> {
+        let policy = flags.policy()?;
+        let accounts = flags.accounts()?;
+        let listener = TcpListener::bind(flags.listen).await;
+        let listener = listener.map_err(|source| StartError::Listen {
+            address: flags.listen.to_string(),
+            source,
+        })?;
+        let origin = own_origin(flags, &listener)?;
+        let limits = (flags.rate_limit == Switch::On).then(|| Arc::new(Limits::new()));
+        let config = configure(flags, origin.clone(), limits.clone())?;
+        // Nothing is created before every flag was checked.
+        let keys = Keys::open(&flags.keys, flags.alg)?;
+        let issuer = TokenIssuer {
+            issuer: match &flags.issuer {
+                Some(issuer) => issuer.clone(),
+                None => Issuer::new(origin.as_str())?,
+            },
+            audience: match &flags.audience {
+                Some(audience) => audience.clone(),
+                None => Audience::new(origin.as_str())?,
+            },
+            access_keys: keys.access,
+            refresh_keys: keys.refresh,
+            policy,
+        };
+        let (builder, users) = match &flags.store {
+            StoreUrl::Memory => (
+                SessionManager::builder(MemoryStore::with_capacity(MEMORY_CAPACITY), issuer),
+                Users::in_memory(accounts).await?,
+            ),
+            StoreUrl::Sqlite(file) => {
+                let store = SqliteStore::open(file).await?;
+                let users = Users::in_sqlite(accounts, open(file).await?).await?;
+                (SessionManager::builder(store, issuer), users)
+            }
+        };
+        let manager = manage(builder, flags.revocation).await?;
+        tokio::spawn(keep_house(manager.clone(), limits));
+        let auth = Auth::new(manager, config);
+        let page = Page::new(flags.has_demo_users());
+        Ok(Self {
+            listener,
+            auth,
+            users,
+            page,
+        })
+    }
+
+    /// Tells on standard output that requests are welcome.
+    ///
+    /// # Errors
+    /// Where nobody listens there any more.
+    pub fn announce(&self) -> io::Result<()> {
+        let address = self.listener.local_addr()?;
+        writeln!(io::stdout(), "listening on http://{address}")
+    }
+}
+
+/// How many sessions fit into the memory store; about 1 KB each.
+const MEMORY_CAPACITY: usize = 100_000;
+
+/// The origin that browsers see.
+fn own_origin(flags: &Flags, listener: &TcpListener) -> Result<Origin, StartError> {
+    if let Some(origin) = &flags.origin {
+        return Ok(origin.clone());
+    }
+    let address = listener.local_addr().map_err(|source| StartError::Listen {
+        address: flags.listen.to_string(),
+        source,
+    })?;
+    if flags.listen.port() == 0 && flags.issuer.is_none() {
+        warn!(
+            "the issuer has a port that was picked: after a restart nobody is logged in; \
+             name it with --issuer, or the origin with --origin"
+        );
+    }
+    Ok(format!("http://{address}").parse()?)
+}
+
+/// The application's own connections to the file that the store has made.
+async fn open(file: &Path) -> Result<SqlitePool, StartError> {
+    let options = SqliteConnectOptions::new().filename(file);
+    let pool = SqlitePoolOptions::new().connect_with(options).await;
+    pool.map_err(|source| StartError::Open {
+        file: file.into(),
+        source,
+    })
+}
+
+async fn manage(
+    builder: SessionManagerBuilder,
+    revocation: Revocation,
+) -> Result<SessionManager, StartError> {
+    let check = match revocation {
+        Revocation::Feed => RevocationCheck::Feed(WhenBehind::AskStore),
+        Revocation::None => RevocationCheck::None,
+        Revocation::Store => RevocationCheck::Store,
+    };
+    let manager = builder.revocation_check(check).build()?;
+    if revocation == Revocation::Feed {
+        manager.catch_up().await?;
+        tokio::spawn(manager.clone().follow_revocations());
+    }
+    Ok(manager)
+}
+
+fn configure(
+    flags: &Flags,
+    origin: Origin,
+    limits: Option<Arc<Limits>>,
+) -> Result<AuthConfig, ConfigError> {
+    let mut config = AuthConfig::builder(origin);
+    for origin in &flags.allow_origin {
+        config = config.allow_origin(origin.clone());
+    }
+    if let Some(key) = &flags.introspection_key {
+        config = config.introspection_key(key);
+    }
+    if let Some(limits) = limits {
+        config = config.limit(move |Attempt { address, kind }: Attempt<'_>| match kind {
+            AttemptKind::Login(name) => limits.password(address, name),
+            AttemptKind::Reauthenticate(subject) => limits.password(address, subject.as_str()),
+            _ => limits.refresh(address),
+        });
+    }
+    config.build()
+}
+
+/// Forgets what is over, each minute.
+async fn keep_house(manager: SessionManager, limits: Option<Arc<Limits>>) {
+    let mut minutes = interval(Duration::from_mins(1));
+    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        minutes.tick().await;
+        if let Some(limits) = &limits {
+            limits.forget_idle();
+        }
+        // A bounded number at a time, so that logins need not wait for long.
+        if let Err(error) = manager.purge(1000).await {
+            warn!(
+                error = &error as &dyn std::error::Error,
+                "old sessions were not purged"
+            );
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The flags of the example servers, each of which is an environment variable too.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
+use token_core::error::PolicyError;
+use token_core::{Algorithm, Audience, Issuer, Policy};
+use token_http::Origin;
+
+use crate::account::{Account, AccountError};
+use crate::store_url::StoreUrl;
+
+/// An example server: log in, see both tokens live and renew, end sessions.
+///
+/// Every flag can be given as an environment variable too, as its help says.
+#[derive(Clone, Debug, Parser)]
+pub struct Flags {
+    /// The address to listen on; port 0 picks a free one.
+    #[arg(long, env = "TOKENS_LISTEN", default_value = "127.0.0.1:3000")]
+    pub listen: SocketAddr,
+
+    /// Where sessions and users are kept: `memory:` or `sqlite:FILE`.
+    #[arg(
+        long,
+        env = "TOKENS_STORE",
+        value_name = "URL",
+        default_value = "sqlite:sessions.db"
+    )]
+    pub store: StoreUrl,
+
+    /// Who may log in, as NAME:PASSWORD[:SCOPES] with scopes separated by spaces; repeatable,
+    /// in the variable one a line. Replaces alice and bob. A password that was changed since
+    /// stays changed.
+    #[arg(
+        long = "user",
+        env = "TOKENS_USER",
+        value_name = "NAME:PASSWORD[:SCOPES]",
+        value_delimiter = '\n',
+        hide_env_values = true
+    )]
+    // Read as text: an error of clap's repeats what was given, and here that has a password.
+    users: Vec<String>,
+
+    /// The algorithm of a new signing key: EdDSA, ES256, RS256, HS256 and their kin. Without
+    /// it, what the key file has, and EdDSA for a new one.
+    #[arg(long, env = "TOKENS_ALG", value_name = "ALG")]
+    pub alg: Option<Algorithm>,
+
+    /// The signing keys; made where there are none. Servers on one store share the file.
+    #[arg(
+        long,
+        env = "TOKENS_KEYS",
+        value_name = "FILE",
+        default_value = "keys.json"
+    )]
+    pub keys: PathBuf,
+
+    /// How long an access token lives.
+    #[arg(long, env = "TOKENS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    access_ttl: Duration,
+
+    /// How long a session lives without being used.
+    #[arg(long, env = "TOKENS_IDLE", value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
+    idle: Duration,
+
+    /// The same for a login with "remember".
+    #[arg(long, env = "TOKENS_REMEMBER_IDLE", value_name = "TIME", default_value = "90d", value_parser = humantime::parse_duration)]
+    remember_idle: Duration,
+
+    /// How long a session lives, used or not.
+    #[arg(long, env = "TOKENS_ABSOLUTE", value_name = "TIME", default_value = "365d", value_parser = humantime::parse_duration)]
+    absolute: Duration,
+
+    /// How long a superseded refresh token still gets the same successor.
+    #[arg(long, env = "TOKENS_GRACE", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    grace: Duration,
+
+    /// How far the clocks of servers on one store may differ.
+    #[arg(long, env = "TOKENS_TOLERANCE", value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    tolerance: Duration,
+
+    /// How often, at most, the use of a session cookie moves its deadline.
+    #[arg(long, env = "TOKENS_TOUCH", value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
+    touch: Duration,
+
+    /// The origin that browsers see, for the CSRF rule; without it, the listen address.
+    #[arg(long, env = "TOKENS_ORIGIN", value_name = "URL")]
+    pub origin: Option<Origin>,
+
+    /// Another origin whose pages may log in here; repeatable, in the variable separated by
+    /// commas.
+    #[arg(
+        long,
+        env = "TOKENS_ALLOW_ORIGIN",
+        value_name = "URL",
+        value_delimiter = ','
+    )]
+    pub allow_origin: Vec<Origin>,
+
+    /// The `iss` of tokens; without it, the server's origin.
+    #[arg(long, env = "TOKENS_ISSUER", value_name = "URL")]
+    pub issuer: Option<Issuer>,
+
+    /// The `aud` of tokens; without it, the server's origin.
+    #[arg(long, env = "TOKENS_AUDIENCE", value_name = "ID")]
+    pub audience: Option<Audience>,
+
+    /// Switches `/auth/introspect` on, for resource servers that send this key.
+    #[arg(
+        long,
+        env = "TOKENS_INTROSPECTION_KEY",
+        value_name = "KEY",
+        hide_env_values = true
+    )]
+    pub introspection_key: Option<String>,
+
+    /// Limits on attempts; tests that hammer switch them off.
+    #[arg(
+        long,
+        env = "TOKENS_RATE_LIMIT",
+        value_name = "on|off",
+        default_value = "on"
+    )]
+    pub rate_limit: Switch,
+
+    /// How access tokens of ended sessions are refused.
+    #[arg(
+        long,
+        env = "TOKENS_REVOCATION",
+        value_name = "HOW",
+        default_value = "feed"
+    )]
+    pub revocation: Revocation,
+}
+
+impl Flags {
+    /// The lifetimes and tolerances.
+    ///
+    /// # Errors
+    /// [`PolicyError`] names the one that is out of its range.
+    pub fn policy(&self) -> Result<Policy, PolicyError> {
+        Policy::builder()
+            .access_lifetime(self.access_ttl)
+            .idle_lifetime(self.idle)
+            .remember_idle_lifetime(self.remember_idle)
+            .absolute_lifetime(self.absolute)
+            .grace(self.grace)
+            .tolerance(self.tolerance)
+            .touch_interval(self.touch)
+            .build()
+    }
+
+    /// Who may log in.
+    ///
+    /// # Errors
+    /// [`AccountError`] for the first that is not well-formed.
+    pub fn accounts(&self) -> Result<Vec<Account>, AccountError> {
+        if self.has_demo_users() {
+            return Ok(Account::demo());
+        }
+        self.users.iter().map(|text| text.parse()).collect()
+    }
+
+    /// Whether the users are those that everybody knows, so that the page may show them.
+    pub fn has_demo_users(&self) -> bool {
+        self.users.is_empty()
+    }
+}
+
+/// On or off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "there is no third state")]
+pub enum Switch {
+    /// In force.
+    On,
+    /// Not in force.
+    Off,
+}
+
+/// How access tokens of ended sessions are refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "the view, the store, or neither")]
+pub enum Revocation {
+    /// By a list in memory that the store feeds.
+    Feed,
+    /// Not at all: an access token lives to its end.
+    None,
+    /// By asking the store at each request.
+    Store,
+}

@@ -1,0 +1,30 @@
+//! What the example servers share. Nothing here knows a framework: each example has only its
+//! handlers and its router.
+//!
+//! [`Flags`] is what can be chosen · [`App`] puts everything together · [`Keys`] is the key
+//! file · [`Users`] and [`Passwords`] say who may log in · [`Limits`] how often one may try ·
+//! [`Page`] is what a browser sees.
+
+pub mod account;
+pub mod app;
+pub mod flags;
+pub mod keys;
+pub mod limits;
+pub mod log;
+pub mod page;
+pub mod passwords;
+pub mod shutdown;
+pub mod start_error;
+pub mod store_url;
+pub mod users;
+
+pub use account::Account;
+pub use app::App;
+pub use flags::Flags;
+pub use keys::Keys;
+pub use limits::Limits;
+pub use page::Page;
+pub use passwords::Passwords;
+pub use start_error::StartError;
+pub use store_url::StoreUrl;
+pub use users::Users;

@@ -1,0 +1,126 @@
+//! Limits on attempts, per address and per account.
+
+use std::hash::{BuildHasher as _, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+/// Counts attempts. Each limit is a bucket that refills steadily.
+#[derive(Debug)]
+pub struct Limits {
+    /// 30 logins at once, then one each 2 seconds, from one network.
+    logins: DefaultKeyedRateLimiter<IpAddr>,
+    /// 10 passwords at once, then one each 6 seconds, for one account, wherever they come from.
+    accounts: DefaultKeyedRateLimiter<u64>,
+    /// 300 refreshes at once, then 10 a second, from one network: many people may share it.
+    refreshes: DefaultKeyedRateLimiter<IpAddr>,
+    /// Accounts are counted by a hash that only this process knows, so that a long list of
+    /// guessed names takes little memory and tells nothing.
+    hasher: RandomState,
+    clock: DefaultClock,
+}
+
+impl Limits {
+    /// Nobody has tried anything yet.
+    pub fn new() -> Self {
+        let keyed = |period, burst| {
+            let burst = NonZeroU32::new(burst).expect("not zero");
+            let quota = Quota::with_period(period).expect("not zero");
+            quota.allow_burst(burst)
+        };
+        Self {
+            logins: RateLimiter::keyed(keyed(Duration::from_secs(2), 30)),
+            accounts: RateLimiter::keyed(keyed(Duration::from_secs(6), 10)),
+            refreshes: RateLimiter::keyed(keyed(Duration::from_millis(100), 300)),
+            hasher: RandomState::new(),
+            clock: DefaultClock::default(),
+        }
+    }
+
+    /// Notes an attempt at a password.
+    ///
+    /// # Errors
+    /// How long to wait before the next.
+    pub fn password(&self, address: Option<IpAddr>, account: &str) -> Result<(), Duration> {
+        self.check(&self.logins, &network(address))?;
+        self.check(&self.accounts, &self.hasher.hash_one(account))
+    }
+
+    /// Notes a refresh.
+    ///
+    /// # Errors
+    /// How long to wait before the next.
+    pub fn refresh(&self, address: Option<IpAddr>) -> Result<(), Duration> {
+        self.check(&self.refreshes, &network(address))
+    }
+
+    /// Forgets whoever has not tried for so long that it makes no difference. Call it each minute.
+    pub fn forget_idle(&self) {
+        self.logins.retain_recent();
+        self.accounts.retain_recent();
+        self.refreshes.retain_recent();
+    }
+
+    fn check<K: std::hash::Hash + Eq + Clone>(
+        &self,
+        limit: &DefaultKeyedRateLimiter<K>,
+        key: &K,
+    ) -> Result<(), Duration> {
+        limit
+            .check_key(key)
+            .map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Whoever has one address of IPv6 usually has 2^64 of them.
+fn network(address: Option<IpAddr>) -> IpAddr {
+    match address {
+        Some(IpAddr::V6(address)) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+        Some(address) => address,
+        // Without an address all share one bucket.
+        None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_account_is_guarded_against_many_addresses_and_the_other_way_round() {
+        let limits = Limits::new();
+        let address = |n: u8| Some(IpAddr::from([192, 0, 2, n]));
+        for n in 0..10 {
+            assert_eq!(limits.password(address(n), "alice"), Ok(()), "{n}");
+        }
+        let wait = limits.password(address(99), "alice").unwrap_err();
+        assert!(wait <= Duration::from_secs(6), "{wait:?}");
+        for n in 0..30 {
+            assert_eq!(limits.password(address(200), &format!("guess {n}")), Ok(()));
+        }
+        assert!(limits.password(address(200), "another").is_err());
+        assert_eq!(limits.password(address(201), "another"), Ok(()));
+    }
+
+    #[test]
+    fn a_network_of_ipv6_counts_as_one() {
+        let parse = |text: &str| Some(text.parse().unwrap());
+        assert_eq!(
+            network(parse("2001:db8:1:2:3:4:5:6")),
+            network(parse("2001:db8:1:2::9"))
+        );
+        assert_ne!(
+            network(parse("2001:db8:1:3::9")),
+            network(parse("2001:db8:1:2::9"))
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! The page: files that are compiled in, so that nothing else is needed to run an example.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
+use http::{HeaderValue, Response};
+
+/// What a browser may do with the page: nothing but its own files and this server.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const FILES: [File; 9] = [
+    File {
+        path: "/",
+        content_type: "text/html; charset=utf-8",
+        text: include_str!("../page/index.html"),
+    },
+    script(
+        "/auth.js",
+        include_str!("../../../clients/web/embed/auth.js"),
+    ),
+    script("/network.js", include_str!("../page/network.js")),
+    script("/page.js", include_str!("../page/page.js")),
+    script("/record.js", include_str!("../page/record.js")),
+    script("/timeline.js", include_str!("../page/timeline.js")),
+    script("/view.js", include_str!("../page/view.js")),
+    File {
+        path: "/page.css",
+        content_type: "text/css; charset=utf-8",
+        text: include_str!("../page/page.css"),
+    },
+    File {
+        path: "/favicon.svg",
+        content_type: "image/svg+xml",
+        text: include_str!("../page/favicon.svg"),
+    },
+];
+
+struct File {
+    path: &'static str,
+    content_type: &'static str,
+    text: &'static str,
+}
+
+const fn script(path: &'static str, text: &'static str) -> File {
+    let content_type = "text/javascript; charset=utf-8";
+    File {
+        path,
+        content_type,
+        text,
+    }
+}
+
+/// The page's files.
+#[derive(Clone, Copy, Debug)]
+pub struct Page {
+    with_demo_users: bool,
+}
+
+impl Page {
+    /// A page that shows alice and bob with their passwords, or one that shows nobody.
+    pub const fn new(with_demo_users: bool) -> Self {
+        Self { with_demo_users }
+    }
+
+    /// Where the files stand; each answers `GET`.
+    pub fn paths() -> impl Iterator<Item = &'static str> {
+        FILES.iter().map(|file| file.path)
+    }
+
+    /// The file at one of the [`paths`](Self::paths); `None` for any other path.
+    pub fn file(self, path: &str) -> Option<Response<Bytes>> {
+        let file = FILES.iter().find(|file| file.path == path)?;
+        let body = if self.with_demo_users {
+            Bytes::from_static(file.text.as_bytes())
+        } else {
+            without_demo_users(file.text).into()
+        };
+        let mut response = Response::new(body);
+        let headers = [
+            (CONTENT_TYPE, file.content_type),
+            // Another version of the program has other files under the same names.
+            (CACHE_CONTROL, "no-cache"),
+            (REFERRER_POLICY, "no-referrer"),
+            (
+                HeaderName::from_static("content-security-policy"),
+                CONTENT_SECURITY_POLICY,
+            ),
+            (HeaderName::from_static("x-content-type-options"), "nosniff"),
+        ];
+        for (name, value) in headers {
+            let value = HeaderValue::from_static(value);
+            response.headers_mut().insert(name, value);
+        }
+        Some(response)
+    }
+}
+
+/// Cuts out what shows the demo users.
+fn without_demo_users(text: &str) -> String {
+    let cut = text.split_once("<!--demo-->").and_then(|(before, rest)| {
+        let (_, after) = rest.split_once("<!--/demo-->")?;
+        Some([before, after].concat())
+    });
+    cut.unwrap_or_else(|| text.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(page: Page, path: &str) -> String {
+        String::from_utf8(page.file(path).unwrap().into_body().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn passwords_are_shown_for_the_demo_users_alone() {
+        assert!(text(Page::new(true), "/").contains("wonderland"));
+        let own = text(Page::new(false), "/");
+        assert!(!own.contains("wonderland") && own.contains("</html>"));
+    }
+
+    #[test]
+    fn every_file_that_the_page_names_is_there() {
+        let page = Page::new(true);
+        for path in Page::paths() {
+            for part in text(page, path).split("from './").skip(1) {
+                let name = part.split('\'').next().unwrap();
+                assert!(page.file(&format!("/{name}")).is_some(), "{path}: {name}");
+            }
+        }
+        let html = text(page, "/");
+        for attribute in ["src=\"", "href=\""] {
+            for part in html.split(attribute).skip(1) {
+                let path = part.split('"').next().unwrap();
+                assert!(page.file(path).is_some(), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_page_has_no_script_or_style_of_its_own_and_asks_no_other_server() {
+        let html = text(Page::new(true), "/");
+        assert!(!html.contains("<style") && !html.contains("style="));
+        let handler = |word: &str| word.starts_with("on") && word.contains("=\"");
+        assert!(!html.split_whitespace().any(handler));
+        assert!(
+            html.matches("<script").count() == 1 && html.contains("src=\"/page.js\"></script>")
+        );
+        for path in Page::paths() {
+            let text = text(Page::new(true), path).replace("http://www.w3.org/2000/svg", "");
+            assert!(
+                !text.contains("http://") && !text.contains("https://"),
+                "{path}"
+            );
+        }
+    }
+}

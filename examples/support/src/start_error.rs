@@ -1,0 +1,114 @@
+//! Why a server does not start.
+
+use std::fmt;
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use store_sql::SqliteStoreError;
+use thiserror::Error;
+use token_core::error::{InvalidName, PolicyError};
+use token_http::{ConfigError, OriginError};
+use token_store::{ManagerError, StoreError};
+
+use crate::account::AccountError;
+use crate::keys::KeysError;
+use crate::users::UsersError;
+
+/// Why a server does not start, in a sentence that says what to do.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// A user that cannot be.
+    #[error("--user: {0}")]
+    Account(#[from] AccountError),
+    /// A setting of the routes that cannot be.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The origin cannot be an issuer or audience.
+    #[error("--origin: {0}")]
+    Name(#[from] InvalidName),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    Keys(#[from] KeysError),
+    /// The port cannot be had.
+    #[error("cannot listen on {address}: {source}; name another with --listen")]
+    Listen {
+        /// Where.
+        address: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// The manager cannot be built.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
+    /// The database cannot be opened.
+    #[error("{} cannot be opened: {source}; name another file with --store", file.display())]
+    Open {
+        /// The file.
+        file: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The listen address makes no origin.
+    #[error("the listen address makes no origin; name it with --origin: {0}")]
+    Origin(#[from] OriginError),
+    /// A lifetime that cannot be.
+    #[error(transparent)]
+    Policy(#[from] PolicyError),
+    /// The server stopped.
+    #[error("the server stopped: {0}")]
+    Serve(io::Error),
+    /// The sessions cannot be read or written.
+    #[error(transparent)]
+    Sqlite(#[from] SqliteStoreError),
+    /// The ended sessions cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The users cannot be read or written.
+    #[error(transparent)]
+    Users(#[from] UsersError),
+}
+
+impl StartError {
+    /// 2 where the flags or the key file have to be put right, else 1.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Account(_)
+            | Self::Config(_)
+            | Self::Keys(_)
+            | Self::Manager(_)
+            | Self::Name(_)
+            | Self::Origin(_)
+            | Self::Policy(_) => ExitCode::from(2),
+            _ => ExitCode::FAILURE,
+        }
+    }
+
+    /// Tells it on standard error.
+    pub fn report(&self) -> ExitCode {
+        // Where nobody listens there either, the exit code has to do.
+        let _ = writeln!(io::stderr(), "error: {}", Chain(self));
+        self.exit_code()
+    }
+}
+
+/// An error with its causes, but for those that its sentence has already.
+struct Chain<'a>(&'a StartError);
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut said = self.0.to_string();
+        f.write_str(&said)?;
+        let mut cause = std::error::Error::source(self.0);
+        while let Some(error) = cause {
+            let text = error.to_string();
+            if !said.contains(&text) {
+                write!(f, ": {text}")?;
+                said = text;
+            }
+            cause = error.source();
+        }
+        Ok(())
+    }
+}
