@@ -1,0 +1,21 @@
+//! What is tested, by topic.
+
+pub mod deadlines;
+pub mod ending;
+pub mod forgery;
+pub mod input;
+pub mod logs;
+pub mod main_job;
+pub mod processes;
+pub mod rotation;
+pub mod start;
+pub mod step_up;
+
+use std::thread;
+use std::time::Duration;
+
+/// Waits. Over a running program there is no other way to let time pass; servers count whole
+/// seconds, so what has to be over gets one more than it needs.
+fn pass(seconds: f64) {
+    thread::sleep(Duration::from_secs_f64(seconds));
+}

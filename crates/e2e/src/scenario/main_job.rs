@@ -1,0 +1,184 @@
+//! Log in, call, refresh, log out.
+
+use std::collections::BTreeSet;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::client::{claims, header};
+use crate::server::Server;
+
+/// The whole way of one session, with every member of the answers.
+pub fn log_in_call_refresh_log_out(program: &str) {
+    let (server, _files) = Server::start(program, &[]);
+    let client = server.client();
+    let body = json!({ "username": "alice", "password": "wonderland" });
+    let reply = client.post_json("/auth/login", &body);
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("cache-control", "no-store"),
+        ("pragma", "no-cache"),
+        ("set-cookie", ""),
+    ] {
+        assert_eq!(reply.header(name), value, "{name}");
+    }
+    let login = reply.tokens();
+    let members: BTreeSet<_> = login.answer.as_object().unwrap().keys().collect();
+    let expected = "token_type access_token expires_in expires_at refresh_token \
+         refresh_expires_in refresh_expires_at refresh_grace session_id server_time scope";
+    assert_eq!(
+        members.iter().map(|m| m.as_str()).collect::<BTreeSet<_>>(),
+        expected.split_whitespace().collect()
+    );
+    let number = |member: &str| login.answer[member].as_u64().unwrap();
+    assert_eq!(number("expires_in"), 300);
+    assert_eq!(number("expires_at"), number("server_time") + 300);
+    assert_eq!(number("refresh_expires_in"), 30 * 86_400);
+    assert_eq!(number("refresh_grace"), 30);
+    assert_eq!(login.answer["token_type"], "Bearer");
+    assert_eq!(login.answer["scope"], "notes:read notes:write reports:read");
+
+    let told = claims(&login.access);
+    for (claim, value) in [
+        ("iss", json!("https://id.example")),
+        ("aud", json!("https://api.example")),
+        ("sub", json!("alice")),
+        ("sid", json!(login.session)),
+        ("iat", login.answer["server_time"].clone()),
+        ("exp", login.answer["expires_at"].clone()),
+        ("auth_time", login.answer["server_time"].clone()),
+        ("scope", login.answer["scope"].clone()),
+        ("name", json!("Alice")),
+    ] {
+        assert_eq!(told[claim], value, "{claim}");
+    }
+    assert!(told["jti"].is_string() && told["client_id"].is_string());
+    assert_eq!(header(&login.access)["typ"], "at+jwt");
+    assert_eq!(header(&login.access)["alg"], "EdDSA");
+
+    let me = client.me(&login.access);
+    let expected = json!({
+        "sub": "alice", "session_id": login.session,
+        "scope": login.answer["scope"], "auth_time": told["auth_time"],
+    });
+    assert_eq!((me.status, me.json()), (200, expected));
+
+    let next = client.refresh(&login.refresh).tokens();
+    assert_eq!(next.session, login.session);
+    assert_ne!(next.refresh, login.refresh);
+    assert_ne!(claims(&next.access)["jti"], told["jti"]);
+    assert_eq!(claims(&next.access)["auth_time"], told["auth_time"]);
+    assert_eq!(client.me(&next.access).status, 200);
+    // The older access token is as good as before.
+    assert_eq!(client.me(&login.access).status, 200);
+
+    // RFC 6749 section 6, in a form and with less scope.
+    let form = format!(
+        "grant_type=refresh_token&scope=notes%3Aread&refresh_token={}",
+        next.refresh
+    );
+    let narrow = client.post_form("/auth/refresh", &form).tokens();
+    assert_eq!(narrow.answer["scope"], "notes:read");
+    assert_eq!(claims(&narrow.access)["scope"], "notes:read");
+    assert_eq!(client.get("/api/reports", &narrow.access).status, 403);
+
+    assert_eq!(client.logout(&narrow.refresh).status, 204);
+    client.me(&next.access).invalid_token("revoked");
+}
+
+/// Alice may, bob may not.
+pub fn scopes_decide(program: &str) {
+    let (server, _files) = Server::start(program, &[]);
+    let client = server.client();
+    let alice = client.login("alice", "wonderland").access;
+    let bob = client.login("bob", "builder").access;
+    let reports = client.get("/api/reports", &alice);
+    assert_eq!(
+        (reports.status, &reports.json()["title"]),
+        (200, &json!("Reports for Alice"))
+    );
+    assert_eq!(client.post("/api/notes", &alice).status, 200);
+    assert_eq!(client.post("/api/transfer", &bob).status, 200);
+    for (reply, scope) in [
+        (client.get("/api/reports", &bob), "reports:read"),
+        (client.post("/api/notes", &bob), "notes:write"),
+    ] {
+        reply.error(403, "insufficient_scope");
+        let challenge = reply.header("www-authenticate");
+        let expected = format!(r#"error="insufficient_scope", scope="{scope}""#);
+        assert!(challenge.ends_with(&expected), "{challenge}");
+    }
+}
+
+/// The key that signs stands in the published set, without its private half.
+pub fn keys_and_metadata_are_public(program: &str) {
+    let (server, _files) = Server::start(program, &[]);
+    let client = server.client();
+    let login = client.login("alice", "wonderland");
+    let get = |path: &str| client.send(&Method::GET, path, &[], None);
+    let jwks = get("/.well-known/jwks.json");
+    assert_eq!(jwks.header("content-type"), "application/jwk-set+json");
+    assert!(jwks.header("cache-control").starts_with("public, max-age="));
+    let jwks = jwks.json();
+    let keys = jwks["keys"].as_array().unwrap();
+    assert_eq!(keys.len(), 1);
+    assert_eq!(keys[0]["kid"], header(&login.access)["kid"]);
+    assert_eq!(keys[0].get("d"), None);
+    let metadata = get("/.well-known/oauth-authorization-server").json();
+    assert_eq!(metadata["issuer"], "https://id.example");
+    assert!(
+        metadata["token_endpoint"]
+            .as_str()
+            .unwrap()
+            .ends_with("/auth/refresh")
+    );
+    assert_eq!(metadata["grant_types_supported"], json!(["refresh_token"]));
+    assert_eq!(metadata.get("introspection_endpoint"), None);
+}
+
+/// A browser gets a page that may run no script but its own.
+pub fn the_page_is_there(program: &str) {
+    let (server, _files) = Server::start(program, &["--user", "carol:hush-hush"]);
+    let client = server.client();
+    let get = |path: &str| client.send(&Method::GET, path, &[], None);
+    let page = get("/");
+    assert_eq!(
+        (page.status, page.header("content-type")),
+        (200, "text/html; charset=utf-8")
+    );
+    let policy = page.header("content-security-policy");
+    assert!(
+        policy.starts_with("default-src 'none'; script-src 'self';"),
+        "{policy}"
+    );
+    assert!(!page.text.contains("wonderland") && !page.text.contains("hush-hush"));
+    let script = get("/auth.js");
+    assert_eq!(
+        script.header("content-type"),
+        "text/javascript; charset=utf-8"
+    );
+    assert!(script.text.contains("createAuth"));
+    assert_eq!(get("/healthz").json(), json!({ "status": "ok" }));
+    client.login("carol", "hush-hush");
+}
+
+/// Guessing one account's password is slowed down, and another account is not.
+pub fn attempts_are_limited(program: &str) {
+    let (server, _files) = Server::start(program, &["--rate-limit", "on"]);
+    let client = server.client();
+    let guess = |username: &str| {
+        let body = json!({ "username": username, "password": "guess" });
+        client.post_json("/auth/login", &body)
+    };
+    let replies: Vec<_> = (0..12).map(|_| guess("alice")).collect();
+    let last = replies.last().unwrap();
+    assert_eq!(replies[0].status, 401);
+    last.error(429, "too_many_requests");
+    let wait: u64 = last.header("retry-after").parse().unwrap();
+    assert!((1..=6).contains(&wait), "{wait}");
+    assert_eq!(guess("bob").status, 401);
+    assert_eq!(
+        guess("bob").json(),
+        json!({ "error": "invalid_credentials" }) as Value
+    );
+}

@@ -1,0 +1,191 @@
+//! A running example server, with files of its own.
+
+use std::ffi::OsString;
+use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::client::Client;
+
+/// Where servers keep their database and keys; several may share one.
+#[derive(Debug)]
+pub struct Files(TempDir);
+
+impl Files {
+    /// An empty folder that goes away with this.
+    pub fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    /// A file in it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// The key file.
+    pub fn keys(&self) -> PathBuf {
+        self.path("keys.json")
+    }
+}
+
+impl Default for Files {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A running server; killed when dropped.
+#[derive(Debug)]
+pub struct Server {
+    process: Child,
+    url: String,
+    output: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Starts the program on a database and keys of its own, and waits for its address.
+    pub fn start(program: &str, flags: &[&str]) -> (Self, Files) {
+        let files = Files::new();
+        (Self::start_on(program, &files, flags), files)
+    }
+
+    /// Starts the program on the given files.
+    pub fn start_on(program: &str, files: &Files, flags: &[&str]) -> Self {
+        let mut process = command(program, files, flags)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = Arc::new(Mutex::new(String::new()));
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
+        let errors = collect(process.stderr.take().unwrap(), &output);
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        let Some(url) = line.strip_prefix("listening on ") else {
+            let _ = process.wait();
+            let _ = errors.join();
+            panic!("no address, but {line:?} and {}", output.lock().unwrap());
+        };
+        let url = url.trim_end().to_owned();
+        let readers = vec![errors, collect(stdout, &output)];
+        Self {
+            process,
+            url,
+            output,
+            readers,
+        }
+    }
+
+    /// A client of it.
+    pub fn client(&self) -> Client {
+        Client::new(&self.url)
+    }
+
+    /// Its address, as it said it.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Ends it at once, as a crash would.
+    pub fn kill(mut self) -> String {
+        self.process.kill().unwrap();
+        self.finish().1
+    }
+
+    /// Asks it to end and waits for that; with everything that it wrote.
+    pub fn terminate(mut self) -> (ExitStatus, String) {
+        let terminate = format!("kill -s TERM {}", self.process.id());
+        Command::new("sh")
+            .args(["-c", &terminate])
+            .status()
+            .unwrap();
+        let start = Instant::now();
+        while self.process.try_wait().unwrap().is_none() {
+            assert!(start.elapsed() < Duration::from_secs(10), "it does not end");
+            thread::sleep(Duration::from_millis(20));
+        }
+        self.finish()
+    }
+
+    fn finish(&mut self) -> (ExitStatus, String) {
+        let status = self.process.wait().unwrap();
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        (status, self.output.lock().unwrap().clone())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended before; there is nothing else to do about a failure here.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Runs the program with flags that it must refuse, and returns what it said.
+pub fn refused(program: &str, files: &Files, flags: &[&str]) -> Output {
+    command(program, files, flags).output().unwrap()
+}
+
+/// The program with flags that hold for each test; those that are given override them.
+fn command(program: &str, files: &Files, flags: &[&str]) -> Command {
+    let mut command = Command::new(binary(program));
+    // The surroundings of the tests must not decide about them.
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("TOKENS_") || name == "RUST_LOG" {
+            command.env_remove(name);
+        }
+    }
+    let defaults: [(&str, OsString); 6] = [
+        ("--listen", "127.0.0.1:0".into()),
+        ("--store", sqlite(&files.path("sessions.db"))),
+        ("--keys", files.keys().into()),
+        ("--issuer", "https://id.example".into()),
+        ("--audience", "https://api.example".into()),
+        ("--rate-limit", "off".into()),
+    ];
+    for (name, value) in defaults {
+        if !flags.contains(&name) {
+            command.arg(name).arg(value);
+        }
+    }
+    command.args(flags).stdin(Stdio::null());
+    command
+}
+
+/// Beside this test's own program, where cargo puts what it builds.
+fn binary(program: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    let file = own.ancestors().nth(2).unwrap().join(program);
+    assert!(
+        file.exists(),
+        "{} is missing: `cargo build -p {program}`, or run `cargo xtask test`",
+        file.display()
+    );
+    file
+}
+
+fn sqlite(path: &Path) -> OsString {
+    let mut url = OsString::from("sqlite:");
+    url.push(path);
+    url
+}
+
+fn collect(from: impl Read + Send + 'static, output: &Arc<Mutex<String>>) -> JoinHandle<()> {
+    let output = Arc::clone(output);
+    thread::spawn(move || {
+        for line in BufReader::new(from).lines() {
+            let mut output = output.lock().unwrap();
+            output.push_str(&line.unwrap());
+            output.push('\n');
+        }
+    })
+}
