@@ -1,0 +1,60 @@
+//! The project's own commands. `cargo xtask test` runs every test there is, and gets what it
+//! needs for that: see `cargo xtask test --help`.
+//!
+//! Where to read on: `tests` has the order of things, `services` the servers that tests need,
+//! `purity` the rules between the crates.
+
+#![expect(
+    clippy::print_stderr,
+    reason = "a command-line tool tells what it does"
+)]
+
+mod error;
+mod install;
+mod purity;
+mod run;
+mod rust;
+mod services;
+mod tests;
+mod web;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::tests::Part;
+
+/// The project's own commands.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Runs every test, or one part of them.
+    ///
+    /// Servers that tests need are taken from environment variables where they are set
+    /// (TOKENS_TEST_POSTGRES_URL, TOKENS_TEST_REDIS_URL). Otherwise private ones are started
+    /// on free ports, with their data in a temporary folder, and stopped at the end. A program
+    /// that is missing is installed with apt-get where this runs as root on Debian; elsewhere
+    /// its package is named and the run fails. Nothing is skipped.
+    Test {
+        /// Only this part; without it, all.
+        part: Option<Part>,
+    },
+}
+
+fn main() -> ExitCode {
+    let Task::Test { part } = Arguments::parse().task;
+    match tests::run(part) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("\nxtask: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! The rules between the crates (docs/design.md): which may know which, and what the core may
+//! never know.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Doing, Error};
+use crate::run;
+use crate::workspace::{Package, Workspace};
+
+/// Arrows point one way: what each published crate may depend on inside the workspace.
+/// A pattern that ends in `*` stands for all names that begin so.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("adapter-*", &["token-http", "token-store", "token-core"]),
+    ("store-*", &["token-store", "token-core"]),
+    ("token-core", &[]),
+    ("token-http", &["token-store", "token-core"]),
+    ("token-store", &["token-core"]),
+];
+
+/// What `token-core` may depend on. Whatever is added here must bring no clock, no entropy
+/// source, no runtime and no I/O into the core's own code.
+const CORE_DEPENDENCIES: &[&str] = &[
+    "aws-lc-rs",
+    "base64",
+    "chrono",
+    "jsonwebtoken",
+    "serde",
+    "serde_json",
+    "thiserror",
+    "zeroize",
+];
+
+/// What may not even be there indirectly. A pattern that ends in `*` stands for all names that
+/// begin so.
+const CORE_NEVER: &[&str] = &[
+    "actix*",
+    "async-*",
+    "axum*",
+    "futures*",
+    "getrandom",
+    "http",
+    "hyper*",
+    "iana-time-zone",
+    "mio",
+    "rand",
+    "rand_*",
+    "redis",
+    "reqwest",
+    "socket2",
+    "sqlx*",
+    "tokio*",
+    "tower*",
+    "tracing*",
+];
+
+/// What the core's own code may not say, with the reason. Comments and tests may.
+const CORE_WORDS: &[(&str, &str)] = &[
+    (".await", "nothing in the core is async"),
+    ("async fn", "nothing in the core is async"),
+    ("async move", "nothing in the core is async"),
+    ("Instant::now", "the time comes in as an argument"),
+    ("Local::now", "the time comes in as an argument"),
+    ("SystemTime::now", "the time comes in as an argument"),
+    ("Utc::now", "the time comes in as an argument"),
+    ("std::env", "configuration comes in as an argument"),
+    ("std::fs", "the core has no I/O"),
+    ("std::net", "the core has no I/O"),
+    ("std::process", "the core has no I/O"),
+    ("std::thread", "the core starts nothing"),
+    ("println!", "the core has no I/O"),
+];
+
+/// Checks all of it and names every fault.
+pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
+    let mut faults = arrow_faults(&workspace.packages);
+    let core = workspace.packages.iter().find(|p| p.name == "token-core");
+    let core = core.ok_or(Error::Metadata("package token-core"))?;
+    faults.extend(dependency_faults(core)?);
+    faults.extend(word_faults(&core.folder.join("src"))?);
+    if faults.is_empty() {
+        let crates = workspace.packages.iter().filter(|p| p.published).count();
+        eprintln!("\n==> {crates} crates keep their rules; token-core is pure");
+        Ok(())
+    } else {
+        Err(Error::Impure(faults))
+    }
+}
+
+fn arrow_faults(packages: &[Package]) -> Vec<String> {
+    let mut faults = Vec::new();
+    for package in packages.iter().filter(|package| package.published) {
+        let name = &package.name;
+        let Some((_, allowed)) = ARROWS.iter().find(|(pattern, _)| matches(pattern, name)) else {
+            faults.push(format!(
+                "{name} has no line in ARROWS (crates/xtask/src/purity.rs); add one, or `publish = false`"
+            ));
+            continue;
+        };
+        let inside = |dependency: &&String| packages.iter().any(|p| p.name == **dependency);
+        for dependency in package.dependencies.iter().filter(inside) {
+            // A crate that names itself does so for the features of its own tests.
+            if dependency != name && !allowed.contains(&dependency.as_str()) {
+                faults.push(format!(
+                    "{name} depends on {dependency}, against the arrows of docs/design.md"
+                ));
+            }
+        }
+    }
+    faults
+}
+
+fn dependency_faults(core: &Package) -> Result<Vec<String>, Error> {
+    let mut faults = Vec::new();
+    for dependency in &core.dependencies {
+        if !CORE_DEPENDENCIES.contains(&dependency.as_str()) {
+            faults.push(format!(
+                "token-core depends on {dependency}, which is not on its list (crates/xtask/src/purity.rs)"
+            ));
+        }
+    }
+    // With features as they are for this package alone: others of the workspace may want more.
+    let tree = run::output(run::cargo().args([
+        "tree",
+        "--package=token-core",
+        "--edges=normal",
+        "--all-features",
+        "--prefix=none",
+        "--format={p}|{f}",
+        "--quiet",
+    ]))?;
+    for line in tree.lines() {
+        let mut columns = line.split('|');
+        let name = columns.next().and_then(|p| p.split(' ').next());
+        let features = columns.next().unwrap_or_default().trim_end_matches(" (*)");
+        let name = name.unwrap_or_default();
+        if CORE_NEVER.iter().any(|pattern| matches(pattern, name)) {
+            faults.push(format!(
+                "token-core reaches {name}; `cargo tree -p token-core -e normal -i {name}` shows how"
+            ));
+        }
+        if name == "chrono" && features.split(',').any(|f| f == "clock" || f == "now") {
+            faults.push("token-core has chrono with a clock in it; turn its feature off".into());
+        }
+    }
+    faults.dedup();
+    Ok(faults)
+}
+
+fn word_faults(folder: &Path) -> Result<Vec<String>, Error> {
+    let mut faults = Vec::new();
+    for file in sources(folder)? {
+        let text = fs::read_to_string(&file).doing(format!("read {}", file.display()))?;
+        for (number, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            // Tests stand last in a file, and may do what they like.
+            if code.trim() == "#[cfg(test)]" {
+                break;
+            }
+            for (word, reason) in CORE_WORDS.iter().filter(|(word, _)| code.contains(word)) {
+                let (file, line) = (file.display(), number + 1);
+                faults.push(format!("{file}:{line} says `{word}`: {reason}"));
+            }
+        }
+    }
+    Ok(faults)
+}
+
+/// All Rust files below a folder.
+fn sources(folder: &Path) -> Result<Vec<PathBuf>, Error> {
+    let doing = || format!("list {}", folder.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).doing(doing())? {
+        let path = entry.doing(doing())?.path();
+        if path.is_dir() {
+            found.extend(sources(&path)?);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    pattern
+        .strip_suffix('*')
+        .map_or(pattern == name, |start| name.starts_with(start))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package(name: &str, dependencies: &[&str]) -> Package {
+        Package {
+            name: name.into(),
+            folder: PathBuf::new(),
+            published: true,
+            features: Vec::new(),
+            dependencies: dependencies.iter().map(|&name| name.into()).collect(),
+        }
+    }
+
+    #[test]
+    fn an_arrow_that_points_back_is_a_fault() {
+        let packages = [
+            package("token-core", &[]),
+            package("token-store", &["token-core", "store-sql"]),
+            package("store-sql", &["token-store"]),
+            package("adapter-axum", &["token-http", "store-sql"]),
+            package("token-http", &["token-store", "http"]),
+        ];
+        let faults = arrow_faults(&packages);
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults[0].starts_with("token-store depends on store-sql"));
+        assert!(faults[1].starts_with("adapter-axum depends on store-sql"));
+    }
+
+    #[test]
+    fn a_crate_without_a_rule_is_a_fault() {
+        assert_eq!(arrow_faults(&[package("token-extra", &[])]).len(), 1);
+    }
+
+    #[test]
+    fn a_clock_in_the_code_is_a_fault_and_in_a_comment_or_a_test_it_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "// Utc::now\nlet now = Utc::now();\n#[cfg(test)]\nmod t { async fn f() {} }\n";
+        fs::write(folder.path().join("x.rs"), text).unwrap();
+        let faults = word_faults(folder.path()).unwrap();
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains("x.rs:2 says `Utc::now`"));
+    }
+}

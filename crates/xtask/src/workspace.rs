@@ -1,0 +1,83 @@
+//! What cargo says of this workspace.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::error::Error;
+use crate::run;
+
+/// The workspace, without anything that it fetches.
+#[derive(Debug)]
+pub(crate) struct Workspace {
+    pub(crate) root: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) packages: Vec<Package>,
+}
+
+/// One package of the workspace.
+#[derive(Debug)]
+pub(crate) struct Package {
+    pub(crate) name: String,
+    pub(crate) folder: PathBuf,
+    /// Whether it may go to a registry.
+    pub(crate) published: bool,
+    pub(crate) features: Vec<String>,
+    /// What users of the package get too: dependencies for builds and tests left out.
+    pub(crate) dependencies: Vec<String>,
+}
+
+impl Workspace {
+    /// Asks cargo.
+    pub(crate) fn read() -> Result<Self, Error> {
+        let json = run::output(run::cargo().args(["metadata", "--no-deps", "--format-version=1"]))?;
+        let json: Value = serde_json::from_str(&json).map_err(|_| Error::Metadata("JSON"))?;
+        let packages = array(&json, "packages")?.iter().map(package);
+        Ok(Self {
+            root: text(&json, "workspace_root")?.into(),
+            target: text(&json, "target_directory")?.into(),
+            packages: packages.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// Whether there is such a package, with such a feature where one is named.
+    pub(crate) fn has(&self, name: &str, feature: Option<&str>) -> bool {
+        self.packages.iter().any(|package| {
+            package.name == name
+                && feature.is_none_or(|feature| package.features.iter().any(|f| f == feature))
+        })
+    }
+}
+
+fn package(json: &Value) -> Result<Package, Error> {
+    let mut dependencies = Vec::new();
+    for dependency in array(json, "dependencies")? {
+        if dependency.get("kind").is_none_or(Value::is_null) {
+            dependencies.push(text(dependency, "name")?);
+        }
+    }
+    let mut folder = PathBuf::from(text(json, "manifest_path")?);
+    folder.pop();
+    let features = json.get("features").and_then(Value::as_object);
+    Ok(Package {
+        name: text(json, "name")?,
+        folder,
+        published: json.get("publish").is_none_or(Value::is_null),
+        features: features
+            .ok_or(Error::Metadata("features"))?
+            .keys()
+            .cloned()
+            .collect(),
+        dependencies,
+    })
+}
+
+fn text(json: &Value, member: &'static str) -> Result<String, Error> {
+    let value = json.get(member).and_then(Value::as_str);
+    value.map(str::to_owned).ok_or(Error::Metadata(member))
+}
+
+fn array<'a>(json: &'a Value, member: &'static str) -> Result<&'a [Value], Error> {
+    let value = json.get(member).and_then(Value::as_array);
+    value.map(Vec::as_slice).ok_or(Error::Metadata(member))
+}
