@@ -38,11 +38,14 @@ impl Writer {
     /// A length in as few bytes as it needs, seven bits in each, little end first.
     pub(crate) fn length(&mut self, value: usize) -> &mut Self {
         let mut rest = value;
-        while rest >= 0x80 {
-            self.byte((rest & 0x7F) as u8 | 0x80);
+        loop {
+            let [low, ..] = rest.to_le_bytes();
             rest >>= 7;
+            if rest == 0 {
+                return self.byte(low);
+            }
+            self.byte(low | 0x80);
         }
-        self.byte(rest as u8)
     }
 
     /// A length, then as many bytes.

@@ -1,5 +1,7 @@
 //! The store passes the contract suite on one server and on a Cluster of three masters.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 mod support;
 
 mod single {

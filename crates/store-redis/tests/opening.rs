@@ -1,8 +1,11 @@
 //! What is wrong with a Redis is said by name, with the mend, and without secrets.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 mod support;
 
 use std::error::Error;
+use std::fmt::Write as _;
 
 use store_redis::{RedisStore, RedisStoreError, RowFault};
 use support::Server;
@@ -18,7 +21,7 @@ async fn refused(url: &str) -> RedisStoreError {
     let mut text = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(cause) = source {
-        text += &format!(" {cause} {cause:?}");
+        write!(text, " {cause} {cause:?}").unwrap();
         source = cause.source();
     }
     assert!(!text.contains("s3cret"), "{text}");

@@ -1,5 +1,7 @@
 //! What a session costs in memory.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
 mod support;
 
 use std::time::Duration;
@@ -110,9 +112,9 @@ async fn open_and_rotate(store: &RedisStore, login: Login, number: u64) {
 }
 
 fn rotation(session: &Session, random: &[u8; 64]) -> Rotation {
-    let at = session.rotated_at + Duration::from_secs(300);
+    let at = session.rotated_at + Duration::from_mins(5);
     let slide = Slide {
-        idle_expires_at: at + Duration::from_secs(30 * 86_400),
+        idle_expires_at: at + Duration::from_hours(30 * 24),
         purge_at: session.purge_at,
     };
     Rotation {

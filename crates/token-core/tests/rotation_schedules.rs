@@ -33,7 +33,7 @@ struct Action {
     kind: Kind,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum Kind {
     Logout,
     /// Sends the token that the tabs share now; its two flights, the node that answers, and

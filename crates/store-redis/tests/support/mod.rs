@@ -6,6 +6,12 @@
     clippy::print_stdout,
     reason = "each test binary uses a part of this"
 )]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail loudly"
+)]
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -20,7 +26,7 @@ use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
 
 /// How long a server may take to its first answer, and a Cluster to agree.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The address that `TOKENS_TEST_REDIS_URL` names, or that of a server of this process.
 pub(crate) fn shared_url() -> String {

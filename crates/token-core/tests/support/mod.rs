@@ -23,7 +23,6 @@ use token_core::refresh_token::{RefreshClaims, RefreshKey, RefreshKeyRing};
 use token_core::ring::KeyRing;
 use token_core::secret::Entropy;
 use token_core::session::{Authentication, Device, Epoch, RevokeReason, Transport};
-use token_core::session_token::SessionToken;
 use token_core::{Audience, ClientId, Issuer, KeyId, Policy, Scope, Session, Subject, UnixTime};
 
 pub const START: u64 = 1_700_000_000;
@@ -218,10 +217,6 @@ impl World {
         } = &self.issuer;
         let row = Committed::assertion(self.row.clone());
         refresh::decide(claims, &row, purpose, policy, refresh_keys, now, entropy).unwrap()
-    }
-
-    pub fn cookie(&self, text: &str) -> SessionToken {
-        SessionToken::parse(text).unwrap()
     }
 
     pub fn carry_out(&mut self, decision: Decision, now: UnixTime) -> Answer {
