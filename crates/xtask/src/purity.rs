@@ -25,6 +25,7 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "base64",
     "chrono",
     "jsonwebtoken",
+    "memchr",
     "serde",
     "serde_json",
     "thiserror",
