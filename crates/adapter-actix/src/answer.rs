@@ -50,6 +50,14 @@ impl Rejection {
     }
 }
 
+impl Responder for Rejection {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        translate(self.0.response())
+    }
+}
+
 impl ResponseError for Rejection {
     fn status_code(&self) -> StatusCode {
         status(self.0.refusal().status())

@@ -6,8 +6,8 @@ use token_http::{Auth, Route};
 use crate::answer::Answer;
 use crate::head::{OwnedHead, read};
 
-/// Puts [`Auth`] into `app_data`, where the extractors look for it, and mounts the routes that
-/// the library serves itself, under the configured prefix and `/.well-known`. Configure the
+/// Puts [`Auth`] into `app_data`, where the extractors look for it and handlers find it as
+/// `web::Data<Auth>`, and mounts the routes that the library serves itself, under the configured prefix and `/.well-known`. Configure the
 /// `App` with it, not a scope.
 ///
 /// ```
@@ -25,7 +25,7 @@ pub fn routes(auth: &Auth) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
             let handler = move |request, payload| answer(*route, own.clone(), request, payload);
             config.service(web::resource(route.path(auth.config())).to(handler));
         }
-        config.app_data(auth);
+        config.app_data(web::Data::new(auth));
     }
 }
 
