@@ -10,9 +10,10 @@ use adapter_axum::{
     StepUpRequest, routes, sessions,
 };
 use axum::extract::{FromRef, State};
+use axum::handler::Handler;
 use axum::http::StatusCode;
-use axum::routing::{get, post};
-use axum::{Json, Router, middleware};
+use axum::routing::MethodRouter;
+use axum::{Json, Router, middleware, routing};
 use clap::Parser as _;
 use example_support::{App, Flags, Page, StartError, Users, log, shutdown};
 use serde::{Deserialize, Serialize};
@@ -122,6 +123,26 @@ async fn healthz() -> Json<Value> {
 
 async fn not_found(State(auth): State<Auth>) -> Rejection {
     auth.reject(Refusal::NotFound).into()
+}
+
+async fn only_get(State(auth): State<Auth>) -> Rejection {
+    let allow = "GET, HEAD";
+    auth.reject(Refusal::MethodNotAllowed { allow }).into()
+}
+
+async fn only_post(State(auth): State<Auth>) -> Rejection {
+    let allow = "POST";
+    auth.reject(Refusal::MethodNotAllowed { allow }).into()
+}
+
+/// Where `GET` is answered; for `HEAD`, axum leaves the body out.
+fn get<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter<Shared> {
+    routing::get(handler).fallback(only_get)
+}
+
+/// Where `POST` is answered.
+fn post<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter<Shared> {
+    routing::post(handler).fallback(only_post)
 }
 
 fn router(shared: Shared) -> Router {
