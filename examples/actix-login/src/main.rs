@@ -1,0 +1,193 @@
+//! The example server on actix-web. Everything about sessions is in the handlers' signatures;
+//! what does not concern actix is in `example-support`.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use actix_web::web::Json;
+use actix_web::{FromRequest, Handler, HttpServer, Resource, Responder, guard, middleware, web};
+use adapter_actix::{
+    Answer, Any, Auth, LoginRequest, PasswordRequest, Refusal, Rejection, Require, Rule,
+    StepUpRequest, routes, sessions,
+};
+use clap::Parser as _;
+use example_support::{App, Flags, Page, StartError, Users, log, shutdown};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use token_core::session::Authentication;
+use token_core::{CustomClaims, Subject};
+use token_store::NewSession;
+
+/// The claims of our own in each access token.
+#[derive(Debug, Deserialize, Serialize)]
+struct Profile {
+    name: String,
+}
+
+/// May read reports.
+enum ReadReports {}
+impl Rule for ReadReports {
+    const SCOPE: &'static str = "reports:read";
+}
+
+/// May write notes.
+enum WriteNotes {}
+impl Rule for WriteNotes {
+    const SCOPE: &'static str = "notes:write";
+}
+
+/// Has typed the password within the last minute.
+enum JustAuthenticated {}
+impl Rule for JustAuthenticated {
+    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+}
+
+async fn login(users: web::Data<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
+    // Noted before the password is checked: where all sessions of the user are ended
+    // meanwhile, this login opens none.
+    let subject = Subject::new(login.username()).map_err(|_| login.invalid_credentials())?;
+    let ticket = login.begin(subject).await?;
+    let user = users.authenticate(login.username(), login.password());
+    let user = user.await?.ok_or_else(|| login.invalid_credentials())?;
+    let name = user.display_name();
+    let session = NewSession {
+        scope: user.scope.clone(),
+        claims: CustomClaims::new(&Profile { name }).expect("a name is a claim"),
+        ..login.new_session()
+    };
+    Ok(login.open(ticket, session).await?.into())
+}
+
+async fn step_up(users: web::Data<Users>, request: StepUpRequest) -> Result<Answer, Rejection> {
+    let name = request.session().subject.as_str();
+    let user = users.authenticate(name, request.password()).await?;
+    user.ok_or_else(|| request.invalid_credentials())?;
+    let authentication = Authentication::password(request.at());
+    Ok(request.renew(authentication).await?.into())
+}
+
+async fn password(users: web::Data<Users>, request: PasswordRequest) -> Result<Answer, Rejection> {
+    let name = request.session().subject.as_str();
+    let user = users.authenticate(name, request.password()).await?;
+    let user = user.ok_or_else(|| request.invalid_credentials())?;
+    if request.new_password().chars().count() < Users::MIN_PASSWORD {
+        return Err(request.unacceptable().into());
+    }
+    users
+        .set_password(&user.subject, request.new_password())
+        .await?;
+    let authentication = Authentication::password(request.at());
+    Ok(request.changed(authentication).await?.into())
+}
+
+async fn me(caller: Any) -> Json<Value> {
+    Json(json!({
+        "sub": caller.subject(),
+        "session_id": caller.session_id(),
+        "scope": caller.scope(),
+        "auth_time": caller.auth_time(),
+    }))
+}
+
+async fn reports(caller: Require<ReadReports, Any<Profile>>) -> Json<Value> {
+    let title = format!("Reports for {}", caller.custom().name);
+    Json(json!({ "title": title, "reports": ["Looking-glass sales", "Tea parties"] }))
+}
+
+async fn write_note(caller: Require<WriteNotes, Any<Profile>>) -> Json<Value> {
+    Json(json!({ "written_by": caller.custom().name }))
+}
+
+async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
+    Json(json!({ "transferred": true }))
+}
+
+async fn healthz() -> Json<Value> {
+    Json(json!({ "status": "ok" }))
+}
+
+async fn not_found(auth: web::Data<Auth>) -> Rejection {
+    auth.reject(Refusal::NotFound).into()
+}
+
+async fn only_get(auth: web::Data<Auth>) -> Rejection {
+    let allow = "GET, HEAD";
+    auth.reject(Refusal::MethodNotAllowed { allow }).into()
+}
+
+async fn only_post(auth: web::Data<Auth>) -> Rejection {
+    let allow = "POST";
+    auth.reject(Refusal::MethodNotAllowed { allow }).into()
+}
+
+/// Where `GET` is answered; for `HEAD`, actix leaves the body out.
+fn get<A>(path: &str, handler: impl Handler<A, Output: Responder + 'static>) -> Resource
+where
+    A: FromRequest + 'static,
+{
+    let get_or_head = guard::Any(guard::Get()).or(guard::Head());
+    web::resource(path)
+        .route(web::route().guard(get_or_head).to(handler))
+        .default_service(web::to(only_get))
+}
+
+/// Where `POST` is answered.
+fn post<A>(path: &str, handler: impl Handler<A, Output: Responder + 'static>) -> Resource
+where
+    A: FromRequest + 'static,
+{
+    web::resource(path)
+        .route(web::post().to(handler))
+        .default_service(web::to(only_post))
+}
+
+fn application(page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        for path in Page::paths() {
+            let file = move || async move { page.file(path).map(Answer::from) };
+            config.service(get(path, file));
+        }
+        config
+            .service(post("/auth/login", login))
+            .service(post("/auth/step-up", step_up))
+            .service(post("/auth/password", password))
+            .service(get("/api/me", me))
+            .service(get("/api/reports", reports))
+            .service(post("/api/notes", write_note))
+            .service(post("/api/transfer", transfer))
+            .service(get("/healthz", healthz));
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = Flags::parse();
+    log::init();
+    match serve(&flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+async fn serve(flags: &Flags) -> Result<(), StartError> {
+    let app = App::start(flags).await?;
+    app.announce().map_err(StartError::Serve)?;
+    let App {
+        listener,
+        auth,
+        users,
+        page,
+    } = app;
+    let listener = listener.into_std().map_err(StartError::Serve)?;
+    let server = HttpServer::new(move || {
+        actix_web::App::new()
+            .app_data(web::Data::new(users.clone()))
+            .configure(routes(&auth))
+            .configure(application(page))
+            .default_service(web::to(not_found))
+            .wrap(middleware::from_fn(sessions))
+    });
+    let server = server.listen(listener).map_err(StartError::Serve)?;
+    let served = server.shutdown_signal(shutdown::requested()).run().await;
+    served.map_err(StartError::Serve)
+}
