@@ -1,0 +1,3 @@
+//! The suite against the example server on actix-web.
+
+e2e::suite!("actix-login");
