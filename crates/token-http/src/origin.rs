@@ -58,7 +58,15 @@ impl Origin {
             _ => None,
         };
         let written = authority.as_str().len() > authority.host().len();
-        Ok(Self(match authority.port_u16() {
+        // As browsers write it: no sign, no leading zero.
+        let port = authority.port_u16().map(|port| (port, port.to_string()));
+        if port
+            .as_ref()
+            .is_some_and(|(_, text)| !authority.as_str().ends_with(&format!(":{text}")))
+        {
+            return Err(OriginError);
+        }
+        Ok(Self(match port.map(|(port, _)| port) {
             None if written => return Err(OriginError),
             port if port == implied => format!("{scheme}://{host}").into(),
             None => format!("{scheme}://{host}").into(),
@@ -114,6 +122,9 @@ mod tests {
             "https://own@evil",
             "https://a#f",
             "https://a?q",
+            "https://a:+443",
+            "https://a:0443",
+            "https://[::1]:+1",
         ] {
             assert_eq!(text.parse::<Origin>(), Err(OriginError), "{text}");
         }
