@@ -1,6 +1,6 @@
 //! Where a request came from: the client's address, and what a person calls its device.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use http::header::USER_AGENT;
 use token_core::session::Device;
@@ -27,8 +27,9 @@ impl Auth {
         // untrusted one, counted from the end, is that client's word.
         let mut client = peer;
         for field in head.headers.get_all("x-forwarded-for").iter().rev() {
-            for hop in field.to_str().ok()?.rsplit(',') {
-                let Ok(address) = hop.trim().parse::<IpAddr>() else {
+            // In bytes: what the client wrote before it must not hide what a proxy added.
+            for hop in field.as_bytes().rsplit(|byte| *byte == b',') {
+                let Some(address) = hop_address(hop) else {
                     return Some(client);
                 };
                 client = address.to_canonical();
@@ -54,6 +55,13 @@ impl Auth {
             .attempt(Attempt { address, kind })
             .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
     }
+}
+
+/// An address, with or without a port: some proxies add it.
+fn hop_address(hop: &[u8]) -> Option<IpAddr> {
+    let hop = std::str::from_utf8(hop).ok()?.trim();
+    let with_port = || hop.parse::<SocketAddr>().map(|address| address.ip());
+    hop.parse().or_else(|_| with_port()).ok()
 }
 
 /// Describes the device for the user's list of sessions.
