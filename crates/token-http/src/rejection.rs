@@ -98,7 +98,8 @@ impl Rejection {
                 headers.insert(RETRY_AFTER, RETRY_SECONDS.into());
             }
             Refusal::TooManyRequests { retry_after } => {
-                let rounded_up = retry_after.as_secs() + u64::from(retry_after.subsec_nanos() > 0);
+                let fraction = u64::from(retry_after.subsec_nanos() > 0);
+                let rounded_up = retry_after.as_secs().saturating_add(fraction);
                 headers.insert(RETRY_AFTER, rounded_up.max(1).into());
             }
             _ => {}
@@ -384,6 +385,7 @@ mod tests {
             (Duration::from_millis(1), "1"),
             (Duration::from_millis(1001), "2"),
             (Duration::from_mins(1), "60"),
+            (Duration::MAX, "18446744073709551615"),
         ] {
             let response = Rejection::plain(Refusal::TooManyRequests { retry_after }).response();
             assert_eq!(
