@@ -103,6 +103,10 @@ impl AuthConfig {
     }
 }
 
+/// 128 bits in base64url. Whoever has the key reads whose tokens are live, and may try as often
+/// as they like.
+const MIN_KEY: usize = 22;
+
 /// Builds an [`AuthConfig`].
 #[derive(Clone, Debug)]
 #[must_use]
@@ -129,7 +133,7 @@ impl AuthConfigBuilder {
     }
 
     /// Default none, and then the route answers 404; call it for each. What a resource server
-    /// sends as `Authorization: Bearer KEY`: use at least 128 random bits, as base64url.
+    /// sends as `Authorization: Bearer KEY`: at least 128 random bits, as base64url.
     pub fn introspection_key(mut self, key: impl Into<String>) -> Self {
         let key = IntrospectionKey(Arc::new(Zeroizing::new(key.into())));
         self.0.introspection_keys.push(key);
@@ -176,6 +180,11 @@ impl AuthConfigBuilder {
         if !keys.iter().all(|key| bearer::is_token(&key.0)) {
             return Err(ConfigError::IntrospectionKey);
         }
+        if let Some(short) = keys.iter().find(|key| key.0.len() < MIN_KEY) {
+            return Err(ConfigError::IntrospectionKeyShort {
+                length: short.0.len(),
+            });
+        }
         if !(1..=86_400).contains(&config.jwks_max_age.as_secs()) {
             return Err(ConfigError::JwksMaxAge(config.jwks_max_age));
         }
@@ -190,6 +199,15 @@ pub enum ConfigError {
     /// The key could not be sent in a header.
     #[error("an introspection key is one or more of A-Z a-z 0-9 - . _ ~ + / and = at its end")]
     IntrospectionKey,
+    /// The key could be guessed.
+    #[error(
+        "an introspection key of {length} characters can be guessed; use 16 random bytes as \
+         {MIN_KEY} characters of base64url"
+    )]
+    IntrospectionKeyShort {
+        /// Its length, in characters.
+        length: usize,
+    },
     /// It would be cached too long or not at all.
     #[error("a lifetime of {0:?} for the cached key set is not between 1 s and 1 day")]
     JwksMaxAge(Duration),
@@ -238,16 +256,24 @@ mod tests {
         assert_eq!(error, ConfigError::Realm);
         let error = builder().introspection_key("a b").build().unwrap_err();
         assert_eq!(error, ConfigError::IntrospectionKey);
+        let short = "a".repeat(MIN_KEY - 1);
+        let error = builder().introspection_key(short).build().unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "an introspection key of 21 characters can be guessed; use 16 random bytes as 22 \
+             characters of base64url"
+        );
         let error = builder().jwks_max_age(Duration::ZERO).build().unwrap_err();
         assert_eq!(error, ConfigError::JwksMaxAge(Duration::ZERO));
     }
 
     #[test]
     fn introspection_keys_are_compared_whole_and_never_shown() {
-        let config = builder().introspection_key("abc").introspection_key("xyz");
+        let (abc, xyz) = ("abc".repeat(8), "xyz".repeat(8));
+        let config = builder().introspection_key(&abc).introspection_key(&xyz);
         let config = config.build().unwrap();
-        assert!(config.has_introspection_key("abc") && config.has_introspection_key("xyz"));
-        assert!(!config.has_introspection_key("ab") && !config.has_introspection_key(""));
+        assert!(config.has_introspection_key(&abc) && config.has_introspection_key(&xyz));
+        assert!(!config.has_introspection_key("abc") && !config.has_introspection_key(""));
         assert!(!format!("{config:?}").contains("abc"));
     }
 }

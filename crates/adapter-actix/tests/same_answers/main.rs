@@ -27,7 +27,10 @@ fn application() -> (Auth, TestClock) {
             builder.entropy(SeededEntropy::new(1))
         });
     let config = AuthConfig::builder(client::OWN.parse().unwrap());
-    let config = config.introspection_key("key").build().unwrap();
+    let config = config
+        .introspection_key("the-key-of-a-resource-server")
+        .build()
+        .unwrap();
     (Auth::new(manager, config), clock)
 }
 

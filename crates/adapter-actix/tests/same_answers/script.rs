@@ -197,7 +197,7 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     ask(200, "GET /.well-known/oauth-authorization-server", &[], "");
 
     // Introspection and revocation.
-    let key = ("Authorization", "Bearer key");
+    let key = ("Authorization", "Bearer the-key-of-a-resource-server");
     let token = format!("token={}", header.text("access_token"));
     ask(200, "POST /auth/introspect", &[FORM, key], &token);
     ask(401, "POST /auth/introspect", &[FORM], &token);

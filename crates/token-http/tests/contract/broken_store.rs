@@ -74,7 +74,9 @@ async fn every_route_answers_503_and_works_again_after() {
         store: MemoryStore::new(1000, &[7; 32]),
         off: Arc::clone(&off),
     };
-    let world = World::on(store, |config| config.introspection_key("key"));
+    let world = World::on(store, |config| {
+        config.introspection_key("the-key-of-a-resource-server")
+    });
     let header = world.login("header").await;
     let (by_cookie, session) = (world.login("cookie").await, world.login("session").await);
     let (access, refresh) = (header.text("access_token"), header.text("refresh_token"));
@@ -95,7 +97,7 @@ async fn every_route_answers_503_and_works_again_after() {
             with_bearer(empty(Method::DELETE, "/auth/sessions"), &access),
             with_bearer(
                 post_form("/auth/introspect", &format!("token={access}")),
-                "key",
+                "the-key-of-a-resource-server",
             ),
             post_form("/auth/revoke", &format!("token={refresh}")),
             with_cookie(empty(Method::POST, "/auth/logout"), &session.cookie()),

@@ -4,7 +4,7 @@ use token_http::Route;
 
 use crate::world::{OWN, World, get, post_form, post_json, refusal, request, with, with_bearer};
 
-const KEY: &str = "resource-server-key";
+const KEY: &str = "the-key-of-a-resource-server";
 
 async fn introspect(world: &World, token: &str) -> serde_json::Value {
     let request = post_form(
