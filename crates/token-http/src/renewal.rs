@@ -11,6 +11,7 @@ use token_core::denial::DenialReason;
 use token_core::session::{Authentication, Transport};
 use token_core::{Session, UnixTime};
 use token_store::{RefreshError, Renewal};
+use tracing::debug;
 use zeroize::Zeroizing;
 
 use crate::auth::Auth;
@@ -223,7 +224,13 @@ impl Proven {
         let at = auth.manager().now();
         let candidates = candidates(auth, head, refresh_token);
         let mut rejection = auth.reject(Refusal::InvalidRequest);
-        for credential in candidates.map_err(|refusal| auth.reject(refusal))? {
+        for (credential, carrier) in candidates.map_err(|refusal| auth.reject(refusal))? {
+            if let Credential::Refresh(token) = &credential
+                && let Err(refusal) = auth.refuse_other_carrier(token, carrier)
+            {
+                rejection = auth.reject(refusal);
+                continue;
+            }
             match auth.manager().stepping_up(credential.presented()).await {
                 Ok(session) => {
                     let kind = AttemptKind::Reauthenticate(&session.subject);
@@ -251,29 +258,24 @@ impl Proven {
     }
 }
 
-/// The credentials to try. A token in the body is the client's choice; without one a browser
-/// may hold both cookies, of which the older login's is dead: only a logout deletes a cookie.
+/// The credentials to try, each with what carried it. A token in the body is the client's
+/// choice; without one a browser may hold both cookies, of which the older login's is dead: only
+/// a logout deletes a cookie.
 fn candidates(
     auth: &Auth,
     head: &Head<'_>,
     refresh_token: Option<Password>,
-) -> Result<Vec<Credential>, Refusal> {
+) -> Result<Vec<(Credential, Transport)>, Refusal> {
     if let Some(Password(token)) = refresh_token {
-        auth.refuse_other_carrier(&token, Transport::Header)?;
-        return Ok(vec![Credential::Refresh(token)]);
+        return Ok(vec![(Credential::Refresh(token), Transport::Header)]);
     }
     let cookies = head.cookies();
     csrf::check(head, auth.config(), cookies.any())?;
     let own = |text: &str| Zeroizing::new(text.to_owned());
     let session = cookies.one(Kind::Session)?;
-    let session = session.map(|text| Credential::Session(own(text)));
+    let session = session.map(|text| (Credential::Session(own(text)), Transport::Session));
     let refresh = cookies.one(Kind::Refresh)?;
-    if session.is_none()
-        && let Some(token) = refresh
-    {
-        auth.refuse_other_carrier(token, Transport::Cookie)?;
-    }
-    let refresh = refresh.map(|text| Credential::Refresh(own(text)));
+    let refresh = refresh.map(|text| (Credential::Refresh(own(text)), Transport::Cookie));
     Ok(session.into_iter().chain(refresh).collect())
 }
 
@@ -291,8 +293,13 @@ impl Auth {
             .refresh_keys
             .verify(token, &issuer.issuer, &issuer.audience);
         match claims {
-            Ok(claims) if claims.transport == carrier => Ok(()),
-            _ => Err(Refusal::InvalidGrant(DenialReason::Malformed)),
+            Ok(claims) if claims.transport == carrier => return Ok(()),
+            Ok(claims) => {
+                let session = claims.session_id;
+                debug!(%session, %carrier, "a refresh token was moved to another carrier");
+            }
+            Err(error) => debug!(%error, "refresh token refused"),
         }
+        Err(Refusal::InvalidGrant(DenialReason::Malformed))
     }
 }
