@@ -15,6 +15,9 @@ use crate::refusal::Refusal;
 /// ([RFC 10025 section 5.5](https://www.rfc-editor.org/rfc/rfc10025#section-5.5)).
 const MAX_AGE_LIMIT: u64 = 400 * 24 * 3600;
 
+/// A browser keeps one of each name for a host. Whoever sends more than this many tries something.
+const MAX_COOKIES: usize = 16;
+
 /// One of our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
@@ -80,18 +83,28 @@ impl RequestCookies {
     pub(crate) fn read(headers: &HeaderMap) -> Self {
         let mut found = Vec::new();
         for field in headers.get_all(COOKIE) {
-            // A neighbour's cookie may be anything; ours are ASCII.
-            let text = String::from_utf8_lossy(field.as_bytes());
-            for cookie in Cookie::split_parse(&*text).flatten() {
-                let kind = Kind::ALL
-                    .into_iter()
-                    .find(|kind| kind.name() == cookie.name());
-                if let Some(kind) = kind {
-                    found.push((kind, Zeroizing::new(cookie.value().to_owned())));
+            for (name, value) in pairs(field.as_bytes()) {
+                let mut kinds = Kind::ALL.into_iter();
+                if let Some(kind) = kinds.find(|kind| kind.name().as_bytes() == name) {
+                    // A value that is not text is none of ours, and counts all the same.
+                    let value = String::from_utf8_lossy(value).into_owned();
+                    found.push((kind, Zeroizing::new(value)));
                 }
             }
         }
         Self { found }
+    }
+
+    /// For routes that end the session of each: every one costs a call to the store.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`] for more than any browser sends.
+    pub(crate) fn few(&self) -> Result<(), Refusal> {
+        if self.found.len() <= MAX_COOKIES {
+            Ok(())
+        } else {
+            Err(Refusal::InvalidRequest)
+        }
     }
 
     /// Whether there is any.
@@ -144,6 +157,27 @@ pub fn sets_session_cookie<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> bo
     })
 }
 
+/// The names and values of a `Cookie` field
+/// ([RFC 10025 section 4.2.1](https://www.rfc-editor.org/rfc/rfc10025#section-4.2.1)), in bytes.
+///
+/// Only spaces and tabs are trimmed, as browsers do before they look at `__Host-`. The cookie
+/// crate trims all that Unicode calls white: a browser lets any subdomain plant
+/// `U+2000 __Host-session`, and trimmed it would pass for ours.
+fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+    field.split(|byte| *byte == b';').filter_map(|pair| {
+        let equals = pair.iter().position(|byte| *byte == b'=')?;
+        let (name, value) = pair.split_at(equals);
+        Some((trim(name), trim(value.get(1..)?)))
+    })
+}
+
+fn trim(mut text: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
+        text = rest;
+    }
+    text
+}
+
 pub(crate) fn append(headers: &mut HeaderMap, field: HeaderValue) {
     headers.append(SET_COOKIE, field);
 }
@@ -180,6 +214,41 @@ mod tests {
             assert_eq!(cookies.all(Kind::Session).count(), 2);
             assert_eq!(cookies.one(Kind::Refresh), Ok(None));
         }
+    }
+
+    #[test]
+    fn a_name_that_only_looks_like_ours_is_not() {
+        // What Unicode calls white, an empty name, a zero-width space, a byte order mark.
+        for before in [
+            "\u{85}", "\u{a0}", "\u{1680}", "\u{2000}", "\u{2003}", "\u{2028}", "\u{202f}",
+            "\u{3000}", "=", "\u{200b}", "\u{feff}", "$", "\"",
+        ] {
+            for text in [
+                format!("{before}__Host-session=planted"),
+                format!("a=b; {before}__Host-session=planted"),
+                format!("__Host-session{before}=planted"),
+            ] {
+                let planted = read(&[text.as_bytes()]);
+                let seen = planted.one(Kind::Session);
+                assert!(!matches!(seen, Ok(Some("planted"))), "{text:?}");
+                let beside = read(&[format!("{text}; __Host-session=ours").as_bytes()]);
+                assert!(
+                    !beside.all(Kind::Session).any(|value| value == "planted"),
+                    "{text:?}"
+                );
+            }
+        }
+        let spaced = read(&[b" \t__Host-session\t = ours \t"]);
+        assert_eq!(spaced.one(Kind::Session), Ok(Some("ours")));
+        let latin = read(&[b"\xa0__Host-session=planted;\x85__Host-refresh=planted"]);
+        assert!(!latin.any());
+    }
+
+    #[test]
+    fn more_cookies_than_a_browser_sends_are_too_many() {
+        let cookies = |count| read(&["__Host-session=a;".repeat(count).as_bytes()]);
+        assert_eq!(cookies(MAX_COOKIES).few(), Ok(()));
+        assert_eq!(cookies(MAX_COOKIES + 1).few(), Err(Refusal::InvalidRequest));
     }
 
     #[test]

@@ -45,6 +45,7 @@ impl LoginRequest {
         let read = || {
             // In every transport: another site must not log the user in as somebody else.
             csrf::check(head, auth.config(), cookies.any())?;
+            cookies.few()?;
             MediaType::Json.demand(head)?;
             let body: Body = json::parse(body)?;
             auth.note_attempt(head, AttemptKind::Login(&body.username))?;

@@ -32,6 +32,7 @@ pub(super) async fn logout(
         if request_cookies.any() {
             csrf.clone()?;
         }
+        request_cookies.few()?;
         refresh_token(head, body)
     };
     let refresh_token = read().map_err(|refusal| auth.reject(refusal))?;
