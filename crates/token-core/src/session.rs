@@ -18,7 +18,16 @@ use crate::time::UnixTime;
 /// Stores copy the fields and evaluate the conditions of a [`Change`](crate::change::Change);
 /// they never compute a field of their own. The application's private data is kept beside it
 /// ([`SessionData`]), so that a refresh does not move it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// With serde it can be kept as one document, where a store has no columns:
+///
+/// ```
+/// # fn f(session: &token_core::Session) -> serde_json::Result<token_core::Session> {
+/// let document = serde_json::to_vec(session)?;
+/// serde_json::from_slice(&document)
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Session {
     /// Names the session; proves nothing.
     pub id: SessionId,
@@ -82,7 +91,7 @@ impl Session {
 
 /// When and how the user proved who they are
 /// ([RFC 9068 section 2.2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.2.1)).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Authentication {
     /// The `auth_time` claim.
     pub time: UnixTime,
@@ -134,7 +143,7 @@ impl Device {
 
 /// The application's private data of a session: a JSON object that never leaves the server,
 /// with a version of its own so that a lost race is seen and not swallowed.
-#[derive(Clone, PartialEq, Eq, Default)]
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SessionData {
     /// Grows by one at each write; 0 where nothing was written yet.
     pub version: u64,
@@ -159,7 +168,7 @@ impl fmt::Debug for SessionData {
 }
 
 /// Why and when a session was ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Revocation {
     /// When.
     pub at: UnixTime,
@@ -197,7 +206,10 @@ impl Generation {
 
 /// Counts how often all sessions of a subject were ended: a login whose epoch has passed
 /// opens nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
 pub struct Epoch(u64);
 
 impl Epoch {
@@ -220,7 +232,8 @@ impl Epoch {
 
 /// 16 random bytes in the derivation of a credential. Worth nothing without the credential
 /// before it and the rotation key.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
 pub struct Nonce([u8; 16]);
 
 impl Nonce {

@@ -1,4 +1,4 @@
-use serde::Serialize;
+use serde::{Deserialize, Deserializer, Serialize};
 use thiserror::Error;
 
 use crate::json::{self, JsonError};
@@ -20,7 +20,7 @@ use crate::json::{self, JsonError};
 /// assert!(CustomClaims::from_json(r#"{"sub":"mallory"}"#).is_err());
 /// # Ok::<(), token_core::claims::CustomClaimsError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CustomClaims(Box<str>);
 
 impl CustomClaims {
@@ -74,6 +74,14 @@ impl CustomClaims {
         inner
             .unwrap_or_default()
             .trim_matches([' ', '\t', '\r', '\n'])
+    }
+}
+
+impl<'de> Deserialize<'de> for CustomClaims {
+    /// From the text that a store kept, checked again.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<str>::deserialize(deserializer)?;
+        Self::from_json(&text).map_err(serde::de::Error::custom)
     }
 }
 
