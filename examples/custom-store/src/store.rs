@@ -1,0 +1,291 @@
+//! The store contract on redb.
+
+use std::cmp::Reverse;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rand::Rng as _;
+use redb::{Database, ReadTransaction, ReadableDatabase as _, WriteTransaction};
+use thiserror::Error;
+use token_core::change::{Change, Committed, Ending};
+use token_core::error::TimeOutOfRange;
+use token_core::id::{Bucket, BucketKey};
+use token_core::session::{Epoch, SessionData};
+use token_core::{Session, SessionId, Subject, UnixTime};
+use token_store::SessionStore;
+use token_store::store::{Commit, Created, DataWrite, DataWritten, Ended, Revoke, SubjectEnding};
+use tokio::sync::broadcast;
+use tokio::task::{JoinError, spawn_blocking};
+
+use crate::rows::{self, Read as _};
+
+/// Keeps sessions in one file of redb, for one process.
+#[derive(Debug)]
+pub struct RedbStore {
+    database: Arc<Database>,
+    bucket_key: BucketKey,
+    ended: broadcast::Sender<Ended>,
+}
+
+/// What can go wrong: kept whole for the log, and never shown to a client.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum RedbStoreError {
+    /// The transaction did not happen.
+    #[error("redb: {0}")]
+    Database(#[from] redb::Error),
+    /// Another program wrote the file, or another version of this one.
+    #[error("a row cannot be read or written: {0}")]
+    Row(#[from] serde_json::Error),
+    /// An instant that no clock of ours has.
+    #[error(transparent)]
+    Time(#[from] TimeOutOfRange),
+    /// The runtime is shutting down.
+    #[error("the call was cut off: {0}")]
+    CutOff(#[from] JoinError),
+}
+
+/// redb has an error type for each step; one is enough here.
+macro_rules! from_redb {
+    ($($step:ident)*) => {$(
+        impl From<redb::$step> for RedbStoreError {
+            fn from(error: redb::$step) -> Self {
+                Self::Database(error.into())
+            }
+        }
+    )*};
+}
+from_redb! { CommitError DatabaseError StorageError TableError TransactionError }
+
+type Result<T> = std::result::Result<T, RedbStoreError>;
+
+impl RedbStore {
+    /// Opens the file, or makes it.
+    ///
+    /// # Errors
+    /// [`RedbStoreError`] where the file cannot be used, for example because another process has it.
+    pub fn open(file: impl AsRef<Path>) -> Result<Self> {
+        let database = Database::create(file)?;
+        let mut bucket_key = [0; 32];
+        rand::rng().fill_bytes(&mut bucket_key);
+        let write = database.begin_write()?;
+        let bucket_key = rows::create(&write, bucket_key)?;
+        write.commit()?;
+        Ok(Self {
+            database: Arc::new(database),
+            bucket_key: BucketKey::new(&bucket_key),
+            ended: broadcast::channel(1024).0,
+        })
+    }
+
+    /// Runs one transaction on a thread that may block. A future that is dropped half-way does
+    /// not stop it: it ends by itself, done or not done.
+    async fn write<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let database = Arc::clone(&self.database);
+        let written = spawn_blocking(move || {
+            let write = database.begin_write()?;
+            let outcome = change(&write)?;
+            write.commit()?;
+            Ok(outcome)
+        });
+        written.await?
+    }
+
+    /// Reads a snapshot: what was committed last, without waiting for a writer.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&ReadTransaction) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let database = Arc::clone(&self.database);
+        spawn_blocking(move || read(&database.begin_read()?)).await?
+    }
+
+    fn tell(&self, ended: impl IntoIterator<Item = Ended>) {
+        for ended in ended {
+            // Nobody listening is no fault.
+            let _ = self.ended.send(ended);
+        }
+    }
+}
+
+impl SessionStore for RedbStore {
+    type Error = RedbStoreError;
+
+    fn bucket(&self, subject: &Subject) -> Bucket {
+        self.bucket_key.bucket(subject)
+    }
+
+    async fn epoch(&self, subject: &Subject) -> Result<Epoch> {
+        let subject = subject.clone();
+        self.read(move |read| read.epoch(&subject)).await
+    }
+
+    async fn create(&self, session: &Session) -> Result<Created> {
+        enum Outcome {
+            Inserted,
+            EpochPassed,
+            IdTaken,
+        }
+        let row = session.clone();
+        let outcome = self.write(move |write| {
+            if write.epoch(&row.subject)? != row.subject_epoch {
+                return Ok(Outcome::EpochPassed);
+            }
+            if write.session(row.id)?.is_some() {
+                return Ok(Outcome::IdTaken);
+            }
+            rows::put(write, None, &row)?;
+            Ok(Outcome::Inserted)
+        });
+        Ok(match outcome.await? {
+            Outcome::Inserted => Created::Applied(Committed::assertion(session.clone())),
+            Outcome::EpochPassed => Created::EpochPassed,
+            Outcome::IdTaken => Created::IdTaken,
+        })
+    }
+
+    async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>> {
+        let row = self.read(move |read| read.session(id)).await?;
+        Ok(row.map(Committed::assertion))
+    }
+
+    async fn commit(&self, change: &Change) -> Result<Commit> {
+        let change = change.clone();
+        let (applied, row) = self
+            .write(move |write| {
+                let Some(before) = write.session(change.id())? else {
+                    return Ok((false, None));
+                };
+                let Some(after) = change.apply(&before) else {
+                    return Ok((false, Some(before)));
+                };
+                rows::put(write, Some(&before), &after)?;
+                Ok((true, Some(after)))
+            })
+            .await?;
+        // Here, and not a line earlier: the transaction has ended.
+        let row = row.map(Committed::assertion);
+        Ok(match row {
+            Some(row) if applied => Commit::Applied(row),
+            row => Commit::Missed(row),
+        })
+    }
+
+    async fn revoke(&self, ending: &Ending) -> Result<Revoke> {
+        let ending = *ending;
+        let (applied, row) = self
+            .write(move |write| {
+                let Some(before) = write.session(ending.id)? else {
+                    return Ok((false, None));
+                };
+                let Some(after) = ending.apply(&before) else {
+                    return Ok((false, Some(before)));
+                };
+                rows::put(write, Some(&before), &after)?;
+                Ok((true, Some(after)))
+            })
+            .await?;
+        let Some(row) = row.map(Committed::assertion) else {
+            return Ok(Revoke::Absent);
+        };
+        if !applied {
+            return Ok(Revoke::Already(row));
+        }
+        let (id, at) = (ending.id, ending.revocation.at);
+        self.tell([Ended { id, at }]);
+        Ok(Revoke::Applied(row))
+    }
+
+    async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>> {
+        let all = ending.clone();
+        let ids = self.write(move |write| {
+            let epoch = write.epoch(&all.subject)?.next();
+            rows::put_epoch(write, &all.subject, epoch)?;
+            let mut ended = Vec::new();
+            for before in write.sessions_of(&all.subject)? {
+                let after = if Some(before.id) == all.except {
+                    Some(Session {
+                        subject_epoch: epoch,
+                        ..before.clone()
+                    })
+                } else {
+                    let one = Ending {
+                        id: before.id,
+                        revocation: all.revocation,
+                        purge_at: all.purge_at,
+                    };
+                    let after = one.apply(&before);
+                    ended.extend(after.is_some().then_some(before.id));
+                    after
+                };
+                if let Some(after) = after {
+                    rows::put(write, Some(&before), &after)?;
+                }
+            }
+            Ok(ended)
+        });
+        let ids = ids.await?;
+        let at = ending.revocation.at;
+        self.tell(ids.iter().map(|id| Ended { id: *id, at }));
+        Ok(ids)
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>> {
+        let subject = subject.clone();
+        let mut found = self.read(move |read| read.sessions_of(&subject)).await?;
+        found.sort_by_key(|row| Reverse(row.created_at));
+        Ok(found.into_iter().map(Committed::assertion).collect())
+    }
+
+    async fn load_data(&self, id: SessionId) -> Result<Option<SessionData>> {
+        let data = self.read(move |read| match read.session(id)? {
+            Some(_) => read.data(id).map(Some),
+            None => Ok(None),
+        });
+        data.await
+    }
+
+    async fn write_data(&self, write: &DataWrite) -> Result<DataWritten> {
+        let new = write.clone();
+        let written = self.write(move |write| {
+            let row = write.session(new.id)?;
+            if !row.is_some_and(|row| row.is_live(new.at)) {
+                return Ok(DataWritten::Over);
+            }
+            let before = write.data(new.id)?;
+            if before.version != new.version {
+                return Ok(DataWritten::Moved(before));
+            }
+            let after = SessionData {
+                version: new.version + 1,
+                json: new.json,
+            };
+            rows::put_data(write, new.id, &after)?;
+            Ok(DataWritten::Applied)
+        });
+        written.await
+    }
+
+    async fn purge(&self, before: UnixTime, limit: u32) -> Result<u64> {
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        self.write(move |write| rows::purge(write, before, limit))
+            .await
+    }
+
+    async fn revocations(&self, since: UnixTime) -> Result<Vec<Ended>> {
+        self.read(move |read| rows::ended(read, since)).await
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+        self.ended.subscribe()
+    }
+
+    /// One process has the file, so every ending is told.
+    fn catch_up_interval(&self) -> Duration {
+        Duration::from_mins(1)
+    }
+}
