@@ -8,11 +8,14 @@ use http::{HeaderMap, Method, Request};
 use serde_json::{Value, json};
 use ureq::Agent;
 
+use crate::transcript::Transcript;
+
 /// A client without a memory: it keeps no cookies and follows no redirects.
 #[derive(Clone, Debug)]
 pub struct Client {
     agent: Agent,
     url: String,
+    transcript: Transcript,
 }
 
 /// An answer.
@@ -40,7 +43,7 @@ pub struct Tokens {
 }
 
 impl Client {
-    pub(crate) fn new(url: &str) -> Self {
+    pub(crate) fn new(url: &str, transcript: Transcript) -> Self {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
@@ -49,6 +52,7 @@ impl Client {
         Self {
             agent: agent.into(),
             url: url.to_owned(),
+            transcript,
         }
     }
 
@@ -71,11 +75,16 @@ impl Client {
             None => self.agent.run(request.body(()).unwrap()),
         };
         let mut response = sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        Reply {
+        let reply = Reply {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: response.body_mut().read_to_string().unwrap(),
-        }
+        };
+        let body = String::from_utf8_lossy(body.unwrap_or_default());
+        let request = format!("{method} {path} {headers:?} {body}");
+        let address = self.url.trim_start_matches("http://");
+        self.transcript.add(address, &request, &reply);
+        reply
     }
 
     /// `GET` with an access token.

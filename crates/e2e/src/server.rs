@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::transcript::Transcript;
 
 /// Where servers keep their database and keys; several may share one.
 #[derive(Debug)]
@@ -46,6 +47,7 @@ pub struct Server {
     url: String,
     output: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
+    transcript: Transcript,
 }
 
 impl Server {
@@ -79,12 +81,13 @@ impl Server {
             url,
             output,
             readers,
+            transcript: Transcript::current(),
         }
     }
 
     /// A client of it.
     pub fn client(&self) -> Client {
-        Client::new(&self.url)
+        Client::new(&self.url, self.transcript.clone())
     }
 
     /// Its address, as it said it.
