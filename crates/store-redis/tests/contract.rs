@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-mod support;
-
 mod single {
     use store_redis::RedisStore;
 
     async fn store() -> RedisStore {
-        RedisStore::connect(&super::support::shared_url())
+        RedisStore::connect(&testbed::redis::shared_url())
             .await
             .unwrap()
     }
@@ -20,8 +18,8 @@ mod cluster {
     use store_redis::RedisStore;
 
     async fn store() -> RedisStore {
-        let nodes = super::support::shared_cluster().iter();
-        let nodes = nodes.map(super::support::Server::url);
+        let nodes = testbed::redis::shared_cluster().iter();
+        let nodes = nodes.map(testbed::redis::Server::url);
         RedisStore::cluster(nodes).connect().await.unwrap()
     }
 

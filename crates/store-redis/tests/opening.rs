@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-mod support;
-
 use std::error::Error;
 use std::fmt::Write as _;
 
 use store_redis::{RedisStore, RedisStoreError, RowFault};
-use support::Server;
+use testbed::redis::Server;
 use token_core::change::Ending;
 use token_core::session::{Epoch, Revocation, RevokeReason};
 use token_core::{Session, Subject, UnixTime};
@@ -43,7 +41,7 @@ async fn a_wrong_address_is_named() {
             "{url}: {error:?}"
         );
     }
-    let nobody = format!("redis://:s3cret@127.0.0.1:{}/", support::free_port());
+    let nobody = format!("redis://:s3cret@127.0.0.1:{}/", testbed::free_port());
     let error = refused(&nobody).await;
     assert!(matches!(error, RedisStoreError::Connection(_)), "{error:?}");
     let none: [&str; 0] = [];

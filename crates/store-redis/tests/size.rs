@@ -2,13 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-mod support;
-
 use std::time::Duration;
 
 use futures_util::{StreamExt as _, stream};
 use store_redis::RedisStore;
-use support::Server;
+use testbed::redis::Server;
 use token_core::change::{Change, Rotation};
 use token_core::policy::Slide;
 use token_core::refresh::{self, Login};

@@ -10,9 +10,9 @@ use token_store::SessionStore;
 use token_store::store::{Commit, Ended};
 use tokio::sync::broadcast::Receiver;
 
-use crate::postgres::{Server, url};
 use crate::schema;
 use crate::sessions::{at, ending, rotation, stored, subject_ending};
+use testbed::postgres::{Server, url};
 
 async fn hears(notices: &mut Receiver<Ended>, id: SessionId) {
     let heard = async {

@@ -12,8 +12,6 @@ mod faults;
 mod races;
 mod schema;
 
-#[path = "../support/postgres.rs"]
-mod postgres;
 #[path = "../support/sessions.rs"]
 mod sessions;
 
@@ -28,5 +26,5 @@ fn schema() -> String {
 /// A store in a schema of its own on the shared server.
 async fn store() -> PostgresStore {
     let options = PostgresStoreOptions::new().schema(schema());
-    options.connect(postgres::url()).await.unwrap()
+    options.connect(testbed::postgres::url()).await.unwrap()
 }

@@ -9,9 +9,9 @@ use token_core::Session;
 use token_store::SessionStore;
 use token_store::store::{Commit, Created, DataWrite};
 
-use crate::postgres::url;
 use crate::schema;
 use crate::sessions::{at, ending, rotation, session, stored, subject, subject_ending};
+use testbed::postgres::url;
 
 /// Two nodes on one schema.
 async fn nodes() -> (PostgresStore, PostgresStore, String) {

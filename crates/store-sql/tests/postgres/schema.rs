@@ -8,9 +8,9 @@ use token_core::change::Change;
 use token_store::SessionStore;
 use token_store::store::Commit;
 
-use crate::postgres::url;
 use crate::schema;
 use crate::sessions::{at, ending, rotation, session, stored, subject};
+use testbed::postgres::url;
 
 async fn pool() -> PgPool {
     PgPool::connect(url()).await.unwrap()
@@ -207,7 +207,7 @@ async fn refreshes_are_heap_only_updates() {
 
 #[tokio::test]
 async fn a_refresh_is_one_statement() {
-    let server = crate::postgres::Server::start();
+    let server = testbed::postgres::Server::start();
     let pool = PgPoolOptions::new().max_connections(1);
     let pool = pool.connect(&server.url()).await.unwrap();
     run(&pool, "CREATE EXTENSION pg_stat_statements".to_owned()).await;

@@ -1,50 +1,35 @@
-//! Private Redis servers on free ports of the loopback, which end with the test process.
-
-#![allow(
-    dead_code,
-    clippy::missing_panics_doc,
-    clippy::print_stdout,
-    reason = "each test binary uses a part of this"
-)]
-#![allow(
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "helpers of tests fail loudly"
-)]
+//! Redis servers.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::net::{Ipv4Addr, TcpListener};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
 
-/// How long a server may take to its first answer, and a Cluster to agree.
-const PATIENCE: Duration = Duration::from_mins(1);
+use crate::{free_port, wait_until};
 
 /// The address that `TOKENS_TEST_REDIS_URL` names, or that of a server of this process.
-pub(crate) fn shared_url() -> String {
+pub fn shared_url() -> String {
     static SERVER: OnceLock<Server> = OnceLock::new();
     std::env::var("TOKENS_TEST_REDIS_URL")
         .unwrap_or_else(|_| SERVER.get_or_init(|| Server::start(&[])).url())
 }
 
 /// A Cluster of three masters of this process.
-pub(crate) fn shared_cluster() -> &'static [Server] {
+pub fn shared_cluster() -> &'static [Server] {
     static CLUSTER: OnceLock<Vec<Server>> = OnceLock::new();
     CLUSTER.get_or_init(|| cluster(3))
 }
 
 /// A server that this process started.
 #[derive(Debug)]
-pub(crate) struct Server {
-    pub(crate) port: u16,
+pub struct Server {
+    /// Where it listens on the loopback.
+    pub port: u16,
     arguments: Vec<String>,
     folder: TempDir,
     /// A shell that ends the server when its input ends: with this process, however that
@@ -55,7 +40,7 @@ pub(crate) struct Server {
 
 impl Server {
     /// Starts one with further arguments, and waits until it answers.
-    pub(crate) fn start(arguments: &[&str]) -> Self {
+    pub fn start(arguments: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("tokens-redis-").tempdir();
         let mut server = Self {
             port: free_port(),
@@ -64,25 +49,27 @@ impl Server {
             shell: None,
             process: 0,
         };
-        server.run();
+        server.resume();
         server
     }
 
-    pub(crate) fn url(&self) -> String {
+    /// Its address, without a password.
+    pub fn url(&self) -> String {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
-    /// Asks it directly.
-    pub(crate) fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+    /// Asks it directly, which must succeed.
+    pub fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         self.try_ask(words).unwrap()
     }
 
-    pub(crate) fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+    fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]).query(&mut self.connection()?)
     }
 
-    pub(crate) fn connection(&self) -> redis::RedisResult<Connection> {
+    /// A connection of one's own.
+    pub fn connection(&self) -> redis::RedisResult<Connection> {
         let limit = Duration::from_secs(10);
         let connection = Client::open(self.url())?.get_connection_with_timeout(limit)?;
         connection.set_read_timeout(Some(limit))?;
@@ -90,7 +77,7 @@ impl Server {
     }
 
     /// How often a command was called since the last `CONFIG RESETSTAT`.
-    pub(crate) fn calls(&self, command: &str) -> u64 {
+    pub fn calls(&self, command: &str) -> u64 {
         let stats: String = self.ask(&["INFO", "commandstats"]);
         let name = format!("cmdstat_{command}:calls=");
         let calls = stats.lines().find_map(|line| line.strip_prefix(&name));
@@ -98,26 +85,30 @@ impl Server {
     }
 
     /// A number in `INFO`.
-    pub(crate) fn info(&self, name: &str) -> u64 {
+    pub fn info(&self, name: &str) -> u64 {
         let info: String = self.ask(&["INFO"]);
         let line = info.lines().find_map(|line| line.strip_prefix(name));
         line.unwrap()[1..].trim().parse().unwrap()
     }
 
-    /// Sends a signal to it, by its process id.
-    pub(crate) fn signal(&self, signal: &str) {
+    /// Stops it where it is, as a machine does that hangs.
+    pub fn freeze(&self) {
+        self.signal("STOP");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.signal("CONT");
+    }
+
+    fn signal(&self, signal: &str) {
         let process = self.process.to_string();
         let sent = Command::new("kill").args(["-s", signal, &process]).status();
         assert!(sent.unwrap().success());
     }
 
-    /// Kills it without a chance to say goodbye, and starts it again on its data.
-    pub(crate) fn kill_and_restart(&mut self) {
-        self.kill();
-        self.run();
-    }
-
-    pub(crate) fn kill(&mut self) {
+    /// Kills it without a chance to say goodbye.
+    pub fn kill(&mut self) {
         self.signal("KILL");
         let shell = self.shell.as_mut().unwrap().stdin.as_mut();
         shell.unwrap().write_all(b"keep\n").unwrap();
@@ -125,7 +116,7 @@ impl Server {
     }
 
     /// Starts it again after [`kill`](Self::kill).
-    pub(crate) fn run(&mut self) {
+    pub fn resume(&mut self) {
         let script = r#"trap '' INT
             "$@" >>server.log 2>&1 &
             echo $!; read -r keep; kill -KILL $!; wait $!; [ "$keep" ] || rm -r "$PWD""#;
@@ -165,24 +156,20 @@ impl Server {
             let _ = shell.wait();
         }
     }
-
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
         if thread::panicking() {
             let log = fs::read_to_string(self.folder.path().join("server.log"));
-            let _ = std::io::stdout().write_all(log.unwrap_or_default().as_bytes());
+            println!("{}", log.unwrap_or_default());
         }
         self.stop();
     }
 }
 
 /// Masters that share the slots among them.
-pub(crate) fn cluster(size: u16) -> Vec<Server> {
+pub fn cluster(size: u16) -> Vec<Server> {
     let servers: Vec<Server> = (0..size)
         .map(|_| {
             let bus = free_port().to_string();
@@ -215,19 +202,4 @@ pub(crate) fn cluster(size: u16) -> Vec<Server> {
     };
     wait_until("the Cluster agrees", || servers.iter().all(agrees));
     servers
-}
-
-/// Waits for something that another process does.
-pub(crate) fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !condition() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// A port that was free a moment ago.
-pub(crate) fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -1,0 +1,37 @@
+//! What tests of several crates share: real servers on free ports of the loopback, which end
+//! with the test process, however that ends.
+//!
+//! The servers' programs must be installed; `cargo xtask test` sees to that.
+
+#![expect(
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail loudly"
+)]
+
+pub mod postgres;
+pub mod redis;
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a server may take to its first answer, and a Cluster to agree.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits for something that another process does.
+pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// A port that was free a moment ago.
+pub fn free_port() -> u16 {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    listener.local_addr().unwrap().port()
+}

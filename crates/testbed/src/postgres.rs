@@ -1,0 +1,230 @@
+//! PostgreSQL servers.
+
+use std::env;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+
+use tempfile::TempDir;
+
+use crate::{free_port, wait_until};
+
+/// The server that `TOKENS_TEST_POSTGRES_URL` names, or one that all tests of this process
+/// share. Use a schema of your own.
+pub fn url() -> &'static str {
+    static SERVER: OnceLock<(String, Option<Server>)> = OnceLock::new();
+    let (url, _) = SERVER.get_or_init(|| {
+        if let Ok(url) = env::var("TOKENS_TEST_POSTGRES_URL") {
+            return (url, None);
+        }
+        let server = Server::start();
+        (server.url(), Some(server))
+    });
+    url
+}
+
+/// A private server, with the extension `pg_stat_statements` at hand.
+#[derive(Debug)]
+pub struct Server {
+    programs: PathBuf,
+    folder: TempDir,
+    port: u16,
+    /// A shell that ends the server when its input ends: with this process, however that
+    /// ends. Without a word before it deletes the folder, too.
+    guard: Option<Child>,
+}
+
+impl Server {
+    /// Makes a database and starts a server on it.
+    pub fn start() -> Self {
+        // Not in the target directory: the server runs as another user where we are root.
+        let folder = tempfile::Builder::new()
+            .prefix("tokens-postgres-")
+            .tempdir();
+        let mut server = Self {
+            programs: programs(),
+            folder: folder.unwrap(),
+            port: free_port(),
+            guard: None,
+        };
+        fs::set_permissions(server.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
+        server.initialise();
+        server.resume();
+        server
+    }
+
+    /// Its address, with the right to everything.
+    pub fn url(&self) -> String {
+        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+    }
+
+    /// Where it listens on the loopback.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts it again after [`kill`](Self::kill).
+    pub fn resume(&mut self) {
+        let server = format!(
+            "{}{} -D {} -p {} -c listen_addresses=127.0.0.1 -c max_connections=200 \
+             -c unix_socket_directories='' -c shared_preload_libraries=pg_stat_statements",
+            as_other_user(),
+            self.programs.join("postgres").display(),
+            self.data().display(),
+            self.port,
+        );
+        let script =
+            format!(r#"{server} & read -r keep; kill -INT $!; wait $!; [ "$keep" ] || rm -r "$0""#);
+        let guard = Command::new("sh")
+            .args(["-c", &script])
+            .arg(self.folder.path())
+            .current_dir("/")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        self.guard = Some(guard.expect("sh"));
+        wait_until("the server answers", || self.is_ready());
+    }
+
+    /// Ends all its processes at once, without a chance to say goodbye.
+    pub fn kill(&mut self) {
+        let processes = self.processes();
+        signal("KILL", &processes);
+        wait_until("the server is gone", || {
+            !processes.iter().any(|id| is_running(id))
+        });
+        let guard = self.guard.as_mut().expect("it runs");
+        let stdin = guard.stdin.as_mut().expect("a pipe");
+        stdin.write_all(b"keep\n").expect("the shell waits");
+        self.stop();
+    }
+
+    /// Stops all its processes where they are, as a machine does that hangs.
+    pub fn freeze(&self) {
+        // Its first process first, so that it makes no new ones.
+        signal("STOP", &self.processes()[..1]);
+        signal("STOP", &self.processes());
+    }
+
+    /// Lets them go on.
+    pub fn thaw(&self) {
+        signal("CONT", &self.processes());
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// The first process, and its children.
+    fn processes(&self) -> Vec<String> {
+        let file = fs::read_to_string(self.data().join("postmaster.pid")).expect("it runs");
+        let first = file.lines().next().expect("a process id").to_owned();
+        let children = fs::read_to_string(format!("/proc/{first}/task/{first}/children"));
+        let children = children.expect("Linux tells the children of a process");
+        let children = children.split_whitespace().map(ToOwned::to_owned);
+        std::iter::once(first).chain(children).collect()
+    }
+
+    fn stop(&mut self) {
+        if let Some(mut guard) = self.guard.take() {
+            drop(guard.stdin.take());
+            guard.wait().expect("it ends");
+        }
+    }
+
+    fn initialise(&self) {
+        let initdb = format!(
+            "{}{} -D {} -U postgres --auth=trust --no-sync -E UTF8 --locale=C",
+            as_other_user(),
+            self.programs.join("initdb").display(),
+            self.data().display(),
+        );
+        let output = Command::new("sh")
+            .args(["-c", &initdb])
+            .current_dir("/")
+            .output();
+        let output = output.expect("sh");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    fn is_ready(&self) -> bool {
+        let port = self.port.to_string();
+        let ready = Command::new(self.programs.join("pg_isready"))
+            .args(["-q", "-h", "127.0.0.1", "-p", &port])
+            .status();
+        ready.expect("pg_isready").success()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if self.guard.is_some() {
+            // Where a test failed half-way.
+            self.thaw();
+        }
+        self.stop();
+    }
+}
+
+fn signal(name: &str, processes: &[String]) {
+    // Some of them may have ended by themselves.
+    let mut kill = Command::new("kill");
+    kill.args(["-s", name])
+        .args(processes)
+        .stderr(Stdio::null());
+    kill.status().expect("kill");
+}
+
+/// Whether a process is there and not just waiting for its parent to notice its end.
+fn is_running(process: &str) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+    // The state stands behind the name, which is in parentheses.
+    let state = stat
+        .rsplit(") ")
+        .next()
+        .and_then(|rest| rest.chars().next());
+    state.is_some_and(|state| state != 'Z')
+}
+
+/// Where initdb, postgres and `pg_isready` are: on PATH, or where Debian keeps the versions.
+fn programs() -> PathBuf {
+    let path = env::var_os("PATH").unwrap_or_default();
+    let has_all = |folder: &PathBuf| {
+        ["initdb", "postgres", "pg_isready"]
+            .iter()
+            .all(|name| folder.join(name).exists())
+    };
+    let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| {
+            versions
+                .flatten()
+                .map(|version| version.path().join("bin"))
+                .collect()
+        })
+        .unwrap_or_default();
+    debian.sort();
+    let mut folders = env::split_paths(&path).chain(debian.into_iter().rev());
+    folders
+        .find(has_all)
+        .expect("PostgreSQL's server programs; on Debian: apt-get install postgresql")
+}
+
+/// `initdb` and `postgres` refuse to run as root.
+fn as_other_user() -> String {
+    let uid = Command::new("id").arg("-u").output().expect("id").stdout;
+    if uid.trim_ascii() != b"0" {
+        return String::new();
+    }
+    let passwd = fs::read_to_string(Path::new("/etc/passwd")).unwrap_or_default();
+    let known = passwd.lines().any(|line| line.starts_with("postgres:"));
+    let user = if known { "postgres" } else { "nobody" };
+    format!("setpriv --reuid {user} --regid $(id -g {user}) --clear-groups ")
+}
