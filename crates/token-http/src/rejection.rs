@@ -59,6 +59,12 @@ impl Rejection {
         Self::plain(Refusal::ServerError)
     }
 
+    /// What the application needs for its answer is away: 503, and the client may try again in
+    /// a second. Log the evidence.
+    pub const fn temporarily_unavailable() -> Self {
+        Self::plain(Refusal::TemporarilyUnavailable)
+    }
+
     pub(crate) const fn plain(refusal: Refusal) -> Self {
         let place = Place::Anywhere;
         Self { refusal, place }
@@ -159,7 +165,7 @@ impl From<StoreError> for Rejection {
             error = &error as &dyn std::error::Error,
             "the session store is out of reach"
         );
-        Self::plain(Refusal::TemporarilyUnavailable)
+        Self::temporarily_unavailable()
     }
 }
 
@@ -170,7 +176,7 @@ impl From<LoginError> for Rejection {
             // The password may be another now: the client has to try again, and be checked again.
             LoginError::EpochPassed => {
                 debug!(%error, "login refused");
-                Self::plain(Refusal::TemporarilyUnavailable)
+                Self::temporarily_unavailable()
             }
             error => Self::fault(&error),
         }
@@ -199,7 +205,7 @@ impl Rejection {
         match error {
             AccessError::Behind => {
                 warn!(%error, "an access token could not be checked");
-                Self::plain(Refusal::TemporarilyUnavailable)
+                Self::temporarily_unavailable()
             }
             AccessError::Store(error) => error.into(),
             error => {
@@ -217,12 +223,12 @@ impl Rejection {
             RefreshError::Store(error) => error.into(),
             RefreshError::Contended { .. } => {
                 warn!(%error, "a session is contended");
-                Self::plain(Refusal::TemporarilyUnavailable)
+                Self::temporarily_unavailable()
             }
             // Another node has the key, and this one will when it is given all of them.
             RefreshError::Key(_) | RefreshError::Issue(IssueError::Key(_)) => {
                 error!(%error, "a refresh key is missing on this node");
-                Self::plain(Refusal::TemporarilyUnavailable)
+                Self::temporarily_unavailable()
             }
             error => Self::fault(&error),
         }
@@ -393,7 +399,7 @@ mod tests {
                 (429, &HeaderValue::from_static(expected))
             );
         }
-        let response = Rejection::plain(Refusal::TemporarilyUnavailable).response();
+        let response = Rejection::temporarily_unavailable().response();
         assert_eq!(response.headers()[RETRY_AFTER], "1");
     }
 
