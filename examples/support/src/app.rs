@@ -1,13 +1,11 @@
 //! Puts the parts together, as the flags say.
 
 use std::io::{self, Write as _};
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::SqlitePool;
-use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
-use store_sql::SqliteStore;
+use store_redis::RedisStore;
+use store_sql::{PostgresStore, SqliteStore};
 use token_core::issue::TokenIssuer;
 use token_core::{Audience, Issuer};
 use token_http::{Attempt, AttemptKind, Auth, AuthConfig, ConfigError, Origin};
@@ -48,6 +46,7 @@ impl App {
     pub async fn start(flags: &Flags) -> Result<Self, StartError> {
         let policy = flags.policy()?;
         let accounts = flags.accounts()?;
+        let store = flags.store()?;
         let listener = TcpListener::bind(flags.listen).await;
         let listener = listener.map_err(|source| StartError::Listen {
             address: flags.listen.to_string(),
@@ -71,17 +70,8 @@ impl App {
             refresh_keys: keys.refresh,
             policy,
         };
-        let (builder, users) = match &flags.store {
-            StoreUrl::Memory => (
-                SessionManager::builder(MemoryStore::with_capacity(MEMORY_CAPACITY), issuer),
-                Users::in_memory(accounts).await?,
-            ),
-            StoreUrl::Sqlite(file) => {
-                let store = SqliteStore::open(file).await?;
-                let users = Users::in_sqlite(accounts, open(file).await?).await?;
-                (SessionManager::builder(store, issuer), users)
-            }
-        };
+        let builder = open(&store, issuer).await?;
+        let users = Users::open(accounts, &store).await?;
         let manager = manage(builder, flags.revocation).await?;
         tokio::spawn(keep_house(manager.clone(), limits));
         let auth = Auth::new(manager, config);
@@ -125,13 +115,17 @@ fn own_origin(flags: &Flags, listener: &TcpListener) -> Result<Origin, StartErro
     Ok(format!("http://{address}").parse()?)
 }
 
-/// The application's own connections to the file that the store has made.
-async fn open(file: &Path) -> Result<SqlitePool, StartError> {
-    let options = SqliteConnectOptions::new().filename(file);
-    let pool = SqlitePoolOptions::new().connect_with(options).await;
-    pool.map_err(|source| StartError::Open {
-        file: file.into(),
-        source,
+/// Makes sure of the store, whose tables are made where there are none.
+async fn open(store: &StoreUrl, issuer: TokenIssuer) -> Result<SessionManagerBuilder, StartError> {
+    Ok(match store {
+        StoreUrl::Memory => {
+            SessionManager::builder(MemoryStore::with_capacity(MEMORY_CAPACITY), issuer)
+        }
+        StoreUrl::Postgres(url) => {
+            SessionManager::builder(PostgresStore::connect(url).await?, issuer)
+        }
+        StoreUrl::Redis(url) => SessionManager::builder(RedisStore::connect(url).await?, issuer),
+        StoreUrl::Sqlite(file) => SessionManager::builder(SqliteStore::open(file).await?, issuer),
     })
 }
 

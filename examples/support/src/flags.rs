@@ -10,7 +10,7 @@ use token_core::{Algorithm, Audience, Issuer, Policy};
 use token_http::Origin;
 
 use crate::account::{Account, AccountError};
-use crate::store_url::StoreUrl;
+use crate::store_url::{StoreUrl, StoreUrlError};
 
 /// An example server: log in, see both tokens live and renew, end sessions.
 ///
@@ -21,14 +21,18 @@ pub struct Flags {
     #[arg(long, env = "TOKENS_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
-    /// Where sessions and users are kept: `memory:` or `sqlite:FILE`.
+    /// Where sessions and users are kept: `memory:`, `sqlite:FILE`, `postgres://…` or
+    /// `redis://…`.
     #[arg(
         long,
         env = "TOKENS_STORE",
         value_name = "URL",
-        default_value = "sqlite:sessions.db"
+        default_value = "sqlite:sessions.db",
+        hide_env_values = true
     )]
-    pub store: StoreUrl,
+    // Read as text: an error of clap's repeats what was given, and here that may have a
+    // password.
+    store: String,
 
     /// Who may log in, as NAME:PASSWORD[:SCOPES] with scopes separated by spaces; repeatable,
     /// in the variable one a line. Replaces alice and bob. A password that was changed since
@@ -150,6 +154,14 @@ impl Flags {
             .tolerance(self.tolerance)
             .touch_interval(self.touch)
             .build()
+    }
+
+    /// Where sessions and users are kept.
+    ///
+    /// # Errors
+    /// [`StoreUrlError`] where it cannot be.
+    pub fn store(&self) -> Result<StoreUrl, StoreUrlError> {
+        self.store.parse()
     }
 
     /// Who may log in.

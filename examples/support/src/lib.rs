@@ -8,6 +8,7 @@
 pub mod account;
 pub mod app;
 pub mod flags;
+pub mod hashes;
 pub mod keys;
 pub mod limits;
 pub mod log;

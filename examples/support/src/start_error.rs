@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use store_sql::SqliteStoreError;
+use store_redis::RedisStoreError;
+use store_sql::{PostgresStoreError, SqliteStoreError};
 use thiserror::Error;
 use token_core::error::{InvalidName, PolicyError};
 use token_http::{ConfigError, OriginError};
@@ -13,6 +13,7 @@ use token_store::{ManagerError, StoreError};
 
 use crate::account::AccountError;
 use crate::keys::KeysError;
+use crate::store_url::StoreUrlError;
 use crate::users::UsersError;
 
 /// Why a server does not start, in a sentence that says what to do.
@@ -42,29 +43,30 @@ pub enum StartError {
     /// The manager cannot be built.
     #[error(transparent)]
     Manager(#[from] ManagerError),
-    /// The database cannot be opened.
-    #[error("{} cannot be opened: {source}; name another file with --store", file.display())]
-    Open {
-        /// The file.
-        file: PathBuf,
-        /// Why.
-        source: sqlx::Error,
-    },
     /// The listen address makes no origin.
     #[error("the listen address makes no origin; name it with --origin: {0}")]
     Origin(#[from] OriginError),
     /// A lifetime that cannot be.
     #[error(transparent)]
     Policy(#[from] PolicyError),
+    /// The sessions in PostgreSQL cannot be read or written.
+    #[error(transparent)]
+    Postgres(#[from] PostgresStoreError),
+    /// The sessions in Redis cannot be read or written.
+    #[error(transparent)]
+    Redis(#[from] RedisStoreError),
     /// The server stopped.
     #[error("the server stopped: {0}")]
     Serve(io::Error),
-    /// The sessions cannot be read or written.
+    /// The sessions in the file cannot be read or written.
     #[error(transparent)]
     Sqlite(#[from] SqliteStoreError),
     /// The ended sessions cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A store that cannot be.
+    #[error("--store: {0}")]
+    StoreUrl(#[from] StoreUrlError),
     /// The users cannot be read or written.
     #[error(transparent)]
     Users(#[from] UsersError),
@@ -80,7 +82,8 @@ impl StartError {
             | Self::Manager(_)
             | Self::Name(_)
             | Self::Origin(_)
-            | Self::Policy(_) => ExitCode::from(2),
+            | Self::Policy(_)
+            | Self::StoreUrl(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }
     }
