@@ -10,6 +10,7 @@ pub mod processes;
 pub mod rotation;
 pub mod start;
 pub mod step_up;
+pub mod stores;
 
 use std::thread;
 use std::time::Duration;

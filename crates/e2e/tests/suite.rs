@@ -1,7 +1,7 @@
 //! Every scenario, against both example servers.
 
 use e2e::scenario::{
-    deadlines, ending, forgery, input, logs, main_job, processes, rotation, start, step_up,
+    deadlines, ending, forgery, input, logs, main_job, processes, rotation, start, step_up, stores,
 };
 
 /// Makes a test of each scenario.
@@ -45,4 +45,8 @@ suite! {
     start::key_files_that_cannot_be_trusted_are_refused,
     step_up::a_password_renews_the_session_in_place,
     step_up::a_change_of_password_ends_the_other_sessions,
+    stores::two_servers_on_one_postgresql_are_one,
+    stores::two_servers_on_one_redis_are_one,
+    stores::a_store_that_is_away_logs_nobody_out,
+    stores::stores_that_cannot_be_used_are_named,
 }
