@@ -92,6 +92,7 @@ pub mod refresh;
 pub mod refresh_token;
 pub mod revocation;
 pub mod ring;
+pub mod schedule;
 pub mod scope;
 pub mod secret;
 pub mod session;

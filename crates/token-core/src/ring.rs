@@ -11,7 +11,8 @@ use crate::sign;
 /// The keys of one issuer, as they rotate: `current` signs, `next` is already published so that
 /// every verifier knows it before its first token, and `previous` verify what is still out there.
 ///
-/// It changes by value: make the next ring, then put it in the place of the old one.
+/// It changes by value: make the next ring, then put it in the place of the old one. When which
+/// step is due, a [`Schedule`](crate::schedule::Schedule) says.
 ///
 /// ```
 /// use token_core::secret::Entropy;
@@ -32,7 +33,7 @@ pub struct KeyRing {
     current: SigningKey,
     /// The encoded header of every token that `current` signs.
     header: Box<str>,
-    next: Option<SigningKey>,
+    next: Vec<SigningKey>,
     previous: Vec<VerifyingKey>,
 }
 
@@ -45,22 +46,17 @@ impl KeyRing {
         Self {
             header: sign::encoded_header(current.verifying_key()).into(),
             current,
-            next: None,
+            next: Vec::new(),
             previous: Vec::new(),
         }
     }
 
-    /// Adds the key that will sign after [`Self::promote`].
+    /// Adds a key that will sign after [`Self::promote`], behind those that are there already.
     ///
     /// # Errors
-    /// [`KeyRingError`] where there is one already, or where it does not go with the others.
+    /// [`KeyRingError`] where it does not go with the others.
     pub fn with_next(mut self, key: SigningKey) -> Result<Self, KeyRingError> {
-        if let Some(next) = &self.next {
-            return Err(KeyRingError::NextExists {
-                id: next.id().clone(),
-            });
-        }
-        self.next = Some(key);
+        self.next.push(key);
         self.checked()
     }
 
@@ -73,22 +69,25 @@ impl KeyRing {
         self.checked()
     }
 
-    /// Lets `next` sign from now on; `current` becomes the latest of the previous.
+    /// Lets the first of `next` sign from now on; `current` becomes the latest of the previous.
     ///
-    /// Before: `next` was published for as long as anyone may keep a copy of the JWK set.
+    /// Before: it was published for as long as anyone may keep a copy of the JWK set.
     ///
     /// # Errors
     /// [`KeyRingError::NoNext`].
     pub fn promote(mut self) -> Result<Self, KeyRingError> {
-        let next = self.next.take().ok_or(KeyRingError::NoNext)?;
-        let mut ring = Self::new(next);
+        if self.next.is_empty() {
+            return Err(KeyRingError::NoNext);
+        }
+        let mut ring = Self::new(self.next.remove(0));
+        ring.next = self.next;
         ring.previous = self.previous;
         ring.previous
             .insert(0, self.current.verifying_key().clone());
         Ok(ring)
     }
 
-    /// Removes `next` or one of the previous. Tokens that it signed are refused from then on.
+    /// Removes one of the next or of the previous. Tokens that it signed are refused from then on.
     ///
     /// Before: no token of it is still alive, unless it is removed because it leaked.
     ///
@@ -100,7 +99,7 @@ impl KeyRing {
             return Err(KeyRingError::CurrentKey { id: id.clone() });
         }
         let before = self.verifying_keys().count();
-        self.next = self.next.filter(|key| key.id() != id);
+        self.next.retain(|key| key.id() != id);
         self.previous.retain(|key| key.id() != id);
         if self.verifying_keys().count() == before {
             return Err(KeyRingError::UnknownKey { id: id.clone() });
@@ -113,9 +112,10 @@ impl KeyRing {
         &self.current
     }
 
-    /// The key that will sign next, where there is one.
-    pub fn next(&self) -> Option<&SigningKey> {
-        self.next.as_ref()
+    /// The keys that will sign, in that order. A second one is for the day on which the first
+    /// must stand in at once.
+    pub fn next(&self) -> &[SigningKey] {
+        &self.next
     }
 
     /// The keys that signed before, the latest first.
@@ -125,9 +125,8 @@ impl KeyRing {
 
     /// All keys whose tokens are accepted: current, next, previous.
     pub fn verifying_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        let signing = [Some(&self.current), self.next.as_ref()];
-        let signing = signing.into_iter().flatten().map(SigningKey::verifying_key);
-        signing.chain(&self.previous)
+        let signing = std::iter::once(&self.current).chain(&self.next);
+        signing.map(SigningKey::verifying_key).chain(&self.previous)
     }
 
     /// The public JWK set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)),
@@ -224,12 +223,6 @@ pub enum KeyRingError {
     #[error("{id} mixes symmetric with asymmetric keys; use only one kind")]
     Mixed {
         /// The key that came last.
-        id: KeyId,
-    },
-    /// There is a next key already.
-    #[error("{id} is already the next key; promote or retire it first")]
-    NextExists {
-        /// The key.
         id: KeyId,
     },
     /// There is no key to promote.

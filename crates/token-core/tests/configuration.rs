@@ -112,8 +112,10 @@ fn duplicates_and_mixtures_are_refused() {
     );
     let mixed = ring().with_previous(hmac(1, Algorithm::HS256).verifying_key().clone());
     assert!(matches!(mixed, Err(KeyRingError::Mixed { .. })));
-    let twice = ring().with_next(key(2)).unwrap().with_next(key(3));
-    assert!(matches!(twice, Err(KeyRingError::NextExists { .. })));
+    let ring = ring().with_next(key(2)).unwrap().with_next(key(3)).unwrap();
+    let ring = ring.promote().unwrap();
+    assert_eq!(ring.current().id(), key(2).id(), "keys sign in turn");
+    assert_eq!(ring.next()[0].id(), key(3).id());
 }
 
 #[test]
