@@ -1,7 +1,7 @@
 //! Makes what leaves the server: token pairs and session cookies, from a committed session
 //! and nothing else.
 
-use crate::change::{Committed, Granted};
+use crate::change::Granted;
 use crate::error::IssueError;
 use crate::id::TokenId;
 use crate::name::{Audience, Issuer};
@@ -10,7 +10,7 @@ use crate::refresh_token::{RefreshKeyRing, RefreshToken};
 use crate::ring::KeyRing;
 use crate::scope::Scope;
 use crate::secret::Entropy;
-use crate::session::{Session, Transport};
+use crate::session::Transport;
 use crate::session_token::SessionToken;
 use crate::sign::{AccessGrant, AccessToken};
 use crate::time::UnixTime;
@@ -63,20 +63,26 @@ impl TokenIssuer {
                 )?;
                 Ok(Credentials::Tokens(TokenPair {
                     access_expires_at: self.policy.access_expires_at(session, now),
-                    access_token: self.access_token(session, scope, now, entropy)?,
+                    access_token: self.access_token(granted, scope, now, entropy)?,
                     refresh_token,
                 }))
             }
         }
     }
 
-    fn access_token(
+    /// Makes an access token alone, whatever the session's transport: for a back end that keeps the
+    /// session itself and calls others in the user's name. `now` and `scope` are as in [`Self::issue`].
+    ///
+    /// # Errors
+    /// [`IssueError`] where the signature fails.
+    pub fn access_token(
         &self,
-        session: &Committed<Session>,
+        granted: &Granted,
         scope: &Scope,
         now: UnixTime,
         entropy: Entropy,
     ) -> Result<AccessToken, IssueError> {
+        let session = granted.session();
         let grant = AccessGrant {
             issuer: &self.issuer,
             audience: &self.audience,

@@ -1,5 +1,5 @@
 //! The project's own commands. `cargo xtask test` runs every test there is, and gets what it
-//! needs for that: see `cargo xtask test --help`.
+//! needs for that: see `cargo xtask test --help`. `cargo xtask bench` measures.
 //!
 //! Where to read on: `tests` has the order of things, `services` the servers that tests need,
 //! `purity` the rules between the crates.
@@ -9,6 +9,7 @@
     reason = "a command-line tool tells what it does"
 )]
 
+mod bench;
 mod error;
 mod install;
 mod purity;
@@ -35,6 +36,12 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
+    /// Measures, and prints one table: ours, the limit, and what people use today.
+    Bench {
+        /// Only fails where a ratio is worse than promised: short, for CI.
+        #[arg(long)]
+        check: bool,
+    },
     /// Runs every test, or one part of them.
     ///
     /// Servers that tests need are taken from environment variables where they are set
@@ -49,8 +56,12 @@ enum Task {
 }
 
 fn main() -> ExitCode {
-    let Task::Test { part } = Arguments::parse().task;
-    match tests::run(part) {
+    let done = match Arguments::parse().task {
+        Task::Bench { check: true } => bench::check(),
+        Task::Bench { check: false } => bench::table(),
+        Task::Test { part } => tests::run(part),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nxtask: {error}");

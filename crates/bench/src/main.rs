@@ -1,0 +1,105 @@
+//! Times every operation: `cargo xtask bench` runs this.
+
+#![expect(clippy::print_stdout, reason = "the table is what this is for")]
+
+mod check;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use bench::operation::{self, Pool};
+use bench::report::{self, Measured};
+use bench::rounds::Effort;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Debug, Subcommand)]
+enum Task {
+    /// Times the operations and prints the table.
+    Core {
+        /// Only operations whose name begins so.
+        #[arg(long, default_value = "")]
+        only: String,
+        /// What `allocations` printed.
+        #[arg(long)]
+        allocations: Option<PathBuf>,
+        /// Also writes the figures here, as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// Fails where a ratio is worse than promised, by a margin.
+    Check {
+        /// The program valgrind.
+        #[arg(long)]
+        valgrind: PathBuf,
+    },
+    /// Runs one way of one operation so many times, for callgrind.
+    Run {
+        /// The operation.
+        name: String,
+        /// Which way.
+        way: usize,
+        /// How many times.
+        count: u32,
+    },
+}
+
+fn main() -> ExitCode {
+    match Arguments::parse().task {
+        Task::Core {
+            only,
+            allocations,
+            json,
+        } => core(&only, allocations, json),
+        Task::Check { valgrind } => check::run(&valgrind),
+        Task::Run { name, way, count } => run(&name, way, count),
+    }
+}
+
+fn core(only: &str, allocations: Option<PathBuf>, json: Option<PathBuf>) -> ExitCode {
+    let allocations = allocations.map(|file| {
+        let text = std::fs::read_to_string(file).expect("the file is there");
+        serde_json::from_str::<HashMap<String, Vec<f64>>>(&text).expect("it is what was printed")
+    });
+    let chosen = operation::ALL
+        .iter()
+        .filter(|(name, _)| name.starts_with(only));
+    let measured: Vec<Measured> = chosen
+        .map(|(name, make)| {
+            let counted = allocations.as_ref().and_then(|all| all.get(*name));
+            report::run(make(Pool(256)), Effort::FULL, counted.map(Vec::as_slice))
+        })
+        .collect();
+    println!("{}", report::markdown(&measured));
+    if let Some(file) = json {
+        let text = serde_json::to_string_pretty(&measured).expect("numbers and texts are JSON");
+        std::fs::write(file, text).expect("the file can be written");
+    }
+    ExitCode::SUCCESS
+}
+
+fn run(name: &str, way: usize, count: u32) -> ExitCode {
+    let Some((_, make)) = operation::ALL.iter().find(|(own, _)| *own == name) else {
+        return ExitCode::FAILURE;
+    };
+    let mut operation = make(Pool(8));
+    let Some(way) = operation.ways.get_mut(way) else {
+        return ExitCode::FAILURE;
+    };
+    counted_body(&mut way.run, count);
+    ExitCode::SUCCESS
+}
+
+/// What callgrind is told to count.
+#[inline(never)]
+fn counted_body(way: &mut dyn FnMut(), count: u32) {
+    for _ in 0..count {
+        way();
+    }
+}

@@ -1,0 +1,168 @@
+//! The driver: what a request costs that shows an access token, and one that renews.
+
+use std::hint::black_box;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use aws_lc_rs::{digest, hmac};
+use token_core::{Algorithm, CustomClaims, NoClaims, Policy, Subject};
+use token_store::test_util::TestClock;
+use token_store::{Issued, MemoryStore, NewSession, RevocationCheck, SessionManager, WhenBehind};
+use tokio::runtime::{Builder, Runtime};
+
+use super::{BARE, Goal, OURS, Operation, Pool, Way, cycle, verify};
+use crate::peer;
+use crate::world::{self, Key};
+
+/// Longer than the grace and the tolerance: the next refresh rotates.
+pub const PAST_THE_GRACE: Duration = Duration::from_secs(40);
+
+/// A manager on a memory store, with a clock that moves by hand.
+///
+/// # Panics
+/// Never: the settings are within their ranges.
+pub fn manager(key: &Key, capacity: usize) -> (SessionManager, TestClock) {
+    let clock = TestClock::new();
+    let mut issuer = world::issuer(key);
+    issuer.policy = Policy::default();
+    let manager = SessionManager::builder(MemoryStore::new(capacity, &[7; 32]), issuer);
+    let manager = manager
+        .clock(clock.clone())
+        .revocation_check(RevocationCheck::Feed(WhenBehind::Refuse));
+    (manager.build().expect("the settings are in range"), clock)
+}
+
+/// A runtime of the time-outs alone: a memory store never waits.
+///
+/// # Panics
+/// Where the system gives none.
+pub fn runtime() -> Runtime {
+    let runtime = Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime starts")
+}
+
+/// Runs a future that never waits.
+///
+/// # Panics
+/// Where it waits.
+pub fn at_once<T>(future: impl Future<Output = T>) -> T {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(value) => value,
+        Poll::Pending => unreachable!("a memory store never waits"),
+    }
+}
+
+/// Opens a session.
+///
+/// # Panics
+/// Where the store is full.
+pub async fn login(manager: &SessionManager, number: u64) -> Issued {
+    let subject = Subject::new(format!("user-{number:08}")).expect("a name");
+    let ticket = manager
+        .begin_login(subject)
+        .await
+        .expect("the store answers");
+    let session = NewSession {
+        scope: "notes:read notes:write".parse().expect("a scope"),
+        ..NewSession::default()
+    };
+    manager.login(ticket, session).await.expect("there is room")
+}
+
+/// The access token of an answer.
+pub fn access_token(issued: &Issued) -> String {
+    let tokens = issued.tokens().expect("the transport is `header`");
+    tokens.access_token().secret().to_owned()
+}
+
+/// The refresh token of an answer.
+pub fn refresh_token(issued: &Issued) -> String {
+    let tokens = issued.tokens().expect("the transport is `header`");
+    tokens.refresh_token().secret().to_owned()
+}
+
+/// `SessionManager::authenticate`: verifies, and looks into the live revocation view.
+///
+/// # Panics
+/// Where a token is refused.
+pub fn authenticate(Pool(count): Pool) -> Operation {
+    let key = Key::new(Algorithm::HS256);
+    let (manager, _) = manager(&key, 100_000);
+    let runtime = runtime();
+    let tokens: Vec<String> = runtime.block_on(async {
+        manager.catch_up().await.expect("the store answers");
+        let mut tokens = Vec::new();
+        for number in 0..count {
+            tokens.push(access_token(&login(&manager, number).await));
+        }
+        tokens
+    });
+    let bare = verify::bare(&key, &tokens);
+    let mut decode = peer::jsonwebtoken_decode(&key);
+    let peers = world::access_tokens(&world::issuer(&key), count, &CustomClaims::default());
+    let ours = cycle(tokens, move |token| {
+        let _inside = runtime.enter();
+        let access = at_once(manager.authenticate::<NoClaims>(token));
+        let _ = black_box(access.expect("the token is good"));
+    });
+    Operation {
+        name: "authenticate HS256, revocation included".to_owned(),
+        ways: vec![
+            Way::new(OURS, ours),
+            Way::new(BARE, bare),
+            Way::new("jsonwebtoken", cycle(peers, move |token| decode(token))),
+        ],
+        goals: Vec::new(),
+    }
+}
+
+/// `SessionManager::refresh`, on memory.
+///
+/// # Panics
+/// Where a refresh is refused.
+pub fn refresh(Pool(count): Pool) -> Operation {
+    let key = Key::new(Algorithm::HS256);
+    let (manager, clock) = manager(&key, 1_000_000);
+    let runtime = runtime();
+    let tokens: Vec<String> = runtime.block_on(async {
+        let mut tokens = Vec::new();
+        for number in 0..count {
+            tokens.push(refresh_token(&login(&manager, number).await));
+        }
+        tokens
+    });
+    let bare = bare_refresh(&tokens);
+    let mut turn = 0;
+    let ours = cycle(tokens, move |token| {
+        if turn % count == 0 {
+            clock.advance(PAST_THE_GRACE);
+        }
+        turn += 1;
+        let _inside = runtime.enter();
+        let issued = at_once(manager.refresh(token, None));
+        *token = refresh_token(&issued.expect("the token is good"));
+    });
+    Operation {
+        name: "refresh on memory, HS256".to_owned(),
+        ways: vec![Way::new(OURS, ours), Way::new(BARE, bare)],
+        goals: vec![Goal::Nanoseconds(5000.0)],
+    }
+}
+
+/// The cryptography that a rotation is made of: the old token is verified, its secret hashed, the
+/// next one derived and hashed, and two tokens are signed.
+fn bare_refresh(tokens: &[String]) -> impl FnMut() + use<> {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &world::SECRET);
+    let messages: Vec<String> = tokens.to_vec();
+    cycle(messages, move |message| {
+        let tag = hmac::sign(&key, message.as_bytes());
+        hmac::verify(&key, message.as_bytes(), tag.as_ref()).expect("it was just made");
+        let secret = digest::digest(&digest::SHA256, tag.as_ref());
+        let mut next = hmac::Context::with_key(&key);
+        next.update(secret.as_ref());
+        let next = next.sign();
+        black_box(digest::digest(&digest::SHA256, next.as_ref()));
+        black_box(hmac::sign(&key, message.as_bytes()));
+    })
+}

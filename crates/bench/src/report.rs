@@ -1,0 +1,160 @@
+//! What came out, as a table that people read and as JSON that charts are made from.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use crate::operation::{Goal, Operation};
+use crate::rounds::{self, Effort, Middle};
+
+/// Everything that was measured of one operation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "made here alone")]
+pub struct Measured {
+    /// What was done.
+    pub name: String,
+    /// Each way to do it; ours first, then the limit.
+    pub ways: Vec<Line>,
+    /// What was promised, what it came to, and whether that is enough; `None` where nobody looked.
+    pub goals: Vec<(String, String, Option<bool>)>,
+}
+
+/// One way.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "made here alone")]
+pub struct Line {
+    /// Who.
+    pub who: String,
+    /// Nanoseconds for one.
+    pub time: Middle,
+    /// Times as long as the limit, which is the second.
+    pub of_limit: Middle,
+    /// Allocations for one, where they were counted.
+    pub allocations: Option<f64>,
+}
+
+/// Times an operation. `allocations` has those of each way, in order.
+pub fn run(operation: Operation, effort: Effort, allocations: Option<&[f64]>) -> Measured {
+    let (names, mut ways): (Vec<_>, Vec<_>) = operation
+        .ways
+        .into_iter()
+        .map(|way| (way.who, way.run))
+        .unzip();
+    let samples = rounds::measure(effort, &mut ways);
+    let ours = samples.first().cloned().unwrap_or_default();
+    let limit = samples.get(1).cloned().unwrap_or_default();
+    let counted = |index: usize| allocations.and_then(|all| all.get(index)).copied();
+    let lines = names.iter().zip(&samples).enumerate();
+    let lines = lines.map(|(index, (who, samples))| Line {
+        who: (*who).to_owned(),
+        time: samples.time(),
+        of_limit: samples.ratio(&limit),
+        allocations: counted(index),
+    });
+    let judge = |goal: Goal| match goal {
+        Goal::Allocations(most) => match counted(0) {
+            Some(count) => (
+                goal.words(),
+                format!("{count:.2}"),
+                Some(count <= as_float(most)),
+            ),
+            None => (goal.words(), "not counted".to_owned(), None),
+        },
+        Goal::Nanoseconds(most) => {
+            let time = ours.time();
+            let met = time.median <= most;
+            (
+                goal.words(),
+                format!("{} ns", number(time.median)),
+                Some(met),
+            )
+        }
+        Goal::Faster(who, _) | Goal::Times(who, _) => {
+            let other = names.iter().position(|name| *name == who);
+            let other = other.and_then(|index| samples.get(index));
+            let ratio = ours.ratio(other.unwrap_or(&ours));
+            let met = goal.bound().map(|(_, bound)| ratio.median <= bound);
+            (goal.words(), goal.outcome(ratio), met)
+        }
+    };
+    Measured {
+        name: operation.name,
+        ways: lines.collect(),
+        goals: operation.goals.into_iter().map(judge).collect(),
+    }
+}
+
+/// Two tables in Markdown: the figures, and the promises.
+pub fn markdown(all: &[Measured]) -> String {
+    let mut text = String::from(
+        "| operation | by | ns | middle half of the rounds | × limit | allocations |\n\
+         |---|---|--:|--:|--:|--:|\n",
+    );
+    for measured in all {
+        for (index, line) in measured.ways.iter().enumerate() {
+            let name = if index == 0 {
+                measured.name.as_str()
+            } else {
+                ""
+            };
+            let allocations = line
+                .allocations
+                .map_or_else(String::new, |n| format!("{n:.1}"));
+            let Middle { low, median, high } = line.time;
+            let _ = writeln!(
+                text,
+                "| {name} | {} | {} | {} to {} | {:.2} | {} |",
+                line.who,
+                number(median),
+                number(low),
+                number(high),
+                line.of_limit.median,
+                allocations.trim_end_matches(".0"),
+            );
+        }
+    }
+    text.push_str("\n| promised | of | measured | |\n|---|---|--:|---|\n");
+    for measured in all {
+        for (goal, outcome, met) in &measured.goals {
+            let met = match met {
+                Some(true) => "met",
+                Some(false) => "**missed**",
+                None => "",
+            };
+            let _ = writeln!(text, "| {} | {goal} | {outcome} | {met} |", measured.name);
+        }
+    }
+    text
+}
+
+/// With as many digits as mean something.
+pub fn number(value: f64) -> String {
+    let digits = usize::from(value < 100.0);
+    let text = format!("{value:.digits$}");
+    let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
+    let mut grouped = String::new();
+    for (index, digit) in whole.chars().enumerate() {
+        if index > 0 && (whole.len() - index).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped + rest
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a small count")]
+const fn as_float(count: u64) -> f64 {
+    count as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(number(12.345), "12.3");
+        assert_eq!(number(1_234_567.8), "1,234,568");
+        assert_eq!(number(123.4), "123");
+    }
+}

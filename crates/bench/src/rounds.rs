@@ -1,0 +1,151 @@
+//! Times ways to do one thing against each other.
+//!
+//! Every round runs each of them for about the same time, one after the other, beginning with
+//! another one each time. A ratio is taken within a round, where the machine was in one mood; what
+//! is reported is the median of the rounds, and how far the middle half of them lies apart.
+
+use std::time::{Duration, Instant};
+
+/// How much to measure.
+#[derive(Clone, Copy, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "two numbers")]
+pub struct Effort {
+    /// How many rounds.
+    pub rounds: usize,
+    /// How long each way runs in a round.
+    pub slice: Duration,
+}
+
+impl Effort {
+    /// For figures that are written down.
+    pub const FULL: Self = Self {
+        rounds: 60,
+        slice: Duration::from_millis(4),
+    };
+    /// To see whether a ratio got much worse.
+    pub const QUICK: Self = Self {
+        rounds: 25,
+        slice: Duration::from_millis(1),
+    };
+}
+
+/// Nanoseconds of one way, a round each.
+#[derive(Clone, Debug, Default)]
+pub struct Samples(Vec<f64>);
+
+/// The middle of what was measured.
+#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "three numbers")]
+pub struct Middle {
+    /// A quarter of the rounds were below.
+    pub low: f64,
+    /// Half of the rounds were below.
+    pub median: f64,
+    /// A quarter of the rounds were above.
+    pub high: f64,
+}
+
+impl Middle {
+    /// Of any numbers; all zero where there are none.
+    pub fn of(mut values: Vec<f64>) -> Self {
+        values.sort_by(f64::total_cmp);
+        let at = |quarter: usize| {
+            let index = values.len().saturating_sub(1) * quarter / 4;
+            values.get(index).copied().unwrap_or_default()
+        };
+        Self {
+            low: at(1),
+            median: at(2),
+            high: at(3),
+        }
+    }
+}
+
+impl Samples {
+    /// One more round.
+    pub fn push(&mut self, value: f64) {
+        self.0.push(value);
+    }
+
+    /// Nanoseconds for one.
+    pub fn time(&self) -> Middle {
+        Middle::of(self.0.clone())
+    }
+
+    /// How many times as long as the other, round by round.
+    pub fn ratio(&self, other: &Self) -> Middle {
+        Middle::of(self.0.iter().zip(&other.0).map(|(a, b)| a / b).collect())
+    }
+}
+
+/// Runs each way in every round.
+pub fn measure(effort: Effort, ways: &mut [Box<dyn FnMut()>]) -> Vec<Samples> {
+    let counts: Vec<u32> = ways
+        .iter_mut()
+        .map(|way| calibrate(way, effort.slice))
+        .collect();
+    let mut samples = vec![Samples::default(); ways.len()];
+    for round in 0..effort.rounds {
+        for turn in 0..ways.len() {
+            let index = (round + turn) % ways.len();
+            let both = (ways.get_mut(index), samples.get_mut(index));
+            if let ((Some(way), Some(samples)), Some(count)) = ((both.0, both.1), counts.get(index))
+            {
+                samples.push(time(way, *count) / f64::from(*count));
+            }
+        }
+    }
+    samples
+}
+
+/// How often it runs within the slice; at least once.
+fn calibrate(way: &mut dyn FnMut(), slice: Duration) -> u32 {
+    let mut count = 1;
+    loop {
+        let taken = time(way, count);
+        let wanted = slice.as_secs_f64() * 1e9;
+        if taken * 2.0 >= wanted || count >= 1 << 24 {
+            let fits = (wanted / taken * f64::from(count)).clamp(1.0, f64::from(1 << 24));
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "clamped"
+            )]
+            return fits as u32;
+        }
+        count *= 2;
+    }
+}
+
+/// Nanoseconds of so many.
+fn time(way: &mut dyn FnMut(), count: u32) -> f64 {
+    let start = Instant::now();
+    for _ in 0..count {
+        way();
+    }
+    start.elapsed().as_secs_f64() * 1e9
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-9
+    }
+
+    #[test]
+    fn the_middle_of_numbers_is_theirs() {
+        let middle = Middle::of(vec![5.0, 1.0, 4.0, 2.0, 3.0]);
+        assert!(near(middle.low, 2.0) && near(middle.median, 3.0) && near(middle.high, 4.0));
+        assert!(near(Middle::of(Vec::new()).median, 0.0));
+    }
+
+    #[test]
+    fn ratios_are_taken_within_a_round() {
+        // The machine was ten times slower in the second round, for both.
+        let ours = Samples(vec![2.0, 20.0, 2.0]);
+        let ratio = ours.ratio(&Samples(vec![1.0, 10.0, 1.0]));
+        assert!(near(ratio.low, 2.0) && near(ratio.median, 2.0) && near(ratio.high, 2.0));
+    }
+}

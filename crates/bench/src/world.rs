@@ -1,0 +1,188 @@
+//! Keys, sessions and tokens that everybody in a measurement is given alike.
+
+use std::time::Duration;
+
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
+use token_core::change::{Committed, Granted};
+use token_core::id::BucketKey;
+use token_core::issue::{Credentials, TokenIssuer};
+use token_core::refresh::{self, Login};
+use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
+use token_core::secret::Entropy;
+use token_core::session::{Authentication, Device, Epoch, Transport};
+use token_core::{
+    Algorithm, ClientId, CustomClaims, KeyId, KeyRing, Policy, Scope, SigningKey, Subject, UnixTime,
+};
+
+/// The secret of HS256, for all alike.
+pub const SECRET: [u8; 32] = [42; 32];
+/// Who issues, in every token.
+pub const ISSUER: &str = "https://id.example";
+/// For whom, in every token.
+pub const AUDIENCE: &str = "https://api.example";
+
+/// One key in the forms that one or another library wants.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "forms of one key, for the peers")]
+pub struct Key {
+    /// What it signs with.
+    pub algorithm: Algorithm,
+    /// Ours.
+    pub ours: SigningKey,
+    /// PKCS#8, or the secret of HMAC; empty for RSA, which only verifies here.
+    pub private: Vec<u8>,
+    /// The point, or for RSA the modulus; empty for HMAC.
+    pub public: Vec<u8>,
+}
+
+impl Key {
+    /// A key of one of the algorithms that are measured. That of RSA has 2,048 bits.
+    ///
+    /// # Panics
+    /// For another algorithm.
+    pub fn new(algorithm: Algorithm) -> Self {
+        let (private, public) = match algorithm {
+            Algorithm::HS256 => (SECRET.to_vec(), Vec::new()),
+            Algorithm::EdDSA => {
+                let pair = Ed25519KeyPair::generate().expect("there is entropy");
+                let private = pair.to_pkcs8v1().expect("a new key is written");
+                (
+                    private.as_ref().to_vec(),
+                    pair.public_key().as_ref().to_vec(),
+                )
+            }
+            Algorithm::ES256 => {
+                let algorithm = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+                let pair = EcdsaKeyPair::generate(algorithm).expect("there is entropy");
+                let private = pair.to_pkcs8v1().expect("a new key is written");
+                (
+                    private.as_ref().to_vec(),
+                    pair.public_key().as_ref().to_vec(),
+                )
+            }
+            Algorithm::RS256 => {
+                let jwk = rsa_jwk();
+                let modulus = jwk.get("n").and_then(serde_json::Value::as_str);
+                let modulus = modulus.expect("the vector has a modulus");
+                let public = base64::Engine::decode(
+                    &base64::engine::general_purpose::URL_SAFE_NO_PAD,
+                    modulus,
+                );
+                let public = public.expect("the vector is base64url");
+                let jwk = jwk.to_string();
+                let ours = SigningKey::from_jwk(&jwk).expect("the vector is a key");
+                return Self {
+                    algorithm,
+                    ours,
+                    private: Vec::new(),
+                    public,
+                };
+            }
+            other => unreachable!("{other} is not measured"),
+        };
+        let ours = match algorithm {
+            Algorithm::HS256 => SigningKey::from_secret(&private, algorithm),
+            _ => SigningKey::from_der(&private, algorithm),
+        };
+        Self {
+            algorithm,
+            ours: ours.expect("a new key is accepted"),
+            private,
+            public,
+        }
+    }
+}
+
+/// The private key of RFC 7515 appendix A.2: making one takes seconds under valgrind.
+fn rsa_jwk() -> serde_json::Value {
+    let file = include_str!("../../token-core/tests/vectors/rfc7515.json");
+    let file: serde_json::Value = serde_json::from_str(file).expect("the vectors are JSON");
+    let mut jwk = file
+        .pointer("/vectors/1/key")
+        .expect("the second vector is RSA")
+        .clone();
+    if let Some(members) = jwk.as_object_mut() {
+        members.insert("alg".to_owned(), "RS256".into());
+    }
+    jwk
+}
+
+/// Now, for every token and every clock.
+///
+/// # Panics
+/// Never: the machine's clock shows a year below 10000.
+pub fn now() -> UnixTime {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let since = since.expect("the clock is past 1970");
+    UnixTime::from_secs(since.as_secs()).expect("the clock is before the year 10000")
+}
+
+/// An issuer with this key. Its tokens live long enough for any measurement.
+///
+/// # Panics
+/// Never: the names are fine.
+pub fn issuer(key: &Key) -> TokenIssuer {
+    let policy = Policy::builder().access_lifetime(Duration::from_hours(1));
+    let refresh = RefreshKey::new(KeyId::new("refresh").expect("a name"), &SECRET);
+    TokenIssuer {
+        issuer: ISSUER.parse().expect("a name"),
+        audience: AUDIENCE.parse().expect("a name"),
+        access_keys: KeyRing::new(key.ours.clone()),
+        refresh_keys: RefreshKeyRing::new(refresh.expect("32 bytes")),
+        policy: policy.build().expect("an hour is in range"),
+    }
+}
+
+/// A new session of its own, as a store would have committed it.
+///
+/// # Panics
+/// Never: the names are fine.
+pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Granted {
+    let subject = Subject::new(format!("user-{number:08}")).expect("a name");
+    let now = now();
+    let login = Login {
+        epoch: Epoch::default(),
+        client_id: ClientId::new("web").expect("a name"),
+        transport: Transport::Header,
+        scope: "notes:read notes:write".parse::<Scope>().expect("a scope"),
+        authentication: Authentication {
+            amr: Vec::new(),
+            ..Authentication::password(now)
+        },
+        remember: false,
+        claims,
+        device: Device::default(),
+        subject,
+    };
+    let bucket = BucketKey::new(&SECRET).bucket(&login.subject);
+    let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
+    let pending = refresh::open(login, bucket, policy, keys, now, entropy(number));
+    let row = pending.session().clone();
+    let committed = pending.committed(Committed::assertion(row));
+    committed.expect("it is what was to be written")
+}
+
+/// Bytes that follow from a number.
+pub fn entropy(number: u64) -> Entropy {
+    let mut bytes = [0; 64];
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, &number.to_le_bytes());
+    bytes.copy_from_slice(digest.as_ref());
+    Entropy::new(bytes)
+}
+
+/// Access tokens of so many sessions.
+///
+/// # Panics
+/// Where one cannot be issued.
+pub fn access_tokens(issuer: &TokenIssuer, count: u64, claims: &CustomClaims) -> Vec<String> {
+    let token = |number| {
+        let granted = session(issuer, number, claims.clone());
+        let scope = granted.session().scope.clone();
+        let issued = issuer.issue(&granted, &scope, now(), entropy(number + count));
+        match issued.expect("the key is there") {
+            Credentials::Tokens(pair) => pair.access_token().secret().to_owned(),
+            Credentials::Session(_) => unreachable!("the transport is `header`"),
+        }
+    };
+    (0..count).map(token).collect()
+}
