@@ -109,14 +109,14 @@ impl RedisStoreBuilder {
             connection,
             keys: Arc::new(Keys::new(&self.prefix, &secret)),
         };
-        let told = broadcast::channel(NOTICES).0;
-        let feed = Feed::start(database.clone(), told.clone(), self.timeouts).await?;
+        let notices = broadcast::channel(NOTICES).0;
+        let feed = Feed::start(database.clone(), notices.clone(), self.timeouts).await?;
         Ok(RedisStore {
             database,
-            told,
+            notices,
             catch_up_interval: self.catch_up_interval,
             purged: AtomicU32::new(0),
-            _feed: feed,
+            feed,
         })
     }
 }

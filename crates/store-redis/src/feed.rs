@@ -1,11 +1,12 @@
 //! Listens to endings on other nodes.
 
-use std::time::{Duration, SystemTime};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::aio::PubSub;
-use token_core::{SessionId, UnixTime};
-use token_store::store::Ended;
+use token_core::SessionId;
+use token_store::store::{Ended, Heartbeat, Notice};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
@@ -18,65 +19,121 @@ use crate::error::RedisStoreError;
 /// How often a subscription is asked for a sign of life: a peer that vanished says nothing.
 const PING: Duration = Duration::from_secs(10);
 /// The longest wait before the next attempt to subscribe again.
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
-/// How far back of the last notice the log is read after a gap: twice the largest tolerance
-/// between clocks and the longest time of a call, each a minute, and then some.
-const OVERLAP: Duration = Duration::from_mins(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+/// What a heartbeat begins with on the channel. No instant does: it would be after the year
+/// 9999.
+const HEARTBEAT: &[u8] = b"heartbeat";
 
 /// A task that tells what it hears, for as long as this lives.
 #[derive(Debug)]
-pub(crate) struct Feed(JoinHandle<()>);
+pub(crate) struct Feed {
+    pub(crate) copies: Arc<Copies>,
+    task: JoinHandle<()>,
+}
 
 impl Feed {
     /// Subscribes, and listens from then on.
     pub(crate) async fn start(
         database: Database,
-        told: broadcast::Sender<Ended>,
+        notices: broadcast::Sender<Notice>,
         timeouts: Timeouts,
     ) -> Result<Self, RedisStoreError> {
+        let copies = Arc::<Copies>::default();
         let listener = Listener {
             database,
-            told,
+            notices,
             timeouts,
-            latest: UnixTime::EPOCH,
+            copies: Arc::clone(&copies),
         };
         let subscription = listener.subscribe(0).await?;
-        Ok(Self(tokio::spawn(listener.run(subscription))))
+        Ok(Self {
+            copies,
+            task: tokio::spawn(listener.run(subscription)),
+        })
     }
 }
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.0.abort();
+        self.task.abort();
+    }
+}
+
+/// The copies of this node's last heartbeat: it has come back when one came from each master.
+#[derive(Debug, Default)]
+pub(crate) struct Copies(Mutex<Option<Expected>>);
+
+#[derive(Debug)]
+struct Expected {
+    heartbeat: Heartbeat,
+    heard: usize,
+    /// Known once all masters have answered, which may be after the copies came.
+    sent: Option<usize>,
+}
+
+impl Copies {
+    /// A heartbeat is about to be published. The one before is given up.
+    pub(crate) fn expect(&self, heartbeat: Heartbeat) {
+        *self.lock() = Some(Expected {
+            heartbeat,
+            heard: 0,
+            sent: None,
+        });
+    }
+
+    /// It was published so many times; gives the notice where it has come back by now.
+    pub(crate) fn sent(&self, heartbeat: Heartbeat, times: usize) -> Option<Notice> {
+        self.count(heartbeat, |expected| expected.sent = Some(times))
+    }
+
+    /// A copy of a heartbeat came; gives the notice with the last one of this node's.
+    fn hear(&self, heartbeat: Heartbeat) -> Option<Notice> {
+        self.count(heartbeat, |expected| expected.heard += 1)
+    }
+
+    fn count(&self, heartbeat: Heartbeat, change: impl FnOnce(&mut Expected)) -> Option<Notice> {
+        let mut slot = self.lock();
+        let expected = slot.as_mut().filter(|own| own.heartbeat == heartbeat)?;
+        change(expected);
+        if expected.sent != Some(expected.heard) {
+            return None;
+        }
+        *slot = None;
+        Some(Notice::Heartbeat(heartbeat))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Expected>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 struct Listener {
     database: Database,
-    told: broadcast::Sender<Ended>,
+    notices: broadcast::Sender<Notice>,
     timeouts: Timeouts,
-    /// No ending that was told so far is later; never in the future of this node's clock.
-    latest: UnixTime,
+    copies: Arc<Copies>,
 }
 
 impl Listener {
-    async fn run(mut self, mut subscription: PubSub) {
+    async fn run(self, mut subscription: PubSub) {
         loop {
             self.listen(subscription).await;
+            self.tell(Notice::Gap);
             warn!("the subscription to endings broke; subscribing again");
             subscription = self.resume().await;
-            info!("subscribed to endings again, and read what was missed");
+            info!("subscribed to endings again");
+            self.tell(Notice::Resumed);
         }
     }
 
     /// Tells what it hears, until the connection breaks.
-    async fn listen(&mut self, subscription: PubSub) {
+    async fn listen(&self, subscription: PubSub) {
         let (mut sink, mut notices) = subscription.split();
         let mut ping = tokio::time::interval(PING);
         loop {
             tokio::select! {
                 notice = notices.next() => match notice {
-                    Some(notice) => self.tell_all(parse(notice.get_payload_bytes())),
+                    Some(notice) => self.hear(notice.get_payload_bytes()),
                     None => return,
                 },
                 _ = ping.tick() => {
@@ -90,20 +147,13 @@ impl Listener {
         }
     }
 
-    /// Subscribes again and then reads from the log what was told in between: so each ending
-    /// arrives, once or more often.
-    async fn resume(&mut self) -> PubSub {
+    /// Subscribes again.
+    async fn resume(&self) -> PubSub {
         let mut wait = Duration::from_millis(50);
         let mut attempt = 0;
         loop {
             match self.subscribe(attempt).await {
-                Ok(subscription) => match self.database.revocations(self.latest - OVERLAP).await {
-                    Ok(missed) => {
-                        self.tell_all(missed);
-                        return subscription;
-                    }
-                    Err(error) => report(&error),
-                },
+                Ok(subscription) => return subscription,
                 Err(error) => report(&error),
             }
             tokio::time::sleep(wait).await;
@@ -123,14 +173,32 @@ impl Listener {
         Ok(subscription)
     }
 
-    fn tell_all(&mut self, all: impl IntoIterator<Item = Ended>) {
-        let now = now();
-        for ended in all {
-            self.latest = self.latest.max(ended.at.min(now));
-            // Nobody listening is no fault.
-            let _ = self.told.send(ended);
+    fn hear(&self, payload: &[u8]) {
+        if let Some(heartbeat) = parse_heartbeat(payload) {
+            if let Some(notice) = self.copies.hear(heartbeat) {
+                self.tell(notice);
+            }
+            return;
+        }
+        for ended in parse(payload) {
+            self.tell(Notice::Ended(ended));
         }
     }
+
+    fn tell(&self, notice: Notice) {
+        // Nobody listening is no fault.
+        let _ = self.notices.send(notice);
+    }
+}
+
+/// A heartbeat as it is published.
+pub(crate) fn heartbeat(heartbeat: Heartbeat) -> Vec<u8> {
+    [HEARTBEAT, heartbeat.as_bytes()].concat()
+}
+
+fn parse_heartbeat(payload: &[u8]) -> Option<Heartbeat> {
+    let bytes = payload.strip_prefix(HEARTBEAT)?;
+    bytes.try_into().ok().map(Heartbeat::from_bytes)
 }
 
 /// A notice is the instant, and after it the ids of what was ended.
@@ -144,11 +212,6 @@ fn parse(notice: &[u8]) -> Vec<Ended> {
     ids.map(|id| Ended { id, at }).collect()
 }
 
-fn now() -> UnixTime {
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-    UnixTime::from_secs(since.unwrap_or_default().as_secs()).unwrap_or(UnixTime::MAX)
-}
-
 fn report(error: &RedisStoreError) {
     debug!(
         error = error as &dyn std::error::Error,
@@ -158,7 +221,38 @@ fn report(error: &RedisStoreError) {
 
 #[cfg(test)]
 mod tests {
+    use token_core::UnixTime;
+
     use super::*;
+
+    #[test]
+    fn a_heartbeat_is_back_when_every_copy_is() {
+        let (copies, own) = (Copies::default(), Heartbeat::from_bytes([7; 16]));
+        let back = Some(Notice::Heartbeat(own));
+        assert_eq!(parse_heartbeat(&heartbeat(own)), Some(own));
+        assert_eq!(parse_heartbeat(b"heartbeat"), None);
+        // The masters' answers may come before the copies, between them, or after.
+        for place in 0..=2 {
+            copies.expect(own);
+            for heard in 0..=2 {
+                let last = heard == 2 && place < 2;
+                if heard == place {
+                    let expected = back.filter(|_| place == 2);
+                    assert_eq!(copies.sent(own, 2), expected, "{place}");
+                }
+                if heard < 2 {
+                    let expected = back.filter(|_| heard == 1 && place < 2);
+                    assert_eq!(copies.hear(own), expected, "{place}");
+                }
+                assert!(!last || copies.hear(own).is_none(), "once");
+            }
+        }
+        let other = Heartbeat::from_bytes([8; 16]);
+        copies.expect(own);
+        assert_eq!(copies.hear(other), None);
+        assert_eq!(copies.sent(own, 1), None);
+        assert_eq!(copies.hear(own), back);
+    }
 
     #[test]
     fn a_notice_names_an_instant_and_sessions() {

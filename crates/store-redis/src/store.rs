@@ -10,7 +10,9 @@ use token_core::id::Bucket;
 use token_core::session::{Epoch, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_store::SessionStore;
-use token_store::store::{Commit, Created, DataWrite, DataWritten, Ended, Revoke, SubjectEnding};
+use token_store::store::{
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
+};
 use tokio::sync::broadcast;
 
 use crate::builder::RedisStoreBuilder;
@@ -18,7 +20,7 @@ use crate::bytes::{Reader, Writer};
 use crate::connection::Servers;
 use crate::database::{Database, bad_reply, explain};
 use crate::error::RedisStoreError;
-use crate::feed::Feed;
+use crate::feed::{self, Feed};
 use crate::keys;
 use crate::row::{self, RowFault};
 use crate::script;
@@ -41,11 +43,11 @@ const NO_ID: &[u8; SessionId::LENGTH] = &[b'.'; SessionId::LENGTH];
 #[derive(Debug)]
 pub struct RedisStore {
     pub(crate) database: Database,
-    pub(crate) told: broadcast::Sender<Ended>,
+    pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) catch_up_interval: Duration,
     /// The bucket and group, as one number, where the next `purge` begins.
     pub(crate) purged: AtomicU32,
-    pub(crate) _feed: Feed,
+    pub(crate) feed: Feed,
 }
 
 impl RedisStore {
@@ -86,7 +88,7 @@ impl RedisStore {
 
     fn tell(&self, id: SessionId, at: UnixTime) {
         // This node need not wait for its own notice. Nobody listening is no fault.
-        let _ = self.told.send(Ended { id, at });
+        let _ = self.notices.send(Notice::Ended(Ended { id, at }));
     }
 }
 
@@ -299,8 +301,23 @@ impl SessionStore for RedisStore {
         self.database.revocations(since).await
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
-        self.told.subscribe()
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Published on every master, and passed on when it came from each of them: in a Cluster
+    /// the notices of one may be lost while those of the others come.
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, Self::Error> {
+        let mut publish = redis::cmd("PUBLISH");
+        publish
+            .arg(self.database.keys.channel())
+            .arg(feed::heartbeat(heartbeat));
+        self.feed.copies.expect(heartbeat);
+        let masters = self.database.connection.ask_masters(&publish).await?;
+        if let Some(notice) = self.feed.copies.sent(heartbeat, masters.len()) {
+            let _ = self.notices.send(notice);
+        }
+        Ok(true)
     }
 
     fn catch_up_interval(&self) -> Duration {

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use serde::de::DeserializeOwned;
 use token_core::claims::NoClaims;
 use token_core::{Scope, SessionId, Subject, UnixTime};
+use token_store::{SessionEnd, SessionManager};
 
 use crate::auth::Auth;
 use crate::bearer::bearer;
@@ -15,13 +16,28 @@ use crate::rejection::Rejection;
 ///
 /// Derefs to [`token_store::Access`], which has the claims.
 #[derive(Debug)]
-pub struct Access<C = NoClaims>(token_store::Access<C>);
+pub struct Access<C = NoClaims> {
+    access: token_store::Access<C>,
+    manager: SessionManager,
+}
+
+impl<C> Access<C> {
+    /// Waits for the end of the session: for connections that outlive the request, such as
+    /// WebSockets and server-sent events. The access token itself may expire meanwhile; what
+    /// counts is the session. See [`SessionManager::ended`].
+    ///
+    /// It borrows nothing from the caller, and dropped it is gone.
+    pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {
+        self.manager
+            .ended(self.access.session_id(), self.access.claims().expires_at)
+    }
+}
 
 impl<C> Deref for Access<C> {
     type Target = token_store::Access<C>;
 
     fn deref(&self) -> &Self::Target {
-        &self.0
+        &self.access
     }
 }
 
@@ -43,7 +59,10 @@ impl Auth {
             return Ok(None);
         };
         match self.manager().authenticate(token).await {
-            Ok(access) => Ok(Some(Access(access))),
+            Ok(access) => Ok(Some(Access {
+                access,
+                manager: self.manager().clone(),
+            })),
             Err(error) => Err(Rejection::of_access(error, self.config().shared_realm())),
         }
     }
@@ -67,26 +86,26 @@ pub trait Caller {
 
 impl<C> Caller for Access<C> {
     fn subject(&self) -> &Subject {
-        self.0.subject()
+        self.access.subject()
     }
 
     fn session_id(&self) -> SessionId {
-        self.0.session_id()
+        self.access.session_id()
     }
 
     fn scope(&self) -> &Scope {
-        self.0.scope()
+        self.access.scope()
     }
 
     fn auth_time(&self) -> UnixTime {
-        self.0.claims().auth_time
+        self.access.claims().auth_time
     }
 
     fn acr(&self) -> Option<&str> {
-        self.0.claims().acr.as_deref()
+        self.access.claims().acr.as_deref()
     }
 
     fn amr(&self) -> &[Box<str>] {
-        &self.0.claims().amr
+        &self.access.claims().amr
     }
 }

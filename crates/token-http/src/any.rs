@@ -3,6 +3,7 @@
 use serde::de::DeserializeOwned;
 use token_core::claims::NoClaims;
 use token_core::{Scope, SessionId, Subject, UnixTime};
+use token_store::SessionEnd;
 use tracing::warn;
 
 use crate::access::{Access, Caller};
@@ -55,6 +56,25 @@ impl<C> Any<C> {
     /// When the user last proved who they are, by the server's clock.
     pub fn auth_time(&self) -> UnixTime {
         self.caller().auth_time()
+    }
+
+    /// Waits for the end of the session: for connections that outlive the request, such as
+    /// WebSockets and server-sent events. See
+    /// [`SessionManager::ended`](token_store::SessionManager::ended).
+    ///
+    /// It borrows nothing from the caller, and dropped it is gone.
+    pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {
+        let (token, cookie) = match self {
+            Self::Access(access) => (Some(access.ended()), None),
+            Self::Session { session, .. } => (None, Some(session.ended())),
+        };
+        async move {
+            match (token, cookie) {
+                (Some(ended), _) => ended.await,
+                (None, Some(ended)) => ended.await,
+                (None, None) => unreachable!("a caller has one of the two"),
+            }
+        }
     }
 
     fn caller(&self) -> &dyn Caller {

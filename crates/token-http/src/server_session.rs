@@ -13,7 +13,7 @@ use token_core::change::Committed;
 use token_core::session::SessionData;
 use token_core::{Scope, Session, SessionId, Subject, UnixTime};
 use token_store::store::DataWritten;
-use token_store::{StoreError, Visit};
+use token_store::{SessionEnd, StoreError, Visit};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tracing::{error, warn};
 
@@ -53,6 +53,17 @@ impl ServerSession {
     /// The session.
     pub fn session(&self) -> &Session {
         self.0.visit.session()
+    }
+
+    /// Waits for the end of the session: for connections that outlive the request, such as
+    /// WebSockets and server-sent events. See
+    /// [`SessionManager::ended`](token_store::SessionManager::ended).
+    ///
+    /// It borrows nothing from the session, and dropped it is gone.
+    pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<> {
+        let session = self.session();
+        let manager = self.0.auth.manager();
+        manager.ended(session.id, session.expires_at())
     }
 
     pub(crate) fn committed(&self) -> &Committed<Session> {

@@ -14,7 +14,8 @@ use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
 use crate::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Revoke, SessionStore, SubjectEnding,
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
+    SubjectEnding,
 };
 
 /// Why a store could not answer.
@@ -47,7 +48,8 @@ pub(crate) trait ErasedStore: Send + Sync {
     fn write_data<'a>(&'a self, write: &'a DataWrite) -> StoreFuture<'a, DataWritten>;
     fn purge(&self, before: UnixTime, limit: u32) -> StoreFuture<'_, u64>;
     fn revocations(&self, since: UnixTime) -> StoreFuture<'_, Vec<Ended>>;
-    fn subscribe(&self) -> broadcast::Receiver<Ended>;
+    fn subscribe(&self) -> broadcast::Receiver<Notice>;
+    fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, bool>;
     fn catch_up_interval(&self) -> Duration;
 }
 
@@ -100,8 +102,12 @@ impl<S: SessionStore> ErasedStore for S {
         erase(SessionStore::revocations(self, since))
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
         SessionStore::subscribe(self)
+    }
+
+    fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, bool> {
+        erase(SessionStore::heartbeat(self, heartbeat))
     }
 
     fn catch_up_interval(&self) -> Duration {

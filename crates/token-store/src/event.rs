@@ -4,45 +4,69 @@ use std::fmt;
 
 use token_core::denial::Denial;
 use token_core::session::RevokeReason;
-use token_core::{Session, SessionId, Subject, UnixTime};
+use token_core::{SessionId, Subject, UnixTime};
 use tracing::{info, warn};
 
-/// Something happened to a session. Carries no secret.
+/// Something happened. Carries no secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
     /// What.
     pub kind: EventKind,
-    /// To which session.
-    pub session: SessionId,
-    /// Whose session it is.
-    pub subject: Subject,
+    /// To which session; `None` where it concerns this node as a whole.
+    pub session: Option<SessionId>,
+    /// Whose session it is; `None` where it concerns this node as a whole.
+    pub subject: Option<Subject>,
     /// When, by the clock of this node.
     pub at: UnixTime,
 }
 
 impl Event {
-    pub(crate) fn of(kind: EventKind, session: &Session, at: UnixTime) -> Self {
+    pub(crate) fn of(kind: EventKind, session: SessionId, subject: Subject, at: UnixTime) -> Self {
         Self {
             kind,
-            session: session.id,
-            subject: session.subject.clone(),
+            session: Some(session),
+            subject: Some(subject),
+            at,
+        }
+    }
+
+    pub(crate) const fn of_node(kind: EventKind, at: UnixTime) -> Self {
+        Self {
+            kind,
+            session: None,
+            subject: None,
             at,
         }
     }
 }
 
 /// The kinds of events.
+///
+/// Each event is reported once, by the node on which it happened. What a client repeats
+/// happens again: a second refresh of an expired session is a second [`Expired`](Self::Expired).
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
     /// A refresh or a use came after a deadline.
     Expired,
+    /// The revocation view of this node became incomplete; the policy decides from here on. An
+    /// alarm where it stays.
+    FeedBehind(Behind),
+    /// The revocation view of this node is complete again.
+    FeedLive,
     /// A session was opened.
     Login,
+    /// A token of a later generation than the store has: it lost a write. An alarm.
+    LostWrite,
     /// A token with our signature and another secret: a stolen key, or a store that lost a
     /// write. An alarm.
     Mismatch,
+    /// Sessions that were over for good were deleted.
+    Purged {
+        /// How many.
+        sessions: u64,
+    },
     /// A new refresh token was issued.
     Refreshed,
     /// The same refresh token was issued again, within the grace.
@@ -55,13 +79,40 @@ pub enum EventKind {
     SteppedUp,
 }
 
+/// Why the revocation view is incomplete.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Behind {
+    /// More sessions were ended within one access lifetime than it has room for.
+    Full,
+    /// The connection that notices come on broke, or more came at once than were read.
+    Interrupted,
+    /// No heartbeat came back, or the store could not be read.
+    Silent,
+}
+
+impl Behind {
+    /// The word in the log.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Interrupted => "interrupted",
+            Self::Silent => "silent",
+        }
+    }
+}
+
 impl EventKind {
     /// The word in the log.
     pub const fn as_str(&self) -> &'static str {
         match self {
             Self::Expired => "expired",
+            Self::FeedBehind(_) => "feed_behind",
+            Self::FeedLive => "feed_live",
             Self::Login => "login",
+            Self::LostWrite => "lost_write",
             Self::Mismatch => "mismatch",
+            Self::Purged { .. } => "purged",
             Self::Refreshed => "refreshed",
             Self::Replayed => "replayed",
             Self::Reused => "reused",
@@ -91,15 +142,19 @@ impl<F: Fn(Event) + Send + Sync + 'static> EventSink for F {
 
 /// Writes the event's line to the log: alarms as warnings, all else as information.
 pub(crate) fn log(event: &Event) {
-    let Event {
-        kind,
-        session,
-        subject,
-        ..
-    } = event;
+    let kind = &event.kind;
+    let (Some(session), Some(subject)) = (event.session, &event.subject) else {
+        return match kind {
+            EventKind::FeedBehind(why) => warn!(event = %kind, why = why.as_str()),
+            EventKind::Purged { sessions } => info!(event = %kind, sessions),
+            _ => info!(event = %kind),
+        };
+    };
     match kind {
         EventKind::Revoked(reason) => info!(event = %kind, %session, %subject, %reason),
-        EventKind::Mismatch | EventKind::Reused => warn!(event = %kind, %session, %subject),
+        EventKind::LostWrite | EventKind::Mismatch | EventKind::Reused => {
+            warn!(event = %kind, %session, %subject);
+        }
         _ => info!(event = %kind, %session, %subject),
     }
 }
@@ -108,6 +163,7 @@ pub(crate) fn log(event: &Event) {
 pub(crate) fn of_denial(denial: &Denial) -> Option<EventKind> {
     match denial {
         Denial::Expired { .. } => Some(EventKind::Expired),
+        Denial::LostWrite { .. } => Some(EventKind::LostWrite),
         Denial::Mismatch { .. } => Some(EventKind::Mismatch),
         Denial::Reused(_) => Some(EventKind::Reused),
         _ => None,

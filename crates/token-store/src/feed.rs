@@ -1,16 +1,20 @@
-//! Keeps the revocation view up to date, and knows whether it is.
+//! The revocation view with what is known of its completeness.
+//!
+//! Here is the state alone; what moves it stands in `follow`.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use token_core::revocation::RevocationView;
 use token_core::{SessionId, UnixTime};
-use tokio::sync::broadcast::error::RecvError;
-use tracing::{debug, error, warn};
+use tokio::sync::{Notify, broadcast};
+use tokio::time::Instant;
+use tracing::error;
 
-use crate::erased::StoreError;
-use crate::manager::SessionManager;
-use crate::store::Ended;
+use crate::store::{Ended, Heartbeat, Notice};
+use crate::waiting::Waiting;
 
 /// How access tokens of ended sessions are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
@@ -38,24 +42,111 @@ pub enum WhenBehind {
     Refuse,
 }
 
-/// The view with what is known of its completeness.
+/// Heartbeats that are remembered until they come back. Those before are given up.
+const REMEMBERED: usize = 16;
+
+/// How often things happen.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rhythm {
+    /// How often everything is read again.
+    pub(crate) catch_up: Duration,
+    /// How often a heartbeat is sent.
+    pub(crate) heartbeat: Duration,
+    /// What is read again at each reading, before the point that was reached: an ending that
+    /// was asked for then may have become visible later, and clocks differ.
+    pub(crate) overlap: Duration,
+}
+
+/// The view, and until when it counts as complete.
 #[derive(Debug)]
 pub(crate) struct Feed {
+    pub(crate) rhythm: Rhythm,
+    /// Wakes the reader: something may have been missed.
+    pub(crate) reading_wanted: Notify,
+    /// Wakes the one that sends heartbeats: the way may be open again.
+    pub(crate) heartbeat_wanted: Notify,
+    /// Wakes the one that reports whether the view is behind.
+    pub(crate) changed: Notify,
+    pub(crate) waiting: Waiting,
     view: RevocationView,
-    /// When everything up to then was read, in Unix seconds; 0: never.
-    complete_until: AtomicU64,
-    overflowed: AtomicBool,
-    /// The view counts as behind when it was not caught up for this long.
-    patience: Duration,
+    state: Mutex<State>,
+    start: Instant,
+    /// In milliseconds after `start`; 0: it is behind.
+    live_until: AtomicU64,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Everything up to then was read.
+    read_until: Option<UnixTime>,
+    /// How often notices may have been missed. The first time is before the start.
+    gaps: u64,
+    /// The last gap after which a heartbeat was sent and came back.
+    heard: u64,
+    /// The last gap after which everything was read again.
+    mended: u64,
+    /// The view is complete as of then, where no gap is open.
+    proven: Instant,
+    /// How often the view had no room for an ending.
+    dropped: u64,
+    /// Up to which of these it was read again, with room.
+    refilled: u64,
+    /// Notices do not leave the process: reading alone proves.
+    polled: bool,
+    /// Heartbeats since the last gap that have not come back.
+    sent: VecDeque<Sent>,
+    /// Subscribed when the view was first caught up, for the one that follows from then on.
+    notices: Option<broadcast::Receiver<Notice>>,
+    followed: bool,
+}
+
+/// A heartbeat that has not come back.
+#[derive(Debug)]
+struct Sent {
+    heartbeat: Heartbeat,
+    at: Instant,
+    /// The store has said that it took it.
+    taken: bool,
+}
+
+/// A reading of what was ended, from its beginning on.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    pub(crate) since: UnixTime,
+    now: UnixTime,
+    begun: Instant,
+    gaps: u64,
+    dropped: u64,
+    /// A heartbeat has come back since the last gap: nothing falls between this reading and
+    /// the notices.
+    proves: bool,
 }
 
 impl Feed {
-    pub(crate) fn new(view: RevocationView, catch_up_interval: Duration) -> Self {
+    pub(crate) fn new(view: RevocationView, rhythm: Rhythm) -> Self {
+        let start = Instant::now();
         Self {
+            rhythm,
+            reading_wanted: Notify::new(),
+            heartbeat_wanted: Notify::new(),
+            changed: Notify::new(),
+            waiting: Waiting::default(),
             view,
-            complete_until: AtomicU64::new(0),
-            overflowed: AtomicBool::new(false),
-            patience: catch_up_interval * 3 + Duration::from_secs(1),
+            state: Mutex::new(State {
+                read_until: None,
+                gaps: 1,
+                heard: 0,
+                mended: 0,
+                proven: start,
+                dropped: 0,
+                refilled: 0,
+                polled: false,
+                sent: VecDeque::new(),
+                notices: None,
+                followed: false,
+            }),
+            start,
+            live_until: AtomicU64::new(0),
         }
     }
 
@@ -63,74 +154,196 @@ impl Feed {
         self.view.contains(session)
     }
 
+    /// How many ended sessions the view holds.
+    pub(crate) fn len(&self) -> usize {
+        self.view.len()
+    }
+
     /// Whether it is complete as of a moment ago.
-    pub(crate) fn is_live(&self, now: UnixTime) -> bool {
-        let until = self.complete_until.load(Ordering::Acquire);
-        !self.overflowed.load(Ordering::Acquire)
-            && until != 0
-            && now.as_secs() <= until.saturating_add(self.patience.as_secs())
+    pub(crate) fn is_live(&self) -> bool {
+        let until = self.live_until.load(Ordering::Acquire);
+        until != 0 && millis(self.start.elapsed()) <= until
+    }
+
+    /// When it will count as behind if nothing happens; `None` where it does.
+    pub(crate) fn live_until(&self) -> Option<Instant> {
+        let until = self.live_until.load(Ordering::Acquire);
+        (until != 0).then(|| self.start + Duration::from_millis(until))
     }
 
     pub(crate) fn insert(&self, ended: Ended) {
         if self.view.insert(ended.id, ended.at).is_err() {
             // Without room it does not know all: behind, until it is caught up again.
-            if !self.overflowed.swap(true, Ordering::AcqRel) {
+            let mut state = self.state();
+            if !state.is_full() {
                 error!("the revocation view is full and counts as behind");
             }
+            state.dropped += 1;
+            self.publish(&state);
+        }
+        self.waiting.wake(ended.id);
+    }
+
+    /// Notices may have been missed: behind, until a heartbeat has come back and everything
+    /// was read again after that.
+    pub(crate) fn interrupt(&self) {
+        let mut state = self.state();
+        state.gaps += 1;
+        state.sent.clear();
+        self.publish(&state);
+        drop(state);
+        self.heartbeat_wanted.notify_one();
+    }
+
+    /// A heartbeat is about to be sent.
+    pub(crate) fn sends(&self, heartbeat: Heartbeat) {
+        let mut state = self.state();
+        if state.sent.len() == REMEMBERED {
+            state.sent.pop_front();
+        }
+        state.sent.push_back(Sent {
+            heartbeat,
+            at: Instant::now(),
+            taken: false,
+        });
+    }
+
+    /// The store has taken a heartbeat, or says that notices do not leave this process.
+    pub(crate) fn sent(&self, heartbeat: Heartbeat, taken: bool) {
+        let mut state = self.state();
+        if !taken {
+            state.polled = true;
+            state.sent.clear();
+            return;
+        }
+        let mut sent = state.sent.iter_mut();
+        if let Some(sent) = sent.find(|sent| sent.heartbeat == heartbeat) {
+            sent.taken = true;
         }
     }
 
-    /// Reads everything that was ended since the last time, less an overlap.
-    async fn catch_up(
-        &self,
-        manager: &SessionManager,
-        overlap: Duration,
-    ) -> Result<(), StoreError> {
-        let now = manager.now();
-        self.view.forget_before(now);
-        // What had no room was dropped: then everything is read again.
-        let dropped = self.overflowed.swap(false, Ordering::AcqRel);
-        let since = match UnixTime::from_secs(self.complete_until.load(Ordering::Acquire)) {
-            Ok(last) if last > UnixTime::EPOCH && !dropped => last - overlap,
-            _ => now - self.view.retention(),
+    /// A heartbeat came. What was sent before it on the same way has come too; where another
+    /// heartbeat has not, notices may have been lost like it.
+    pub(crate) fn hears(&self, heartbeat: Heartbeat) {
+        let mut state = self.state();
+        let mut sent = state.sent.iter();
+        let Some(place) = sent.position(|sent| sent.heartbeat == heartbeat) else {
+            return; // another node's, or from before a gap
         };
-        for ended in manager.revocations(since).await? {
+        let lost = state.sent.drain(..place).any(|sent| sent.taken);
+        let Some(sent) = state.sent.pop_front().filter(|_| !lost) else {
+            drop(state);
+            return self.interrupt();
+        };
+        if state.mended == state.gaps {
+            state.proven = state.proven.max(sent.at);
+            self.publish(&state);
+        } else if state.heard != state.gaps {
+            state.heard = state.gaps;
+            self.reading_wanted.notify_one();
+        }
+    }
+
+    /// Begins to read what was ended since the last time, less the overlap.
+    pub(crate) fn begin_reading(&self, now: UnixTime) -> Reading {
+        self.view.forget_before(now);
+        let state = self.state();
+        let all = now - self.view.retention();
+        // What had no room was dropped: then everything is read again.
+        let since = match state.read_until {
+            Some(until) if !state.is_full() => until.min(now) - self.rhythm.overlap,
+            _ => all,
+        };
+        Reading {
+            since: since.max(all),
+            now,
+            begun: Instant::now(),
+            gaps: state.gaps,
+            dropped: state.dropped,
+            proves: state.polled || state.heard == state.gaps,
+        }
+    }
+
+    pub(crate) fn finish_reading(&self, reading: &Reading, ended: Vec<Ended>) {
+        for ended in ended {
+            // What it knows is there already, and nobody waits for it any more.
             self.insert(ended);
         }
-        self.complete_until.store(now.as_secs(), Ordering::Release);
-        Ok(())
-    }
-}
-
-/// Follows the store's endings for as long as it is polled. Spawn it once per process, after
-/// [`SessionManager::catch_up`].
-pub(crate) async fn follow(manager: SessionManager) {
-    let (mut notices, interval) = manager.subscribe();
-    let mut timer = tokio::time::interval(interval);
-    timer.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            notice = notices.recv() => match notice {
-                Ok(ended) => manager.feed().insert(ended),
-                Err(RecvError::Lagged(missed)) => {
-                    debug!(missed, "the feed lagged; reading again");
-                    timer.reset_immediately();
-                }
-                // The store is gone, and this manager with it.
-                Err(RecvError::Closed) => return,
-            },
-            _ = timer.tick() => {
-                if let Err(error) = catch_up(&manager).await {
-                    warn!(error = &error as &dyn std::error::Error, "the revocation feed is behind");
-                }
+        let mut state = self.state();
+        state.read_until = Some(reading.now);
+        state.refilled = reading.dropped;
+        if reading.proves && reading.gaps == state.gaps {
+            // Where notices come, heartbeats prove that they still do; reading mends alone.
+            if state.polled || state.mended != reading.gaps {
+                state.proven = state.proven.max(reading.begun);
             }
+            state.mended = reading.gaps;
+        }
+        self.publish(&state);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.state().is_full()
+    }
+
+    /// Keeps a subscription for the one that will follow, where nobody does yet.
+    pub(crate) fn keep(&self, notices: broadcast::Receiver<Notice>) {
+        let mut state = self.state();
+        if !state.followed {
+            state.notices = Some(notices);
         }
     }
+
+    /// The subscription of whoever caught the view up.
+    pub(crate) fn follow(&self) -> Option<broadcast::Receiver<Notice>> {
+        let mut state = self.state();
+        state.followed = true;
+        state.notices.take()
+    }
+
+    /// Nobody follows any more: what comes now is missed.
+    pub(crate) fn leave(&self) {
+        self.state().followed = false;
+        self.interrupt();
+    }
+
+    fn publish(&self, state: &State) {
+        let patience = if state.polled {
+            self.rhythm.polled_patience()
+        } else {
+            self.rhythm.told_patience()
+        };
+        let live = state.mended == state.gaps && !state.is_full();
+        let until = state.proven.duration_since(self.start) + patience;
+        let until = if live { millis(until) } else { 0 };
+        self.live_until.store(until, Ordering::Release);
+        self.changed.notify_one();
+    }
+
+    /// A panic of another thread cannot leave it half-written: each field stands for itself.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-/// Reads what was ended since the last time. A write that was asked for before may become
-/// visible only after, so it reads again what the statement time-out and the clocks allow.
-pub(crate) async fn catch_up(manager: &SessionManager) -> Result<(), StoreError> {
-    let overlap = manager.store_timeout() + manager.policy().tolerance() * 2;
-    manager.feed().catch_up(manager, overlap).await
+impl State {
+    fn is_full(&self) -> bool {
+        self.dropped != self.refilled
+    }
+}
+
+impl Rhythm {
+    /// How long the view counts as complete after a heartbeat was sent: one may be late.
+    pub(crate) fn told_patience(&self) -> Duration {
+        self.heartbeat * 5 / 2
+    }
+
+    /// The same after a reading, where nothing else proves: two may fail.
+    fn polled_patience(&self) -> Duration {
+        self.catch_up * 3 + Duration::from_secs(1)
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

@@ -21,6 +21,7 @@ pub mod event;
 pub mod hook;
 pub mod manager;
 pub mod memory;
+pub mod metric;
 pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
@@ -28,7 +29,10 @@ pub mod test_util;
 mod ephemeral;
 mod erased;
 mod feed;
+mod follow;
+mod housekeeping;
 mod shared;
+mod waiting;
 
 pub use ephemeral::ephemeral_issuer;
 pub use erased::StoreError;
@@ -36,7 +40,7 @@ pub use error::{LoginError, RefreshError};
 pub use feed::{RevocationCheck, WhenBehind};
 pub use manager::{
     Access, AccessError, Issued, LoginTicket, ManagerError, NewSession, Presented, Renewal,
-    SessionManager, SessionManagerBuilder, Visit, Whose,
+    SessionEnd, SessionManager, SessionManagerBuilder, Visit, Whose,
 };
 pub use memory::MemoryStore;
 pub use store::SessionStore;

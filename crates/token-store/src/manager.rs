@@ -2,11 +2,14 @@
 
 mod access;
 mod builder;
+mod call;
 mod end;
+mod ended;
 mod login;
 mod refresh;
 mod step_up;
 mod visit;
+mod write;
 
 use std::fmt;
 use std::sync::Arc;
@@ -24,17 +27,21 @@ use tokio::sync::broadcast;
 pub use access::{Access, AccessError};
 pub use builder::{ManagerError, SessionManagerBuilder};
 pub use end::{Presented, Whose};
+pub use ended::SessionEnd;
 pub use login::{LoginTicket, NewSession};
 pub use step_up::Renewal;
 pub use visit::Visit;
 
 use crate::clock::Clock;
 use crate::entropy::EntropySource;
-use crate::erased::{ErasedStore, StoreError, StoreFuture};
+use crate::erased::{ErasedStore, StoreError};
 use crate::event::{self, Event, EventKind, EventSink};
-use crate::feed::{self, Feed, RevocationCheck};
+use crate::feed::{Feed, RevocationCheck};
+use crate::follow;
 use crate::hook::RefreshHook;
-use crate::store::{Ended, SessionStore};
+use crate::housekeeping;
+use crate::metric::{self, Gauges};
+use crate::store::{Ended, Heartbeat, Notice, SessionStore};
 
 /// Opens, renews, shows and ends sessions. Cheap to clone; one per application.
 ///
@@ -74,6 +81,7 @@ struct Inner {
     check: RevocationCheck,
     feed: Feed,
     store_timeout: Duration,
+    store_retries: u32,
 }
 
 impl SessionManager {
@@ -105,21 +113,26 @@ impl SessionManager {
     /// Reads what was ended lately into the revocation view. Await it once before the first
     /// request is served; until it has succeeded the view counts as behind.
     ///
+    /// Where notices come from other processes it first waits for a heartbeat to come back.
+    /// Where none does within two and a half times the heartbeat's interval the view is read,
+    /// and counts as behind.
+    ///
     /// # Errors
     /// [`StoreError`] where the store cannot be read.
     pub async fn catch_up(&self) -> Result<(), StoreError> {
-        feed::catch_up(self).await
+        follow::catch_up(self).await
     }
 
     /// Keeps the revocation view up to date for as long as it is polled: spawn it once, after
-    /// [`catch_up`](Self::catch_up). Needed for [`RevocationCheck::Feed`] alone.
+    /// [`catch_up`](Self::catch_up). Needed for [`RevocationCheck::Feed`] alone. Dropped, it
+    /// leaves nothing behind but a view that counts as behind.
     pub async fn follow_revocations(self) {
-        feed::follow(self).await;
+        follow::follow(self).await;
     }
 
     /// Whether the revocation view is complete as of a moment ago.
     pub fn revocations_are_live(&self) -> bool {
-        self.inner.feed.is_live(self.now())
+        self.inner.feed.is_live()
     }
 
     /// Deletes at most `limit` sessions that are over for good, and returns how many. Call it
@@ -128,38 +141,57 @@ impl SessionManager {
     /// # Errors
     /// [`StoreError`] where the store cannot be asked.
     pub async fn purge(&self, limit: u32) -> Result<u64, StoreError> {
-        self.call(self.inner.store.purge(self.now(), limit)).await
+        let now = self.now();
+        self.call("purge", || self.inner.store.purge(now, limit))
+            .await
+    }
+
+    /// Purges about `every` so often, until `stop` is done: spawn it on each node. Nodes take
+    /// turns by chance and do not hinder each other; each batch is at most 1,000 sessions. It
+    /// ends between two batches, and dropping it is safe too.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use token_store::SessionManager;
+    /// # async fn run(manager: SessionManager) {
+    /// let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    /// let house = tokio::spawn(manager.clone().keep_house(
+    ///     Duration::from_secs(60),
+    ///     async { drop(stopped.await) },
+    /// ));
+    /// // … serve …
+    /// drop(stop);
+    /// house.await.expect("it does not panic");
+    /// # }
+    /// ```
+    pub async fn keep_house(self, every: Duration, stop: impl Future<Output = ()>) {
+        housekeeping::keep(self, every, stop).await;
     }
 
     pub(crate) fn feed(&self) -> &Feed {
         &self.inner.feed
     }
 
-    pub(crate) fn subscribe(&self) -> (broadcast::Receiver<Ended>, Duration) {
-        (
-            self.inner.store.subscribe(),
-            self.inner.store.catch_up_interval(),
-        )
+    pub(crate) fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.inner.store.subscribe()
+    }
+
+    pub(crate) async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, StoreError> {
+        self.call("heartbeat", || self.inner.store.heartbeat(heartbeat))
+            .await
     }
 
     pub(crate) async fn revocations(&self, since: UnixTime) -> Result<Vec<Ended>, StoreError> {
-        self.call(self.inner.store.revocations(since)).await
+        self.call("revocations", || self.inner.store.revocations(since))
+            .await
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, StoreError> {
-        self.call(self.inner.store.load(id)).await
+        self.call("load", || self.inner.store.load(id)).await
     }
 
     fn draw(&self) -> Entropy {
         self.inner.entropy.draw()
-    }
-
-    /// Waits for the store, but not for ever.
-    async fn call<T>(&self, call: StoreFuture<'_, T>) -> Result<T, StoreError> {
-        let limit = self.inner.store_timeout;
-        tokio::time::timeout(limit, call)
-            .await
-            .unwrap_or(Err(StoreError::Timeout(limit)))
     }
 
     fn issue(
@@ -179,24 +211,36 @@ impl SessionManager {
     }
 
     fn emit(&self, kind: EventKind, session: &Session, now: UnixTime) {
-        self.report(Event::of(kind, session, now));
+        self.report(Event::of(kind, session.id, session.subject.clone(), now));
+    }
+
+    /// Reports what concerns the node as a whole.
+    pub(crate) fn report_node(&self, kind: EventKind) {
+        self.report(Event::of_node(kind, self.now()));
+    }
+
+    /// Shows operators whether the revocation view is complete.
+    pub(crate) fn show_feed(&self, live: bool) {
+        let feed = self.feed();
+        Gauges {
+            live,
+            view: feed.len(),
+            waiting: feed.waiting.len(),
+        }
+        .show();
     }
 
     /// Reports a denial of a session's credential, where it is worth an event.
     fn emit_denial(&self, denial: &Denial, session: SessionId, subject: &Subject, at: UnixTime) {
         if let Some(kind) = event::of_denial(denial) {
-            self.report(Event {
-                kind,
-                session,
-                subject: subject.clone(),
-                at,
-            });
+            self.report(Event::of(kind, session, subject.clone(), at));
         }
         tracing::debug!(%session, reason = denial.reason().as_str(), %denial, "credential refused");
     }
 
     fn report(&self, event: Event) {
         event::log(&event);
+        metric::event(&event.kind);
         if let Some(sink) = &self.inner.sink {
             sink.take(event);
         }

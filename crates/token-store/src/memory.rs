@@ -15,7 +15,8 @@ use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
 use crate::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Revoke, SessionStore, SubjectEnding,
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
+    SubjectEnding,
 };
 
 /// Locks are taken per shard, and a subject's sessions share one, as they do in Redis.
@@ -30,7 +31,7 @@ pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,
     shard_capacity: usize,
     bucket_key: BucketKey,
-    ended: broadcast::Sender<Ended>,
+    notices: broadcast::Sender<Notice>,
 }
 
 /// The store is full, and nothing in it has expired.
@@ -83,7 +84,7 @@ impl MemoryStore {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
             shard_capacity: capacity.div_ceil(shards).max(1),
             bucket_key: BucketKey::new(bucket_key),
-            ended: broadcast::channel(1024).0,
+            notices: broadcast::channel(1024).0,
         }
     }
 
@@ -109,7 +110,7 @@ impl MemoryStore {
 
     fn announce(&self, ended: Ended) {
         // Nobody listening is no fault.
-        let _ = self.ended.send(ended);
+        let _ = self.notices.send(Notice::Ended(ended));
     }
 }
 
@@ -337,8 +338,14 @@ impl SessionStore for MemoryStore {
         Ok(found)
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
-        self.ended.subscribe()
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
+    }
+
+    /// Every node of this store is in this process, and this is the way between them.
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, Self::Error> {
+        let _ = self.notices.send(Notice::Heartbeat(heartbeat));
+        Ok(true)
     }
 
     fn catch_up_interval(&self) -> Duration {

@@ -11,7 +11,8 @@ use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
 use crate::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Revoke, SessionStore, SubjectEnding,
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
+    SubjectEnding,
 };
 
 impl<S: SessionStore> SessionStore for Arc<S> {
@@ -87,8 +88,15 @@ impl<S: SessionStore> SessionStore for Arc<S> {
         S::revocations(self, since)
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
         S::subscribe(self)
+    }
+
+    fn heartbeat(
+        &self,
+        heartbeat: Heartbeat,
+    ) -> impl Future<Output = Result<bool, S::Error>> + Send {
+        S::heartbeat(self, heartbeat)
     }
 
     fn catch_up_interval(&self) -> Duration {

@@ -100,8 +100,24 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<Vec<Ended>, Self::Error>> + Send;
 
     /// Live notice of what is ended: from here on each ending arrives, once or more often, or
-    /// a lag does.
-    fn subscribe(&self) -> broadcast::Receiver<Ended>;
+    /// a [`Notice::Gap`] or a lag says that some may not have. Reading them again is the
+    /// driver's.
+    fn subscribe(&self) -> broadcast::Receiver<Notice>;
+
+    /// Sends a heartbeat on the way that notices take from node to node. It comes back to
+    /// this node's subscribers as [`Notice::Heartbeat`], behind every notice that was sent
+    /// before it: that proves the whole way, which silence cannot. Never answer it here.
+    ///
+    /// Gives whether it was sent. `false` is for stores whose notices do not leave the
+    /// process: then only reading again tells what other processes end, and
+    /// [`catch_up_interval`](Self::catch_up_interval) is how late that is.
+    ///
+    /// What a wrong implementation costs: a heartbeat that takes another way than the
+    /// notices lets ended sessions live until the next reading.
+    fn heartbeat(
+        &self,
+        heartbeat: Heartbeat,
+    ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// How often [`revocations`](Self::revocations) must be read again although the store is
     /// subscribed to: short where notices do not cross processes.
@@ -195,4 +211,34 @@ pub struct Ended {
     pub id: SessionId,
     /// When, by the clock of the node that ended it.
     pub at: UnixTime,
+}
+
+/// What a subscriber hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a driver must heed each of them")]
+pub enum Notice {
+    /// A session was ended.
+    Ended(Ended),
+    /// Notices may have been missed, or may be missed from now on.
+    Gap,
+    /// A heartbeat, from this node or another.
+    Heartbeat(Heartbeat),
+    /// After a gap: from here on nothing is missed.
+    Resumed,
+}
+
+/// A sign of life: 16 bytes that no other node and no other moment has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Heartbeat([u8; 16]);
+
+impl Heartbeat {
+    /// A heartbeat as it was sent.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// What is to be sent.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
 }

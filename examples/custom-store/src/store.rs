@@ -14,7 +14,9 @@ use token_core::id::{Bucket, BucketKey};
 use token_core::session::{Epoch, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_store::SessionStore;
-use token_store::store::{Commit, Created, DataWrite, DataWritten, Ended, Revoke, SubjectEnding};
+use token_store::store::{
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
+};
 use tokio::sync::broadcast;
 use tokio::task::{JoinError, spawn_blocking};
 
@@ -25,7 +27,7 @@ use crate::rows::{self, Read as _};
 pub struct RedbStore {
     database: Arc<Database>,
     bucket_key: BucketKey,
-    ended: broadcast::Sender<Ended>,
+    notices: broadcast::Sender<Notice>,
 }
 
 /// What can go wrong: kept whole for the log, and never shown to a client.
@@ -75,7 +77,7 @@ impl RedbStore {
         Ok(Self {
             database: Arc::new(database),
             bucket_key: BucketKey::new(&bucket_key),
-            ended: broadcast::channel(1024).0,
+            notices: broadcast::channel(1024).0,
         })
     }
 
@@ -107,7 +109,7 @@ impl RedbStore {
     fn tell(&self, ended: impl IntoIterator<Item = Ended>) {
         for ended in ended {
             // Nobody listening is no fault.
-            let _ = self.ended.send(ended);
+            let _ = self.notices.send(Notice::Ended(ended));
         }
     }
 }
@@ -280,11 +282,17 @@ impl SessionStore for RedbStore {
         self.read(move |read| rows::ended(read, since)).await
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
-        self.ended.subscribe()
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.notices.subscribe()
     }
 
-    /// One process has the file, so every ending is told.
+    /// One process has the file, so this is the only way that notices take.
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool> {
+        let _ = self.notices.send(Notice::Heartbeat(heartbeat));
+        Ok(true)
+    }
+
+    /// For the same reason every ending is told.
     fn catch_up_interval(&self) -> Duration {
         Duration::from_mins(1)
     }

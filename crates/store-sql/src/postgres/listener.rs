@@ -2,21 +2,18 @@
 
 use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use sqlx::{PgPool, SqlStr};
 use token_core::UnixTime;
-use token_store::store::Ended;
+use token_store::store::{Ended, Heartbeat, Notice};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
 
 use super::PostgresStoreError;
-use super::driver::query;
-use crate::row::{Fields as _, read_ended};
 
-/// How far back the revocations are read again after a gap, beyond the latest that was heard:
-/// more than clocks of nodes may differ and statements may take.
-const OVERLAP: Duration = Duration::from_mins(5);
+/// What the payload of a heartbeat begins with; the rest is it, in hexadecimal digits.
+const HEARTBEAT: &str = "heartbeat ";
 
 /// A connection that hears nothing for so long is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(15);
@@ -24,8 +21,9 @@ const SILENCE: Duration = Duration::from_secs(15);
 /// How long that question, and a new connection, may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// The pause before the next try to connect.
-const PAUSE: Duration = Duration::from_secs(1);
+/// The pause before the next try to connect, which doubles up to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
 /// Listens on a connection of its own until it is dropped.
 #[derive(Debug)]
@@ -38,9 +36,7 @@ impl Listener {
     pub(crate) async fn start(
         server: PgConnectOptions,
         channel: String,
-        revocations: SqlStr,
-        latest: SqlStr,
-        ended: broadcast::Sender<Ended>,
+        notices: broadcast::Sender<Notice>,
     ) -> Result<Self, PostgresStoreError> {
         let pool = PgPoolOptions::new()
             .max_connections(1)
@@ -48,19 +44,12 @@ impl Listener {
             .idle_timeout(None)
             .acquire_timeout(PATIENCE)
             .connect_lazy_with(server);
-        let mut ear = Ear {
+        let ear = Ear {
             pool,
             channel,
-            revocations,
-            latest: UnixTime::EPOCH,
-            ended,
+            notices,
         };
-        let mut connection = ear.listen().await?;
-        let rows = query(&latest, &[]).fetch_all(&mut connection).await?;
-        let time = rows.first().map(|row| row.int(0)).transpose()?.flatten();
-        ear.latest = time
-            .and_then(|time| UnixTime::try_from(time).ok())
-            .unwrap_or(ear.latest);
+        let connection = ear.listen().await?;
         Ok(Self {
             task: tokio::spawn(ear.hear(connection)),
         })
@@ -76,34 +65,35 @@ impl Drop for Listener {
 struct Ear {
     pool: PgPool,
     channel: String,
-    revocations: SqlStr,
-    /// The latest ending that was heard.
-    latest: UnixTime,
-    ended: broadcast::Sender<Ended>,
+    notices: broadcast::Sender<Notice>,
 }
 
 impl Ear {
-    /// Passes on what is heard; after a gap, what was ended meanwhile.
-    async fn hear(mut self, mut connection: PgListener) {
+    /// Passes on what is heard, and says where something may not have been.
+    async fn hear(self, mut connection: PgListener) {
         loop {
             let error = self.hear_until_lost(&mut connection).await;
+            self.tell(Notice::Gap);
             warn!(
                 error = &error as &dyn std::error::Error,
                 "no notices of ended sessions"
             );
             drop(connection);
+            let mut pause = FIRST_PAUSE;
             connection = loop {
-                tokio::time::sleep(PAUSE).await;
-                match self.listen_again().await {
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(LONGEST_PAUSE);
+                match self.listen().await {
                     Ok(connection) => break connection,
                     Err(error) => debug!(error = &error as &dyn std::error::Error, "still none"),
                 }
             };
             debug!("notices of ended sessions again");
+            self.tell(Notice::Resumed);
         }
     }
 
-    async fn hear_until_lost(&mut self, connection: &mut PgListener) -> sqlx::Error {
+    async fn hear_until_lost(&self, connection: &mut PgListener) -> sqlx::Error {
         loop {
             let Ok(notice) = tokio::time::timeout(SILENCE, connection.try_recv()).await else {
                 // A connection that a firewall forgot looks like one with no news.
@@ -114,8 +104,8 @@ impl Ear {
             };
             match notice {
                 Ok(Some(notice)) => {
-                    if let Some(ended) = parse(notice.payload()) {
-                        self.announce(ended);
+                    if let Some(notice) = parse(notice.payload()) {
+                        self.tell(notice);
                     } else {
                         warn!("a notice on the store's channel that the store did not send");
                     }
@@ -136,22 +126,9 @@ impl Ear {
         .await
     }
 
-    /// Listens first and reads then, so that nothing falls between.
-    async fn listen_again(&mut self) -> Result<PgListener, sqlx::Error> {
-        let mut connection = self.listen().await?;
-        let since = [(self.latest - OVERLAP).into()];
-        let missed = query(&self.revocations, &since).fetch_all(&mut connection);
-        let rows = within_patience(missed).await?;
-        for ended in rows.iter().filter_map(|row| read_ended(row).ok()) {
-            self.announce(ended);
-        }
-        Ok(connection)
-    }
-
-    fn announce(&mut self, ended: Ended) {
-        self.latest = self.latest.max(ended.at);
+    fn tell(&self, notice: Notice) {
         // Nobody listening is no fault.
-        let _ = self.ended.send(ended);
+        let _ = self.notices.send(notice);
     }
 }
 
@@ -166,11 +143,22 @@ fn lost() -> sqlx::Error {
     sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())
 }
 
-/// Reads `id at`: the id in base64url, the time in Unix seconds.
-fn parse(payload: &str) -> Option<Ended> {
+/// The payload of a heartbeat.
+pub(crate) fn heartbeat(heartbeat: Heartbeat) -> String {
+    let number = u128::from_be_bytes(*heartbeat.as_bytes());
+    format!("{HEARTBEAT}{number:032x}")
+}
+
+/// Reads `id at`: the id in base64url, the time in Unix seconds; or a heartbeat.
+fn parse(payload: &str) -> Option<Notice> {
+    if let Some(digits) = payload.strip_prefix(HEARTBEAT) {
+        let number = u128::from_str_radix(digits, 16).ok()?;
+        let heartbeat = Heartbeat::from_bytes(number.to_be_bytes());
+        return Some(Notice::Heartbeat(heartbeat));
+    }
     let (id, at) = payload.split_once(' ')?;
-    Some(Ended {
+    Some(Notice::Ended(Ended {
         id: id.parse().ok()?,
         at: UnixTime::from_secs(at.parse().ok()?).ok()?,
-    })
+    }))
 }

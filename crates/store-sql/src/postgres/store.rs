@@ -10,17 +10,22 @@ use token_core::id::{Bucket, BucketKey};
 use token_core::session::{Epoch, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_store::SessionStore;
-use token_store::store::{Commit, Created, DataWrite, DataWritten, Ended, Revoke, SubjectEnding};
+use token_store::store::{
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
+};
 use tokio::sync::broadcast;
 
 use super::PostgresStoreError;
 use super::driver::query;
 use super::lanes::Lanes;
-use super::listener::Listener;
+use super::listener::{self, Listener};
 use super::options::{Notices, PostgresStoreOptions};
 use super::schema::Schema;
 use crate::row::{self, Fields as _, Value};
 use crate::statement::{self, Names};
+
+/// How many notices a slow reader may be behind before it reads the revocations again.
+const NOTICES: usize = 4096;
 
 /// A purge holds row locks for at most so many rows at a time.
 const PURGE_BATCH: u32 = 1000;
@@ -39,7 +44,7 @@ struct Inner {
     statements: Statements,
     channel: String,
     bucket_key: BucketKey,
-    ended: broadcast::Sender<Ended>,
+    notices: broadcast::Sender<Notice>,
     listener: Option<Listener>,
 }
 
@@ -64,7 +69,7 @@ impl PostgresStore {
         let bucket_key = schema.prepare(pool).await?;
         let statements = Statements::new(&schema.names(), &schema);
         let channel = schema.channel();
-        let ended = broadcast::channel(1024).0;
+        let notices = broadcast::channel(NOTICES).0;
         let server = match options.notices {
             Notices::Listen => Some((*pool.connect_options()).clone()),
             Notices::ListenOn(server) => Some(*server),
@@ -72,10 +77,8 @@ impl PostgresStore {
         };
         let listener = match server {
             Some(server) => {
-                let (revocations, latest) =
-                    (statements.revocations.clone(), statements.latest.clone());
-                let (channel, ended) = (channel.clone(), ended.clone());
-                Some(Listener::start(server, channel, revocations, latest, ended).await?)
+                let (channel, notices) = (channel.clone(), notices.clone());
+                Some(Listener::start(server, channel, notices).await?)
             }
             None => None,
         };
@@ -85,7 +88,7 @@ impl PostgresStore {
                 statements,
                 channel,
                 bucket_key,
-                ended,
+                notices,
                 listener,
             }),
         })
@@ -121,7 +124,7 @@ impl PostgresStore {
     /// Tells this process at once; the server tells it again with all others.
     fn announce(&self, ended: Ended) {
         // Nobody listening is no fault.
-        let _ = self.inner.ended.send(ended);
+        let _ = self.inner.notices.send(Notice::Ended(ended));
     }
 }
 
@@ -264,8 +267,21 @@ impl SessionStore for PostgresStore {
             .collect()
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
-        self.inner.ended.subscribe()
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.inner.notices.subscribe()
+    }
+
+    /// Sent on a connection of the pool and heard on the one that listens, where one does.
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, Self::Error> {
+        if self.inner.listener.is_none() {
+            return Ok(false);
+        }
+        let values = [
+            self.inner.channel.as_str().into(),
+            Value::OwnedText(listener::heartbeat(heartbeat)),
+        ];
+        self.run(&self.inner.statements.notify, &values).await?;
+        Ok(true)
     }
 
     /// 30 seconds where the server tells of endings, one second where it does not
@@ -280,11 +296,11 @@ impl SessionStore for PostgresStore {
 struct Statements {
     create: SqlStr,
     epoch: SqlStr,
-    latest: SqlStr,
     list: SqlStr,
     live_data: SqlStr,
     load: SqlStr,
     load_data: SqlStr,
+    notify: SqlStr,
     purge: SqlStr,
     revocations: SqlStr,
     revoke: SqlStr,
@@ -300,11 +316,11 @@ impl Statements {
         Self {
             create: fill(CREATE),
             epoch: fill(statement::EPOCH),
-            latest: fill(LATEST),
             list: fill(LIST),
             live_data: fill(statement::LIVE_DATA),
             load: fill(statement::LOAD),
             load_data: fill(statement::LOAD_DATA),
+            notify: fill(NOTIFY),
             purge: fill(PURGE),
             revocations: fill(statement::REVOCATIONS),
             revoke: fill(REVOKE),
@@ -334,10 +350,10 @@ WITH own AS (
 )
 SELECT own.epoch, inserted.done FROM own LEFT JOIN inserted ON true";
 
-const LATEST: &str = "SELECT max(revoked_at) FROM {session} WHERE revoked_at IS NOT NULL";
-
 const LIST: &str = "
 SELECT {columns} FROM {session} WHERE subject = $1 ORDER BY created_at DESC, serial DESC";
+
+const NOTIFY: &str = "SELECT pg_notify($1, $2)";
 
 /// Locked rows are somebody's refresh; the next batch finds them.
 const PURGE: &str = "

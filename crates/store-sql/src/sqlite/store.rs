@@ -11,7 +11,9 @@ use token_core::id::{Bucket, BucketKey};
 use token_core::session::{Epoch, RotatedBy, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_store::SessionStore;
-use token_store::store::{Commit, Created, DataWrite, DataWritten, Ended, Revoke, SubjectEnding};
+use token_store::store::{
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
+};
 use tokio::sync::broadcast;
 
 use super::driver::query;
@@ -39,7 +41,7 @@ struct Inner {
     writer: Writer,
     statements: Statements,
     bucket_key: BucketKey,
-    ended: broadcast::Sender<Ended>,
+    notices: broadcast::Sender<Notice>,
 }
 
 impl SqliteStore {
@@ -81,7 +83,7 @@ impl SqliteStore {
                 writer,
                 statements: Statements::new(&schema::names()),
                 bucket_key,
-                ended: broadcast::channel(1024).0,
+                notices: broadcast::channel(1024).0,
             }),
         })
     }
@@ -96,7 +98,7 @@ impl SqliteStore {
 
     fn announce(&self, ended: Ended) {
         // Nobody listening is no fault.
-        let _ = self.inner.ended.send(ended);
+        let _ = self.inner.notices.send(Notice::Ended(ended));
     }
 }
 
@@ -251,8 +253,13 @@ impl SessionStore for SqliteStore {
             .collect()
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
-        self.inner.ended.subscribe()
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
+        self.inner.notices.subscribe()
+    }
+
+    /// Not sent: other processes on the same file hear nothing.
+    async fn heartbeat(&self, _: Heartbeat) -> Result<bool, Self::Error> {
+        Ok(false)
     }
 
     /// One second: what other processes on the same file end is seen by reading it.

@@ -7,18 +7,19 @@ use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
 use token_core::SessionId;
 use token_store::SessionStore;
-use token_store::store::{Commit, Ended};
+use token_store::store::{Commit, Heartbeat, Notice};
 use tokio::sync::broadcast::Receiver;
 
 use crate::schema;
 use crate::sessions::{at, ending, rotation, stored, subject_ending};
 use testbed::postgres::{Server, url};
 
-async fn hears(notices: &mut Receiver<Ended>, id: SessionId) {
+async fn hears(notices: &mut Receiver<Notice>, id: SessionId) {
     let heard = async {
         loop {
-            if notices.recv().await.unwrap().id == id {
-                return;
+            match notices.recv().await.unwrap() {
+                Notice::Ended(ended) if ended.id == id => return,
+                _ => {}
             }
         }
     };
@@ -73,9 +74,27 @@ async fn a_node_that_polls_says_so() {
     assert_eq!(listening.catch_up_interval(), Duration::from_secs(30));
 }
 
-/// The connection that listens is cut, and sessions end before it is made again.
+/// Across nodes, behind what was told before it, and not where nobody listens.
 #[tokio::test]
-async fn what_was_ended_in_a_gap_is_heard_after_it() {
+async fn a_heartbeat_takes_the_way_of_the_notices() {
+    let options = PostgresStoreOptions::new().schema(schema());
+    let one = options.clone().connect(url()).await.unwrap();
+    let two = options.clone().connect(url()).await.unwrap();
+    let mut notices = two.subscribe();
+    let row = stored(&one, "alice").await;
+    let _ = one.revoke(&ending(row.id, at(1))).await.unwrap();
+    let heartbeat = Heartbeat::from_bytes([0xAB; 16]);
+    assert!(one.heartbeat(heartbeat).await.unwrap());
+    hears(&mut notices, row.id).await;
+    let next = tokio::time::timeout(Duration::from_secs(20), notices.recv()).await;
+    assert_eq!(next.unwrap(), Ok(Notice::Heartbeat(heartbeat)));
+    let polling = options.notices(Notices::Poll).connect(url()).await.unwrap();
+    assert!(!polling.heartbeat(heartbeat).await.unwrap());
+}
+
+/// The connection that listens is cut, and made again.
+#[tokio::test]
+async fn a_gap_is_told_at_both_of_its_ends() {
     let schema = schema();
     let options = PostgresStoreOptions::new().schema(&schema);
     let node = options.connect(url()).await.unwrap();
@@ -84,15 +103,18 @@ async fn what_was_ended_in_a_gap_is_heard_after_it() {
     let pool = PgPool::connect(url()).await.unwrap();
     let cut = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE $1
         AND pid <> pg_backend_pid()";
-    let cut = sqlx::query(cut).bind(format!("%max(revoked_at)%{schema}%"));
+    let cut = sqlx::query(cut).bind(format!("LISTEN%{schema}%"));
     assert_eq!(cut.execute(&pool).await.unwrap().rows_affected(), 1);
+    for expected in [Notice::Gap, Notice::Resumed] {
+        let next = tokio::time::timeout(Duration::from_secs(20), notices.recv()).await;
+        assert_eq!(next.unwrap(), Ok(expected));
+    }
     // Not through the node, which would tell itself.
-    let end = format!(
-        "UPDATE {schema}.session SET revoked_at = 1700000001, revoke_reason = 'admin'
-        WHERE id = $1"
-    );
-    let end = sqlx::query(AssertSqlSafe(end)).bind(row.id.as_bytes().as_slice());
-    assert_eq!(end.execute(&pool).await.unwrap().rows_affected(), 1);
+    let channel = format!("{schema}_ended");
+    let tell = format!("SELECT {schema}.tell($1, $2, 1700000001)");
+    let tell = sqlx::query(AssertSqlSafe(tell)).bind(channel);
+    let tell = tell.bind(row.id.as_bytes().as_slice()).execute(&pool);
+    tell.await.unwrap();
     hears(&mut notices, row.id).await;
 }
 
@@ -130,7 +152,10 @@ async fn a_server_that_was_killed_has_what_was_reported_and_is_found_again() {
     assert!(over.revocation.is_some());
     let outcome = store.commit(&rotation(&row, at(3))).await.unwrap();
     assert!(matches!(outcome, Commit::Applied(_)));
-    // What other nodes end is heard again, or was read.
+    // What other nodes end is heard again.
+    let resumed = async { while notices.recv().await.unwrap() != Notice::Resumed {} };
+    let resumed = tokio::time::timeout(Duration::from_secs(20), resumed).await;
+    resumed.expect("it listens again");
     let other = PostgresStore::connect(&server.url()).await.unwrap();
     let _ = other.revoke(&ending(row.id, at(4))).await.unwrap();
     hears(&mut notices, row.id).await;

@@ -12,7 +12,8 @@ use token_core::session::{Epoch, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_store::MemoryStore;
 use token_store::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Revoke, SessionStore, SubjectEnding,
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
+    SubjectEnding,
 };
 use tokio::sync::broadcast;
 
@@ -56,9 +57,10 @@ impl SessionStore for Switched {
         write_data(write: &DataWrite) -> DataWritten;
         purge(before: UnixTime, limit: u32) -> u64;
         revocations(since: UnixTime) -> Vec<Ended>;
+        heartbeat(heartbeat: Heartbeat) -> bool;
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
         self.store.subscribe()
     }
 

@@ -15,7 +15,8 @@ use super::world::{World, secs};
 use crate::error::RefreshError;
 use crate::manager::{NewSession, Presented, Renewal};
 use crate::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Revoke, SessionStore, SubjectEnding,
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
+    SubjectEnding,
 };
 use crate::test_util::TestManager;
 use std::sync::Arc;
@@ -28,7 +29,10 @@ pub async fn a_failure_at_any_call_forks_and_ends_nothing<S: SessionStore>(mut w
         for call in 0.. {
             let faulty = Faulty::new(Arc::clone(&world.store), call, after);
             let calls = Arc::clone(&faulty.calls);
-            let test = TestManager::with_store(faulty, Policy::default(), |builder| builder);
+            // Here the client repeats what failed; how the driver does is tested apart.
+            let test = TestManager::with_store(faulty, Policy::default(), |builder| {
+                builder.store_retries(0)
+            });
             let subject = world.subject();
             a_day(&test, subject).await;
             if calls.load(Ordering::SeqCst) <= call {
@@ -231,8 +235,12 @@ impl<S: SessionStore> SessionStore for Faulty<S> {
         self.call(self.store.revocations(since)).await
     }
 
-    fn subscribe(&self) -> broadcast::Receiver<Ended> {
+    fn subscribe(&self) -> broadcast::Receiver<Notice> {
         self.store.subscribe()
+    }
+
+    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, Self::Error> {
+        self.call(self.store.heartbeat(heartbeat)).await
     }
 
     fn catch_up_interval(&self) -> Duration {

@@ -8,7 +8,9 @@ use token_core::session::{Authentication, Device, Epoch, RotatedBy, SessionData,
 use token_core::{Session, UnixTime};
 
 use super::world::{World, ending, secs};
-use crate::store::{Created, DataWrite, DataWritten, Ended, Revoke, SessionStore};
+use crate::store::{
+    Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
+};
 
 /// Every field survives, empty or full, also after each kind of write.
 pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
@@ -207,9 +209,45 @@ pub async fn an_ending_is_told_to_subscribers_and_in_the_log<S: SessionStore>(mu
 
     let heard = async {
         // Others may end sessions on the same store.
-        while notices.recv().await.expect("the store lives") != ended {}
+        while notices.recv().await.expect("the store lives") != Notice::Ended(ended) {}
     };
     tokio::time::timeout(secs(10), heard)
         .await
         .expect("a subscriber hears of each ending");
+}
+
+/// A heartbeat comes back behind the endings before it; where it is not sent, the driver reads
+/// often instead.
+pub async fn a_heartbeat_comes_back_behind_the_endings_before_it<S: SessionStore>(
+    mut world: World<S>,
+) {
+    let subject = world.subject();
+    let mut notices = world.store.subscribe();
+    let session = world.stored(&subject, World::<S>::at(0)).await;
+    let end = ending(session.id, World::<S>::at(1));
+    assert!(matches!(
+        world.store.revoke(&end).await,
+        Ok(Revoke::Applied(_))
+    ));
+    let ended = Ended {
+        id: session.id,
+        at: World::<S>::at(1),
+    };
+    let heartbeat = Heartbeat::from_bytes(world.bytes());
+    if !world.store.heartbeat(heartbeat).await.expect("heartbeat") {
+        assert!(world.store.catch_up_interval() <= secs(5), "nobody tells");
+        return;
+    }
+    let heard = async {
+        let mut seen = false;
+        loop {
+            match notices.recv().await.expect("the store lives") {
+                Notice::Ended(other) => seen |= other == ended,
+                Notice::Heartbeat(other) if other == heartbeat => return seen,
+                _ => {}
+            }
+        }
+    };
+    let seen = tokio::time::timeout(secs(10), heard).await;
+    assert!(seen.expect("it comes back"), "it overtook an ending");
 }

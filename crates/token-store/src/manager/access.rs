@@ -87,7 +87,7 @@ impl SessionManager {
             RevocationCheck::Feed(_) if feed.contains(session) => {
                 Err(AccessError::Revoked { session })
             }
-            RevocationCheck::Feed(_) if feed.is_live(now) => Ok(()),
+            RevocationCheck::Feed(_) if feed.is_live() => Ok(()),
             RevocationCheck::Feed(WhenBehind::Accept) | RevocationCheck::None => Ok(()),
             RevocationCheck::Feed(WhenBehind::AskStore) | RevocationCheck::Store => {
                 self.ask_store(session, now).await

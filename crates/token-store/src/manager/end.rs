@@ -118,7 +118,7 @@ impl SessionManager {
     /// [`StoreError`] where the store cannot be asked.
     pub async fn sessions(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, StoreError> {
         let now = self.now();
-        let mut rows = self.call(self.inner.store.list(subject)).await?;
+        let mut rows = self.list(subject).await?;
         rows.retain(|session| session.is_live(now));
         Ok(rows)
     }
@@ -149,16 +149,11 @@ impl SessionManager {
             revocation: Revocation { at: now, reason },
             purge_at: self.policy().tombstone_until(now),
         };
-        let ended = self.call(self.inner.store.revoke_subject(&ending)).await?;
+        let ended = self.revoke_subject(&ending).await?;
         for session in &ended {
             self.note_ended(*session, now);
             let kind = EventKind::Revoked(reason);
-            self.report(Event {
-                kind,
-                session: *session,
-                subject: subject.clone(),
-                at: now,
-            });
+            self.report(Event::of(kind, *session, subject.clone(), now));
         }
         Ok(ended)
     }
@@ -171,7 +166,7 @@ impl SessionManager {
         now: UnixTime,
     ) -> Result<Option<Committed<Session>>, StoreError> {
         let ending = refresh::close(id, reason, self.policy(), now);
-        match self.call(self.inner.store.revoke(&ending)).await? {
+        match self.revoke(&ending).await? {
             Revoke::Applied(session) => {
                 self.note_ended(id, now);
                 self.emit(EventKind::Revoked(reason), &session, now);
@@ -189,10 +184,12 @@ impl SessionManager {
         }
     }
 
-    /// Puts an ending into this node's view before it is answered.
+    /// Puts an ending into this node's view before it is answered, and wakes who waits for it.
     pub(super) fn note_ended(&self, id: SessionId, at: UnixTime) {
-        if matches!(self.inner.check, RevocationCheck::Feed(_)) {
-            self.inner.feed.insert(Ended { id, at });
+        let feed = self.feed();
+        match self.inner.check {
+            RevocationCheck::Feed(_) => feed.insert(Ended { id, at }),
+            RevocationCheck::None | RevocationCheck::Store => feed.waiting.wake(id),
         }
     }
 

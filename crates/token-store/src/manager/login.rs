@@ -52,7 +52,9 @@ impl SessionManager {
     /// # Errors
     /// [`StoreError`] where the store cannot be asked.
     pub async fn begin_login(&self, subject: Subject) -> Result<LoginTicket, StoreError> {
-        let epoch = self.call(self.inner.store.epoch(&subject)).await?;
+        let epoch = self
+            .call("epoch", || self.inner.store.epoch(&subject))
+            .await?;
         Ok(LoginTicket { subject, epoch })
     }
 
@@ -84,10 +86,7 @@ impl SessionManager {
         let issuer = self.issuer();
         let keys = &issuer.refresh_keys;
         let pending = refresh::open(login, bucket, &issuer.policy, keys, now, self.draw());
-        match self
-            .call(self.inner.store.create(pending.session()))
-            .await?
-        {
+        match self.create(pending.session()).await? {
             Created::Applied(session) => {
                 let granted = pending.committed(session)?;
                 let issued = self.issue(&granted, None, now)?;

@@ -8,12 +8,14 @@ use token_core::refresh::{self, Purpose};
 use token_core::refresh_token::RefreshClaims;
 use token_core::session::RevokeReason;
 use token_core::{Scope, Session, UnixTime};
+use tokio::time::Instant;
 use tracing::debug;
 
 use super::{Issued, SessionManager};
 use crate::error::RefreshError;
 use crate::event::EventKind;
 use crate::hook::HookAnswer;
+use crate::metric;
 use crate::store::{Commit, Revoke};
 
 /// A lost race shows the winner's record, on which one more decision is enough, except for
@@ -36,6 +38,22 @@ impl SessionManager {
         token: &str,
         scope: Option<&Scope>,
     ) -> Result<Issued, RefreshError> {
+        let start = Instant::now();
+        let renewed = self.refresh_at(token, scope).await;
+        let outcome = match &renewed {
+            Ok((kind, _)) => kind.as_str(),
+            Err(RefreshError::Denied(_) | RefreshError::Refused | RefreshError::Scope) => "denied",
+            Err(_) => "failed",
+        };
+        metric::refresh(outcome, start.elapsed());
+        renewed.map(|(_, issued)| issued)
+    }
+
+    async fn refresh_at(
+        &self,
+        token: &str,
+        scope: Option<&Scope>,
+    ) -> Result<(EventKind, Issued), RefreshError> {
         // Taken before the store is asked: waiting for it must not age the token.
         let now = self.now();
         let claims = self.genuine(token)?;
@@ -48,8 +66,8 @@ impl SessionManager {
         }
         let (kind, granted) = result?;
         let issued = self.issue(&granted, scope, now)?;
-        self.emit(kind, issued.session(), now);
-        Ok(issued)
+        self.emit(kind.clone(), issued.session(), now);
+        Ok((kind, issued))
     }
 
     /// Reads a refresh token that is genuinely ours.
@@ -126,7 +144,7 @@ impl SessionManager {
         pending: PendingRotation,
     ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
         let change = Change::Rotate(pending.rotation().clone());
-        Ok(match self.call(self.inner.store.commit(&change)).await? {
+        Ok(match self.commit(&change).await? {
             Commit::Applied(session) => Ok(pending.committed(session)?),
             Commit::Missed(row) => Err(row),
         })
@@ -138,16 +156,14 @@ impl SessionManager {
         &self,
         reuse: PendingReuse,
     ) -> Result<Result<Denial, Option<Committed<Session>>>, RefreshError> {
-        Ok(
-            match self.call(self.inner.store.revoke(reuse.ending())).await? {
-                Revoke::Absent => Err(None),
-                Revoke::Already(row) => Err(Some(row)),
-                Revoke::Applied(row) => {
-                    self.note_ended(row.id, reuse.ending().revocation.at);
-                    reuse.committed(&row).map_err(|_| Some(row))
-                }
-            },
-        )
+        Ok(match self.revoke(reuse.ending()).await? {
+            Revoke::Absent => Err(None),
+            Revoke::Already(row) => Err(Some(row)),
+            Revoke::Applied(row) => {
+                self.note_ended(row.id, reuse.ending().revocation.at);
+                reuse.committed(&row).map_err(|_| Some(row))
+            }
+        })
     }
 
     async fn ask_hook(

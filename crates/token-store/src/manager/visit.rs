@@ -67,10 +67,7 @@ impl SessionManager {
                     });
                 }
                 CookieDecision::Accept(Some(touch)) => {
-                    match self
-                        .call(self.inner.store.commit(&Change::Touch(touch)))
-                        .await
-                    {
+                    match self.commit(&Change::Touch(touch)).await {
                         Ok(Commit::Applied(session)) => {
                             return Ok(Visit {
                                 session,
@@ -114,7 +111,8 @@ impl SessionManager {
     /// # Errors
     /// [`StoreError`] where the store cannot be asked.
     pub async fn session_data(&self, id: SessionId) -> Result<Option<SessionData>, StoreError> {
-        self.call(self.inner.store.load_data(id)).await
+        self.call("load_data", || self.inner.store.load_data(id))
+            .await
     }
 
     /// Replaces the private data of a session, if it is live and nobody wrote since the
@@ -134,6 +132,6 @@ impl SessionManager {
             json,
             at: self.now(),
         };
-        self.call(self.inner.store.write_data(&write)).await
+        self.write_data(&write).await
     }
 }

@@ -1,0 +1,87 @@
+//! Waits for the end of a session: for connections that outlive their request.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use token_core::{SessionId, UnixTime};
+use tracing::debug;
+
+use super::SessionManager;
+use crate::feed::{RevocationCheck, WhenBehind};
+
+/// How often one who waits looks whether the feed still lives, and asks the store where it
+/// does not.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "by itself, or by somebody")]
+pub enum SessionEnd {
+    /// A deadline was reached.
+    Expired,
+    /// Somebody ended it: a logout, a reuse, an administrator.
+    Revoked,
+}
+
+impl SessionManager {
+    /// Waits for the end of a session: for WebSockets, server-sent events and whatever else
+    /// outlives the request that was authenticated. It ends when this node hears of the
+    /// ending, by the same [`RevocationCheck`] as requests, or at the session's deadline.
+    ///
+    /// `known_until` is until when the caller has been found to be let in: the expiry of an
+    /// access token, or the deadline of a session. The store is asked then, and again at each
+    /// deadline that has moved meanwhile. While the feed is behind the store is asked each 5
+    /// seconds, unless the policy is to accept; with [`RevocationCheck::Store`] always; with
+    /// [`RevocationCheck::None`] only what this node ends is noticed. A store that cannot be
+    /// asked ends nothing.
+    ///
+    /// It borrows nothing and spawns nothing: dropped, it is gone.
+    pub fn ended(
+        &self,
+        session: SessionId,
+        known_until: UnixTime,
+    ) -> impl Future<Output = SessionEnd> + Send + use<> {
+        let manager = self.clone();
+        async move { manager.wait_for_end(session, known_until).await }
+    }
+
+    async fn wait_for_end(&self, session: SessionId, mut until: UnixTime) -> SessionEnd {
+        let feed = self.feed();
+        let waiter = feed.waiting.join(session);
+        // With the view, what was ended before this stands there. Without it, the store knows.
+        let mut doubtful = self.inner.check == RevocationCheck::Store;
+        loop {
+            let mut rung = pin!(waiter.bell().notified());
+            // From here on a ring counts, also one during what follows.
+            rung.as_mut().enable();
+            let by_view = matches!(self.inner.check, RevocationCheck::Feed(_));
+            if by_view && feed.contains(session) {
+                return SessionEnd::Revoked;
+            }
+            let now = self.now();
+            if now >= until || doubtful {
+                match self.load(session).await {
+                    Ok(Some(row)) if row.is_live(now) => until = row.expires_at(),
+                    Ok(Some(row)) if row.revocation.is_none() => return SessionEnd::Expired,
+                    Ok(_) => return SessionEnd::Revoked,
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        debug!(error, %session, "whether a session has ended is not known");
+                    }
+                }
+            }
+            let look = LOOK.mul_f64(rand::rng().random_range(0.8..=1.0));
+            let left = until.since(self.now()).max(Duration::from_secs(1));
+            tokio::select! {
+                () = rung => return SessionEnd::Revoked,
+                () = tokio::time::sleep(look.min(left)) => {}
+            }
+            doubtful = match self.inner.check {
+                RevocationCheck::Feed(WhenBehind::AskStore | WhenBehind::Refuse) => !feed.is_live(),
+                RevocationCheck::Feed(WhenBehind::Accept) | RevocationCheck::None => false,
+                RevocationCheck::Store => true,
+            };
+        }
+    }
+}

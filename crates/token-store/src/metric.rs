@@ -1,0 +1,137 @@
+//! Numbers for operators, through the facade of the `metrics` crate (feature `metrics`).
+//!
+//! An application installs a recorder of its own, such as the one of
+//! `metrics-exporter-prometheus`; without one, and without the feature, nothing is counted.
+//!
+//! | name | kind | labels | is |
+//! |---|---|---|---|
+//! | `tokens_events_total` | counter | `event`; `reason` of `revoked`, `why` of `feed_behind` | [events](crate::event::EventKind), by their word in the log |
+//! | `tokens_purged_sessions_total` | counter | | sessions that were over for good and were deleted by this node |
+//! | `tokens_refresh_seconds` | histogram | `outcome`: `refreshed`, `replayed`, `denied`, `failed` | how long refreshes take, the store included |
+//! | `tokens_store_call_seconds` | histogram | `call`: the method of the store; `outcome`: `ok`, `failed`, `timeout` | how long each attempt takes |
+//! | `tokens_store_retries_total` | counter | `call` | attempts after a failed one |
+//! | `tokens_revocation_view_sessions` | gauge | | ended sessions in the view of this node |
+//! | `tokens_revocation_feed_live` | gauge | | 1 where the view is complete, 0 while it is behind |
+//! | `tokens_waiting_sessions` | gauge | | sessions whose end somebody waits for ([`ended`](crate::SessionManager::ended)) |
+//!
+//! All labels are words of this library, so there are at most some 60 series of counters and
+//! gauges and 40 of histograms a process, whatever clients send. No label has a session, a
+//! subject or a secret.
+
+#[cfg(feature = "metrics")]
+use metrics::{counter, gauge, histogram};
+
+use std::time::Duration;
+
+use crate::erased::StoreError;
+use crate::event::EventKind;
+
+/// Describes every number, so that exporters can show units and explanations. Done once a
+/// manager, which costs nothing later.
+pub(crate) fn describe() {
+    #[cfg(feature = "metrics")]
+    {
+        use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
+        describe_counter!("tokens_events_total", "Events of sessions and of this node");
+        describe_counter!("tokens_purged_sessions_total", "Deleted sessions");
+        describe_histogram!("tokens_refresh_seconds", Unit::Seconds, "Refreshes");
+        describe_histogram!(
+            "tokens_store_call_seconds",
+            Unit::Seconds,
+            "Attempts of calls to the session store"
+        );
+        describe_counter!("tokens_store_retries_total", "Attempts after a failed one");
+        describe_gauge!(
+            "tokens_revocation_view_sessions",
+            "Ended sessions in the revocation view"
+        );
+        describe_gauge!(
+            "tokens_revocation_feed_live",
+            "1 where the revocation view is complete, 0 while it is behind"
+        );
+        describe_gauge!(
+            "tokens_waiting_sessions",
+            "Sessions whose end somebody waits for"
+        );
+    }
+}
+
+pub(crate) fn event(kind: &EventKind) {
+    #[cfg(feature = "metrics")]
+    match kind {
+        EventKind::Revoked(reason) => {
+            let labels = [("event", kind.as_str()), ("reason", reason.as_str())];
+            counter!("tokens_events_total", &labels).increment(1);
+        }
+        EventKind::FeedBehind(why) => {
+            let labels = [("event", kind.as_str()), ("why", why.as_str())];
+            counter!("tokens_events_total", &labels).increment(1);
+        }
+        _ => {
+            counter!("tokens_events_total", "event" => kind.as_str()).increment(1);
+            if let EventKind::Purged { sessions } = kind {
+                counter!("tokens_purged_sessions_total").increment(*sessions);
+            }
+        }
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = kind;
+}
+
+pub(crate) fn refresh(outcome: &'static str, took: Duration) {
+    #[cfg(feature = "metrics")]
+    histogram!("tokens_refresh_seconds", "outcome" => outcome).record(took);
+    #[cfg(not(feature = "metrics"))]
+    let _ = (outcome, took);
+}
+
+pub(crate) fn store_call(call: &'static str, error: Option<&StoreError>, took: Duration) {
+    #[cfg(feature = "metrics")]
+    {
+        let outcome = match error {
+            None => "ok",
+            Some(StoreError::Failed(_)) => "failed",
+            Some(StoreError::Timeout(_)) => "timeout",
+        };
+        histogram!("tokens_store_call_seconds", "call" => call, "outcome" => outcome).record(took);
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (call, error, took);
+}
+
+pub(crate) fn retry(call: &'static str) {
+    #[cfg(feature = "metrics")]
+    counter!("tokens_store_retries_total", "call" => call).increment(1);
+    #[cfg(not(feature = "metrics"))]
+    let _ = call;
+}
+
+/// The state of the feed.
+pub(crate) struct Gauges {
+    pub(crate) live: bool,
+    pub(crate) view: usize,
+    pub(crate) waiting: usize,
+}
+
+impl Gauges {
+    pub(crate) fn show(&self) {
+        let Self {
+            live,
+            view,
+            waiting,
+        } = *self;
+        #[cfg(feature = "metrics")]
+        {
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "gauges are floating-point numbers, exact to 2^53"
+            )]
+            let number = |count: usize| count as f64;
+            gauge!("tokens_revocation_feed_live").set(f64::from(u8::from(live)));
+            gauge!("tokens_revocation_view_sessions").set(number(view));
+            gauge!("tokens_waiting_sessions").set(number(waiting));
+        }
+        #[cfg(not(feature = "metrics"))]
+        let _ = (live, view, waiting);
+    }
+}
