@@ -4,10 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::base64url;
 use crate::error::Malformed;
 use crate::name::Subject;
 use crate::secret::{Entropy, decode_exact};
@@ -50,10 +49,7 @@ impl SessionId {
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; 24];
-        URL_SAFE_NO_PAD
-            .encode_slice(self.0, &mut text)
-            .expect("18 bytes are 24 characters");
-        f.write_str(std::str::from_utf8(&text).expect("base64url is ASCII"))
+        f.write_str(base64url::encode_into(&self.0, &mut text))
     }
 }
 
@@ -161,10 +157,7 @@ impl TokenId {
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [0; 22];
-        URL_SAFE_NO_PAD
-            .encode_slice(self.0, &mut text)
-            .expect("16 bytes are 22 characters");
-        f.write_str(std::str::from_utf8(&text).expect("base64url is ASCII"))
+        f.write_str(base64url::encode_into(&self.0, &mut text))
     }
 }
 

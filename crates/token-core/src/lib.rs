@@ -75,6 +75,7 @@
 //! # Ok(()) }
 //! ```
 
+mod base64url;
 pub mod change;
 pub mod claims;
 pub mod decision;

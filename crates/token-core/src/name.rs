@@ -30,12 +30,14 @@ macro_rules! name {
 
             /// What [`Self::new`] refuses, for text that stays borrowed.
             pub(crate) fn check(text: &str) -> Result<(), InvalidName> {
-                let allowed: fn(char) -> bool = $allowed;
+                let allowed = |c: char| -> bool { ($allowed)(c) };
+                // Nearly every name is ASCII, which need not be decoded.
+                let ascii = |byte: u8| byte.is_ascii() && allowed(char::from(byte));
                 if text.is_empty() {
                     Err(InvalidName::Empty { kind: stringify!($name) })
                 } else if text.len() > Self::MAX_LENGTH {
                     Err(InvalidName::TooLong { kind: stringify!($name), max: Self::MAX_LENGTH })
-                } else if !text.chars().all(allowed) {
+                } else if !text.bytes().all(ascii) && !text.chars().all(allowed) {
                     Err(InvalidName::Character { kind: stringify!($name) })
                 } else {
                     Ok(())
@@ -74,31 +76,31 @@ name! {
     /// Who a session belongs to: the `sub` claim
     /// ([RFC 7519 section 4.1.2](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.2)).
     /// 1 to 255 bytes, no control characters. Compared byte for byte.
-    Subject, 255, |c| !c.is_control()
+    Subject, 255, |c: char| !c.is_control()
 }
 name! {
     /// The `iss` claim: who issues the tokens, usually an https URL without query or fragment
     /// ([RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2)).
     /// 1 to 255 bytes of visible ASCII. Compared byte for byte.
-    Issuer, 255, |c| c.is_ascii_graphic()
+    Issuer, 255, |c: char| c.is_ascii_graphic()
 }
 name! {
     /// One value of the `aud` claim: for whom the tokens are
     /// ([RFC 7519 section 4.1.3](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.3)).
     /// 1 to 255 bytes of visible ASCII. Compared byte for byte.
-    Audience, 255, |c| c.is_ascii_graphic()
+    Audience, 255, |c: char| c.is_ascii_graphic()
 }
 name! {
     /// The `client_id` of [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2):
     /// which application asked. 1 to 64 bytes of visible ASCII
     /// ([RFC 6749 appendix A.1](https://www.rfc-editor.org/rfc/rfc6749#appendix-A.1)).
-    ClientId, 64, |c| c.is_ascii_graphic()
+    ClientId, 64, |c: char| c.is_ascii_graphic()
 }
 name! {
     /// The `kid` of a key: looked up, never interpreted
     /// ([RFC 7515 section 4.1.4](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.4)).
     /// 1 to 64 characters of visible ASCII except `"` and `\`, so that it needs no escape in JSON.
-    KeyId, 64, |c| c.is_ascii_graphic() && c != '"' && c != '\\'
+    KeyId, 64, |c: char| c.is_ascii_graphic() && c != '"' && c != '\\'
 }
 
 #[cfg(test)]

@@ -7,11 +7,10 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
+use crate::base64url;
 use crate::error::{KeyMissing, RefreshKeyError, RefreshTokenError};
 use crate::id::SessionId;
 use crate::name::{Audience, Issuer, KeyId, Subject};
@@ -98,8 +97,10 @@ impl RefreshKey {
             |label: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&master, label).as_ref());
         // A `KeyId` has no character that JSON escapes.
         let header = format!(r#"{{"alg":"HS256","kid":"{kid}","typ":"rt+jwt"}}"#);
+        let mut encoded = String::new();
+        base64url::encode(header.as_bytes(), &mut encoded);
         Ok(Self {
-            header: URL_SAFE_NO_PAD.encode(header).into(),
+            header: encoded.into(),
             signing: derive(b"refresh token signature v1"),
             rotation: derive(b"refresh token rotation v1"),
             kid,
@@ -199,13 +200,10 @@ impl RefreshKeyRing {
         hmac::verify(&key.signing, signed.as_bytes(), &tag)
             .map_err(|_| RefreshTokenError::Signature)?;
 
-        let payload = Zeroizing::new(
-            URL_SAFE_NO_PAD
-                .decode(payload)
-                .map_err(|_| RefreshTokenError::Claims)?,
-        );
+        let mut buffer = Zeroizing::new(vec![0; payload.len() / 4 * 3 + 2]);
+        let payload = base64url::decode(payload, &mut buffer).ok_or(RefreshTokenError::Claims)?;
         let wire: Wire<'_> =
-            serde_json::from_slice(&payload).map_err(|_| RefreshTokenError::Claims)?;
+            serde_json::from_slice(payload).map_err(|_| RefreshTokenError::Claims)?;
         if wire.iss != issuer.as_str() || wire.aud != audience.as_str() {
             return Err(RefreshTokenError::Recipient);
         }
@@ -249,10 +247,10 @@ impl RefreshKeyRing {
         let mut token = String::with_capacity(key.header.len() + json.len() * 4 / 3 + 48);
         token.push_str(&key.header);
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(&*json, &mut token);
+        base64url::encode(&json, &mut token);
         let tag = hmac::sign(&key.signing, token.as_bytes());
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(tag, &mut token);
+        base64url::encode(tag.as_ref(), &mut token);
         Ok(RefreshToken(token))
     }
 

@@ -31,14 +31,14 @@ impl Scope {
     pub(crate) fn check(text: &str) -> Result<(), InvalidName> {
         // > scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
         // RFC 6749 section 3.3
-        let allowed = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
+        let allowed = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
         if text.len() > Self::MAX_LENGTH {
             return Err(InvalidName::TooLong {
                 kind: "Scope",
                 max: Self::MAX_LENGTH,
             });
         }
-        if text.chars().all(allowed) {
+        if text.bytes().all(allowed) {
             Ok(())
         } else {
             Err(InvalidName::Character { kind: "Scope" })

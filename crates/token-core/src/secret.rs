@@ -3,11 +3,10 @@
 use std::fmt;
 
 use aws_lc_rs::{constant_time, digest};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use crate::base64url;
 use crate::error::Malformed;
 
 /// The secret part of a refresh token (its `jti`) or of a session cookie: 32 bytes that
@@ -56,7 +55,9 @@ impl TokenSecret {
 
     /// The text that goes into a token or a cookie, wiped when dropped.
     pub fn to_base64url(&self) -> Zeroizing<String> {
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(self.0))
+        let mut text = Zeroizing::new(String::with_capacity(43));
+        base64url::encode(&self.0, &mut text);
+        text
     }
 
     /// What a store may keep.
@@ -144,9 +145,9 @@ impl fmt::Debug for Entropy {
 
 /// Decodes base64url without padding that is exactly as long as `out`.
 pub(crate) fn decode_exact(text: &str, out: &mut [u8]) -> Result<(), Malformed> {
-    // The engine refuses padding and trailing bits: each value has one spelling.
-    match URL_SAFE_NO_PAD.decode_slice(text, out) {
-        Ok(length) if length == out.len() => Ok(()),
+    let length = out.len();
+    match base64url::decode(text, out) {
+        Some(decoded) if decoded.len() == length => Ok(()),
         _ => Err(Malformed),
     }
 }

@@ -2,11 +2,10 @@
 
 use std::fmt;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::base64url;
 use crate::claims::CustomClaims;
 use crate::id::{SessionId, TokenId};
 use crate::jws::{MAX_LENGTH, MAX_SIGNATURE};
@@ -95,11 +94,11 @@ impl KeyRing {
         let mut token = Zeroizing::new(String::with_capacity(length));
         token.push_str(self.header());
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(claims, &mut token);
+        base64url::encode(&claims, &mut token);
         let mut signature = [0; MAX_SIGNATURE];
         let length = key.sign(token.as_bytes(), &mut signature)?;
         token.push('.');
-        URL_SAFE_NO_PAD.encode_string(signature.get(..length).unwrap_or_default(), &mut token);
+        base64url::encode(signature.get(..length).unwrap_or_default(), &mut token);
         Ok(AccessToken(token))
     }
 }
@@ -137,9 +136,10 @@ impl AccessGrant<'_> {
 pub(crate) fn encoded_header(key: &VerifyingKey) -> String {
     // Neither needs an escape: both were checked when they were made.
     let (algorithm, id) = (key.algorithm(), key.id().as_str());
-    URL_SAFE_NO_PAD.encode(format!(
-        r#"{{"alg":"{algorithm}","kid":"{id}","typ":"{ACCESS_TOKEN}"}}"#
-    ))
+    let json = format!(r#"{{"alg":"{algorithm}","kid":"{id}","typ":"{ACCESS_TOKEN}"}}"#);
+    let mut header = String::with_capacity(encoded(json.len()));
+    base64url::encode(json.as_bytes(), &mut header);
+    header
 }
 
 /// The length of so many bytes in base64url.

@@ -23,6 +23,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 const CORE_DEPENDENCIES: &[&str] = &[
     "aws-lc-rs",
     "base64",
+    "base64-simd",
     "chrono",
     "jsonwebtoken",
     "memchr",

@@ -1,0 +1,103 @@
+//! base64url without padding ([RFC 4648 section 5](https://www.rfc-editor.org/rfc/rfc4648#section-5)),
+//! with vectors where the machine has them: a token is mostly this.
+//!
+//! > [...] decoders MAY chose [sic] to reject an encoding if the pad bits have not been set to zero.
+//!
+//! RFC 4648 section 3.5. This one does, and refuses padding, so that each value has one spelling.
+
+use base64_simd::{AsOut as _, URL_SAFE_NO_PAD};
+
+/// Whether an encoder could have written the text.
+pub(crate) fn is_canonical(text: &str) -> bool {
+    URL_SAFE_NO_PAD.check(text.as_bytes()).is_ok()
+}
+
+/// The bytes of the text, in as much of `buffer` as they need; `None` where it is not canonical or
+/// the buffer too short.
+pub(crate) fn decode<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    let text = text.as_bytes();
+    let length = URL_SAFE_NO_PAD.decoded_length(text).ok()?;
+    let room = buffer.get_mut(..length)?;
+    URL_SAFE_NO_PAD
+        .decode(text, room.as_out())
+        .ok()
+        .map(|decoded| &*decoded)
+}
+
+/// Appends the text of the bytes.
+pub(crate) fn encode(bytes: &[u8], text: &mut String) {
+    URL_SAFE_NO_PAD.encode_append(bytes, text);
+}
+
+/// Writes the text of the bytes into as much of `buffer` as it needs.
+///
+/// # Panics
+/// Where the buffer is too short.
+pub(crate) fn encode_into<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b str {
+    URL_SAFE_NO_PAD.encode_as_str(bytes, buffer.as_out())
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD as REFERENCE;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// What the reference says of the text.
+    fn reference(text: &str) -> Option<Vec<u8>> {
+        REFERENCE.decode(text).ok()
+    }
+
+    proptest! {
+        #[test]
+        fn bytes_are_written_and_read_as_by_another(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+            let mut text = String::new();
+            encode(&bytes, &mut text);
+            prop_assert_eq!(&text, &REFERENCE.encode(&bytes));
+            let mut buffer = [0; 200];
+            prop_assert!(is_canonical(&text));
+            prop_assert_eq!(decode(&text, &mut buffer), Some(&*bytes));
+            let mut short = vec![0; bytes.len().saturating_sub(1)];
+            prop_assert_eq!(decode(&text, &mut short).is_some(), bytes.is_empty());
+        }
+
+        /// Of any length, so that every tail is met, and wrong at any place.
+        #[test]
+        fn texts_are_refused_as_by_another(
+            mut text in prop::collection::vec(prop::sample::select(&b"AQgwz0189-_"[..]), 0..150),
+            wrong in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+        ) {
+            if let (Some((index, byte)), false) = (wrong, text.is_empty()) {
+                let index = index.index(text.len());
+                text[index] = byte & 0x7f;
+            }
+            let text = String::from_utf8(text).unwrap();
+            let mut buffer = [0; 150];
+            prop_assert_eq!(decode(&text, &mut buffer).map(<[u8]>::to_vec), reference(&text));
+            prop_assert_eq!(is_canonical(&text), reference(&text).is_some());
+        }
+    }
+
+    #[test]
+    fn every_character_that_does_not_belong_is_refused_everywhere() {
+        let mut buffer = [0; 64];
+        for position in 0..64 {
+            for byte in 0..=255_u8 {
+                let mut text = [b'A'; 64];
+                text[position] = byte;
+                let Ok(text) = std::str::from_utf8(&text) else {
+                    continue;
+                };
+                let good = byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+                assert_eq!(
+                    decode(text, &mut buffer).is_some(),
+                    good,
+                    "{position}: {byte}"
+                );
+                assert_eq!(is_canonical(text), good, "{position}: {byte}");
+            }
+        }
+    }
+}
