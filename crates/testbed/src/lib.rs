@@ -12,6 +12,7 @@
 )]
 
 pub mod postgres;
+pub mod proxy;
 pub mod redis;
 
 use std::net::{Ipv4Addr, TcpListener};

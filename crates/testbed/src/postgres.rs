@@ -68,9 +68,12 @@ impl Server {
 
     /// Starts it again after [`kill`](Self::kill).
     pub fn resume(&mut self) {
+        // Without fsync a crash of the machine could lose what was written; one of the server
+        // cannot.
         let server = format!(
             "{}{} -D {} -p {} -c listen_addresses=127.0.0.1 -c max_connections=200 \
-             -c unix_socket_directories='' -c shared_preload_libraries=pg_stat_statements",
+             -c unix_socket_directories='' -c shared_preload_libraries=pg_stat_statements \
+             -c fsync=off",
             as_other_user(),
             self.programs.join("postgres").display(),
             self.data().display(),

@@ -10,6 +10,7 @@
 mod contract;
 mod faults;
 mod races;
+mod round_trips;
 mod schema;
 
 #[path = "../support/sessions.rs"]

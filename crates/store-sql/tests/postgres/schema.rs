@@ -1,15 +1,13 @@
 //! The schema: made, kept, and refused where it cannot be trusted.
 
+use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Row};
 use store_sql::postgres::PostgresStoreOptions;
 use store_sql::{PostgresStore, PostgresStoreError};
-use token_core::change::Change;
 use token_store::SessionStore;
-use token_store::store::Commit;
 
 use crate::schema;
-use crate::sessions::{at, ending, rotation, session, stored, subject};
+use crate::sessions::{at, ending, rotation, stored, subject};
 use testbed::postgres::url;
 
 async fn pool() -> PgPool {
@@ -164,71 +162,4 @@ async fn a_value_edited_by_hand_is_named_with_its_column_and_session() {
         };
         assert_eq!((found, id), (column, session.id));
     }
-}
-
-#[tokio::test]
-async fn refreshes_are_heap_only_updates() {
-    let schema = schema();
-    let options = PostgresStoreOptions::new().schema(&schema);
-    let pool = pool().await;
-    let store = options.with_pool(pool.clone()).await.unwrap();
-    let mut rows = Vec::new();
-    for n in 0..200 {
-        rows.push(stored(&store, &format!("user-{n}")).await);
-    }
-    for n in 0..2000 {
-        let row = &mut rows[n % 200];
-        let Commit::Applied(next) = store.commit(&rotation(row, at(1))).await.unwrap() else {
-            panic!("not applied");
-        };
-        *row = next.into_inner();
-    }
-    // Counters arrive a moment after the statements.
-    let counters = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables
-        WHERE schemaname = $1 AND relname = 'session'";
-    pool.close().await;
-    let pool = PgPool::connect(url()).await.unwrap();
-    let (mut updates, mut hot) = (0, 0);
-    for _ in 0..100 {
-        let row = sqlx::query(counters)
-            .bind(&schema)
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-        (updates, hot) = (row.get::<i64, _>(0), row.get::<i64, _>(1));
-        if updates >= 2000 {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert!(updates >= 2000, "{updates}");
-    assert!(hot * 100 >= updates * 95, "{hot} of {updates}");
-}
-
-#[tokio::test]
-async fn a_refresh_is_one_statement() {
-    let server = testbed::postgres::Server::start();
-    let pool = PgPoolOptions::new().max_connections(1);
-    let pool = pool.connect(&server.url()).await.unwrap();
-    run(&pool, "CREATE EXTENSION pg_stat_statements".to_owned()).await;
-    let store = PostgresStore::new(pool.clone()).await.unwrap();
-    let row = stored(&store, "alice").await;
-    let other = session(&store, "alice").await;
-    run(&pool, "SELECT pg_stat_statements_reset()".to_owned()).await;
-    let change = rotation(&row, at(1));
-    let Change::Rotate(_) = change else {
-        panic!("a rotation");
-    };
-    assert!(matches!(
-        store.commit(&change).await.unwrap(),
-        Commit::Applied(_)
-    ));
-    let _ = store.create(&other).await.unwrap();
-    let _ = store.revoke(&ending(row.id, at(1))).await.unwrap();
-    let calls = "SELECT query, calls FROM pg_stat_statements WHERE query NOT LIKE '%pg_stat_%'
-        AND toplevel";
-    let calls = sqlx::query(calls).fetch_all(&pool).await.unwrap();
-    let calls: Vec<(String, i64)> = calls.iter().map(|row| (row.get(0), row.get(1))).collect();
-    assert_eq!(calls.len(), 3, "{calls:?}");
-    assert!(calls.iter().all(|(_, calls)| *calls == 1), "{calls:?}");
 }

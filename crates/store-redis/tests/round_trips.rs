@@ -1,0 +1,120 @@
+//! What a refresh costs: one script and one round trip.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::time::Duration;
+
+use store_redis::RedisStore;
+use testbed::proxy::Proxy;
+use testbed::redis::{Server, cluster};
+use token_core::Policy;
+use token_store::test_util::TestManager;
+
+const REFRESHES: u64 = 50;
+
+fn manager(store: RedisStore) -> TestManager {
+    TestManager::with_store(store, Policy::default(), |builder| builder)
+}
+
+async fn login(test: &TestManager) -> String {
+    let issued = test.login("alice", "notes:read").await;
+    issued.tokens().unwrap().refresh_token().secret().to_owned()
+}
+
+/// The happy path: the token is the current one, and the last refresh is a while ago.
+async fn refresh(test: &TestManager, token: &str) -> String {
+    test.clock.advance(Duration::from_secs(100));
+    let issued = test.manager.refresh(token, None).await.unwrap();
+    let next = issued.tokens().unwrap().refresh_token().secret().to_owned();
+    assert_ne!(next, token, "a rotation");
+    next
+}
+
+/// Every command that was called since the last `CONFIG RESETSTAT`, with how often. What a
+/// script calls is among them.
+fn commands(servers: &[Server]) -> Vec<(String, u64)> {
+    let mut all = Vec::new();
+    for server in servers {
+        let stats: String = server.ask(&["INFO", "commandstats"]);
+        for line in stats.lines() {
+            let Some((name, rest)) = line
+                .strip_prefix("cmdstat_")
+                .and_then(|line| line.split_once(":calls="))
+            else {
+                continue;
+            };
+            all.push((
+                name.to_owned(),
+                rest.split(',').next().unwrap().parse().unwrap(),
+            ));
+        }
+    }
+    // Those that count, and signs of life of the connection that listens.
+    all.retain(|(name, _)| !["config|resetstat", "info", "ping"].contains(&name.as_str()));
+    all
+}
+
+fn reset(servers: &[Server]) {
+    for server in servers {
+        let _: () = server.ask(&["CONFIG", "RESETSTAT"]);
+    }
+}
+
+fn assert_only_the_script_was_called(servers: &[Server]) {
+    let mut commands = commands(servers);
+    commands.sort();
+    let named = |name: &str| (name.to_owned(), REFRESHES);
+    // The script reads the row and the epoch, and writes the row, whose end in Redis moves once
+    // a day.
+    let expected = ["evalsha", "hget", "hgetall", "hset"].map(named);
+    assert_eq!(commands, expected);
+}
+
+#[tokio::test]
+async fn a_refresh_is_one_script_and_one_round_trip() {
+    let servers = [Server::start(&[])];
+    let proxy = Proxy::start(servers[0].port);
+    let url = format!("redis://127.0.0.1:{}/", proxy.port());
+    let test = manager(RedisStore::connect(&url).await.unwrap());
+    let mut token = login(&test).await;
+    reset(&servers);
+    let before = proxy.round_trips();
+    for _ in 0..REFRESHES {
+        token = refresh(&test, &token).await;
+    }
+    let trips = proxy.round_trips();
+    let trips = trips.iter().zip(before).map(|(now, before)| now - before);
+    let trips: Vec<u64> = trips.collect();
+    assert_eq!(trips.iter().max(), Some(&REFRESHES), "{trips:?}");
+    // The connection that listens may have been asked for a sign of life.
+    assert!(trips.iter().sum::<u64>() <= REFRESHES + 1, "{trips:?}");
+    assert_only_the_script_was_called(&servers);
+}
+
+#[tokio::test]
+async fn a_refresh_in_a_cluster_is_one_script() {
+    let servers = cluster(3);
+    let nodes = servers.iter().map(Server::url);
+    let test = manager(RedisStore::cluster(nodes).connect().await.unwrap());
+    let mut token = login(&test).await;
+    token = refresh(&test, &token).await;
+    reset(&servers);
+    for _ in 0..REFRESHES {
+        token = refresh(&test, &token).await;
+    }
+    assert_only_the_script_was_called(&servers);
+}
+
+#[tokio::test]
+async fn a_server_that_has_forgotten_a_script_is_sent_it_once() {
+    let servers = [Server::start(&[])];
+    let test = manager(RedisStore::connect(&servers[0].url()).await.unwrap());
+    let mut token = login(&test).await;
+    let _: () = servers[0].ask(&["SCRIPT", "FLUSH"]);
+    reset(&servers);
+    for _ in 0..REFRESHES {
+        token = refresh(&test, &token).await;
+    }
+    assert_eq!(servers[0].calls("eval"), 1);
+    assert_eq!(servers[0].calls("evalsha"), REFRESHES);
+}

@@ -1,0 +1,171 @@
+//! A TCP proxy that counts round trips and does what networks do.
+
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+/// Stands between a client and a server on the loopback, until it is dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    port: u16,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// The server's port; 0 where there is none.
+    target: AtomicU16,
+    /// One in so many answers breaks off in the middle; 0: none.
+    cuts: AtomicU32,
+    cut: AtomicU64,
+    over: AtomicBool,
+    connections: Mutex<Vec<Connection>>,
+}
+
+/// Two ends, and how often the client began to speak.
+#[derive(Debug)]
+struct Connection {
+    client: TcpStream,
+    server: TcpStream,
+    turns: Arc<AtomicU64>,
+}
+
+impl Proxy {
+    /// Passes on what comes to a port of its own.
+    pub fn start(target: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            target: target.into(),
+            cuts: AtomicU32::new(0),
+            cut: AtomicU64::new(0),
+            over: AtomicBool::new(false),
+            connections: Mutex::default(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if accepting.over.load(Ordering::SeqCst) {
+                    return;
+                }
+                accepting.connect(client);
+            }
+        });
+        Self { port, shared }
+    }
+
+    /// Where it listens on the loopback.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The round trips of each connection so far: how often its client spoke after it had
+    /// been answered.
+    pub fn round_trips(&self) -> Vec<u64> {
+        let connections = self.shared.connections.lock().unwrap();
+        let turns = connections.iter().map(|connection| &connection.turns);
+        turns.map(|turns| turns.load(Ordering::SeqCst)).collect()
+    }
+
+    /// From now on breaks one in so many answers off at a random byte, and the connection
+    /// with it; 0: none.
+    pub fn cut_one_in(&self, answers: u32) {
+        self.shared.cuts.store(answers, Ordering::SeqCst);
+    }
+
+    /// How many answers it has broken off.
+    pub fn cuts(&self) -> u64 {
+        self.shared.cut.load(Ordering::SeqCst)
+    }
+
+    /// Breaks all connections; from now on they lead to another server, or with 0 to none.
+    pub fn lead_to(&self, target: u16) {
+        self.shared.target.store(target, Ordering::SeqCst);
+        self.shared.break_all();
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.over.store(true, Ordering::SeqCst);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
+        self.shared.break_all();
+    }
+}
+
+impl Shared {
+    /// Passes on what this client says. Where that cannot be, it is hung up on.
+    fn connect(self: &Arc<Self>, client: TcpStream) {
+        let target = self.target.load(Ordering::SeqCst);
+        let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) else {
+            return;
+        };
+        let turns = Arc::new(AtomicU64::new(0));
+        let asked = Arc::new(AtomicBool::new(false));
+        let (from_client, to_client) = ends(&client);
+        let (from_server, to_server) = ends(&server);
+        let mut connections = self.connections.lock().unwrap();
+        connections.push(Connection {
+            client,
+            server,
+            turns: Arc::clone(&turns),
+        });
+        drop(connections);
+        let answered = Arc::clone(&asked);
+        thread::spawn(move || {
+            pass_on(from_client, to_server, |piece| {
+                if !asked.swap(true, Ordering::SeqCst) {
+                    turns.fetch_add(1, Ordering::SeqCst);
+                }
+                piece
+            });
+        });
+        let shared = Arc::clone(self);
+        thread::spawn(move || {
+            pass_on(from_server, to_client, |piece| {
+                answered.store(false, Ordering::SeqCst);
+                shared.cut(piece)
+            });
+        });
+    }
+
+    /// The answer, or the beginning of it.
+    fn cut(&self, answer: usize) -> usize {
+        let cuts = self.cuts.load(Ordering::SeqCst);
+        if cuts == 0 || fastrand::u32(..cuts) > 0 {
+            return answer;
+        }
+        self.cut.fetch_add(1, Ordering::SeqCst);
+        fastrand::usize(..answer)
+    }
+
+    fn break_all(&self) {
+        for connection in &*self.connections.lock().unwrap() {
+            // It may be broken already.
+            let _ = connection.client.shutdown(Shutdown::Both);
+            let _ = connection.server.shutdown(Shutdown::Both);
+        }
+    }
+}
+
+fn ends(stream: &TcpStream) -> (TcpStream, TcpStream) {
+    stream.set_nodelay(true).unwrap();
+    (stream.try_clone().unwrap(), stream.try_clone().unwrap())
+}
+
+/// Passes pieces on until one end is closed or `keep` says to pass on only a part of one.
+fn pass_on(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(usize) -> usize) {
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let read = from.read(&mut buffer).unwrap_or(0);
+        let kept = if read == 0 { 0 } else { keep(read) };
+        if to.write_all(&buffer[..kept]).is_err() || kept < read || read == 0 {
+            let _ = to.shutdown(Shutdown::Both);
+            let _ = from.shutdown(Shutdown::Both);
+            return;
+        }
+    }
+}
