@@ -4,8 +4,11 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::{self, Next};
 use actix_web::web::Json;
-use actix_web::{FromRequest, Handler, HttpServer, Resource, Responder, guard, middleware, web};
+use actix_web::{FromRequest, Handler, HttpServer, Resource, Responder, guard, web};
 use adapter_actix::{
     Answer, Any, Auth, LoginRequest, PasswordRequest, Refusal, Rejection, Require, Rule,
     StepUpRequest, routes, sessions,
@@ -110,6 +113,17 @@ async fn not_found(auth: web::Data<Auth>) -> Rejection {
     auth.reject(Refusal::NotFound).into()
 }
 
+async fn log_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let response = next.call(request).await?;
+    let request = response.request();
+    let status = response.status().as_u16();
+    log::request(request.method().as_str(), request.path(), status);
+    Ok(response)
+}
+
 async fn only_get(auth: web::Data<Auth>) -> Rejection {
     let allow = "GET, HEAD";
     auth.reject(Refusal::MethodNotAllowed { allow }).into()
@@ -186,6 +200,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
             .configure(application(page))
             .default_service(web::to(not_found))
             .wrap(middleware::from_fn(sessions))
+            .wrap(middleware::from_fn(log_request))
     });
     let server = server.listen(listener).map_err(StartError::Serve)?;
     let served = server.shutdown_signal(shutdown::requested()).run().await;

@@ -9,11 +9,13 @@ use adapter_axum::{
     Answer, Any, Auth, LoginRequest, PasswordRequest, Refusal, Rejection, Require, Rule,
     StepUpRequest, routes, sessions,
 };
-use axum::extract::{FromRef, State};
+use axum::extract::{FromRef, Request, State};
 use axum::handler::Handler;
 use axum::http::StatusCode;
+use axum::middleware::{self, Next};
+use axum::response::Response;
 use axum::routing::MethodRouter;
-use axum::{Json, Router, middleware, routing};
+use axum::{Json, Router, routing};
 use clap::Parser as _;
 use example_support::{App, Flags, Page, StartError, Users, log, shutdown};
 use serde::{Deserialize, Serialize};
@@ -125,6 +127,13 @@ async fn not_found(State(auth): State<Auth>) -> Rejection {
     auth.reject(Refusal::NotFound).into()
 }
 
+async fn log_request(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    log::request(method.as_str(), &path, response.status().as_u16());
+    response
+}
+
 async fn only_get(State(auth): State<Auth>) -> Rejection {
     let allow = "GET, HEAD";
     auth.reject(Refusal::MethodNotAllowed { allow }).into()
@@ -168,6 +177,7 @@ fn router(shared: Shared) -> Router {
         .merge(routes(&shared.auth))
         .layer(middleware::from_fn(sessions))
         .fallback(not_found)
+        .layer(middleware::from_fn(log_request))
         .with_state(shared)
 }
 

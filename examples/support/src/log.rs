@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal as _};
 
+use tracing::debug;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -17,4 +18,10 @@ pub fn init() {
         .with_target(false)
         .with_env_filter(filter)
         .init();
+}
+
+/// Writes an answered request's line. `RUST_LOG=info,example_support=debug` shows them; the path
+/// comes without its query, where somebody may have put a token.
+pub fn request(method: &str, path: &str, status: u16) {
+    debug!(%method, %path, status, "request");
 }
