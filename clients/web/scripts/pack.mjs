@@ -1,0 +1,23 @@
+// Fails unless the package holds what a user needs and nothing else.
+import { execFileSync } from 'node:child_process';
+import { root } from './bundle.mjs';
+
+const modules = ['errors', 'index', 'options', 'record', 'reducer', 'store'];
+const wanted = [
+  'LICENSE-APACHE',
+  'LICENSE-MIT',
+  'README.md',
+  'dist/auth.min.js',
+  ...modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]),
+  'package.json',
+];
+const listing = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' });
+const packed = JSON.parse(listing)[0].files.map(({ path }) => path);
+const differences = [
+  ...wanted.filter((path) => !packed.includes(path)).map((path) => `missing: ${path}`),
+  ...packed.filter((path) => !wanted.includes(path)).map((path) => `not wanted: ${path}`),
+];
+if (differences.length) {
+  console.error(`npm pack\n${differences.join('\n')}`);
+  process.exit(1);
+}
