@@ -1,6 +1,6 @@
 /** Headless Chromium, and tabs that hold nothing but a client. */
 import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
-import type { Auth, AuthOptions } from '../src/index.js';
+import type { Auth, AuthOptions, TokenResponse } from '../src/index.js';
 import type { Site } from './site.js';
 
 declare global {
@@ -58,7 +58,7 @@ export const start = (page: Page, options: TabOptions['auth'] = {}): Promise<voi
     [options, '/__e2e/auth.js'] as const,
   );
 
-export const login = (page: Page): Promise<unknown> =>
+export const login = (page: Page): Promise<TokenResponse> =>
   page.evaluate(() => auth.login({ username: 'alice', password: 'wonderland' }));
 
 /** The token, or the error's name. */

@@ -75,8 +75,8 @@ export const startMock: StartServer = async (flags: Flags) => {
     const { refresh_token: sent } = await read(request);
     const cookie = cookies(request)['__Host-refresh'];
     if ((sent && cookie) || (!sent && !cookie)) return { status: 400, body: { error: 'invalid_request' } };
-    const say = (word: string) => (log.push(word), word);
-    const refuse = (reason: string): Reply => ({ status: 400, body: { error: 'invalid_grant', reason: say(reason) } });
+    const say = (event: string) => log.push(`event=${event}`);
+    const refuse = (reason: string): Reply => ({ status: 400, body: { error: 'invalid_grant', reason } });
     const session = sessionOf(sent ?? cookie);
     if (!session) return refuse('unknown');
     if (session.ended) return refuse(session.ended);
@@ -84,12 +84,13 @@ export const startMock: StartServer = async (flags: Flags) => {
     const age = Date.now() - session.rotatedAt;
     const within = flags.grace > 0 && age <= (flags.grace + flags.tolerance) * 1e3;
     if (generation == session.generation && !(generation && within)) {
-      say('rotate');
+      say('refreshed');
       session.generation++;
       session.rotatedAt = Date.now();
-    } else if (generation >= session.generation - 1 && within) say('replay');
+    } else if (generation >= session.generation - 1 && within) say('replayed');
     else {
       session.ended = 'revoked';
+      say('reused');
       return refuse('reused');
     }
     return tokens(session);
@@ -124,6 +125,16 @@ export const startMock: StartServer = async (flags: Flags) => {
       return tokens(session);
     }
     if (route == 'POST /auth/refresh') return refresh(request);
+    if (route == 'POST /auth/step-up') {
+      const { password, refresh_token } = await read(request);
+      const session = sessionOf(refresh_token);
+      if (!session || session.ended) return { status: 400, body: { error: 'invalid_grant', reason: 'unknown' } };
+      if (PASSWORDS[session.id.slice(0, -8)] != password)
+        return { ...challenge(), body: { error: 'invalid_credentials' } };
+      session.generation++;
+      session.rotatedAt = Date.now();
+      return tokens(session);
+    }
     if (route == 'POST /auth/revoke' || route == 'POST /auth/logout') {
       const { token, refresh_token: body } = await read(request);
       const own = cookies(request);
@@ -159,14 +170,14 @@ export const startMock: StartServer = async (flags: Flags) => {
       return { status: 204 };
     }
     if (route == 'GET /api/me') return { status: 200, body: { sub: session.id.slice(0, -8), session_id: session.id } };
-    if (route == 'POST /api/notes') return { status: 201, body: await read(request) };
+    if (route == 'POST /api/notes') return { status: 200, body: await read(request) };
     return { status: 404, body: { error: 'not_found' } };
   };
 
   const server = createServer((request, response) => {
     answer(request).then(
       ({ status, body, headers }) => {
-        log.push(`${request.method} ${request.url} ${status}`);
+        log.push(`request method=${request.method} path=${request.url!.split('?')[0]} status=${status}`);
         response.writeHead(status, { 'cache-control': 'no-store', 'content-type': 'application/json', ...headers });
         response.end(body === undefined ? undefined : JSON.stringify(body));
       },

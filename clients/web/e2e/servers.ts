@@ -13,7 +13,7 @@ export interface Flags {
 
 export interface Server {
   readonly url: string;
-  /** Everything that the server logged: a line for each request and for each decision at the refresh route. */
+  /** What it logged: `request method=… path=… status=…` for each answer, `event=…` for what happened to a session. */
   log(): readonly string[];
   stop(): Promise<void>;
 }
@@ -34,7 +34,7 @@ const startBinary =
         ['--origin', flags.origin],
         ['--rate-limit', 'off'],
       ].flat(),
-      { stdio: ['ignore', 'pipe', 'pipe'] },
+      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: 'info,example_support=debug' } },
     );
     const lines: string[] = [];
     const url = await new Promise<string>((resolve, reject) => {

@@ -5,6 +5,7 @@
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer, request as ask } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { json } from 'node:stream/consumers';
 import { type Flags, type Server, startServer } from './servers.js';
 
 /** What happens to a request instead of its passing through. */
@@ -14,6 +15,8 @@ export type Fault =
   /** It never gets to the server. */
   | 'lose'
   | { readonly delayMs: number }
+  /** The server's answer with some members of its JSON replaced. */
+  | { readonly patch: Record<string, unknown> }
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
 
 export interface Seen {
@@ -21,7 +24,6 @@ export interface Seen {
   readonly method: string;
   readonly path: string;
   readonly authorization: string | undefined;
-  status: number;
 }
 
 export interface Site {
@@ -34,7 +36,12 @@ export interface Site {
   readonly seen: Seen[];
   /** Called for each request that would go to the server. */
   fault: (path: string, method: string) => Fault | undefined;
+  /** How many requests the server logged, as its log says. */
   count(path: string, status?: number): number;
+  /** How many the browser sent, whatever became of them. */
+  sent(path: string): number;
+  /** How often something happened to a session, as the server's log says. */
+  happened(event: 'refreshed' | 'replayed' | 'reused'): number;
   stop(): Promise<void>;
 }
 
@@ -47,10 +54,10 @@ const listen = async (handler: (request: IncomingMessage, response: ServerRespon
   return { server, port: (server.address() as AddressInfo).port };
 };
 
-export const startSite = async ({
-  host = '127.0.0.1',
-  ...flags
-}: Partial<Flags> & { host?: string } = {}): Promise<Site> => {
+/** `host` is the name under which the browser finds the site. */
+export type SiteFlags = Partial<Flags> & { readonly host?: string };
+
+export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Promise<Site> => {
   const seen: Seen[] = [];
   let target: Server;
 
@@ -75,15 +82,21 @@ export const startSite = async ({
     return true;
   };
 
-  const pass = (request: IncomingMessage, response: ServerResponse, entry: Seen, fault: Fault | undefined) => {
+  const pass = (request: IncomingMessage, response: ServerResponse, fault: Fault | undefined) => {
     const { hostname, port } = new URL(target.url);
     const onward = ask(
       { hostname, port, method: request.method, path: request.url, headers: request.headers },
       (answer) => {
-        entry.status = answer.statusCode!;
         if (fault == 'drop') {
           answer.resume();
           answer.on('end', () => request.socket.destroy());
+          return;
+        }
+        if (typeof fault == 'object' && 'patch' in fault) {
+          json(answer).then((body) => {
+            const { 'content-length': _, ...headers } = answer.headers;
+            response.writeHead(answer.statusCode!, headers).end(JSON.stringify({ ...(body as object), ...fault.patch }));
+          });
           return;
         }
         setTimeout(
@@ -99,14 +112,17 @@ export const startSite = async ({
     request.pipe(onward);
   };
 
+  const logged = (line: RegExp) => target.log().filter((each) => line.test(each)).length;
+
   const site: Site = {
     url: '',
     other: '',
     server: undefined as never,
     seen,
     fault: () => undefined,
-    count: (path, status) =>
-      seen.filter((entry) => entry.path == path && (status === undefined || entry.status == status)).length,
+    count: (path, status) => logged(new RegExp(`request method=\\w+ path=${path} status=${status ?? ''}`)),
+    sent: (path) => seen.filter((entry) => entry.path == path).length,
+    happened: (event) => logged(new RegExp(`\\bevent=${event}\\b`)),
     async stop() {
       for (const { server } of [front, second]) {
         server.closeAllConnections();
@@ -119,16 +135,14 @@ export const startSite = async ({
   const front = await listen((request, response) => {
     const path = request.url!.split('?')[0]!;
     const { authorization } = request.headers;
-    const entry = { at: Date.now(), method: request.method!, path, authorization, status: 0 };
-    seen.push(entry);
+    seen.push({ at: Date.now(), method: request.method!, path, authorization });
     if (own(request, response)) return;
     const fault = site.fault(path, request.method!);
     if (fault == 'lose') request.socket.destroy();
     else if (typeof fault == 'object' && 'status' in fault) {
       request.resume();
-      entry.status = fault.status;
       response.writeHead(fault.status, fault.headers).end(fault.body);
-    } else pass(request, response, entry, fault);
+    } else pass(request, response, fault);
   });
   const second = await listen((request, response) => own(request, response) || response.writeHead(404).end());
   const origin = `http://${host}:${front.port}`;
