@@ -155,6 +155,9 @@ fn configure(
     for origin in &flags.allow_origin {
         config = config.allow_origin(origin.clone());
     }
+    for network in &flags.trusted_proxy {
+        config = config.trust_proxy(*network);
+    }
     if let Some(key) = &flags.introspection_key {
         config = config.introspection_key(key);
     }

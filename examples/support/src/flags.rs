@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use ipnet::IpNet;
 use token_core::error::PolicyError;
 use token_core::{Algorithm, Audience, Issuer, Policy};
 use token_http::Origin;
@@ -102,6 +103,16 @@ pub struct Flags {
         value_delimiter = ','
     )]
     pub allow_origin: Vec<Origin>,
+
+    /// A proxy, or a network of them, that is believed when it says in `X-Forwarded-For` from
+    /// where a request came; repeatable, in the variable separated by commas.
+    #[arg(
+        long,
+        env = "TOKENS_TRUSTED_PROXY",
+        value_name = "CIDR",
+        value_delimiter = ','
+    )]
+    pub trusted_proxy: Vec<IpNet>,
 
     /// The `iss` of tokens; without it, the server's origin.
     #[arg(long, env = "TOKENS_ISSUER", value_name = "URL")]

@@ -23,6 +23,8 @@ pub fn wrong_flags_are_named(program: &str) {
         (&["--alg", "none"], "--alg"),
         (&["--listen", "nowhere"], "--listen"),
         (&["--origin", "http://localhost/path"], "--origin"),
+        (&["--allow-origin", "*"], "--allow-origin"),
+        (&["--trusted-proxy", "proxy.example"], "--trusted-proxy"),
         (&["--issuer", ""], "--issuer"),
         (&["--rate-limit", "perhaps"], "--rate-limit"),
         (&["--revocation", "perhaps"], "--revocation"),
