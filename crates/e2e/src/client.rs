@@ -56,7 +56,8 @@ impl Client {
         }
     }
 
-    /// Sends a request with exactly these header fields, and a body where there is one.
+    /// Sends a request with exactly these header fields, and a body where there is one. A
+    /// `POST` without one says so, as browsers do.
     pub fn send(
         &self,
         method: &Method,
@@ -70,7 +71,8 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, value.as_bytes());
         }
-        let sent = match body {
+        let empty = (*method == Method::POST).then_some(&b""[..]);
+        let sent = match body.or(empty) {
             Some(body) => self.agent.run(request.body(body).unwrap()),
             None => self.agent.run(request.body(()).unwrap()),
         };

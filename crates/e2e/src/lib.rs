@@ -12,6 +12,7 @@
     reason = "a test suite: it fails by panicking"
 )]
 
+pub mod browser;
 pub mod client;
 pub mod scenario;
 pub mod server;

@@ -1,16 +1,21 @@
 //! What is tested, by topic.
 
+pub mod cookies;
+pub mod csrf;
 pub mod deadlines;
 pub mod ending;
 pub mod forgery;
 pub mod input;
+pub mod limits;
 pub mod logs;
 pub mod main_job;
 pub mod processes;
+pub mod public;
 pub mod rotation;
 pub mod start;
 pub mod step_up;
 pub mod stores;
+pub mod transports;
 
 use std::thread;
 use std::time::Duration;

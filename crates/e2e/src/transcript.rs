@@ -74,7 +74,7 @@ fn normal(text: &str, address: &str) -> String {
     let mut rest = text.as_str();
     while !rest.is_empty() {
         let (word, after) = rest.split_at(rest.find(|c| !part(c)).unwrap_or(rest.len()));
-        let ends = ["_expires_in\":", "Max-Age="];
+        let ends = ["expires_in\":", "Max-Age="];
         if ends.iter().any(|end| normal.ends_with(end)) {
             normal += &minutes(word);
         } else if normal.ends_with("\"kid\":\"") {
@@ -133,7 +133,7 @@ mod tests {
         for (text, expected) in [
             (
                 r#"{"server_time":1700000000,"expires_in":300}"#,
-                r#"{"server_time":TIME,"expires_in":300}"#,
+                r#"{"server_time":TIME,"expires_in":5 min}"#,
             ),
             (
                 r#""refresh_expires_in":2591999,"#,

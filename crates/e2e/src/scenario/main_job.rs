@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use http::Method;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::client::{claims, header};
 use crate::server::Server;
@@ -160,25 +160,4 @@ pub fn the_page_is_there(program: &str) {
     assert!(script.text.contains("createAuth"));
     assert_eq!(get("/healthz").json(), json!({ "status": "ok" }));
     client.login("carol", "hush-hush");
-}
-
-/// Guessing one account's password is slowed down, and another account is not.
-pub fn attempts_are_limited(program: &str) {
-    let (server, _files) = Server::start(program, &["--rate-limit", "on"]);
-    let client = server.client();
-    let guess = |username: &str| {
-        let body = json!({ "username": username, "password": "guess" });
-        client.post_json("/auth/login", &body)
-    };
-    let replies: Vec<_> = (0..12).map(|_| guess("alice")).collect();
-    let last = replies.last().unwrap();
-    assert_eq!(replies[0].status, 401);
-    last.error(429, "too_many_requests");
-    let wait: u64 = last.header("retry-after").parse().unwrap();
-    assert!((1..=6).contains(&wait), "{wait}");
-    assert_eq!(guess("bob").status, 401);
-    assert_eq!(
-        guess("bob").json(),
-        json!({ "error": "invalid_credentials" }) as Value
-    );
 }

@@ -1,0 +1,150 @@
+//! Attempts are limited, per address and per account.
+
+use http::Method;
+use serde_json::json;
+
+use crate::browser::{Browser, Transport};
+use crate::client::{Client, Reply};
+use crate::server::Server;
+
+/// Guessing one account's password is slowed down, wherever the guesses come from, and another
+/// account is not.
+pub fn guesses_at_an_account_are_limited(program: &str) {
+    let (server, _files) = Server::start(program, &flags());
+    let client = server.client();
+    let mut browser = Browser::alice(&client, Transport::Header);
+    for n in 0..9 {
+        let reply = guess(&client, &format!("192.0.2.{n}"), "alice");
+        reply.error(401, "invalid_credentials");
+    }
+    let reply = guess(&client, "192.0.2.99", "alice");
+    is_too_many(&reply, 6);
+    // The right password waits too, else the answer would tell it from a wrong one.
+    let right = json!({ "username": "alice", "password": "wonderland" });
+    is_too_many(&client.post_json("/auth/login", &right), 6);
+    // So does the same password at the other doors, which name the account by its session.
+    is_too_many(&browser.step_up("wonderland"), 6);
+    is_too_many(&browser.change_password("wonderland", "looking-glass"), 6);
+    guess(&client, "192.0.2.99", "bob").error(401, "invalid_credentials");
+    // And who is logged in notices nothing.
+    assert_eq!(browser.renew().status, 200);
+}
+
+/// One address is slowed down, whatever names it tries, and another is not.
+pub fn guesses_from_an_address_are_limited(program: &str) {
+    let (server, _files) = Server::start(program, &flags());
+    let client = server.client();
+    let mut refused = None;
+    for n in 0..35 {
+        // A name that nobody can have is refused without hashing.
+        let reply = guess(&client, "192.0.2.1", &format!("\u{1}{n}"));
+        if reply.status != 401 {
+            refused = Some((n, reply));
+            break;
+        }
+    }
+    let (allowed, reply) = refused.expect("35 guesses are too many");
+    assert!(allowed >= 30, "{allowed}");
+    is_too_many(&reply, 2);
+    guess(&client, "192.0.2.2", "guess").error(401, "invalid_credentials");
+    // A network of IPv6 counts as one address.
+    guess(&client, "2001:db8:1:2::3", "guess").error(401, "invalid_credentials");
+}
+
+/// Refreshes are limited by address; whoever shares it waits, and nobody is logged out.
+pub fn refreshes_from_an_address_are_limited(program: &str) {
+    let (server, _files) = Server::start(program, &flags());
+    let client = server.client();
+    let login = client.login("alice", "wonderland");
+    let refresh = |address: &str, token: &str| {
+        let body = json!({ "refresh_token": token }).to_string();
+        let headers = [
+            ("content-type", "application/json"),
+            ("x-forwarded-for", address),
+        ];
+        client.send(
+            &Method::POST,
+            "/auth/refresh",
+            &headers,
+            Some(body.as_bytes()),
+        )
+    };
+    let replies = (0..2_000).map(|_| refresh("192.0.2.1", "nonsense"));
+    let reply = replies.into_iter().find(|reply| reply.status != 400);
+    is_too_many(&reply.expect("2,000 refreshes are too many"), 1);
+    let other = refresh("192.0.2.2", &login.refresh);
+    assert_eq!(other.status, 200, "{other:?}");
+}
+
+/// Only a trusted proxy is believed when it says from where a request came, and only what it
+/// added itself.
+pub fn only_a_trusted_proxy_names_the_address(program: &str) {
+    let proxy = ["--trusted-proxy", "127.0.0.0/8"];
+    let two = [
+        "--trusted-proxy",
+        "127.0.0.1/32",
+        "--trusted-proxy",
+        "10.0.0.0/8",
+    ];
+    let other = ["--trusted-proxy", "10.0.0.0/8"];
+    for (flags, cases) in [
+        (&[][..], &[(&["192.0.2.77"][..], "127.0.0.0/24")][..]),
+        (&other, &[(&["192.0.2.77"], "127.0.0.0/24")]),
+        (
+            &proxy,
+            &[
+                (&[], "127.0.0.0/24"),
+                (&["192.0.2.77"], "192.0.2.0/24"),
+                (&["198.51.100.1, 192.0.2.77"], "192.0.2.0/24"),
+                (&["2001:db8:1:2::3"], "2001:db8:1::/48"),
+                (&["192.0.2.77, nonsense"], "127.0.0.0/24"),
+            ],
+        ),
+        (
+            &two,
+            &[
+                (&["198.51.100.1, 192.0.2.77, 10.1.2.3"], "192.0.2.0/24"),
+                (&["198.51.100.1", "192.0.2.77", "10.1.2.3"], "192.0.2.0/24"),
+            ],
+        ),
+    ] {
+        let (server, _files) = Server::start(program, flags);
+        let client = server.client();
+        for (forwarded, expected) in cases {
+            let mut headers = vec![("content-type", "application/json")];
+            headers.extend(forwarded.iter().map(|field| ("x-forwarded-for", *field)));
+            let body = br#"{"username":"bob","password":"builder"}"#;
+            let login = client.send(&Method::POST, "/auth/login", &headers, Some(body));
+            let session = client.get("/auth/session", &login.tokens().access);
+            let prefix = &session.json()["device"]["ip_prefix"];
+            assert_eq!(prefix, expected, "{flags:?} {forwarded:?}");
+        }
+    }
+}
+
+/// The test stands where a proxy would, so that it can come from any address.
+fn flags() -> [&'static str; 4] {
+    ["--rate-limit", "on", "--trusted-proxy", "127.0.0.0/8"]
+}
+
+fn guess(client: &Client, address: &str, username: &str) -> Reply {
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-forwarded-for", address),
+    ];
+    let body = json!({ "username": username, "password": "guess" }).to_string();
+    client.send(
+        &Method::POST,
+        "/auth/login",
+        &headers,
+        Some(body.as_bytes()),
+    )
+}
+
+#[track_caller]
+fn is_too_many(reply: &Reply, longest: u64) {
+    reply.error(429, "too_many_requests");
+    let wait: u64 = reply.header("retry-after").parse().unwrap();
+    assert!((1..=longest).contains(&wait), "{wait}");
+    assert_eq!(reply.header("cache-control"), "no-store");
+}
