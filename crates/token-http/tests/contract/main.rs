@@ -12,6 +12,7 @@ mod login;
 mod logout;
 mod protected;
 mod public;
+mod racing_logout;
 mod refresh;
 mod renewal;
 mod server_session;

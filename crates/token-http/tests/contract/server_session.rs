@@ -1,12 +1,15 @@
 use http::Method;
 use serde_json::json;
 use token_core::session::SessionData;
-use token_http::{DataError, Head, Refusal, ServerSession, SessionSlot};
+use token_http::{DataError, Head, Refusal, Rejection, ServerSession, SessionSlot};
 
 use crate::world::{PASSWORD, World, get, request, with_cookie};
 
 /// One request's view of the session.
-async fn visit(world: &World, cookie: &str) -> (ServerSession, SessionSlot) {
+pub(crate) async fn visit(
+    world: &World,
+    cookie: &str,
+) -> Result<(ServerSession, SessionSlot), Rejection> {
     let (parts, ()) =
         with_cookie(request(Method::POST, "/").body(()).unwrap(), cookie).into_parts();
     let head = Head {
@@ -16,15 +19,15 @@ async fn visit(world: &World, cookie: &str) -> (ServerSession, SessionSlot) {
         peer: None,
     };
     let slot = SessionSlot::default();
-    let session = world.auth.server_session(&head, &slot).await.unwrap();
-    (session.unwrap(), slot)
+    let session = world.auth.server_session(&head, &slot).await?;
+    Ok((session.unwrap(), slot))
 }
 
 #[tokio::test]
 async fn data_is_written_at_the_end_of_the_request() {
     let world = World::new();
     let cookie = world.login("session").await.cookie();
-    let (session, slot) = visit(&world, &cookie).await;
+    let (session, slot) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<u32>("visits").await.unwrap(), None);
     session.set("visits", &1_u32).await.unwrap();
     session.set("cart", &vec!["tea", "cake"]).await.unwrap();
@@ -35,7 +38,7 @@ async fn data_is_written_at_the_end_of_the_request() {
     ));
     slot.finish().await.unwrap();
 
-    let (session, slot) = visit(&world, &cookie).await;
+    let (session, slot) = visit(&world, &cookie).await.unwrap();
     assert_eq!(
         session.get::<Vec<String>>("cart").await.unwrap().unwrap(),
         ["tea", "cake"]
@@ -43,7 +46,7 @@ async fn data_is_written_at_the_end_of_the_request() {
     assert!(session.remove("cart").await.unwrap());
     assert!(!session.remove("cart").await.unwrap());
     slot.finish().await.unwrap();
-    let (session, _) = visit(&world, &cookie).await;
+    let (session, _) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<Vec<String>>("cart").await.unwrap(), None);
 }
 
@@ -51,7 +54,7 @@ async fn data_is_written_at_the_end_of_the_request() {
 async fn only_what_was_changed_is_written() {
     let world = World::new();
     let cookie = world.login("session").await.cookie();
-    let (session, slot) = visit(&world, &cookie).await;
+    let (session, slot) = visit(&world, &cookie).await.unwrap();
     session.get::<u32>("visits").await.unwrap();
     session.remove("visits").await.unwrap();
     slot.finish().await.unwrap();
@@ -70,8 +73,8 @@ async fn only_what_was_changed_is_written() {
 async fn a_lost_race_is_reported() {
     let world = World::new();
     let cookie = world.login("session").await.cookie();
-    let (first, first_slot) = visit(&world, &cookie).await;
-    let (second, second_slot) = visit(&world, &cookie).await;
+    let (first, first_slot) = visit(&world, &cookie).await.unwrap();
+    let (second, second_slot) = visit(&world, &cookie).await.unwrap();
     first.set("a", &1).await.unwrap();
     second.set("a", &2).await.unwrap();
     first_slot.finish().await.unwrap();
@@ -88,7 +91,7 @@ async fn a_lost_race_is_reported() {
 async fn a_write_never_brings_an_ended_session_back() {
     let world = World::new();
     let cookie = world.login("session").await.cookie();
-    let (session, slot) = visit(&world, &cookie).await;
+    let (session, slot) = visit(&world, &cookie).await.unwrap();
     session.set("a", &1).await.unwrap();
     world.end_all().await;
     let rejection = slot.finish().await.unwrap_err();
@@ -107,7 +110,7 @@ async fn a_write_never_brings_an_ended_session_back() {
 async fn data_that_is_too_long_changes_nothing() {
     let world = World::new();
     let cookie = world.login("session").await.cookie();
-    let (session, slot) = visit(&world, &cookie).await;
+    let (session, slot) = visit(&world, &cookie).await.unwrap();
     session.set("a", &"x").await.unwrap();
     let long = "x".repeat(SessionData::MAX_LENGTH);
     assert!(matches!(
