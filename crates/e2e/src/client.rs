@@ -65,6 +65,22 @@ impl Client {
         headers: &[(&str, &str)],
         body: Option<&[u8]>,
     ) -> Reply {
+        let reply = self.exchange(method, path, headers, body);
+        let body = String::from_utf8_lossy(body.unwrap_or_default());
+        let request = format!("{method} {path} {headers:?} {body}");
+        let address = self.url.trim_start_matches("http://");
+        self.transcript.add(address, &request, &reply);
+        reply
+    }
+
+    /// The same, for what only has to come to the same on both servers.
+    pub(crate) fn exchange(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<&[u8]>,
+    ) -> Reply {
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}{path}", self.url));
@@ -77,16 +93,11 @@ impl Client {
             None => self.agent.run(request.body(()).unwrap()),
         };
         let mut response = sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let reply = Reply {
+        Reply {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: response.body_mut().read_to_string().unwrap(),
-        };
-        let body = String::from_utf8_lossy(body.unwrap_or_default());
-        let request = format!("{method} {path} {headers:?} {body}");
-        let address = self.url.trim_start_matches("http://");
-        self.transcript.add(address, &request, &reply);
-        reply
+        }
     }
 
     /// `GET` with an access token.
@@ -152,6 +163,15 @@ impl Reply {
     pub fn header(&self, name: &str) -> &str {
         let value = self.headers.get(name);
         value.map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// The words of a field that is a list, in lower case and in order.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let words = self.header(name).split(',');
+        let mut words: Vec<_> = words.map(|word| word.trim().to_lowercase()).collect();
+        words.retain(|word| !word.is_empty());
+        words.sort_unstable();
+        words
     }
 
     /// A token response, which this must be.

@@ -1,6 +1,7 @@
 //! What is tested, by topic.
 
 pub mod cookies;
+pub mod cors;
 pub mod csrf;
 pub mod deadlines;
 pub mod ending;

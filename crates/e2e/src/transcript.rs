@@ -41,6 +41,10 @@ impl Transcript {
                 }
                 // How long a bucket takes to refill.
                 "retry-after" => "retry-after: SECONDS".to_owned(),
+                // Lists of names: order and case say nothing.
+                name if name == "vary" || name.starts_with("access-control-") => {
+                    format!("{name}: {}", reply.list(name).join(", "))
+                }
                 name => format!("{name}: {}", String::from_utf8_lossy(value.as_bytes())),
             })
             .collect();

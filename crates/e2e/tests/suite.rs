@@ -22,6 +22,8 @@ suite! {
     cookies::long_and_many_cookies_are_put_up_with,
     cookies::a_bearer_token_goes_before_a_cookie,
     cookies::a_refresh_token_counts_only_in_its_own_carrier,
+    cors::named_origins_may_read_and_no_others,
+    cors::without_named_origins_there_is_no_cors,
     csrf::every_combination_of_fields_at_every_route,
     csrf::forwarded_fields_prove_no_origin,
     csrf::reading_and_bearer_tokens_need_no_proof,

@@ -4,13 +4,16 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
+use actix_cors::Cors;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::{self, Next};
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::middleware::{self, Condition, Next};
 use actix_web::web::Json;
 use actix_web::{FromRequest, Handler, HttpServer, Resource, Responder, guard, web};
 use adapter_actix::{
-    Answer, Any, Auth, LoginRequest, PasswordRequest, Refusal, Rejection, Require, Rule,
+    Answer, Any, Auth, LoginRequest, Origin, PasswordRequest, Refusal, Rejection, Require, Rule,
     StepUpRequest, routes, sessions,
 };
 use clap::Parser as _;
@@ -155,6 +158,18 @@ where
         .default_service(web::to(only_post))
 }
 
+/// What pages of other origins may do: call with credentials, and read why not.
+fn cors(allowed: &[Origin]) -> Cors {
+    let cors = allowed.iter().fold(Cors::default(), |cors, origin| {
+        cors.allowed_origin(origin.as_str())
+    });
+    cors.supports_credentials()
+        .allowed_methods([Method::GET, Method::POST, Method::DELETE])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .max_age(600)
+}
+
 fn application(page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         for path in Page::paths() {
@@ -194,12 +209,14 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
     } = app;
     let listener = listener.into_std().map_err(StartError::Serve)?;
     let server = HttpServer::new(move || {
+        let allowed = auth.config().allowed_origins();
         actix_web::App::new()
             .app_data(web::Data::new(users.clone()))
             .configure(routes(&auth))
             .configure(application(page))
             .default_service(web::to(not_found))
             .wrap(middleware::from_fn(sessions))
+            .wrap(Condition::new(!allowed.is_empty(), cors(allowed)))
             .wrap(middleware::from_fn(log_request))
     });
     let server = server.listen(listener).map_err(StartError::Serve)?;

@@ -6,12 +6,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use adapter_axum::{
-    Answer, Any, Auth, LoginRequest, PasswordRequest, Refusal, Rejection, Require, Rule,
+    Answer, Any, Auth, LoginRequest, Origin, PasswordRequest, Refusal, Rejection, Require, Rule,
     StepUpRequest, routes, sessions,
 };
 use axum::extract::{FromRef, Request, State};
 use axum::handler::Handler;
-use axum::http::StatusCode;
+use axum::http::header::{
+    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
+    ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+};
+use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::MethodRouter;
@@ -23,6 +27,7 @@ use serde_json::{Value, json};
 use token_core::session::Authentication;
 use token_core::{CustomClaims, Subject};
 use token_store::NewSession;
+use tower_http::cors::CorsLayer;
 
 /// What the handlers take from the router's state.
 #[derive(Clone, FromRef)]
@@ -154,8 +159,27 @@ fn post<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter<Shared> {
     routing::post(handler).fallback(only_post)
 }
 
+/// What pages of other origins may do: call with credentials, and read why not.
+fn cors(allowed: &[Origin]) -> CorsLayer {
+    let origins = allowed.iter().map(|origin| origin.as_str().parse());
+    let origins: Result<Vec<_>, _> = origins.collect();
+    CorsLayer::new()
+        .allow_origin(origins.expect("an origin is visible ASCII"))
+        .allow_credentials(true)
+        .allow_methods([Method::GET, Method::POST, Method::DELETE])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .vary([
+            ORIGIN,
+            ACCESS_CONTROL_REQUEST_METHOD,
+            ACCESS_CONTROL_REQUEST_HEADERS,
+        ])
+        .max_age(Duration::from_mins(10))
+}
+
 fn router(shared: Shared) -> Router {
     let page = shared.page;
+    let auth = shared.auth.clone();
     let files = Page::paths().fold(Router::new(), |router, path| {
         let file = async move || {
             page.file(path)
@@ -164,7 +188,7 @@ fn router(shared: Shared) -> Router {
         };
         router.route(path, get(file))
     });
-    Router::new()
+    let router = Router::new()
         .route("/auth/login", post(login))
         .route("/auth/step-up", post(step_up))
         .route("/auth/password", post(password))
@@ -177,8 +201,12 @@ fn router(shared: Shared) -> Router {
         .merge(routes(&shared.auth))
         .layer(middleware::from_fn(sessions))
         .fallback(not_found)
-        .layer(middleware::from_fn(log_request))
-        .with_state(shared)
+        .with_state(shared);
+    let router = match auth.config().allowed_origins() {
+        [] => router,
+        allowed => router.layer(cors(allowed)),
+    };
+    router.layer(middleware::from_fn(log_request))
 }
 
 #[tokio::main]
