@@ -1,4 +1,4 @@
-//! The README's quick start is this program, and it works.
+//! The README's quick starts are these programs, and they work.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
@@ -17,24 +17,38 @@ impl Drop for Server {
 }
 
 #[test]
-fn the_readme_shows_this_program() {
+fn the_readme_shows_these_programs() {
     let readme = include_str!("../../../README.md");
-    let program = include_str!("../src/main.rs");
-    assert!(
-        readme.contains(&format!("```rust\n{program}```")),
-        "README.md and main.rs differ"
-    );
+    for (name, program) in [
+        ("main.rs", include_str!("../src/main.rs")),
+        (
+            "quick-start-actix.rs",
+            include_str!("../src/bin/quick-start-actix.rs"),
+        ),
+    ] {
+        assert!(
+            readme.contains(&format!("```rust\n{program}```")),
+            "README.md and {name} differ"
+        );
+    }
 }
 
 #[test]
-fn it_logs_in_answers_refreshes_and_logs_out() {
+fn on_axum_it_logs_in_answers_refreshes_and_logs_out() {
+    logs_in_answers_refreshes_and_logs_out(env!("CARGO_BIN_EXE_quick-start"));
+}
+
+#[test]
+fn on_actix_it_logs_in_answers_refreshes_and_logs_out() {
+    logs_in_answers_refreshes_and_logs_out(env!("CARGO_BIN_EXE_quick-start-actix"));
+}
+
+fn logs_in_answers_refreshes_and_logs_out(program: &str) {
     let address = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap();
-    let program = Command::new(env!("CARGO_BIN_EXE_quick-start"))
-        .arg(address.to_string())
-        .spawn();
+    let program = Command::new(program).arg(address.to_string()).spawn();
     let _server = Server(program.unwrap());
     let deadline = Instant::now() + Duration::from_secs(10);
     while std::net::TcpStream::connect(address).is_err() {
