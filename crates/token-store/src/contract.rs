@@ -27,6 +27,7 @@
 
 mod conditions;
 mod driver;
+mod feed;
 mod races;
 mod rows;
 mod sequences;
@@ -34,6 +35,7 @@ mod world;
 
 pub use conditions::*;
 pub use driver::*;
+pub use feed::FeedModel;
 pub use races::*;
 pub use rows::*;
 pub use sequences::*;

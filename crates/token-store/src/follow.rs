@@ -177,6 +177,10 @@ async fn watch(manager: &SessionManager) {
             } else {
                 EventKind::FeedBehind(Behind::Interrupted)
             });
+            if !live {
+                // What is told meanwhile may not come: it is read instead.
+                feed.reading_wanted.notify_one();
+            }
             reported = live;
         }
         // Not before the instant has passed; at times in any case, for the size of the view.
