@@ -5,6 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 /// Stands between a client and a server on the loopback, until it is dropped.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ struct Shared {
     /// One in so many answers breaks off in the middle; 0: none.
     cuts: AtomicU32,
     cut: AtomicU64,
+    held: AtomicBool,
     over: AtomicBool,
     connections: Mutex<Vec<Connection>>,
 }
@@ -41,6 +43,7 @@ impl Proxy {
             target: target.into(),
             cuts: AtomicU32::new(0),
             cut: AtomicU64::new(0),
+            held: AtomicBool::new(false),
             over: AtomicBool::new(false),
             connections: Mutex::default(),
         });
@@ -78,6 +81,11 @@ impl Proxy {
     /// How many answers it has broken off.
     pub fn cuts(&self) -> u64 {
         self.shared.cut.load(Ordering::SeqCst)
+    }
+
+    /// Keeps back what the server says from now on, without a word, or lets it through again.
+    pub fn hold(&self, held: bool) {
+        self.shared.held.store(held, Ordering::SeqCst);
     }
 
     /// Breaks all connections; from now on they lead to another server, or with 0 to none.
@@ -126,10 +134,17 @@ impl Shared {
         let shared = Arc::clone(self);
         thread::spawn(move || {
             pass_on(from_server, to_client, |piece| {
+                shared.wait();
                 answered.store(false, Ordering::SeqCst);
                 shared.cut(piece)
             });
         });
+    }
+
+    fn wait(&self) {
+        while self.held.load(Ordering::SeqCst) && !self.over.load(Ordering::SeqCst) {
+            thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The answer, or the beginning of it.

@@ -30,7 +30,7 @@ struct Nodes {
     clock: TestClock,
 }
 
-fn start(check: RevocationCheck, policy: Policy) -> Nodes {
+fn start(check: RevocationCheck, policy: &Policy) -> Nodes {
     let store = Arc::new(MemoryStore::new(1000, &[7; 32]));
     let clock = TestClock::new();
     let node = |check| {
@@ -45,7 +45,7 @@ fn start(check: RevocationCheck, policy: Policy) -> Nodes {
 }
 
 async fn nodes(check: RevocationCheck, policy: Policy) -> Nodes {
-    let nodes = start(check, policy);
+    let nodes = start(check, &policy);
     if matches!(check, RevocationCheck::Feed(_)) {
         nodes.there.catch_up().await.unwrap();
         tokio::spawn(nodes.there.clone().follow_revocations());
@@ -172,7 +172,7 @@ async fn the_deadline_that_counts_is_the_sessions() {
 #[tokio::test(start_paused = true)]
 async fn while_the_feed_is_behind_the_store_is_asked() {
     let check = RevocationCheck::Feed(WhenBehind::AskStore);
-    let nodes = start(check, Policy::default());
+    let nodes = start(check, &Policy::default());
     assert!(!nodes.there.revocations_are_live(), "nobody follows");
     let issued = nodes.login().await;
     let mut ended = pin!(nodes.ended(&issued));

@@ -1,0 +1,31 @@
+//! SQLite: several processes read the file each second. Two stores on one file hear as little of
+//! each other as two processes do.
+
+use std::time::Duration;
+
+use store_sql::SqliteStore;
+use token_store::contract::FeedModel;
+
+use crate::{BOUND, POLICIES, alarms};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_another_process_ends_is_read_within_a_second_or_two() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("sessions.db");
+    for when in POLICIES {
+        let node = async || crate::node(SqliteStore::open(&file).await.unwrap(), when).await;
+        let ((here, _), (there, events)) = (node().await, node().await);
+        assert!(there.revocations_are_live());
+        let mut model = FeedModel::new(here, there.clone());
+        model.open(4).await;
+        for _ in 0..3 {
+            model.end().await;
+            model.check(Some(BOUND)).await;
+        }
+        model.hear().await;
+        tokio::time::sleep(Duration::from_millis(1200)).await;
+        assert!(there.revocations_are_live(), "by its readings");
+        assert_eq!(alarms(&events), []);
+        model.check(Some(BOUND)).await;
+    }
+}
