@@ -93,7 +93,7 @@ async fn a_refresh_is_one_script_and_one_round_trip() {
 
 #[tokio::test]
 async fn a_refresh_in_a_cluster_is_one_script() {
-    let servers = cluster(3);
+    let servers = cluster(3, &[]);
     let nodes = servers.iter().map(Server::url);
     let test = manager(RedisStore::cluster(nodes).connect().await.unwrap());
     let mut token = login(&test).await;

@@ -22,7 +22,7 @@ pub fn shared_url() -> String {
 /// A Cluster of three masters of this process.
 pub fn shared_cluster() -> &'static [Server] {
     static CLUSTER: OnceLock<Vec<Server>> = OnceLock::new();
-    CLUSTER.get_or_init(|| cluster(3))
+    CLUSTER.get_or_init(|| cluster(3, &[]))
 }
 
 /// A server that this process started.
@@ -168,19 +168,20 @@ impl Drop for Server {
     }
 }
 
-/// Masters that share the slots among them.
-pub fn cluster(size: u16) -> Vec<Server> {
+/// Masters that share the slots among them, with further arguments.
+pub fn cluster(size: u16, arguments: &[&str]) -> Vec<Server> {
     let servers: Vec<Server> = (0..size)
         .map(|_| {
             let bus = free_port().to_string();
-            Server::start(&[
+            let of_cluster = [
                 "--cluster-enabled",
                 "yes",
                 "--cluster-port",
                 &bus,
                 "--cluster-node-timeout",
                 "5000",
-            ])
+            ];
+            Server::start(&[&of_cluster, arguments].concat())
         })
         .collect();
     let bound = |part: u16| (16_384 * u32::from(part) / u32::from(size)).to_string();
