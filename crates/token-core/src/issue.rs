@@ -1,18 +1,21 @@
 //! Makes what leaves the server: token pairs and session cookies, from a committed session
 //! and nothing else.
 
-use crate::change::Granted;
-use crate::error::IssueError;
+use std::fmt;
+
+use crate::change::{Committed, Granted};
+use crate::error::{IssueError, KeyMissing};
 use crate::id::TokenId;
+use crate::key::VerifyingKey;
 use crate::name::{Audience, Issuer};
 use crate::policy::Policy;
 use crate::refresh_token::{RefreshKeyRing, RefreshToken};
 use crate::ring::KeyRing;
 use crate::scope::Scope;
 use crate::secret::Entropy;
-use crate::session::Transport;
+use crate::session::{Session, Transport};
 use crate::session_token::SessionToken;
-use crate::sign::{AccessGrant, AccessToken};
+use crate::sign::{AccessGrant, AccessToken, UnsignedToken};
 use crate::time::UnixTime;
 
 /// Issues credentials in one name, with one set of keys, under one policy.
@@ -55,16 +58,11 @@ impl TokenIssuer {
         match session.transport {
             Transport::Session => Ok(Credentials::Session(SessionToken::new(granted))),
             Transport::Cookie | Transport::Header => {
-                let refresh_token = self.refresh_keys.sign(
-                    session,
-                    granted.secret(),
-                    &self.issuer,
-                    &self.audience,
-                )?;
+                let grant = self.grant(session, scope, now, entropy);
                 Ok(Credentials::Tokens(TokenPair {
-                    access_expires_at: self.policy.access_expires_at(session, now),
-                    access_token: self.access_token(granted, scope, now, entropy)?,
-                    refresh_token,
+                    access_expires_at: grant.expires_at,
+                    refresh_token: self.refresh_token(granted)?,
+                    access_token: self.access_keys.sign_access(&grant)?,
                 }))
             }
         }
@@ -82,8 +80,51 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy,
     ) -> Result<AccessToken, IssueError> {
+        let grant = self.grant(granted.session(), scope, now, entropy);
+        Ok(self.access_keys.sign_access(&grant)?)
+    }
+
+    /// Makes all but the signature of the access token, for a key whose private half is in a
+    /// KMS or HSM ([`SigningKey::elsewhere`](crate::SigningKey::elsewhere)).
+    ///
+    /// # Errors
+    /// As [`Self::issue`].
+    pub fn prepare(
+        &self,
+        granted: &Granted,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy,
+    ) -> Result<Prepared, IssueError> {
         let session = granted.session();
-        let grant = AccessGrant {
+        match session.transport {
+            Transport::Session => Ok(Prepared::Session(SessionToken::new(granted))),
+            Transport::Cookie | Transport::Header => {
+                let grant = self.grant(session, scope, now, entropy);
+                Ok(Prepared::Tokens(UnsignedPair {
+                    access_expires_at: grant.expires_at,
+                    refresh_token: self.refresh_token(granted)?,
+                    access_token: self.access_keys.prepare_access(&grant)?,
+                    key: self.access_keys.current().verifying_key().clone(),
+                }))
+            }
+        }
+    }
+
+    fn refresh_token(&self, granted: &Granted) -> Result<RefreshToken, KeyMissing> {
+        let (session, secret) = (granted.session(), granted.secret());
+        self.refresh_keys
+            .sign(session, secret, &self.issuer, &self.audience)
+    }
+
+    fn grant<'a>(
+        &'a self,
+        session: &'a Committed<Session>,
+        scope: &'a Scope,
+        now: UnixTime,
+        entropy: Entropy,
+    ) -> AccessGrant<'a> {
+        AccessGrant {
             issuer: &self.issuer,
             audience: &self.audience,
             subject: &session.subject,
@@ -97,8 +138,74 @@ impl TokenIssuer {
             issued_at: now,
             expires_at: self.policy.access_expires_at(session, now),
             id: TokenId::new(entropy),
-        };
-        Ok(self.access_keys.sign_access(&grant)?)
+        }
+    }
+}
+
+/// Credentials that may lack one signature.
+#[derive(Debug)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "tokens or a session cookie, by the transport"
+)]
+#[must_use]
+pub enum Prepared {
+    /// An opaque cookie, which needs none.
+    Session(SessionToken),
+    /// Two tokens, one of which is to be signed.
+    Tokens(UnsignedPair),
+}
+
+/// A pair of tokens whose access token is to be signed elsewhere.
+///
+/// ```
+/// # use token_core::issue::{Credentials, UnsignedPair};
+/// # use token_core::error::IssueError;
+/// # fn f(pair: UnsignedPair, kms: impl Fn(&str, &[u8]) -> Vec<u8>) -> Result<Credentials, IssueError> {
+/// let signature = kms(pair.key().id().as_str(), pair.signing_input());
+/// pair.signed(&signature)
+/// # }
+/// ```
+#[must_use]
+pub struct UnsignedPair {
+    access_token: UnsignedToken,
+    access_expires_at: UnixTime,
+    refresh_token: RefreshToken,
+    key: VerifyingKey,
+}
+
+impl UnsignedPair {
+    /// What is to be signed: the first two parts of the token
+    /// ([RFC 7515 section 5.1](https://www.rfc-editor.org/rfc/rfc7515#section-5.1)).
+    pub fn signing_input(&self) -> &[u8] {
+        self.access_token.signing_input().as_bytes()
+    }
+
+    /// The public half of the key that has to sign, with its algorithm.
+    pub const fn key(&self) -> &VerifyingKey {
+        &self.key
+    }
+
+    /// The pair, with the signature in the form of
+    /// [RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3): of ECDSA that is
+    /// R and S beside each other, not DER.
+    ///
+    /// # Errors
+    /// [`SignError::Signature`](crate::sign::SignError::Signature) where it does not fit.
+    pub fn signed(self, signature: &[u8]) -> Result<Credentials, IssueError> {
+        Ok(Credentials::Tokens(TokenPair {
+            access_token: self.access_token.signed(signature, &self.key)?,
+            access_expires_at: self.access_expires_at,
+            refresh_token: self.refresh_token,
+        }))
+    }
+}
+
+impl fmt::Debug for UnsignedPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UnsignedPair")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
     }
 }
 

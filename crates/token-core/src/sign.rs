@@ -10,7 +10,7 @@ use crate::claims::CustomClaims;
 use crate::id::{SessionId, TokenId};
 use crate::jws::{MAX_LENGTH, MAX_SIGNATURE};
 use crate::key::VerifyingKey;
-use crate::name::{Audience, ClientId, Issuer, Subject};
+use crate::name::{Audience, ClientId, Issuer, KeyId, Subject};
 use crate::ring::KeyRing;
 use crate::scope::Scope;
 use crate::time::UnixTime;
@@ -48,12 +48,23 @@ impl fmt::Debug for AccessToken {
 }
 
 /// A token that could not be made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum SignError {
+    /// The private half is in a KMS or HSM.
+    #[error("the private half of the key is elsewhere; prepare the tokens, and have them signed")]
+    Elsewhere,
     /// aws-lc refused to sign, for lack of memory for instance.
     #[error("the signature could not be made")]
     Key,
+    /// What a KMS or HSM answered is not this key's signature of these tokens.
+    #[error(
+        "the signature does not fit the key {id}; look whether the signer has the same key, and gives R and S without DER"
+    )]
+    Signature {
+        /// The key.
+        id: KeyId,
+    },
     /// The token would be refused for its length.
     #[error(
         "the token has {length} bytes, and at most {MAX_LENGTH} are accepted; use fewer claims"
@@ -84,9 +95,20 @@ pub(crate) struct AccessGrant<'a> {
 impl KeyRing {
     /// Signs an access token with the current key.
     pub(crate) fn sign_access(&self, grant: &AccessGrant<'_>) -> Result<AccessToken, SignError> {
+        let unsigned = self.prepare_access(grant)?;
+        let mut signature = [0; MAX_SIGNATURE];
+        let input = unsigned.signing_input().as_bytes();
+        let length = self.current().sign(input, &mut signature)?;
+        Ok(unsigned.with(signature.get(..length).unwrap_or_default()))
+    }
+
+    /// All of an access token but its signature.
+    pub(crate) fn prepare_access(
+        &self,
+        grant: &AccessGrant<'_>,
+    ) -> Result<UnsignedToken, SignError> {
         let claims = grant.to_json();
-        let key = self.current();
-        let signature_length = key.verifying_key().signature_length();
+        let signature_length = self.current().verifying_key().signature_length();
         let length = self.header().len() + encoded(claims.len()) + encoded(signature_length) + 2;
         if length > MAX_LENGTH {
             return Err(SignError::TooLong { length });
@@ -95,11 +117,37 @@ impl KeyRing {
         token.push_str(self.header());
         token.push('.');
         base64url::encode(&claims, &mut token);
-        let mut signature = [0; MAX_SIGNATURE];
-        let length = key.sign(token.as_bytes(), &mut signature)?;
-        token.push('.');
-        base64url::encode(signature.get(..length).unwrap_or_default(), &mut token);
-        Ok(AccessToken(token))
+        Ok(UnsignedToken(token))
+    }
+}
+
+/// The first two parts of a token, with room for the third.
+pub(crate) struct UnsignedToken(Zeroizing<String>);
+
+impl UnsignedToken {
+    /// What is to be signed ([RFC 7515 section 5.1](https://www.rfc-editor.org/rfc/rfc7515#section-5.1)).
+    pub(crate) fn signing_input(&self) -> &str {
+        &self.0
+    }
+
+    /// The token, with a signature that was made elsewhere and fits.
+    pub(crate) fn signed(
+        self,
+        signature: &[u8],
+        key: &VerifyingKey,
+    ) -> Result<AccessToken, SignError> {
+        if key.verify(self.0.as_bytes(), signature) {
+            Ok(self.with(signature))
+        } else {
+            let id = key.id().clone();
+            Err(SignError::Signature { id })
+        }
+    }
+
+    fn with(mut self, signature: &[u8]) -> AccessToken {
+        self.0.push('.');
+        base64url::encode(signature, &mut self.0);
+        AccessToken(self.0)
     }
 }
 

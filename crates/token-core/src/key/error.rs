@@ -27,6 +27,11 @@ pub enum KeyError {
     /// The same key id, or the same key, stands in the set more than once.
     #[error("the set has this key or its \"kid\" more than once; all of them are refused")]
     Duplicate,
+    /// The private half is in a KMS or HSM, and cannot be written down.
+    #[error(
+        "the private half of the key is elsewhere; export it there, or keep only the public one"
+    )]
+    Elsewhere,
     /// A public exponent that is even, under 65,537, or over 33 bits.
     #[error("the RSA public exponent is even, below 65537 or too large; use 65537")]
     Exponent,

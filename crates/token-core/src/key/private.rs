@@ -56,6 +56,8 @@ pub struct SigningKey {
 enum Private {
     Ec(EcdsaKeyPair),
     Ed25519(Ed25519KeyPair),
+    /// In a KMS or HSM, which signs.
+    Elsewhere,
     Hmac {
         key: hmac::Key,
         secret: Zeroizing<Vec<u8>>,
@@ -192,6 +194,26 @@ impl SigningKey {
         })
     }
 
+    /// A key whose private half never comes here: a KMS or an HSM has it, and signs what
+    /// [`TokenIssuer::prepare`](crate::issue::TokenIssuer::prepare) makes.
+    ///
+    /// # Errors
+    /// [`KeyError::Symmetric`]: whoever verifies with a secret has it here already.
+    pub fn elsewhere(public: VerifyingKey) -> Result<Self, KeyError> {
+        if public.algorithm().is_symmetric() {
+            return Err(KeyError::Symmetric);
+        }
+        Ok(Self {
+            private: Arc::new(Private::Elsewhere),
+            public,
+        })
+    }
+
+    /// Whether the private half is in a KMS or HSM.
+    pub fn is_elsewhere(&self) -> bool {
+        matches!(*self.private, Private::Elsewhere)
+    }
+
     /// The same key under another id.
     #[must_use]
     pub fn with_id(self, id: KeyId) -> Self {
@@ -219,7 +241,7 @@ impl SigningKey {
     /// The whole key as a JWK, for a file that nobody else can read. It is wiped when dropped.
     ///
     /// # Errors
-    /// [`KeyError::Generation`] where aws-lc cannot give the key out.
+    /// [`KeyError::Generation`] where aws-lc cannot give the key out, and [`KeyError::Elsewhere`].
     pub fn to_private_jwk(&self) -> Result<Zeroizing<String>, KeyError> {
         let failed = |_| KeyError::Generation;
         let mut jwk = Zeroizing::new(String::with_capacity(4096));
@@ -248,6 +270,7 @@ impl SigningKey {
                     .map_err(failed)?;
                 member("d", seed.as_ref());
             }
+            Private::Elsewhere => return Err(KeyError::Elsewhere),
             Private::Hmac { secret, .. } => {
                 member("k", secret);
                 jwk.push_str(r#","kty":"oct""#);
@@ -288,6 +311,7 @@ impl SigningKey {
                 let made = pair.try_sign(message).map_err(|_| SignError::Key)?;
                 signature.copy_from_slice(made.as_ref());
             }
+            Private::Elsewhere => return Err(SignError::Elsewhere),
             Private::Hmac { key, .. } => {
                 hmac::sign_to_buffer(key, message, signature).map_err(|_| SignError::Key)?;
             }
