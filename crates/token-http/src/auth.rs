@@ -7,7 +7,6 @@ use token_store::SessionManager;
 use crate::config::AuthConfig;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
-use crate::route::Jwks;
 
 /// The sessions of an application and how they are spoken of over HTTP. Cheap to clone; one
 /// per application, in its state.
@@ -20,14 +19,12 @@ pub struct Auth {
 #[derive(Debug)]
 struct Shared {
     config: AuthConfig,
-    jwks: Jwks,
 }
 
 impl Auth {
     /// Joins the two.
     pub fn new(manager: SessionManager, config: AuthConfig) -> Self {
-        let jwks = Jwks::new(&manager.issuer().access_keys);
-        let shared = Arc::new(Shared { config, jwks });
+        let shared = Arc::new(Shared { config });
         Self { manager, shared }
     }
 
@@ -39,10 +36,6 @@ impl Auth {
     /// The settings.
     pub fn config(&self) -> &AuthConfig {
         &self.shared.config
-    }
-
-    pub(crate) fn jwks(&self) -> &Jwks {
-        &self.shared.jwks
     }
 
     /// Refuses a request in a handler of the application's own, with the challenge that goes

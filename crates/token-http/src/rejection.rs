@@ -11,6 +11,7 @@ use thiserror::Error;
 use token_core::denial::{Denial, DenialReason};
 use token_core::error::IssueError;
 use token_core::verify;
+use token_store::signer::SignerError;
 use token_store::{AccessError, LoginError, RefreshError, StoreError};
 use tracing::{debug, error, warn};
 
@@ -169,9 +170,21 @@ impl From<StoreError> for Rejection {
     }
 }
 
+impl From<SignerError> for Rejection {
+    /// The client tries again, and gets the same refresh token.
+    fn from(error: SignerError) -> Self {
+        warn!(
+            error = &error as &dyn std::error::Error,
+            "a token could not be signed"
+        );
+        Self::temporarily_unavailable()
+    }
+}
+
 impl From<LoginError> for Rejection {
     fn from(error: LoginError) -> Self {
         match error {
+            LoginError::Signer(error) => error.into(),
             LoginError::Store(error) => error.into(),
             // The password may be another now: the client has to try again, and be checked again.
             LoginError::EpochPassed => {
@@ -220,6 +233,7 @@ impl Rejection {
             RefreshError::Denied(denial) => Self::plain(denied(&denial)),
             RefreshError::Scope => Self::plain(Refusal::InvalidScope),
             RefreshError::Refused => Self::plain(Refusal::AccessDenied),
+            RefreshError::Signer(error) => error.into(),
             RefreshError::Store(error) => error.into(),
             RefreshError::Contended { .. } => {
                 warn!(%error, "a session is contended");

@@ -11,8 +11,6 @@ mod sessions;
 use bytes::Bytes;
 use http::{Method, Response};
 
-pub(crate) use jwks::Jwks;
-
 use crate::auth::Auth;
 use crate::config::AuthConfig;
 use crate::head::Head;

@@ -5,6 +5,7 @@ use token_core::denial::Denial;
 use token_core::error::{CredentialMismatch, IssueError, KeyMissing};
 
 use crate::erased::StoreError;
+use crate::signer::SignerError;
 
 /// Why a login opened no session.
 #[derive(Debug, Error)]
@@ -22,6 +23,9 @@ pub enum LoginError {
     /// The store wrote something else than it was asked to.
     #[error(transparent)]
     Mismatch(#[from] CredentialMismatch),
+    /// The signer gave no signature: try again.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The store could not answer: try again.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -55,7 +59,47 @@ pub enum RefreshError {
     /// A wider scope than the session's was asked for; nothing was written.
     #[error("the scope that was asked for exceeds the session's")]
     Scope,
+    /// The signer gave no signature: try again.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
     /// The store could not answer: try again.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why the credentials of a committed session could not be made.
+#[derive(Debug)]
+pub(crate) enum CredentialsError {
+    Issue(IssueError),
+    Signer(SignerError),
+}
+
+impl From<IssueError> for CredentialsError {
+    fn from(error: IssueError) -> Self {
+        Self::Issue(error)
+    }
+}
+
+impl From<SignerError> for CredentialsError {
+    fn from(error: SignerError) -> Self {
+        Self::Signer(error)
+    }
+}
+
+impl From<CredentialsError> for LoginError {
+    fn from(error: CredentialsError) -> Self {
+        match error {
+            CredentialsError::Issue(error) => error.into(),
+            CredentialsError::Signer(error) => error.into(),
+        }
+    }
+}
+
+impl From<CredentialsError> for RefreshError {
+    fn from(error: CredentialsError) -> Self {
+        match error {
+            CredentialsError::Issue(error) => error.into(),
+            CredentialsError::Signer(error) => error.into(),
+        }
+    }
 }

@@ -6,6 +6,8 @@
 //!
 //! - [`MemoryStore`] is here; SQLite and PostgreSQL are in `store-sql`.
 //! - A store of your own: implement [`SessionStore`], then run the suite of `store_contract!` on it (feature `contract`).
+//! - Keys change while requests are served ([`SessionManager::replace_keys`]), and may sign in a
+//!   KMS or HSM ([`signer::Signer`]).
 //! - An application's tests: `test_util` has a manager, a clock moved by hand, and tokens in one
 //!   line (feature `test-util`).
 //!
@@ -22,6 +24,7 @@ pub mod hook;
 pub mod manager;
 pub mod memory;
 pub mod metric;
+pub mod signer;
 pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;

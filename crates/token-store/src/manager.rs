@@ -5,6 +5,7 @@ mod builder;
 mod call;
 mod end;
 mod ended;
+mod keys;
 mod login;
 mod refresh;
 mod step_up;
@@ -15,14 +16,15 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use token_core::change::{Committed, Granted};
 use token_core::denial::Denial;
-use token_core::error::IssueError;
-use token_core::issue::{Credentials, TokenIssuer};
+use token_core::issue::{Credentials, Prepared, TokenIssuer};
 use token_core::secret::Entropy;
-use token_core::verify::Verifier;
 use token_core::{ClientId, Policy, Scope, Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
+
+use keys::Live;
 
 pub use access::{Access, AccessError};
 pub use builder::{ManagerError, SessionManagerBuilder};
@@ -35,12 +37,14 @@ pub use visit::Visit;
 use crate::clock::Clock;
 use crate::entropy::EntropySource;
 use crate::erased::{ErasedStore, StoreError};
+use crate::error::CredentialsError;
 use crate::event::{self, Event, EventKind, EventSink};
 use crate::feed::{Feed, RevocationCheck};
 use crate::follow;
 use crate::hook::RefreshHook;
 use crate::housekeeping;
 use crate::metric::{self, Gauges};
+use crate::signer::{Signer, SignerError};
 use crate::store::{Ended, Heartbeat, Notice, SessionStore};
 
 /// Opens, renews, shows and ends sessions. Cheap to clone; one per application.
@@ -71,8 +75,9 @@ pub struct SessionManager {
 
 struct Inner {
     store: Box<dyn ErasedStore>,
-    issuer: TokenIssuer,
-    verifier: Verifier,
+    policy: Policy,
+    live: ArcSwap<Live>,
+    signer: Option<Box<dyn Signer>>,
     default_client: ClientId,
     clock: Box<dyn Clock>,
     entropy: Box<dyn EntropySource>,
@@ -92,12 +97,7 @@ impl SessionManager {
 
     /// The lifetimes and tolerances in force.
     pub fn policy(&self) -> &Policy {
-        &self.inner.issuer.policy
-    }
-
-    /// The names and keys in force.
-    pub fn issuer(&self) -> &TokenIssuer {
-        &self.inner.issuer
+        &self.inner.policy
     }
 
     /// Now, by the manager's clock.
@@ -194,20 +194,44 @@ impl SessionManager {
         self.inner.entropy.draw()
     }
 
-    fn issue(
+    async fn issue(
         &self,
         granted: &Granted,
         scope: Option<&Scope>,
         now: UnixTime,
-    ) -> Result<Issued, IssueError> {
+    ) -> Result<Issued, CredentialsError> {
         let scope = scope.unwrap_or(&granted.session().scope);
-        let credentials = self.inner.issuer.issue(granted, scope, now, self.draw())?;
+        let issuer = self.issuer();
+        let credentials = match &self.inner.signer {
+            Some(signer) if issuer.access_keys.current().is_elsewhere() => {
+                let prepared = issuer.prepare(granted, scope, now, self.draw())?;
+                self.have_signed(&**signer, prepared).await?
+            }
+            _ => issuer.issue(granted, scope, now, self.draw())?,
+        };
         Ok(Issued {
             session: granted.session().clone(),
             scope: scope.clone(),
             credentials,
             at: now,
         })
+    }
+
+    /// Waits for the signer, but not for ever.
+    async fn have_signed(
+        &self,
+        signer: &dyn Signer,
+        prepared: Prepared,
+    ) -> Result<Credentials, CredentialsError> {
+        let pair = match prepared {
+            Prepared::Session(cookie) => return Ok(Credentials::Session(cookie)),
+            Prepared::Tokens(pair) => pair,
+        };
+        let signature = signer.sign(pair.key(), pair.signing_input());
+        let signature = tokio::time::timeout(self.inner.store_timeout, signature)
+            .await
+            .unwrap_or_else(|elapsed| Err(SignerError::new(elapsed)))?;
+        Ok(pair.signed(&signature)?)
     }
 
     fn emit(&self, kind: EventKind, session: &Session, now: UnixTime) {
@@ -250,7 +274,7 @@ impl SessionManager {
 impl fmt::Debug for SessionManager {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("SessionManager")
-            .field("issuer", &self.inner.issuer)
+            .field("issuer", &self.issuer())
             .field("check", &self.inner.check)
             .finish_non_exhaustive()
     }

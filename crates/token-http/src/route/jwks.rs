@@ -6,41 +6,27 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, ETAG, IF_NONE_MATCH};
 use http::{HeaderValue, Response, StatusCode};
-use token_core::ring::KeyRing;
 
 use crate::answer;
 use crate::auth::Auth;
 use crate::head::Head;
 
-/// The public keys as they are sent, made once.
-#[derive(Debug)]
-pub(crate) struct Jwks {
-    body: Bytes,
-    etag: HeaderValue,
-}
-
-impl Jwks {
-    pub(crate) fn new(keys: &KeyRing) -> Self {
-        let body = Bytes::from(keys.jwks());
-        let tag = URL_SAFE_NO_PAD.encode(digest(&SHA256, &body));
-        let etag = HeaderValue::try_from(format!("\"{tag}\"")).expect("base64url is visible ASCII");
-        Self { body, etag }
-    }
-}
-
+/// The keys in force, whenever they were replaced.
 pub(super) fn jwks(auth: &Auth, head: &Head<'_>) -> Response<Bytes> {
-    let Jwks { body, etag } = auth.jwks();
+    let jwks = auth.manager().jwks();
+    let tag = URL_SAFE_NO_PAD.encode(digest(&SHA256, jwks.as_bytes()));
+    let etag = HeaderValue::try_from(format!("\"{tag}\"")).expect("base64url is visible ASCII");
     let max_age = auth.config().jwks_max_age().as_secs();
     let content_type = "application/jwk-set+json";
-    let mut response = if has(head, etag) {
+    let mut response = if has(head, &etag) {
         let mut response = answer::public(content_type, Bytes::new(), max_age);
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         response.headers_mut().remove(CONTENT_TYPE);
         response
     } else {
-        answer::public(content_type, body.clone(), max_age)
+        answer::public(content_type, jwks.as_bytes().to_vec(), max_age)
     };
-    response.headers_mut().insert(ETAG, etag.clone());
+    response.headers_mut().insert(ETAG, etag);
     response
 }
 

@@ -12,9 +12,10 @@ use crate::auth::Auth;
 /// Everything in it is configured, nothing is taken from the request.
 pub(super) fn metadata(auth: &Auth) -> Response<Bytes> {
     let config = auth.config();
+    let issuer = auth.manager().issuer();
     let url = |route: Route| format!("{}{}", config.origin(), route.path(config));
     let body = Metadata {
-        issuer: auth.manager().issuer().issuer.as_str(),
+        issuer: issuer.issuer.as_str(),
         jwks_uri: url(Route::Jwks),
         token_endpoint: url(Route::Refresh),
         grant_types_supported: ["refresh_token"],

@@ -75,7 +75,7 @@ impl SessionManager {
     ) -> Result<Access<C>, AccessError> {
         let now = self.now();
         let token = UntrustedToken::parse(token)?;
-        let token = self.inner.verifier.verify(token, now)?;
+        let token = self.inner.live.load().verifier.verify(token, now)?;
         let access = Access { token };
         self.refuse_ended(access.session_id(), now).await?;
         Ok(access)

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use thiserror::Error;
-use token_core::ClientId;
 use token_core::issue::TokenIssuer;
 use token_core::revocation::RevocationView;
-use token_core::verify::{Verifier, VerifierError};
+use token_core::verify::VerifierError;
+use token_core::{ClientId, KeyId};
 
-use super::{Inner, SessionManager};
+use super::{Inner, Live, SessionManager};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{EntropySource, ThreadEntropy};
 use crate::erased::ErasedStore;
@@ -17,6 +18,7 @@ use crate::event::EventSink;
 use crate::feed::{Feed, RevocationCheck, Rhythm};
 use crate::hook::RefreshHook;
 use crate::metric;
+use crate::signer::Signer;
 
 /// More would only make an outage worse.
 const MOST_RETRIES: u32 = 5;
@@ -31,6 +33,12 @@ pub enum ManagerError {
     /// The time-out would refuse every call or wait for ever.
     #[error("a store time-out of {0:?} is not between 10 ms and 1 minute")]
     Timeout(Duration),
+    /// The key that signs is elsewhere.
+    #[error("the key {id} signs elsewhere; give the manager a `signer`")]
+    NoSigner {
+        /// The key.
+        id: KeyId,
+    },
     /// The verifier of access tokens cannot be built.
     #[error(transparent)]
     Verifier(#[from] VerifierError),
@@ -51,6 +59,7 @@ pub struct SessionManagerBuilder {
     store_timeout: Duration,
     store_retries: u32,
     heartbeat: Duration,
+    signer: Option<Box<dyn Signer>>,
 }
 
 impl SessionManagerBuilder {
@@ -68,6 +77,7 @@ impl SessionManagerBuilder {
             store_timeout: Duration::from_secs(5),
             store_retries: 2,
             heartbeat: Duration::from_secs(2),
+            signer: None,
         }
     }
 
@@ -96,6 +106,12 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// Signs with keys that are in a KMS or HSM. Default: none; keys sign here.
+    pub fn signer(mut self, signer: impl Signer) -> Self {
+        self.signer = Some(Box::new(signer));
+        self
+    }
+
     /// How access tokens of ended sessions are refused. Default: the store is asked at each
     /// request, which is never wrong and never free; see [`RevocationCheck::Feed`].
     pub fn revocation_check(mut self, check: RevocationCheck) -> Self {
@@ -116,7 +132,7 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How long a call to the store may take, repetitions included. Default: 5 seconds; 10 ms
+    /// How long a call to the store, repetitions included, or to the signer may take. Default: 5 seconds; 10 ms
     /// to 1 minute.
     pub fn store_timeout(mut self, limit: Duration) -> Self {
         self.store_timeout = limit;
@@ -150,18 +166,13 @@ impl SessionManagerBuilder {
         if !(Duration::from_millis(50)..=Duration::from_mins(1)).contains(&self.heartbeat) {
             return Err(ManagerError::Heartbeat(self.heartbeat));
         }
-        let TokenIssuer {
-            issuer,
-            audience,
-            access_keys,
-            policy,
-            ..
-        } = &self.issuer;
-        let verifier = Verifier::builder(issuer.clone(), audience.clone())
-            .keys(access_keys)
-            .leeway(policy.tolerance())
-            .max_age(policy.access_lifetime())
-            .build()?;
+        let current = self.issuer.access_keys.current();
+        if current.is_elsewhere() && self.signer.is_none() {
+            let id = current.id().clone();
+            return Err(ManagerError::NoSigner { id });
+        }
+        let policy = self.issuer.policy.clone();
+        let live = Live::new(self.issuer)?;
         // An ending has the instant at which it was asked for. The store may have worked on it
         // for as long again as the driver has waited, and tokens were issued meanwhile.
         let overlap = self.store_timeout * 2 + policy.tolerance() * 2;
@@ -177,8 +188,9 @@ impl SessionManagerBuilder {
         Ok(SessionManager {
             inner: Arc::new(Inner {
                 store: self.store,
-                issuer: self.issuer,
-                verifier,
+                policy,
+                live: ArcSwap::from_pointee(live),
+                signer: self.signer,
                 default_client: self.default_client,
                 clock: self.clock,
                 entropy: self.entropy,

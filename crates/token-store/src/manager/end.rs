@@ -203,10 +203,8 @@ impl SessionManager {
                 let Ok(token) = UntrustedToken::parse(text) else {
                     return Ok(None);
                 };
-                let genuine = self
-                    .inner
-                    .verifier
-                    .verify_ignoring_expiry(token, self.now());
+                let live = self.inner.live.load();
+                let genuine = live.verifier.verify_ignoring_expiry(token, self.now());
                 Ok(genuine.ok().map(|token| token.claims().session_id))
             }
             Presented::Refresh(text) => Ok(self.genuine(text).ok().map(|claims| claims.session_id)),

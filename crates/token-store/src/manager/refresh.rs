@@ -65,7 +65,7 @@ impl SessionManager {
             self.emit_denial(denial, claims.session_id, &claims.subject, now);
         }
         let (kind, granted) = result?;
-        let issued = self.issue(&granted, scope, now)?;
+        let issued = self.issue(&granted, scope, now).await?;
         self.emit(kind.clone(), issued.session(), now);
         Ok((kind, issued))
     }

@@ -1,0 +1,83 @@
+//! The keys in force, which change while requests are served.
+
+use std::sync::Arc;
+
+use token_core::issue::TokenIssuer;
+use token_core::refresh_token::RefreshKeyRing;
+use token_core::ring::KeyRing;
+use token_core::verify::{Verifier, VerifierError};
+
+use super::{ManagerError, SessionManager};
+
+/// An issuer, with what follows from its keys.
+pub(super) struct Live {
+    pub(super) issuer: Arc<TokenIssuer>,
+    pub(super) verifier: Verifier,
+    jwks: Arc<str>,
+}
+
+impl Live {
+    pub(super) fn new(issuer: TokenIssuer) -> Result<Self, VerifierError> {
+        let policy = &issuer.policy;
+        let verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
+            .keys(&issuer.access_keys)
+            .leeway(policy.tolerance())
+            .max_age(policy.access_lifetime())
+            .build()?;
+        Ok(Self {
+            verifier,
+            jwks: issuer.access_keys.jwks().into(),
+            issuer: Arc::new(issuer),
+        })
+    }
+}
+
+impl SessionManager {
+    /// The names and keys in force. Ask again after [`replace_keys`](Self::replace_keys).
+    pub fn issuer(&self) -> Arc<TokenIssuer> {
+        Arc::clone(&self.inner.live.load().issuer)
+    }
+
+    /// The public JWK set of the keys in force.
+    pub fn jwks(&self) -> Arc<str> {
+        Arc::clone(&self.inner.live.load().jwks)
+    }
+
+    /// Puts other keys in the place of those in force, for every clone of this manager at once.
+    /// Requests never wait for it; one that is under way goes on with the keys that it read.
+    ///
+    /// Before: the rings come from a [`Schedule`](token_core::schedule::Schedule), which says
+    /// when a key may sign and when it may go. After: tokens are signed with the new current
+    /// key, and those of a key that is not there any more are refused.
+    ///
+    /// # Errors
+    /// [`ManagerError`] where the keys do not go together, or sign elsewhere and there is no
+    /// [`Signer`](crate::signer::Signer); those in force stay.
+    pub fn replace_keys(
+        &self,
+        access: KeyRing,
+        refresh: RefreshKeyRing,
+    ) -> Result<(), ManagerError> {
+        if access.current().is_elsewhere() && self.inner.signer.is_none() {
+            let id = access.current().id().clone();
+            return Err(ManagerError::NoSigner { id });
+        }
+        let before = self.issuer();
+        let live = Live::new(TokenIssuer {
+            access_keys: access,
+            refresh_keys: refresh,
+            issuer: before.issuer.clone(),
+            audience: before.audience.clone(),
+            policy: before.policy.clone(),
+        })?;
+        let keys = &live.issuer.access_keys;
+        tracing::info!(
+            current = %keys.current().id(),
+            next = keys.next().len(),
+            previous = keys.previous().len(),
+            "keys replaced"
+        );
+        self.inner.live.store(Arc::new(live));
+        Ok(())
+    }
+}
