@@ -1,5 +1,6 @@
 // Reads what the client keeps in this browser, for the buttons that need the tokens themselves.
 // Any script of this origin could do the same: the header transport trusts the page's scripts.
+import { key } from './client.js';
 
 export const record = () =>
   new Promise((resolve) => {
@@ -8,7 +9,7 @@ export const record = () =>
     // Nothing there yet: the client makes its own.
     open.onupgradeneeded = () => open.transaction.abort();
     open.onsuccess = () => {
-      const get = open.result.transaction('records').objectStore('records').get('auth');
+      const get = open.result.transaction('records').objectStore('records').get(key());
       get.onsuccess = () => resolve(get.result ?? {});
       get.onerror = () => resolve({});
       open.result.close();

@@ -3,7 +3,7 @@
 const $ = (selector) => document.querySelector(selector);
 
 /** "4 min 12 s"; `ms` may be negative. */
-const span = (ms) => {
+export const span = (ms) => {
   const seconds = Math.max(0, Math.round(ms / 1000));
   const parts = [
     ['d', 86400],
@@ -12,7 +12,7 @@ const span = (ms) => {
     ['s', 1],
   ];
   const first = parts.findIndex(([, size]) => seconds >= size);
-  if (first < 0) return 'over';
+  if (first < 0) return '0 s';
   return parts
     .slice(first, first + 2)
     .map(([unit, size], index) => {
@@ -23,8 +23,8 @@ const span = (ms) => {
     .join(' ');
 };
 
-/** The share of its life at which the client renews a token: its margin is a fifth, 5 to 120 s, at most half. */
-const margin = (life) => Math.min(Math.max(life * 0.2, 5e3), 120e3, life / 2) / life;
+/** How long before its end the client renews a token: a fifth of its life, 5 to 120 s, at most half. */
+const margin = (life) => Math.min(Math.max(life * 0.2, 5e3), 120e3, life / 2);
 
 const bar = (name, left, life) => {
   const share = Math.min(1, Math.max(0, left / life));
@@ -36,36 +36,83 @@ const bar = (name, left, life) => {
   return share;
 };
 
-export const showTokens = ({ issuedAtWall, lifeMs, refreshLifeMs }) => {
+/** `ends` is when the session cookie ends, in Unix seconds, where the server has said so. */
+export const showTokens = ({ issuedAtWall, lifeMs, refreshLifeMs, retry }, transport, ends) => {
   const age = Date.now() - issuedAtWall;
+  if (refreshLifeMs)
+    bar('refresh', transport == 'session' && ends ? ends * 1e3 - Date.now() : refreshLifeMs - age, refreshLifeMs);
+  if (transport == 'session') return;
   const share = bar('access', lifeMs - age, lifeMs);
-  const mark = margin(lifeMs);
+  const due = lifeMs - margin(lifeMs) - age;
   const element = $('#access-bar');
-  element.lastElementChild.style.left = `${mark * 100}%`;
-  element.classList.toggle('due', share <= mark && share > 0);
+  element.lastElementChild.style.left = `${(margin(lifeMs) / lifeMs) * 100}%`;
+  element.classList.toggle('due', due <= 0 && share > 0);
   element.classList.toggle('over', share == 0);
-  if (refreshLifeMs) bar('refresh', refreshLifeMs - age, refreshLifeMs);
+  $('#access-hint').textContent = retry
+    ? 'Could not be renewed yet. The session stands; it is tried again.'
+    : due > 0
+      ? `Sent with each request. Renews itself in ${span(due)}.`
+      : 'Sent with each request. Being renewed.';
+};
+
+const LABELS = {
+  header: ['Refresh token', 'Buys the next pair, and is replaced by it. Kept by this page.'],
+  cookie: ['Refresh token', 'Buys the next access token. A cookie that no script can read.'],
+  session: ['Session cookie', 'All there is. No script can read it; its life starts again with use.'],
+};
+
+const REPLAY = {
+  cookie: 'Not possible here: no script can read the refresh token, so none can steal it.',
+  session: 'Not possible here: there is no token that a script could steal.',
+};
+
+/** Shows what belongs to the transport, and nothing else. */
+export const showTransport = (transport) => {
+  for (const part of document.querySelectorAll('[data-for]'))
+    part.hidden = !part.dataset.for.split(' ').includes(transport);
+  const [name, hint] = LABELS[transport];
+  $('#refresh-name').textContent = name;
+  $('#refresh-bar').ariaLabel = `Remaining life of the ${name.toLowerCase()}`;
+  $('#refresh-hint').textContent = hint;
+  $('#transport').textContent = `transport: ${transport}`;
+  $(`#login [value=${transport}]`).checked = true;
+};
+
+/** `spent` is `{ at }` of the refresh token that was replaced last, `graceMs` how long it is harmless. */
+export const showReplay = (transport, spent, graceMs = 0) => {
+  $('#replay').disabled = !spent;
+  const left = spent && spent.at + graceMs - Date.now();
+  $('#replay-hint').textContent =
+    REPLAY[transport] ??
+    (!spent
+      ? 'As a thief would. Renew once first, so that there is an old one.'
+      : left > 0
+        ? `Harmless for ${span(left)} more: taken for a lost answer.`
+        : left > -10e3
+          ? 'The grace is over, but for seconds that are left to clocks that differ.'
+          : 'The grace is over. It ends the session, for you and for the thief.');
 };
 
 export const showSignedIn = () => {
   $('#out').hidden = true;
-  $('#in').hidden = $('#timeline').hidden = false;
+  $('#in').hidden = $('#timeline').hidden = $('#latest').hidden = false;
   for (const part of document.querySelectorAll('.signed-in')) part.hidden = false;
   $('#status').textContent = 'Signed in';
 };
 
 export const showSignedOut = () => {
-  $('#in').hidden = true;
+  $('#in').hidden = $('#latest').hidden = true;
   $('#out').hidden = false;
   $('#timeline').hidden = !$('#entries').children.length;
   for (const part of document.querySelectorAll('.signed-in')) part.hidden = true;
-  $('#status').textContent = 'Signed out';
+  $('#status').textContent = '';
   $('#step-up').close();
 };
 
 export const showStatus = ({ sub, scope }) => {
   const name = Object.assign(document.createElement('b'), { textContent: sub });
-  $('#status').replaceChildren('Signed in as ', name, scope ? ` · ${scope.replaceAll(' ', ', ')}` : '');
+  const scopes = Object.assign(document.createElement('span'), { textContent: scope ?? '' });
+  $('#status').replaceChildren('Signed in as ', name, ' ', scopes);
 };
 
 const ago = (seconds) => {
@@ -80,11 +127,7 @@ export const showSessions = (sessions, end) => {
     title.append(label ?? 'Unknown device');
     if (session.current)
       title.append(Object.assign(document.createElement('span'), { className: 'tag', textContent: 'this one' }));
-    const facts = [
-      `opened ${ago(session.created_at)}`,
-      ip_prefix && `from ${ip_prefix}`,
-      `ends in ${span(session.expires_at * 1000 - Date.now())} unless used`,
-    ];
+    const facts = [session.transport, `opened ${ago(session.created_at)}`, ip_prefix && `from ${ip_prefix}`];
     const detail = Object.assign(document.createElement('small'), { textContent: facts.filter(Boolean).join(' · ') });
     const what = document.createElement('div');
     what.append(title, detail);

@@ -8,7 +8,7 @@ use http::{HeaderValue, Response};
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const FILES: [File; 9] = [
+const FILES: [File; 11] = [
     File {
         path: "/",
         content_type: "text/html; charset=utf-8",
@@ -18,10 +18,12 @@ const FILES: [File; 9] = [
         "/auth.js",
         include_str!("../../../clients/web/embed/auth.js"),
     ),
+    script("/client.js", include_str!("../page/client.js")),
     script("/network.js", include_str!("../page/network.js")),
     script("/page.js", include_str!("../page/page.js")),
     script("/record.js", include_str!("../page/record.js")),
     script("/timeline.js", include_str!("../page/timeline.js")),
+    script("/trouble.js", include_str!("../page/trouble.js")),
     script("/view.js", include_str!("../page/view.js")),
     File {
         path: "/page.css",
@@ -132,7 +134,9 @@ mod tests {
         for attribute in ["src=\"", "href=\""] {
             for part in html.split(attribute).skip(1) {
                 let path = part.split('"').next().unwrap();
-                assert!(page.file(path).is_some(), "{path}");
+                let within =
+                    path.starts_with('#') && html.contains(&format!("id=\"{}\"", &path[1..]));
+                assert!(within || page.file(path).is_some(), "{path}");
             }
         }
     }

@@ -1,0 +1,36 @@
+// The client of the chosen transport. Whoever logs in chooses for every tab.
+import { createAuth } from './auth.js';
+import { send } from './network.js';
+
+const CHOICE = 'tokens-example-transport';
+const handlers = [];
+
+/** `header`, `cookie` or `session`. */
+export let transport;
+/** The client in use; another one after another choice. */
+export let auth;
+
+/** Where the client keeps its record. */
+export const key = () => `example-${transport}`;
+
+/** Hears an event of whichever client is in use; `transport` is told after each choice. */
+export const on = (name, handler) => handlers.push([name, handler]);
+
+const connect = (wanted) => {
+  auth?.dispose();
+  transport = ['cookie', 'session'].includes(wanted) ? wanted : 'header';
+  auth = createAuth({ transport, key: key(), fetch: send });
+  for (const [name, handler] of handlers) name == 'transport' ? handler(transport) : auth.on(name, handler);
+};
+
+export const choose = (wanted) => {
+  if (wanted == transport) return;
+  connect(wanted);
+  localStorage.setItem(CHOICE, wanted);
+};
+
+/** Takes up what was chosen last in this browser. Call it when everybody listens. */
+export const start = () => {
+  connect(localStorage.getItem(CHOICE));
+  addEventListener('storage', (event) => event.key == CHOICE && connect(event.newValue));
+};
