@@ -15,6 +15,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("store-*", &["token-store", "token-core"]),
     ("token-core", &[]),
     ("token-http", &["token-store", "token-core"]),
+    ("token-remote", &["token-core"]),
     ("token-store", &["token-core"]),
 ];
 

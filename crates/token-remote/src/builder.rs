@@ -1,0 +1,190 @@
+//! What a service says of the issuer that it trusts.
+
+use std::time::Duration;
+
+use reqwest::Url;
+use thiserror::Error;
+use token_core::verify::{Verifier, VerifierError};
+use token_core::{Algorithm, Audience, Issuer};
+
+use crate::address::{self, AddressError};
+use crate::fetch::{self, Source};
+use crate::remote::{RemoteJwks, Settings};
+
+/// Collects what a [`RemoteJwks`] needs.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct RemoteJwksBuilder {
+    issuer: Issuer,
+    audience: Audience,
+    jwks_uri: Option<Box<str>>,
+    algorithms: Vec<Algorithm>,
+    interval: Duration,
+    timeout: Duration,
+    keep: Duration,
+    leeway: Duration,
+    max_age: Duration,
+    insecure: bool,
+}
+
+impl RemoteJwksBuilder {
+    pub(crate) fn new(issuer: Issuer, audience: Audience) -> Self {
+        Self {
+            issuer,
+            audience,
+            jwks_uri: None,
+            algorithms: Vec::new(),
+            interval: Duration::from_secs(10),
+            timeout: Duration::from_secs(5),
+            keep: Duration::from_hours(24),
+            leeway: Verifier::DEFAULT_LEEWAY,
+            max_age: Verifier::DEFAULT_MAX_AGE,
+            insecure: false,
+        }
+    }
+
+    /// Where the keys are. Default: where the issuer's metadata says (RFC 8414), which must be
+    /// at the issuer's own origin.
+    pub fn jwks_uri(mut self, address: impl Into<Box<str>>) -> Self {
+        self.jwks_uri = Some(address.into());
+        self
+    }
+
+    /// Believes keys of this algorithm; call it for each. Default: of every asymmetric one that
+    /// the library has.
+    pub fn algorithm(mut self, algorithm: Algorithm) -> Self {
+        self.algorithms.push(algorithm);
+        self
+    }
+
+    /// How often the issuer is asked at most, whatever comes in; after failures less often, up
+    /// to a sixth of that rate. Default 10 seconds; 100 ms to 1 hour.
+    pub fn interval(mut self, interval: Duration) -> Self {
+        self.interval = interval;
+        self
+    }
+
+    /// How long one question may take. Default 5 seconds; 100 ms to 1 minute.
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// How long the last good set is believed in an outage, after its `max-age`: for so long a
+    /// key that leaked may be accepted while the issuer cannot be asked. Default 24 hours; up to
+    /// 31 days, and 0 for not at all.
+    pub fn keep(mut self, keep: Duration) -> Self {
+        self.keep = keep;
+        self
+    }
+
+    /// See [`VerifierBuilder::leeway`](token_core::verify::VerifierBuilder::leeway).
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// See [`VerifierBuilder::max_age`](token_core::verify::VerifierBuilder::max_age).
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// Asks also without encryption, beyond this machine: whoever is on the way can give this
+    /// service keys of their own, and be anybody. For closed networks.
+    pub fn danger_accept_http(mut self) -> Self {
+        self.insecure = true;
+        self
+    }
+
+    /// Checks everything; asks nothing yet.
+    ///
+    /// # Errors
+    /// [`BuildError`], with a sentence that says what to do.
+    pub fn build(self) -> Result<RemoteJwks, BuildError> {
+        let range = |name, value: Duration, min: Duration, max: Duration| {
+            if (min..=max).contains(&value) {
+                Ok(())
+            } else {
+                Err(BuildError::Range {
+                    name,
+                    value,
+                    min,
+                    max,
+                })
+            }
+        };
+        let short = Duration::from_millis(100);
+        range("interval", self.interval, short, Duration::from_hours(1))?;
+        range("timeout", self.timeout, short, Duration::from_mins(1))?;
+        range("keep", self.keep, Duration::ZERO, Verifier::MAX_MAX_AGE)?;
+        if let Some(algorithm) = self.algorithms.iter().find(|a| a.is_symmetric()) {
+            return Err(BuildError::Symmetric {
+                algorithm: *algorithm,
+            });
+        }
+        let parse = |text: &str| address::parse(text, self.insecure);
+        let jwks_uri = self.jwks_uri.as_deref().map(parse).transpose()?;
+        let issuer = parse(self.issuer.as_str());
+        let metadata = match (&jwks_uri, issuer) {
+            (_, Ok(issuer)) => address::metadata(&issuer),
+            // It is only compared then, and need not be an address.
+            (Some(keys), Err(_)) => Url::clone(keys),
+            (None, Err(error)) => return Err(error.into()),
+        };
+        let verifier = Verifier::builder(self.issuer.clone(), self.audience)
+            .leeway(self.leeway)
+            .max_age(self.max_age);
+        // Whatever is wrong besides the keys, which are yet to come, is said now.
+        match verifier.clone().build() {
+            Ok(_) | Err(VerifierError::NoKeys) => {}
+            Err(error) => return Err(error.into()),
+        }
+        Ok(RemoteJwks::new(Settings {
+            source: Source {
+                client: fetch::client(self.timeout).map_err(BuildError::Client)?,
+                issuer: self.issuer.as_str().into(),
+                metadata,
+                jwks_uri,
+                insecure: self.insecure,
+            },
+            verifier,
+            algorithms: self.algorithms,
+            interval: self.interval,
+            keep: self.keep,
+        }))
+    }
+}
+
+/// Settings that cannot be.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// An address that is never asked.
+    #[error(transparent)]
+    Address(#[from] AddressError),
+    /// The HTTP client cannot be made, for lack of root certificates for instance.
+    #[error("the HTTP client cannot be made")]
+    Client(#[source] reqwest::Error),
+    /// A duration is too short or too long.
+    #[error("{name} of {value:?} is not between {min:?} and {max:?}")]
+    Range {
+        /// Which setting.
+        name: &'static str,
+        /// What was given.
+        value: Duration,
+        /// The shortest allowed.
+        min: Duration,
+        /// The longest allowed.
+        max: Duration,
+    },
+    /// A secret cannot be published.
+    #[error("{algorithm} has no public keys; name an asymmetric algorithm")]
+    Symmetric {
+        /// What was asked for.
+        algorithm: Algorithm,
+    },
+    /// A leeway or a maximum age that cannot be.
+    #[error(transparent)]
+    Verifier(#[from] VerifierError),
+}

@@ -1,0 +1,254 @@
+//! One question to the issuer, bounded in every way.
+
+use std::time::Duration;
+
+use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
+use reqwest::redirect::Policy;
+use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use serde::Deserialize;
+use thiserror::Error;
+use token_core::key::{JwkSet, JwkSetError};
+use token_core::verify::VerifierError;
+use token_core::{Algorithm, KeyId};
+
+use crate::address;
+use crate::cache_control::freshness;
+
+/// Why a fetch gave no new keys. The last good ones stay.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum FetchError {
+    /// A key that is known now has another algorithm.
+    #[error(
+        "the key {id} was {before} and is said to be {now}; look whether the issuer was taken over"
+    )]
+    Algorithm {
+        /// The key.
+        id: KeyId,
+        /// What it was.
+        before: Algorithm,
+        /// What it is said to be.
+        now: Algorithm,
+    },
+    /// It is not JSON of the right kind.
+    #[error("{address} answered with the content type {found:?} instead of JSON")]
+    ContentType {
+        /// What was asked.
+        address: Box<str>,
+        /// What came.
+        found: Box<str>,
+    },
+    /// The metadata names another place than the issuer's own.
+    #[error(
+        "the issuer keeps its keys at {address}, at another origin; if that is right, name it with `jwks_uri`"
+    )]
+    Elsewhere {
+        /// Where.
+        address: Box<str>,
+    },
+    /// None of the keys can be used.
+    #[error("the key set cannot be used: {0}")]
+    Keys(#[from] VerifierError),
+    /// It is not RFC 8414 metadata.
+    #[error("{address} is not the metadata of an issuer; name the key set with `jwks_uri`")]
+    Metadata {
+        /// What was asked.
+        address: Box<str>,
+    },
+    /// The metadata is another issuer's.
+    #[error("{address} is the metadata of another issuer; write the issuer as it stands there")]
+    OtherIssuer {
+        /// What was asked.
+        address: Box<str>,
+    },
+    /// It is not a key set.
+    #[error(transparent)]
+    Set(#[from] JwkSetError),
+    /// It did not answer with 200. Redirects are not followed.
+    #[error("{address} answered with {status}")]
+    Status {
+        /// What was asked.
+        address: Box<str>,
+        /// What came.
+        status: u16,
+    },
+    /// It answers with more than is read.
+    #[error("{address} answered with more than {limit} bytes")]
+    TooLong {
+        /// What was asked.
+        address: Box<str>,
+        /// How much is read.
+        limit: usize,
+    },
+    /// It was asked a moment ago, or is being asked now.
+    #[error("the issuer was asked a moment ago")]
+    TooSoon,
+    /// It cannot be reached, or is too slow.
+    #[error("{address} cannot be reached")]
+    Transport {
+        /// What was asked.
+        address: Box<str>,
+        /// Why.
+        source: reqwest::Error,
+    },
+}
+
+impl FetchError {
+    /// Whether it may be over by itself: the issuer is down, slow, or was asked just now.
+    /// Everything else somebody has to put right.
+    pub fn is_outage(&self) -> bool {
+        match self {
+            Self::TooSoon | Self::Transport { .. } => true,
+            Self::Status { status, .. } => *status >= 500 || *status == 429,
+            _ => false,
+        }
+    }
+}
+
+/// What may be asked, and where.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) client: Client,
+    pub(crate) issuer: Box<str>,
+    pub(crate) metadata: Url,
+    pub(crate) jwks_uri: Option<Url>,
+    pub(crate) insecure: bool,
+}
+
+/// An answer with keys, or that they are still the same.
+pub(crate) struct Answer {
+    pub(crate) keys: Option<Keys>,
+    pub(crate) freshness: Option<Duration>,
+}
+
+pub(crate) struct Keys {
+    pub(crate) set: JwkSet,
+    pub(crate) etag: Option<HeaderValue>,
+}
+
+/// A client that follows nothing, and waits for so long in all.
+pub(crate) fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
+    Client::builder()
+        .redirect(Policy::none())
+        .timeout(timeout)
+        .user_agent(concat!("token-remote/", env!("CARGO_PKG_VERSION")))
+        .build()
+}
+
+impl Source {
+    /// Asks for the keys, and where they are if nobody has said so.
+    pub(crate) async fn keys(&self, etag: Option<&HeaderValue>) -> Result<Answer, FetchError> {
+        let url = match &self.jwks_uri {
+            Some(url) => url.clone(),
+            // Each time: the address is the issuer's to change.
+            None => self.discover().await?,
+        };
+        let mut request = self.client.get(url.clone());
+        if let Some(etag) = etag {
+            request = request.header(IF_NONE_MATCH, etag);
+        }
+        let accept = "application/jwk-set+json, application/json";
+        let response = send(request.header(ACCEPT, accept), &url).await?;
+        let freshness = freshness(response.headers());
+        if etag.is_some() && response.status() == StatusCode::NOT_MODIFIED {
+            let keys = None;
+            return Ok(Answer { keys, freshness });
+        }
+        let etag = response.headers().get(ETAG).cloned();
+        let text = read(response, &url, JwkSet::MAX_LENGTH).await?;
+        let set = JwkSet::parse(&text)?;
+        let keys = Some(Keys { set, etag });
+        Ok(Answer { keys, freshness })
+    }
+
+    async fn discover(&self) -> Result<Url, FetchError> {
+        #[derive(Deserialize)]
+        struct Metadata {
+            issuer: String,
+            jwks_uri: String,
+        }
+        let url = &self.metadata;
+        let request = self.client.get(url.clone());
+        let response = send(request.header(ACCEPT, "application/json"), url).await?;
+        let text = read(response, url, MAX_METADATA).await?;
+        let address = || url.as_str().into();
+        let metadata: Metadata =
+            serde_json::from_str(&text).map_err(|_| FetchError::Metadata { address: address() })?;
+        // > The "issuer" value returned MUST be identical to the authorization server's issuer
+        // > identifier value into which the well-known URI string was inserted to create the URL
+        // > used to retrieve the metadata.
+        // RFC 8414 section 3.3
+        if metadata.issuer != *self.issuer {
+            return Err(FetchError::OtherIssuer { address: address() });
+        }
+        let keys = address::parse(&metadata.jwks_uri, self.insecure)
+            .ok()
+            .filter(|keys| keys.origin() == url.origin());
+        keys.ok_or_else(|| FetchError::Elsewhere {
+            address: metadata.jwks_uri.chars().take(200).collect(),
+        })
+    }
+}
+
+/// The most of an issuer's metadata that is read, in bytes.
+const MAX_METADATA: usize = 64 * 1024;
+
+pub(crate) async fn send(request: RequestBuilder, url: &Url) -> Result<Response, FetchError> {
+    let address = || url.as_str().into();
+    let sent = request.send().await;
+    sent.map_err(|source| FetchError::Transport {
+        address: address(),
+        source: source.without_url(),
+    })
+}
+
+/// The body of a good answer in JSON, up to a limit.
+pub(crate) async fn read(
+    mut response: Response,
+    url: &Url,
+    limit: usize,
+) -> Result<String, FetchError> {
+    let address = || url.as_str().into();
+    if response.status() != StatusCode::OK {
+        let status = response.status().as_u16();
+        return Err(FetchError::Status {
+            address: address(),
+            status,
+        });
+    }
+    let content_type = response.headers().get(CONTENT_TYPE);
+    let content_type = content_type.map_or("", |value| value.to_str().unwrap_or("?"));
+    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let json = ["application/jwk-set+json", "application/json"];
+    if !json.iter().any(|json| kind.eq_ignore_ascii_case(json)) {
+        return Err(FetchError::ContentType {
+            address: address(),
+            found: content_type.chars().take(100).collect(),
+        });
+    }
+    let too_long = || FetchError::TooLong {
+        address: address(),
+        limit,
+    };
+    let announced = response.content_length().unwrap_or(0);
+    if usize::try_from(announced).map_or(true, |announced| announced > limit) {
+        return Err(too_long());
+    }
+    let mut body = Vec::new();
+    loop {
+        let chunk = response.chunk().await;
+        let chunk = chunk.map_err(|source| FetchError::Transport {
+            address: address(),
+            source: source.without_url(),
+        })?;
+        let Some(chunk) = chunk else { break };
+        if body.len() + chunk.len() > limit {
+            return Err(too_long());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    String::from_utf8(body).map_err(|_| FetchError::ContentType {
+        address: address(),
+        found: "not UTF-8".into(),
+    })
+}

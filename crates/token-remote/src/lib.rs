@@ -1,0 +1,44 @@
+//! Access tokens in another service: the keys that their issuer publishes, kept fresh, and its
+//! word on revocation.
+//!
+//! ```no_run
+//! use token_core::NoClaims;
+//! use token_remote::{RemoteError, RemoteJwks};
+//!
+//! # async fn f(bearer: &str) -> Result<(), Box<dyn std::error::Error>> {
+//! // Once, at start. The address of the keys comes from the issuer's metadata (RFC 8414).
+//! let keys = RemoteJwks::builder("https://id.example".parse()?, "https://api.example".parse()?)
+//!     .build()?;
+//! keys.fetch().await?;
+//!
+//! // At each request.
+//! match keys.verify::<NoClaims>(bearer).await {
+//!     Ok(token) => println!("{} is calling", token.claims().subject),
+//!     Err(RemoteError::Invalid(_)) => { /* 401 */ }
+//!     Err(_) => { /* 503: the issuer was never reached, or too long ago */ }
+//! }
+//! # Ok(()) }
+//! ```
+//!
+//! - [`RemoteJwks`] fetches the JWK set, and verifies with the last good one.
+//! - [`Introspection`] asks the issuer whether a token is still good ([RFC 7662]), for what
+//!   must not wait until the token expires.
+//!
+//! Nothing is asked that the application did not name: no redirect is followed, and the keys
+//! must stand at the issuer's own origin. Not here: what a token must be
+//! ([`token_core::verify`]), sessions and stores.
+//!
+//! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
+
+mod address;
+mod builder;
+mod cache_control;
+mod fetch;
+mod introspection;
+mod remote;
+
+pub use address::AddressError;
+pub use builder::{BuildError, RemoteJwksBuilder};
+pub use fetch::FetchError;
+pub use introspection::Introspection;
+pub use remote::{RemoteError, RemoteJwks};

@@ -1,0 +1,438 @@
+//! An issuer that is down, slow, lying or changing its keys, and a service that goes on.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use token_core::secret::Entropy;
+use token_core::{Algorithm, KeyRing, NoClaims, SigningKey, UnixTime, VerifyError};
+use token_remote::{BuildError, FetchError, Introspection, RemoteError, RemoteJwks};
+
+const AUDIENCE: &str = "https://api.example";
+const NOW: u64 = 1_700_000_000;
+
+/// What the issuer answers when its keys are asked for.
+#[derive(Clone, Debug)]
+enum Keys {
+    /// This, whole.
+    Raw(String),
+    /// Nothing, for so long.
+    Slow(Duration),
+}
+
+/// An issuer over real sockets, which says whatever it is told to.
+struct FakeIssuer {
+    url: String,
+    keys: Arc<Mutex<Keys>>,
+    metadata: Arc<Mutex<String>>,
+    /// How often its keys were asked for.
+    asked: Arc<AtomicUsize>,
+}
+
+impl FakeIssuer {
+    fn start(keys: Keys) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let own = format!(r#"{{"issuer":"{url}","jwks_uri":"{url}/keys"}}"#);
+        let issuer = Self {
+            url,
+            keys: Arc::new(Mutex::new(keys)),
+            metadata: Arc::new(Mutex::new(own)),
+            asked: Arc::default(),
+        };
+        let (keys, metadata) = (Arc::clone(&issuer.keys), Arc::clone(&issuer.metadata));
+        let asked = Arc::clone(&issuer.asked);
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let (keys, metadata) = (
+                    keys.lock().unwrap().clone(),
+                    metadata.lock().unwrap().clone(),
+                );
+                let asked = Arc::clone(&asked);
+                thread::spawn(move || answer(stream.unwrap(), &keys, &metadata, &asked));
+            }
+        });
+        issuer
+    }
+
+    fn say(&self, keys: Keys) {
+        *self.keys.lock().unwrap() = keys;
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn remote(&self) -> RemoteJwks {
+        let builder = RemoteJwks::builder(self.url.parse().unwrap(), AUDIENCE.parse().unwrap());
+        let builder = builder.interval(Duration::from_millis(200));
+        builder
+            .timeout(Duration::from_millis(1500))
+            .build()
+            .unwrap()
+    }
+}
+
+fn answer(mut stream: TcpStream, keys: &Keys, metadata: &str, asked: &AtomicUsize) {
+    let mut reader = BufReader::new(stream.try_clone().unwrap());
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if reader.read_line(&mut head).unwrap_or(0) == 0 {
+            return;
+        }
+    }
+    let is_metadata = head.starts_with("GET /.well-known/oauth-authorization-server ");
+    let text = if is_metadata {
+        good("application/json", "", metadata)
+    } else {
+        asked.fetch_add(1, Ordering::SeqCst);
+        match keys {
+            Keys::Raw(text)
+                if head.contains("if-none-match: \"same\"") && text.contains("\"same\"") =>
+            {
+                "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=300\r\nETag: \"same\"\r\n\
+                 Connection: close\r\n\r\n"
+                    .into()
+            }
+            Keys::Raw(text) => text.clone(),
+            Keys::Slow(time) => {
+                thread::sleep(*time);
+                String::new()
+            }
+        }
+    };
+    // It may have gone.
+    let _ = stream.write_all(text.as_bytes());
+    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = reader.read_to_end(&mut Vec::new());
+}
+
+fn good(content_type: &str, fields: &str, body: &str) -> String {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{fields}\
+         Connection: close\r\n\r\n{body}"
+    )
+}
+
+fn key(byte: u8) -> SigningKey {
+    SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64])).unwrap()
+}
+
+/// A good set, which may be kept for so many seconds.
+fn set(bytes: &[u8], max_age: u32) -> Keys {
+    let mut ring = KeyRing::new(key(bytes[0]));
+    for byte in &bytes[1..] {
+        ring = ring.with_next(key(*byte)).unwrap();
+    }
+    jwks(&ring.jwks(), max_age)
+}
+
+fn jwks(body: &str, max_age: u32) -> Keys {
+    let fields = format!("Cache-Control: public, max-age={max_age}\r\n");
+    Keys::Raw(good("application/jwk-set+json", &fields, body))
+}
+
+/// A token of the issuer, signed with the key of that byte.
+fn token(issuer: &FakeIssuer, byte: u8) -> String {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[byte; 32]).unwrap();
+    let id = key(byte).id().clone();
+    let header = format!(r#"{{"alg":"EdDSA","kid":"{id}","typ":"at+jwt"}}"#);
+    let claims = format!(
+        r#"{{"iss":"{}","aud":"{AUDIENCE}","sub":"alice","client_id":"web",
+        "sid":"AAAAAAAAAAAAAAAAAAAAAAAA","jti":"AAAAAAAAAAAAAAAAAAAAAA",
+        "iat":{NOW},"exp":{},"auth_time":{NOW}}}"#,
+        issuer.url,
+        NOW + 300,
+    );
+    let input = [header, claims]
+        .map(|part| URL_SAFE_NO_PAD.encode(part))
+        .join(".");
+    let signature = URL_SAFE_NO_PAD.encode(pair.sign(input.as_bytes()));
+    format!("{input}.{signature}")
+}
+
+async fn verify(remote: &RemoteJwks, token: &str) -> Result<(), RemoteError> {
+    let now = UnixTime::from_secs(NOW + 10).unwrap();
+    remote.verify_at::<NoClaims>(token, now).await.map(|_| ())
+}
+
+async fn pass(milliseconds: u64) {
+    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+}
+
+#[tokio::test]
+async fn the_issuers_url_is_all_that_is_needed() {
+    let issuer = FakeIssuer::start(set(&[1], 300));
+    let remote = issuer.remote();
+    // Without a fetch at start, the first request asks.
+    verify(&remote, &token(&issuer, 1)).await.unwrap();
+    for _ in 0..50 {
+        verify(&remote, &token(&issuer, 1)).await.unwrap();
+    }
+    assert_eq!(issuer.asked(), 1, "the set is kept");
+}
+
+#[tokio::test]
+async fn lies_are_refused_and_the_last_good_set_stays() {
+    let issuer = FakeIssuer::start(set(&[1], 0));
+    let remote = issuer.remote();
+    remote.fetch().await.unwrap();
+    let body = KeyRing::new(key(2)).jwks();
+    let other = key(1).id().to_string();
+    let rsa_body = SigningKey::generate(Algorithm::ES256, Entropy::new([1; 64])).unwrap();
+    let rsa_body = KeyRing::new(rsa_body.with_id(other.parse().unwrap())).jwks();
+    let oct = r#"{"keys":[{"kty":"oct","alg":"HS256","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
+    let elsewhere = FakeIssuer::start(set(&[2], 300));
+    let redirect = |url: &str| {
+        format!(
+            "HTTP/1.1 302 Found\r\nLocation: {url}/keys\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        )
+    };
+    let huge = format!("{{\"keys\":[],\"x\":\"{}\"}}", "x".repeat(300_000));
+    let chunked = format!(
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\
+         Connection: close\r\n\r\n{:x}\r\n{huge}\r\n0\r\n\r\n",
+        huge.len()
+    );
+    let gone =
+        "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    for (lie, expected) in [
+        (good("text/html", "", &body), "content type"),
+        (good("application/jwk-set+json", "", &huge), "more than"),
+        (chunked, "more than"),
+        (good("application/json", "", "<html>"), "not JSON"),
+        (good("application/json", "", "{}"), "\"keys\""),
+        (good("application/json", "", r#"{"keys":[]}"#), "no key"),
+        (good("application/json", "", oct), "no key"),
+        (
+            good("application/json", "", &rsa_body),
+            "was EdDSA and is said to be ES256",
+        ),
+        (redirect(&elsewhere.url), "302"),
+        (gone.into(), "500"),
+        (String::new(), "cannot be reached"),
+    ] {
+        issuer.say(Keys::Raw(lie.clone()));
+        let error = loop {
+            match remote.fetch().await.unwrap_err() {
+                FetchError::TooSoon => pass(50).await,
+                error => break error,
+            }
+        };
+        assert!(error.to_string().contains(expected), "{error}: {lie:.80}");
+        verify(&remote, &token(&issuer, 1)).await.unwrap();
+        let forged = verify(&remote, &token(&issuer, 2)).await.unwrap_err();
+        assert!(matches!(
+            forged,
+            RemoteError::Invalid(VerifyError::UnknownKey)
+        ));
+        // Let it ask again soon.
+        issuer.say(set(&[1], 0));
+        while remote.fetch().await.is_err() {
+            pass(50).await;
+        }
+    }
+    assert_eq!(elsewhere.asked(), 0, "no redirect is followed");
+}
+
+#[tokio::test]
+async fn metadata_cannot_send_us_elsewhere() {
+    let elsewhere = FakeIssuer::start(set(&[1], 300));
+    let issuer = FakeIssuer::start(set(&[1], 300));
+    let other = format!(
+        r#"{{"issuer":"{}","jwks_uri":"{}/keys"}}"#,
+        issuer.url, elsewhere.url
+    );
+    *issuer.metadata.lock().unwrap() = other;
+    let error = issuer.remote().fetch().await.unwrap_err();
+    assert!(
+        matches!(error, FetchError::Elsewhere { .. }) && !error.is_outage(),
+        "{error}"
+    );
+    *issuer.metadata.lock().unwrap() = elsewhere.metadata.lock().unwrap().clone();
+    let error = issuer.remote().fetch().await.unwrap_err();
+    assert!(matches!(error, FetchError::OtherIssuer { .. }), "{error}");
+    *issuer.metadata.lock().unwrap() = "[]".into();
+    let error = issuer.remote().fetch().await.unwrap_err();
+    assert!(matches!(error, FetchError::Metadata { .. }), "{error}");
+    assert_eq!(elsewhere.asked(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_issuer_holds_up_at_most_the_one_that_asks() {
+    let issuer = FakeIssuer::start(set(&[1], 0));
+    let remote = issuer.remote();
+    remote.fetch().await.unwrap();
+    issuer.say(Keys::Slow(Duration::from_secs(20)));
+    // Past the interval, so that the set is stale and somebody asks.
+    pass(250).await;
+    let text = token(&issuer, 1);
+    let asking = tokio::spawn({
+        let (remote, text) = (remote.clone(), text.clone());
+        async move { verify(&remote, &text).await }
+    });
+    pass(50).await;
+    let start = Instant::now();
+    for _ in 0..100 {
+        verify(&remote, &text).await.unwrap();
+    }
+    let took = start.elapsed();
+    assert!(took < Duration::from_secs(1), "{took:?} while another asks");
+    // The one that asks is let go at the time-out, and goes on with the last good set.
+    asking.await.unwrap().unwrap();
+    assert_eq!(issuer.asked(), 2);
+}
+
+#[tokio::test]
+async fn a_flood_of_unknown_keys_asks_once_an_interval() {
+    let issuer = FakeIssuer::start(set(&[1], 300));
+    let remote = issuer.remote();
+    remote.fetch().await.unwrap();
+    let start = Instant::now();
+    for _ in 0..20 {
+        let flood = (100..200).map(|byte| {
+            let (remote, text) = (remote.clone(), token(&issuer, byte));
+            tokio::spawn(async move { verify(&remote, &text).await })
+        });
+        for refused in flood.collect::<Vec<_>>() {
+            let error = refused.await.unwrap().unwrap_err();
+            assert!(matches!(
+                error,
+                RemoteError::Invalid(VerifyError::UnknownKey)
+            ));
+        }
+        verify(&remote, &token(&issuer, 1)).await.unwrap();
+    }
+    let intervals = start.elapsed().as_millis() / 200 + 2;
+    assert!(
+        issuer.asked() as u128 <= intervals,
+        "{} in {intervals}",
+        issuer.asked()
+    );
+}
+
+#[tokio::test]
+async fn a_new_key_is_found_when_its_first_token_comes() {
+    let issuer = FakeIssuer::start(set(&[1], 300));
+    let remote = issuer.remote();
+    remote.fetch().await.unwrap();
+    issuer.say(set(&[2], 300));
+    pass(250).await;
+    verify(&remote, &token(&issuer, 2)).await.unwrap();
+    // And the old one is gone.
+    let error = verify(&remote, &token(&issuer, 1)).await.unwrap_err();
+    assert!(matches!(
+        error,
+        RemoteError::Invalid(VerifyError::UnknownKey)
+    ));
+}
+
+#[tokio::test]
+async fn a_set_is_renewed_ahead_of_its_end() {
+    let issuer = FakeIssuer::start(set(&[1], 2));
+    let remote = issuer.remote();
+    remote.fetch().await.unwrap();
+    issuer.say(set(&[1, 2], 300));
+    pass(1600).await;
+    // This request does not wait; the next one finds the new set.
+    verify(&remote, &token(&issuer, 1)).await.unwrap();
+    let start = Instant::now();
+    while issuer.asked() < 2 {
+        assert!(start.elapsed() < Duration::from_secs(5));
+        pass(20).await;
+    }
+    let start = Instant::now();
+    while verify(&remote, &token(&issuer, 2)).await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(5));
+        pass(20).await;
+    }
+}
+
+#[tokio::test]
+async fn an_unchanged_set_is_kept_by_its_etag() {
+    let ring = KeyRing::new(key(1)).jwks();
+    let fields = "ETag: \"same\"\r\nCache-Control: max-age=0\r\n";
+    let issuer = FakeIssuer::start(Keys::Raw(good("application/json", fields, &ring)));
+    let remote = issuer.remote();
+    remote.fetch().await.unwrap();
+    pass(250).await;
+    remote.fetch().await.unwrap();
+    verify(&remote, &token(&issuer, 1)).await.unwrap();
+    assert_eq!(issuer.asked(), 2);
+}
+
+#[tokio::test]
+async fn an_outage_is_survived_for_so_long_and_no_longer() {
+    let issuer = FakeIssuer::start(set(&[1], 0));
+    let builder = RemoteJwks::builder(issuer.url.parse().unwrap(), AUDIENCE.parse().unwrap());
+    let builder = builder
+        .interval(Duration::from_millis(200))
+        .keep(Duration::from_secs(1));
+    let remote = builder.build().unwrap();
+    remote.fetch().await.unwrap();
+    issuer.say(Keys::Raw(String::new()));
+    pass(300).await;
+    verify(&remote, &token(&issuer, 1)).await.unwrap();
+    pass(1200).await;
+    let error = verify(&remote, &token(&issuer, 1)).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Unavailable), "{error}");
+    // It comes back by itself.
+    issuer.say(set(&[1], 300));
+    let start = Instant::now();
+    while verify(&remote, &token(&issuer, 1)).await.is_err() {
+        assert!(start.elapsed() < Duration::from_secs(10));
+        pass(50).await;
+    }
+}
+
+#[tokio::test]
+async fn without_keys_nothing_is_said_of_a_token() {
+    let issuer = FakeIssuer::start(Keys::Raw(String::new()));
+    let remote = issuer.remote();
+    let error = remote.fetch().await.unwrap_err();
+    assert!(error.is_outage(), "{error}");
+    let error = verify(&remote, &token(&issuer, 1)).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Unavailable));
+    let error = verify(&remote, "not a token").await.unwrap_err();
+    assert!(matches!(error, RemoteError::Invalid(_)));
+}
+
+#[test]
+fn settings_that_cannot_be_say_what_to_do() {
+    let builder =
+        |issuer: &str| RemoteJwks::builder(issuer.parse().unwrap(), AUDIENCE.parse().unwrap());
+    let said = |result: Result<RemoteJwks, BuildError>| result.unwrap_err().to_string();
+    assert!(said(builder("http://id.example").build()).contains("use https"));
+    assert!(said(builder("id.example").build()).contains("https://HOST"));
+    let elsewhere = builder("https://id.example").jwks_uri("https://user:hush@x.example");
+    assert!(said(elsewhere.build()).contains("leave them out"));
+    let often = builder("https://id.example").interval(Duration::ZERO);
+    assert!(said(often.build()).contains("interval"));
+    let secret = builder("https://id.example").algorithm(Algorithm::HS256);
+    assert!(said(secret.build()).contains("asymmetric"));
+    // An issuer that is only a name goes with an address for the keys.
+    assert!(
+        builder("urn:issuer")
+            .jwks_uri("https://id.example/keys")
+            .build()
+            .is_ok()
+    );
+    let key = Introspection::new("https://id.example/introspect", "two\nlines");
+    assert!(key.is_err());
+    let key = Introspection::new("https://id.example/introspect", "hush").unwrap();
+    assert!(!format!("{key:?}").contains("hush"));
+}
