@@ -15,7 +15,7 @@ use crate::claims::{self, AccessClaims, AccessClaimsRef, ClaimsError, NoClaims, 
 use crate::error::InvalidName;
 use crate::json::Value;
 use crate::jws::{self, Compact, Header, MAX_PAYLOAD, MAX_SIGNATURE, Part};
-use crate::key::VerifyingKey;
+use crate::key::{JwkSet, VerifyingKey};
 use crate::name::{Audience, ClientId, Issuer, Subject};
 use crate::scope::Scope;
 use crate::sign::ACCESS_TOKEN;
@@ -210,6 +210,35 @@ impl Verifier {
     /// ```
     pub fn builder(issuer: Issuer, audience: Audience) -> VerifierBuilder {
         VerifierBuilder::new(issuer, audience)
+    }
+
+    /// A verifier with the keys of a published JWK set
+    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)), and defaults for
+    /// the rest. Keys that cannot be used are left out; to log them, or to choose more, read a
+    /// [`JwkSet`](crate::key::JwkSet) and use [`Self::builder`].
+    ///
+    /// ```
+    /// use token_core::Verifier;
+    ///
+    /// let verifier = Verifier::from_jwks(
+    ///     "https://id.example".parse()?,
+    ///     "https://api.example".parse()?,
+    ///     r#"{"keys":[
+    ///         {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+    ///     ]}"#,
+    /// )?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`VerifierError::Set`] where it is no such set, and [`VerifierError::NoKeys`].
+    pub fn from_jwks(
+        issuer: Issuer,
+        audience: Audience,
+        jwks: &str,
+    ) -> Result<Self, VerifierError> {
+        let set = JwkSet::parse(jwks)?;
+        Self::builder(issuer, audience).jwks(&set).build()
     }
 
     /// Accepts a token, or says which rule it breaks. `now` is the caller's clock.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::key::{JwkSet, VerifyingKey};
+use crate::key::{JwkSet, JwkSetError, VerifyingKey};
 use crate::name::{Audience, Issuer};
 use crate::ring::{self, KeyRing, KeyRingError};
 use crate::sign;
@@ -158,4 +158,7 @@ pub enum VerifierError {
         "there is no key to verify with; add the issuer's keys, or look why its set has no usable one"
     )]
     NoKeys,
+    /// Text that is not a JWK set.
+    #[error(transparent)]
+    Set(#[from] JwkSetError),
 }
