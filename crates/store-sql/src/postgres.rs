@@ -33,13 +33,31 @@
 //! The store makes one more connection, outside the pool, that listens.
 //!
 //! # PgBouncer
-//! In transaction mode from version 1.21 on, with `max_prepared_statements` above zero, for
-//! the statements are named. Notices get lost there, so listen on the server itself
-//! ([`Notices::ListenOn`]), or poll ([`Notices::Poll`]). Set
-//! [`statement_timeout`](PostgresStoreOptions::statement_timeout) to zero, since PgBouncer
-//! refuses what it does not know in a connection's start, and give the role one instead:
-//! `ALTER ROLE app SET statement_timeout = '4s'`. For an older PgBouncer give the store a
-//! pool of your own with `statement_cache_capacity(0)`.
+//! In transaction mode from version 1.21 on, with `max_prepared_statements` above zero (the
+//! default from 1.24 on), for the statements are named:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use store_sql::postgres::{Notices, PostgresStoreOptions};
+//!
+//! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+//! let server = "postgres://app@db.internal:5432/app".parse()?;
+//! let store = PostgresStoreOptions::new()
+//!     // PgBouncer loses notices in this mode: listen on the server itself, or `Notices::Poll`.
+//!     .notices(Notices::ListenOn(Box::new(server)))
+//!     // It refuses what it does not know in a connection's start. Give the role one instead:
+//!     // ALTER ROLE app SET statement_timeout = '4s'
+//!     .statement_timeout(Duration::ZERO)
+//!     .connect("postgres://app@pgbouncer.internal:6432/app")
+//!     .await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A pool of the application's own needs `extra_float_digits(None)` in its connect options
+//! besides, or `ignore_startup_parameters = extra_float_digits` in PgBouncer's settings. Older
+//! versions mix up the statements of their clients in transaction mode, whatever the client
+//! does: use session mode there.
 //!
 //! # Durability
 //! That of the server: with `synchronous_commit` on (its default) whatever was reported is on

@@ -93,6 +93,15 @@ impl Server {
         wait_until("the server answers", || self.is_ready());
     }
 
+    /// Starts it again so that it asks everybody but `postgres` for a password.
+    pub fn ask_for_passwords(&mut self) {
+        let rules =
+            "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
+        fs::write(self.data().join("pg_hba.conf"), rules).unwrap();
+        self.kill();
+        self.resume();
+    }
+
     /// Ends all its processes at once, without a chance to say goodbye.
     pub fn kill(&mut self) {
         let processes = self.processes();

@@ -43,6 +43,13 @@ pub enum PostgresStoreError {
         /// The level.
         found: String,
     },
+    /// Statements of one connection came to several of the server: a pooler in transaction mode
+    /// that does not know prepared statements.
+    #[error(
+        "a pooler between mixes up prepared statements; use PgBouncer 1.21 or newer with \
+         max_prepared_statements above zero, or session mode"
+    )]
+    Pooler(#[source] sqlx::Error),
     /// The role lacks a right.
     #[error("the database role lacks a right that the store needs; grant it")]
     Privilege(#[source] sqlx::Error),
@@ -111,6 +118,8 @@ impl From<sqlx::Error> for PostgresStoreError {
             "25006" => Self::ReadOnly(error),  // read_only_sql_transaction
             "42501" => Self::Privilege(error), // insufficient_privilege
             "53100" => Self::Full(error),      // disk_full
+            // invalid_sql_statement_name, duplicate_prepared_statement
+            "26000" | "42P05" => Self::Pooler(error),
             // lock_not_available, query_canceled, serialization_failure, deadlock_detected
             "55P03" | "57014" | "40001" | "40P01" => Self::Timeout(error),
             // Invalid authorization; no such database.

@@ -99,7 +99,14 @@ impl PostgresStoreOptions {
 
     /// Connects to the database that a URL names.
     pub async fn connect(self, url: &str) -> Result<PostgresStore, PostgresStoreError> {
-        let mut server = PgConnectOptions::from_str(url)?;
+        let scheme = url.split_once("://").map(|(scheme, _)| scheme);
+        if !matches!(scheme, Some("postgres" | "postgresql")) {
+            let form = "write postgres://USER:PASSWORD@HOST:PORT/DATABASE";
+            let error = sqlx::Error::Configuration(form.into());
+            return Err(PostgresStoreError::Connect(error));
+        }
+        // The store has no floating-point numbers, and PgBouncer refuses to be told of them.
+        let mut server = PgConnectOptions::from_str(url)?.extra_float_digits(None);
         if !self.statement_timeout.is_zero() {
             let limit = self.statement_timeout.as_millis().to_string();
             server = server.options([("statement_timeout", limit)]);

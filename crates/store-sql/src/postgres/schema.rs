@@ -63,7 +63,13 @@ impl Schema {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) => {
                 PostgresStoreError::Connect(error)
             }
-            error => error.into(),
+            error => match error.into() {
+                // What stands between did not like the way we introduced ourselves.
+                PostgresStoreError::Unavailable(error) if is_protocol(&error) => {
+                    PostgresStoreError::Connect(error)
+                }
+                error => error,
+            },
         })?;
         check_isolation(&mut connection).await?;
         if self.version(&mut connection).await? < i64::from(VERSION) {
@@ -143,6 +149,12 @@ impl std::fmt::Display for Schema {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// `protocol_violation`, as PgBouncer calls a setting that it does not know.
+fn is_protocol(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.as_deref() == Some("08P01")
 }
 
 /// The conditions rely on a statement that waited for another write looking at the row again,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
@@ -31,6 +32,7 @@ async fn hears(notices: &mut Receiver<Notice>, id: SessionId) {
 async fn servers_that_cannot_be_used_are_told_apart() {
     for url in [
         "not a url".to_owned(),
+        url().replace("postgres:", "mysql:"),
         "postgres://postgres@127.0.0.1:1/postgres".to_owned(),
         url().replace("/postgres", "/no_such_database"),
         url().replace("postgres@", "no_such_user@"),
@@ -41,6 +43,55 @@ async fn servers_that_cannot_be_used_are_told_apart() {
             "{url}: {error:?}"
         );
     }
+}
+
+/// What an old PgBouncer does in transaction mode: the name stands for another's statement.
+#[tokio::test]
+async fn a_pooler_that_mixes_up_statements_is_named() {
+    let pool = PgPoolOptions::new().after_connect(|connection, _| {
+        Box::pin(async move {
+            let prepare = sqlx::raw_sql("PREPARE sqlx_s_1 AS SELECT 1");
+            prepare.execute(connection).await.map(drop)
+        })
+    });
+    let pool = pool.connect(url()).await.unwrap();
+    let error = PostgresStore::new(pool).await.unwrap_err();
+    assert!(matches!(error, PostgresStoreError::Pooler(_)), "{error:?}");
+    assert!(error.to_string().contains("PgBouncer 1.21"), "{error}");
+}
+
+/// The role's password is wrong: said without either of them.
+#[tokio::test]
+async fn a_wrong_password_is_named() {
+    let mut server = Server::start();
+    let pool = PgPool::connect(&server.url()).await.unwrap();
+    let role = "CREATE ROLE app LOGIN PASSWORD 'the-right-one';
+        GRANT CREATE ON DATABASE postgres TO app";
+    sqlx::raw_sql(role).execute(&pool).await.unwrap();
+    server.ask_for_passwords();
+    let of = |password: &str| {
+        server
+            .url()
+            .replace("postgres@", &format!("app:{password}@"))
+    };
+    for wrong in [of("hush-hush"), server.url().replace("postgres@", "app@")] {
+        let error = PostgresStore::connect(&wrong).await.unwrap_err();
+        let PostgresStoreError::Connect(source) = &error else {
+            panic!("{error:?}");
+        };
+        let text = format!("{error}: {source} {error:?}");
+        assert!(
+            text.contains("look at its address, user, password and name"),
+            "{text}"
+        );
+        assert!(text.contains("password"), "{text}");
+        assert!(
+            !text.contains("hush-hush") && !text.contains("the-right-one"),
+            "{text}"
+        );
+    }
+    let store = PostgresStore::connect(&of("the-right-one")).await.unwrap();
+    assert!(!format!("{store:?}").contains("the-right-one"));
 }
 
 #[tokio::test]
