@@ -17,3 +17,4 @@ mod client;
 mod load;
 mod postgres;
 mod redis;
+mod sqlite;
