@@ -153,8 +153,7 @@ impl std::fmt::Display for Schema {
 
 /// `protocol_violation`, as PgBouncer calls a setting that it does not know.
 fn is_protocol(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|error| error.code());
-    code.as_deref() == Some("08P01")
+    matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("08P01"))
 }
 
 /// The conditions rely on a statement that waited for another write looking at the row again,
