@@ -25,7 +25,7 @@ impl<C> Deref for Access<C> {
     }
 }
 
-impl<C: DeserializeOwned + 'static> Extract for Access<C> {
+impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Access<C> {
     async fn extract(request: HttpRequest) -> Result<Option<Self>, Rejection> {
         let head = OwnedHead::of(&request);
         let access = auth(&request)?.access(&head.borrow()).await?;

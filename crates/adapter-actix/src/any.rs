@@ -27,7 +27,7 @@ impl<C> Deref for Any<C> {
     }
 }
 
-impl<C: DeserializeOwned + 'static> Extract for Any<C> {
+impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Any<C> {
     async fn extract(request: HttpRequest) -> Result<Option<Self>, Rejection> {
         let (head, slot) = (OwnedHead::of(&request), slot(&request)?);
         let caller = auth(&request)?.any(&head.borrow(), &slot).await?;

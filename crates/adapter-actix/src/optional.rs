@@ -57,7 +57,7 @@ fn allow<A: Extract>(request: &HttpRequest) -> Extraction<Optional<A>> {
 /// actix has a blanket `FromRequest` for `Option<T>` only, so these are written out.
 macro_rules! extractors {
     ($($caller:ty $(, $claims:ident)?;)*) => {$(
-        impl $(<$claims: DeserializeOwned + 'static>)? FromRequest for $caller {
+        impl $(<$claims: DeserializeOwned + Send + Sync + 'static>)? FromRequest for $caller {
             type Error = Rejection;
             type Future = Extraction<Self>;
 
@@ -66,7 +66,7 @@ macro_rules! extractors {
             }
         }
 
-        impl $(<$claims: DeserializeOwned + 'static>)? FromRequest for Optional<$caller> {
+        impl $(<$claims: DeserializeOwned + Send + Sync + 'static>)? FromRequest for Optional<$caller> {
             type Error = Rejection;
             type Future = Extraction<Self>;
 

@@ -31,7 +31,7 @@ impl<S, C> FromRequestParts<S> for Access<C>
 where
     S: Send + Sync,
     Auth: FromRef<S>,
-    C: DeserializeOwned + Send,
+    C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = Rejection;
 
@@ -48,7 +48,7 @@ impl<S, C> OptionalFromRequestParts<S> for Access<C>
 where
     S: Send + Sync,
     Auth: FromRef<S>,
-    C: DeserializeOwned + Send,
+    C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = Rejection;
 

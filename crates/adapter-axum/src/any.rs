@@ -33,7 +33,7 @@ impl<S, C> FromRequestParts<S> for Any<C>
 where
     S: Send + Sync,
     Auth: FromRef<S>,
-    C: DeserializeOwned + Send,
+    C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = Rejection;
 
@@ -50,7 +50,7 @@ impl<S, C> OptionalFromRequestParts<S> for Any<C>
 where
     S: Send + Sync,
     Auth: FromRef<S>,
-    C: DeserializeOwned + Send,
+    C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = Rejection;
 

@@ -112,6 +112,7 @@ pub const ALL: &[(&str, Make)] = &[
     ("verify-eddsa", verify::eddsa),
     ("verify-es256", verify::es256),
     ("verify-rs256", verify::rs256),
+    ("seen-eddsa", verify::seen),
     ("revocation", revocation::check),
     ("issue-hs256", issue::hs256),
     ("issue-eddsa", issue::eddsa),

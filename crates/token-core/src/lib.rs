@@ -76,6 +76,7 @@
 //! ```
 
 mod base64url;
+pub mod cache;
 pub mod change;
 pub mod claims;
 pub mod decision;

@@ -291,6 +291,12 @@ impl Verifier {
         Ok(GenuineToken::assertion(accepted))
     }
 
+    /// Until when a token that was accepted is accepted, exclusive: its end, or the maximum age.
+    pub(crate) fn believed_until<C>(&self, claims: &AccessClaims<C>) -> UnixTime {
+        let oldest = claims.issued_at + self.0.max_age + Duration::from_secs(1);
+        claims.expires_at.min(oldest)
+    }
+
     /// The pipeline. Nothing of the token is believed before the signature holds.
     fn accept<'a, C: Deserialize<'a>>(
         &'a self,

@@ -50,7 +50,7 @@ impl Auth {
     /// [`InvalidToken`](crate::Refusal::InvalidToken) where there is one that does not hold,
     /// [`TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where that must be
     /// known and is not.
-    pub async fn access<C: DeserializeOwned>(
+    pub async fn access<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         head: &Head<'_>,
     ) -> Result<Option<Access<C>>, Rejection> {

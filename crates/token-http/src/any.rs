@@ -117,7 +117,7 @@ impl Auth {
     ///
     /// # Errors
     /// As [`access`](Self::access) and [`server_session`](Self::server_session).
-    pub async fn any<C: DeserializeOwned>(
+    pub async fn any<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         head: &Head<'_>,
         slot: &SessionSlot,

@@ -250,6 +250,7 @@ impl SessionManager {
             live,
             view: feed.len(),
             waiting: feed.waiting.len(),
+            cache: self.token_cache_counts(),
         }
         .show();
     }

@@ -12,6 +12,8 @@
 //! | `tokens_store_retries_total` | counter | `call` | attempts after a failed one |
 //! | `tokens_revocation_view_sessions` | gauge | | ended sessions in the view of this node |
 //! | `tokens_revocation_feed_live` | gauge | | 1 where the view is complete, 0 while it is behind |
+//! | `tokens_token_cache_hits_total`, `tokens_token_cache_misses_total` | counter | | access tokens that needed no cryptography, and those that were verified or refused |
+//! | `tokens_token_cache_bytes` | gauge | | what the tokens take that were verified lately |
 //! | `tokens_waiting_sessions` | gauge | | sessions whose end somebody waits for ([`ended`](crate::SessionManager::ended)) |
 //!
 //! All labels are words of this library, so there are at most some 60 series of counters and
@@ -22,6 +24,8 @@
 use metrics::{counter, gauge, histogram};
 
 use std::time::Duration;
+
+use token_core::cache::CacheCounts;
 
 use crate::erased::StoreError;
 use crate::event::EventKind;
@@ -48,6 +52,19 @@ pub(crate) fn describe() {
         describe_gauge!(
             "tokens_revocation_feed_live",
             "1 where the revocation view is complete, 0 while it is behind"
+        );
+        describe_counter!(
+            "tokens_token_cache_hits_total",
+            "Access tokens that needed no cryptography"
+        );
+        describe_counter!(
+            "tokens_token_cache_misses_total",
+            "Access tokens that were verified or refused"
+        );
+        describe_gauge!(
+            "tokens_token_cache_bytes",
+            Unit::Bytes,
+            "Tokens that were verified lately"
         );
         describe_gauge!(
             "tokens_waiting_sessions",
@@ -111,6 +128,7 @@ pub(crate) struct Gauges {
     pub(crate) live: bool,
     pub(crate) view: usize,
     pub(crate) waiting: usize,
+    pub(crate) cache: CacheCounts,
 }
 
 impl Gauges {
@@ -119,6 +137,7 @@ impl Gauges {
             live,
             view,
             waiting,
+            cache,
         } = *self;
         #[cfg(feature = "metrics")]
         {
@@ -130,8 +149,12 @@ impl Gauges {
             gauge!("tokens_revocation_feed_live").set(f64::from(u8::from(live)));
             gauge!("tokens_revocation_view_sessions").set(number(view));
             gauge!("tokens_waiting_sessions").set(number(waiting));
+            // Counted by the cache itself: a request must not wait for a recorder.
+            counter!("tokens_token_cache_hits_total").absolute(cache.hits);
+            counter!("tokens_token_cache_misses_total").absolute(cache.misses);
+            gauge!("tokens_token_cache_bytes").set(number(cache.bytes));
         }
         #[cfg(not(feature = "metrics"))]
-        let _ = (live, view, waiting);
+        let _ = (live, view, waiting, cache);
     }
 }

@@ -30,6 +30,7 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "memchr",
     "serde",
     "serde_json",
+    "siphasher",
     "thiserror",
     "zeroize",
 ];

@@ -2,10 +2,11 @@
 
 use std::hint::black_box;
 
-use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
+use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use token_core::cache::CachedVerifier;
 use token_core::verify::ClaimsBuffer;
 use token_core::{Algorithm, CustomClaims, NoClaims, UntrustedToken, Verifier};
 
@@ -70,6 +71,52 @@ fn verify(algorithm: Algorithm, Pool(count): Pool, goals: &[Goal]) -> Operation 
             Way::new("jwt-simple", cycle(tokens, move |token| simple(token))),
         ],
         goals: [&[Goal::Allocations(0)], goals].concat(),
+    }
+}
+
+/// Tokens that were seen before, with Ed25519.
+///
+/// # Panics
+/// Where a token is refused.
+pub fn seen(Pool(count): Pool) -> Operation {
+    let key = Key::new(Algorithm::EdDSA);
+    let issuer = world::issuer(&key);
+    let tokens = world::access_tokens(&issuer, count, &CustomClaims::default());
+    let verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone());
+    let verifier = verifier.keys(&issuer.access_keys).build();
+    let verifier = verifier.expect("an issuer's own keys and names go together");
+    let now = world::now();
+    let cache = CachedVerifier::new(verifier, 16 << 20, world::entropy(0));
+    for token in &tokens {
+        cache
+            .verify::<NoClaims>(token, now)
+            .expect("the token is good");
+    }
+    let ours = cycle(tokens.clone(), move |token| {
+        let token = cache.verify::<NoClaims>(token, now);
+        black_box(token.expect("the token is good"));
+    });
+    let pairs: Vec<_> = tokens
+        .iter()
+        .map(|token| (token.clone(), token.clone()))
+        .collect();
+    let compare = cycle(pairs, |(one, other)| {
+        let same = constant_time::verify_slices_are_equal(one.as_bytes(), other.as_bytes());
+        black_box(same.is_ok());
+    });
+    let mut decode = peer::jsonwebtoken_decode(&key);
+    Operation {
+        name: "verify EdDSA, token seen before".to_owned(),
+        ways: vec![
+            Way::new(OURS, ours),
+            Way::new("bare comparison", compare),
+            Way::new("jsonwebtoken", cycle(tokens, move |token| decode(token))),
+        ],
+        goals: vec![
+            Goal::Allocations(0),
+            Goal::Nanoseconds(200.0),
+            Goal::Faster("jsonwebtoken", 100.0),
+        ],
     }
 }
 

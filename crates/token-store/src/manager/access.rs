@@ -1,9 +1,12 @@
 //! Authenticates requests by their access token.
 
+use std::sync::Arc;
+
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use token_core::cache::CacheCounts;
 use token_core::claims::{AccessClaims, NoClaims};
-use token_core::verify::{UntrustedToken, VerifiedToken, VerifyError};
+use token_core::verify::{VerifiedToken, VerifyError};
 use token_core::{Scope, SessionId, Subject, UnixTime};
 
 use super::SessionManager;
@@ -15,7 +18,7 @@ use crate::feed::{RevocationCheck, WhenBehind};
 #[derive(Debug)]
 #[must_use]
 pub struct Access<C = NoClaims> {
-    token: VerifiedToken<C>,
+    token: Arc<VerifiedToken<C>>,
 }
 
 impl<C> Access<C> {
@@ -69,16 +72,21 @@ impl SessionManager {
     /// # Errors
     /// [`AccessError::Invalid`] and [`AccessError::Revoked`] refuse the token; the others are
     /// faults of the server, of which the token says nothing.
-    pub async fn authenticate<C: DeserializeOwned>(
+    pub async fn authenticate<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         token: &str,
     ) -> Result<Access<C>, AccessError> {
         let now = self.now();
-        let token = UntrustedToken::parse(token)?;
         let token = self.inner.live.load().verifier.verify(token, now)?;
         let access = Access { token };
         self.refuse_ended(access.session_id(), now).await?;
         Ok(access)
+    }
+
+    /// How well the cache of verified tokens does; see
+    /// [`token_cache`](super::SessionManagerBuilder::token_cache).
+    pub fn token_cache_counts(&self) -> CacheCounts {
+        self.inner.live.load().verifier.counts()
     }
 
     async fn refuse_ended(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {

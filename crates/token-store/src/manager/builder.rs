@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
+use token_core::cache::CachedVerifier;
 use token_core::issue::TokenIssuer;
 use token_core::revocation::RevocationView;
 use token_core::verify::VerifierError;
 use token_core::{ClientId, KeyId};
 
-use super::{Inner, Live, SessionManager};
+use super::{Inner, Live, SessionManager, keys};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{EntropySource, ThreadEntropy};
 use crate::erased::ErasedStore;
@@ -56,6 +57,7 @@ pub struct SessionManagerBuilder {
     hook: Option<Box<dyn RefreshHook>>,
     check: RevocationCheck,
     view_capacity: usize,
+    token_cache: usize,
     store_timeout: Duration,
     store_retries: u32,
     heartbeat: Duration,
@@ -74,6 +76,7 @@ impl SessionManagerBuilder {
             hook: None,
             check: RevocationCheck::default(),
             view_capacity: 1_000_000,
+            token_cache: 16 << 20,
             store_timeout: Duration::from_secs(5),
             store_retries: 2,
             heartbeat: Duration::from_secs(2),
@@ -132,6 +135,17 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// How many bytes may hold access tokens that were verified lately; 0 switches that off.
+    /// Default: 16 MiB, some ten thousand tokens.
+    ///
+    /// A client shows one token many times, and verifying a signature takes a hundred times as
+    /// long as finding it here. Deadlines and revocation are checked each time all the same.
+    /// The tokens of live clients then stand in memory, as they do while a request is served.
+    pub fn token_cache(mut self, bytes: usize) -> Self {
+        self.token_cache = bytes;
+        self
+    }
+
     /// How long a call to the store, repetitions included, or to the signer may take. Default: 5 seconds; 10 ms
     /// to 1 minute.
     pub fn store_timeout(mut self, limit: Duration) -> Self {
@@ -172,7 +186,10 @@ impl SessionManagerBuilder {
             return Err(ManagerError::NoSigner { id });
         }
         let policy = self.issuer.policy.clone();
-        let live = Live::new(self.issuer)?;
+        let verifier = keys::verifier(&self.issuer)?;
+        let entropy = self.entropy.draw();
+        let verifier = CachedVerifier::new(verifier, self.token_cache, entropy);
+        let live = Live::new(self.issuer, verifier);
         // An ending has the instant at which it was asked for. The store may have worked on it
         // for as long again as the driver has waited, and tokens were issued meanwhile.
         let overlap = self.store_timeout * 2 + policy.tolerance() * 2;

@@ -204,7 +204,8 @@ impl SessionManager {
                     return Ok(None);
                 };
                 let live = self.inner.live.load();
-                let genuine = live.verifier.verify_ignoring_expiry(token, self.now());
+                let verifier = live.verifier.verifier();
+                let genuine = verifier.verify_ignoring_expiry(token, self.now());
                 Ok(genuine.ok().map(|token| token.claims().session_id))
             }
             Presented::Refresh(text) => Ok(self.genuine(text).ok().map(|claims| claims.session_id)),

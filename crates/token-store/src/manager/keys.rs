@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use token_core::cache::CachedVerifier;
 use token_core::issue::TokenIssuer;
 use token_core::refresh_token::RefreshKeyRing;
 use token_core::ring::KeyRing;
@@ -12,24 +13,28 @@ use super::{ManagerError, SessionManager};
 /// An issuer, with what follows from its keys.
 pub(super) struct Live {
     pub(super) issuer: Arc<TokenIssuer>,
-    pub(super) verifier: Verifier,
+    pub(super) verifier: CachedVerifier,
     jwks: Arc<str>,
 }
 
 impl Live {
-    pub(super) fn new(issuer: TokenIssuer) -> Result<Self, VerifierError> {
-        let policy = &issuer.policy;
-        let verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
-            .keys(&issuer.access_keys)
-            .leeway(policy.tolerance())
-            .max_age(policy.access_lifetime())
-            .build()?;
-        Ok(Self {
+    pub(super) fn new(issuer: TokenIssuer, verifier: CachedVerifier) -> Self {
+        Self {
             verifier,
             jwks: issuer.access_keys.jwks().into(),
             issuer: Arc::new(issuer),
-        })
+        }
     }
+}
+
+/// The verifier of an issuer's own tokens.
+pub(super) fn verifier(issuer: &TokenIssuer) -> Result<Verifier, VerifierError> {
+    let policy = &issuer.policy;
+    Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
+        .keys(&issuer.access_keys)
+        .leeway(policy.tolerance())
+        .max_age(policy.access_lifetime())
+        .build()
 }
 
 impl SessionManager {
@@ -62,14 +67,17 @@ impl SessionManager {
             let id = access.current().id().clone();
             return Err(ManagerError::NoSigner { id });
         }
-        let before = self.issuer();
-        let live = Live::new(TokenIssuer {
+        let before = self.inner.live.load();
+        let issuer = TokenIssuer {
             access_keys: access,
             refresh_keys: refresh,
-            issuer: before.issuer.clone(),
-            audience: before.audience.clone(),
-            policy: before.policy.clone(),
-        })?;
+            issuer: before.issuer.issuer.clone(),
+            audience: before.issuer.audience.clone(),
+            policy: before.issuer.policy.clone(),
+        };
+        // With another verifier begins another cache: nothing that a removed key signed is known.
+        let verifier = before.verifier.renew(verifier(&issuer)?, self.draw());
+        let live = Live::new(issuer, verifier);
         let keys = &live.issuer.access_keys;
         tracing::info!(
             current = %keys.current().id(),
