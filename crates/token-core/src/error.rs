@@ -65,6 +65,17 @@ pub enum PolicyError {
         /// The longest allowed.
         max: std::time::Duration,
     },
+    /// An ended session would be forgotten while access tokens of it may live.
+    #[error(
+        "a tombstone of {value:?} is forgotten while access tokens of its session may live; use \
+         at least {min:?}"
+    )]
+    TombstoneShort {
+        /// What was given.
+        value: std::time::Duration,
+        /// The access lifetime with what clocks may add.
+        min: std::time::Duration,
+    },
 }
 
 /// A word that stands for no value of an enumeration.

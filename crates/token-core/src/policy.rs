@@ -91,6 +91,13 @@ impl Policy {
         self.tombstone
     }
 
+    /// How long an ended session must be stored as ended: the access lifetime, the verifier's
+    /// leeway (one tolerance), what two nodes' clocks may differ by on either side, and as long
+    /// as the ending may have been on its way, from the instant that it bears.
+    fn shortest_tombstone(&self) -> Duration {
+        self.access_lifetime + self.tolerance * 3 + Duration::from_secs(2 * MINUTE)
+    }
+
     /// What to do with a token of a later generation than the store has.
     pub const fn lost_writes(&self) -> LostWrites {
         self.lost_writes
@@ -218,7 +225,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Default 1 day; 1 hour to 400 days, and longer than any access token lives.
+    /// Default 1 day; 1 hour to 400 days, and 2 minutes and 3 tolerances longer than the access
+    /// lifetime: a node that starts has to find what was ended while access tokens of it may live.
     pub fn tombstone(mut self, value: Duration) -> Self {
         self.0.tombstone = value;
         self
@@ -233,7 +241,7 @@ impl PolicyBuilder {
     /// Checks every value.
     ///
     /// # Errors
-    /// [`PolicyError`] names the value that is out of its range and the range.
+    /// [`PolicyError`] names the value that is out of its range, and the range.
     pub fn build(mut self) -> Result<Policy, PolicyError> {
         let p = &mut self.0;
         let day400 = 400 * DAY;
@@ -267,6 +275,10 @@ impl PolicyBuilder {
                 });
             }
         }
+        let (value, min) = (self.0.tombstone, self.0.shortest_tombstone());
+        if value < min {
+            return Err(PolicyError::TombstoneShort { value, min });
+        }
         Ok(self.0)
     }
 }
@@ -294,6 +306,22 @@ mod tests {
             error.unwrap_err().to_string(),
             "grace of 1.5s is not in whole seconds"
         );
+    }
+
+    #[test]
+    fn a_tombstone_outlives_every_access_token() {
+        let hour = Duration::from_secs(HOUR);
+        let build = |tombstone| {
+            let policy = Policy::builder().access_lifetime(hour);
+            policy.tombstone(tombstone).build()
+        };
+        assert!(build(hour + Duration::from_secs(135)).is_ok());
+        assert_eq!(
+            build(hour).unwrap_err().to_string(),
+            "a tombstone of 3600s is forgotten while access tokens of its session may live; use \
+             at least 3735s"
+        );
+        assert!(build(hour + Duration::from_secs(134)).is_err());
     }
 
     #[test]
