@@ -80,24 +80,22 @@ impl SessionToken {
         keys: &RefreshKeyRing,
         now: UnixTime,
     ) -> CookieDecision {
-        if session.transport != Transport::Session {
+        let Some(standing) = self.standing(session) else {
             return CookieDecision::Deny(Denial::Malformed);
-        }
+        };
         if let Some(denial) = over(session, session.absolute_expires_at, now) {
             return CookieDecision::Deny(denial);
         }
-        let hash = self.secret.hash();
-        if session.token_hash == hash {
-            return CookieDecision::Accept(touch(session, policy, now));
+        match standing {
+            Standing::Current => CookieDecision::Accept(touch(session, policy, now)),
+            Standing::Previous => {
+                let case = self.case(session, &Purpose::Refresh, policy, keys, now);
+                match case.older() {
+                    Ok(reuse) => CookieDecision::Revoke(reuse),
+                    Err(denial) => CookieDecision::Deny(denial),
+                }
+            }
         }
-        if session.previous_hash == Some(hash) {
-            let case = self.case(session, &Purpose::Refresh, policy, keys, now);
-            return match case.older() {
-                Ok(reuse) => CookieDecision::Revoke(reuse),
-                Err(denial) => CookieDecision::Deny(denial),
-            };
-        }
-        CookieDecision::Deny(mismatch(session))
     }
 
     /// Decides what the cookie means in a step-up or a change of password: a new credential
@@ -114,31 +112,41 @@ impl SessionToken {
         now: UnixTime,
         entropy: Entropy,
     ) -> Result<Decision, KeyMissing> {
-        if session.transport != Transport::Session {
+        let Some(standing) = self.standing(session) else {
             return Ok(Decision::Deny(Denial::Malformed));
-        }
+        };
         if let Some(denial) = over(session, session.absolute_expires_at, now) {
             return Ok(Decision::Deny(denial));
         }
-        let hash = self.secret.hash();
         let purpose = Purpose::StepUp(authentication);
         let case = self.case(session, &purpose, policy, keys, now);
-        if session.token_hash == hash {
-            Ok(case.current(entropy))
-        } else if session.previous_hash == Some(hash) {
-            case.previous(entropy)
-        } else {
-            Ok(Decision::Deny(mismatch(session)))
+        match standing {
+            Standing::Current => Ok(case.current(entropy)),
+            Standing::Previous => case.previous(entropy),
         }
     }
 
     /// Whether this is the credential of `session`, current or the one before, whatever has
     /// become of it: enough to end it.
     pub fn belongs_to(&self, session: &Session) -> bool {
+        self.standing(session).is_some()
+    }
+
+    /// Where the cookie stands in the session; `None` where it is none of its own. That comes
+    /// first: who knows only the id must not learn what became of the session, and an unknown
+    /// secret under no signature proves nothing, so it rings no alarm.
+    fn standing(&self, session: &Session) -> Option<Standing> {
+        if session.transport != Transport::Session || session.id != self.id {
+            return None;
+        }
         let hash = self.secret.hash();
-        session.transport == Transport::Session
-            && session.id == self.id
-            && (session.token_hash == hash || session.previous_hash == Some(hash))
+        if session.token_hash == hash {
+            Some(Standing::Current)
+        } else if session.previous_hash == Some(hash) {
+            Some(Standing::Previous)
+        } else {
+            None
+        }
     }
 
     fn case<'a>(
@@ -162,6 +170,13 @@ impl SessionToken {
             now,
         }
     }
+}
+
+/// Which credential of its session a cookie is.
+enum Standing {
+    Current,
+    /// The one before.
+    Previous,
 }
 
 /// What a session cookie means, by [`SessionToken::decide`].
@@ -194,11 +209,4 @@ fn touch(session: &Session, policy: &Policy, now: UnixTime) -> Option<Touch> {
         slide,
         last_seen_at,
     })
-}
-
-/// A cookie says no generation: an unknown secret proves nothing, so nothing is revoked.
-fn mismatch(session: &Session) -> Denial {
-    Denial::Mismatch {
-        generation: session.generation,
-    }
 }

@@ -424,16 +424,23 @@ mod session_cookie {
     }
 
     #[test]
-    fn an_unknown_secret_revokes_nothing() {
-        let (world, cookie) = world();
+    fn an_unknown_secret_revokes_nothing_and_learns_nothing() {
+        let (mut world, cookie) = world();
         let mut forged = SessionToken::parse(&cookie)
             .unwrap()
             .to_secret_text()
             .to_string();
         forged.replace_range(40..44, "AAAA");
+        let malformed = |decision| matches!(decision, CookieDecision::Deny(Denial::Malformed));
+        assert!(malformed(decide(&world, &forged, 1)));
+        // Nor what became of the session.
+        let year = 366 * 24 * 3600;
+        assert!(malformed(decide(&world, &forged, year)));
+        world.end(at(2));
+        assert!(malformed(decide(&world, &forged, 3)));
         assert!(matches!(
-            decide(&world, &forged, 1),
-            CookieDecision::Deny(Denial::Mismatch { .. })
+            decide(&world, &cookie, 3),
+            CookieDecision::Deny(Denial::Revoked(_))
         ));
     }
 

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Deserialize;
+use token_core::denial::Denial;
 use token_core::session::{Authentication, RevokeReason, Transport};
 use token_core::{CustomClaims, NoClaims, Policy, Scope, Session, Subject};
 use token_store::event::Event;
@@ -506,4 +507,37 @@ mod revocation {
         tokio::time::timeout(secs(10), refused).await.unwrap();
         follower.abort();
     }
+}
+
+/// Ids stand in lists and logs. Whoever knows one can write a cookie for it, and must not be able
+/// to ring the alarm that means a stolen key.
+#[tokio::test]
+async fn a_cookie_of_a_known_id_and_any_secret_is_malformed_and_no_alarm() {
+    let (test, events) = watched(|builder| builder);
+    let new = NewSession {
+        transport: Some(Transport::Session),
+        ..Default::default()
+    };
+    let issued = login_with(&test, "alice", new).await;
+    let genuine = cookie(&issued);
+    let forged = format!("{}{}", issued.session().id, "A".repeat(43));
+    let refused = test.manager.touch(&forged).await;
+    assert!(matches!(
+        refused,
+        Err(RefreshError::Denied(Denial::Malformed))
+    ));
+    let refused = test.manager.stepping_up(Renewal::Session(&forged)).await;
+    assert!(matches!(
+        refused,
+        Err(RefreshError::Denied(Denial::Malformed))
+    ));
+    assert!(
+        !test
+            .manager
+            .logout(Presented::Session(&forged))
+            .await
+            .unwrap()
+    );
+    assert_eq!(*events.lock().unwrap(), [Login]);
+    assert!(test.manager.touch(&genuine).await.is_ok());
 }
