@@ -159,13 +159,12 @@ pub(crate) fn log(event: &Event) {
     }
 }
 
-/// The event that a denial is worth, if any.
+/// The event that a denial is worth, if any. That of a reuse is reported with the ending.
 pub(crate) fn of_denial(denial: &Denial) -> Option<EventKind> {
     match denial {
         Denial::Expired { .. } => Some(EventKind::Expired),
         Denial::LostWrite { .. } => Some(EventKind::LostWrite),
         Denial::Mismatch { .. } => Some(EventKind::Mismatch),
-        Denial::Reused(_) => Some(EventKind::Reused),
         _ => None,
     }
 }

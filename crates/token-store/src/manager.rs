@@ -13,6 +13,7 @@ mod visit;
 mod write;
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use token_core::issue::{Credentials, Prepared, TokenIssuer};
 use token_core::secret::Entropy;
 use token_core::{ClientId, Policy, Scope, Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
+use tracing::Instrument as _;
 
 use keys::Live;
 
@@ -192,6 +194,22 @@ impl SessionManager {
 
     fn draw(&self) -> Entropy {
         self.inner.entropy.draw()
+    }
+
+    /// Runs a write that ends sessions, with what must follow it, to its end, although the caller
+    /// may be gone: a client that breaks off must keep neither the ending from this node's view
+    /// nor the event from the log.
+    async fn to_end<T: Send + 'static>(
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match tokio::spawn(work.in_current_span()).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime shuts down.
+                Err(error) => Err(StoreError::Failed(Box::new(error))),
+            },
+        }
     }
 
     async fn issue(

@@ -1,6 +1,6 @@
 //! Shows and ends sessions.
 
-use token_core::change::Committed;
+use token_core::change::{Committed, Ending};
 use token_core::refresh;
 use token_core::session::{Revocation, RevokeReason};
 use token_core::session_token::SessionToken;
@@ -149,13 +149,18 @@ impl SessionManager {
             revocation: Revocation { at: now, reason },
             purge_at: self.policy().tombstone_until(now),
         };
-        let ended = self.revoke_subject(&ending).await?;
-        for session in &ended {
-            self.note_ended(*session, now);
-            let kind = EventKind::Revoked(reason);
-            self.report(Event::of(kind, *session, subject.clone(), now));
-        }
-        Ok(ended)
+        let manager = self.clone();
+        Self::to_end(async move {
+            let ended = manager.revoke_subject(&ending).await?;
+            for session in &ended {
+                manager.note_ended(*session, now);
+                let kind = EventKind::Revoked(reason);
+                let subject = ending.subject.clone();
+                manager.report(Event::of(kind, *session, subject, now));
+            }
+            Ok(ended)
+        })
+        .await
     }
 
     /// Ends one session and reports it, if this call was the one that did.
@@ -166,22 +171,40 @@ impl SessionManager {
         now: UnixTime,
     ) -> Result<Option<Committed<Session>>, StoreError> {
         let ending = refresh::close(id, reason, self.policy(), now);
-        match self.revoke(&ending).await? {
-            Revoke::Applied(session) => {
-                self.note_ended(id, now);
-                self.emit(EventKind::Revoked(reason), &session, now);
-                Ok(Some(session))
-            }
-            Revoke::Already(session) => {
+        let ended = self
+            .write_ending(ending, EventKind::Revoked(reason))
+            .await?;
+        Ok(match ended {
+            Revoke::Applied(session) => Some(session),
+            Revoke::Already(_) | Revoke::Absent => None,
+        })
+    }
+
+    /// Writes an ending, and where this call was the one that did, reports it as `kind`.
+    pub(super) async fn write_ending(
+        &self,
+        ending: Ending,
+        kind: EventKind,
+    ) -> Result<Revoke, StoreError> {
+        let manager = self.clone();
+        Self::to_end(async move {
+            let ended = manager.revoke(&ending).await?;
+            let now = ending.revocation.at;
+            match &ended {
+                Revoke::Applied(session) => {
+                    manager.note_ended(session.id, now);
+                    manager.emit(kind, session, now);
+                }
                 // Ended elsewhere: this node may not have heard of it yet.
-                self.note_ended(
-                    id,
-                    session.revocation.map_or(now, |revocation| revocation.at),
-                );
-                Ok(None)
+                Revoke::Already(session) => {
+                    let at = session.revocation.map_or(now, |revocation| revocation.at);
+                    manager.note_ended(session.id, at);
+                }
+                Revoke::Absent => {}
             }
-            Revoke::Absent => Ok(None),
-        }
+            Ok(ended)
+        })
+        .await
     }
 
     /// Puts an ending into this node's view before it is answered, and wakes who waits for it.

@@ -150,20 +150,22 @@ impl SessionManager {
         })
     }
 
-    /// Ends a session whose superseded credential came back. Where another call ended it
+    /// Ends a session whose superseded credential came back, and reports it. Where another call ended it
     /// first, that one has answered `reused`; the row says what to answer now.
     pub(super) async fn end_reused(
         &self,
         reuse: PendingReuse,
     ) -> Result<Result<Denial, Option<Committed<Session>>>, RefreshError> {
-        Ok(match self.revoke(reuse.ending()).await? {
-            Revoke::Absent => Err(None),
-            Revoke::Already(row) => Err(Some(row)),
-            Revoke::Applied(row) => {
-                self.note_ended(row.id, reuse.ending().revocation.at);
-                reuse.committed(&row).map_err(|_| Some(row))
-            }
-        })
+        Ok(
+            match self
+                .write_ending(*reuse.ending(), EventKind::Reused)
+                .await?
+            {
+                Revoke::Absent => Err(None),
+                Revoke::Already(row) => Err(Some(row)),
+                Revoke::Applied(row) => reuse.committed(&row).map_err(|_| Some(row)),
+            },
+        )
     }
 
     async fn ask_hook(
