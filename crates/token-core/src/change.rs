@@ -253,6 +253,7 @@ impl<T> Deref for Committed<T> {
 pub struct Granted {
     session: Committed<Session>,
     secret: TokenSecret,
+    claims: Option<CustomClaims>,
 }
 
 impl Granted {
@@ -266,7 +267,11 @@ impl Granted {
         secret: TokenSecret,
     ) -> Result<Self, CredentialMismatch> {
         if session.token_hash == secret.hash() {
-            Ok(Self { session, secret })
+            Ok(Self {
+                session,
+                secret,
+                claims: None,
+            })
         } else {
             Err(CredentialMismatch {
                 session: session.id,
@@ -280,7 +285,19 @@ impl Granted {
         &self.session
     }
 
+    /// Puts other claims of the application's into the access token, for a replay, which writes
+    /// nothing: the row keeps its own until the next rotation.
+    pub fn with_claims(self, claims: CustomClaims) -> Self {
+        let claims = Some(claims);
+        Self { claims, ..self }
+    }
+
     pub(crate) const fn secret(&self) -> &TokenSecret {
         &self.secret
+    }
+
+    /// The application's claims of the access token.
+    pub(crate) fn claims(&self) -> &CustomClaims {
+        self.claims.as_ref().unwrap_or(&self.session.claims)
     }
 }

@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use crate::change::{Committed, Granted};
+use crate::change::Granted;
 use crate::error::{IssueError, KeyMissing};
 use crate::id::TokenId;
 use crate::key::VerifyingKey;
@@ -13,7 +13,7 @@ use crate::refresh_token::{RefreshKeyRing, RefreshToken};
 use crate::ring::KeyRing;
 use crate::scope::Scope;
 use crate::secret::Entropy;
-use crate::session::{Session, Transport};
+use crate::session::Transport;
 use crate::session_token::SessionToken;
 use crate::sign::{AccessGrant, AccessToken, UnsignedToken};
 use crate::time::UnixTime;
@@ -58,7 +58,7 @@ impl TokenIssuer {
         match session.transport {
             Transport::Session => Ok(Credentials::Session(SessionToken::new(granted))),
             Transport::Cookie | Transport::Header => {
-                let grant = self.grant(session, scope, now, entropy);
+                let grant = self.grant(granted, scope, now, entropy);
                 Ok(Credentials::Tokens(TokenPair {
                     access_expires_at: grant.expires_at,
                     refresh_token: self.refresh_token(granted)?,
@@ -80,7 +80,7 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy,
     ) -> Result<AccessToken, IssueError> {
-        let grant = self.grant(granted.session(), scope, now, entropy);
+        let grant = self.grant(granted, scope, now, entropy);
         Ok(self.access_keys.sign_access(&grant)?)
     }
 
@@ -100,7 +100,7 @@ impl TokenIssuer {
         match session.transport {
             Transport::Session => Ok(Prepared::Session(SessionToken::new(granted))),
             Transport::Cookie | Transport::Header => {
-                let grant = self.grant(session, scope, now, entropy);
+                let grant = self.grant(granted, scope, now, entropy);
                 Ok(Prepared::Tokens(UnsignedPair {
                     access_expires_at: grant.expires_at,
                     refresh_token: self.refresh_token(granted)?,
@@ -119,11 +119,12 @@ impl TokenIssuer {
 
     fn grant<'a>(
         &'a self,
-        session: &'a Committed<Session>,
+        granted: &'a Granted,
         scope: &'a Scope,
         now: UnixTime,
         entropy: Entropy,
     ) -> AccessGrant<'a> {
+        let session = granted.session();
         AccessGrant {
             issuer: &self.issuer,
             audience: &self.audience,
@@ -134,7 +135,7 @@ impl TokenIssuer {
             auth_time: session.authentication.time,
             acr: session.authentication.acr.as_deref(),
             amr: &session.authentication.amr,
-            custom: &session.claims,
+            custom: granted.claims(),
             issued_at: now,
             expires_at: self.policy.access_expires_at(session, now),
             id: TokenId::new(entropy),

@@ -9,8 +9,9 @@ use token_core::Session;
 /// Looks the user up again at each refresh.
 ///
 /// With a hook the session is read before it is rotated, which costs a second round trip to
-/// the store; without one a refresh costs one. It runs at replays too, where only a refusal
-/// counts: a replay writes nothing.
+/// the store; without one a refresh costs one. It runs at replays too: a replay writes nothing,
+/// so claims that it changes then stand in the access token alone, until the next rotation asks
+/// again.
 pub trait RefreshHook: Send + Sync + 'static {
     /// Decides on the session as it stands.
     fn on_refresh<'a>(

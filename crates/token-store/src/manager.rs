@@ -22,6 +22,7 @@ use token_core::change::{Committed, Granted};
 use token_core::denial::Denial;
 use token_core::issue::{Credentials, Prepared, TokenIssuer};
 use token_core::secret::Entropy;
+use token_core::session_token::SessionToken;
 use token_core::{ClientId, Policy, Scope, Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 use tracing::Instrument as _;
@@ -279,6 +280,20 @@ impl SessionManager {
             self.report(Event::of(kind, session, subject.clone(), at));
         }
         tracing::debug!(%session, reason = denial.reason().as_str(), %denial, "credential refused");
+    }
+
+    /// The denial of a credential whose session is not stored.
+    fn absent(session: SessionId) -> Denial {
+        tracing::debug!(%session, "credential refused: no such session");
+        Denial::Unknown
+    }
+
+    /// Reads a session cookie.
+    fn session_token(text: &str) -> Result<SessionToken, Denial> {
+        SessionToken::parse(text).map_err(|error| {
+            tracing::debug!(%error, "session cookie refused");
+            Denial::Malformed
+        })
     }
 
     fn report(&self, event: Event) {

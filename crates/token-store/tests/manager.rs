@@ -396,6 +396,41 @@ async fn the_hook_may_change_refuse_or_end() {
     assert_eq!(reason(test.manager.refresh(&token, None).await), "revoked");
 }
 
+/// A role that was taken away must not come back with a replay.
+#[tokio::test]
+async fn what_the_hook_changes_stands_in_the_access_token_of_a_replay_too() {
+    #[derive(Debug, Deserialize)]
+    struct Profile {
+        role: String,
+    }
+    let says = Arc::new(Mutex::new(HookAnswer::Keep));
+    let hook = Says(Arc::clone(&says));
+    let (test, events) = watched(|builder| builder.on_refresh(hook));
+    let role = |name: &str| {
+        let claims = CustomClaims::from_json(&format!(r#"{{"role":"{name}"}}"#)).unwrap();
+        *says.lock().unwrap() = HookAnswer::Change(claims);
+    };
+    let first = refresh_token(&test.login("alice", "").await);
+    role("admin");
+    let second = refresh_token(&test.manager.refresh(&first, None).await.unwrap());
+    role("guest");
+    // The one before, and the current one within the window.
+    for token in [&first, &second] {
+        let replayed = test.manager.refresh(token, None).await.unwrap();
+        assert_eq!(refresh_token(&replayed), second);
+        let access = test
+            .manager
+            .authenticate::<Profile>(&access_token(&replayed))
+            .await
+            .unwrap();
+        assert_eq!(access.claims().custom.role, "guest");
+    }
+    assert_eq!(
+        *events.lock().unwrap(),
+        [Login, Refreshed, Replayed, Replayed]
+    );
+}
+
 mod revocation {
     use super::*;
 

@@ -116,7 +116,10 @@ impl SessionManager {
             row = match decision {
                 Decision::Deny(denial) => return Err(denial.into()),
                 Decision::Replay(granted) => {
-                    self.ask_hook(&session, now).await?;
+                    let granted = match self.ask_hook(&session, now).await? {
+                        Some(claims) => granted.with_claims(claims),
+                        None => granted,
+                    };
                     return Ok((EventKind::Replayed, granted));
                 }
                 Decision::Revoke(reuse) => match self.end_reused(reuse).await? {

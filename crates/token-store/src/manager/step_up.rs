@@ -56,7 +56,7 @@ impl SessionManager {
         let authentication = Authentication::password(now);
         let mut row = self.load(credential.session_id()).await?;
         for _ in 0..ATTEMPTS {
-            let session = row.ok_or(Denial::Unknown)?;
+            let session = row.ok_or_else(|| Self::absent(credential.session_id()))?;
             match self.judge(&credential, &session, authentication.clone(), now)? {
                 Decision::Replay(_) | Decision::Rotate(_) => return Ok(session),
                 Decision::Deny(denial) => return Err(self.deny(denial, &session, now)),
@@ -117,7 +117,7 @@ impl SessionManager {
     ) -> Result<Granted, RefreshError> {
         let mut row = self.load(credential.session_id()).await?;
         for _ in 0..ATTEMPTS {
-            let session = row.ok_or(Denial::Unknown)?;
+            let session = row.ok_or_else(|| Self::absent(credential.session_id()))?;
             row = match self.judge(credential, &session, authentication.clone(), now)? {
                 Decision::Deny(denial) => return Err(self.deny(denial, &session, now)),
                 Decision::Replay(granted) => return Ok(granted),
@@ -137,9 +137,7 @@ impl SessionManager {
     fn read(&self, presented: Renewal<'_>) -> Result<Credential, Denial> {
         match presented {
             Renewal::Refresh(text) => self.genuine(text).map(Credential::Refresh),
-            Renewal::Session(text) => SessionToken::parse(text)
-                .map(Credential::Session)
-                .map_err(|_| Denial::Malformed),
+            Renewal::Session(text) => Self::session_token(text).map(Credential::Session),
         }
     }
 

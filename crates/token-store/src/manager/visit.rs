@@ -1,7 +1,6 @@
 //! Uses of a session cookie: is it live, does it slide, what has the application stored.
 
 use token_core::change::{Change, Committed};
-use token_core::denial::Denial;
 use token_core::session::SessionData;
 use token_core::session_token::{CookieDecision, SessionToken};
 use token_core::{Session, SessionId, UnixTime};
@@ -52,11 +51,11 @@ impl SessionManager {
     /// [`RefreshError::Denied`] with the reason; everything else is a fault of the server.
     pub async fn touch(&self, cookie: &str) -> Result<Visit, RefreshError> {
         let now = self.now();
-        let token = SessionToken::parse(cookie).map_err(|_| Denial::Malformed)?;
+        let token = Self::session_token(cookie)?;
         let mut row = self.load(token.untrusted_id()).await?;
         let issuer = self.issuer();
         for _ in 0..ATTEMPTS {
-            let session = row.ok_or(Denial::Unknown)?;
+            let session = row.ok_or_else(|| Self::absent(token.untrusted_id()))?;
             match token.decide(&session, &issuer.policy, &issuer.refresh_keys, now) {
                 CookieDecision::Accept(None) => {
                     return Ok(Visit {
