@@ -17,6 +17,8 @@
 mod access;
 mod answer;
 mod any;
+#[cfg(test)]
+mod arbitrary;
 mod auth;
 mod bearer;
 mod config;

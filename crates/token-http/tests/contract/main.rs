@@ -7,6 +7,7 @@
 )]
 
 mod broken_store;
+mod evidence;
 mod hostile;
 mod login;
 mod logout;
