@@ -41,16 +41,38 @@ pub struct Server {
 impl Server {
     /// Starts one with further arguments, and waits until it answers.
     pub fn start(arguments: &[&str]) -> Self {
-        let folder = tempfile::Builder::new().prefix("tokens-redis-").tempdir();
+        Self::start_in(folder(), &[&["--save", ""], arguments].concat())
+    }
+
+    /// Starts a Sentinel that watches a master under a name, and alone decides that it is gone.
+    pub fn sentinel(name: &str, master: &Self) -> Self {
+        let folder = folder();
+        let port = master.port;
+        let settings = format!(
+            "sentinel monitor {name} 127.0.0.1 {port} 1\n\
+             sentinel down-after-milliseconds {name} 500\n\
+             sentinel failover-timeout {name} 3000\n"
+        );
+        fs::write(folder.path().join("sentinel.conf"), settings).unwrap();
+        Self::start_in(folder, &["sentinel.conf", "--sentinel"])
+    }
+
+    fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
         let mut server = Self {
             port: free_port(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
-            folder: folder.unwrap(),
+            folder,
             shell: None,
             process: 0,
         };
         server.resume();
         server
+    }
+
+    fn argument(&self, name: &str) -> &str {
+        let mut arguments = self.arguments.iter();
+        arguments.find(|argument| *argument == name).expect("given");
+        arguments.next().expect("with a value")
     }
 
     /// Its address, without a password.
@@ -125,9 +147,8 @@ impl Server {
         shell
             .current_dir(self.folder.path())
             .args(["-c", script, "sh", &program])
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
-            .args(["--save", "", "--loglevel", "notice"])
             .args(&self.arguments)
+            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -168,6 +189,11 @@ impl Drop for Server {
     }
 }
 
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new().prefix("tokens-redis-").tempdir();
+    folder.unwrap()
+}
+
 /// Masters that share the slots among them, with further arguments.
 pub fn cluster(size: u16, arguments: &[&str]) -> Vec<Server> {
     let servers: Vec<Server> = (0..size)
@@ -192,8 +218,8 @@ pub fn cluster(size: u16, arguments: &[&str]) -> Vec<Server> {
         let _: () = server.ask(&["CLUSTER", "SET-CONFIG-EPOCH", &(part + 1).to_string()]);
     }
     for server in &servers[1..] {
-        let (port, bus) = (server.port.to_string(), server.arguments[3].clone());
-        let _: () = servers[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]);
+        let (port, bus) = (server.port.to_string(), server.argument("--cluster-port"));
+        let _: () = servers[0].ask(&["CLUSTER", "MEET", "127.0.0.1", &port, bus]);
     }
     let agrees = |server: &Server| {
         let info: String = server.ask(&["CLUSTER", "INFO"]);
