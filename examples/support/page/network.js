@@ -27,7 +27,7 @@ export const send = async (input, init) => {
     note(
       'fault',
       'An answer was lost',
-      'The server has rotated the refresh token; this browser still has the old one. It asks again, and gets the same successor.',
+      'Whatever the server did, this browser still has the old refresh token. It asks again, and gets the same successor.',
     );
     throw new TypeError('dropped');
   }
