@@ -73,6 +73,10 @@ pub(crate) struct Header<'a> {
 impl<'a> Header<'a> {
     /// Reads a decoded header: `alg`, `kid` and `typ`, all required, each a string, and nothing else.
     pub(crate) fn parse(json: &'a [u8]) -> Result<Self, HeaderError> {
+        // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely
+        // > valid JSON object conforming to RFC 7159 [RFC7159]; let the JWS Protected Header be this
+        // > JSON object.
+        // RFC 7515 section 5.2
         let text = std::str::from_utf8(json).map_err(|_| HeaderError::Json(JsonError::NotUtf8))?;
         let mut members = Members::default();
         let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -132,6 +136,9 @@ impl<'a> Members<'a> {
             // > supported by the recipient, then the JWS is invalid.
             // RFC 7515 section 4.1.11
             "crit" => return Err(HeaderError::Critical),
+            // > Upon decryption, recipients are expected to decompress the payload before further
+            // > processing.
+            // draft-ietf-oauth-rfc8725bis section 2.12, of how little can become very much; and
             // > Compression of data SHOULD NOT be done before encryption, because such compressed
             // > data often reveals information about the plaintext.
             // RFC 8725 section 3.6; and a JWS knows no compression at all.
@@ -140,6 +147,9 @@ impl<'a> Members<'a> {
             // > "false" value.
             // RFC 7797 section 7 ("b64" with "true" says nothing, and nobody writes it)
             "b64" => return Err(HeaderError::Unencoded),
+            // > Attackers can use a very large count, thereby imposing an unreasonable computational
+            // > burden on recipients.
+            // draft-ietf-oauth-rfc8725bis section 2.10, of "p2c". Nothing here decrypts.
             "enc" | "epk" | "apu" | "apv" | "iv" | "tag" | "p2s" | "p2c" => {
                 return Err(HeaderError::Encrypted);
             }

@@ -148,6 +148,10 @@ impl<'a> Compact<'a> {
 
 /// Refuses a byte that is neither base64url nor the dot, whatever else is wrong.
 fn check_alphabet(text: &str) -> Result<(), FormError> {
+    // > Legal JWTs, being dot-concatenated base64url strings, contain only the ASCII characters for
+    // > letters, numbers, dash, underscore, and period. Content with any other characters -
+    // > especially braces and quotation marks - is not a JWT and MUST be rejected.
+    // draft-ietf-oauth-rfc8725bis section 3.14: so the JSON serialization never passes. And
     // > Base64 encoding using the URL- and filename-safe character set [...], with all trailing
     // > '=' characters omitted [...] and without the inclusion of any line breaks, whitespace,
     // > or other additional characters.

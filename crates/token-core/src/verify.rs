@@ -340,7 +340,10 @@ impl Verifier {
             .ok_or(VerifyError::UnknownKey)?;
         // > The library MUST ensure that the "alg" or "enc" header specifies the same algorithm
         // > that is used for the cryptographic operation.
-        // RFC 8725 section 3.1
+        // RFC 8725 section 3.1, and its revision:
+        // > In particular, libraries SHOULD use allowlists for critical parameters such as "alg" instead
+        // > of blocklists.
+        // draft-ietf-oauth-rfc8725bis section 3.1. Here it is one name, compared byte for byte.
         if header.algorithm != key.algorithm().as_str() {
             return Err(VerifyError::AlgorithmMismatch {
                 expected: key.algorithm(),
@@ -444,7 +447,9 @@ impl Inner {
         if now >= expires {
             return Err(VerifyError::Expired { now, expires });
         }
-        // A leaked key could sign for any time to come; this bounds what is believed.
+        // > This claim can be used to determine the age of the JWT.
+        // RFC 7519 section 4.1.6, of "iat". A leaked key could sign for any time to come; this bounds
+        // what is believed.
         if now > issued + self.max_age {
             return Err(VerifyError::TooOld { now, issued });
         }

@@ -91,6 +91,11 @@ fn cases() -> Vec<Case> {
 
     case("form: empty", Refuse, String::new());
     case("form: one part", Refuse, head.into());
+    case(
+        "form: JSON serialization",
+        Refuse,
+        format!(r#"{{"protected":"{head}","payload":"{payload}","signature":"{signature}"}}"#),
+    );
     case("form: two parts", Refuse, input.into());
     case("form: four parts", Refuse, format!("{token}."));
     case(

@@ -114,6 +114,29 @@ fn a_byte_outside_the_alphabet_is_refused() {
 }
 
 #[test]
+fn the_json_serialization_is_refused() {
+    // draft-ietf-oauth-rfc8725bis section 2.13: one reader verifies the members, another splits at
+    // the dots, and they see two different tokens.
+    let token = Claims::good().token();
+    let (input, signature) = token.rsplit_once('.').unwrap();
+    let (header, payload) = input.split_once('.').unwrap();
+    for text in [
+        format!(r#"{{"protected":"{header}","payload":"{payload}","signature":"{signature}"}}"#),
+        format!(
+            r#"{{"payload":"{payload}","signatures":[{{"protected":"{header}","signature":"{signature}"}}]}}"#
+        ),
+        format!(
+            r#"{{"a":".{payload}.","protected":"{header}","payload":"{payload}","signature":"{signature}"}}"#
+        ),
+    ] {
+        assert_eq!(
+            fault(&text),
+            VerifyError::Form(FormError::Character { position: 0 })
+        );
+    }
+}
+
+#[test]
 fn more_or_fewer_than_three_parts_are_refused() {
     let token = Claims::good().token();
     for (text, count) in [

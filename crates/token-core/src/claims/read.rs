@@ -40,6 +40,9 @@ pub(crate) struct Registered<'a> {
 pub(crate) fn read<'a, C: Deserialize<'a>>(
     json: &'a [u8],
 ) -> Result<(Registered<'a>, C), ClaimsError> {
+    // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely valid
+    // > JSON object conforming to RFC 7159 [RFC7159]; let the JWT Claims Set be this JSON object.
+    // RFC 7519 section 7.2
     let text = std::str::from_utf8(json).map_err(|_| ClaimsError::Json(JsonError::NotUtf8))?;
     let mut state = State::default();
     let mut deserializer = serde_json::Deserializer::from_str(text);
@@ -120,6 +123,8 @@ impl<'a> State<'a> {
         let claims = &mut self.registered;
         let fault = &mut self.fault;
         match name {
+            // > The "iss" value is a case-sensitive string containing a StringOrURI value.
+            // RFC 7519 section 4.1.1, and so "sub" and "jti" in sections 4.1.2 and 4.1.7.
             "iss" => put_text("iss", &mut claims.issuer, map, fault),
             "sub" => put_text("sub", &mut claims.subject, map, fault),
             "client_id" => put_text("client_id", &mut claims.client_id, map, fault),
@@ -127,6 +132,8 @@ impl<'a> State<'a> {
             "jti" => put_text("jti", &mut claims.id, map, fault),
             "scope" => put_text("scope", &mut claims.scope, map, fault),
             "acr" => put_text("acr", &mut claims.acr, map, fault),
+            // > Its value MUST be a number containing a NumericDate value.
+            // RFC 7519 sections 4.1.4, 4.1.5 and 4.1.6; OpenID Connect Core section 2 of "auth_time"
             "iat" => put_time("iat", &mut claims.issued_at, map, fault),
             "exp" => put_time("exp", &mut claims.expires_at, map, fault),
             "nbf" => put_time("nbf", &mut claims.not_before, map, fault),
@@ -150,7 +157,10 @@ impl<'a> State<'a> {
                 Value::Texts(texts) => Some(texts),
                 _ => None,
             }),
-            // Sender-constrained tokens (RFC 8705, RFC 9449) must not work for a mere bearer.
+            // > The protected resource MUST obtain, from its TLS implementation layer, the client
+            // > certificate used for mutual TLS and MUST verify that the certificate matches the
+            // > certificate associated with the access token.
+            // RFC 8705 section 3, and RFC 9449 of other keys: it must not work for a mere bearer.
             "cnf" => {
                 *fault = Some(ClaimsError::BoundToKey);
                 Err(A::Error::custom("refused"))
