@@ -20,6 +20,8 @@ mod private;
 mod public;
 mod set;
 #[cfg(test)]
+mod set_tests;
+#[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;

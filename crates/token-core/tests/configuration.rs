@@ -12,10 +12,11 @@ mod forge;
 use std::time::Duration;
 
 use token_core::key::JwkSet;
+use token_core::refresh_token::RefreshKey;
 use token_core::ring::KeyRingError;
 use token_core::secret::Entropy;
 use token_core::verify::{VerifierBuilder, VerifierError};
-use token_core::{Algorithm, KeyId, KeyRing, SigningKey, Verifier};
+use token_core::{Algorithm, Audience, Issuer, KeyId, KeyRing, SigningKey, Verifier};
 
 fn key(byte: u8) -> SigningKey {
     SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64])).unwrap()
@@ -145,6 +146,52 @@ fn a_ring_turns_and_its_public_set_follows() {
     ));
     let symmetric = KeyRing::new(hmac(1, Algorithm::HS256));
     assert_eq!(symmetric.jwks(), r#"{"keys":[]}"#);
+}
+
+/// What the issue of strict tokens asks for by name, and that each says what to do.
+#[test]
+fn what_cannot_be_safe_is_refused_with_a_sentence() {
+    let secret = SigningKey::from_secret(&[1; 12], Algorithm::HS256);
+    let refresh = RefreshKey::new(KeyId::new("r").unwrap(), &[1; 12]);
+    let two = KeyRing::new(hmac(1, Algorithm::HS256))
+        .with_next(hmac(1, Algorithm::HS384).with_id(KeyId::new("b").unwrap()));
+    let leeway = builder()
+        .keys(&KeyRing::new(key(1)))
+        .leeway(Duration::from_hours(24))
+        .build();
+    for (sentence, expected) in [
+        (
+            secret.unwrap_err().to_string(),
+            "the secret has 12 bytes, and HS256 needs at least 32; use random bytes of that length",
+        ),
+        (
+            refresh.unwrap_err().to_string(),
+            "a refresh key of 12 bytes is too short; use at least 32 random bytes",
+        ),
+        (
+            two.unwrap_err().to_string(),
+            "one key serves HS256 and HS384; make a key for each algorithm",
+        ),
+        (
+            leeway.unwrap_err().to_string(),
+            "a leeway of 86400 s would accept tokens from the future; use at most 60 s",
+        ),
+        (
+            builder().build().unwrap_err().to_string(),
+            "there is no key to verify with; add the issuer's keys, or look why its set has no usable one",
+        ),
+        // Left out altogether it does not compile; see `Verifier::builder`.
+        (
+            Audience::new("").unwrap_err().to_string(),
+            "Audience must not be empty",
+        ),
+        (
+            Issuer::new("").unwrap_err().to_string(),
+            "Issuer must not be empty",
+        ),
+    ] {
+        assert_eq!(sentence, expected);
+    }
 }
 
 #[test]

@@ -85,6 +85,9 @@ pub enum KeyError {
         /// Its size.
         bits: usize,
     },
+    /// A key in PEM where a secret is expected: the classic confusion of a public key with one.
+    #[error("this secret is a key in PEM, which others may know; use random bytes")]
+    SecretIsPem,
     /// A secret that is shorter than the hash.
     #[error(
         "the secret has {bytes} bytes, and {algorithm} needs at least {min}; use random bytes of that length"

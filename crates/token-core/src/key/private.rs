@@ -168,8 +168,9 @@ impl SigningKey {
     /// Takes a secret for HMAC. Its id is derived from it one-way.
     ///
     /// # Errors
-    /// [`KeyError::SecretTooShort`] where it is shorter than the hash, and
-    /// [`KeyError::AlgorithmMismatch`] for an algorithm that is not HMAC.
+    /// [`KeyError::SecretTooShort`] where it is shorter than the hash,
+    /// [`KeyError::SecretIsPem`] where it is no secret, and [`KeyError::AlgorithmMismatch`] for an
+    /// algorithm that is not HMAC.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, KeyError> {
         let Family::Hmac(parameters) = algorithm.family() else {
             return Err(KeyError::AlgorithmMismatch { algorithm });
@@ -183,6 +184,13 @@ impl SigningKey {
                 bytes: secret.len(),
                 min: parameters.min_bytes,
             });
+        }
+        // > An "RS256" (RSA, 2048 bit) parameter value can be changed into "HS256" (HMAC, SHA-256), and
+        // > some libraries would try to validate the signature using HMAC-SHA256 and using the RSA
+        // > public key as the HMAC shared secret [...].
+        // RFC 8725 section 2.1. Here nobody can, and nobody may configure it either.
+        if secret.windows(PEM.len()).any(|window| window == PEM) {
+            return Err(KeyError::SecretIsPem);
         }
         let key = hmac::Key::new(parameters.algorithm, secret);
         Ok(Self {
@@ -365,6 +373,9 @@ impl SigningKey {
         Self::rsa(algorithm, pair, parameters)
     }
 }
+
+/// How every key in PEM begins (RFC 7468 section 2).
+const PEM: &[u8] = b"-----BEGIN ";
 
 impl fmt::Debug for SigningKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

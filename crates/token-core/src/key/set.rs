@@ -1,10 +1,13 @@
 //! Sets of public keys, as issuers publish them.
 
-use serde::Deserialize;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 use thiserror::Error;
 
-use crate::json::JsonError;
+use crate::json::{JsonError, Text};
 use crate::key::error::KeyError;
 use crate::key::public::VerifyingKey;
 
@@ -41,24 +44,31 @@ impl JwkSet {
     /// # Errors
     /// [`JwkSetError`] where the document as a whole is not a JWK set, or too large.
     pub fn parse(json: &str) -> Result<Self, JwkSetError> {
-        #[derive(Deserialize)]
-        struct Document<'a> {
-            #[serde(borrow)]
-            keys: Vec<&'a RawValue>,
-        }
         if json.len() > Self::MAX_LENGTH {
             return Err(JwkSetError::TooLong { length: json.len() });
         }
-        let document: Document<'_> = serde_json::from_str(json).map_err(|error| {
+        let Document(members) = serde_json::from_str(json).map_err(|error| {
             if error.is_data() {
                 JwkSetError::NoKeys
             } else {
                 JwkSetError::Json(JsonError::from(&error))
             }
         })?;
-        if document.keys.len() > Self::MAX_KEYS {
+        // > The member names within a JWK Set MUST be unique; JWK Set parsers MUST either reject JWK Sets
+        // > with duplicate member names or use a JSON parser that returns only the lexically last
+        // > duplicate member name [...].
+        // RFC 7517 section 5. A key that repeats a member spoils only itself, below.
+        let mut names = HashSet::new();
+        if !members.iter().all(|(name, _)| names.insert(&*name.0)) {
+            return Err(JwkSetError::Json(JsonError::DuplicateMember));
+        }
+        let keys = members.iter().find(|(name, _)| name.0 == "keys");
+        let keys =
+            keys.and_then(|(_, keys)| serde_json::from_str::<Vec<&RawValue>>(keys.get()).ok());
+        let document = keys.ok_or(JwkSetError::NoKeys)?;
+        if document.len() > Self::MAX_KEYS {
             return Err(JwkSetError::TooMany {
-                count: document.keys.len(),
+                count: document.len(),
             });
         }
         // > Implementations SHOULD ignore JWKs within a JWK Set that use "kty" (key type) values
@@ -67,7 +77,7 @@ impl JwkSet {
         // RFC 7517 section 5
         let mut keys: Vec<(usize, VerifyingKey)> = Vec::new();
         let mut refused = Vec::new();
-        for (index, jwk) in document.keys.iter().enumerate() {
+        for (index, jwk) in document.iter().enumerate() {
             match VerifyingKey::from_jwk(jwk.get()) {
                 Ok(key) => keys.push((index, key)),
                 Err(reason) => refused.push(RefusedKey { index, reason }),
@@ -111,6 +121,31 @@ impl JwkSet {
     }
 }
 
+/// The members of the document, as they stand there.
+struct Document<'a>(Vec<(Text<'a>, &'a RawValue)>);
+
+impl<'de> Deserialize<'de> for Document<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Members;
+        impl<'de> Visitor<'de> for Members {
+            type Value = Document<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let mut members = Vec::new();
+                while let Some(member) = map.next_entry()? {
+                    members.push(member);
+                }
+                Ok(Document(members))
+            }
+        }
+        deserializer.deserialize_map(Members)
+    }
+}
+
 /// A key of a set that is not used, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("key {index} of the set is refused: {reason}")]
@@ -126,8 +161,8 @@ pub struct RefusedKey {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JwkSetError {
-    /// Not JSON.
-    #[error("the JWK set is not JSON: {0}")]
+    /// Not JSON, or with a member twice.
+    #[error("the JWK set is not strict JSON: {0}")]
     Json(JsonError),
     /// Not an object with one array `keys`.
     #[error("the JWK set is not an object with one array \"keys\"")]

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use crate::key::testing::{key, rsa_jwk};
-use crate::key::{Algorithm, JwkSet, JwkSetError, KeyError, SigningKey, VerifyingKey};
+use crate::key::{Algorithm, KeyError, SigningKey, VerifyingKey};
 use crate::name::KeyId;
 use crate::secret::Entropy;
 
@@ -18,12 +18,12 @@ fn private(jwk: &Value) -> Result<SigningKey, KeyError> {
 }
 
 /// The public JWK of a good key.
-fn good(algorithm: Algorithm) -> Value {
+pub(super) fn good(algorithm: Algorithm) -> Value {
     let jwk = key(algorithm).verifying_key().to_jwk().unwrap();
     serde_json::from_str(&jwk).unwrap()
 }
 
-fn with(mut jwk: Value, member: &str, value: impl Into<Value>) -> Value {
+pub(super) fn with(mut jwk: Value, member: &str, value: impl Into<Value>) -> Value {
     jwk[member] = value.into();
     jwk
 }
@@ -33,7 +33,7 @@ fn without(mut jwk: Value, member: &str) -> Value {
     jwk
 }
 
-fn encode(bytes: impl AsRef<[u8]>) -> String {
+pub(super) fn encode(bytes: impl AsRef<[u8]>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
@@ -162,6 +162,20 @@ fn a_short_secret_is_refused_with_what_to_do() {
         "the secret has 12 bytes, and HS256 needs at least 32; use random bytes of that length"
     );
     assert!(SigningKey::from_secret(&[1; 64], Algorithm::EdDSA).is_err());
+}
+
+/// RFC 8725 section 2.1: whoever verifies with HMAC under a public key believes everybody.
+#[test]
+fn a_key_in_pem_is_no_secret() {
+    let public = "-----BEGIN PUBLIC KEY-----\n\
+        MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\n\
+        -----END PUBLIC KEY-----\n";
+    for text in [public.to_owned(), format!("# ours\n{public}")] {
+        let refused = SigningKey::from_secret(text.as_bytes(), Algorithm::HS256).unwrap_err();
+        assert_eq!(refused, KeyError::SecretIsPem);
+        let jwk = json!({"kty": "oct", "alg": "HS512", "k": encode(&text)});
+        assert_eq!(private(&jwk).unwrap_err(), KeyError::SecretIsPem);
+    }
 }
 
 #[test]
@@ -400,78 +414,4 @@ fn both_halves_of_a_private_key_belong_together() {
         private(&public).unwrap_err(),
         KeyError::Missing { member: "d" }
     );
-}
-
-#[test]
-fn one_bad_key_does_not_spoil_a_set() {
-    let oct = json!({"kty": "oct", "alg": "HS256", "k": encode([1; 32])});
-    let leaked: Value =
-        serde_json::from_str(&key(Algorithm::ES384).to_private_jwk().unwrap()).unwrap();
-    let set = json!({"keys": [
-        good(Algorithm::EdDSA), oct, leaked, 1, {"kty": "unheard-of"}, good(Algorithm::ES256),
-    ]});
-    let set = JwkSet::parse(&set.to_string()).unwrap();
-    let algorithms: Vec<_> = set.keys().iter().map(VerifyingKey::algorithm).collect();
-    assert_eq!(algorithms, [Algorithm::EdDSA, Algorithm::ES256]);
-    let refused: Vec<_> = set
-        .refused()
-        .iter()
-        .map(|refused| (refused.index, refused.reason))
-        .collect();
-    assert_eq!(refused[0], (1, KeyError::Symmetric));
-    assert_eq!(refused[1], (2, KeyError::Private));
-    assert!(matches!(refused[2], (3, KeyError::Json(_))));
-    assert_eq!(refused[3], (4, KeyError::UnknownType));
-}
-
-#[test]
-fn duplicates_in_a_set_are_refused_all_of_them() {
-    let (a, b) = (good(Algorithm::EdDSA), good(Algorithm::ES256));
-    let (pss, pkcs) = (good(Algorithm::PS256), good(Algorithm::RS256));
-    for twins in [
-        [a.clone(), with(b.clone(), "kid", a["kid"].clone())],
-        [a.clone(), with(a.clone(), "kid", "another")],
-        [with(pss, "kid", "pss"), with(pkcs, "kid", "pkcs")],
-    ] {
-        let other = good(Algorithm::ES384);
-        let set = JwkSet::parse(&json!({"keys": [twins[0], other, twins[1]]}).to_string()).unwrap();
-        assert_eq!(set.keys().len(), 1);
-        let refused: Vec<_> = set
-            .refused()
-            .iter()
-            .map(|refused| (refused.index, refused.reason))
-            .collect();
-        assert_eq!(
-            refused,
-            [(0, KeyError::Duplicate), (2, KeyError::Duplicate)]
-        );
-    }
-}
-
-#[test]
-fn what_is_not_a_set_is_refused() {
-    for other in [
-        "[]",
-        "{}",
-        r#"{"keys":{}}"#,
-        r#"{"keys":null}"#,
-        r#"{"keys":[],"keys":[]}"#,
-    ] {
-        assert_eq!(
-            JwkSet::parse(other).unwrap_err(),
-            JwkSetError::NoKeys,
-            "{other}"
-        );
-    }
-    assert!(matches!(JwkSet::parse("{"), Err(JwkSetError::Json(_))));
-    let many = json!({"keys": vec![1; 65]}).to_string();
-    assert_eq!(
-        JwkSet::parse(&many).unwrap_err(),
-        JwkSetError::TooMany { count: 65 }
-    );
-    let long = " ".repeat(JwkSet::MAX_LENGTH + 1);
-    assert!(matches!(
-        JwkSet::parse(&long),
-        Err(JwkSetError::TooLong { .. })
-    ));
 }
