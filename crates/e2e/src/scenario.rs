@@ -5,6 +5,7 @@ pub mod cors;
 pub mod csrf;
 pub mod deadlines;
 pub mod ending;
+pub mod flags;
 pub mod forgery;
 pub mod input;
 pub mod limits;

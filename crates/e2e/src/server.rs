@@ -135,7 +135,18 @@ impl Drop for Server {
 
 /// Runs the program with flags that it must refuse, and returns what it said.
 pub fn refused(program: &str, files: &Files, flags: &[&str]) -> Output {
-    command(program, files, flags).output().unwrap()
+    refused_in(program, files, flags, &[])
+}
+
+/// The same with environment variables.
+pub fn refused_in(
+    program: &str,
+    files: &Files,
+    flags: &[&str],
+    variables: &[(&str, &str)],
+) -> Output {
+    let mut command = command(program, files, flags);
+    command.envs(variables.iter().copied()).output().unwrap()
 }
 
 /// The program with flags that hold for each test; those that are given override them.

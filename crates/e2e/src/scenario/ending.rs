@@ -1,6 +1,7 @@
 //! After a session was ended nothing of it works.
 
-use serde_json::json;
+use http::Method;
+use serde_json::{Value, json};
 
 use crate::server::Server;
 
@@ -102,4 +103,34 @@ pub fn log_out_everywhere_ends_every_session(program: &str) {
     assert_eq!(client.me(&bob.access).status, 200);
     // And the door is open again.
     client.login("alice", "wonderland");
+}
+
+/// The list of sessions calls devices what people call them.
+pub fn devices_have_names(program: &str) {
+    let (server, _files) = Server::start(program, &[]);
+    let client = server.client();
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0";
+    let safari = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 \
+         (KHTML, like Gecko) Version/17.5 Mobile/15E148 Safari/604.1";
+    let long = format!("curious/1.0 {}", "x".repeat(5_000));
+    let body = br#"{"username":"alice","password":"wonderland"}"#;
+    let mut access = String::new();
+    for agent in [firefox, safari, "<script>", &long] {
+        let headers = [("content-type", "application/json"), ("user-agent", agent)];
+        let login = client.send(&Method::POST, "/auth/login", &headers, Some(body));
+        access = login.tokens().access;
+    }
+    let listed = client.get("/auth/sessions", &access).json();
+    let devices: Vec<_> = listed["sessions"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .rev()
+        .collect();
+    assert_eq!(devices[0]["device"]["label"], "Firefox on Linux");
+    assert_eq!(devices[0]["device"]["user_agent"], firefox);
+    assert_eq!(devices[1]["device"]["label"], "Safari on iPhone");
+    assert_eq!(devices[2]["device"]["label"], Value::Null);
+    let kept = devices[3]["device"]["user_agent"].as_str().unwrap();
+    assert!(kept.len() < 1_000 && long.starts_with(kept), "{kept}");
 }
