@@ -15,7 +15,7 @@ use crate::transcript::Transcript;
 pub struct Client {
     agent: Agent,
     url: String,
-    transcript: Transcript,
+    transcript: Option<Transcript>,
 }
 
 /// An answer.
@@ -52,29 +52,23 @@ impl Client {
         Self {
             agent: agent.into(),
             url: url.to_owned(),
-            transcript,
+            transcript: Some(transcript),
+        }
+    }
+
+    /// The same, for answers that depend on the moment: they are not compared with those of
+    /// the other server.
+    #[must_use]
+    pub fn unrecorded(&self) -> Self {
+        Self {
+            transcript: None,
+            ..self.clone()
         }
     }
 
     /// Sends a request with exactly these header fields, and a body where there is one. A
     /// `POST` without one says so, as browsers do.
     pub fn send(
-        &self,
-        method: &Method,
-        path: &str,
-        headers: &[(&str, &str)],
-        body: Option<&[u8]>,
-    ) -> Reply {
-        let reply = self.exchange(method, path, headers, body);
-        let body = String::from_utf8_lossy(body.unwrap_or_default());
-        let request = format!("{method} {path} {headers:?} {body}");
-        let address = self.url.trim_start_matches("http://");
-        self.transcript.add(address, &request, &reply);
-        reply
-    }
-
-    /// The same, for what only has to come to the same on both servers.
-    pub(crate) fn exchange(
         &self,
         method: &Method,
         path: &str,
@@ -93,11 +87,19 @@ impl Client {
             None => self.agent.run(request.body(()).unwrap()),
         };
         let mut response = sent.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        Reply {
+        let reply = Reply {
             status: response.status().as_u16(),
             headers: response.headers().clone(),
             text: response.body_mut().read_to_string().unwrap(),
+        };
+        reply.keeps_the_rules(method, path, headers);
+        if let Some(transcript) = &self.transcript {
+            let body = String::from_utf8_lossy(body.unwrap_or_default());
+            let request = format!("{method} {path} {headers:?} {body}");
+            let address = self.url.trim_start_matches("http://");
+            transcript.add(address, &request, &reply);
         }
+        reply
     }
 
     /// `GET` with an access token.
@@ -157,6 +159,41 @@ impl Reply {
     /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+
+    /// Checks what holds for every answer, whatever was asked.
+    #[track_caller]
+    fn keeps_the_rules(&self, method: &Method, path: &str, headers: &[(&str, &str)]) {
+        let challenge = self.header("www-authenticate");
+        match self.status {
+            401 => assert!(challenge.starts_with(r#"Bearer realm="api""#), "{self:?}"),
+            405 => assert_ne!(self.header("allow"), "", "{self:?}"),
+            429 | 503 => assert_ne!(self.header("retry-after"), "", "{self:?}"),
+            _ => {}
+        }
+        // What answers a preflight is the CORS middleware's.
+        if path.starts_with("/auth/") && method != Method::OPTIONS {
+            assert_eq!(self.header("cache-control"), "no-store", "{path}: {self:?}");
+            assert_eq!(self.header("pragma"), "no-cache", "{path}: {self:?}");
+        }
+        for field in self.headers.get_all("set-cookie") {
+            let deleted = field.to_str().unwrap().ends_with("; Max-Age=0");
+            assert!(
+                !deleted || path == "/auth/logout",
+                "only a logout deletes: {self:?}"
+            );
+        }
+        if self.status >= 400 {
+            // No answer repeats a token that came in, in whatever field.
+            for (_, value) in headers {
+                let mut tokens = value.split([' ', '=', ';']).filter(|word| word.len() > 40);
+                let shown = format!("{} {:?}", self.text, self.headers);
+                assert!(
+                    !tokens.any(|token| shown.contains(token)),
+                    "{path}: {self:?}"
+                );
+            }
+        }
     }
 
     /// A header field, or nothing.

@@ -42,6 +42,7 @@ suite! {
     input::bad_refreshes_change_nothing,
     input::bad_credentials_are_refused_at_protected_routes,
     input::other_methods_and_paths_are_refused,
+    input::other_and_long_bodies_are_refused,
     limits::guesses_at_an_account_are_limited,
     limits::guesses_from_an_address_are_limited,
     limits::refreshes_from_an_address_are_limited,
@@ -77,5 +78,7 @@ suite! {
     transports::a_step_up_renews_in_each_transport,
     transports::a_change_of_password_in_each_transport,
     transports::a_stolen_refresh_cookie_ends_the_session,
+    transports::a_logout_holds_against_requests_in_flight,
+    transports::a_forgotten_session_is_unknown,
     transports::a_step_up_needs_the_long_lived_credential,
 }

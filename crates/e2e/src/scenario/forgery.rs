@@ -21,6 +21,15 @@ pub fn every_single_fault_of_a_token_is_refused(program: &str) {
     );
 
     let now = good_claims["iat"].as_u64().unwrap();
+    // RFC 9470: a token that holds, of an authentication that is too old for the route.
+    let old = with(&good_claims, "auth_time", json!(now - 70)).to_string();
+    let old = forge.sign(&good_header.to_string(), &old);
+    assert_eq!(client.me(&old).status, 200);
+    let reply = client.post("/api/transfer", &old);
+    reply.error(401, "insufficient_user_authentication");
+    let challenge = r#"Bearer realm="api", error="insufficient_user_authentication", max_age="60""#;
+    assert_eq!(reply.header("www-authenticate"), challenge);
+
     let mut faults: Vec<(String, String)> = Vec::new();
     for (name, value) in [
         ("alg", json!("none")),

@@ -253,33 +253,116 @@ pub fn bad_credentials_are_refused_at_protected_routes(program: &str) {
 
 /// Methods and paths that there are not.
 pub fn other_methods_and_paths_are_refused(program: &str) {
-    let (server, _files) = Server::start(program, &[]);
+    let key = "dGhlLWtleS1vZi1hLXRlc3Q";
+    let (server, _files) = Server::start(program, &["--introspection-key", key]);
     let client = server.client();
-    for (method, path, allow) in [
-        (Method::GET, "/auth/login", "POST"),
-        (Method::GET, "/auth/refresh", "POST"),
-        (Method::GET, "/auth/logout", "POST"),
-        (Method::POST, "/auth/sessions", "DELETE, GET, HEAD"),
-        (Method::DELETE, "/.well-known/jwks.json", "GET, HEAD"),
-        (Method::POST, "/api/me", "GET, HEAD"),
-        (Method::GET, "/api/transfer", "POST"),
+    let all = ["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"];
+    for (allow, paths) in [
+        (
+            "POST",
+            &[
+                "/auth/login",
+                "/auth/step-up",
+                "/auth/password",
+                "/auth/refresh",
+                "/auth/logout",
+                "/auth/revoke",
+                "/auth/introspect",
+                "/api/notes",
+                "/api/transfer",
+            ][..],
+        ),
+        (
+            "GET, HEAD",
+            &[
+                "/",
+                "/page.js",
+                "/healthz",
+                "/api/me",
+                "/api/reports",
+                "/auth/session",
+                "/.well-known/jwks.json",
+                "/.well-known/oauth-authorization-server",
+            ],
+        ),
+        ("DELETE, GET, HEAD", &["/auth/sessions"]),
+        ("DELETE", &["/auth/sessions/AAAAAAAAAAAAAAAAAAAAAAAA"]),
     ] {
-        let reply = client.send(&method, path, &[], None);
-        assert_eq!(reply.status, 405, "{method} {path}: {reply:?}");
-        let mut allowed: Vec<_> = reply.header("allow").split([',', ' ']).collect();
-        allowed.retain(|method| !method.is_empty());
-        allowed.sort_unstable();
-        assert_eq!(allowed.join(", "), allow, "{method} {path}");
+        for path in paths {
+            for name in all {
+                let method: Method = name.parse().unwrap();
+                let reply = client.send(&method, path, &[], None);
+                if allow.split(", ").any(|allowed| allowed == name) {
+                    assert_ne!(reply.status, 405, "{method} {path}: {reply:?}");
+                } else {
+                    assert_eq!(reply.status, 405, "{method} {path}: {reply:?}");
+                    assert_eq!(reply.header("allow"), allow, "{method} {path}");
+                    if name != "HEAD" {
+                        reply.error(405, "method_not_allowed");
+                    }
+                }
+            }
+        }
     }
     for path in [
         "/nothing",
+        "/auth",
+        "/auth/",
         "/auth/nothing",
-        "/auth/introspect",
+        "/auth/refresh/",
+        "//api/me",
+        "/API/ME",
+        "/auth/sessions/",
+        "/auth/sessions/a/b",
         "/page.html",
+        "/.well-known/nothing",
     ] {
+        for method in [Method::GET, Method::POST, Method::DELETE] {
+            client
+                .send(&method, path, &[], None)
+                .error(404, "not_found");
+        }
+    }
+    let (server, _files) = Server::start(program, &[]);
+    let client = server.client();
+    // Without a key there is no introspection, whatever the method.
+    for method in [Method::GET, Method::POST] {
         client
-            .send(&Method::GET, path, &[], None)
+            .send(&method, "/auth/introspect", &[], None)
             .error(404, "not_found");
+    }
+}
+
+/// Bodies of another kind, and longer than 16 KiB, at every route that reads one.
+pub fn other_and_long_bodies_are_refused(program: &str) {
+    let key = "dGhlLWtleS1vZi1hLXRlc3Q";
+    let (server, _files) = Server::start(program, &["--introspection-key", key]);
+    let client = server.client();
+    let bearer = format!("Bearer {key}");
+    let limit = 16 * 1024;
+    for (path, right, wrong) in [
+        ("/auth/login", JSON, FORM),
+        ("/auth/step-up", JSON, FORM),
+        ("/auth/password", JSON, FORM),
+        ("/auth/refresh", JSON, "text/plain"),
+        ("/auth/refresh", FORM, "multipart/form-data; boundary=x"),
+        ("/auth/logout", JSON, "text/plain"),
+        ("/auth/revoke", FORM, JSON),
+        ("/auth/introspect", FORM, JSON),
+    ] {
+        let send = |content_type: &str, body: &str| {
+            let mut headers = vec![("authorization", bearer.as_str())];
+            if !content_type.is_empty() {
+                headers.push(("content-type", content_type));
+            }
+            client.send(&Method::POST, path, &headers, Some(body.as_bytes()))
+        };
+        send(wrong, "x=y").error(415, "unsupported_media_type");
+        send("", "x=y").error(415, "unsupported_media_type");
+        send(&format!("{right}; charset=latin1"), "x=y").error(415, "unsupported_media_type");
+        send(right, &"x".repeat(limit + 1)).error(413, "payload_too_large");
+        let longest = send(right, &" ".repeat(limit)).status;
+        assert!(longest != 413 && longest < 500, "{path}: {longest}");
     }
 }
 

@@ -72,6 +72,11 @@ pub fn log_in_call_refresh_log_out(program: &str) {
     // The older access token is as good as before.
     assert_eq!(client.me(&login.access).status, 200);
 
+    // The client that the login named stands in its tokens.
+    let named = json!({ "username": "alice", "password": "wonderland", "client_id": "phone" });
+    let named = client.post_json("/auth/login", &named).tokens();
+    assert_eq!(claims(&named.access)["client_id"], "phone");
+
     // RFC 6749 section 6, in a form and with less scope.
     let form = format!(
         "grant_type=refresh_token&scope=notes%3Aread&refresh_token={}",

@@ -1,5 +1,8 @@
 //! Whatever is about credentials, in each transport.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use http::Method;
 use serde_json::{Value, json};
 
@@ -74,20 +77,25 @@ pub fn idle_sessions_end_in_each_transport(program: &str) {
         "0s",
     ];
     let (server, _files) = Server::start(program, &flags);
-    let client = server.client();
-    let mut used = Transport::ALL.map(|transport| Browser::alice(&client, transport));
+    // How often each is used before it has to be is nobody's to say.
+    let client = server.client().unrecorded();
     let mut left = Transport::ALL.map(|transport| Browser::alice(&client, transport));
-    // Logins take their time; from here on all have the same deadline, or a later one.
-    pass(1.1);
-    for browser in used.iter_mut().chain(&mut left) {
-        assert_eq!(browser.renew().status, 200);
-    }
-    for _ in 0..2 {
-        pass(2.1);
-        for browser in &mut used {
+    let start = Instant::now();
+    let mut used = Vec::new();
+    let keep_alive = |used: &mut [Browser]| {
+        for browser in used {
             let reply = browser.renew();
             assert_eq!(reply.status, 200, "{reply:?}");
         }
+    };
+    for transport in Transport::ALL {
+        used.push(Browser::alice(&client, transport));
+        keep_alive(&mut used);
+    }
+    // Longer than any could live that is not used.
+    while start.elapsed() < Duration::from_secs(5) {
+        pass(0.5);
+        keep_alive(&mut used);
     }
     for browser in &mut left {
         browser.is_over("expired");
@@ -246,7 +254,7 @@ pub fn a_change_of_password_in_each_transport(program: &str) {
 
 /// A refresh cookie that comes back after its grace ends the session, once, for all.
 pub fn a_stolen_refresh_cookie_ends_the_session(program: &str) {
-    let flags = ["--grace", "1s", "--tolerance", "0s"];
+    let flags = ["--grace", "2s", "--tolerance", "0s"];
     let (server, _files) = Server::start(program, &flags);
     let mut browser = Browser::alice(&server.client(), Transport::Cookie);
     let mut thief = browser.clone();
@@ -255,10 +263,64 @@ pub fn a_stolen_refresh_cookie_ends_the_session(program: &str) {
     let mut tab = thief.clone();
     assert_eq!(tab.renew().status, 200);
     assert_eq!(tab.cookies(), browser.cookies());
-    pass(2.2);
+    pass(3.2);
     thief.renew().refused_as("reused");
     assert_ne!(thief.cookies(), "", "only a logout deletes a cookie");
     browser.is_over("revoked");
+}
+
+/// Once a logout was answered nothing that was in flight brings the session back.
+pub fn a_logout_holds_against_requests_in_flight(program: &str) {
+    let flags = ["--touch", "1s", "--grace", "0s"];
+    let (server, _files) = Server::start(program, &flags);
+    // Who is faster is nobody's to say.
+    let client = server.client().unrecorded();
+    let browsers: Vec<_> = (0..4)
+        .flat_map(|_| Transport::ALL)
+        .map(|transport| Browser::alice(&client, transport))
+        .collect();
+    // From here on each use of a session cookie writes.
+    pass(1.1);
+    for mut browser in browsers {
+        let mut others = [(); 4].map(|()| browser.clone());
+        thread::scope(|scope| {
+            for other in &mut others {
+                // Before, or refused: nothing in between.
+                scope.spawn(|| {
+                    let renewed = other.renew().status;
+                    assert!([200, 400, 401].contains(&renewed), "{renewed}");
+                });
+            }
+            assert_eq!(browser.logout().status, 204);
+        });
+        // Whatever the others got, nothing of it works.
+        for other in &mut others {
+            other.is_over("revoked");
+        }
+    }
+}
+
+/// Of a session that the store does not have nothing works, and that is said.
+pub fn a_forgotten_session_is_unknown(program: &str) {
+    let (server, files) = Server::start(program, &[]);
+    let mut browsers = Transport::ALL.map(|kind| Browser::alice(&server.client(), kind));
+    server.kill();
+    // The same keys, and a store that remembers nothing.
+    let server = Server::start_on(program, &files, &["--store", "memory:"]);
+    for browser in &mut browsers {
+        browser.move_to(&server.client());
+        let before = browser.cookies();
+        browser.step_up("wonderland").refused_as("unknown");
+        let me = browser.get("/api/me");
+        if before.starts_with("__Host-session") {
+            me.invalid_token("invalid");
+        } else {
+            browser.renew().refused_as("unknown");
+            assert_eq!(me.status, 200, "until it expires: nobody revoked it");
+            browser.get("/auth/session").invalid_token("revoked");
+        }
+        assert_eq!(browser.cookies(), before, "only a logout deletes a cookie");
+    }
 }
 
 /// An access token alone renews nothing.
