@@ -5,7 +5,9 @@
 use std::io::Write;
 use std::sync::{Arc, Mutex};
 
-use actix_web::{App, test, web};
+// Not the module: with the feature `macros` of another package `test` is an attribute as well.
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::{App, web};
 use adapter_actix::Access;
 
 #[derive(Clone, Default)]
@@ -37,14 +39,11 @@ async fn check() {
         .with_writer(move || writer.clone())
         .finish();
     let _guard = tracing::subscriber::set_default(subscriber);
-    let app = test::init_service(App::new().route("/hello", web::get().to(hello))).await;
-    let request = test::TestRequest::get().uri("/hello").to_request();
-    let response = test::call_service(&app, request).await;
+    let app = init_service(App::new().route("/hello", web::get().to(hello))).await;
+    let request = TestRequest::get().uri("/hello").to_request();
+    let response = call_service(&app, request).await;
     assert_eq!(response.status(), 500);
-    assert_eq!(
-        test::read_body(response).await,
-        r#"{"error":"server_error"}"#
-    );
+    assert_eq!(read_body(response).await, r#"{"error":"server_error"}"#);
     let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
     assert!(
         log.contains(".configure(adapter_actix::routes(&auth))"),
