@@ -26,6 +26,9 @@ pub(crate) async fn servers(
     };
     for info in &told {
         version(info)?;
+        if !connection.is_cluster() && line(info, "redis_mode:") == Some("cluster") {
+            return Err(RedisStoreError::ClusterNode);
+        }
     }
     if !assume_noeviction {
         eviction(connection, &told).await?;

@@ -100,6 +100,10 @@ impl Connection {
         }
     }
 
+    pub(crate) const fn is_cluster(&self) -> bool {
+        matches!(self, Self::Cluster { .. })
+    }
+
     /// Sends a command to the node of its first key.
     pub(crate) async fn send(&self, cmd: &Cmd) -> RedisResult<Value> {
         let value = match self {

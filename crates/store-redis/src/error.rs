@@ -21,6 +21,9 @@ pub enum RedisStoreError {
     /// The server does not take the user and the password.
     #[error("Redis refuses the login; correct the user and the password in the URL")]
     Authentication(#[source] RedisError),
+    /// The server is one of a Cluster, and was opened as if it were alone.
+    #[error("this Redis is a node of a Cluster; open the store with `RedisStore::cluster`")]
+    ClusterNode,
     /// No connection was made, or it broke.
     #[error("Redis cannot be reached; see that it runs, and that the URL has its host and port")]
     Connection(#[source] RedisError),
@@ -53,6 +56,9 @@ pub enum RedisStoreError {
     /// Redis is full, and evicts nothing, as it should. Refreshes and logouts fail as well.
     #[error("the memory of Redis is full; give it more (`maxmemory`)")]
     Full(#[source] RedisError),
+    /// The server is alone, and was opened as if it were one of a Cluster.
+    #[error("this Redis is no node of a Cluster; open the store with `RedisStore::connect`")]
+    NoCluster(#[source] RedisError),
     /// The user of the URL may not do what is needed.
     #[error(
         "the Redis user may not do this; allow it the commands, keys and channels in the documentation of store-redis"
@@ -121,6 +127,7 @@ impl From<RedisError> for RedisStoreError {
                 | ServerErrorKind::MasterDown,
             ) => Self::Connection(error),
             _ if matches!(code, "NOAUTH" | "WRONGPASS") => Self::Authentication(error),
+            _ if error.to_string().contains("cluster support disabled") => Self::NoCluster(error),
             _ if code == "OOM" => Self::Full(error),
             _ => Self::Failed(error),
         }

@@ -1,4 +1,78 @@
-//! Sessions in Redis.
+//! Sessions in Redis or Valkey: one script, and one round trip, for each operation.
+//!
+//! ```no_run
+//! use store_redis::RedisStore;
+//!
+//! # async fn open() -> Result<(), store_redis::RedisStoreError> {
+//! // One server:
+//! let store = RedisStore::connect("redis://app:password@redis.internal:6379/").await?;
+//! // The master that Sentinels name:
+//! let sentinels = ["redis://s1.internal:26379", "redis://s2.internal:26379"];
+//! let store = RedisStore::sentinel(sentinels, "sessions").connect().await?;
+//! // A Cluster:
+//! let nodes = ["redis://n1.internal:6379", "redis://n2.internal:6379"];
+//! let store = RedisStore::cluster(nodes).connect().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Redis 6.2 or newer, or Valkey. For TLS (`rediss://`) add redis with one of its `tls-…`
+//! features to your own dependencies.
+//!
+//! # Settings of the server
+//! - `maxmemory-policy noeviction`, or it throws away sessions, and forgets that others were
+//!   ended. It is checked when the store is opened; one that evicts is refused. So do not
+//!   share it with a cache.
+//! - `appendonly yes`. With `appendfsync everysec` (its default) a crash loses the writes of
+//!   the last second or two; with `always` none that was answered.
+//! - `maxmemory` with room to spare: when it is full, refreshes and logouts fail like logins.
+//!
+//! # What a failover loses
+//! Replicas follow a moment later, so one that is promoted may lack the last writes: logins
+//! are unknown, endings are undone, and clients may hold newer tokens than their row; the
+//! policy's [`LostWrites`](token_core::policy::LostWrites) says what becomes of those.
+//! `min-replicas-to-write 1` with a small `min-replicas-max-lag` bounds it. While nobody is
+//! master, calls fail and nobody is logged out.
+//!
+//! # Scripts
+//! They are loaded when the store is opened, called by their digest, and sent again where a
+//! server has forgotten them. Each works on the keys of one bucket, `{prefix}{xx}…`, which are
+//! on one hash slot: a bucket is a byte, so sessions spread over 256 slots. A script that is
+//! cut off after any of its writes leaves the row as it was or as it becomes, and the same
+//! call, made again, brings it to its end.
+//!
+//! # Revocations on all nodes
+//! Endings are published on the channel `{prefix}ended` and kept in a log. A node whose
+//! subscription broke subscribes again and reads the log; in any case the driver reads it
+//! every 30 seconds ([`catch_up_interval`](RedisStoreBuilder::catch_up_interval)).
+//!
+//! # Size
+//! At most 433 bytes a session of a million by `used_memory`, rotated and from a browser. A
+//! row is a small hash whose values have at most 64 bytes, which is how Redis keeps it compact
+//! (`hash-max-listpack-value`); a user agent is stored in parts. Redis deletes a row a day
+//! after its session could last be used, and a tombstone a day after its ending
+//! ([`Policy::tombstone`](token_core::Policy::tombstone)); purging takes their ids out of the
+//! index.
+//!
+//! # Rights
+//! A user of its own may be given exactly these, for the default prefix:
+//!
+//! ```text
+//! ACL SETUSER app on >password ~tokens:* &tokens:*
+//!     +eval +evalsha +script|load
+//!     +del +exists +expire +get +hdel +hexists +hget +hgetall +hkeys +hrandfield +hset +pttl
+//!     +set +ttl +type +zadd +zrange +zrangebyscore +zrem
+//!     +info +ping +publish +subscribe
+//! ```
+//!
+//! In a Cluster `+cluster|slots` too, with a database number `+select`. Before version 7
+//! write `+script` and `+cluster`. Where neither `INFO` nor `CONFIG GET` may be asked, say
+//! yourself that nothing is evicted
+//! ([`danger_assume_noeviction`](RedisStoreBuilder::danger_assume_noeviction)).
+//!
+//! # Caution
+//! The keys belong to the store: read them if you like, but let it do the writing. Rows hold
+//! hashes and never a token, so a copy logs nobody in.
 
 mod builder;
 mod bytes;

@@ -57,6 +57,21 @@ async fn a_wrong_address_is_named() {
 }
 
 #[tokio::test]
+async fn a_node_of_a_cluster_and_a_server_alone_are_told_apart() {
+    let nodes = testbed::redis::cluster(3, &[]);
+    let error = refused(&nodes[0].url()).await;
+    assert!(matches!(error, RedisStoreError::ClusterNode), "{error:?}");
+    assert!(error.to_string().contains("RedisStore::cluster"), "{error}");
+    let alone = Server::start(&[]);
+    let error = RedisStore::cluster([alone.url()])
+        .connect()
+        .await
+        .unwrap_err();
+    assert!(matches!(error, RedisStoreError::NoCluster(_)), "{error:?}");
+    assert!(error.to_string().contains("RedisStore::connect"), "{error}");
+}
+
+#[tokio::test]
 async fn a_wrong_password_is_named() {
     let server = Server::start(&["--requirepass", "s3cret-of-the-server"]);
     let wrong = format!("redis://:s3cret@127.0.0.1:{}/", server.port);
