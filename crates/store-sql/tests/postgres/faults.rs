@@ -230,3 +230,28 @@ async fn a_statement_that_waits_too_long_is_reported_and_holds_afterwards() {
     let outcome = store.commit(&rotation(&row, at(1))).await.unwrap();
     assert!(matches!(outcome, Commit::Applied(_)));
 }
+
+/// The only connection is in use.
+#[tokio::test]
+async fn a_wait_for_a_connection_that_is_too_long_is_reported() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema).connections(1);
+    let options = options.acquire_timeout(Duration::from_millis(500));
+    let store = options.connect(url()).await.unwrap();
+    let row = stored(&store, "alice").await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    let mut other = pool.begin().await.unwrap();
+    let lock = AssertSqlSafe(format!("SELECT 1 FROM {schema}.session FOR UPDATE"));
+    sqlx::query(lock).execute(&mut *other).await.unwrap();
+    let (waiting, change) = (store.clone(), rotation(&row, at(1)));
+    let waiting = tokio::spawn(async move { waiting.commit(&change).await });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let error = store.load(row.id).await.unwrap_err();
+    assert!(matches!(error, PostgresStoreError::Timeout(_)), "{error:?}");
+    other.rollback().await.unwrap();
+    assert!(matches!(
+        waiting.await.unwrap().unwrap(),
+        Commit::Applied(_)
+    ));
+    store.load(row.id).await.unwrap();
+}

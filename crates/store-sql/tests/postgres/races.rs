@@ -36,6 +36,12 @@ async fn somebody_waits(pool: &PgPool, schema: &str) {
     panic!("nobody waits");
 }
 
+/// Less than a statement may take: what waits for a lock fails here.
+async fn at_once<T>(call: impl Future<Output = T>) -> T {
+    let call = tokio::time::timeout(Duration::from_secs(3), call).await;
+    call.expect("it waits for nobody")
+}
+
 /// The login waits for the row that the ending has raised and not committed yet.
 #[tokio::test]
 async fn a_login_that_waits_for_an_ending_of_all_opens_nothing() {
@@ -88,6 +94,40 @@ async fn an_ending_of_all_that_waits_for_a_login_ends_it() {
     assert!(ended.contains(&row.id));
     let rows = one.list(&subject("alice")).await.unwrap();
     assert!(rows.iter().all(|row| row.revocation.is_some()));
+}
+
+/// Deletes sessions that are over while somebody refreshes others, and one that is due itself.
+#[tokio::test]
+async fn a_purge_waits_for_nobody_and_nobody_for_it() {
+    let (one, two, schema) = nodes().await;
+    let (due, busy) = (stored(&one, "alice").await, stored(&one, "alice").await);
+    let live = stored(&one, "bob").await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    let age = "UPDATE {schema}.session SET purge_at = 1 WHERE subject = 'alice'";
+    let age = AssertSqlSafe(age.replace("{schema}", &schema));
+    sqlx::query(age).execute(&pool).await.unwrap();
+
+    // Somebody's write to one of them is not committed yet.
+    let mut write = pool.begin().await.unwrap();
+    let lock = "UPDATE {schema}.session SET last_seen_at = last_seen_at WHERE id = $1";
+    let lock = sqlx::query(AssertSqlSafe(lock.replace("{schema}", &schema)));
+    let lock = lock.bind(busy.id.as_bytes().as_slice());
+    lock.execute(&mut *write).await.unwrap();
+    assert_eq!(at_once(one.purge(at(0), 100)).await.unwrap(), 1);
+    assert!(one.load(due.id).await.unwrap().is_none());
+    write.rollback().await.unwrap();
+
+    // A purge that is not committed yet.
+    let mut slow = pool.begin().await.unwrap();
+    let delete = "DELETE FROM {schema}.session WHERE purge_at <= 1";
+    let delete = AssertSqlSafe(delete.replace("{schema}", &schema));
+    let deleted = sqlx::query(delete).execute(&mut *slow).await.unwrap();
+    assert_eq!(deleted.rows_affected(), 1);
+    let outcome = at_once(two.commit(&rotation(&live, at(1)))).await;
+    assert!(matches!(outcome.unwrap(), Commit::Applied(_)));
+    at_once(stored(&two, "alice")).await;
+    assert_eq!(at_once(two.purge(at(0), 100)).await.unwrap(), 0);
+    slow.commit().await.unwrap();
 }
 
 /// Every call at once, on the same few rows, from two nodes: a deadlock would be an error.

@@ -92,6 +92,29 @@ async fn a_role_that_cannot_make_tables_starts_where_they_stand() {
     );
 }
 
+/// It has tables of our names, and sqlx's own record of migrations.
+#[tokio::test]
+async fn the_tables_of_the_application_stay_as_they_are() {
+    let (app, schema) = (schema(), schema());
+    let first = pool().await;
+    run(&first, format!("CREATE SCHEMA {app}")).await;
+    let server: PgConnectOptions = url().parse().unwrap();
+    let server = server.options([("search_path", app.as_str())]);
+    let pool = PgPoolOptions::new().connect_with(server).await.unwrap();
+    let tables = "CREATE TABLE session (id int); CREATE TABLE subject (id int);
+        CREATE TABLE _sqlx_migrations (version bigint); INSERT INTO session VALUES (7)";
+    run(&pool, tables.to_owned()).await;
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let store = options.with_pool(pool.clone()).await.unwrap();
+    stored(&store, "alice").await;
+    let mine = sqlx::query_scalar::<_, i32>("SELECT id FROM session");
+    assert_eq!(mine.fetch_all(&pool).await.unwrap(), [7]);
+    let names = "SELECT tablename::text FROM pg_tables WHERE schemaname = $1 ORDER BY 1";
+    let names = sqlx::query_scalar::<_, String>(names).bind(&app);
+    let expected = ["_sqlx_migrations", "session", "subject"];
+    assert_eq!(names.fetch_all(&pool).await.unwrap(), expected);
+}
+
 #[tokio::test]
 async fn tables_of_a_newer_version_are_refused_and_left_alone() {
     let schema = schema();
