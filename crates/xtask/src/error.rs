@@ -19,6 +19,9 @@ pub(crate) enum Error {
     /// The system would not do something.
     #[error("{doing}: {source}")]
     Io { doing: String, source: io::Error },
+    /// The documentation names what is not there.
+    #[error("the documentation has {} faults:\n  {}", .0.len(), .0.join("\n  "))]
+    Links(Vec<String>),
     /// A program is missing and cannot be installed from here.
     #[error("{} is missing: install the package `{}`{}", .0.name, .0.package, .0.otherwise())]
     Missing(&'static Program),

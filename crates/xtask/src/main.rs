@@ -12,6 +12,7 @@
 mod bench;
 mod error;
 mod install;
+mod links;
 mod purity;
 mod run;
 mod rust;

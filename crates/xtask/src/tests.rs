@@ -1,16 +1,18 @@
-//! Every test, in order: rules between the crates, then Rust, then the browser half.
+//! Every test, in order: rules between the crates, links, then Rust, then the browser half.
 
 use clap::ValueEnum;
 
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{purity, rust, web};
+use crate::{links, purity, rust, web};
 
 /// A part of the tests that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     /// The rules between the crates, and that token-core is pure.
     Purity,
+    /// The links of the documentation.
+    Links,
     /// All tests in Rust, the examples as built programs among them.
     Rust,
     /// The browser half: its unit tests, its size, its package, and the pages in Chromium.
@@ -20,6 +22,7 @@ pub(crate) enum Part {
 impl Part {
     const fn name(self) -> &'static str {
         match self {
+            Self::Links => "links",
             Self::Purity => "purity",
             Self::Rust => "rust",
             Self::Web => "web",
@@ -28,6 +31,7 @@ impl Part {
 
     fn run(self, workspace: &Workspace) -> Result<(), Error> {
         match self {
+            Self::Links => links::check(&workspace.root),
             Self::Purity => purity::check(workspace),
             Self::Rust => rust::test(workspace),
             Self::Web => web::test(workspace),
