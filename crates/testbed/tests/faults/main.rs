@@ -2,8 +2,8 @@
 //! the grace is logged out, nothing that was ended lives, no session has two branches, no
 //! request hung longer than its time-out, and nobody was refused for a fault.
 //!
-//! All limits of time are a fifth of the defaults, and so is the time that a server stands
-//! still.
+//! All limits of time are about a fifth of the defaults. A server stands still for four times as
+//! long as a request may take, and so would a request that waited for it.
 
 #![allow(
     clippy::indexing_slicing,

@@ -31,7 +31,17 @@ pub(crate) async fn hold<S: SessionStore>(nodes: &Nodes<S>) {
     let begun = side_by_side(seeds, |seed| begin(managers.clone(), seed)).await;
     // So that the refreshes rotate and the touches write.
     clock.advance(Duration::from_secs(100));
-    side_by_side(begun, |race| race.run(managers.clone())).await;
+    side_by_side(begun, |race| {
+        let seed = race.seed;
+        let run = tokio::spawn(race.run(managers.clone()));
+        async move {
+            if let Err(error) = run.await {
+                println!("TOKENS_SEED={seed} repeats it");
+                std::panic::resume_unwind(error.into_panic());
+            }
+        }
+    })
+    .await;
 }
 
 /// Does the same with each, some at a time; a failure of one ends the others.
