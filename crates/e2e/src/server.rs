@@ -90,6 +90,11 @@ impl Server {
         Client::new(&self.url, self.transcript.clone())
     }
 
+    /// Its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Its address, as it said it.
     pub fn url(&self) -> &str {
         &self.url

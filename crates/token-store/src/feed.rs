@@ -45,6 +45,29 @@ pub enum WhenBehind {
 /// Heartbeats that are remembered until they come back. Those before are given up.
 const REMEMBERED: usize = 16;
 
+/// What is known of the revocation view's completeness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "complete, not, or not asked for")]
+pub enum FeedState {
+    /// Something may be missing: [`WhenBehind`] decides.
+    Behind,
+    /// It is complete as of a moment ago.
+    Live,
+    /// Access tokens are not checked by the view.
+    Off,
+}
+
+impl FeedState {
+    /// The word for people and programs.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Behind => "behind",
+            Self::Live => "live",
+            Self::Off => "off",
+        }
+    }
+}
+
 /// How often things happen.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rhythm {

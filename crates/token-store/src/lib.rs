@@ -40,7 +40,7 @@ mod waiting;
 pub use ephemeral::ephemeral_issuer;
 pub use erased::StoreError;
 pub use error::{LoginError, RefreshError};
-pub use feed::{RevocationCheck, WhenBehind};
+pub use feed::{FeedState, RevocationCheck, WhenBehind};
 pub use manager::{
     Access, AccessError, Issued, LoginTicket, ManagerError, NewSession, Presented, Renewal,
     SessionEnd, SessionManager, SessionManagerBuilder, Visit, Whose,

@@ -42,7 +42,7 @@ use crate::entropy::EntropySource;
 use crate::erased::{ErasedStore, StoreError};
 use crate::error::CredentialsError;
 use crate::event::{self, Event, EventKind, EventSink};
-use crate::feed::{Feed, RevocationCheck};
+use crate::feed::{Feed, FeedState, RevocationCheck};
 use crate::follow;
 use crate::hook::RefreshHook;
 use crate::housekeeping;
@@ -136,6 +136,20 @@ impl SessionManager {
     /// Whether the revocation view is complete as of a moment ago.
     pub fn revocations_are_live(&self) -> bool {
         self.inner.feed.is_live()
+    }
+
+    /// The same, for whoever decides whether this node gets requests.
+    pub fn feed_state(&self) -> FeedState {
+        match self.inner.check {
+            RevocationCheck::Feed(_) if self.revocations_are_live() => FeedState::Live,
+            RevocationCheck::Feed(_) => FeedState::Behind,
+            RevocationCheck::None | RevocationCheck::Store => FeedState::Off,
+        }
+    }
+
+    /// How access tokens of ended sessions are refused.
+    pub fn revocation_check(&self) -> RevocationCheck {
+        self.inner.check
     }
 
     /// Deletes at most `limit` sessions that are over for good, and returns how many. Call it

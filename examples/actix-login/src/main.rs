@@ -11,13 +11,16 @@ use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::middleware::{self, Condition, Next};
 use actix_web::web::Json;
-use actix_web::{FromRequest, Handler, HttpServer, Resource, Responder, guard, web};
+use actix_web::{FromRequest, Handler, HttpResponse, HttpServer, Resource, Responder, guard, web};
 use adapter_actix::{
     Answer, Any, Auth, LoginRequest, Origin, PasswordRequest, Refusal, Rejection, Require, Rule,
     StepUpRequest, routes, sessions,
 };
 use clap::Parser as _;
-use example_support::{App, Flags, Page, StartError, Users, log, shutdown};
+use example_support::events::EVENT_STREAM;
+use example_support::{
+    App, Flags, Metrics, Page, StartError, Users, events, health, log, shutdown,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_core::session::Authentication;
@@ -108,8 +111,18 @@ async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
     Json(json!({ "transferred": true }))
 }
 
-async fn healthz() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+async fn stream(caller: Any) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.content_type(EVENT_STREAM);
+    response.streaming(events(caller.ended()))
+}
+
+async fn healthz(auth: web::Data<Auth>) -> Answer {
+    health(auth.manager()).into()
+}
+
+async fn metrics(metrics: web::Data<Metrics>) -> Answer {
+    metrics.answer().into()
 }
 
 async fn not_found(auth: web::Data<Auth>) -> Rejection {
@@ -184,7 +197,9 @@ fn application(page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(get("/api/reports", reports))
             .service(post("/api/notes", write_note))
             .service(post("/api/transfer", transfer))
-            .service(get("/healthz", healthz));
+            .service(get("/api/events", stream))
+            .service(get("/healthz", healthz))
+            .service(get("/metrics", metrics));
     }
 }
 
@@ -206,12 +221,15 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         auth,
         users,
         page,
+        metrics,
+        background,
     } = app;
     let listener = listener.into_std().map_err(StartError::Serve)?;
     let server = HttpServer::new(move || {
         let allowed = auth.config().allowed_origins();
         actix_web::App::new()
             .app_data(web::Data::new(users.clone()))
+            .app_data(web::Data::new(metrics.clone()))
             .configure(routes(&auth))
             .configure(application(page))
             .default_service(web::to(not_found))
@@ -220,6 +238,8 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
             .wrap(middleware::from_fn(log_request))
     });
     let server = server.listen(listener).map_err(StartError::Serve)?;
+    let server = server.shutdown_timeout(shutdown::LONGEST.as_secs());
     let served = server.shutdown_signal(shutdown::requested()).run().await;
+    background.end().await;
     served.map_err(StartError::Serve)
 }

@@ -9,6 +9,7 @@ use adapter_axum::{
     Answer, Any, Auth, LoginRequest, Origin, PasswordRequest, Refusal, Rejection, Require, Rule,
     StepUpRequest, routes, sessions,
 };
+use axum::body::Body;
 use axum::extract::{FromRef, Request, State};
 use axum::handler::Handler;
 use axum::http::header::{
@@ -17,11 +18,14 @@ use axum::http::header::{
 };
 use axum::http::{Method, StatusCode};
 use axum::middleware::{self, Next};
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use axum::{Json, Router, routing};
 use clap::Parser as _;
-use example_support::{App, Flags, Page, StartError, Users, log, shutdown};
+use example_support::events::EVENT_STREAM;
+use example_support::{
+    App, Flags, Metrics, Page, StartError, Users, events, health, log, shutdown,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_core::session::Authentication;
@@ -35,6 +39,7 @@ struct Shared {
     auth: Auth,
     users: Users,
     page: Page,
+    metrics: Metrics,
 }
 
 /// The claims of our own in each access token.
@@ -124,8 +129,17 @@ async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
     Json(json!({ "transferred": true }))
 }
 
-async fn healthz() -> Json<Value> {
-    Json(json!({ "status": "ok" }))
+async fn stream(caller: Any) -> impl IntoResponse {
+    let body = Body::from_stream(events(caller.ended()));
+    ([(CONTENT_TYPE, EVENT_STREAM)], body)
+}
+
+async fn healthz(State(auth): State<Auth>) -> Answer {
+    health(auth.manager()).into()
+}
+
+async fn metrics(State(metrics): State<Metrics>) -> Answer {
+    metrics.answer().into()
 }
 
 async fn not_found(State(auth): State<Auth>) -> Rejection {
@@ -196,7 +210,9 @@ fn router(shared: Shared) -> Router {
         .route("/api/reports", get(reports))
         .route("/api/notes", post(write_note))
         .route("/api/transfer", post(transfer))
+        .route("/api/events", get(stream))
         .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
         .merge(files)
         .merge(routes(&shared.auth))
         .layer(middleware::from_fn(sessions))
@@ -227,12 +243,22 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         auth,
         users,
         page,
+        metrics,
+        background,
     } = app;
-    let router = router(Shared { auth, users, page });
+    let router = router(Shared {
+        auth,
+        users,
+        page,
+        metrics,
+    });
     // With the address of the client, which the limits on attempts count by.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service)
-        .with_graceful_shutdown(shutdown::requested())
-        .await;
+    let served = axum::serve(listener, service).with_graceful_shutdown(shutdown::requested());
+    let served = tokio::select! {
+        served = served.into_future() => served,
+        () = shutdown::overdue() => Ok(()),
+    };
+    background.end().await;
     served.map_err(StartError::Serve)
 }

@@ -2,23 +2,21 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
-use std::time::Duration;
 
 use store_redis::RedisStore;
 use store_sql::{PostgresStore, SqliteStore};
 use token_core::issue::TokenIssuer;
 use token_core::{Audience, Issuer};
 use token_http::{Attempt, AttemptKind, Auth, AuthConfig, ConfigError, Origin};
-use token_store::{
-    MemoryStore, RevocationCheck, SessionManager, SessionManagerBuilder, WhenBehind,
-};
+use token_store::{MemoryStore, RevocationCheck, SessionManager, SessionManagerBuilder};
 use tokio::net::TcpListener;
-use tokio::time::{MissedTickBehavior, interval};
 use tracing::warn;
 
+use crate::background::Background;
 use crate::flags::{Flags, Revocation, Switch};
 use crate::keys::Keys;
 use crate::limits::Limits;
+use crate::metrics::Metrics;
 use crate::page::Page;
 use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
@@ -36,6 +34,10 @@ pub struct App {
     pub users: Users,
     /// What a browser sees.
     pub page: Page,
+    /// What Prometheus reads.
+    pub metrics: Metrics,
+    /// What runs beside the requests: end it when they are answered.
+    pub background: Background,
 }
 
 impl App {
@@ -72,8 +74,10 @@ impl App {
         };
         let builder = open(&store, issuer).await?;
         let users = Users::open(accounts, &store).await?;
-        let manager = manage(builder, flags.revocation).await?;
-        tokio::spawn(keep_house(manager.clone(), limits));
+        let metrics = Metrics::install()?;
+        let manager = manage(builder, flags).await?;
+        let follow = flags.revocation == Revocation::Feed;
+        let background = Background::start(&manager, follow, limits, metrics.clone());
         let auth = Auth::new(manager, config);
         let page = Page::new(flags.has_demo_users());
         Ok(Self {
@@ -81,6 +85,8 @@ impl App {
             auth,
             users,
             page,
+            metrics,
+            background,
         })
     }
 
@@ -129,19 +135,19 @@ async fn open(store: &StoreUrl, issuer: TokenIssuer) -> Result<SessionManagerBui
     })
 }
 
+/// With the feed, no request is served before the view was caught up.
 async fn manage(
     builder: SessionManagerBuilder,
-    revocation: Revocation,
+    flags: &Flags,
 ) -> Result<SessionManager, StartError> {
-    let check = match revocation {
-        Revocation::Feed => RevocationCheck::Feed(WhenBehind::AskStore),
+    let check = match flags.revocation {
+        Revocation::Feed => RevocationCheck::Feed(flags.when_behind.into()),
         Revocation::None => RevocationCheck::None,
         Revocation::Store => RevocationCheck::Store,
     };
     let manager = builder.revocation_check(check).build()?;
-    if revocation == Revocation::Feed {
+    if flags.revocation == Revocation::Feed {
         manager.catch_up().await?;
-        tokio::spawn(manager.clone().follow_revocations());
     }
     Ok(manager)
 }
@@ -169,23 +175,4 @@ fn configure(
         });
     }
     config.build()
-}
-
-/// Forgets what is over, each minute.
-async fn keep_house(manager: SessionManager, limits: Option<Arc<Limits>>) {
-    let mut minutes = interval(Duration::from_mins(1));
-    minutes.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    loop {
-        minutes.tick().await;
-        if let Some(limits) = &limits {
-            limits.forget_idle();
-        }
-        // A bounded number at a time, so that logins need not wait for long.
-        if let Err(error) = manager.purge(1000).await {
-            warn!(
-                error = &error as &dyn std::error::Error,
-                "old sessions were not purged"
-            );
-        }
-    }
 }

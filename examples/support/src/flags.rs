@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use token_core::error::PolicyError;
 use token_core::{Algorithm, Audience, Issuer, Policy};
 use token_http::Origin;
+use token_store::WhenBehind;
 
 use crate::account::{Account, AccountError};
 use crate::store_url::{StoreUrl, StoreUrlError};
@@ -148,6 +149,15 @@ pub struct Flags {
         default_value = "feed"
     )]
     pub revocation: Revocation,
+
+    /// What becomes of an access token while the feed is behind.
+    #[arg(
+        long,
+        env = "TOKENS_WHEN_BEHIND",
+        value_name = "WHAT",
+        default_value = "ask"
+    )]
+    pub when_behind: Behind,
 }
 
 impl Flags {
@@ -200,6 +210,28 @@ pub enum Switch {
     On,
     /// Not in force.
     Off,
+}
+
+/// What becomes of an access token while the feed is behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "believe the token, ask, or refuse")]
+pub enum Behind {
+    /// It is accepted.
+    Accept,
+    /// The store is asked.
+    Ask,
+    /// It is refused with 503.
+    Refuse,
+}
+
+impl From<Behind> for WhenBehind {
+    fn from(behind: Behind) -> Self {
+        match behind {
+            Behind::Accept => Self::Accept,
+            Behind::Ask => Self::AskStore,
+            Behind::Refuse => Self::Refuse,
+        }
+    }
 }
 
 /// How access tokens of ended sessions are refused.

@@ -7,11 +7,15 @@
 
 pub mod account;
 pub mod app;
+pub mod background;
+pub mod events;
 pub mod flags;
 pub mod hashes;
+pub mod health;
 pub mod keys;
 pub mod limits;
 pub mod log;
+pub mod metrics;
 pub mod page;
 pub mod passwords;
 pub mod shutdown;
@@ -21,9 +25,13 @@ pub mod users;
 
 pub use account::Account;
 pub use app::App;
+pub use background::Background;
+pub use events::events;
 pub use flags::Flags;
+pub use health::health;
 pub use keys::Keys;
 pub use limits::Limits;
+pub use metrics::Metrics;
 pub use page::Page;
 pub use passwords::Passwords;
 pub use start_error::StartError;

@@ -2,9 +2,14 @@
 
 use std::future::pending;
 use std::io;
+use std::time::Duration;
 
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
+
+/// How long requests that have begun may take to their end: supervisors kill after 10 seconds
+/// (Docker) to 90 (systemd).
+pub const LONGEST: Duration = Duration::from_secs(8);
 
 /// Waits until the process is asked to end: SIGTERM from a supervisor, SIGINT from a terminal.
 pub async fn requested() {
@@ -16,6 +21,21 @@ pub async fn requested() {
             pending::<()>().await;
         }
     }
+}
+
+/// The same for whatever must end with the server, without a word.
+pub async fn begun() {
+    if signalled().await.is_err() {
+        pending::<()>().await;
+    }
+}
+
+/// When the requests that have begun have had long enough: whoever sends a byte a minute must not
+/// keep the server.
+pub async fn overdue() {
+    begun().await;
+    tokio::time::sleep(LONGEST).await;
+    warn!("some requests are not answered yet; they are cut off");
 }
 
 async fn signalled() -> io::Result<&'static str> {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use metrics_exporter_prometheus::BuildError;
 use store_redis::RedisStoreError;
 use store_sql::{PostgresStoreError, SqliteStoreError};
 use thiserror::Error;
@@ -26,6 +27,9 @@ pub enum StartError {
     /// A setting of the routes that cannot be.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// Something takes the metrics already.
+    #[error(transparent)]
+    Metrics(#[from] BuildError),
     /// The origin cannot be an issuer or audience.
     #[error("--origin: {0}")]
     Name(#[from] InvalidName),

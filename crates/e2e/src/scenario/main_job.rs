@@ -163,6 +163,7 @@ pub fn the_page_is_there(program: &str) {
         "text/javascript; charset=utf-8"
     );
     assert!(script.text.contains("createAuth"));
-    assert_eq!(get("/healthz").json(), json!({ "status": "ok" }));
+    let healthy = json!({ "status": "ok", "feed": "live" });
+    assert_eq!(get("/healthz").json(), healthy);
     client.login("carol", "hush-hush");
 }

@@ -1,0 +1,113 @@
+//! Figures for the operations page, of servers built in release. Not a test of anything: run by
+//! `cargo xtask measure`, and by nothing else.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::cast_precision_loss,
+    reason = "a measurement: it prints, in rounded numbers, and fails loudly"
+)]
+
+use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use e2e::client::{Client, Tokens};
+use e2e::server::{Files, Server};
+
+const PROGRAMS: [&str; 2] = ["axum-login", "actix-login"];
+const SESSIONS: usize = 1000;
+const CLIENTS: usize = 8;
+
+#[test]
+#[ignore = "a measurement"]
+fn measure() {
+    println!("{SESSIONS} sessions, {CLIENTS} clients, one server on axum and one on actix-web");
+    let redis = testbed::redis::Server::start(&[]);
+    measure_on("Redis", &redis.url());
+    let postgres = testbed::postgres::Server::start();
+    measure_on("PostgreSQL", &postgres.url());
+    let files = Files::new();
+    let file = files.path("sessions.db");
+    measure_on("SQLite", &format!("sqlite:{}", file.display()));
+}
+
+fn measure_on(name: &str, store: &str) {
+    let files = Files::new();
+    let start = |program| Server::start_on(program, &files, &["--store", store]);
+    let servers = PROGRAMS.map(start);
+    let clients = [servers[0].client(), servers[1].client()];
+    let logins = spread(SESSIONS, |n| clients[n % 2].login("alice", "wonderland"));
+
+    let halves = logins.chunks(SESSIONS / 2);
+    for (mine, (program, (server, client))) in
+        halves.zip(PROGRAMS.iter().zip(servers.iter().zip(&clients)))
+    {
+        let (before, clock) = (cpu(server), Instant::now());
+        spread(mine.len(), |n| {
+            client.refresh(&mine[n].refresh).tokens();
+        });
+        let (wall, cpu) = (clock.elapsed(), cpu(server) - before);
+        let count = mine.len() as f64;
+        println!(
+            "{name}, {program}: {:.0} refreshes in a second of its processor time, {:.0} in one \
+             by the clock",
+            count / cpu.as_secs_f64(),
+            count / wall.as_secs_f64(),
+        );
+    }
+
+    let mut delays: Vec<Duration> = logins
+        .iter()
+        .enumerate()
+        .map(|(n, login)| delay(&clients[n % 2], &clients[(n + 1) % 2], login))
+        .collect();
+    delays.sort_unstable();
+    let at = |percent: usize| delays[(delays.len() - 1) * percent / 100];
+    println!(
+        "{name}: from the answer to a logout to refusal on the other node, of {}: \
+         median {:.1?}, p99 {:.1?}, longest {:.1?}",
+        delays.len(),
+        at(50),
+        at(99),
+        at(100),
+    );
+}
+
+/// From the answer to the logout on one server until the other is asked and refuses.
+fn delay(here: &Client, there: &Client, login: &Tokens) -> Duration {
+    assert_eq!(there.me(&login.access).status, 200);
+    assert_eq!(here.logout(&login.refresh).status, 204);
+    let answered = Instant::now();
+    loop {
+        let asked = answered.elapsed();
+        if there.me(&login.access).status == 401 {
+            return asked;
+        }
+    }
+}
+
+/// Runs it so many times, by several clients at once.
+fn spread<T: Send>(times: usize, run: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    let run = &run;
+    thread::scope(|scope| {
+        let client = |first: usize| (first..times).step_by(CLIENTS).map(run).collect::<Vec<T>>();
+        let clients: Vec<_> = (0..CLIENTS)
+            .map(|first| scope.spawn(move || client(first)))
+            .collect();
+        let done = clients.into_iter().map(|client| client.join().unwrap());
+        done.flatten().collect()
+    })
+}
+
+/// The processor time that a server has used, by Linux's count in hundredths of a second.
+fn cpu(server: &Server) -> Duration {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", server.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(") ").unwrap();
+    let fields: Vec<&str> = fields.split(' ').collect();
+    let ticks: u64 = [11, 12]
+        .map(|field| fields[field].parse::<u64>().unwrap())
+        .iter()
+        .sum();
+    Duration::from_millis(ticks * 10)
+}

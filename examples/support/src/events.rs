@@ -1,0 +1,50 @@
+//! A connection that stays: server-sent events, which end with the session.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{Stream, stream};
+use token_store::SessionEnd;
+
+use crate::shutdown;
+
+/// How often something is sent, so that nothing in between takes the connection for dead.
+const ALIVE: Duration = Duration::from_secs(15);
+
+/// The media type of server-sent events
+/// (<https://html.spec.whatwg.org/multipage/server-sent-events.html>).
+pub const EVENT_STREAM: &str = "text/event-stream";
+
+type Ended = Pin<Box<dyn Future<Output = SessionEnd> + Send>>;
+
+/// Says hello, stays, and says why when the session ends: `ended`, which is `revoked` or
+/// `expired`. It also ends with the server, which waits for every answer that has begun.
+///
+/// A real application would send its news here; the end of the session is one more branch.
+pub fn events(
+    ended: impl Future<Output = SessionEnd> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {
+    let hello = Bytes::from_static(b"event: hello\ndata: you will hear when it ends\n\n");
+    let begin: (Option<Bytes>, Option<Ended>) = (Some(hello), Some(Box::pin(ended)));
+    stream::unfold(begin, async |(first, ended)| {
+        let mut ended = ended?;
+        if let Some(first) = first {
+            return Some((Ok(first), (None, Some(ended))));
+        }
+        tokio::select! {
+            end = &mut ended => {
+                let last: &[u8] = match end {
+                    SessionEnd::Expired => b"event: ended\ndata: expired\n\n",
+                    SessionEnd::Revoked => b"event: ended\ndata: revoked\n\n",
+                };
+                Some((Ok(Bytes::from_static(last)), (None, None)))
+            }
+            () = shutdown::begun() => None,
+            () = tokio::time::sleep(ALIVE) => {
+                Some((Ok(Bytes::from_static(b": still here\n\n")), (None, Some(ended))))
+            }
+        }
+    })
+}
