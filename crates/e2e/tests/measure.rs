@@ -2,6 +2,7 @@
 //! `cargo xtask measure`, and by nothing else.
 
 #![expect(
+    clippy::indexing_slicing,
     clippy::unwrap_used,
     clippy::print_stdout,
     clippy::cast_precision_loss,
@@ -47,7 +48,7 @@ fn measure_on(name: &str, store: &str) {
         spread(mine.len(), |n| {
             client.refresh(&mine[n].refresh).tokens();
         });
-        let (wall, cpu) = (clock.elapsed(), cpu(server) - before);
+        let (wall, cpu) = (clock.elapsed(), cpu(server).saturating_sub(before));
         let count = mine.len() as f64;
         println!(
             "{name}, {program}: {:.0} refreshes in a second of its processor time, {:.0} in one \

@@ -43,6 +43,10 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Prints figures of two example servers on each store: how soon a logout on one is heeded
+    /// on the other, and how many refreshes they take. Some minutes, on a machine with nothing
+    /// else to do.
+    Measure,
     /// Runs every test, or one part of them.
     ///
     /// Servers that tests need are taken from environment variables where they are set
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Bench { check: true } => bench::check(),
         Task::Bench { check: false } => bench::table(),
+        Task::Measure => rust::measure(),
         Task::Test { part } => tests::run(part),
     };
     match done {
