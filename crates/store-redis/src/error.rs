@@ -127,6 +127,7 @@ impl From<RedisError> for RedisStoreError {
                 | ServerErrorKind::MasterDown,
             ) => Self::Connection(error),
             _ if matches!(code, "NOAUTH" | "WRONGPASS") => Self::Authentication(error),
+            _ if error.to_string().contains("DB index is out of range") => Self::Address(error),
             _ if error.to_string().contains("cluster support disabled") => Self::NoCluster(error),
             _ if code == "OOM" => Self::Full(error),
             _ => Self::Failed(error),

@@ -44,6 +44,13 @@ async fn a_wrong_address_is_named() {
     let nobody = format!("redis://:s3cret@127.0.0.1:{}/", testbed::free_port());
     let error = refused(&nobody).await;
     assert!(matches!(error, RedisStoreError::Connection(_)), "{error:?}");
+    // No such database; no Redis at all.
+    let server = Server::start(&[]);
+    let error = refused(&format!("{}99", server.url())).await;
+    assert!(matches!(error, RedisStoreError::Address(_)), "{error:?}");
+    let postgres = testbed::postgres::Server::start();
+    let error = refused(&format!("redis://127.0.0.1:{}/", postgres.port())).await;
+    assert!(matches!(error, RedisStoreError::Connection(_)), "{error:?}");
     let none: [&str; 0] = [];
     for builder in [
         RedisStore::cluster(none),

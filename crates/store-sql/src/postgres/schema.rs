@@ -59,17 +59,15 @@ impl Schema {
     /// Brings the tables up to date and reads the bucket key. Writes nothing where they are,
     /// so that a role which may not make tables can start.
     pub(crate) async fn prepare(&self, pool: &PgPool) -> Result<BucketKey, PostgresStoreError> {
-        let mut connection = pool.acquire().await.map_err(|error| match error {
-            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Tls(_) => {
-                PostgresStoreError::Connect(error)
-            }
-            error => match error.into() {
-                // What stands between did not like the way we introduced ourselves.
-                PostgresStoreError::Unavailable(error) if is_protocol(&error) => {
-                    PostgresStoreError::Connect(error)
-                }
-                error => error,
-            },
+        let connection = pool.acquire().await;
+        let mut connection = connection.map_err(|error| match error {
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::Protocol(_)
+            | sqlx::Error::Tls(_) => PostgresStoreError::Connect(error),
+            // What stands between did not like the way we introduced ourselves.
+            error if is_protocol_violation(&error) => PostgresStoreError::Connect(error),
+            error => error.into(),
         })?;
         check_isolation(&mut connection).await?;
         if self.version(&mut connection).await? < i64::from(VERSION) {
@@ -152,7 +150,7 @@ impl std::fmt::Display for Schema {
 }
 
 /// `protocol_violation`, as PgBouncer calls a setting that it does not know.
-fn is_protocol(error: &sqlx::Error) -> bool {
+fn is_protocol_violation(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("08P01"))
 }
 

@@ -30,7 +30,9 @@ async fn hears(notices: &mut Receiver<Notice>, id: SessionId) {
 
 #[tokio::test]
 async fn servers_that_cannot_be_used_are_told_apart() {
+    let redis = testbed::redis::Server::start(&[]);
     for url in [
+        format!("postgres://postgres@127.0.0.1:{}/postgres", redis.port),
         "not a url".to_owned(),
         url().replace("postgres:", "mysql:"),
         "postgres://postgres@127.0.0.1:1/postgres".to_owned(),
