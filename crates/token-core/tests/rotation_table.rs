@@ -70,6 +70,21 @@ fn a_rotation_moves_the_idle_deadline_and_never_the_absolute_one() {
     assert_eq!(world.row.absolute_expires_at, absolute);
 }
 
+/// With a hook the row is read first, and `decide` alone judges: its window must end where that of
+/// the optimistic write does.
+#[test]
+fn at_the_end_of_the_window_the_current_token_is_rotated_whoever_judges() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(100)).token().to_owned();
+    let mut judged = |now| world.peek(&second, &Purpose::Refresh, now);
+    assert!(matches!(judged(at(134)), Decision::Replay(_)));
+    assert!(matches!(judged(at(135)), Decision::Rotate(_)));
+    assert!(matches!(
+        world.refresh(&second, at(135)),
+        Answer::Rotated(_)
+    ));
+}
+
 #[test]
 fn the_previous_token_after_the_window_ends_the_session() {
     let (mut world, first) = world();
@@ -139,7 +154,8 @@ fn the_absolute_deadline_holds_however_often_it_is_used() {
 
 #[test]
 fn another_secret_for_a_known_generation_is_refused_and_revokes_nothing() {
-    for change_current in [true, false] {
+    // Within the window of the last rotation, and after it, when nothing but the hash is wrong.
+    for (change_current, later) in [(true, 1), (true, 1000), (false, 1), (false, 1000)] {
         let (mut world, first) = world();
         let second = world.refresh(&first, at(0)).token().to_owned();
         // As if the store had lost a write, or the token had been forged with a stolen key.
@@ -151,7 +167,7 @@ fn another_secret_for_a_known_generation_is_refused_and_revokes_nothing() {
             world.row.previous_hash = Some(other);
             first
         };
-        let answer = world.refresh(&token, at(1));
+        let answer = world.refresh(&token, at(later));
         assert!(
             matches!(&answer, Answer::Denied(Denial::Mismatch { .. })),
             "{answer:?}"
@@ -442,6 +458,20 @@ mod session_cookie {
             decide(&world, &cookie, 3),
             CookieDecision::Deny(Denial::Revoked(_))
         ));
+    }
+
+    /// Id and secret stand in the payload of a refresh token, for its holder to read.
+    #[test]
+    fn a_session_of_another_transport_has_no_cookie() {
+        let (mut world, cookie) = world();
+        world.row.transport = Transport::Header;
+        assert!(matches!(
+            decide(&world, &cookie, 1),
+            CookieDecision::Deny(Denial::Malformed)
+        ));
+        assert_eq!(step_up(&mut world, &cookie, 1).reason(), "malformed");
+        let token = SessionToken::parse(&cookie).unwrap();
+        assert!(!token.belongs_to(&world.row));
     }
 
     #[test]
