@@ -1,6 +1,7 @@
 use http::{Method, Request};
 use serde_json::json;
 use token_http::Route;
+use token_store::{MemoryStore, RevocationCheck};
 
 use crate::world::{OWN, World, get, post_form, post_json, refusal, request, with, with_bearer};
 
@@ -41,6 +42,21 @@ async fn introspection_tells_what_is_live_and_nothing_else() {
     for token in [reply.text("access_token"), reply.text("refresh_token")] {
         assert_eq!(introspect(&world, &token).await, json!({"active": false}));
     }
+}
+
+/// Also where requests of our own are not checked against the store.
+#[tokio::test]
+async fn introspection_asks_the_store_however_requests_are_checked() {
+    let store = MemoryStore::new(1000, &[7; 32]);
+    let world = World::checking(RevocationCheck::None, store, |config| {
+        config.introspection_key(KEY)
+    });
+    let token = world.login("header").await.text("access_token");
+    assert_eq!(introspect(&world, &token).await["active"], true);
+    world.end_all().await;
+    assert_eq!(introspect(&world, &token).await, json!({"active": false}));
+    let me = world.send(with_bearer(get("/api/me"), &token)).await;
+    assert_eq!(me.status, 200, "that is what `None` means");
 }
 
 #[tokio::test]

@@ -14,7 +14,7 @@ use token_http::{
     Rejection, Route, SessionSlot, StepUpRequest,
 };
 use token_store::test_util::{TestClock, TestManager};
-use token_store::{MemoryStore, NewSession, SessionStore};
+use token_store::{MemoryStore, NewSession, RevocationCheck, SessionStore};
 
 pub(crate) const OWN: &str = "https://own.example";
 pub(crate) const PASSWORD: &str = "wonderland";
@@ -37,10 +37,21 @@ impl World {
         store: impl SessionStore,
         set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder,
     ) -> Self {
+        Self::checking(RevocationCheck::Store, store, set)
+    }
+
+    /// A server that checks access tokens in this way.
+    pub(crate) fn checking(
+        check: RevocationCheck,
+        store: impl SessionStore,
+        set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder,
+    ) -> Self {
         let config = AuthConfig::builder(OWN.parse().unwrap());
         let config = set(config).build().unwrap();
         let TestManager { manager, clock } =
-            TestManager::with_store(store, Policy::default(), |builder| builder);
+            TestManager::with_store(store, Policy::default(), |builder| {
+                builder.revocation_check(check)
+            });
         let auth = Auth::new(manager, config);
         Self { auth, clock }
     }
