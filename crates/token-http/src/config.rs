@@ -141,7 +141,8 @@ impl AuthConfigBuilder {
     }
 
     /// Default none; call it for each. A proxy in this network is believed when it says in
-    /// `X-Forwarded-For` from which address a request came.
+    /// `X-Forwarded-For` or `Forwarded` from which address a request came. It must write one
+    /// of the two itself; where a client adds the other, and it differs, neither counts.
     pub fn trust_proxy(mut self, network: IpNet) -> Self {
         self.0.trusted_proxies.push(network);
         self

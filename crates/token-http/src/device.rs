@@ -1,6 +1,6 @@
-//! Where a request came from: the client's address, and what a person calls its device.
+//! What a person calls the device that a request came from, and where its attempts are counted.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use http::header::USER_AGENT;
 use token_core::session::Device;
@@ -12,35 +12,6 @@ use crate::limit::{Attempt, AttemptKind};
 use crate::refusal::Refusal;
 
 impl Auth {
-    /// The client's address: the other end of the connection, or where that is a trusted
-    /// proxy, the last address in `X-Forwarded-For` that is not one.
-    pub fn client_address(&self, head: &Head<'_>) -> Option<IpAddr> {
-        let peer = head.peer?.to_canonical();
-        let trusted = |address: IpAddr| {
-            let networks = self.config().trusted_proxies();
-            networks.iter().any(|network| network.contains(&address))
-        };
-        if !trusted(peer) {
-            return Some(peer);
-        }
-        // Each proxy adds the address that it saw at the end: what stands before the first
-        // untrusted one, counted from the end, is that client's word.
-        let mut client = peer;
-        for field in head.headers.get_all("x-forwarded-for").iter().rev() {
-            // In bytes: what the client wrote before it must not hide what a proxy added.
-            for hop in field.as_bytes().rsplit(|byte| *byte == b',') {
-                let Some(address) = hop_address(hop) else {
-                    return Some(client);
-                };
-                client = address.to_canonical();
-                if !trusted(client) {
-                    return Some(client);
-                }
-            }
-        }
-        Some(client)
-    }
-
     /// Asks the application's limit.
     pub(crate) fn note_attempt(
         &self,
@@ -55,13 +26,6 @@ impl Auth {
             .attempt(Attempt { address, kind })
             .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
     }
-}
-
-/// An address, with or without a port: some proxies add it.
-fn hop_address(hop: &[u8]) -> Option<IpAddr> {
-    let hop = std::str::from_utf8(hop).ok()?.trim();
-    let with_port = || hop.parse::<SocketAddr>().map(|address| address.ip());
-    hop.parse().or_else(|_| with_port()).ok()
 }
 
 /// Describes the device for the user's list of sessions.

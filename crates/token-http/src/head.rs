@@ -29,10 +29,11 @@ pub struct Head<'a> {
 impl Head<'_> {
     /// The names of the header fields that are looked at, in lower case: an adapter of a
     /// framework with header types of its own copies only these.
-    pub const FIELDS: [&'static str; 9] = [
+    pub const FIELDS: [&'static str; 10] = [
         "authorization",
         "content-type",
         "cookie",
+        "forwarded",
         "if-none-match",
         "origin",
         "referer",

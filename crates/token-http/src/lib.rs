@@ -26,6 +26,7 @@ mod cookies;
 mod csrf;
 mod device;
 mod form;
+mod forwarded;
 mod head;
 mod json;
 mod limit;

@@ -105,8 +105,8 @@ pub struct Flags {
     )]
     pub allow_origin: Vec<Origin>,
 
-    /// A proxy, or a network of them, that is believed when it says in `X-Forwarded-For` from
-    /// where a request came; repeatable, in the variable separated by commas.
+    /// A proxy, or a network of them, that is believed when it says in `X-Forwarded-For` or
+    /// `Forwarded` from where a request came; repeatable, in the variable separated by commas.
     #[arg(
         long,
         env = "TOKENS_TRUSTED_PROXY",

@@ -96,9 +96,16 @@ pub fn only_a_trusted_proxy_names_the_address(program: &str) {
         "10.0.0.0/8",
     ];
     let other = ["--trusted-proxy", "10.0.0.0/8"];
+    let forwarded = |field: &str| field.contains('=').then_some("forwarded");
     for (flags, cases) in [
         (&[][..], &[(&["192.0.2.77"][..], "127.0.0.0/24")][..]),
-        (&other, &[(&["192.0.2.77"], "127.0.0.0/24")]),
+        (
+            &other,
+            &[
+                (&["192.0.2.77"], "127.0.0.0/24"),
+                (&["for=192.0.2.77"], "127.0.0.0/24"),
+            ],
+        ),
         (
             &proxy,
             &[
@@ -107,6 +114,11 @@ pub fn only_a_trusted_proxy_names_the_address(program: &str) {
                 (&["198.51.100.1, 192.0.2.77"], "192.0.2.0/24"),
                 (&["2001:db8:1:2::3"], "2001:db8:1::/48"),
                 (&["192.0.2.77, nonsense"], "127.0.0.0/24"),
+                // RFC 7239.
+                (&["for=192.0.2.77;proto=https"], "192.0.2.0/24"),
+                (&["for=x, for=\"[2001:db8:1:2::3]:99\""], "2001:db8:1::/48"),
+                // A proxy wrote one of the two, and its client the other.
+                (&["192.0.2.77", "for=198.51.100.1"], "127.0.0.0/24"),
             ],
         ),
         (
@@ -119,14 +131,15 @@ pub fn only_a_trusted_proxy_names_the_address(program: &str) {
     ] {
         let (server, _files) = Server::start(program, flags);
         let client = server.client();
-        for (forwarded, expected) in cases {
+        for (fields, expected) in cases {
             let mut headers = vec![("content-type", "application/json")];
-            headers.extend(forwarded.iter().map(|field| ("x-forwarded-for", *field)));
+            let named = |field| (forwarded(field).unwrap_or("x-forwarded-for"), field);
+            headers.extend(fields.iter().map(|field| named(*field)));
             let body = br#"{"username":"bob","password":"builder"}"#;
             let login = client.send(&Method::POST, "/auth/login", &headers, Some(body));
             let session = client.get("/auth/session", &login.tokens().access);
             let prefix = &session.json()["device"]["ip_prefix"];
-            assert_eq!(prefix, expected, "{flags:?} {forwarded:?}");
+            assert_eq!(prefix, expected, "{flags:?} {fields:?}");
         }
     }
 }

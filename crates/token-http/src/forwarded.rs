@@ -1,0 +1,154 @@
+//! From which address a request came, by the word of trusted proxies.
+
+use std::net::{IpAddr, SocketAddr};
+
+use http::HeaderMap;
+use ipnet::IpNet;
+
+use crate::auth::Auth;
+use crate::head::Head;
+
+impl Auth {
+    /// The client's address: the other end of the connection, or where that is a trusted
+    /// proxy, the last address that is not one in `X-Forwarded-For` or `Forwarded`
+    /// ([RFC 7239](https://www.rfc-editor.org/rfc/rfc7239)).
+    pub fn client_address(&self, head: &Head<'_>) -> Option<IpAddr> {
+        let peer = head.peer?.to_canonical();
+        Some(client(peer, head.headers, self.config().trusted_proxies()))
+    }
+}
+
+/// A proxy writes one of the two fields and may pass the other on as its client sent it: where
+/// both are there and differ neither counts, and the client is the proxy.
+fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let trusts = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+    if !trusts(&peer) {
+        return peer;
+    }
+    let named = |field, address: fn(&str) -> Option<IpAddr>| {
+        let fields = headers.get_all(field).iter().rev();
+        // In bytes: what the client wrote before it must not hide what a proxy added.
+        let hops = fields.flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
+        // Each proxy adds the address that it saw at the end: what stands before the first
+        // untrusted one, counted from the end, is that client's word.
+        let mut client = peer;
+        for hop in hops {
+            let text = std::str::from_utf8(hop).ok();
+            let Some(address) = text.and_then(address) else {
+                break;
+            };
+            client = address.to_canonical();
+            if !trusts(&client) {
+                break;
+            }
+        }
+        headers.contains_key(field).then_some(client)
+    };
+    match (
+        named("x-forwarded-for", node),
+        named("forwarded", forwarded_for),
+    ) {
+        (Some(one), Some(other)) if one != other => peer,
+        (one, other) => one.or(other).unwrap_or(peer),
+    }
+}
+
+/// > Forwarded: for=192.0.2.43, for="[2001:db8:cafe::17]:4711";proto=https
+///
+/// [RFC 7239 section 4](https://www.rfc-editor.org/rfc/rfc7239#section-4)
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
+    let (_, node_text) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+    node(node_text)
+}
+
+/// An address as both fields write it, with a port or without. What a proxy hides is none.
+fn node(text: &str) -> Option<IpAddr> {
+    let text = text.trim();
+    let text = within(text, '"', '"').unwrap_or(text);
+    let address = within(text, '[', ']').unwrap_or(text).parse();
+    let with_port = || text.parse().map(|socket: SocketAddr| socket.ip());
+    address.or_else(|_| with_port()).ok()
+}
+
+fn within(text: &str, before: char, after: char) -> Option<&str> {
+    text.strip_prefix(before)?.strip_suffix(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    const PEER: &str = "10.0.0.1";
+
+    fn client_of(fields: &[(&'static str, &str)], trusted: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            let value = HeaderValue::from_str(value).unwrap();
+            headers.append(HeaderName::from_static(name), value);
+        }
+        let trusted: Vec<IpNet> = trusted.iter().map(|text| text.parse().unwrap()).collect();
+        client(PEER.parse().unwrap(), &headers, &trusted).to_string()
+    }
+
+    #[test]
+    fn the_last_address_that_is_no_proxys_is_the_clients() {
+        const XFF: &str = "x-forwarded-for";
+        const FORWARDED: &str = "forwarded";
+        for (fields, expected) in [
+            (&[][..], PEER),
+            (&[(XFF, "192.0.2.7")][..], "192.0.2.7"),
+            (&[(XFF, "198.51.100.1, 192.0.2.7")], "192.0.2.7"),
+            (&[(XFF, "192.0.2.7, 10.0.0.2")], "192.0.2.7"),
+            (&[(XFF, "192.0.2.7"), (XFF, "10.0.0.2")], "192.0.2.7"),
+            (&[(XFF, "10.0.0.2")], "10.0.0.2"),
+            (&[(XFF, "192.0.2.7:4711")], "192.0.2.7"),
+            (&[(XFF, "::ffff:192.0.2.7")], "192.0.2.7"),
+            (&[(XFF, "2001:db8::7")], "2001:db8::7"),
+            (&[(XFF, "[2001:db8::7]:4711")], "2001:db8::7"),
+            (&[(XFF, "192.0.2.7, nonsense")], PEER),
+            (&[(XFF, "192.0.2.7,")], PEER),
+            (&[(XFF, "")], PEER),
+            (&[(FORWARDED, "for=192.0.2.7")], "192.0.2.7"),
+            (
+                &[(FORWARDED, "For=192.0.2.7;proto=http;by=10.0.0.1")],
+                "192.0.2.7",
+            ),
+            (
+                &[(FORWARDED, "proto=http; for=\"192.0.2.7:4711\"")],
+                "192.0.2.7",
+            ),
+            (
+                &[(FORWARDED, "for=198.51.100.1, for=192.0.2.7")],
+                "192.0.2.7",
+            ),
+            (&[(FORWARDED, "for=192.0.2.7, for=10.0.0.2")], "192.0.2.7"),
+            (
+                &[(FORWARDED, "for=\"[2001:db8:cafe::17]:4711\"")],
+                "2001:db8:cafe::17",
+            ),
+            (
+                &[(FORWARDED, "for=\"[2001:db8:cafe::17]\"")],
+                "2001:db8:cafe::17",
+            ),
+            (&[(FORWARDED, "for=\"open, for=192.0.2.7")], "192.0.2.7"),
+            (&[(FORWARDED, "for=192.0.2.7, for=_hidden")], PEER),
+            (&[(FORWARDED, "for=unknown")], PEER),
+            (&[(FORWARDED, "proto=https")], PEER),
+        ] {
+            assert_eq!(client_of(fields, &["10.0.0.0/8"]), expected, "{fields:?}");
+            assert_eq!(client_of(fields, &["172.16.0.0/12"]), PEER, "{fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_that_only_the_client_can_have_written_gains_nothing() {
+        let own = ("x-forwarded-for", "192.0.2.7");
+        let planted = ("forwarded", "for=198.51.100.1");
+        assert_eq!(client_of(&[own, planted], &["10.0.0.0/8"]), PEER);
+        let same = ("forwarded", "for=192.0.2.7");
+        assert_eq!(client_of(&[own, same], &["10.0.0.0/8"]), "192.0.2.7");
+    }
+}
