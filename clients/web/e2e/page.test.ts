@@ -103,6 +103,10 @@ describe('the page', { skip: isMock && 'the mock serves none', concurrency: 2 },
       await first.click('#replay:enabled');
       await happened(first, 'The old token was taken for a lost answer');
       await sleep(6e3);
+      // A further renewal gives the thief no further grace.
+      await first.click('#clear');
+      await first.click('#renew');
+      await happened(first, 'A new access token and a new refresh token');
       await first.click('#replay');
       for (const page of [first, second]) {
         await signedOut(page);

@@ -7,7 +7,7 @@ import { showReplay } from './view.js';
 
 const $ = (selector) => document.querySelector(selector);
 
-/** Refresh tokens that this tab has seen, and when it first saw their successor. */
+/** The refresh token in use, and the oldest that this tab has seen, with when it saw its successor. */
 let current;
 let spent;
 
@@ -20,7 +20,7 @@ export const noteRefreshToken = async () => {
   const { refresh } = await record();
   if (!refresh || asked != key()) return false;
   const changed = !!current && refresh != current;
-  if (changed) spent = { token: current, at: Date.now() };
+  if (changed) spent ??= { token: current, at: Date.now() };
   current = refresh;
   return changed;
 };

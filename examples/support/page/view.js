@@ -78,7 +78,7 @@ export const showTransport = (transport) => {
   $(`#login [value=${transport}]`).checked = true;
 };
 
-/** `spent` is `{ at }` of the refresh token that was replaced last, `graceMs` how long it is harmless. */
+/** `spent` is `{ at }` of an old refresh token, when it was replaced; `graceMs` is how long it is harmless. */
 export const showReplay = (transport, spent, graceMs = 0) => {
   $('#replay').disabled = !spent;
   const left = spent && spent.at + graceMs - Date.now();
