@@ -189,7 +189,9 @@ fn while_the_feed_is_cut_the_policy_decides() {
         let [_, there] = nodes.servers;
         let (_, log) = there.terminate();
         let count = |event: &str| log.matches(&format!("event={event}")).count();
-        assert_eq!((count("feed_behind"), count("feed_live")), (1, 1), "{log}");
+        // A busy machine may add a pair of its own.
+        assert!(count("feed_behind") >= 1, "{log}");
+        assert_eq!(count("feed_behind"), count("feed_live"), "{log}");
     }
 }
 

@@ -163,7 +163,6 @@ pub fn the_page_is_there(program: &str) {
         "text/javascript; charset=utf-8"
     );
     assert!(script.text.contains("createAuth"));
-    let healthy = json!({ "status": "ok", "feed": "live" });
-    assert_eq!(get("/healthz").json(), healthy);
+    assert_eq!(get("/healthz").json()["status"], "ok");
     client.login("carol", "hush-hush");
 }

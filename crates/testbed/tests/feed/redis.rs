@@ -9,7 +9,7 @@ use token_store::contract::FeedModel;
 use token_store::event::{Behind, EventKind};
 use token_store::{SessionManager, WhenBehind};
 
-use crate::{BOUND, Events, POLICIES, alarms, bound};
+use crate::{BOUND, Events, HEARTBEAT, POLICIES, alarms, bound};
 
 async fn node(url: &str, when: WhenBehind) -> (SessionManager, Events) {
     let store = RedisStore::builder(url)
@@ -170,7 +170,8 @@ async fn a_cluster_is_heard_whole() {
     }
     model.hear().await;
     model.check(Some(BOUND)).await;
-    tokio::time::sleep(Duration::from_secs(1)).await;
+    // Longer than one proof lasts.
+    tokio::time::sleep(HEARTBEAT * 3).await;
     assert!(there.revocations_are_live(), "by its heartbeats");
     assert_eq!(alarms(&events), []);
 }
