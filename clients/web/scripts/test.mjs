@@ -21,7 +21,7 @@ await build({
 });
 const files = readdirSync(outdir).map((file) => `${outdir}/${file}`);
 const limits = folder == 'e2e' ? ['--test-concurrency=2', '--test-timeout=400000'] : [];
-const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-force-exit', '--test-reporter=spec', ...limits, ...files], {
+const { status } = spawnSync(process.execPath, ['--enable-source-maps', '--test', '--test-reporter=spec', ...limits, ...files], {
   stdio: 'inherit',
   cwd: root,
 });
