@@ -3,11 +3,14 @@
 //! - [`operation`] has what is measured: each operation as ours, as the bare primitive that is its
 //!   limit, and as people do it today.
 //! - [`rounds`] times them, interleaved, so that whatever else the machine does falls on all alike.
-//! - [`report`] writes what came out.
+//! - [`growth`] has what the cost grows with.
+//! - [`report`] and [`chart`] write what came out.
 //!
 //! Allocations are counted by a program of their own (`src/bin/allocations.rs`): a counting
 //! allocator would slow down those who allocate, and that would not be fair.
 
+pub mod chart;
+pub mod growth;
 pub mod operation;
 pub mod peer;
 pub mod report;

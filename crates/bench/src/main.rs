@@ -5,9 +5,11 @@
 mod check;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use bench::chart;
+use bench::growth::{self, Curve};
 use bench::operation::{self, Pool};
 use bench::report::{self, Measured};
 use bench::rounds::Effort;
@@ -39,6 +41,23 @@ enum Task {
         #[arg(long)]
         valgrind: PathBuf,
     },
+    /// Measures how the cost grows.
+    Growth {
+        /// Also writes the figures here, as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
+    /// Draws the charts of figures that were written down.
+    Charts {
+        /// What `core` wrote.
+        #[arg(long)]
+        core: PathBuf,
+        /// What `growth` wrote.
+        #[arg(long)]
+        growth: PathBuf,
+        /// Where the charts go.
+        folder: PathBuf,
+    },
     /// Runs one way of one operation so many times, for callgrind.
     Run {
         /// The operation.
@@ -58,15 +77,23 @@ fn main() -> ExitCode {
             json,
         } => core(&only, allocations, json),
         Task::Check { valgrind } => check::run(&valgrind),
+        Task::Growth { json } => {
+            let measured = growth::measure(Effort::QUICK);
+            println!("{}", report::growth(&measured));
+            write(json, &measured);
+            ExitCode::SUCCESS
+        }
+        Task::Charts {
+            core,
+            growth,
+            folder,
+        } => charts(&core, &growth, &folder),
         Task::Run { name, way, count } => run(&name, way, count),
     }
 }
 
 fn core(only: &str, allocations: Option<PathBuf>, json: Option<PathBuf>) -> ExitCode {
-    let allocations = allocations.map(|file| {
-        let text = std::fs::read_to_string(file).expect("the file is there");
-        serde_json::from_str::<HashMap<String, Vec<f64>>>(&text).expect("it is what was printed")
-    });
+    let allocations = allocations.map(|file| read::<HashMap<String, Vec<f64>>>(&file));
     let chosen = operation::ALL
         .iter()
         .filter(|(name, _)| name.starts_with(only));
@@ -77,11 +104,33 @@ fn core(only: &str, allocations: Option<PathBuf>, json: Option<PathBuf>) -> Exit
         })
         .collect();
     println!("{}", report::markdown(&measured));
-    if let Some(file) = json {
-        let text = serde_json::to_string_pretty(&measured).expect("numbers and texts are JSON");
-        std::fs::write(file, text).expect("the file can be written");
+    write(json, &measured);
+    ExitCode::SUCCESS
+}
+
+fn charts(core: &Path, growth: &Path, folder: &Path) -> ExitCode {
+    let core: Vec<Measured> = read(core);
+    let growth: Vec<Curve> = read(growth);
+    let mut files = vec![("performance.svg".to_owned(), chart::bars(&core))];
+    for (curve, number) in growth.iter().zip(1..) {
+        files.push((format!("growth-{number}.svg"), chart::line(curve)));
+    }
+    for (name, drawn) in files {
+        std::fs::write(folder.join(name), drawn).expect("the folder can be written to");
     }
     ExitCode::SUCCESS
+}
+
+fn read<T: serde::de::DeserializeOwned>(file: &Path) -> T {
+    let text = std::fs::read_to_string(file).expect("the file is there");
+    serde_json::from_str(&text).expect("it is what was written")
+}
+
+fn write(file: Option<PathBuf>, figures: &impl serde::Serialize) {
+    if let Some(file) = file {
+        let text = serde_json::to_string_pretty(figures).expect("numbers and texts are JSON");
+        std::fs::write(file, text).expect("the file can be written");
+    }
 }
 
 fn run(name: &str, way: usize, count: u32) -> ExitCode {

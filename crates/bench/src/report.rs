@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::growth::Curve;
 use crate::operation::{Goal, Operation};
 use crate::rounds::{self, Effort, Middle};
 
@@ -123,6 +124,27 @@ pub fn markdown(all: &[Measured]) -> String {
             };
             let _ = writeln!(text, "| {} | {goal} | {outcome} | {met} |", measured.name);
         }
+    }
+    text
+}
+
+/// A table in Markdown of how cost grows.
+pub fn growth(all: &[Curve]) -> String {
+    let mut text =
+        String::from("| operation | by | ns (middle half) | expected |\n|---|---|---|---|\n");
+    for curve in all {
+        let points = curve.points.iter().map(|(n, time)| {
+            let Middle { low, median, high } = *time;
+            let n = number(*n);
+            let n = n.trim_end_matches(".0");
+            let [low, median, high] = [low, median, high].map(number);
+            format!("{n}: {median} ({low} to {high})")
+        });
+        let points = points.collect::<Vec<_>>().join("<br>");
+        let Curve {
+            name, by, promise, ..
+        } = curve;
+        let _ = writeln!(text, "| {name} | {by} | {points} | {promise} |");
     }
     text
 }

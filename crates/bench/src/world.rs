@@ -4,14 +4,15 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use token_core::change::{Committed, Granted};
-use token_core::id::BucketKey;
+use token_core::id::{Bucket, BucketKey};
 use token_core::issue::{Credentials, TokenIssuer};
 use token_core::refresh::{self, Login};
 use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
 use token_core::secret::Entropy;
 use token_core::session::{Authentication, Device, Epoch, Transport};
 use token_core::{
-    Algorithm, ClientId, CustomClaims, KeyId, KeyRing, Policy, Scope, SigningKey, Subject, UnixTime,
+    Algorithm, ClientId, CustomClaims, KeyId, KeyRing, Policy, Scope, SessionId, SigningKey,
+    Subject, UnixTime,
 };
 
 /// The secret of HS256, for all alike.
@@ -160,6 +161,15 @@ pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Grant
     let row = pending.session().clone();
     let committed = pending.committed(Committed::assertion(row));
     committed.expect("it is what was to be written")
+}
+
+/// An id that follows from a number, in a bucket.
+pub fn session_id(bucket: Bucket, number: u64) -> SessionId {
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &number.to_le_bytes());
+    let mut bytes = [bucket.as_byte(); SessionId::LENGTH];
+    let random = bytes.iter_mut().skip(1).zip(digest.as_ref());
+    random.for_each(|(to, from)| *to = *from);
+    SessionId::from_bytes(bytes)
 }
 
 /// Bytes that follow from a number.

@@ -16,19 +16,26 @@ static VALGRIND: Program = Program {
     variable: None,
 };
 
-/// Prints the table.
-pub(crate) fn table() -> Result<(), Error> {
+/// Prints the tables, and leaves them as JSON and as charts in `target/bench`.
+pub(crate) fn tables() -> Result<(), Error> {
     let workspace = Workspace::read()?;
     build()?;
     let folder = workspace.target.join("bench");
     fs::create_dir_all(&folder).doing("create a folder for figures")?;
     let programs = workspace.target.join("release");
-    let allocations = folder.join("allocations.json");
+    let figures = |name: &str| folder.join(format!("{name}.json"));
+    let allocations = figures("allocations");
     let counted = run::output(&mut Command::new(programs.join("allocations")))?;
     fs::write(&allocations, counted).doing("write down the allocations")?;
-    let mut table = Command::new(programs.join("bench"));
-    table.arg("core").arg("--allocations").arg(&allocations);
-    run::run(table.arg("--json").arg(folder.join("core.json")))
+    run::run(Command::new(programs.join("allocations")).arg("--memory"))?;
+    let bench = || Command::new(programs.join("bench"));
+    let mut core = bench();
+    core.arg("core").arg("--allocations").arg(&allocations);
+    run::run(core.arg("--json").arg(figures("core")))?;
+    run::run(bench().arg("growth").arg("--json").arg(figures("growth")))?;
+    let mut charts = bench();
+    charts.arg("charts").arg("--core").arg(figures("core"));
+    run::run(charts.arg("--growth").arg(figures("growth")).arg(&folder))
 }
 
 /// Fails where a ratio is worse than promised.
