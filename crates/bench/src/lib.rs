@@ -3,7 +3,7 @@
 //! - [`operation`] has what is measured: each operation as ours, as the bare primitive that is its
 //!   limit, and as people do it today.
 //! - [`rounds`] times them, interleaved, so that whatever else the machine does falls on all alike.
-//! - [`growth`] has what the cost grows with.
+//! - [`growth`] has what the cost grows with, [`requests`] whole servers under load.
 //! - [`report`] and [`chart`] write what came out.
 //!
 //! Allocations are counted by a program of their own (`src/bin/allocations.rs`): a counting
@@ -14,5 +14,6 @@ pub mod growth;
 pub mod operation;
 pub mod peer;
 pub mod report;
+pub mod requests;
 pub mod rounds;
 pub mod world;

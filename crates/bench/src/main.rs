@@ -12,6 +12,7 @@ use bench::chart;
 use bench::growth::{self, Curve};
 use bench::operation::{self, Pool};
 use bench::report::{self, Measured};
+use bench::requests;
 use bench::rounds::Effort;
 use clap::{Parser, Subcommand};
 
@@ -58,6 +59,18 @@ enum Task {
         /// Where the charts go.
         folder: PathBuf,
     },
+    /// Puts whole servers under load.
+    Requests {
+        /// The program wrk.
+        #[arg(long)]
+        wrk: PathBuf,
+        /// How many rounds.
+        #[arg(long, default_value_t = 7)]
+        rounds: usize,
+        /// Also writes the figures here, as JSON.
+        #[arg(long)]
+        json: Option<PathBuf>,
+    },
     /// Runs one way of one operation so many times, for callgrind.
     Run {
         /// The operation.
@@ -88,6 +101,7 @@ fn main() -> ExitCode {
             growth,
             folder,
         } => charts(&core, &growth, &folder),
+        Task::Requests { wrk, rounds, json } => requests(&wrk, rounds, json),
         Task::Run { name, way, count } => run(&name, way, count),
     }
 }
@@ -124,6 +138,21 @@ fn charts(core: &Path, growth: &Path, folder: &Path) -> ExitCode {
 fn read<T: serde::de::DeserializeOwned>(file: &Path) -> T {
     let text = std::fs::read_to_string(file).expect("the file is there");
     serde_json::from_str(&text).expect("it is what was written")
+}
+
+fn requests(wrk: &Path, rounds: usize, json: Option<PathBuf>) -> ExitCode {
+    let own = std::env::current_exe().expect("this program has a file");
+    match requests::measure(&own.with_file_name("server"), wrk, rounds) {
+        Ok(measured) => {
+            println!("{}", report::requests(&measured));
+            write(json, &measured);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("{error}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn write(file: Option<PathBuf>, figures: &impl serde::Serialize) {

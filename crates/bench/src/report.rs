@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::growth::Curve;
 use crate::operation::{Goal, Operation};
+use crate::requests::Server;
 use crate::rounds::{self, Effort, Middle};
 
 /// Everything that was measured of one operation.
@@ -124,6 +125,30 @@ pub fn markdown(all: &[Measured]) -> String {
             };
             let _ = writeln!(text, "| {} | {goal} | {outcome} | {met} |", measured.name);
         }
+    }
+    text
+}
+
+/// A table in Markdown of whole servers.
+pub fn requests(all: &[Server]) -> String {
+    let mut text = String::from(
+        "| server | CPU a request, µs | beyond the bare server, µs | throughput of the bare server's | p99 at one connection, µs |\n\
+         |---|--:|--:|--:|--:|\n",
+    );
+    let spread = |Middle { low, median, high }: Middle, digits: usize, factor: f64| {
+        let [low, median, high] = [low, median, high].map(|value| value * factor);
+        format!("{median:.digits$} ({low:.digits$} to {high:.digits$})")
+    };
+    for server in all {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} % | {} |",
+            server.name,
+            spread(server.cpu, 2, 1.0),
+            spread(server.beyond, 2, 1.0),
+            spread(server.throughput, 0, 100.0),
+            spread(server.p99, 0, 1.0),
+        );
     }
     text
 }

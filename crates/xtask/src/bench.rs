@@ -16,10 +16,19 @@ static VALGRIND: Program = Program {
     variable: None,
 };
 
+static WRK: Program = Program {
+    name: "wrk",
+    package: "wrk",
+    files: &["wrk"],
+    elsewhere: Vec::new,
+    variable: None,
+};
+
 /// Prints the tables, and leaves them as JSON and as charts in `target/bench`.
 pub(crate) fn tables() -> Result<(), Error> {
     let workspace = Workspace::read()?;
-    build()?;
+    let wrk = WRK.get()?;
+    build(&["--features=servers"])?;
     let folder = workspace.target.join("bench");
     fs::create_dir_all(&folder).doing("create a folder for figures")?;
     let programs = workspace.target.join("release");
@@ -35,19 +44,22 @@ pub(crate) fn tables() -> Result<(), Error> {
     run::run(bench().arg("growth").arg("--json").arg(figures("growth")))?;
     let mut charts = bench();
     charts.arg("charts").arg("--core").arg(figures("core"));
-    run::run(charts.arg("--growth").arg(figures("growth")).arg(&folder))
+    run::run(charts.arg("--growth").arg(figures("growth")).arg(&folder))?;
+    let mut requests = bench();
+    requests.arg("requests").arg("--wrk").arg(wrk);
+    run::run(requests.arg("--json").arg(figures("requests")))
 }
 
 /// Fails where a ratio is worse than promised.
 pub(crate) fn check() -> Result<(), Error> {
     let workspace = Workspace::read()?;
     let valgrind = VALGRIND.get()?;
-    build()?;
+    build(&[])?;
     let mut check = Command::new(workspace.target.join("release/bench"));
     run::run(check.arg("check").arg("--valgrind").arg(valgrind))
 }
 
-fn build() -> Result<(), Error> {
+fn build(more: &[&str]) -> Result<(), Error> {
     let build = [
         "build",
         "--release",
@@ -55,5 +67,5 @@ fn build() -> Result<(), Error> {
         "--package=bench",
         "--bins",
     ];
-    run::run(run::cargo().args(build))
+    run::run(run::cargo().args(build).args(more))
 }

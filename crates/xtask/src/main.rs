@@ -38,7 +38,7 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Measures, and prints tables: ours, the limit, and what people use today; how cost
-    /// grows. Takes two minutes on an idle machine.
+    /// grows; whole servers under load. Takes some minutes on an idle machine with two processors.
     Bench {
         /// Only fails where a ratio is worse than promised: short, for CI.
         #[arg(long)]

@@ -1,0 +1,203 @@
+//! One route, `/api/me`, behind one kind of check: `bench requests` puts them under load.
+//!
+//! Every server answers the same JSON on one thread. `bare` answers it to anybody, so that what the
+//! others take beyond it is the check.
+
+#![expect(clippy::print_stdout, reason = "it says where it listens")]
+
+use std::net::{Ipv4Addr, TcpListener};
+
+use adapter_axum::{Any, Auth, AuthConfig};
+use axum::extract::{FromRequestParts, State};
+use axum::http::StatusCode;
+use axum::http::header::AUTHORIZATION;
+use axum::http::request::Parts;
+use axum::{Json, Router, middleware, routing::get};
+use bench::operation::manager::{access_token, login};
+use bench::world::{self, AUDIENCE, ISSUER, Key};
+use clap::{Parser, ValueEnum};
+use jsonwebtoken::{DecodingKey, Validation};
+use serde::{Deserialize, Serialize};
+use token_core::Algorithm;
+use token_store::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
+
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// How a caller is known.
+    check: Check,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Check {
+    /// Not at all, on axum.
+    AxumBare,
+    /// By an extractor that somebody wrote by hand, with `jsonwebtoken::decode`.
+    AxumJsonwebtoken,
+    /// By this library.
+    AxumTokens,
+    /// By this library, every signature verified.
+    AxumTokensUncached,
+    /// Not at all, on actix-web.
+    ActixBare,
+    /// By this library.
+    ActixTokens,
+}
+
+/// What every server answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Me {
+    sub: String,
+    session_id: String,
+    scope: String,
+    auth_time: u64,
+}
+
+impl Me {
+    fn anybody() -> Self {
+        Self {
+            sub: "user-00000001".to_owned(),
+            session_id: "AAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
+            scope: "notes:read notes:write".to_owned(),
+            auth_time: 1_700_000_000,
+        }
+    }
+}
+
+fn main() {
+    let Arguments { check } = Arguments::parse();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
+    listener.set_nonblocking(true).expect("a socket can be so");
+    let address = listener.local_addr().expect("a bound socket has one");
+    let runtime = tokio::runtime::Builder::new_current_thread();
+    let runtime = { runtime }.enable_all().build().expect("a runtime starts");
+    runtime.block_on(async {
+        let key = Key::new(Algorithm::EdDSA);
+        let manager = manager(&key, check);
+        manager.catch_up().await.expect("the store answers");
+        tokio::spawn(manager.clone().follow_revocations());
+        let issued = login(&manager, 1).await;
+        println!("http://{address}/api/me\n{}", access_token(&issued));
+        let origin = "https://api.example".parse().expect("an origin");
+        let config = AuthConfig::builder(origin).build();
+        let auth = Auth::new(manager, config.expect("the settings are in range"));
+        match check {
+            Check::ActixBare | Check::ActixTokens => actix(check, listener, auth).await,
+            _ => axum(check, listener, auth, &key).await,
+        }
+    });
+}
+
+fn manager(key: &Key, check: Check) -> SessionManager {
+    let issuer = world::issuer(key);
+    let mut manager = SessionManager::builder(MemoryStore::with_capacity(100_000), issuer);
+    manager = manager.revocation_check(RevocationCheck::Feed(WhenBehind::Refuse));
+    if check == Check::AxumTokensUncached {
+        manager = manager.token_cache(0);
+    }
+    manager.build().expect("the settings are in range")
+}
+
+async fn axum(check: Check, listener: TcpListener, auth: Auth, key: &Key) {
+    let app = match check {
+        Check::AxumJsonwebtoken => {
+            let state = ByHand::new(key);
+            Router::new()
+                .route("/api/me", get(by_hand))
+                .with_state(state)
+        }
+        Check::AxumTokens | Check::AxumTokensUncached => {
+            let sessions = middleware::from_fn(adapter_axum::sessions);
+            let router = Router::new().route("/api/me", get(ours));
+            router.layer(sessions).with_state(auth)
+        }
+        _ => Router::new().route("/api/me", get(async || Json(Me::anybody()))),
+    };
+    let listener = tokio::net::TcpListener::from_std(listener).expect("it does not block");
+    axum::serve(listener, app).await.expect("it serves");
+}
+
+async fn ours(caller: Any) -> Json<Me> {
+    Json(Me {
+        sub: caller.subject().to_string(),
+        session_id: caller.session_id().to_string(),
+        scope: caller.scope().to_string(),
+        auth_time: caller.auth_time().as_secs(),
+    })
+}
+
+/// What the extractor that was written by hand needs.
+#[derive(Clone)]
+struct ByHand {
+    key: DecodingKey,
+    validation: Validation,
+}
+
+impl ByHand {
+    fn new(key: &Key) -> Self {
+        let mut validation = Validation::new(jsonwebtoken::Algorithm::EdDSA);
+        validation.set_issuer(&[ISSUER]);
+        validation.set_audience(&[AUDIENCE]);
+        Self {
+            key: DecodingKey::from_ed_der(&key.public),
+            validation,
+        }
+    }
+}
+
+/// The claims that the extractor leaves in a handler's hands.
+#[derive(Debug, Deserialize)]
+struct Claims {
+    sub: String,
+    sid: String,
+    scope: String,
+    auth_time: u64,
+}
+
+impl FromRequestParts<ByHand> for Claims {
+    type Rejection = StatusCode;
+
+    async fn from_request_parts(parts: &mut Parts, state: &ByHand) -> Result<Self, StatusCode> {
+        let header = parts.headers.get(AUTHORIZATION);
+        let token = header.and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let token = token.ok_or(StatusCode::UNAUTHORIZED)?;
+        let decoded = jsonwebtoken::decode(token, &state.key, &state.validation);
+        decoded
+            .map(|decoded| decoded.claims)
+            .map_err(|_| StatusCode::UNAUTHORIZED)
+    }
+}
+
+async fn by_hand(State(_): State<ByHand>, claims: Claims) -> Json<Me> {
+    Json(Me {
+        sub: claims.sub,
+        session_id: claims.sid,
+        scope: claims.scope,
+        auth_time: claims.auth_time,
+    })
+}
+
+async fn actix(check: Check, listener: TcpListener, auth: Auth) {
+    use actix_web::web;
+    let server = actix_web::HttpServer::new(move || {
+        let app = actix_web::App::new().app_data(web::Data::new(auth.clone()));
+        if check == Check::ActixTokens {
+            let sessions = actix_web::middleware::from_fn(adapter_actix::sessions);
+            let me = web::resource("/api/me").wrap(sessions);
+            app.service(me.route(web::get().to(actix_ours)))
+        } else {
+            let me = web::resource("/api/me");
+            app.service(me.route(web::get().to(async || web::Json(Me::anybody()))))
+        }
+    });
+    let server = server.workers(1).listen(listener).expect("it listens");
+    server.run().await.expect("it serves");
+}
+
+async fn actix_ours(caller: adapter_actix::Any) -> actix_web::web::Json<Me> {
+    actix_web::web::Json(Me {
+        sub: caller.subject().to_string(),
+        session_id: caller.session_id().to_string(),
+        scope: caller.scope().to_string(),
+        auth_time: caller.auth_time().as_secs(),
+    })
+}
