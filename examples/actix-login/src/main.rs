@@ -19,7 +19,7 @@ use adapter_actix::{
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, Metrics, Page, StartError, Users, events, health, log, shutdown,
+    App, Flags, Metrics, Page, PasswordChange, StartError, Users, events, health, log, shutdown,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -76,15 +76,13 @@ async fn step_up(users: web::Data<Users>, request: StepUpRequest) -> Result<Answ
 }
 
 async fn password(users: web::Data<Users>, request: PasswordRequest) -> Result<Answer, Rejection> {
-    let name = request.session().subject.as_str();
-    let user = users.authenticate(name, request.password()).await?;
-    let user = user.ok_or_else(|| request.invalid_credentials())?;
-    if request.new_password().chars().count() < Users::MIN_PASSWORD {
-        return Err(request.unacceptable().into());
+    let subject = &request.session().subject;
+    let changed = users.change_password(subject, request.password(), request.new_password());
+    match changed.await? {
+        PasswordChange::Done => {}
+        PasswordChange::Unacceptable => return Err(request.unacceptable().into()),
+        PasswordChange::WrongPassword => return Err(request.invalid_credentials().into()),
     }
-    users
-        .set_password(&user.subject, request.new_password())
-        .await?;
     let authentication = Authentication::password(request.at());
     Ok(request.changed(authentication).await?.into())
 }

@@ -36,4 +36,4 @@ pub use page::Page;
 pub use passwords::Passwords;
 pub use start_error::StartError;
 pub use store_url::StoreUrl;
-pub use users::Users;
+pub use users::{PasswordChange, Users};

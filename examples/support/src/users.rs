@@ -71,14 +71,49 @@ impl Users {
         Ok(account.filter(|_| right))
     }
 
-    /// Stores a new password, which the caller has checked against [`Self::MIN_PASSWORD`].
+    /// Stores a new password where the present one is right.
+    ///
+    /// The answer may be lost on its way to the client, who then asks again with the password that
+    /// is the old one by now. So where the new one is in force already, that counts as well: whoever
+    /// sends it has proven who they are, and is to get the credential that was missed.
     ///
     /// # Errors
     /// [`UsersError`]: whether it was stored is then unknown.
-    pub async fn set_password(&self, subject: &Subject, password: &str) -> Result<(), UsersError> {
-        let hash = self.passwords.hash(password).await?;
-        Ok(self.hashes.replace(subject, hash).await?)
+    pub async fn change_password(
+        &self,
+        subject: &Subject,
+        present: &str,
+        new: &str,
+    ) -> Result<PasswordChange, UsersError> {
+        let name = subject.as_str();
+        if self.authenticate(name, present).await?.is_none() {
+            let changed = self.authenticate(name, new).await?.is_some();
+            return Ok(if changed {
+                PasswordChange::Done
+            } else {
+                PasswordChange::WrongPassword
+            });
+        }
+        if new.chars().count() < Self::MIN_PASSWORD {
+            return Ok(PasswordChange::Unacceptable);
+        }
+        let hash = self.passwords.hash(new).await?;
+        self.hashes.replace(subject, hash).await?;
+        Ok(PasswordChange::Done)
     }
+}
+
+/// What became of a change of password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+#[expect(clippy::exhaustive_enums, reason = "the contract has these outcomes")]
+pub enum PasswordChange {
+    /// The new one is in force.
+    Done,
+    /// The new one is shorter than [`Users::MIN_PASSWORD`]; nothing has changed.
+    Unacceptable,
+    /// The present one is another; nothing has changed.
+    WrongPassword,
 }
 
 /// A fault of the server while it looked at a user.
@@ -131,7 +166,17 @@ mod tests {
             let found = users.authenticate(name, password).await.unwrap();
             assert!(found.is_none(), "{name}");
         }
-        users.set_password(&alice, "looking-glass").await.unwrap();
+        let change = async |present, new| users.change_password(&alice, present, new).await;
+        for (present, new, expected) in [
+            ("guess", "looking-glass", PasswordChange::WrongPassword),
+            ("wonderland", "short", PasswordChange::Unacceptable),
+            ("wonderland", "looking-glass", PasswordChange::Done),
+            // Asked again, because the answer was lost.
+            ("wonderland", "looking-glass", PasswordChange::Done),
+            ("wonderland", "another-glass", PasswordChange::WrongPassword),
+        ] {
+            assert_eq!(change(present, new).await.unwrap(), expected);
+        }
         let old = users.authenticate("alice", "wonderland").await.unwrap();
         let new = users.authenticate("alice", "looking-glass").await.unwrap();
         assert!(old.is_none() && new.is_some());

@@ -55,6 +55,10 @@ pub fn a_change_of_password_ends_the_other_sessions(program: &str) {
 
     let renewed = change("wonderland", "looking-glass").tokens();
     assert_eq!(renewed.session, login.session);
+    // Its answer may have been lost: asked again, it gives the same credential.
+    let again = change("wonderland", "looking-glass").tokens();
+    assert_eq!(again.refresh, renewed.refresh);
+    change("wonderland", "another-glass").error(401, "invalid_credentials");
     client.me(&other.access).invalid_token("revoked");
     client.refresh(&other.refresh).refused_as("revoked");
     client.refresh(&login.refresh).refused_as("revoked");
