@@ -15,7 +15,7 @@ pub(crate) struct Forge(hmac::Key);
 impl Forge {
     pub(crate) fn new(files: &Files) -> Self {
         let keys: Value = serde_json::from_slice(&fs::read(files.keys()).unwrap()).unwrap();
-        let secret = keys["access"]["current"]["k"].as_str().unwrap();
+        let secret = keys["access"][0]["key"]["k"].as_str().unwrap();
         let secret = URL_SAFE_NO_PAD.decode(secret).unwrap();
         Self(hmac::Key::new(hmac::HMAC_SHA256, &secret))
     }

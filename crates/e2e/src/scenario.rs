@@ -8,6 +8,7 @@ pub mod ending;
 pub mod flags;
 pub mod forgery;
 pub mod input;
+pub mod keys;
 pub mod limits;
 pub mod logs;
 pub mod main_job;

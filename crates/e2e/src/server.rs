@@ -59,7 +59,18 @@ impl Server {
 
     /// Starts the program on the given files.
     pub fn start_on(program: &str, files: &Files, flags: &[&str]) -> Self {
+        Self::start_with(program, files, flags, &[])
+    }
+
+    /// Starts the program on the given files, with these variables.
+    pub fn start_with(
+        program: &str,
+        files: &Files,
+        flags: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
         let mut process = command(program, files, flags)
+            .envs(variables.iter().copied())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -100,6 +111,17 @@ impl Server {
         &self.url
     }
 
+    /// Sends it a signal.
+    pub fn signal(&self, name: &str) {
+        let kill = format!("kill -s {name} {}", self.process.id());
+        Command::new("sh").args(["-c", &kill]).status().unwrap();
+    }
+
+    /// Everything that it wrote so far.
+    pub fn output(&self) -> String {
+        self.output.lock().unwrap().clone()
+    }
+
     /// Ends it at once, as a crash would.
     pub fn kill(mut self) -> String {
         self.process.kill().unwrap();
@@ -108,11 +130,7 @@ impl Server {
 
     /// Asks it to end and waits for that; with everything that it wrote.
     pub fn terminate(mut self) -> (ExitStatus, String) {
-        let terminate = format!("kill -s TERM {}", self.process.id());
-        Command::new("sh")
-            .args(["-c", &terminate])
-            .status()
-            .unwrap();
+        self.signal("TERM");
         let start = Instant::now();
         while self.process.try_wait().unwrap().is_none() {
             assert!(start.elapsed() < Duration::from_secs(10), "it does not end");

@@ -177,6 +177,11 @@ impl RefreshKeyRing {
         Ok(self)
     }
 
+    /// The identifiers of its keys, the one that signs first.
+    pub fn kids(&self) -> impl Iterator<Item = &KeyId> {
+        self.keys.iter().map(|key| &key.kid)
+    }
+
     /// Reads a token and checks that it is genuinely ours.
     ///
     /// # Errors

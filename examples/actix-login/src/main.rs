@@ -8,10 +8,14 @@ use actix_cors::Cors;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use actix_web::middleware::{self, Condition, Next};
 use actix_web::web::Json;
-use actix_web::{FromRequest, Handler, HttpResponse, HttpServer, Resource, Responder, guard, web};
+use actix_web::{
+    FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder, guard, web,
+};
 use adapter_actix::{
     Answer, Any, Auth, LoginRequest, Origin, PasswordRequest, Refusal, Rejection, Require, Rule,
     StepUpRequest, routes, sessions,
@@ -19,7 +23,8 @@ use adapter_actix::{
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, Metrics, Page, PasswordChange, StartError, Users, events, health, log, shutdown,
+    App, Flags, KeyAdmin, Metrics, Page, PasswordChange, StartError, Users, events, health, log,
+    shutdown,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -109,6 +114,13 @@ async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
     Json(json!({ "transferred": true }))
 }
 
+/// Changes keys, for whoever has the administrator's key.
+async fn keys(admin: web::Data<KeyAdmin>, request: HttpRequest, body: web::Bytes) -> Answer {
+    let authorization = request.headers().get(AUTHORIZATION);
+    let authorization = authorization.map(HeaderValue::as_bytes);
+    admin.act(authorization, &body).await.into()
+}
+
 async fn stream(caller: Any) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.content_type(EVENT_STREAM);
@@ -195,6 +207,7 @@ fn application(page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
             .service(get("/api/reports", reports))
             .service(post("/api/notes", write_note))
             .service(post("/api/transfer", transfer))
+            .service(post("/admin/keys", keys))
             .service(get("/api/events", stream))
             .service(get("/healthz", healthz))
             .service(get("/metrics", metrics));
@@ -221,6 +234,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         page,
         metrics,
         background,
+        key_admin,
     } = app;
     let listener = listener.into_std().map_err(StartError::Serve)?;
     let server = HttpServer::new(move || {
@@ -228,6 +242,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         actix_web::App::new()
             .app_data(web::Data::new(users.clone()))
             .app_data(web::Data::new(metrics.clone()))
+            .app_data(web::Data::new(key_admin.clone()))
             .configure(routes(&auth))
             .configure(application(page))
             .default_service(web::to(not_found))

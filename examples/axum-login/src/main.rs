@@ -9,14 +9,14 @@ use adapter_axum::{
     Answer, Any, Auth, LoginRequest, Origin, PasswordRequest, Refusal, Rejection, Require, Rule,
     StepUpRequest, routes, sessions,
 };
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRef, Request, State};
 use axum::handler::Handler;
 use axum::http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
     ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
@@ -24,7 +24,8 @@ use axum::{Json, Router, routing};
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, Metrics, Page, PasswordChange, StartError, Users, events, health, log, shutdown,
+    App, Flags, KeyAdmin, Metrics, Page, PasswordChange, StartError, Users, events, health, log,
+    shutdown,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -40,6 +41,7 @@ struct Shared {
     users: Users,
     page: Page,
     metrics: Metrics,
+    key_admin: KeyAdmin,
 }
 
 /// The claims of our own in each access token.
@@ -127,6 +129,12 @@ async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
     Json(json!({ "transferred": true }))
 }
 
+/// Changes keys, for whoever has the administrator's key.
+async fn keys(State(admin): State<KeyAdmin>, headers: HeaderMap, body: Bytes) -> Answer {
+    let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    admin.act(authorization, &body).await.into()
+}
+
 async fn stream(caller: Any) -> impl IntoResponse {
     let body = Body::from_stream(events(caller.ended()));
     ([(CONTENT_TYPE, EVENT_STREAM)], body)
@@ -209,6 +217,7 @@ fn router(shared: Shared) -> Router {
         .route("/api/notes", post(write_note))
         .route("/api/transfer", post(transfer))
         .route("/api/events", get(stream))
+        .route("/admin/keys", post(keys))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
         .merge(files)
@@ -243,12 +252,14 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         page,
         metrics,
         background,
+        key_admin,
     } = app;
     let router = router(Shared {
         auth,
         users,
         page,
         metrics,
+        key_admin,
     });
     // With the address of the client, which the limits on attempts count by.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();

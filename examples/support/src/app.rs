@@ -14,10 +14,10 @@ use tracing::warn;
 
 use crate::background::Background;
 use crate::flags::{Flags, Revocation, Switch};
-use crate::keys::Keys;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::page::Page;
+use crate::rotation::{Keeper, KeyAdmin};
 use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
 use crate::users::Users;
@@ -38,6 +38,8 @@ pub struct App {
     pub metrics: Metrics,
     /// What runs beside the requests: end it when they are answered.
     pub background: Background,
+    /// Changes keys by request.
+    pub key_admin: KeyAdmin,
 }
 
 impl App {
@@ -58,7 +60,15 @@ impl App {
         let limits = (flags.rate_limit == Switch::On).then(|| Arc::new(Limits::new()));
         let config = configure(flags, origin.clone(), limits.clone())?;
         // Nothing is created before every flag was checked.
-        let keys = Keys::open(&flags.keys, flags.alg)?;
+        let rotations = flags.rotations(&policy)?;
+        let now = chrono::Utc::now().into();
+        let bad = |error| StartError::Keys {
+            place: flags.keys.clone(),
+            error,
+        };
+        let rotating = flags.rotates().then_some(&rotations);
+        let keys = flags.keys.open(flags.alg, rotating, now).map_err(bad)?;
+        let (access_keys, refresh_keys) = keys.rings(&rotations, now).map_err(bad)?;
         let issuer = TokenIssuer {
             issuer: match &flags.issuer {
                 Some(issuer) => issuer.clone(),
@@ -68,8 +78,8 @@ impl App {
                 Some(audience) => audience.clone(),
                 None => Audience::new(origin.as_str())?,
             },
-            access_keys: keys.access,
-            refresh_keys: keys.refresh,
+            access_keys,
+            refresh_keys,
             policy,
         };
         let builder = open(&store, issuer).await?;
@@ -78,6 +88,14 @@ impl App {
         let manager = manage(builder, flags).await?;
         let follow = flags.revocation == Revocation::Feed;
         let background = Background::start(&manager, follow, limits, metrics.clone());
+        let keeper = Keeper {
+            source: flags.keys.clone(),
+            keys,
+            rotations,
+            rotates: flags.rotates(),
+            manager: manager.clone(),
+            admin_key: flags.admin_key.clone(),
+        };
         let auth = Auth::new(manager, config);
         let page = Page::new(flags.has_demo_users());
         Ok(Self {
@@ -87,6 +105,7 @@ impl App {
             page,
             metrics,
             background,
+            key_admin: keeper.start(),
         })
     }
 
@@ -157,7 +176,7 @@ fn configure(
     origin: Origin,
     limits: Option<Arc<Limits>>,
 ) -> Result<AuthConfig, ConfigError> {
-    let mut config = AuthConfig::builder(origin);
+    let mut config = AuthConfig::builder(origin).jwks_max_age(flags.jwks_max_age);
     for origin in &flags.allow_origin {
         config = config.allow_origin(origin.clone());
     }

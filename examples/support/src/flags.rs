@@ -1,17 +1,20 @@
 //! The flags of the example servers, each of which is an environment variable too.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use ipnet::IpNet;
 use token_core::error::PolicyError;
+use token_core::schedule::RotationPolicyError;
 use token_core::{Algorithm, Audience, Issuer, Policy};
 use token_http::Origin;
 use token_store::WhenBehind;
 
 use crate::account::{Account, AccountError};
+use crate::keys::KeySource;
+use crate::rotation::{AdminKey, Rotations};
 use crate::store_url::{StoreUrl, StoreUrlError};
 
 /// An example server: log in, see both tokens live and renew, end sessions.
@@ -55,13 +58,36 @@ pub struct Flags {
     pub alg: Option<Algorithm>,
 
     /// The signing keys; made where there are none. Servers on one store share the file.
+    /// `env:NAME` takes the text of a key file from a variable instead.
     #[arg(
         long,
         env = "TOKENS_KEYS",
         value_name = "FILE",
         default_value = "keys.json"
     )]
-    pub keys: PathBuf,
+    pub keys: KeySource,
+
+    /// How long each signing key signs, or `off`: then keys change only with the file.
+    #[arg(
+        long,
+        env = "TOKENS_ROTATE_EVERY",
+        value_name = "TIME|off",
+        default_value = "30d"
+    )]
+    rotate_every: RotateEvery,
+
+    /// For how long others may cache the public keys.
+    #[arg(long, env = "TOKENS_JWKS_MAX_AGE", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    pub jwks_max_age: Duration,
+
+    /// Switches `POST /admin/keys` on, for whoever sends this key: at least 128 random bits.
+    #[arg(
+        long,
+        env = "TOKENS_ADMIN_KEY",
+        value_name = "KEY",
+        hide_env_values = true
+    )]
+    pub admin_key: Option<AdminKey>,
 
     /// How long an access token lives.
     #[arg(long, env = "TOKENS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
@@ -185,6 +211,20 @@ impl Flags {
         self.store.parse()
     }
 
+    /// When keys change.
+    ///
+    /// # Errors
+    /// [`RotationPolicyError`] where they would do so too often.
+    pub fn rotations(&self, policy: &Policy) -> Result<Rotations, RotationPolicyError> {
+        let period = self.rotate_every.0.unwrap_or(Duration::from_hours(30 * 24));
+        Rotations::new(policy, period, self.jwks_max_age)
+    }
+
+    /// Whether new keys are made.
+    pub fn rotates(&self) -> bool {
+        self.rotate_every.0.is_some()
+    }
+
     /// Who may log in.
     ///
     /// # Errors
@@ -199,6 +239,21 @@ impl Flags {
     /// Whether the users are those that everybody knows, so that the page may show them.
     pub fn has_demo_users(&self) -> bool {
         self.users.is_empty()
+    }
+}
+
+/// A time, or never.
+#[derive(Clone, Copy, Debug)]
+struct RotateEvery(Option<Duration>);
+
+impl FromStr for RotateEvery {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self(None)),
+            text => humantime::parse_duration(text).map(Some).map(Self),
+        }
     }
 }
 

@@ -1,267 +1,270 @@
-//! The key file: the keys that sign access tokens, and those of refresh tokens.
+//! The keys of a server: those that sign access tokens, and those of refresh tokens, each with
+//! its times.
 //!
 //! ```json
-//! { "access":  { "current": {private JWK}, "next": {private JWK}, "previous": [{public JWK}] },
-//!   "refresh": [ { "kid": "…", "k": "…" } ] }
+//! { "access":  [ { "published_at": 1700000000, "signs_from": 1700000000, "key": {private JWK} } ],
+//!   "refresh": [ { "published_at": 1700000000, "signs_from": 1700000000, "kid": "…", "k": "…" } ] }
 //! ```
-//! `next` and `previous` may be missing. Of the refresh keys the first one signs.
+//! Times may be missing; of all whose `signs_from` has come the latest signs. Where a JWK can
+//! stand, also `{ "alg": "ES256", "pem": "-----BEGIN PRIVATE KEY-----\n…" }` may. A key that
+//! signs no more may be public.
 
-use std::fs::{File, Permissions};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng as _;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tempfile::NamedTempFile;
-use token_core::error::RefreshKeyError;
+use token_core::key::KeyError;
 use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::{Algorithm, KeyId, KeyRing, SigningKey, VerifyingKey};
+use token_core::schedule::{Planned, Schedule, Step};
+use token_core::{Algorithm, KeyId, KeyRing, SigningKey, UnixTime, VerifyingKey};
 use token_store::entropy::{EntropySource as _, ThreadEntropy};
 use zeroize::Zeroizing;
 
 mod error;
+mod source;
 
 pub use error::KeysError;
+pub use source::{KeySource, Stamp};
+
+use crate::rotation::Rotations;
 
 /// All keys of a server.
-#[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "two rings, taken apart at once")]
+#[derive(Clone)]
+#[non_exhaustive]
 pub struct Keys {
-    /// Signs access tokens.
-    pub access: KeyRing,
-    /// Signs and derives refresh tokens.
-    pub refresh: RefreshKeyRing,
+    /// Sign access tokens.
+    pub access: Schedule<SigningKey>,
+    /// Sign and derive refresh tokens.
+    pub refresh: Schedule<RefreshKey>,
+    /// What the latter were made of.
+    secrets: Secrets,
 }
 
+/// By the id of the refresh key, as they stand in the file.
+type Secrets = BTreeMap<KeyId, Zeroizing<String>>;
+
 impl Keys {
-    /// Reads the file; where there is none, makes keys and writes it first, readable by its
-    /// owner alone. Of two servers that start at the same time both get the same keys.
-    ///
-    /// `algorithm` is for new keys; a file that signs with another one is refused.
+    /// New keys, which sign at once.
+    pub(crate) fn generate(algorithm: Algorithm, now: UnixTime) -> Result<Self, KeyError> {
+        let mut secrets = Secrets::new();
+        Ok(Self {
+            access: Schedule::new(new_access(algorithm)?, now),
+            refresh: Schedule::new(new_refresh(&mut secrets), now),
+            secrets,
+        })
+    }
+
+    /// What signs access tokens now.
+    pub(crate) fn signs(&self, now: UnixTime) -> Option<&SigningKey> {
+        let index = self.access.current(now);
+        self.access.keys().get(index).map(|planned| &planned.key)
+    }
+
+    /// The rings of this hour.
     ///
     /// # Errors
-    /// [`KeysError`] says what to do.
-    pub fn open(path: &Path, algorithm: Option<Algorithm>) -> Result<Self, KeysError> {
-        if !path.try_exists().map_err(reading(path))? {
-            create(path, algorithm.unwrap_or(Algorithm::EdDSA))?;
+    /// [`KeysError::Ring`] and [`KeysError::Refresh`] where keys do not go together.
+    pub fn rings(
+        &self,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<(KeyRing, RefreshKeyRing), KeysError> {
+        Ok((
+            self.access.ring(&rotations.access, now)?,
+            self.refresh.ring(&rotations.refresh, now)?,
+        ))
+    }
+
+    /// Whether a new key is due.
+    pub(crate) fn is_due(&self, rotations: &Rotations, now: UnixTime) -> bool {
+        self.access.step(&rotations.access, now) == Step::Publish
+            || self.refresh.step(&rotations.refresh, now) == Step::Publish
+    }
+
+    /// Publishes what is due, with the algorithm that signs now.
+    pub(crate) fn publish(
+        mut self,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Self, KeysError> {
+        while self.access.step(&rotations.access, now) == Step::Publish {
+            let algorithm = self
+                .signs(now)
+                .map_or(Algorithm::EdDSA, SigningKey::algorithm);
+            let key = new_access(algorithm).map_err(KeysError::New)?;
+            self.access = self.access.publish(key, &rotations.access, now)?;
         }
-        let keys = parse(&read(path)?, path)?;
-        let has = keys.access.current().algorithm();
-        match algorithm {
-            Some(wanted) if wanted != has => Err(KeysError::Algorithm {
-                path: path.into(),
-                has,
-                wanted,
-            }),
-            _ => Ok(keys),
+        while self.refresh.step(&rotations.refresh, now) == Step::Publish {
+            let key = new_refresh(&mut self.secrets);
+            self.refresh = self.refresh.publish(key, &rotations.refresh, now)?;
         }
+        Ok(self)
+    }
+
+    /// Reads the text of a key file.
+    pub(crate) fn parse(text: &str, now: UnixTime) -> Result<Self, KeysError> {
+        // The error of serde_json may repeat what it read, which is secret here.
+        let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| KeysError::Form)?;
+        let access = wire.access.into_iter().map(|wire| {
+            Ok(Planned {
+                key: access_key(wire.key)?,
+                published_at: wire.published_at,
+                signs_from: wire.signs_from,
+            })
+        });
+        let mut secrets = Secrets::new();
+        let refresh = wire.refresh.into_iter().map(|wire| {
+            let secret = URL_SAFE_NO_PAD.decode(wire.k);
+            let secret = Zeroizing::new(secret.map_err(|_| KeysError::Form)?);
+            secrets.insert(wire.kid.clone(), wire.k.to_owned().into());
+            Ok::<_, KeysError>(Planned {
+                key: RefreshKey::new(wire.kid, &secret)?,
+                published_at: wire.published_at,
+                signs_from: wire.signs_from,
+            })
+        });
+        let keys = Self {
+            access: Schedule::from_keys(access.collect::<Result<_, KeysError>>()?)?,
+            refresh: Schedule::from_keys(refresh.collect::<Result<_, _>>()?)?,
+            secrets,
+        };
+        let index = keys.access.current(now);
+        let signing = keys.access.keys().iter().skip(index);
+        for planned in signing {
+            if planned.key.is_elsewhere() {
+                let id = planned.key.id().clone();
+                return Err(KeysError::Public { id });
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The text of a key file. Keys that sign no more lose their private half.
+    pub(crate) fn to_text(&self, now: UnixTime) -> Result<Zeroizing<String>, KeysError> {
+        let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
+        text.push_str("{\"access\":[");
+        for (index, planned) in self.access.keys().iter().enumerate() {
+            let next = self.access.keys().get(index + 1);
+            // A server whose clock is behind may sign with it for a moment.
+            let done = next.is_some_and(|next| next.signs_from + SLOWEST_CLOCK < now);
+            let public = planned.key.verifying_key().to_jwk().filter(|_| done);
+            let jwk = match public {
+                Some(jwk) => Zeroizing::new(jwk),
+                None => planned.key.to_private_jwk().map_err(KeysError::Key)?,
+            };
+            let comma = if index == 0 { "" } else { "," };
+            text.extend([comma, "\n{", &*times(planned), "\"key\":", &**jwk, "}"]);
+        }
+        text.push_str("],\n\"refresh\":[");
+        for (index, planned) in self.refresh.keys().iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let kid = planned.key.kid();
+            let secret = self.secrets.get(kid).map_or("", |secret| secret);
+            text.extend([comma, "\n{", &*times(planned)]);
+            text.extend(["\"kid\":\"", kid.as_str(), "\",\"k\":\"", secret, "\"}"]);
+        }
+        text.push_str("]}\n");
+        Ok(text)
     }
 }
 
-fn create(path: &Path, algorithm: Algorithm) -> Result<(), KeysError> {
-    let access = SigningKey::generate(algorithm, ThreadEntropy.draw()).map_err(KeysError::New)?;
-    let access = access.to_private_jwk().map_err(KeysError::New)?;
+/// No clock is behind by more.
+const SLOWEST_CLOCK: std::time::Duration = std::time::Duration::from_mins(1);
+
+fn times<K>(planned: &Planned<K>) -> String {
+    let (published, signs) = (planned.published_at.as_secs(), planned.signs_from.as_secs());
+    format!("\"published_at\":{published},\"signs_from\":{signs},")
+}
+
+fn new_access(algorithm: Algorithm) -> Result<SigningKey, KeyError> {
+    SigningKey::generate(algorithm, ThreadEntropy.draw())
+}
+
+fn new_refresh(secrets: &mut Secrets) -> RefreshKey {
     let mut random = Zeroizing::new([0; 40]);
     rand::rng().fill_bytes(&mut *random);
     let (kid, secret) = random.split_at(8);
-    let kid = URL_SAFE_NO_PAD.encode(kid);
-    let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(secret));
-    let text = Zeroizing::new(format!(
-        "{{\"access\":{{\"current\":{}}},\n\"refresh\":[{{\"kid\":\"{kid}\",\"k\":\"{}\"}}]}}\n",
-        *access, *secret
-    ));
-    write_once(path, text.as_bytes()).map_err(|source| KeysError::Write {
-        path: path.into(),
-        source,
-    })
+    let kid = KeyId::new(URL_SAFE_NO_PAD.encode(kid)).expect("base64url is a name");
+    secrets.insert(kid.clone(), URL_SAFE_NO_PAD.encode(secret).into());
+    RefreshKey::new(kid, secret).expect("32 bytes")
 }
 
-/// Writes a file that nobody sees half-written, unless another process was faster.
-fn write_once(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    };
-    // Readable by its owner alone from the first moment.
-    let mut file = NamedTempFile::new_in(folder)?;
-    file.as_file()
-        .set_permissions(Permissions::from_mode(0o600))?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(path) {
-        Ok(_) => File::open(folder)?.sync_all(),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error.error),
+/// A JWK or PEM, private or public.
+fn access_key(json: &RawValue) -> Result<SigningKey, KeysError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wrapped {
+        alg: String,
+        pem: String,
+        kid: Option<KeyId>,
     }
-}
-
-fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
-    let mut file = File::open(path).map_err(reading(path))?;
-    let metadata = file.metadata().map_err(reading(path))?;
-    let mode = metadata.permissions().mode() & 0o777;
-    if mode & 0o077 != 0 {
-        return Err(KeysError::Exposed {
-            path: path.into(),
-            mode,
+    if let Ok(Wrapped { alg, pem, kid }) = serde_json::from_str(json.get()) {
+        let pem = Zeroizing::new(pem);
+        let algorithm = alg.parse().map_err(|_| KeysError::Form)?;
+        let key = match VerifyingKey::from_pem(&pem, algorithm) {
+            Ok(public) => SigningKey::elsewhere(public),
+            Err(_) => SigningKey::from_pem(&pem, algorithm),
+        };
+        let key = key.map_err(KeysError::Key)?;
+        return Ok(match kid {
+            Some(kid) => key.with_id(kid),
+            None => key,
         });
     }
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text).map_err(reading(path))?;
-    Ok(text)
-}
-
-fn reading(path: &Path) -> impl Fn(io::Error) -> KeysError {
-    |source| KeysError::Read {
-        path: path.into(),
-        source,
-    }
+    let key = match VerifyingKey::from_jwk(json.get()) {
+        Ok(public) => SigningKey::elsewhere(public),
+        Err(_) => SigningKey::from_jwk(json.get()),
+    };
+    key.map_err(KeysError::Key)
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire<'a> {
     #[serde(borrow)]
-    access: WireRing<'a>,
+    access: Vec<WireAccess<'a>>,
     #[serde(borrow)]
-    refresh: Vec<WireSecret<'a>>,
+    refresh: Vec<WireRefresh<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireRing<'a> {
+struct WireAccess<'a> {
+    #[serde(default = "epoch")]
+    published_at: UnixTime,
+    #[serde(default = "epoch")]
+    signs_from: UnixTime,
     #[serde(borrow)]
-    current: &'a RawValue,
-    #[serde(borrow)]
-    next: Option<&'a RawValue>,
-    #[serde(borrow, default)]
-    previous: Vec<&'a RawValue>,
+    key: &'a RawValue,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct WireSecret<'a> {
+struct WireRefresh<'a> {
+    #[serde(default = "epoch")]
+    published_at: UnixTime,
+    #[serde(default = "epoch")]
+    signs_from: UnixTime,
     kid: KeyId,
     k: &'a str,
 }
 
-fn parse(text: &str, path: &Path) -> Result<Keys, KeysError> {
-    let form = || KeysError::Form { path: path.into() };
-    let key = |error| KeysError::Key {
-        path: path.into(),
-        error,
-    };
-    let ring = |error| KeysError::Ring {
-        path: path.into(),
-        error,
-    };
-    // The error of serde_json may repeat what it read, which is secret here.
-    let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| form())?;
-    let mut access = KeyRing::new(SigningKey::from_jwk(wire.access.current.get()).map_err(key)?);
-    if let Some(next) = wire.access.next {
-        let next = SigningKey::from_jwk(next.get()).map_err(key)?;
-        access = access.with_next(next).map_err(ring)?;
-    }
-    for previous in wire.access.previous {
-        let previous = VerifyingKey::from_jwk(previous.get()).map_err(key)?;
-        access = access.with_previous(previous).map_err(ring)?;
-    }
-    let mut secrets = wire.refresh.into_iter().map(|WireSecret { kid, k }| {
-        let secret = Zeroizing::new(URL_SAFE_NO_PAD.decode(k).map_err(|_| form())?);
-        RefreshKey::new(kid, &secret).map_err(refresh(path))
-    });
-    let mut ring = RefreshKeyRing::new(secrets.next().ok_or_else(form)??);
-    for secret in secrets {
-        ring = ring.with_other(secret?).map_err(refresh(path))?;
-    }
-    Ok(Keys {
-        access,
-        refresh: ring,
-    })
+const fn epoch() -> UnixTime {
+    UnixTime::EPOCH
 }
 
-fn refresh(path: &Path) -> impl Fn(RefreshKeyError) -> KeysError {
-    |error| KeysError::Refresh {
-        path: path.into(),
-        error,
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("access", &self.access)
+            .field("refresh", &self.refresh)
+            .finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn new_keys_are_for_their_owner_alone_and_come_back() {
-        let folder = tempfile::tempdir().unwrap();
-        for algorithm in [Algorithm::EdDSA, Algorithm::ES256, Algorithm::HS256] {
-            let path = folder.path().join(algorithm.as_str());
-            let made = Keys::open(&path, Some(algorithm)).unwrap();
-            let mode = path.metadata().unwrap().permissions().mode() & 0o777;
-            assert_eq!(mode, 0o600);
-            let read = Keys::open(&path, None).unwrap();
-            assert_eq!(read.access.current().id(), made.access.current().id());
-            assert_eq!(read.access.current().algorithm(), algorithm);
-        }
-    }
-
-    #[test]
-    fn two_servers_that_start_together_have_the_same_keys() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.json");
-        let ids: Vec<_> = std::thread::scope(|scope| {
-            let open = || {
-                Keys::open(&path, None)
-                    .unwrap()
-                    .access
-                    .current()
-                    .id()
-                    .clone()
-            };
-            let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
-            threads.into_iter().map(|t| t.join().unwrap()).collect()
-        });
-        assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "{ids:?}");
-    }
-
-    #[test]
-    fn a_file_that_others_may_read_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.json");
-        Keys::open(&path, None).unwrap();
-        for mode in [0o604, 0o640, 0o620, 0o602, 0o644] {
-            std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
-            let error = Keys::open(&path, None).unwrap_err();
-            assert!(matches!(error, KeysError::Exposed { .. }), "{error}");
-        }
-    }
-
-    #[test]
-    fn another_algorithm_than_the_file_has_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.json");
-        Keys::open(&path, None).unwrap();
-        let error = Keys::open(&path, Some(Algorithm::ES256)).unwrap_err();
-        assert!(matches!(error, KeysError::Algorithm { .. }), "{error}");
-    }
-
-    #[test]
-    fn what_is_no_key_file_is_refused_without_repeating_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("keys.json");
-        for text in [
-            "",
-            "{}",
-            r#"{"access":"hush"}"#,
-            r#"{"access":{"current":{"hush":1}},"refresh":[]}"#,
-        ] {
-            write_once(&path, text.as_bytes()).unwrap();
-            let error = Keys::open(&path, None).unwrap_err().to_string();
-            assert!(!error.contains("hush"), "{error}");
-            std::fs::remove_file(&path).unwrap();
-        }
-    }
-}
+mod tests;

@@ -1,8 +1,8 @@
 //! What the example servers share. Nothing here knows a framework: each example has only its
 //! handlers and its router.
 //!
-//! [`Flags`] is what can be chosen · [`App`] puts everything together · [`Keys`] is the key
-//! file · [`Users`] and [`Passwords`] say who may log in · [`Limits`] how often one may try ·
+//! [`Flags`] is what can be chosen · [`App`] puts everything together · [`Keys`] are the keys
+//! and how they [rotate](rotation) · [`Users`] and [`Passwords`] say who may log in · [`Limits`] how often one may try ·
 //! [`Page`] is what a browser sees.
 
 pub mod account;
@@ -18,6 +18,7 @@ pub mod log;
 pub mod metrics;
 pub mod page;
 pub mod passwords;
+pub mod rotation;
 pub mod shutdown;
 pub mod start_error;
 pub mod store_url;
@@ -29,11 +30,12 @@ pub use background::Background;
 pub use events::events;
 pub use flags::Flags;
 pub use health::health;
-pub use keys::Keys;
+pub use keys::{KeySource, Keys};
 pub use limits::Limits;
 pub use metrics::Metrics;
 pub use page::Page;
 pub use passwords::Passwords;
+pub use rotation::{KeyAdmin, KeyCommand};
 pub use start_error::StartError;
 pub use store_url::StoreUrl;
 pub use users::{PasswordChange, Users};

@@ -9,11 +9,12 @@ use store_redis::RedisStoreError;
 use store_sql::{PostgresStoreError, SqliteStoreError};
 use thiserror::Error;
 use token_core::error::{InvalidName, PolicyError};
+use token_core::schedule::RotationPolicyError;
 use token_http::{ConfigError, OriginError};
 use token_store::{ManagerError, StoreError};
 
 use crate::account::AccountError;
-use crate::keys::KeysError;
+use crate::keys::{KeySource, KeysError};
 use crate::store_url::StoreUrlError;
 use crate::users::UsersError;
 
@@ -34,8 +35,13 @@ pub enum StartError {
     #[error("--origin: {0}")]
     Name(#[from] InvalidName),
     /// The key file cannot be used.
-    #[error(transparent)]
-    Keys(#[from] KeysError),
+    #[error("{place}: {error}")]
+    Keys {
+        /// Where they are.
+        place: KeySource,
+        /// What is wrong with them.
+        error: KeysError,
+    },
     /// The port cannot be had.
     #[error("cannot listen on {address}: {source}; name another with --listen")]
     Listen {
@@ -59,6 +65,9 @@ pub enum StartError {
     /// The sessions in Redis cannot be read or written.
     #[error(transparent)]
     Redis(#[from] RedisStoreError),
+    /// Keys would change too often.
+    #[error("--rotate-every: {0}")]
+    Rotation(#[from] RotationPolicyError),
     /// The server stopped.
     #[error("the server stopped: {0}")]
     Serve(io::Error),
@@ -82,11 +91,12 @@ impl StartError {
         match self {
             Self::Account(_)
             | Self::Config(_)
-            | Self::Keys(_)
+            | Self::Keys { .. }
             | Self::Manager(_)
             | Self::Name(_)
             | Self::Origin(_)
             | Self::Policy(_)
+            | Self::Rotation(_)
             | Self::StoreUrl(_) => ExitCode::from(2),
             _ => ExitCode::FAILURE,
         }

@@ -58,7 +58,7 @@ pub fn the_log_has_each_event_and_no_secret(program: &str) {
     tokens.extend([first, second, stepped_up]);
     let keys: Value = serde_json::from_slice(&fs::read(files.keys()).unwrap()).unwrap();
     let mut secrets: Vec<&str> = vec!["wonderland", "builder", "hush-hush", "$argon2"];
-    secrets.push(keys["access"]["current"]["d"].as_str().unwrap());
+    secrets.push(keys["access"][0]["key"]["d"].as_str().unwrap());
     secrets.push(keys["refresh"][0]["k"].as_str().unwrap());
     for token in &tokens {
         for text in [&token.access, &token.refresh] {

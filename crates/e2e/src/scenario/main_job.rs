@@ -115,7 +115,8 @@ pub fn scopes_decide(program: &str) {
     }
 }
 
-/// The key that signs stands in the published set, without its private half.
+/// The key that signs stands in the published set, with those that will sign next, and
+/// without their private halves.
 pub fn keys_and_metadata_are_public(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -126,9 +127,9 @@ pub fn keys_and_metadata_are_public(program: &str) {
     assert!(jwks.header("cache-control").starts_with("public, max-age="));
     let jwks = jwks.json();
     let keys = jwks["keys"].as_array().unwrap();
-    assert_eq!(keys.len(), 1);
+    assert_eq!(keys.len(), 3);
     assert_eq!(keys[0]["kid"], header(&login.access)["kid"]);
-    assert_eq!(keys[0].get("d"), None);
+    assert!(keys.iter().all(|key| key.get("d").is_none()));
     let metadata = get("/.well-known/oauth-authorization-server").json();
     assert_eq!(metadata["issuer"], "https://id.example");
     assert!(

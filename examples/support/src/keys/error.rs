@@ -1,96 +1,72 @@
 use std::io;
-use std::path::PathBuf;
 
 use thiserror::Error;
-use token_core::Algorithm;
 use token_core::error::RefreshKeyError;
 use token_core::key::KeyError;
 use token_core::ring::KeyRingError;
+use token_core::schedule::ScheduleError;
+use token_core::{Algorithm, KeyId};
 
-/// A key file that cannot be used.
+/// Keys that cannot be used. Whoever tells it says first where they are.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// It signs with another algorithm than the flag says.
-    #[error(
-        "{} signs with {has}; leave out `--alg {wanted}`, or name another file with --keys",
-        path.display()
-    )]
+    /// They sign with another algorithm than the flag says.
+    #[error("it signs with {has}; leave out `--alg {wanted}`, or name others with --keys")]
     Algorithm {
-        /// The file.
-        path: PathBuf,
-        /// What is in it.
+        /// What is there.
         has: Algorithm,
         /// What the flag asks for.
         wanted: Algorithm,
     },
-    /// Others than its owner may read or write it.
+    /// Others than its owner may read or write the file.
     #[error(
-        "{path} is open to other users (mode {mode:o}); run `chmod 600 {path}`, and if one of them may have read it, delete it so that new keys are made",
-        path = path.display()
+        "open to other users (mode {mode:o}); run `chmod 600` on it, and if one of them may have read it, delete it so that new keys are made"
     )]
     Exposed {
-        /// The file.
-        path: PathBuf,
         /// Its permissions.
         mode: u32,
     },
+    /// A variable cannot be written.
+    #[error("keys in the environment change with the environment; set others and restart")]
+    Fixed,
     /// It is not a key file.
     #[error(
-        "{} is not a key file of this server; name another with --keys, or move it away so that a new one is made",
-        path.display()
+        "this is not a key file of this server; name another with --keys, or move it away so that a new one is made"
     )]
-    Form {
-        /// The file.
-        path: PathBuf,
-    },
-    /// A key in it is not accepted.
-    #[error("a key in {} is not accepted: {error}", path.display())]
-    Key {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: KeyError,
-    },
+    Form,
+    /// A key is not accepted.
+    #[error("a key is not accepted: {0}")]
+    Key(KeyError),
     /// A key could not be made.
     #[error("a new key could not be made: {0}")]
     New(KeyError),
+    /// The key that has to sign is only public.
+    #[error("the key {id} has to sign, and only its public half is there; put the whole key in")]
+    Public {
+        /// The key.
+        id: KeyId,
+    },
     /// It cannot be read.
     #[error(
-        "{} cannot be read ({source}); make it readable for the user that runs this server, or name another with --keys",
-        path.display()
+        "it cannot be read ({0}); make it readable for the user that runs this server, or name another with --keys"
     )]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// A refresh key in it is not accepted.
-    #[error("a refresh key in {} is not accepted: {error}", path.display())]
-    Refresh {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: RefreshKeyError,
-    },
-    /// Its keys do not go together.
-    #[error("the keys in {} do not go together: {error}", path.display())]
-    Ring {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        error: KeyRingError,
-    },
+    Read(io::Error),
+    /// A refresh key is not accepted.
+    #[error("a refresh key is not accepted: {0}")]
+    Refresh(#[from] RefreshKeyError),
+    /// The keys do not go together.
+    #[error("the keys do not go together: {0}")]
+    Ring(#[from] KeyRingError),
+    /// A step of the rotation is not possible.
+    #[error(transparent)]
+    Schedule(#[from] ScheduleError),
+    /// There is no such variable.
+    #[error("it is not set; put the text of a key file into it")]
+    Unset,
     /// It cannot be written.
     #[error(
-        "{} cannot be written ({source}); name a file in a folder that this server may write to with --keys",
-        path.display()
+        "it cannot be written ({0}); name a file in a folder that this server may write to with --keys"
     )]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
+    Write(io::Error),
 }

@@ -1,0 +1,190 @@
+//! Keys that change under running servers.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::client::{Client, Reply, header};
+use crate::server::{Files, Server, refused};
+
+const ADMIN: &str = "an-administrator-s-key-of-many-letters";
+
+fn command(client: &Client, key: &str, body: &Value) -> Reply {
+    let bearer = format!("Bearer {key}");
+    let body = body.to_string();
+    let headers = [("authorization", &*bearer)];
+    client.send(
+        &Method::POST,
+        "/admin/keys",
+        &headers,
+        Some(body.as_bytes()),
+    )
+}
+
+fn kid(token: &str) -> String {
+    header(token)["kid"].as_str().unwrap().to_owned()
+}
+
+fn published(client: &Client) -> (String, Vec<String>) {
+    let reply = client.send(&Method::GET, "/.well-known/jwks.json", &[], None);
+    let etag = reply.header("etag").to_owned();
+    let json = reply.json();
+    let keys = json["keys"].as_array().unwrap().iter();
+    let ids = keys.map(|key| key["kid"].as_str().unwrap().to_owned());
+    (etag, ids.collect())
+}
+
+/// Waits until it holds; each server looks at the file once a second.
+#[track_caller]
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(15), "{what}");
+        thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// One of two servers on one key file changes keys, and the other follows.
+pub fn two_servers_on_one_key_file_follow_each_other(program: &str) {
+    let files = Files::new();
+    let flags = [
+        "--admin-key",
+        ADMIN,
+        "--jwks-max-age",
+        "1s",
+        "--tolerance",
+        "0s",
+    ];
+    let one = Server::start_on(program, &files, &flags);
+    let two = Server::start_on(program, &files, &flags);
+    let (one, two) = (one.client().unrecorded(), two.client().unrecorded());
+
+    // Current, and two ahead, at both.
+    soon("keys are published ahead", || published(&one).1.len() == 3);
+    soon("at the other too", || published(&one) == published(&two));
+    let before = published(&one);
+    let login = one.login("alice", "wonderland");
+    let first = kid(&login.access);
+
+    // Early: somebody may not know the next key yet. Then it signs, at both.
+    let promote = json!({ "do": "promote" });
+    let early = command(&one, ADMIN, &promote);
+    assert!(early.status == 409 || early.status == 200, "{early:?}");
+    if early.status == 409 {
+        assert!(early.text.contains("verifiers may not know the next key"));
+        soon("it may sign", || {
+            command(&one, ADMIN, &promote).status == 200
+        });
+    }
+    let next = one.refresh(&login.refresh).tokens();
+    assert_ne!(kid(&next.access), first);
+    assert!(
+        before.1.contains(&kid(&next.access)),
+        "it was published before"
+    );
+    soon("the other follows", || published(&one) == published(&two));
+    assert_ne!(published(&two).0, before.0, "another ETag");
+    let other = two.login("bob", "builder");
+    assert_eq!(kid(&other.access), kid(&next.access));
+    for client in [&one, &two] {
+        assert_eq!(
+            client.me(&login.access).status,
+            200,
+            "the old key still verifies"
+        );
+        assert_eq!(client.me(&next.access).status, 200);
+    }
+
+    // An emergency, asked of the other: what the key signed is refused, refresh tokens go on.
+    let remove = json!({ "do": "remove", "kid": kid(&next.access) });
+    let removed = command(&two, ADMIN, &remove);
+    assert_eq!(removed.status, 200, "{removed:?}");
+    two.me(&next.access).invalid_token("invalid");
+    soon("the first follows", || one.me(&next.access).status == 401);
+    let after = one.refresh(&next.refresh).tokens();
+    assert_eq!(Value::from(kid(&after.access)), removed.json()["kid"]);
+    assert_eq!(two.me(&after.access).status, 200);
+}
+
+/// Only who has the key changes keys, and only in ways that there are.
+pub fn keys_are_changed_by_their_administrator_alone(program: &str) {
+    let (server, _files) = Server::start(program, &["--admin-key", ADMIN]);
+    let client = server.client();
+    let promote = json!({ "do": "promote" });
+    command(&client, "another-key-of-as-many-letters-as-it", &promote).error(401, "unauthorized");
+    command(&client, "", &promote).error(401, "unauthorized");
+    let nonsense = json!({ "do": "dance" });
+    command(&client, ADMIN, &nonsense).error(400, "invalid_request");
+    let unknown = json!({ "do": "remove", "kid": "no-such-key" });
+    command(&client, ADMIN, &unknown).error(409, "conflict");
+    let (server, _files) = Server::start(program, &[]);
+    command(&server.client(), ADMIN, &promote).error(404, "not_found");
+}
+
+/// A file that cannot be used is refused with a line in the log, and the old keys stay.
+pub fn a_bad_key_file_changes_nothing_at_run_time(program: &str) {
+    let files = Files::new();
+    let server = Server::start_on(program, &files, &["--rotate-every", "off"]);
+    let client = server.client().unrecorded();
+    let login = client.login("alice", "wonderland");
+    fs::write(files.keys(), "{}").unwrap();
+    server.signal("HUP");
+    soon("it is logged", || {
+        let output = server.output();
+        output.contains("the old keys stay") && output.contains("is not a key file")
+    });
+    fs::set_permissions(files.keys(), Permissions::from_mode(0o644)).unwrap();
+    server.signal("HUP");
+    soon("it is logged", || server.output().contains("chmod 600"));
+    assert_eq!(client.me(&login.access).status, 200);
+    let next = client.refresh(&login.refresh).tokens();
+    assert_eq!(kid(&next.access), kid(&login.access));
+
+    // Another key file, by hand: taken by the signal, or a second later.
+    let other = Files::new();
+    drop(Server::start_on(
+        program,
+        &other,
+        &["--rotate-every", "off"],
+    ));
+    fs::copy(other.keys(), files.path("next.json")).unwrap();
+    fs::rename(files.path("next.json"), files.keys()).unwrap();
+    server.signal("HUP");
+    soon("the keys are others", || {
+        client.me(&login.access).status == 401
+    });
+    assert_ne!(
+        kid(&client.login("alice", "wonderland").access),
+        kid(&login.access)
+    );
+}
+
+/// Keys may be in the environment, and then are nowhere else.
+pub fn keys_may_be_in_the_environment(program: &str) {
+    let files = Files::new();
+    let output = refused(program, &files, &["--keys", "env:E2E_NO_SUCH_KEYS"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(
+        said.contains("E2E_NO_SUCH_KEYS") && said.contains("not set"),
+        "{said}"
+    );
+
+    drop(Server::start_on(
+        program,
+        &files,
+        &["--rotate-every", "off"],
+    ));
+    let keys = fs::read_to_string(files.keys()).unwrap();
+    let elsewhere = Files::new();
+    let flags = ["--keys", "env:E2E_KEYS", "--rotate-every", "off"];
+    let server = Server::start_with(program, &elsewhere, &flags, &[("E2E_KEYS", &keys)]);
+    let login = server.client().login("alice", "wonderland");
+    assert_eq!(server.client().me(&login.access).status, 200);
+    assert!(keys.contains(&kid(&login.access)));
+    assert!(!elsewhere.keys().exists());
+}

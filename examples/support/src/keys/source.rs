@@ -1,0 +1,178 @@
+//! Where keys are kept: a file that servers share, or an environment variable.
+
+use std::fmt;
+use std::fs::{File, Permissions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use tempfile::NamedTempFile;
+use token_core::{Algorithm, SigningKey, UnixTime};
+use zeroize::Zeroizing;
+
+use crate::keys::{Keys, KeysError};
+use crate::rotation::Rotations;
+
+/// Where keys are kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a new place is a new choice")]
+pub enum KeySource {
+    /// In the environment variable of that name, as the text of a key file.
+    Env(Box<str>),
+    /// In a file, which is made where there is none.
+    File(PathBuf),
+}
+
+/// Tells a changed file from the one that was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    inode: u64,
+    length: u64,
+    modified: (i64, i64),
+}
+
+impl KeySource {
+    /// Reads the keys; where there is no file, makes keys and writes it first, readable by its
+    /// owner alone. Of two servers that start at the same time both get the same keys.
+    ///
+    /// `algorithm` is for new keys; a file that signs with another one is refused. Of new keys
+    /// those that will sign next are there from the start, where they rotate at all.
+    ///
+    /// # Errors
+    /// [`KeysError`] says what to do.
+    pub fn open(
+        &self,
+        algorithm: Option<Algorithm>,
+        rotations: Option<&Rotations>,
+        now: UnixTime,
+    ) -> Result<Keys, KeysError> {
+        if let Self::File(path) = self
+            && !path.try_exists().map_err(KeysError::Read)?
+        {
+            let keys = Keys::generate(algorithm.unwrap_or(Algorithm::EdDSA), now);
+            let mut keys = keys.map_err(KeysError::New)?;
+            if let Some(rotations) = rotations {
+                keys = keys.publish(rotations, now)?;
+            }
+            let text = keys.to_text(now)?;
+            write(path, text.as_bytes(), Existing::Keep).map_err(KeysError::Write)?;
+        }
+        let keys = self.read(now)?;
+        match (algorithm, keys.signs(now).map(SigningKey::algorithm)) {
+            (Some(wanted), Some(has)) if wanted != has => Err(KeysError::Algorithm { has, wanted }),
+            _ => Ok(keys),
+        }
+    }
+
+    /// Reads the keys as they are now.
+    ///
+    /// # Errors
+    /// [`KeysError`] says what to do.
+    pub fn read(&self, now: UnixTime) -> Result<Keys, KeysError> {
+        let text = match self {
+            Self::Env(name) => {
+                Zeroizing::new(std::env::var(&**name).map_err(|_| KeysError::Unset)?)
+            }
+            Self::File(path) => read(path)?,
+        };
+        Keys::parse(&text, now)
+    }
+
+    /// Tells whether the file is another one than before; `None` for a variable, which stays.
+    pub fn stamp(&self) -> Option<Stamp> {
+        let Self::File(path) = self else { return None };
+        let metadata = path.metadata().ok()?;
+        Some(Stamp {
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+        })
+    }
+
+    /// Reads the keys, changes them, and writes them, while no other server does.
+    ///
+    /// # Errors
+    /// [`KeysError`]; then nothing was written.
+    pub(crate) fn change(
+        &self,
+        now: UnixTime,
+        change: impl FnOnce(Keys) -> Result<Keys, KeysError>,
+    ) -> Result<Keys, KeysError> {
+        let Self::File(path) = self else {
+            return Err(KeysError::Fixed);
+        };
+        // The file itself is replaced, so the lock is on its folder. It goes with the handle.
+        let folder = File::open(folder(path)).map_err(KeysError::Write)?;
+        folder.lock().map_err(KeysError::Write)?;
+        let keys = change(self.read(now)?)?;
+        let text = keys.to_text(now)?;
+        write(path, text.as_bytes(), Existing::Replace).map_err(KeysError::Write)?;
+        Ok(keys)
+    }
+}
+
+impl FromStr for KeySource {
+    type Err = std::convert::Infallible;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(match text.strip_prefix("env:") {
+            Some(name) => Self::Env(name.into()),
+            None => Self::File(text.into()),
+        })
+    }
+}
+
+impl fmt::Display for KeySource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Env(name) => write!(f, "the variable {name}"),
+            Self::File(path) => path.display().fmt(f),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Existing {
+    Keep,
+    Replace,
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Writes a file that nobody sees half-written.
+fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+    // Readable by its owner alone from the first moment.
+    let mut file = NamedTempFile::new_in(folder(path))?;
+    file.as_file()
+        .set_permissions(Permissions::from_mode(0o600))?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    let written = match existing {
+        Existing::Keep => file.persist_noclobber(path),
+        Existing::Replace => file.persist(path),
+    };
+    match written {
+        Ok(_) => File::open(folder(path))?.sync_all(),
+        // Another process was faster.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error),
+    }
+}
+
+fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
+    let mut file = File::open(path).map_err(KeysError::Read)?;
+    let metadata = file.metadata().map_err(KeysError::Read)?;
+    let mode = metadata.permissions().mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeysError::Exposed { mode });
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(KeysError::Read)?;
+    Ok(text)
+}

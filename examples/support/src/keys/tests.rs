@@ -1,0 +1,162 @@
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use token_core::Policy;
+
+use super::*;
+
+fn at(seconds: u64) -> UnixTime {
+    UnixTime::from_secs(1_700_000_000 + seconds).unwrap()
+}
+
+fn file(folder: &tempfile::TempDir, name: &str) -> (KeySource, PathBuf) {
+    let path = folder.path().join(name);
+    (KeySource::File(path.clone()), path)
+}
+
+fn rotations() -> Rotations {
+    let (period, max_age) = (Duration::from_secs(1000), Duration::from_mins(5));
+    Rotations::new(&Policy::default(), period, max_age).unwrap()
+}
+
+fn id(keys: &Keys, now: UnixTime) -> KeyId {
+    keys.signs(now).unwrap().id().clone()
+}
+
+#[test]
+fn new_keys_are_for_their_owner_alone_and_come_back() {
+    let folder = tempfile::tempdir().unwrap();
+    for algorithm in [Algorithm::EdDSA, Algorithm::ES256, Algorithm::HS256] {
+        let (source, path) = file(&folder, algorithm.as_str());
+        let made = source.open(Some(algorithm), None, at(0)).unwrap();
+        let mode = path.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600);
+        let read = source.open(None, None, at(1)).unwrap();
+        assert_eq!(id(&read, at(1)), id(&made, at(1)));
+        assert_eq!(read.signs(at(1)).unwrap().algorithm(), algorithm);
+    }
+}
+
+#[test]
+fn two_servers_that_start_together_have_the_same_keys() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, _) = file(&folder, "keys.json");
+    let ids: Vec<_> = std::thread::scope(|scope| {
+        let open = || id(&source.open(None, None, at(0)).unwrap(), at(0));
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(open)).collect();
+        threads.into_iter().map(|t| t.join().unwrap()).collect()
+    });
+    assert!(ids.windows(2).all(|pair| pair[0] == pair[1]), "{ids:?}");
+}
+
+#[test]
+fn servers_that_publish_together_publish_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = file(&folder, "keys.json");
+    let rotations = rotations();
+    source.open(None, None, at(0)).unwrap();
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                let publish = |keys: Keys| keys.publish(&rotations, at(5));
+                source.change(at(5), publish).unwrap();
+            });
+        }
+    });
+    let keys = source.read(at(5)).unwrap();
+    assert_eq!(
+        (keys.access.keys().len(), keys.refresh.keys().len()),
+        (3, 3)
+    );
+    let mode = path.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o600);
+}
+
+#[test]
+fn a_key_that_signs_no_more_loses_its_private_half() {
+    let folder = tempfile::tempdir().unwrap();
+    for algorithm in [Algorithm::EdDSA, Algorithm::HS256] {
+        let (source, path) = file(&folder, algorithm.as_str());
+        let first = id(&source.open(Some(algorithm), None, at(0)).unwrap(), at(0));
+        let publish = |seconds| {
+            let change = |keys: Keys| keys.publish(&rotations(), at(seconds));
+            source.change(at(seconds), change).unwrap()
+        };
+        publish(0);
+        // The second signs from 1000 on.
+        let later = publish(1100);
+        assert_ne!(id(&later, at(1100)), first);
+        let read = source.read(at(1100)).unwrap();
+        let ring = read.rings(&rotations(), at(1100)).unwrap().0;
+        assert_eq!(ring.previous()[0].id(), &first, "it still verifies");
+        let private = read.access.keys()[0].key.to_private_jwk().is_ok();
+        assert_eq!(private, algorithm.is_symmetric());
+        assert!(path.exists());
+    }
+}
+
+#[test]
+fn a_file_that_others_may_read_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = file(&folder, "keys.json");
+    source.open(None, None, at(0)).unwrap();
+    for mode in [0o604, 0o640, 0o620, 0o602, 0o644] {
+        std::fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        let error = source.open(None, None, at(0)).unwrap_err();
+        assert!(matches!(error, KeysError::Exposed { .. }), "{error}");
+    }
+}
+
+#[test]
+fn another_algorithm_than_the_file_has_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, _) = file(&folder, "keys.json");
+    source.open(None, None, at(0)).unwrap();
+    let error = source
+        .open(Some(Algorithm::ES256), None, at(0))
+        .unwrap_err();
+    assert!(matches!(error, KeysError::Algorithm { .. }), "{error}");
+}
+
+#[test]
+fn a_key_may_be_pem_and_times_may_be_missing() {
+    // RFC 8410 section 10.3 and 10.1
+    let private = "-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEINTuctv5E1hK1bbY8fdp+K06/nwoy/HU++CXqI9EdVhC\\n-----END PRIVATE KEY-----\\n";
+    let public = "-----BEGIN PUBLIC KEY-----\\nMCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=\\n-----END PUBLIC KEY-----\\n";
+    let refresh = r#"[{"kid":"r","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]"#;
+    let text = |pem: &str| {
+        format!(
+            r#"{{"access":[{{"key":{{"alg":"EdDSA","kid":"a","pem":"{pem}"}}}}],"refresh":{refresh}}}"#
+        )
+    };
+    let keys = Keys::parse(&text(private), at(0)).unwrap();
+    assert_eq!(id(&keys, at(0)).as_str(), "a");
+    let error = Keys::parse(&text(public), at(0)).unwrap_err();
+    assert!(matches!(error, KeysError::Public { .. }), "{error}");
+    // What is written comes back, as a JWK.
+    let again = keys.to_text(at(0)).unwrap();
+    assert_eq!(
+        id(&Keys::parse(&again, at(0)).unwrap(), at(0)).as_str(),
+        "a"
+    );
+}
+
+#[test]
+fn what_is_no_key_file_is_refused_without_repeating_it() {
+    for text in [
+        "",
+        "{}",
+        r#"{"access":"hush"}"#,
+        r#"{"access":[],"refresh":[]}"#,
+        r#"{"access":[{"key":{"hush":1}}],"refresh":[]}"#,
+        r#"{"access":[{"key":{"pem":"hush","alg":"EdDSA"}}],"refresh":[]}"#,
+    ] {
+        let error = Keys::parse(text, at(0)).unwrap_err().to_string();
+        assert!(!error.contains("hush"), "{error}");
+    }
+    let unset = KeySource::Env("TOKENS_NO_SUCH_VARIABLE".into());
+    let error = unset.open(None, None, at(0)).unwrap_err();
+    assert!(matches!(error, KeysError::Unset), "{error}");
+}
