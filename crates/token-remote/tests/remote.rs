@@ -214,7 +214,7 @@ async fn lies_are_refused_and_the_last_good_set_stays() {
         (good("text/html", "", &body), "content type"),
         (good("application/jwk-set+json", "", &huge), "more than"),
         (chunked, "more than"),
-        (good("application/json", "", "<html>"), "not JSON"),
+        (good("application/json", "", "<html>"), "not strict JSON"),
         (good("application/json", "", "{}"), "\"keys\""),
         (good("application/json", "", r#"{"keys":[]}"#), "no key"),
         (good("application/json", "", oct), "no key"),
