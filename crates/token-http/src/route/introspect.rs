@@ -52,7 +52,7 @@ async fn access(auth: &Auth, token: &str) -> Result<Option<Active>, Rejection> {
     let access = match manager.authenticate::<NoClaims>(token).await {
         Ok(access) => access,
         Err(AccessError::Store(error)) => return Err(error.into()),
-        // A view that is behind says nothing of the token; the store is asked below.
+        // A view that is behind says nothing of the token, and the policy is to refuse then.
         Err(AccessError::Behind) => return Err(auth.reject(Refusal::TemporarilyUnavailable)),
         Err(_) => return Ok(None),
     };
