@@ -40,7 +40,7 @@ pub enum FetchError {
     },
     /// The metadata names another place than the issuer's own.
     #[error(
-        "the issuer keeps its keys at {address}, at another origin; if that is right, name it with `jwks_uri`"
+        "the issuer names {address}, at another origin; if that is right, name it with `jwks_uri` or `Introspection::new`"
     )]
     Elsewhere {
         /// Where.
@@ -52,6 +52,12 @@ pub enum FetchError {
     /// It is not RFC 8414 metadata.
     #[error("{address} is not the metadata of an issuer; name the key set with `jwks_uri`")]
     Metadata {
+        /// What was asked.
+        address: Box<str>,
+    },
+    /// The metadata names no place to ask whether a token is still good.
+    #[error("{address} has no `introspection_endpoint`; switch it on at the issuer")]
+    NoIntrospection {
         /// What was asked.
         address: Box<str>,
     },
@@ -162,32 +168,53 @@ impl Source {
     }
 
     async fn discover(&self) -> Result<Url, FetchError> {
-        #[derive(Deserialize)]
-        struct Metadata {
-            issuer: String,
-            jwks_uri: String,
-        }
         let url = &self.metadata;
-        let request = self.client.get(url.clone());
+        let metadata = Metadata::fetch(&self.client, url, &self.issuer).await?;
+        let keys = metadata.jwks_uri.ok_or_else(|| FetchError::Metadata {
+            address: url.as_str().into(),
+        })?;
+        own(&keys, url, self.insecure)
+    }
+}
+
+/// What an issuer says of itself ([RFC 8414](https://www.rfc-editor.org/rfc/rfc8414)).
+#[derive(Deserialize)]
+pub(crate) struct Metadata {
+    issuer: String,
+    jwks_uri: Option<String>,
+    pub(crate) introspection_endpoint: Option<String>,
+}
+
+impl Metadata {
+    pub(crate) async fn fetch(
+        client: &Client,
+        url: &Url,
+        issuer: &str,
+    ) -> Result<Self, FetchError> {
+        let request = client.get(url.clone());
         let response = send(request.header(ACCEPT, "application/json"), url).await?;
         let text = read(response, url, MAX_METADATA).await?;
         let address = || url.as_str().into();
-        let metadata: Metadata =
+        let metadata: Self =
             serde_json::from_str(&text).map_err(|_| FetchError::Metadata { address: address() })?;
         // > The "issuer" value returned MUST be identical to the authorization server's issuer
         // > identifier value into which the well-known URI string was inserted to create the URL
         // > used to retrieve the metadata.
         // RFC 8414 section 3.3
-        if metadata.issuer != *self.issuer {
+        if metadata.issuer != *issuer {
             return Err(FetchError::OtherIssuer { address: address() });
         }
-        let keys = address::parse(&metadata.jwks_uri, self.insecure)
-            .ok()
-            .filter(|keys| keys.origin() == url.origin());
-        keys.ok_or_else(|| FetchError::Elsewhere {
-            address: metadata.jwks_uri.chars().take(200).collect(),
-        })
+        Ok(metadata)
     }
+}
+
+/// An address that the metadata names, if it is at the origin of the metadata.
+pub(crate) fn own(named: &str, metadata: &Url, insecure: bool) -> Result<Url, FetchError> {
+    let url = address::parse(named, insecure).ok();
+    let url = url.filter(|url| url.origin() == metadata.origin());
+    url.ok_or_else(|| FetchError::Elsewhere {
+        address: named.chars().take(200).collect(),
+    })
 }
 
 /// The most of an issuer's metadata that is read, in bytes.

@@ -1,16 +1,19 @@
 //! Whether a token is still good, in its issuer's word ([RFC 7662](https://www.rfc-editor.org/rfc/rfc7662)).
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwapOption;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Url};
 use serde::Deserialize;
+use token_core::Issuer;
 use zeroize::Zeroizing;
 
 use crate::address::{self, AddressError};
 use crate::builder::BuildError;
-use crate::fetch::{self, FetchError, read, send};
+use crate::fetch::{self, FetchError, Metadata, own, read, send};
 
 /// Asks an issuer whether a token is still good: its session was not ended meanwhile.
 ///
@@ -19,8 +22,20 @@ use crate::fetch::{self, FetchError, read, send};
 #[derive(Clone)]
 pub struct Introspection {
     client: Client,
-    address: Url,
+    place: Place,
     key: HeaderValue,
+}
+
+/// Where the endpoint is.
+#[derive(Clone)]
+enum Place {
+    Known(Url),
+    /// Where the issuer's metadata says, once it could be asked.
+    AtIssuer {
+        issuer: Issuer,
+        metadata: Url,
+        found: Arc<ArcSwapOption<Url>>,
+    },
 }
 
 impl Introspection {
@@ -30,14 +45,34 @@ impl Introspection {
     /// # Errors
     /// [`BuildError`], with a sentence that says what to do.
     pub fn new(address: &str, key: &str) -> Result<Self, BuildError> {
-        let address = address::parse(address, false)?;
+        Self::build(Place::Known(address::parse(address, false)?), key)
+    }
+
+    /// The same where only the issuer's URL is known: the endpoint is where its metadata says
+    /// (RFC 8414), which must be at the issuer's own origin. It is looked for when it is first
+    /// needed.
+    ///
+    /// # Errors
+    /// [`BuildError`], with a sentence that says what to do.
+    pub fn at_issuer(issuer: Issuer, key: &str) -> Result<Self, BuildError> {
+        let metadata = address::metadata(&address::parse(issuer.as_str(), false)?);
+        let found = Arc::default();
+        let place = Place::AtIssuer {
+            issuer,
+            metadata,
+            found,
+        };
+        Self::build(place, key)
+    }
+
+    fn build(place: Place, key: &str) -> Result<Self, BuildError> {
         let bearer = Zeroizing::new(format!("Bearer {key}"));
         let key = HeaderValue::from_str(&bearer);
         let mut key = key.map_err(|_| AddressError::Extra("the introspection key".into()))?;
         key.set_sensitive(true);
         Ok(Self {
             client: fetch::client(Duration::from_secs(5)).map_err(BuildError::Client)?,
-            address,
+            place,
             key,
         })
     }
@@ -51,16 +86,14 @@ impl Introspection {
         struct Answer {
             active: bool,
         }
-        let url = &self.address;
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        let form = form.append_pair("token", token).finish();
+        let url = &self.address().await?;
         let request = self
             .client
             .post(url.clone())
             .header(AUTHORIZATION, self.key.clone())
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .body(form);
+            .body(form(token));
         let text = read(send(request, url).await?, url, MAX_ANSWER).await?;
         let answer: Result<Answer, _> = serde_json::from_str(&text);
         let answer = answer.map_err(|_| FetchError::ContentType {
@@ -69,12 +102,44 @@ impl Introspection {
         })?;
         Ok(answer.active)
     }
+
+    async fn address(&self) -> Result<Url, FetchError> {
+        let (issuer, metadata, found) = match &self.place {
+            Place::Known(url) => return Ok(url.clone()),
+            Place::AtIssuer {
+                issuer,
+                metadata,
+                found,
+            } => (issuer.as_str(), metadata, found),
+        };
+        if let Some(url) = &*found.load() {
+            return Ok(Url::clone(url));
+        }
+        let told = Metadata::fetch(&self.client, metadata, issuer).await?;
+        let endpoint = told.introspection_endpoint;
+        let endpoint = endpoint.ok_or_else(|| FetchError::NoIntrospection {
+            address: metadata.as_str().into(),
+        })?;
+        let url = own(&endpoint, metadata, false)?;
+        found.store(Some(Arc::new(url.clone())));
+        Ok(url)
+    }
+}
+
+/// Not in the future itself: what writes forms is not `Send`.
+fn form(token: &str) -> String {
+    let mut form = form_urlencoded::Serializer::new(String::new());
+    form.append_pair("token", token).finish()
 }
 
 impl fmt::Debug for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let address = match &self.place {
+            Place::Known(url) => url,
+            Place::AtIssuer { metadata, .. } => metadata,
+        };
         f.debug_struct("Introspection")
-            .field("address", &self.address.as_str())
+            .field("address", &address.as_str())
             .finish_non_exhaustive()
     }
 }

@@ -273,6 +273,49 @@ async fn metadata_cannot_send_us_elsewhere() {
 }
 
 #[tokio::test]
+async fn the_issuer_is_asked_whether_a_token_is_still_good() {
+    let says = |active: &str| Keys::Raw(good("application/json", "", active));
+    let issuer = FakeIssuer::start(says(r#"{"active":true}"#));
+    let ask = || Introspection::at_issuer(issuer.url.parse().unwrap(), "hush").unwrap();
+    let error = ask().is_active("a.b.c").await.unwrap_err();
+    assert!(
+        matches!(error, FetchError::NoIntrospection { .. }) && !error.is_outage(),
+        "{error}"
+    );
+    let tell = |endpoint: &str| {
+        let url = &issuer.url;
+        let metadata = format!(r#"{{"issuer":"{url}","introspection_endpoint":"{endpoint}"}}"#);
+        *issuer.metadata.lock().unwrap() = metadata;
+    };
+    // The key is for the issuer alone.
+    let elsewhere = FakeIssuer::start(says(r#"{"active":true}"#));
+    tell(&format!("{}/introspect", elsewhere.url));
+    let error = ask().is_active("a.b.c").await.unwrap_err();
+    assert!(matches!(error, FetchError::Elsewhere { .. }), "{error}");
+    assert_eq!((issuer.asked(), elsewhere.asked()), (0, 0));
+
+    tell(&format!("{}/introspect", issuer.url));
+    let introspection = ask();
+    // A handler of any framework can await it.
+    let asking = tokio::spawn({
+        let introspection = introspection.clone();
+        async move { introspection.is_active("a.b.c").await }
+    });
+    assert!(asking.await.unwrap().unwrap());
+    // Where it is asked is known now; what it says is not kept.
+    tell("https://elsewhere.example");
+    issuer.say(says(r#"{"active":false}"#));
+    assert!(!introspection.is_active("a.b.c").await.unwrap());
+    for nonsense in ["{}", "[]", r#"{"active":"true"}"#] {
+        issuer.say(says(nonsense));
+        assert!(
+            introspection.is_active("a.b.c").await.is_err(),
+            "{nonsense}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_slow_issuer_holds_up_at_most_the_one_that_asks() {
     let issuer = FakeIssuer::start(set(&[1], 0));
     let remote = issuer.remote();
@@ -433,6 +476,8 @@ fn settings_that_cannot_be_say_what_to_do() {
     );
     let key = Introspection::new("https://id.example/introspect", "two\nlines");
     assert!(key.is_err());
+    let plain = Introspection::at_issuer("http://id.example".parse().unwrap(), "hush");
+    assert!(plain.unwrap_err().to_string().contains("use https"));
     let key = Introspection::new("https://id.example/introspect", "hush").unwrap();
     assert!(!format!("{key:?}").contains("hush"));
 }
