@@ -11,7 +11,7 @@ use crate::refusal::{Refusal, TokenFault};
 /// # Errors
 /// [`Refusal::InvalidRequest`] for what is not of the form `Bearer TOKEN`, and
 /// [`Refusal::InvalidToken`] for a token that is too long to be looked at.
-pub(crate) fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
+pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
     let mut values = head.headers.get_all(AUTHORIZATION).iter();
     let Some(value) = values.next() else {
         return Ok(None);

@@ -9,7 +9,8 @@
 //!   an application can write, since they check passwords.
 //! - [`Access`], [`ServerSession`] and [`Any`] say who is calling, [`Rule`] what a route demands
 //!   of them.
-//! - [`Rejection`] is every answer that is not a success.
+//! - [`Rejection`] is every answer that is not a success. With [`bearer`], services without
+//!   sessions of their own give the same ones.
 //!
 //! Not here: cryptography and sessions (`token-core`, `token-store`), CORS (the application's
 //! middleware), counting attempts (see [`AttemptLimit`]).
@@ -44,6 +45,7 @@ mod token_response;
 pub use access::{Access, Caller};
 pub use any::Any;
 pub use auth::Auth;
+pub use bearer::bearer;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
 pub use cookies::sets_session_cookie;
 pub use head::{Head, MAX_BODY};

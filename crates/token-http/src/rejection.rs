@@ -50,8 +50,10 @@ impl Rejection {
         Self { refusal, place }
     }
 
-    pub(crate) const fn at_resource(refusal: Refusal, realm: Arc<str>) -> Self {
-        let place = Place::Resource(realm);
+    /// A refusal where an access token is demanded, with the challenge of that realm. For
+    /// services that verify tokens without an [`Auth`](crate::Auth), which does it by itself.
+    pub fn at_resource(refusal: Refusal, realm: impl Into<Arc<str>>) -> Self {
+        let place = Place::Resource(realm.into());
         Self { refusal, place }
     }
 
@@ -121,11 +123,12 @@ impl Rejection {
             Place::Route(realm) => (realm, false),
             Place::Resource(realm) => (realm, true),
         };
-        let mut text = format!("Bearer realm=\"{realm}\"");
+        // What came from the application's code is cut to what can be quoted.
+        let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
+        let cut = |value: &str| value.chars().filter(quotable).collect::<String>();
+        let mut text = format!("Bearer realm=\"{}\"", cut(realm));
         let mut add = |name: &str, value: &str| {
-            // What came from the application's code is cut to what can be quoted.
-            let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
-            let value: String = value.chars().filter(quotable).collect();
+            let value = cut(value);
             write!(text, ", {name}=\"{value}\"").expect("a String takes everything");
         };
         match &self.refusal {
@@ -156,7 +159,7 @@ impl Rejection {
             }
             _ => return None,
         }
-        Some(HeaderValue::try_from(text).expect("the realm was checked, the rest was cut"))
+        Some(HeaderValue::try_from(text).expect("all of it was cut"))
     }
 }
 
@@ -292,7 +295,7 @@ mod tests {
 
     /// Status, challenge, and body of a refusal where a credential is demanded.
     fn at_resource(refusal: Refusal) -> (u16, String, String) {
-        let response = Rejection::at_resource(refusal, "notes".into()).response();
+        let response = Rejection::at_resource(refusal, "notes").response();
         let challenge = response.headers().get(WWW_AUTHENTICATE);
         let challenge = challenge.map_or("", |value| value.to_str().unwrap());
         let body = String::from_utf8(response.body().to_vec()).unwrap();
@@ -369,6 +372,16 @@ mod tests {
             let body = format!(r#"{{"error":"{code}"}}"#);
             assert_eq!(at_resource(refusal), (status, challenge.to_owned(), body));
         }
+    }
+
+    #[test]
+    fn a_realm_cannot_end_its_quotes() {
+        let rejection = Rejection::at_resource(Refusal::Unauthorized, "a\", \\b\r\nc\u{e9}");
+        let response = rejection.response();
+        assert_eq!(
+            response.headers()[WWW_AUTHENTICATE],
+            r#"Bearer realm="a, bc""#
+        );
     }
 
     #[test]
