@@ -1,0 +1,107 @@
+//! Who is calling: the extractor, and what it asks.
+
+use std::ops::Deref;
+
+use adapter_axum::{Refusal, Rejection};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
+use token_core::{AccessClaims, NoClaims, verify};
+use token_http::{Head, TokenFault, bearer};
+use token_remote::{Introspection, RemoteError, RemoteJwks};
+use tracing::{debug, warn};
+
+/// The realm of each challenge.
+const REALM: &str = "api";
+
+/// What accepts tokens.
+#[derive(Clone, Debug)]
+pub(crate) struct Tokens {
+    keys: RemoteJwks,
+    introspection: Option<Introspection>,
+}
+
+impl Tokens {
+    pub(crate) const fn new(keys: RemoteJwks, introspection: Option<Introspection>) -> Self {
+        Self {
+            keys,
+            introspection,
+        }
+    }
+
+    async fn accept(&self, token: &str) -> Result<AccessClaims, Refusal> {
+        let token_is = Refusal::InvalidToken;
+        // First what this service knows by itself: nonsense costs the issuer nothing.
+        let verified = match self.keys.verify::<NoClaims>(token).await {
+            Ok(verified) => verified,
+            Err(RemoteError::Invalid(error)) => {
+                debug!(%error, "access token refused");
+                let expired = error.rejection() == verify::Rejection::Expired;
+                let fault = if expired {
+                    TokenFault::Expired
+                } else {
+                    TokenFault::Invalid
+                };
+                return Err(token_is(fault));
+            }
+            // Nothing is known of the token, so it is not called bad.
+            Err(error) => {
+                warn!(%error, "an access token could not be verified");
+                return Err(Refusal::TemporarilyUnavailable);
+            }
+        };
+        if let Some(introspection) = &self.introspection {
+            match introspection.is_active(token).await {
+                Ok(true) => {}
+                Ok(false) => return Err(token_is(TokenFault::Revoked)),
+                Err(error) => {
+                    warn!(%error, "the issuer does not say whether an access token is still good");
+                    return Err(Refusal::TemporarilyUnavailable);
+                }
+            }
+        }
+        Ok(verified.into_claims())
+    }
+}
+
+/// A caller with a valid access token in `Authorization: Bearer`.
+#[derive(Debug)]
+pub(crate) struct Caller(AccessClaims);
+
+impl Caller {
+    /// Refuses a caller without this scope value.
+    pub(crate) fn require(&self, scope: &str) -> Result<(), Rejection> {
+        if self.scope.contains(scope) {
+            return Ok(());
+        }
+        let scope = scope.into();
+        Err(refused(Refusal::InsufficientScope { scope }))
+    }
+}
+
+impl Deref for Caller {
+    type Target = AccessClaims;
+
+    fn deref(&self) -> &AccessClaims {
+        &self.0
+    }
+}
+
+impl FromRequestParts<Tokens> for Caller {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, tokens: &Tokens) -> Result<Self, Rejection> {
+        let head = Head {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            peer: None,
+        };
+        let token = bearer(&head).and_then(|token| token.ok_or(Refusal::Unauthorized));
+        let claims = tokens.accept(token.map_err(refused)?).await;
+        Ok(Self(claims.map_err(refused)?))
+    }
+}
+
+fn refused(refusal: Refusal) -> Rejection {
+    token_http::Rejection::at_resource(refusal, REALM).into()
+}
