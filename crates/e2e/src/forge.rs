@@ -3,11 +3,29 @@
 use std::fs;
 
 use aws_lc_rs::hmac;
+use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
+use crate::client;
 use crate::server::Files;
+
+/// A token that says something else, signed with the Ed25519 key of the genuine one, which is
+/// in the server's key file.
+pub(crate) fn resign(files: &Files, genuine: &str, claims: &str) -> String {
+    let keys: Value = serde_json::from_slice(&fs::read(files.keys()).unwrap()).unwrap();
+    let kid = &client::header(genuine)["kid"];
+    let mut keys = keys["access"].as_array().unwrap().iter();
+    let key = keys.find(|key| key["key"]["kid"] == *kid).unwrap();
+    let part = |name: &str| URL_SAFE_NO_PAD.decode(key["key"][name].as_str().unwrap());
+    let (seed, public) = (part("d").unwrap(), part("x").unwrap());
+    let key = Ed25519KeyPair::from_seed_and_public_key(&seed, &public).unwrap();
+    let (header, _) = genuine.split_once('.').unwrap();
+    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(signed.as_bytes()));
+    format!("{signed}.{signature}")
+}
 
 /// The secret of a server that was started with `--alg HS256`.
 pub(crate) struct Forge(hmac::Key);

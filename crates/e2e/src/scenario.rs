@@ -14,6 +14,7 @@ pub mod logs;
 pub mod main_job;
 pub mod processes;
 pub mod public;
+pub mod resource_server;
 pub mod rotation;
 pub mod start;
 pub mod step_up;

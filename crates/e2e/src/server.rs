@@ -69,8 +69,17 @@ impl Server {
         flags: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        let mut process = command(program, files, flags)
-            .envs(variables.iter().copied())
+        let mut command = command(program, files, flags);
+        Self::run(command.envs(variables.iter().copied()))
+    }
+
+    /// Starts a program that is not a login example, with these flags alone.
+    pub fn start_other(program: &str, flags: &[&str]) -> Self {
+        Self::run(bare(program).args(flags))
+    }
+
+    fn run(command: &mut Command) -> Self {
+        let mut process = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -172,8 +181,13 @@ pub fn refused_in(
     command.envs(variables.iter().copied()).output().unwrap()
 }
 
-/// The program with flags that hold for each test; those that are given override them.
-fn command(program: &str, files: &Files, flags: &[&str]) -> Command {
+/// The same for a program that is not a login example.
+pub fn refused_other(program: &str, flags: &[&str]) -> Output {
+    bare(program).args(flags).output().unwrap()
+}
+
+/// The program without flags.
+fn bare(program: &str) -> Command {
     let mut command = Command::new(binary(program));
     // The surroundings of the tests must not decide about them.
     for (name, _) in std::env::vars_os() {
@@ -181,6 +195,13 @@ fn command(program: &str, files: &Files, flags: &[&str]) -> Command {
             command.env_remove(name);
         }
     }
+    command.stdin(Stdio::null());
+    command
+}
+
+/// The program with flags that hold for each test; those that are given override them.
+fn command(program: &str, files: &Files, flags: &[&str]) -> Command {
+    let mut command = bare(program);
     let defaults: [(&str, OsString); 6] = [
         ("--listen", "127.0.0.1:0".into()),
         ("--store", sqlite(&files.path("sessions.db"))),
@@ -194,7 +215,7 @@ fn command(program: &str, files: &Files, flags: &[&str]) -> Command {
             command.arg(name).arg(value);
         }
     }
-    command.args(flags).stdin(Stdio::null());
+    command.args(flags);
     command
 }
 

@@ -48,17 +48,16 @@ pub(crate) fn measure() -> Result<(), Error> {
     run::run(run::cargo().args(measure.split(' ')))
 }
 
-/// Builds the example servers; tests drive the built programs.
+/// Builds the example servers and the service that accepts their tokens; tests drive the built programs.
 pub(crate) fn build_examples(workspace: &Workspace) -> Result<(), Error> {
-    let examples = examples(workspace);
-    if examples.is_empty() {
-        return Ok(());
-    }
     let mut build = run::cargo();
     build.arg("build");
-    for (name, _) in &examples {
+    for (name, _) in examples(workspace) {
         build.arg(format!("--package={name}"));
     }
+    // Driven as well, but nobody logs in there: it is none of the servers that every test of a
+    // login runs against.
+    build.arg("--package=resource-server");
     run::run(&mut build)
 }
 

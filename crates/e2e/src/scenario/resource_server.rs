@@ -1,0 +1,300 @@
+//! Another service, `resource-server`, which accepts the tokens of a login example and knows
+//! only its URL.
+//!
+//! The issuer's address stands in its tokens, so nothing here is compared with the other server.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use http::Method;
+use serde_json::{Value, json};
+
+use super::pass;
+use crate::client::{Client, claims, header};
+use crate::forge::resign;
+use crate::server::{Files, Server, refused_other};
+
+const PROGRAM: &str = "resource-server";
+const AUDIENCE: &str = "https://api.example";
+const KEY: &str = "dGhlLWtleS1vZi1hLXRlc3Q";
+const ADMIN: &str = "an-administrator-s-key-of-many-letters";
+
+/// A login example that is at home at an address, to which it comes back.
+struct Issuer {
+    program: String,
+    url: String,
+    files: Files,
+}
+
+impl Issuer {
+    fn new(program: &str) -> Self {
+        Self {
+            program: program.to_owned(),
+            url: format!("http://127.0.0.1:{}", testbed::free_port()),
+            files: Files::new(),
+        }
+    }
+
+    fn start(&self) -> Server {
+        let address = self.url.trim_start_matches("http://");
+        let flags = [
+            ["--listen", address],
+            ["--issuer", &self.url],
+            ["--introspection-key", KEY],
+            ["--admin-key", ADMIN],
+            ["--jwks-max-age", "1s"],
+            ["--tolerance", "0s"],
+        ];
+        Server::start_on(&self.program, &self.files, flags.as_flattened())
+    }
+
+    /// The service, which asks often, so that the tests need not wait.
+    fn service(&self, flags: &[&str]) -> Server {
+        let own = ["--listen", "127.0.0.1:0", "--issuer", &self.url];
+        let own = [&own[..], &["--interval", "200ms"], flags].concat();
+        if own.contains(&"--audience") {
+            return Server::start_other(PROGRAM, &own);
+        }
+        Server::start_other(PROGRAM, &[&own[..], &["--audience", AUDIENCE]].concat())
+    }
+}
+
+fn client(server: &Server) -> Client {
+    server.client().unrecorded()
+}
+
+#[track_caller]
+fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(15), "{what}");
+        pass(0.05);
+    }
+}
+
+/// It tells whose a token is, demands a scope, and refuses as every server of ours does.
+pub fn the_issuers_url_is_all_that_it_knows(program: &str) {
+    let issuer = Issuer::new(program);
+    let login = issuer.start();
+    let service = issuer.service(&[]);
+    let (login, service) = (client(&login), client(&service));
+    let alice = login.login("alice", "wonderland");
+    let bob = login.login("bob", "builder");
+
+    let me = service.me(&alice.access);
+    let expected = json!({ "sub": "alice", "scope": alice.answer["scope"] });
+    assert_eq!((me.status, me.json()), (200, expected));
+    assert_eq!(service.get("/api/reports", &alice.access).status, 200);
+    let refused = service.get("/api/reports", &bob.access);
+    refused.error(403, "insufficient_scope");
+    assert_eq!(
+        refused.header("www-authenticate"),
+        r#"Bearer realm="api", error="insufficient_scope", scope="reports:read""#
+    );
+
+    let told = claims(&alice.access);
+    let but = |name: &str, value: Value| {
+        let mut other = told.clone();
+        other[name] = value;
+        resign(&issuer.files, &alice.access, &other.to_string())
+    };
+    assert_eq!(service.me(&but("name", json!("Al"))).status, 200);
+    let past = told["iat"].as_u64().unwrap() - 1_000;
+    let mut expired = told.clone();
+    expired["iat"] = json!(past);
+    expired["auth_time"] = json!(past);
+    expired["exp"] = json!(past + 300);
+    let expired = resign(&issuer.files, &alice.access, &expired.to_string());
+    service.me(&expired).invalid_token("expired");
+    let (unsigned, _) = alice.access.rsplit_once('.').unwrap();
+    for bad in [
+        but("aud", json!("https://other.example")),
+        but("iss", json!("https://other.example")),
+        format!("{unsigned}.{}", bob.access.rsplit_once('.').unwrap().1),
+        alice.refresh.clone(),
+        "garbage".to_owned(),
+    ] {
+        service.me(&bad).invalid_token("invalid");
+    }
+    // For another audience than this service's, the genuine one is as bad.
+    let other = issuer.service(&["--audience", "https://other.example"]);
+    client(&other).me(&alice.access).invalid_token("invalid");
+
+    // And where it is not a token at all, each server says the same.
+    for authorization in [None, Some("Basic YTpi"), Some("Bearer"), Some("Bearer a b")] {
+        let fields: Vec<_> = authorization
+            .map(|v| ("authorization", v))
+            .into_iter()
+            .collect();
+        let [ours, theirs] =
+            [&service, &login].map(|server| server.send(&Method::GET, "/api/me", &fields, None));
+        assert!(matches!(ours.status, 400 | 401), "{ours:?}");
+        assert_eq!((ours.status, &ours.text), (theirs.status, &theirs.text));
+        let challenge = "www-authenticate";
+        assert_eq!(ours.header(challenge), theirs.header(challenge));
+    }
+}
+
+/// The issuer's word ends a token at once; without it, a token is good until it expires.
+pub fn ended_sessions_are_refused_as_the_flag_says(program: &str) {
+    let issuer = Issuer::new(program);
+    let server = issuer.start();
+    let login = client(&server);
+    let none = issuer.service(&["--revocation", "none"]);
+    let asking = ["--revocation", "introspection", "--introspection-key", KEY];
+    let asking = issuer.service(&asking);
+    let (none, asking) = (client(&none), client(&asking));
+    let [alice, bob] = [("alice", "wonderland"), ("bob", "builder")]
+        .map(|(name, password)| login.login(name, password));
+    for service in [&none, &asking] {
+        assert_eq!(service.me(&alice.access).status, 200);
+    }
+    assert_eq!(login.logout(&alice.refresh).status, 204);
+    asking.me(&alice.access).invalid_token("revoked");
+    assert_eq!(none.me(&alice.access).status, 200, "until it expires");
+    assert_eq!(asking.me(&bob.access).status, 200, "another session");
+
+    // Where it must be asked and cannot be, nobody is let in, and nobody logged out.
+    server.kill();
+    asking.me(&bob.access).error(503, "temporarily_unavailable");
+    asking.me("garbage").invalid_token("invalid");
+    assert_eq!(none.me(&bob.access).status, 200);
+    let _again = issuer.start();
+    assert_eq!(asking.me(&bob.access).status, 200);
+    asking.me(&alice.access).invalid_token("revoked");
+}
+
+/// The last good keys go on; without any, nothing is said of a token.
+pub fn an_issuer_that_is_down_is_put_up_with(program: &str) {
+    let issuer = Issuer::new(program);
+    let server = issuer.start();
+    let alice = client(&server).login("alice", "wonderland");
+    let before = issuer.service(&[]);
+    assert_eq!(client(&before).me(&alice.access).status, 200);
+    server.kill();
+
+    // It starts although the issuer is away, with either setting.
+    let asking = ["--revocation", "introspection", "--introspection-key", KEY];
+    let [since, asking] = [&[][..], &asking].map(|flags| issuer.service(flags));
+    for service in [&since, &asking] {
+        let reply = client(service).me(&alice.access);
+        reply.error(503, "temporarily_unavailable");
+        assert_eq!(reply.header("www-authenticate"), "");
+    }
+    // Past the `max-age` of the set.
+    pass(1.5);
+    assert_eq!(client(&before).me(&alice.access).status, 200);
+    client(&before).me("garbage").invalid_token("invalid");
+
+    let _again = issuer.start();
+    for service in [&since, &asking] {
+        soon("the keys are found", || {
+            client(service).me(&alice.access).status == 200
+        });
+    }
+}
+
+/// Keys that change at the issuer, by its administrator or its file, change here too.
+pub fn new_keys_are_found(program: &str) {
+    let issuer = Issuer::new(program);
+    let server = issuer.start();
+    let (login, service) = (client(&server), issuer.service(&[]));
+    let service = client(&service);
+    let first = login.login("alice", "wonderland");
+    assert_eq!(service.me(&first.access).status, 200);
+
+    let bearer = format!("Bearer {ADMIN}");
+    let act = |body: Value| {
+        let headers = [("authorization", bearer.as_str())];
+        let body = body.to_string();
+        let path = "/admin/keys";
+        login.send(&Method::POST, path, &headers, Some(body.as_bytes()))
+    };
+    soon("the next key may sign", || {
+        act(json!({ "do": "promote" })).status == 200
+    });
+    let second = login.refresh(&first.refresh).tokens();
+    let kid = |token: &str| header(token)["kid"].clone();
+    assert_ne!(kid(&second.access), kid(&first.access));
+    for token in [&first.access, &second.access] {
+        assert_eq!(service.me(token).status, 200, "both are published");
+    }
+
+    // One that leaked is refused when the copy of the set ends.
+    let removed = act(json!({ "do": "remove", "kid": kid(&second.access) }));
+    assert_eq!(removed.status, 200, "{removed:?}");
+    soon("it is refused", || service.me(&second.access).status == 401);
+    let third = login.refresh(&second.refresh).tokens();
+    assert_eq!(service.me(&third.access).status, 200);
+
+    // Keys that nobody announced, from another file.
+    let other = Issuer::new(program);
+    drop(other.start());
+    fs::copy(other.files.keys(), issuer.files.path("next.json")).unwrap();
+    fs::rename(issuer.files.path("next.json"), issuer.files.keys()).unwrap();
+    server.signal("HUP");
+    soon("the issuer has them", || {
+        login.me(&third.access).status == 401
+    });
+    let fourth = login.login("alice", "wonderland");
+    soon("they are found", || {
+        service.me(&fourth.access).status == 200
+    });
+    soon("and no others", || service.me(&third.access).status == 401);
+}
+
+/// Each wrong flag and each address that is never asked, in a sentence that says what to do.
+pub fn what_cannot_be_is_found_at_start(program: &str) {
+    let issuer = Issuer::new(program);
+    let _server = issuer.start();
+    let url = issuer.url.as_str();
+    let other = url.replace("127.0.0.1", "localhost");
+    let asking = |key| {
+        [
+            "--issuer",
+            url,
+            "--revocation",
+            "introspection",
+            "--introspection-key",
+            key,
+        ]
+    };
+    for (flags, expected) in [
+        (&[][..], "--issuer <URL>"),
+        (&["--issuer", ""], "--issuer"),
+        (&["--issuer", "id.example"], "write it as https://HOST"),
+        (&["--issuer", "http://id.example"], "use https"),
+        (&["--issuer", "https://a:hush@id.example"], "leave them out"),
+        (&["--issuer", &other], "write the issuer as it stands there"),
+        (
+            &["--issuer", url, "--interval", "1ms"],
+            "interval of 1ms is not between",
+        ),
+        (
+            &["--issuer", url, "--revocation", "perhaps"],
+            "--revocation",
+        ),
+        (
+            &["--issuer", url, "--revocation", "introspection"],
+            "--introspection-key <KEY>",
+        ),
+        (
+            &asking("hush-hush-hush-hush-hush"),
+            "answered with 401; give the key",
+        ),
+        (&asking("two\nlines"), "--introspection-key"),
+        (&["--issuer", url, "--listen", "nowhere"], "--listen"),
+        (
+            &["--issuer", url, "--listen", &url[7..]],
+            "name another with --listen",
+        ),
+    ] {
+        let flags = [flags, &["--audience", AUDIENCE]].concat();
+        let output = refused_other(PROGRAM, &flags);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{flags:?}: {said}");
+        assert!(said.contains(expected), "{flags:?}: {said}");
+        assert!(!said.contains("hush"), "{said}");
+        assert!(output.stdout.is_empty());
+    }
+}
