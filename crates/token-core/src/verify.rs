@@ -215,7 +215,7 @@ impl Verifier {
     /// A verifier with the keys of a published JWK set
     /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)), and defaults for
     /// the rest. Keys that cannot be used are left out; to log them, or to choose more, read a
-    /// [`JwkSet`](crate::key::JwkSet) and use [`Self::builder`].
+    /// [`JwkSet`] and use [`Self::builder`].
     ///
     /// ```
     /// use token_core::Verifier;
