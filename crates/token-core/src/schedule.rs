@@ -75,7 +75,7 @@ pub enum Step {
 /// use token_core::{Algorithm, Policy, SigningKey, UnixTime};
 ///
 /// let key = |byte| SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64]));
-/// let days = |days| Duration::from_secs(days * 86_400);
+/// let days = |days: u64| Duration::from_secs(days * 86_400);
 /// let rotation = RotationPolicy::access(
 ///     &Policy::default(),
 ///     days(30),
