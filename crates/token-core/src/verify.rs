@@ -71,8 +71,10 @@ impl fmt::Debug for UntrustedToken<'_> {
 
 /// A token that a [`Verifier`] accepted. There is no other way to make one:
 ///
-/// ```compile_fail
-/// let forged = token_core::VerifiedToken { claims: todo!() };
+/// ```compile_fail,E0451
+/// fn forge(claims: token_core::AccessClaims) -> token_core::VerifiedToken {
+///     token_core::VerifiedToken { claims }
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedToken<C = NoClaims> {
