@@ -1,36 +1,34 @@
 //! The example server on actix-web. Everything about sessions is in the handlers' signatures;
 //! what does not concern actix is in `example-support`.
 
+mod cors;
+mod methods;
+mod operate;
+
 use std::process::ExitCode;
 use std::time::Duration;
 
-use actix_cors::Cors;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
-use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE,
-};
 use actix_web::middleware::{self, Condition, Next};
 use actix_web::web::Json;
-use actix_web::{
-    FromRequest, Handler, HttpRequest, HttpResponse, HttpServer, Resource, Responder, guard, web,
-};
+use actix_web::{HttpResponse, HttpServer, web};
 use adapter_actix::{
-    Answer, Any, Auth, LoginRequest, Origin, PasswordRequest, Refusal, Rejection, Require, Rule,
-    StepUpRequest, routes, sessions,
+    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, Rule, StepUpRequest, routes,
+    sessions,
 };
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
-use example_support::{
-    App, Flags, KeyAdmin, Metrics, Page, PasswordChange, StartError, Users, events, health, log,
-    shutdown,
-};
+use example_support::{App, Flags, Page, PasswordChange, StartError, Users, events, log, shutdown};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_core::session::Authentication;
 use token_core::{CustomClaims, Subject};
 use token_store::NewSession;
+
+use crate::cors::cors;
+use crate::methods::{get, not_found, post};
+use crate::operate::{healthz, keys, metrics};
 
 /// The claims of our own in each access token.
 #[derive(Debug, Deserialize, Serialize)]
@@ -114,31 +112,13 @@ async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
     Json(json!({ "transferred": true }))
 }
 
-/// Changes keys, for whoever has the administrator's key.
-async fn keys(admin: web::Data<KeyAdmin>, request: HttpRequest, body: web::Bytes) -> Answer {
-    let authorization = request.headers().get(AUTHORIZATION);
-    let authorization = authorization.map(HeaderValue::as_bytes);
-    admin.act(authorization, &body).await.into()
-}
-
 async fn stream(caller: Any) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.content_type(EVENT_STREAM);
     response.streaming(events(caller.ended()))
 }
 
-async fn healthz(auth: web::Data<Auth>) -> Answer {
-    health(auth.manager()).into()
-}
-
-async fn metrics(metrics: web::Data<Metrics>) -> Answer {
-    metrics.answer().into()
-}
-
-async fn not_found(auth: web::Data<Auth>) -> Rejection {
-    auth.reject(Refusal::NotFound).into()
-}
-
+/// A line of the log for each request.
 async fn log_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
@@ -148,49 +128,6 @@ async fn log_request(
     let status = response.status().as_u16();
     log::request(request.method().as_str(), request.path(), status);
     Ok(response)
-}
-
-async fn only_get(auth: web::Data<Auth>) -> Rejection {
-    let allow = "GET, HEAD";
-    auth.reject(Refusal::MethodNotAllowed { allow }).into()
-}
-
-async fn only_post(auth: web::Data<Auth>) -> Rejection {
-    let allow = "POST";
-    auth.reject(Refusal::MethodNotAllowed { allow }).into()
-}
-
-/// Where `GET` is answered; for `HEAD`, actix leaves the body out.
-fn get<A>(path: &str, handler: impl Handler<A, Output: Responder + 'static>) -> Resource
-where
-    A: FromRequest + 'static,
-{
-    let get_or_head = guard::Any(guard::Get()).or(guard::Head());
-    web::resource(path)
-        .route(web::route().guard(get_or_head).to(handler))
-        .default_service(web::to(only_get))
-}
-
-/// Where `POST` is answered.
-fn post<A>(path: &str, handler: impl Handler<A, Output: Responder + 'static>) -> Resource
-where
-    A: FromRequest + 'static,
-{
-    web::resource(path)
-        .route(web::post().to(handler))
-        .default_service(web::to(only_post))
-}
-
-/// What pages of other origins may do: call with credentials, and read why not.
-fn cors(allowed: &[Origin]) -> Cors {
-    let cors = allowed.iter().fold(Cors::default(), |cors, origin| {
-        cors.allowed_origin(origin.as_str())
-    });
-    cors.supports_credentials()
-        .allowed_methods([Method::GET, Method::POST, Method::DELETE])
-        .allowed_headers([AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
-        .max_age(600)
 }
 
 fn application(page: Page) -> impl FnOnce(&mut web::ServiceConfig) {

@@ -1,38 +1,39 @@
 //! The example server on axum. Everything about sessions is in the handlers' signatures;
 //! what does not concern axum is in `example-support`.
 
+mod cors;
+mod methods;
+mod operate;
+
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use adapter_axum::{
-    Answer, Any, Auth, LoginRequest, Origin, PasswordRequest, Refusal, Rejection, Require, Rule,
-    StepUpRequest, routes, sessions,
+    Answer, Any, Auth, LoginRequest, PasswordRequest, Rejection, Require, Rule, StepUpRequest,
+    routes, sessions,
 };
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::extract::{FromRef, Request, State};
-use axum::handler::Handler;
-use axum::http::header::{
-    ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
-    ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
-};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::MethodRouter;
-use axum::{Json, Router, routing};
+use axum::{Json, Router};
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, KeyAdmin, Metrics, Page, PasswordChange, StartError, Users, events, health, log,
-    shutdown,
+    App, Flags, KeyAdmin, Metrics, Page, PasswordChange, StartError, Users, events, log, shutdown,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_core::session::Authentication;
 use token_core::{CustomClaims, Subject};
 use token_store::NewSession;
-use tower_http::cors::CorsLayer;
+
+use crate::cors::cors;
+use crate::methods::{get, not_found, post};
+use crate::operate::{healthz, keys, metrics};
 
 /// What the handlers take from the router's state.
 #[derive(Clone, FromRef)]
@@ -129,72 +130,17 @@ async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
     Json(json!({ "transferred": true }))
 }
 
-/// Changes keys, for whoever has the administrator's key.
-async fn keys(State(admin): State<KeyAdmin>, headers: HeaderMap, body: Bytes) -> Answer {
-    let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    admin.act(authorization, &body).await.into()
-}
-
 async fn stream(caller: Any) -> impl IntoResponse {
     let body = Body::from_stream(events(caller.ended()));
     ([(CONTENT_TYPE, EVENT_STREAM)], body)
 }
 
-async fn healthz(State(auth): State<Auth>) -> Answer {
-    health(auth.manager()).into()
-}
-
-async fn metrics(State(metrics): State<Metrics>) -> Answer {
-    metrics.answer().into()
-}
-
-async fn not_found(State(auth): State<Auth>) -> Rejection {
-    auth.reject(Refusal::NotFound).into()
-}
-
+/// A line of the log for each request.
 async fn log_request(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;
     log::request(method.as_str(), &path, response.status().as_u16());
     response
-}
-
-async fn only_get(State(auth): State<Auth>) -> Rejection {
-    let allow = "GET, HEAD";
-    auth.reject(Refusal::MethodNotAllowed { allow }).into()
-}
-
-async fn only_post(State(auth): State<Auth>) -> Rejection {
-    let allow = "POST";
-    auth.reject(Refusal::MethodNotAllowed { allow }).into()
-}
-
-/// Where `GET` is answered; for `HEAD`, axum leaves the body out.
-fn get<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter<Shared> {
-    routing::get(handler).fallback(only_get)
-}
-
-/// Where `POST` is answered.
-fn post<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter<Shared> {
-    routing::post(handler).fallback(only_post)
-}
-
-/// What pages of other origins may do: call with credentials, and read why not.
-fn cors(allowed: &[Origin]) -> CorsLayer {
-    let origins = allowed.iter().map(|origin| origin.as_str().parse());
-    let origins: Result<Vec<_>, _> = origins.collect();
-    CorsLayer::new()
-        .allow_origin(origins.expect("an origin is visible ASCII"))
-        .allow_credentials(true)
-        .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
-        .vary([
-            ORIGIN,
-            ACCESS_CONTROL_REQUEST_METHOD,
-            ACCESS_CONTROL_REQUEST_HEADERS,
-        ])
-        .max_age(Duration::from_mins(10))
 }
 
 fn router(shared: Shared) -> Router {

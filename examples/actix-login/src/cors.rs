@@ -1,0 +1,18 @@
+//! Pages of other origins.
+
+use actix_cors::Cors;
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use adapter_actix::Origin;
+
+/// What pages of other origins may do: call with credentials, and read why not.
+pub(crate) fn cors(allowed: &[Origin]) -> Cors {
+    let cors = allowed.iter().fold(Cors::default(), |cors, origin| {
+        cors.allowed_origin(origin.as_str())
+    });
+    cors.supports_credentials()
+        .allowed_methods([Method::GET, Method::POST, Method::DELETE])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .max_age(600)
+}

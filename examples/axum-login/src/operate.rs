@@ -1,0 +1,22 @@
+//! What operators ask of a server.
+
+use adapter_axum::{Answer, Auth};
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, HeaderValue};
+use example_support::{KeyAdmin, Metrics, health};
+
+/// Changes keys, for whoever has the administrator's key.
+pub(crate) async fn keys(State(admin): State<KeyAdmin>, headers: HeaderMap, body: Bytes) -> Answer {
+    let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
+    admin.act(authorization, &body).await.into()
+}
+
+pub(crate) async fn healthz(State(auth): State<Auth>) -> Answer {
+    health(auth.manager()).into()
+}
+
+pub(crate) async fn metrics(State(metrics): State<Metrics>) -> Answer {
+    metrics.answer().into()
+}
