@@ -4,6 +4,8 @@ use crate::rounds::Middle;
 
 pub mod issue;
 pub mod manager;
+#[cfg(feature = "axum")]
+pub mod request;
 pub mod revocation;
 pub mod verify;
 
@@ -47,7 +49,7 @@ impl Way {
 #[expect(clippy::exhaustive_enums, reason = "made here alone")]
 pub enum Goal {
     /// At most so many allocations.
-    Allocations(u64),
+    Allocations(u32),
     /// At least so many times faster than somebody.
     Faster(&'static str, f64),
     /// At most so many nanoseconds. Depends on the machine.
@@ -63,6 +65,14 @@ impl Goal {
             Self::Allocations(_) | Self::Nanoseconds(_) => None,
             Self::Faster(than, times) => Some((than, 1.0 / times)),
             Self::Times(of, times) => Some((of, times)),
+        }
+    }
+
+    /// Whether so many allocations keep it; other promises they do not concern.
+    pub fn allows(self, allocations: f64) -> bool {
+        match self {
+            Self::Allocations(most) => allocations <= f64::from(most),
+            _ => true,
         }
     }
 
@@ -119,10 +129,12 @@ pub const ALL: &[(&str, Make)] = &[
     ("issue-es256", issue::es256),
     ("authenticate", manager::authenticate),
     ("refresh", manager::refresh),
+    #[cfg(feature = "axum")]
+    ("request-axum", request::axum),
 ];
 
 /// Goes round a pool for ever.
-fn cycle<T: 'static>(pool: Vec<T>, mut use_one: impl FnMut(&mut T) + 'static) -> impl FnMut() {
+pub fn cycle<T: 'static>(pool: Vec<T>, mut use_one: impl FnMut(&mut T) + 'static) -> impl FnMut() {
     let mut pool = pool;
     let mut next = 0;
     move || {

@@ -7,17 +7,18 @@
 
 use std::net::{Ipv4Addr, TcpListener};
 
-use adapter_axum::{Any, Auth, AuthConfig};
+use adapter_axum::Auth;
 use axum::extract::{FromRequestParts, State};
 use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
-use axum::{Json, Router, middleware, routing::get};
-use bench::operation::manager::{access_token, login};
+use axum::{Json, Router, routing::get};
+use bench::operation::manager::{access_token, cookie, login};
+use bench::operation::request::{self, Me};
 use bench::world::{self, AUDIENCE, ISSUER, Key};
 use clap::{Parser, ValueEnum};
 use jsonwebtoken::{DecodingKey, Validation};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use token_core::Algorithm;
 use token_store::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
 
@@ -35,32 +36,14 @@ enum Check {
     AxumJsonwebtoken,
     /// By this library.
     AxumTokens,
+    /// By this library, with a server session in a cookie instead of a token.
+    AxumSession,
     /// By this library, every signature verified.
     AxumTokensUncached,
     /// Not at all, on actix-web.
     ActixBare,
     /// By this library.
     ActixTokens,
-}
-
-/// What every server answers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Me {
-    sub: String,
-    session_id: String,
-    scope: String,
-    auth_time: u64,
-}
-
-impl Me {
-    fn anybody() -> Self {
-        Self {
-            sub: "user-00000001".to_owned(),
-            session_id: "AAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
-            scope: "notes:read notes:write".to_owned(),
-            auth_time: 1_700_000_000,
-        }
-    }
 }
 
 fn main() {
@@ -75,11 +58,14 @@ fn main() {
         let manager = manager(&key, check);
         manager.catch_up().await.expect("the store answers");
         tokio::spawn(manager.clone().follow_revocations());
-        let issued = login(&manager, 1).await;
-        println!("http://{address}/api/me\n{}", access_token(&issued));
-        let origin = "https://api.example".parse().expect("an origin");
-        let config = AuthConfig::builder(origin).build();
-        let auth = Auth::new(manager, config.expect("the settings are in range"));
+        let header = if check == Check::AxumSession {
+            format!("Cookie: __Host-session={}", cookie(&manager, 1).await)
+        } else {
+            let token = access_token(&login(&manager, 1).await);
+            format!("Authorization: Bearer {token}")
+        };
+        println!("http://{address}/api/me\n{header}");
+        let auth = request::auth(manager);
         match check {
             Check::ActixBare | Check::ActixTokens => actix(check, listener, auth).await,
             _ => axum(check, listener, auth, &key).await,
@@ -105,24 +91,11 @@ async fn axum(check: Check, listener: TcpListener, auth: Auth, key: &Key) {
                 .route("/api/me", get(by_hand))
                 .with_state(state)
         }
-        Check::AxumTokens | Check::AxumTokensUncached => {
-            let sessions = middleware::from_fn(adapter_axum::sessions);
-            let router = Router::new().route("/api/me", get(ours));
-            router.layer(sessions).with_state(auth)
-        }
-        _ => Router::new().route("/api/me", get(async || Json(Me::anybody()))),
+        Check::AxumSession | Check::AxumTokens | Check::AxumTokensUncached => request::ours(auth),
+        _ => request::bare(),
     };
     let listener = tokio::net::TcpListener::from_std(listener).expect("it does not block");
     axum::serve(listener, app).await.expect("it serves");
-}
-
-async fn ours(caller: Any) -> Json<Me> {
-    Json(Me {
-        sub: caller.subject().to_string(),
-        session_id: caller.session_id().to_string(),
-        scope: caller.scope().to_string(),
-        auth_time: caller.auth_time().as_secs(),
-    })
 }
 
 /// What the extractor that was written by hand needs.

@@ -6,6 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac};
+use token_core::issue::Credentials;
+use token_core::session::Transport;
 use token_core::{Algorithm, CustomClaims, NoClaims, Policy, Subject};
 use token_store::test_util::TestClock;
 use token_store::{Issued, MemoryStore, NewSession, RevocationCheck, SessionManager, WhenBehind};
@@ -68,6 +70,25 @@ pub async fn login(manager: &SessionManager, number: u64) -> Issued {
         ..NewSession::default()
     };
     manager.login(ticket, session).await.expect("there is room")
+}
+
+/// Opens a session that is shown by a cookie, and returns the cookie's value.
+///
+/// # Panics
+/// Where the store is full.
+pub async fn cookie(manager: &SessionManager, number: u64) -> String {
+    let subject = Subject::new(format!("user-{number:08}")).expect("a name");
+    let ticket = manager.begin_login(subject).await;
+    let session = NewSession {
+        scope: "notes:read notes:write".parse().expect("a scope"),
+        transport: Some(Transport::Session),
+        ..NewSession::default()
+    };
+    let issued = manager.login(ticket.expect("the store answers"), session);
+    match issued.await.expect("there is room").credentials() {
+        Credentials::Session(token) => token.to_secret_text().to_string(),
+        Credentials::Tokens(_) => unreachable!("the transport is `session`"),
+    }
 }
 
 /// The access token of an answer.

@@ -1,0 +1,115 @@
+//! A request through a router, without a socket: what a layer and an extractor take.
+
+use std::hint::black_box;
+
+use adapter_axum::{Any, Auth, AuthConfig};
+use axum::body::Body;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderValue, Request, StatusCode};
+use axum::{Json, Router, middleware, routing::get};
+use serde::{Deserialize, Serialize};
+use token_core::Algorithm;
+use tower_service::Service as _;
+
+use super::manager::{access_token, at_once, login, manager, runtime};
+use super::{OURS, Operation, Pool, Way, cycle};
+use crate::world::Key;
+
+/// What every server answers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "made here alone")]
+pub struct Me {
+    /// Who.
+    pub sub: String,
+    /// In which session.
+    pub session_id: String,
+    /// What it may do.
+    pub scope: String,
+    /// When they logged in, in seconds since 1970.
+    pub auth_time: u64,
+}
+
+impl Me {
+    /// What those answer who do not ask.
+    #[must_use]
+    pub fn anybody() -> Self {
+        Self {
+            sub: "user-00000001".to_owned(),
+            session_id: "AAAAAAAAAAAAAAAAAAAAAAAA".to_owned(),
+            scope: "notes:read notes:write".to_owned(),
+            auth_time: 1_700_000_000,
+        }
+    }
+}
+
+/// Without a check.
+pub fn bare() -> Router {
+    Router::new().route("/api/me", get(async || Json(Me::anybody())))
+}
+
+/// Behind this library.
+pub fn ours(auth: Auth) -> Router {
+    Router::new()
+        .route("/api/me", get(me))
+        .layer(middleware::from_fn(adapter_axum::sessions))
+        .with_state(auth)
+}
+
+async fn me(caller: Any) -> Json<Me> {
+    Json(Me {
+        sub: caller.subject().to_string(),
+        session_id: caller.session_id().to_string(),
+        scope: caller.scope().to_string(),
+        auth_time: caller.auth_time().as_secs(),
+    })
+}
+
+/// What the adapters need.
+///
+/// # Panics
+/// Never: the settings are within their ranges.
+pub fn auth(manager: token_store::SessionManager) -> Auth {
+    let origin = "https://api.example".parse().expect("an origin");
+    let config = AuthConfig::builder(origin).build();
+    Auth::new(manager, config.expect("the settings are in range"))
+}
+
+/// On axum, with Ed25519, tokens seen before.
+///
+/// # Panics
+/// Where a token is refused.
+pub fn axum(Pool(count): Pool) -> Operation {
+    let (manager, _) = manager(&Key::new(Algorithm::EdDSA), 100_000);
+    let credentials = runtime().block_on(async {
+        manager.catch_up().await.expect("the store answers");
+        let mut credentials = Vec::new();
+        for number in 0..count {
+            let token = access_token(&login(&manager, number).await);
+            let credential = HeaderValue::try_from(format!("Bearer {token}"));
+            credentials.push(credential.expect("a token is ASCII"));
+        }
+        credentials
+    });
+    let ours = asking(ours(auth(manager)), credentials.clone());
+    Operation {
+        name: "request through axum, EdDSA, token seen before".to_owned(),
+        ways: vec![
+            Way::new(OURS, ours),
+            Way::new("no check", asking(bare(), credentials)),
+        ],
+        goals: Vec::new(),
+    }
+}
+
+fn asking(mut router: Router, credentials: Vec<HeaderValue>) -> impl FnMut() {
+    let runtime = runtime();
+    cycle(credentials, move |credential| {
+        let _inside = runtime.enter();
+        let request = Request::builder().uri("/api/me");
+        let request = request.header(AUTHORIZATION, credential.clone());
+        let request = request.body(Body::empty()).expect("a request");
+        let response = at_once(router.call(request)).expect("a router never fails");
+        assert_eq!(response.status(), StatusCode::OK);
+        black_box(response);
+    })
+}
