@@ -10,6 +10,7 @@
 //! allocator would slow down those who allocate, and that would not be fair.
 
 pub mod chart;
+pub mod counted;
 pub mod growth;
 pub mod operation;
 pub mod peer;

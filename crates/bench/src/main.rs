@@ -7,14 +7,16 @@ mod check;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use bench::chart;
+use bench::counted::Footprint;
 use bench::growth::{self, Curve};
 use bench::operation::{self, Pool};
 use bench::report::{self, Measured};
-use bench::requests;
+use bench::requests::{self, Tools, paced};
 use bench::rounds::Effort;
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -32,6 +34,12 @@ enum Task {
         /// What `allocations` printed.
         #[arg(long)]
         allocations: Option<PathBuf>,
+        /// What `in-memory` of the peers' workspace timed; it follows in the same table.
+        #[arg(long)]
+        more: Option<PathBuf>,
+        /// What a session takes in memory, as `allocations --memory` and its like printed it.
+        #[arg(long)]
+        memory: Vec<PathBuf>,
         /// Also writes the figures here, as JSON.
         #[arg(long)]
         json: Option<PathBuf>,
@@ -60,16 +68,17 @@ enum Task {
         folder: PathBuf,
     },
     /// Puts whole servers under load.
-    Requests {
-        /// The program wrk.
-        #[arg(long)]
-        wrk: PathBuf,
-        /// How many rounds.
-        #[arg(long, default_value_t = 7)]
-        rounds: usize,
-        /// Also writes the figures here, as JSON.
-        #[arg(long)]
-        json: Option<PathBuf>,
+    Requests(Requests),
+    /// Sends requests at a fixed rate and prints the 99th percentile of latency, in microseconds.
+    Paced {
+        /// What is asked for.
+        url: String,
+        /// A header of each request.
+        header: String,
+        /// Requests a second.
+        rate: f64,
+        /// For how long.
+        milliseconds: u64,
     },
     /// Runs one way of one operation so many times, for callgrind.
     Run {
@@ -82,13 +91,52 @@ enum Task {
     },
 }
 
+/// What whole servers are measured with.
+#[derive(Debug, Args)]
+struct Requests {
+    /// The program wrk.
+    #[arg(long)]
+    wrk: PathBuf,
+    /// Only servers whose name begins so, and the bare ones beside them.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How many rounds: each takes some three seconds a server.
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// The folder with the peers' programs.
+    #[arg(long)]
+    peers: Option<PathBuf>,
+    /// The folder with the servers on Node.js.
+    #[arg(long)]
+    node: Option<PathBuf>,
+    /// The URL of a Redis on this machine.
+    #[arg(long, requires = "redis_process")]
+    redis: Option<String>,
+    /// Its process.
+    #[arg(long)]
+    redis_process: Option<u32>,
+    /// Also writes the figures here, as JSON.
+    #[arg(long)]
+    json: Option<PathBuf>,
+}
+
 fn main() -> ExitCode {
     match Arguments::parse().task {
         Task::Core {
             only,
             allocations,
+            more,
+            memory,
             json,
-        } => core(&only, allocations, json),
+        } => {
+            core(&only, allocations, more, json);
+            let memory = memory.iter().flat_map(|file| read::<Vec<Footprint>>(file));
+            let memory = memory.collect::<Vec<_>>();
+            if !memory.is_empty() {
+                println!("{}", report::memory(&memory));
+            }
+            ExitCode::SUCCESS
+        }
         Task::Check { valgrind } => check::run(&valgrind),
         Task::Growth { json } => {
             let measured = growth::measure(Effort::QUICK);
@@ -101,25 +149,35 @@ fn main() -> ExitCode {
             growth,
             folder,
         } => charts(&core, &growth, &folder),
-        Task::Requests { wrk, rounds, json } => requests(&wrk, rounds, json),
+        Task::Requests(arguments) => requests(arguments),
+        Task::Paced {
+            url,
+            header,
+            rate,
+            milliseconds,
+        } => {
+            let time = Duration::from_millis(milliseconds);
+            let latencies = paced::latencies(&url, &header, rate, time);
+            tell(latencies.map(|latencies| println!("{}", paced::p99(latencies))))
+        }
         Task::Run { name, way, count } => run(&name, way, count),
     }
 }
 
-fn core(only: &str, allocations: Option<PathBuf>, json: Option<PathBuf>) -> ExitCode {
+fn core(only: &str, allocations: Option<PathBuf>, more: Option<PathBuf>, json: Option<PathBuf>) {
     let allocations = allocations.map(|file| read::<HashMap<String, Vec<f64>>>(&file));
     let chosen = operation::ALL
         .iter()
         .filter(|(name, _)| name.starts_with(only));
-    let measured: Vec<Measured> = chosen
+    let mut measured: Vec<Measured> = chosen
         .map(|(name, make)| {
             let counted = allocations.as_ref().and_then(|all| all.get(*name));
             report::run(make(Pool(256)), Effort::FULL, counted.map(Vec::as_slice))
         })
         .collect();
+    measured.extend(more.map_or_else(Vec::new, |file| read(&file)));
     println!("{}", report::markdown(&measured));
     write(json, &measured);
-    ExitCode::SUCCESS
 }
 
 fn charts(core: &Path, growth: &Path, folder: &Path) -> ExitCode {
@@ -140,14 +198,25 @@ fn read<T: serde::de::DeserializeOwned>(file: &Path) -> T {
     serde_json::from_str(&text).expect("it is what was written")
 }
 
-fn requests(wrk: &Path, rounds: usize, json: Option<PathBuf>) -> ExitCode {
+fn requests(arguments: Requests) -> ExitCode {
     let own = std::env::current_exe().expect("this program has a file");
-    match requests::measure(&own.with_file_name("server"), wrk, rounds) {
-        Ok(measured) => {
-            println!("{}", report::requests(&measured));
-            write(json, &measured);
-            ExitCode::SUCCESS
-        }
+    let tools = Tools {
+        server: own.with_file_name("server"),
+        wrk: arguments.wrk,
+        peers: arguments.peers,
+        node: arguments.node,
+        redis: arguments.redis.zip(arguments.redis_process),
+    };
+    let measured = requests::measure(&tools, &arguments.only, arguments.rounds);
+    tell(measured.map(|measured| {
+        println!("{}", report::requests(&measured));
+        write(arguments.json, &measured);
+    }))
+}
+
+fn tell(done: Result<(), String>) -> ExitCode {
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             println!("{error}");
             ExitCode::FAILURE

@@ -1,13 +1,17 @@
 //! What came out, as a table that people read and as JSON that charts are made from.
 
+mod servers;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use crate::counted::Footprint;
 use crate::growth::Curve;
 use crate::operation::{Goal, Operation};
-use crate::requests::Server;
 use crate::rounds::{self, Effort, Middle};
+
+pub use servers::requests;
 
 /// Everything that was measured of one operation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -54,11 +58,11 @@ pub fn run(operation: Operation, effort: Effort, allocations: Option<&[f64]>) ->
         allocations: counted(index),
     });
     let judge = |goal: Goal| match goal {
-        Goal::Allocations(most) => match counted(0) {
+        Goal::Allocations(_) => match counted(0) {
             Some(count) => (
                 goal.words(),
                 format!("{count:.2}"),
-                Some(count <= as_float(most)),
+                Some(goal.allows(count)),
             ),
             None => (goal.words(), "not counted".to_owned(), None),
         },
@@ -129,26 +133,21 @@ pub fn markdown(all: &[Measured]) -> String {
     text
 }
 
-/// A table in Markdown of whole servers.
-pub fn requests(all: &[Server]) -> String {
+/// A table in Markdown of what a session takes in memory.
+pub fn memory(all: &[Footprint]) -> String {
     let mut text = String::from(
-        "| server | CPU a request, µs | beyond the bare server, µs | throughput of the bare server's | p99 at one connection, µs |\n\
-         |---|--:|--:|--:|--:|\n",
+        "| a session of | sessions | bytes that were asked for | bytes by which the process grew |\n\
+         |---|--:|--:|--:|\n",
     );
-    let spread = |Middle { low, median, high }: Middle, digits: usize, factor: f64| {
-        let [low, median, high] = [low, median, high].map(|value| value * factor);
-        format!("{median:.digits$} ({low:.digits$} to {high:.digits$})")
-    };
-    for server in all {
-        let _ = writeln!(
-            text,
-            "| {} | {} | {} | {} % | {} |",
-            server.name,
-            spread(server.cpu, 2, 1.0),
-            spread(server.beyond, 2, 1.0),
-            spread(server.throughput, 0, 100.0),
-            spread(server.p99, 0, 1.0),
-        );
+    for Footprint {
+        who,
+        sessions,
+        asked,
+        resident,
+    } in all
+    {
+        let [sessions, asked, resident] = [*sessions, *asked, *resident].map(whole);
+        let _ = writeln!(text, "| {who} | {sessions} | {asked} | {resident} |");
     }
     text
 }
@@ -179,19 +178,23 @@ pub fn number(value: f64) -> String {
     let digits = usize::from(value < 100.0);
     let text = format!("{value:.digits$}");
     let (whole, rest) = text.split_at(text.find('.').unwrap_or(text.len()));
-    let mut grouped = String::new();
-    for (index, digit) in whole.chars().enumerate() {
-        if index > 0 && (whole.len() - index).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped + rest
+    grouped(whole) + rest
 }
 
-#[expect(clippy::cast_precision_loss, reason = "a small count")]
-const fn as_float(count: u64) -> f64 {
-    count as f64
+/// A count.
+pub fn whole(value: u64) -> String {
+    grouped(&value.to_string())
+}
+
+fn grouped(digits: &str) -> String {
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]

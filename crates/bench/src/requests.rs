@@ -1,25 +1,130 @@
 //! Whole servers under load: what a check costs a request.
 //!
-//! The server has one processor, wrk another. Requests a second drift with the machine; the time
-//! that the kernel says the server ran, through the requests that it answered, does not.
+//! The server has one processor; the load has another, which Redis shares where there is one.
+//! Requests a second drift with the machine; the time that the kernel says the server ran, through
+//! the requests that it answered, does not.
+
+mod http;
+pub mod paced;
+mod process;
+mod wrk;
 
 use std::io::{BufRead as _, BufReader};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use serde::{Deserialize, Serialize};
 
+use self::process::{Running, cpu_time, pin, pinned};
 use crate::rounds::Middle;
 
-/// The servers, each with the one that it is compared with.
-pub const SERVERS: &[(&str, &str)] = &[
-    ("axum-bare", "axum-bare"),
-    ("axum-tokens", "axum-bare"),
-    ("axum-tokens-uncached", "axum-bare"),
-    ("axum-jsonwebtoken", "axum-bare"),
-    ("actix-bare", "actix-bare"),
-    ("actix-tokens", "actix-bare"),
+/// A server that is put under load.
+struct Kind {
+    name: &'static str,
+    /// The one that it is compared with.
+    bare: &'static str,
+    program: Program,
+    /// Whether it is told where Redis is, and how long that ran is counted.
+    redis: bool,
+}
+
+/// Where a server comes from.
+#[derive(Clone, Copy)]
+enum Program {
+    /// `src/bin/server.rs`, which is told how a caller is known.
+    Own,
+    /// A program of `crates/bench/peers`.
+    Peer(&'static str),
+    /// A file of `crates/bench/peers/node`, and how a caller is known.
+    Node(&'static str, &'static str),
+}
+
+const fn kind(name: &'static str, bare: &'static str, program: Program) -> Kind {
+    Kind {
+        name,
+        bare,
+        program,
+        redis: false,
+    }
+}
+
+const fn with_redis(mut kind: Kind) -> Kind {
+    kind.redis = true;
+    kind
+}
+
+/// The bare ones stand before those that are compared with them.
+const KINDS: &[Kind] = &[
+    kind("axum-bare", "axum-bare", Program::Own),
+    kind("axum-tokens", "axum-bare", Program::Own),
+    kind("axum-tokens-uncached", "axum-bare", Program::Own),
+    kind("axum-session", "axum-bare", Program::Own),
+    kind("axum-jsonwebtoken", "axum-bare", Program::Own),
+    kind(
+        "axum, tower-sessions on memory",
+        "axum-bare",
+        Program::Peer("axum-tower-sessions"),
+    ),
+    with_redis(kind(
+        "axum, tower-sessions on Redis",
+        "axum-bare",
+        Program::Peer("axum-tower-sessions-redis"),
+    )),
+    kind(
+        "axum, axum-login on memory",
+        "axum-bare",
+        Program::Peer("axum-axum-login"),
+    ),
+    kind("actix-bare", "actix-bare", Program::Own),
+    kind("actix-tokens", "actix-bare", Program::Own),
+    with_redis(kind(
+        "actix-web, actix-session on Redis",
+        "actix-bare",
+        Program::Peer("actix-actix-session"),
+    )),
+    kind(
+        "fastify, bare",
+        "fastify, bare",
+        Program::Node("fastify.js", "bare"),
+    ),
+    kind(
+        "fastify, fast-jwt with its cache",
+        "fastify, bare",
+        Program::Node("fastify.js", "fast-jwt"),
+    ),
+    kind(
+        "express, bare",
+        "express, bare",
+        Program::Node("express.js", "bare"),
+    ),
+    with_redis(kind(
+        "express, express-session on Redis",
+        "express, bare",
+        Program::Node("express.js", "session"),
+    )),
 ];
+
+/// Requests a second for everybody, below the saturation of all.
+pub const RATE: f64 = 5000.0;
+
+/// No rate is above this part of what a server does at most: beyond it, latency tells of the queue.
+const BELOW_SATURATION: f64 = 0.8;
+
+/// What the measurement needs that is not this program.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "places of programs")]
+pub struct Tools {
+    /// `src/bin/server.rs`, built.
+    pub server: PathBuf,
+    /// The program wrk.
+    pub wrk: PathBuf,
+    /// The folder with the programs of `crates/bench/peers`; without it they are left out.
+    pub peers: Option<PathBuf>,
+    /// `crates/bench/peers/node`, installed; without it the servers on Node.js are left out.
+    pub node: Option<PathBuf>,
+    /// The URL and the process of a Redis; without it, those that need it are left out.
+    pub redis: Option<(String, u32)>,
+}
 
 /// What came out for one server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -27,195 +132,187 @@ pub const SERVERS: &[(&str, &str)] = &[
 pub struct Server {
     /// Which.
     pub name: String,
+    /// Whether it is compared with itself.
+    pub bare: bool,
     /// Microseconds of CPU a request.
     pub cpu: Middle,
     /// The same beyond the bare server, round by round.
     pub beyond: Middle,
+    /// Microseconds of CPU a request that Redis ran.
+    pub redis: Option<Middle>,
     /// Requests a second at saturation, as a part of the bare server's, round by round.
     pub throughput: Middle,
-    /// The 99th percentile of latency with one connection, in microseconds.
+    /// Latency at the rate that is the same for all.
+    pub same_rate: Option<Latency>,
+    /// Latency at half of what the bare server does at most.
+    pub half_rate: Option<Latency>,
+}
+
+/// The 99th percentile of latency.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "made here alone")]
+pub struct Latency {
+    /// In microseconds, from the time at which a request was due.
     pub p99: Middle,
+    /// As a part of the bare server's, round by round.
+    pub of_bare: Middle,
 }
 
 /// One round of one server.
 struct Round {
     cpu: f64,
+    redis: f64,
     per_second: f64,
-    p99: f64,
+    same_rate: Option<f64>,
+    half_rate: Option<f64>,
 }
 
-/// Puts every server under load, in turn, so many times.
+/// Puts every server whose name begins so under load, in turn, so many times; the bare ones that
+/// they are compared with as well.
 ///
 /// # Errors
 /// In words, where a server or wrk does not do what it should.
-pub fn measure(server: &Path, wrk: &Path, rounds: usize) -> Result<Vec<Server>, String> {
-    let mut all: Vec<Vec<Round>> = SERVERS.iter().map(|_| Vec::new()).collect();
+pub fn measure(tools: &Tools, only: &str, rounds: usize) -> Result<Vec<Server>, String> {
+    let chosen = KINDS.iter().filter(|kind| kind.name.starts_with(only));
+    let bares: Vec<_> = chosen.map(|kind| kind.bare).collect();
+    let chosen = KINDS
+        .iter()
+        .filter(|kind| kind.name.starts_with(only) || bares.contains(&kind.name));
+    let kinds: Vec<&Kind> = chosen.filter(|kind| tools.have(kind)).collect();
+    if let Some((_, process)) = tools.redis {
+        pin("1", process)?;
+    }
+    let mut all: Vec<Vec<Round>> = kinds.iter().map(|_| Vec::new()).collect();
     for _ in 0..rounds {
-        for ((name, _), results) in SERVERS.iter().zip(&mut all) {
-            results.push(round(server, wrk, name).map_err(|error| format!("{name}: {error}"))?);
+        for (place, kind) in kinds.iter().enumerate() {
+            let bare = place_of(&kinds, kind.bare).and_then(|place| all.get(place)?.last());
+            let most = bare
+                .filter(|_| kind.name != kind.bare)
+                .map(|bare| bare.per_second);
+            let round = tools.round(kind, most);
+            let round = round.map_err(|error| format!("{}: {error}", kind.name))?;
+            if let Some(results) = all.get_mut(place) {
+                results.push(round);
+            }
         }
     }
-    let describe = |(name, against): &(&str, &str)| {
-        let of = |name: &str| {
-            let place = SERVERS.iter().position(|(own, _)| *own == name);
-            place
-                .and_then(|place| all.get(place))
-                .map_or(&[][..], Vec::as_slice)
-        };
-        let (own, bare) = (of(name), of(against));
-        let middle = |value: &dyn Fn(&Round, &Round) -> f64| {
-            Middle::of(
-                own.iter()
-                    .zip(bare)
-                    .map(|(own, bare)| value(own, bare))
-                    .collect(),
-            )
-        };
-        Server {
-            name: (*name).to_owned(),
-            cpu: middle(&|own, _| own.cpu),
-            beyond: middle(&|own, bare| own.cpu - bare.cpu),
-            throughput: middle(&|own, bare| own.per_second / bare.per_second),
-            p99: middle(&|own, _| own.p99),
-        }
+    let described = kinds.iter().zip(&all).filter_map(|(kind, own)| {
+        let bare = all.get(place_of(&kinds, kind.bare)?)?;
+        Some(describe(kind, own, bare))
+    });
+    Ok(described.collect())
+}
+
+fn place_of(kinds: &[&Kind], name: &str) -> Option<usize> {
+    kinds.iter().position(|kind| kind.name == name)
+}
+
+fn describe(kind: &Kind, own: &[Round], bare: &[Round]) -> Server {
+    let middle = |value: &dyn Fn(&Round, &Round) -> f64| {
+        Middle::of(
+            own.iter()
+                .zip(bare)
+                .map(|(own, bare)| value(own, bare))
+                .collect(),
+        )
     };
-    Ok(SERVERS.iter().map(describe).collect())
-}
-
-/// A server that is stopped when this goes.
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // Nothing is left to do about a failure here: the round is over.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+    let latency = |of: &dyn Fn(&Round) -> Option<f64>| {
+        // Where one round was too near to saturation, none is told.
+        let p99 = own.iter().map(of).collect::<Option<Vec<f64>>>()?;
+        let of_bare = own
+            .iter()
+            .zip(bare)
+            .map(|(own, bare)| Some(of(own)? / of(bare)?));
+        Some(Latency {
+            p99: Middle::of(p99),
+            of_bare: Middle::of(of_bare.collect::<Option<_>>()?),
+        })
+    };
+    Server {
+        name: kind.name.to_owned(),
+        bare: kind.name == kind.bare,
+        cpu: middle(&|own, _| own.cpu),
+        beyond: middle(&|own, bare| own.cpu - bare.cpu),
+        redis: kind.redis.then(|| middle(&|own, _| own.redis)),
+        throughput: middle(&|own, bare| own.per_second / bare.per_second),
+        same_rate: latency(&|round| round.same_rate),
+        half_rate: latency(&|round| round.half_rate),
     }
 }
 
-fn round(server: &Path, wrk: &Path, name: &str) -> Result<Round, String> {
-    let child = pinned("0", server).arg(name).stdout(Stdio::piped()).spawn();
-    let mut running = Running(child.map_err(|error| error.to_string())?);
-    let output = running.0.stdout.take().ok_or("it has no output")?;
-    let mut lines = BufReader::new(output).lines();
-    let mut line = || lines.next().and_then(Result::ok).ok_or("it says nothing");
-    let (url, token) = (line()?, line()?);
-    let header = format!("Authorization: Bearer {token}");
-    // So that everything is there that is made once.
-    load(wrk, &url, &header, "8", "300ms")?;
-    let before = cpu_time(running.0.id())?;
-    let saturated = load(wrk, &url, &header, "8", "2s")?;
-    let used = cpu_time(running.0.id())? - before;
-    let relaxed = load(wrk, &url, &header, "1", "500ms")?;
-    Ok(Round {
-        cpu: used * 1e6 / saturated.requests,
-        per_second: saturated.per_second,
-        p99: relaxed.p99,
-    })
+impl Tools {
+    fn have(&self, kind: &Kind) -> bool {
+        let program = match kind.program {
+            Program::Own => true,
+            Program::Peer(_) => self.peers.is_some(),
+            Program::Node(..) => self.node.is_some(),
+        };
+        program && (!kind.redis || self.redis.is_some())
+    }
+
+    fn command(&self, kind: &Kind) -> Command {
+        let mut command = match (kind.program, &self.peers, &self.node) {
+            (Program::Peer(name), Some(folder), _) => pinned("0", &folder.join(name)),
+            (Program::Node(file, mode), _, Some(folder)) => {
+                let mut node = pinned("0", Path::new("node"));
+                node.arg(folder.join(file)).arg(mode);
+                node.env("NODE_ENV", "production");
+                node
+            }
+            _ => {
+                let mut own = pinned("0", &self.server);
+                own.arg(kind.name);
+                own
+            }
+        };
+        if let (true, Some((url, _))) = (kind.redis, &self.redis) {
+            command.arg(url);
+        }
+        command
+    }
+
+    /// `most` is what the bare server did at most, unless this is one.
+    fn round(&self, kind: &Kind, most: Option<f64>) -> Result<Round, String> {
+        let child = self.command(kind).stdout(Stdio::piped()).spawn();
+        let mut running = Running(child.map_err(|error| error.to_string())?);
+        let output = running.0.stdout.take().ok_or("it has no output")?;
+        let mut lines = BufReader::new(output).lines();
+        let mut line = || lines.next().and_then(Result::ok).ok_or("it says nothing");
+        let (url, mut header) = (line()?, line()?);
+        if header == "login" {
+            header = http::login(&url)?;
+        }
+        let process = running.0.id();
+        let redis = || match &self.redis {
+            Some((_, process)) if kind.redis => cpu_time(*process),
+            _ => Ok(0.0),
+        };
+        // So that everything is there that is made once, and compiled what Node.js compiles.
+        wrk::load(&self.wrk, &url, &header)?;
+        let before = (cpu_time(process)?, redis()?);
+        let saturated = wrk::load(&self.wrk, &url, &header)?;
+        let used = (cpu_time(process)? - before.0, redis()? - before.1);
+        let p99 = |rate: f64, time: &str| {
+            let below = rate <= saturated.per_second * BELOW_SATURATION;
+            let measured = below.then(|| paced(&url, &header, rate, time));
+            measured.transpose()
+        };
+        Ok(Round {
+            cpu: used.0 * 1e6 / saturated.requests,
+            redis: used.1 * 1e6 / saturated.requests,
+            per_second: saturated.per_second,
+            same_rate: p99(RATE, "800")?,
+            half_rate: p99(most.unwrap_or(saturated.per_second) / 2.0, "500")?,
+        })
+    }
 }
 
-/// A program on one processor alone.
-fn pinned(processor: &str, program: &Path) -> Command {
-    let mut command = Command::new("taskset");
-    command.args(["--cpu-list", processor]).arg(program);
-    command
-}
-
-/// What wrk says.
-struct Load {
-    requests: f64,
-    per_second: f64,
-    p99: f64,
-}
-
-fn load(
-    wrk: &Path,
-    url: &str,
-    header: &str,
-    connections: &str,
-    time: &str,
-) -> Result<Load, String> {
-    // wrk knows whole seconds alone.
-    let seconds = if time.ends_with("ms") { "1s" } else { time };
-    let output = pinned("1", wrk)
-        .args([
-            "--threads",
-            "1",
-            "--connections",
-            connections,
-            "--duration",
-            seconds,
-        ])
-        .args(["--latency", "--header", header, url])
-        .output()
-        .map_err(|error| error.to_string())?;
+/// Runs this program again, on the processor of the load.
+fn paced(url: &str, header: &str, rate: f64, milliseconds: &str) -> Result<f64, String> {
+    let own = std::env::current_exe().map_err(|error| error.to_string())?;
+    let mut command = pinned("1", &own);
+    command.args(["paced", url, header, &rate.to_string(), milliseconds]);
+    let output = command.output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    if text.contains("Non-2xx") || text.contains("Socket errors") {
-        return Err(text);
-    }
-    let requests = text
-        .lines()
-        .find_map(|line| line.trim().split_once(" requests in "));
-    let requests = requests.and_then(|(count, _)| count.parse().ok());
-    let per_second = text
-        .lines()
-        .find_map(|line| line.strip_prefix("Requests/sec:"));
-    let per_second = per_second.and_then(|rate| rate.trim().parse().ok());
-    let p99 = text
-        .lines()
-        .find_map(|line| line.trim().strip_prefix("99%"));
-    match (
-        requests,
-        per_second,
-        p99.and_then(|time| microseconds(time.trim())),
-    ) {
-        (Some(requests), Some(per_second), Some(p99)) => Ok(Load {
-            requests,
-            per_second,
-            p99,
-        }),
-        _ => Err(format!("wrk says:\n{text}")),
-    }
-}
-
-/// wrk's way to write a time.
-fn microseconds(text: &str) -> Option<f64> {
-    let units = [("us", 1.0), ("ms", 1e3), ("s", 1e6)];
-    let (number, factor) = units
-        .into_iter()
-        .find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, factor)))?;
-    Some(number.parse::<f64>().ok()? * factor)
-}
-
-/// Seconds that all threads of a process ran, as the kernel's scheduler counted them.
-fn cpu_time(process: u32) -> Result<f64, String> {
-    let threads = std::fs::read_dir(format!("/proc/{process}/task"));
-    let mut sum = 0.0;
-    for thread in threads.map_err(|error| error.to_string())?.flatten() {
-        let text = std::fs::read_to_string(thread.path().join("schedstat")).unwrap_or_default();
-        let nanoseconds = text
-            .split(' ')
-            .next()
-            .and_then(|first| first.parse::<f64>().ok());
-        sum += nanoseconds.unwrap_or_default() / 1e9;
-    }
-    Ok(sum)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_of_wrk_are_read() {
-        assert_eq!(
-            microseconds("12.00us").map(f64::to_bits),
-            Some(12_f64.to_bits())
-        );
-        assert_eq!(
-            microseconds("1.50ms").map(f64::to_bits),
-            Some(1500_f64.to_bits())
-        );
-        assert_eq!(microseconds("soon"), None);
-    }
+    text.trim().parse().map_err(|_| text)
 }

@@ -1,0 +1,73 @@
+//! What a counting allocator tells: how often each way of an operation allocates, and how many
+//! bytes a session takes in a store.
+
+use std::alloc::System;
+
+use serde::{Deserialize, Serialize};
+use stats_alloc::{Region, StatsAlloc};
+
+use crate::operation::Operation;
+
+/// How often each way is run: caches and buffers that are filled once do not count.
+const TIMES: u32 = 1000;
+
+/// How many sessions a store is filled with.
+const SESSIONS: u64 = 1_000_000;
+
+/// Allocations of each way for one, in order.
+pub fn allocations(counter: &StatsAlloc<System>, mut operation: Operation) -> Vec<f64> {
+    let ways = operation.ways.iter_mut().map(|way| {
+        (0..TIMES).for_each(|_| (way.run)());
+        let region = Region::new(counter);
+        (0..TIMES).for_each(|_| (way.run)());
+        let change = region.change();
+        let count = u32::try_from(change.allocations + change.reallocations);
+        f64::from(count.unwrap_or(u32::MAX)) / f64::from(TIMES)
+    });
+    ways.collect()
+}
+
+/// What a session takes in memory.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "made here alone")]
+pub struct Footprint {
+    /// Whose, and what it holds.
+    pub who: String,
+    /// How many were there.
+    pub sessions: u64,
+    /// Bytes that were asked for, for each.
+    pub asked: u64,
+    /// Bytes by which the process grew, for each.
+    pub resident: u64,
+}
+
+impl Footprint {
+    /// Fills a store with a million sessions; `create` is told the number of each.
+    pub fn of(who: &str, counter: &StatsAlloc<System>, create: impl FnMut(u64)) -> Self {
+        let before = (in_use(counter), resident());
+        (0..SESSIONS).for_each(create);
+        let after = (in_use(counter), resident());
+        Self {
+            who: who.to_owned(),
+            sessions: SESSIONS,
+            asked: after.0.saturating_sub(before.0) / SESSIONS,
+            resident: after.1.saturating_sub(before.1) / SESSIONS,
+        }
+    }
+}
+
+/// Bytes that are allocated at present.
+fn in_use(counter: &StatsAlloc<System>) -> u64 {
+    let stats = counter.stats();
+    // What a reallocation adds is counted among the allocated, what it frees among the freed.
+    let bytes = stats.bytes_allocated - stats.bytes_deallocated;
+    u64::try_from(bytes).unwrap_or_default()
+}
+
+/// Bytes of memory that the process has.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
+    kilobytes.unwrap_or_default() * 1024
+}

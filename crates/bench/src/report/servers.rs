@@ -1,0 +1,84 @@
+//! What came out of whole servers under load.
+
+use std::fmt::Write as _;
+
+use crate::operation::OURS;
+use crate::requests::{Latency, RATE, Server};
+use crate::rounds::Middle;
+
+/// Microseconds of CPU that a check may take, with the token seen before.
+const BEYOND: f64 = 0.4;
+/// The part of the bare server's throughput that has to be left.
+const THROUGHPUT: f64 = 0.95;
+/// What p99 may be of the bare server's.
+const P99: f64 = 1.1;
+
+/// Two tables in Markdown: the figures, and the promises.
+pub fn requests(all: &[Server]) -> String {
+    let mut text = format!(
+        "| server | CPU a request, µs | beyond the bare server, µs | Redis' own CPU, µs | throughput of the bare server's | p99 at {} a second, µs | p99 at half of the bare server's most, µs |\n\
+         |---|--:|--:|--:|--:|--:|--:|\n",
+        super::number(RATE)
+    );
+    for server in all {
+        let p99 = |latency: Option<Latency>| {
+            latency.map_or("–".to_owned(), |latency| spread(latency.p99, 0, 1.0))
+        };
+        let beyond = if server.bare {
+            String::new()
+        } else {
+            spread(server.beyond, 2, 1.0)
+        };
+        let _ = writeln!(
+            text,
+            "| {} | {} | {beyond} | {} | {} % | {} | {} |",
+            server.name,
+            spread(server.cpu, 2, 1.0),
+            server
+                .redis
+                .map_or_else(String::new, |redis| spread(redis, 2, 1.0)),
+            spread(server.throughput, 0, 100.0),
+            p99(server.same_rate),
+            p99(server.half_rate),
+        );
+    }
+    text.push_str("\n| promised | of | measured | |\n|---|---|--:|---|\n");
+    let ours = all
+        .iter()
+        .filter(|server| server.name.ends_with(&format!("-{OURS}")));
+    for server in ours {
+        let mut promise = |of: &str, measured: String, met: bool| {
+            let met = if met { "met" } else { "**missed**" };
+            let _ = writeln!(text, "| {} | {of} | {measured} | {met} |", server.name);
+        };
+        let of = format!("≤ {BEYOND} µs CPU a request beyond the bare server");
+        let met = server.beyond.median <= BEYOND;
+        promise(&of, spread(server.beyond, 2, 1.0), met);
+        let of = format!("≥ {:.0} % of its throughput", THROUGHPUT * 100.0);
+        let met = server.throughput.median >= THROUGHPUT;
+        promise(
+            &of,
+            format!("{} %", spread(server.throughput, 1, 100.0)),
+            met,
+        );
+        for (rate, latency) in [
+            (
+                format!("{} a second", super::number(RATE)),
+                server.same_rate,
+            ),
+            ("half of its most".to_owned(), server.half_rate),
+        ] {
+            if let Some(Latency { of_bare, .. }) = latency {
+                let of = format!("≤ {P99}× its p99 at {rate}");
+                let met = of_bare.median <= P99;
+                promise(&of, format!("{}×", spread(of_bare, 2, 1.0)), met);
+            }
+        }
+    }
+    text
+}
+
+fn spread(Middle { low, median, high }: Middle, digits: usize, factor: f64) -> String {
+    let [low, median, high] = [low, median, high].map(|value| value * factor);
+    format!("{median:.digits$} ({low:.digits$} to {high:.digits$})")
+}

@@ -1,0 +1,174 @@
+//! Below saturation: requests at a fixed rate, each due at its time, whether those before it are
+//! answered or not. wrk cannot do this: its connections wait for their answers, so that a slow
+//! answer keeps the next requests from being late.
+//!
+//! One thread asks its sockets in turn and never sleeps: a timer would be later than an answer. It
+//! yields the processor at each turn, because Redis, where there is one, shares it.
+
+use std::collections::VecDeque;
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::http;
+
+/// More than are ever busy at once, unless the server stands still.
+const CONNECTIONS: usize = 32;
+
+/// How long answers may be out after the last request was due.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Sends `rate` requests a second for so long and returns, in microseconds, how long after its time
+/// each was answered.
+///
+/// # Errors
+/// In words, where the server does not answer with 200 to all of them.
+pub fn latencies(url: &str, header: &str, rate: f64, time: Duration) -> Result<Vec<f64>, String> {
+    let request = http::request(url, header)?;
+    let mut idle = (0..CONNECTIONS)
+        .map(|_| Connection::open(http::authority(url)?))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut busy: Vec<Connection> = Vec::with_capacity(CONNECTIONS);
+    let mut waiting: VecDeque<Instant> = VecDeque::new();
+    let mut taken = Vec::new();
+    let start = Instant::now();
+    let mut sent = 0_u32;
+    loop {
+        let now = Instant::now();
+        let mut due = start + Duration::from_secs_f64(f64::from(sent) / rate);
+        while due <= now && due < start + time {
+            waiting.push_back(due);
+            sent += 1;
+            due = start + Duration::from_secs_f64(f64::from(sent) / rate);
+        }
+        while let Some(due) = waiting.front() {
+            let Some(mut connection) = idle.pop() else {
+                break;
+            };
+            connection.send(request.as_bytes(), *due)?;
+            waiting.pop_front();
+            busy.push(connection);
+        }
+        let mut place = 0;
+        while let Some(connection) = busy.get_mut(place) {
+            if connection.answered()? {
+                taken.push(connection.due.elapsed().as_secs_f64() * 1e6);
+                idle.push(busy.swap_remove(place));
+            } else {
+                place += 1;
+            }
+        }
+        if due >= start + time && busy.is_empty() && waiting.is_empty() {
+            return Ok(taken);
+        }
+        if now > start + time + PATIENCE {
+            return Err(format!(
+                "{} answers are missing",
+                busy.len() + waiting.len()
+            ));
+        }
+        std::thread::yield_now();
+    }
+}
+
+/// One connection, with at most one request on its way.
+struct Connection {
+    stream: TcpStream,
+    due: Instant,
+    answer: Vec<u8>,
+}
+
+impl Connection {
+    fn open(authority: &str) -> Result<Self, String> {
+        let open = || {
+            let stream = TcpStream::connect(authority)?;
+            stream.set_nodelay(true)?;
+            stream.set_nonblocking(true)?;
+            Ok(stream)
+        };
+        Ok(Self {
+            stream: open().map_err(|error: std::io::Error| error.to_string())?,
+            due: Instant::now(),
+            answer: Vec::new(),
+        })
+    }
+
+    fn send(&mut self, request: &[u8], due: Instant) -> Result<(), String> {
+        self.due = due;
+        self.answer.clear();
+        // Less than a socket's buffer, and the one before is answered.
+        let sent = self.stream.write_all(request);
+        sent.map_err(|error| error.to_string())
+    }
+
+    fn answered(&mut self) -> Result<bool, String> {
+        let mut buffer = [0; 4096];
+        match self.stream.read(&mut buffer) {
+            Ok(0) => Err("the server closed a connection".to_owned()),
+            Ok(read) => {
+                let more = buffer.get(..read).unwrap_or_default();
+                self.answer.extend_from_slice(more);
+                let length = http::length(&self.answer)?;
+                Ok(length.is_some_and(|length| self.answer.len() >= length))
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+}
+
+/// The 99th percentile.
+pub fn p99(mut latencies: Vec<f64>) -> f64 {
+    latencies.sort_by(f64::total_cmp);
+    let index = (latencies.len() * 99).div_ceil(100).saturating_sub(1);
+    latencies.get(index).copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpListener};
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn every_request_that_is_due_is_answered_once() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        let server = thread::spawn(move || {
+            let connections = listener.incoming().take(CONNECTIONS);
+            let threads: Vec<_> = connections
+                .map(|stream| thread::spawn(move || serve(stream.unwrap())))
+                .collect();
+            threads.into_iter().map(|t| t.join().unwrap()).sum::<u32>()
+        });
+        let taken = latencies(&url, "A: b", 1000.0, Duration::from_millis(100)).unwrap();
+        assert_eq!(taken.len(), 100);
+        assert_eq!(server.join().unwrap(), 100);
+        assert!(taken.iter().all(|time| *time > 0.0));
+    }
+
+    /// Answers until the other side goes, and says how often.
+    fn serve(mut stream: TcpStream) -> u32 {
+        let mut requests = Vec::new();
+        let mut buffer = [0; 1024];
+        let mut served = 0;
+        while let Ok(read @ 1..) = stream.read(&mut buffer) {
+            requests.extend_from_slice(&buffer[..read]);
+            while requests.ends_with(b"\r\n\r\n") {
+                requests.clear();
+                served += 1;
+                let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi";
+                stream.write_all(answer).unwrap();
+            }
+        }
+        served
+    }
+
+    #[test]
+    fn a_hundredth_lies_above_the_99th_percentile() {
+        let numbers = (1..=200).rev().map(f64::from).collect();
+        assert_eq!(p99(numbers).to_bits(), 198_f64.to_bits());
+        assert_eq!(p99(Vec::new()).to_bits(), 0_f64.to_bits());
+    }
+}
