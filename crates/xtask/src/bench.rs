@@ -1,11 +1,19 @@
-//! How fast it is: builds `crates/bench` and runs its programs.
+//! How fast it is: builds `crates/bench` and the peers beside it, and runs their programs.
+
+mod build;
+mod peers;
 
 use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use clap::{Args, ValueEnum};
+
+use self::peers::Peers;
 use crate::error::{Doing, Error};
 use crate::install::Program;
 use crate::run;
+use crate::services;
 use crate::workspace::Workspace;
 
 static VALGRIND: Program = Program {
@@ -24,42 +32,174 @@ static WRK: Program = Program {
     variable: None,
 };
 
-/// Prints the tables, and leaves them as JSON and as charts in `target/bench`.
-pub(crate) fn tables() -> Result<(), Error> {
+/// What to measure.
+#[derive(Debug, Args)]
+pub(crate) struct Arguments {
+    /// Only this part; without it, all but `build`.
+    part: Option<Part>,
+    /// Only fails where a ratio is worse than promised: short, for CI.
+    #[arg(long, conflicts_with_all = ["part", "only", "rounds"])]
+    check: bool,
+    /// Only operations, servers or programs whose name begins so.
+    #[arg(long, default_value = "")]
+    only: String,
+    /// How many rounds of `requests` (5 where nothing is said, of some three seconds a server), or
+    /// of `build` (1).
+    #[arg(long)]
+    rounds: Option<usize>,
+}
+
+/// A part of the measurements that can be run by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// How long our crates and the peers take to build, how many crates they bring, and how large a
+    /// program becomes.
+    Build,
+    /// Single operations, what a session takes in memory, and charts.
+    Core,
+    /// How cost grows, and charts.
+    Growth,
+    /// Whole servers under load.
+    Requests,
+}
+
+/// Prints tables, and leaves them as JSON and as charts in `target/bench`; or checks.
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     let workspace = Workspace::read()?;
-    let wrk = WRK.get()?;
-    build(&["--features=servers"])?;
-    let folder = workspace.target.join("bench");
-    fs::create_dir_all(&folder).doing("create a folder for figures")?;
-    let programs = workspace.target.join("release");
-    let figures = |name: &str| folder.join(format!("{name}.json"));
-    let allocations = figures("allocations");
-    let counted = run::output(&mut Command::new(programs.join("allocations")))?;
-    fs::write(&allocations, counted).doing("write down the allocations")?;
-    run::run(Command::new(programs.join("allocations")).arg("--memory"))?;
-    let bench = || Command::new(programs.join("bench"));
-    let mut core = bench();
-    core.arg("core").arg("--allocations").arg(&allocations);
-    run::run(core.arg("--json").arg(figures("core")))?;
-    run::run(bench().arg("growth").arg("--json").arg(figures("growth")))?;
-    let mut charts = bench();
-    charts.arg("charts").arg("--core").arg(figures("core"));
-    run::run(charts.arg("--growth").arg(figures("growth")).arg(&folder))?;
-    let mut requests = bench();
-    requests.arg("requests").arg("--wrk").arg(wrk);
-    run::run(requests.arg("--json").arg(figures("requests")))
+    if arguments.check {
+        return check(&workspace);
+    }
+    let bench = Bench::new(&workspace)?;
+    let only = arguments.only.as_str();
+    match arguments.part {
+        Some(Part::Build) => {
+            return build::measure(&workspace, only, arguments.rounds.unwrap_or(1));
+        }
+        Some(Part::Core) => bench.core(only)?,
+        Some(Part::Growth) => bench.growth()?,
+        Some(Part::Requests) => return bench.requests(only, arguments.rounds),
+        None => {
+            bench.core(only)?;
+            bench.growth()?;
+            bench.requests(only, arguments.rounds)?;
+        }
+    }
+    bench.charts()
 }
 
 /// Fails where a ratio is worse than promised.
-pub(crate) fn check() -> Result<(), Error> {
-    let workspace = Workspace::read()?;
+fn check(workspace: &Workspace) -> Result<(), Error> {
     let valgrind = VALGRIND.get()?;
-    build(&[])?;
+    build_own(&["--features=axum"])?;
     let mut check = Command::new(workspace.target.join("release/bench"));
     run::run(check.arg("check").arg("--valgrind").arg(valgrind))
 }
 
-fn build(more: &[&str]) -> Result<(), Error> {
+/// Where things are.
+struct Bench<'a> {
+    workspace: &'a Workspace,
+    /// Of our programs.
+    programs: PathBuf,
+    /// Of figures and charts.
+    figures: PathBuf,
+}
+
+impl<'a> Bench<'a> {
+    fn new(workspace: &'a Workspace) -> Result<Self, Error> {
+        let figures = workspace.target.join("bench");
+        fs::create_dir_all(&figures).doing("create a folder for figures")?;
+        Ok(Self {
+            workspace,
+            programs: workspace.target.join("release"),
+            figures,
+        })
+    }
+
+    fn core(&self, only: &str) -> Result<(), Error> {
+        build_own(&["--features=axum"])?;
+        let peers = Peers::build(self.workspace)?;
+        let allocations = self.programs.join("allocations");
+        let counted = self.printed(&allocations, &[], "allocations")?;
+        let memory = self.printed(&allocations, &["--memory"], "memory")?;
+        let count = peers.program("peers-count");
+        let peers_counted = self.printed(&count, &[], "peers-allocations")?;
+        let peers_memory = self.printed(&count, &["--memory"], "peers-memory")?;
+        let more = {
+            let mut time = Command::new(peers.program("peers-time"));
+            let printed = run::output(time.arg(peers_counted))?;
+            self.write("peers-core", &printed)?
+        };
+        let mut core = self.bench();
+        core.args(["core", "--only", only]);
+        core.arg("--allocations")
+            .arg(counted)
+            .arg("--more")
+            .arg(more);
+        core.arg("--memory").arg(memory);
+        core.arg("--memory").arg(peers_memory);
+        run::run(core.arg("--json").arg(self.file("core")))
+    }
+
+    fn growth(&self) -> Result<(), Error> {
+        build_own(&[])?;
+        let mut growth = self.bench();
+        run::run(growth.arg("growth").arg("--json").arg(self.file("growth")))
+    }
+
+    fn requests(&self, only: &str, rounds: Option<usize>) -> Result<(), Error> {
+        let wrk = WRK.get()?;
+        build_own(&["--features=servers"])?;
+        let peers = Peers::build(self.workspace)?;
+        let node = peers.install_node()?;
+        let redis = services::redis()?;
+        let mut requests = self.bench();
+        requests
+            .args(["requests", "--only", only])
+            .arg("--wrk")
+            .arg(wrk);
+        if let Some(rounds) = rounds {
+            requests.arg("--rounds").arg(rounds.to_string());
+        }
+        requests.arg("--peers").arg(&peers.programs);
+        requests.arg("--node").arg(node);
+        requests.args(["--redis", redis.url()]);
+        requests.args(["--redis-process", &redis.process().to_string()]);
+        run::run(requests.arg("--json").arg(self.file("requests")))
+    }
+
+    /// Draws the figures that are there; those of the other part may be of an earlier run.
+    fn charts(&self) -> Result<(), Error> {
+        let (core, growth) = (self.file("core"), self.file("growth"));
+        if !core.exists() || !growth.exists() {
+            return Ok(());
+        }
+        let mut charts = self.bench();
+        charts.arg("charts").arg("--core").arg(core);
+        run::run(charts.arg("--growth").arg(growth).arg(&self.figures))
+    }
+
+    fn bench(&self) -> Command {
+        Command::new(self.programs.join("bench"))
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.figures.join(format!("{name}.json"))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<PathBuf, Error> {
+        let file = self.file(name);
+        fs::write(&file, text).doing("write down figures")?;
+        Ok(file)
+    }
+
+    /// Runs a program and writes what it prints into a file of this name.
+    fn printed(&self, program: &Path, arguments: &[&str], name: &str) -> Result<PathBuf, Error> {
+        let printed = run::output(Command::new(program).args(arguments))?;
+        self.write(name, &printed)
+    }
+}
+
+fn build_own(more: &[&str]) -> Result<(), Error> {
     let build = [
         "build",
         "--release",

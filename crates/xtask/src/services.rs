@@ -74,9 +74,15 @@ pub(crate) fn start(workspace: &Workspace) -> Result<Services, Error> {
     Ok(services)
 }
 
+/// A Redis of its own for a measurement: one that runs elsewhere could not be told to stay on a
+/// processor.
+pub(crate) fn redis() -> Result<Server, Error> {
+    redis::start()
+}
+
 /// A server that this process started, with its data in a folder of its own.
 #[derive(Debug)]
-struct Server {
+pub(crate) struct Server {
     url: String,
     process: Child,
     _data: TempDir,
@@ -86,6 +92,16 @@ struct Server {
 const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Server {
+    /// Where it is.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// The number of its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.process.id()
+    }
+
     /// Starts a server and waits until it answers. Its output goes to a file in `data`.
     fn start(
         service: &'static str,

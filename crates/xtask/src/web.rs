@@ -55,9 +55,13 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
 
 /// Installs the verifiers in Node that the Rust tests compare `token-core` with.
 pub(crate) fn install_peers(workspace: &Workspace) -> Result<(), Error> {
+    install(&workspace.root.join("crates/token-core/tests/peers"))
+}
+
+/// Installs what a folder's lock file names, and runs no script of it.
+pub(crate) fn install(folder: &Path) -> Result<(), Error> {
     NODE.get()?;
-    let folder = workspace.root.join("crates/token-core/tests/peers");
-    let mut install = command(&NPM.get()?, &folder);
+    let mut install = command(&NPM.get()?, folder);
     run::run(install.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]))
 }
 

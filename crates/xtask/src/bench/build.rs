@@ -1,0 +1,290 @@
+//! How long it takes to build a program with our crates and with the peers, how many crates that
+//! are, and how large it becomes.
+//!
+//! Each is built from clean into a folder of its own, without symbols. Where aws-lc-sys is among its
+//! crates, which is C and takes as long as all the rest, everything else is built once more.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use serde_json::{Value, json};
+
+use super::peers;
+use crate::error::{Doing, Error};
+use crate::run;
+use crate::workspace::Workspace;
+
+/// The least programs that answer `/api/me`, each with the one that lacks the check.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("axum-bare", "axum-bare"),
+    ("axum-tokens", "axum-bare"),
+    ("axum-tower-sessions", "axum-bare"),
+    ("axum-tower-sessions-redis", "axum-bare"),
+    ("axum-axum-login", "axum-bare"),
+    ("axum-jwt-authorizer", "axum-bare"),
+    ("actix-bare", "actix-bare"),
+    ("actix-tokens", "actix-bare"),
+    ("actix-actix-session", "actix-bare"),
+];
+
+/// Our own crate whose build time is promised.
+const CORE: &str = "token-core";
+/// Seconds that it may take from clean, aws-lc-sys apart.
+const CORE_SECONDS: f64 = 25.0;
+/// Crates that a program may gain with [`GAINING`] over its bare one.
+const GAINED_CRATES: usize = 60;
+const GAINING: &str = "axum-tokens";
+
+/// What builds C, and everything that builds that.
+const C: &str = "aws-lc-sys";
+
+/// Builds whatever begins so, so many times, and prints the table of everything that was ever
+/// measured in this target folder.
+pub(super) fn measure(workspace: &Workspace, only: &str, rounds: usize) -> Result<(), Error> {
+    let file = workspace.target.join("bench/build.json");
+    let text = fs::read_to_string(&file).unwrap_or_default();
+    let mut figures: HashMap<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+    let folder = peers::folder(workspace);
+    run::run(run::cargo().arg("fetch").current_dir(&folder))?;
+    let programs = PROGRAMS.map(|(name, _)| (name, folder.as_path(), true));
+    // As tests build it, and as users do.
+    let core = [true, false].map(|release| (CORE, workspace.root.as_path(), release));
+    for (name, folder, release) in core.into_iter().chain(programs) {
+        if !name.starts_with(only) {
+            continue;
+        }
+        let target = workspace.target.join("bench/build");
+        let subject = Subject {
+            name,
+            folder,
+            release,
+            target,
+        };
+        let measured = subject.measure(rounds)?;
+        figures.insert(subject.row(), measured);
+    }
+    let text = serde_json::to_string_pretty(&figures).unwrap_or_default();
+    fs::write(&file, text).doing("write down figures")?;
+    print(&table(&figures));
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what this is for")]
+fn print(table: &str) {
+    println!("{table}");
+}
+
+/// What is built.
+struct Subject<'a> {
+    name: &'static str,
+    /// Its workspace.
+    folder: &'a Path,
+    release: bool,
+    target: PathBuf,
+}
+
+impl Subject<'_> {
+    fn row(&self) -> String {
+        let suffix = if self.release { "" } else { ", debug" };
+        format!("{}{suffix}", self.name)
+    }
+
+    fn measure(&self, rounds: usize) -> Result<Value, Error> {
+        let crates = self.crates(self.name)?;
+        let c = crates
+            .iter()
+            .find(|spec| spec.starts_with(&format!("{C}@")));
+        let kept = c.map(|c| self.crates(c)).transpose()?;
+        let (mut whole, mut rest) = (Vec::new(), Vec::new());
+        for _ in 0..rounds {
+            if self.target.exists() {
+                fs::remove_dir_all(&self.target).doing("remove a folder of builds")?;
+            }
+            whole.push(self.build()?);
+            if let Some(kept) = &kept {
+                let mut clean = peers::cargo(self.folder, &self.target, "clean");
+                clean.args(self.release.then_some("--release"));
+                for spec in crates.difference(kept) {
+                    clean.args(["--package", spec]);
+                }
+                run::run(&mut clean)?;
+                rest.push(self.build()?);
+            }
+        }
+        let program = self.target.join("release").join(self.name);
+        let bytes = fs::metadata(program).map(|program| program.len()).ok();
+        fs::remove_dir_all(&self.target).doing("remove a folder of builds")?;
+        Ok(json!({ "crates": crates, "seconds": whole, "rest": rest, "bytes": bytes }))
+    }
+
+    /// Seconds.
+    fn build(&self) -> Result<f64, Error> {
+        let mut build = peers::cargo(self.folder, &self.target, "build");
+        build.args(["--package", self.name]);
+        build.args(self.release.then_some("--release"));
+        let start = Instant::now();
+        run::run(&mut build)?;
+        Ok(start.elapsed().as_secs_f64())
+    }
+
+    /// The crates below a package and itself, with its features as they are in this program.
+    fn crates(&self, below: &str) -> Result<BTreeSet<String>, Error> {
+        let mut tree = run::cargo();
+        tree.arg("tree").current_dir(self.folder);
+        tree.args(["--package", below, "--edges=normal,build"]);
+        tree.args(["--prefix=none", "--format={p}", "--quiet"]);
+        Ok(run::output(&mut tree)?.lines().filter_map(spec).collect())
+    }
+}
+
+/// `name v1.2.3 …` as cargo wants it: `name@1.2.3`.
+fn spec(line: &str) -> Option<String> {
+    let mut words = line.split(' ');
+    let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
+    Some(format!("{name}@{version}"))
+}
+
+fn table(figures: &HashMap<String, Value>) -> String {
+    let mut text = String::from(
+        "| program | crates | more than bare | program without symbols, KiB | more than bare | build from clean, s | the same, aws-lc-sys apart, s |\n\
+         |---|--:|--:|--:|--:|--:|--:|",
+    );
+    let list = |row: &str, member: &str| figures.get(row).map(|row| numbers(row, member));
+    let seconds = |row: &str, member: &str| {
+        let times = list(row, member).unwrap_or_default();
+        spread(times).unwrap_or_default()
+    };
+    for (name, bare) in PROGRAMS {
+        let (Some(own), Some(bare)) = (figures.get(name), figures.get(bare)) else {
+            continue;
+        };
+        let beyond = |difference: String| {
+            if own == bare {
+                String::new()
+            } else {
+                difference
+            }
+        };
+        let gained = crates(own)
+            .difference(&crates(bare))
+            .count()
+            .saturating_sub(1);
+        let (size, bare_size) = (kib(own), kib(bare));
+        let _ = writeln!(
+            text,
+            "| {name} | {} | {} | {size} | {} | {} | {} |",
+            crates(own).len(),
+            beyond(gained.to_string()),
+            beyond((size - bare_size).to_string()),
+            seconds(name, "seconds"),
+            seconds(name, "rest"),
+        );
+    }
+    for row in [CORE.to_owned(), format!("{CORE}, debug")] {
+        if let Some(own) = figures.get(&row) {
+            let _ = writeln!(
+                text,
+                "| {row} | {} | | | | {} | {} |",
+                crates(own).len(),
+                seconds(&row, "seconds"),
+                seconds(&row, "rest"),
+            );
+        }
+    }
+    text += "\n| promised | of | measured | |\n|---|---|--:|---|\n";
+    let met = |met: bool| if met { "met" } else { "**missed**" };
+    if let Some(time) = list(CORE, "rest").and_then(median) {
+        let _ = writeln!(
+            text,
+            "| {CORE} | builds in under {CORE_SECONDS} s, aws-lc-sys apart | {time:.1} s | {} |",
+            met(time < CORE_SECONDS)
+        );
+    }
+    if let (Some(own), Some(bare)) = (figures.get(GAINING), figures.get("axum-bare")) {
+        let gained = crates(own)
+            .difference(&crates(bare))
+            .count()
+            .saturating_sub(1);
+        let _ = writeln!(
+            text,
+            "| adapter-axum | ≤ {GAINED_CRATES} crates over bare axum | {gained} | {} |",
+            met(gained <= GAINED_CRATES)
+        );
+    }
+    text
+}
+
+/// The crates of a program; itself is one of them.
+fn crates(row: &Value) -> BTreeSet<&str> {
+    let crates = row.get("crates").and_then(Value::as_array);
+    crates
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect()
+}
+
+fn kib(row: &Value) -> i64 {
+    row.get("bytes").and_then(Value::as_i64).unwrap_or_default() / 1024
+}
+
+fn numbers(row: &Value, member: &str) -> Vec<f64> {
+    let numbers = row.get(member).and_then(Value::as_array);
+    let numbers = numbers.into_iter().flatten();
+    numbers.filter_map(Value::as_f64).collect()
+}
+
+fn median(mut times: Vec<f64>) -> Option<f64> {
+    times.sort_by(f64::total_cmp);
+    times.get(times.len().saturating_sub(1) / 2).copied()
+}
+
+/// The median, and the least and the most where there are several.
+fn spread(times: Vec<f64>) -> Option<String> {
+    let low = times.iter().copied().reduce(f64::min)?;
+    let high = times.iter().copied().reduce(f64::max)?;
+    let several = times.len() > 1;
+    let median = median(times)?;
+    Some(if several {
+        format!("{median:.1} ({low:.1} to {high:.1})")
+    } else {
+        format!("{median:.1}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_tree_becomes_a_package_for_cargo() {
+        let line = "token-core v0.1.0 (/x/crates/token-core) (*)";
+        assert_eq!(spec(line).as_deref(), Some("token-core@0.1.0"));
+        assert_eq!(spec(""), None);
+    }
+
+    #[test]
+    fn a_program_gains_the_crates_that_the_bare_one_lacks_and_not_itself() {
+        let row = |crates: &[&str], bytes: u64, rest: &[f64]| json!({ "crates": crates, "seconds": [9.0, 8.0, 10.0], "rest": rest, "bytes": bytes });
+        let figures = HashMap::from([
+            (
+                "axum-bare".to_owned(),
+                row(&["a@1", "axum-bare@0"], 2048, &[]),
+            ),
+            (
+                "axum-tokens".to_owned(),
+                row(&["a@1", "axum-tokens@0", "b@1", "b@2"], 5120, &[4.0]),
+            ),
+        ]);
+        let table = table(&figures);
+        let line = "| axum-tokens | 4 | 2 | 5 | 3 | 9.0 (8.0 to 10.0) | 4.0 |";
+        assert!(table.contains(line), "{table}");
+        assert!(
+            table.contains("| ≤ 60 crates over bare axum | 2 | met |"),
+            "{table}"
+        );
+    }
+}
