@@ -46,9 +46,15 @@ impl Change {
 
     /// The row as it becomes, or `None` where the condition does not hold.
     pub fn apply(&self, row: &Session) -> Option<Session> {
+        let mut next = row.clone();
+        self.apply_to(&mut next).then_some(next)
+    }
+
+    /// The same in place: whether the condition held. Where it did not, the row stays as it is.
+    pub fn apply_to(&self, row: &mut Session) -> bool {
         match self {
-            Self::Rotate(rotation) => rotation.apply(row),
-            Self::Touch(touch) => touch.apply(row),
+            Self::Rotate(rotation) => rotation.apply_to(row),
+            Self::Touch(touch) => touch.apply_to(row),
         }
     }
 }
@@ -95,7 +101,7 @@ pub struct Rotation {
 }
 
 impl Rotation {
-    fn apply(&self, row: &Session) -> Option<Session> {
+    fn apply_to(&self, row: &mut Session) -> bool {
         let due = self
             .rotated_before
             .is_none_or(|limit| row.rotated_at <= limit);
@@ -104,31 +110,30 @@ impl Rotation {
             && row.token_hash == self.from_hash
             && row.is_live(self.at);
         if !(expected && due) {
-            return None;
+            return false;
         }
         let slide = if row.remember {
             self.remember_slide
         } else {
             self.slide
         };
-        let mut next = row.clone();
-        next.generation = self.to;
-        next.previous_hash = Some(self.previous_hash);
-        next.token_hash = self.to_hash;
-        next.nonce = self.nonce;
-        next.rotation_kid = self.kid.clone();
-        next.rotated_at = self.at;
-        next.rotated_by = self.by;
-        next.idle_expires_at = slide.idle_expires_at;
-        next.purge_at = slide.purge_at;
-        next.last_seen_at = self.last_seen_at;
+        row.generation = self.to;
+        row.previous_hash = Some(self.previous_hash);
+        row.token_hash = self.to_hash;
+        row.nonce = self.nonce;
+        row.rotation_kid.clone_from(&self.kid);
+        row.rotated_at = self.at;
+        row.rotated_by = self.by;
+        row.idle_expires_at = slide.idle_expires_at;
+        row.purge_at = slide.purge_at;
+        row.last_seen_at = self.last_seen_at;
         if let Some(authentication) = &self.authentication {
-            next.authentication = authentication.clone();
+            row.authentication.clone_from(authentication);
         }
         if let Some(claims) = &self.claims {
-            next.claims = claims.clone();
+            row.claims.clone_from(claims);
         }
-        Some(next)
+        true
     }
 }
 
@@ -151,19 +156,17 @@ pub struct Touch {
 }
 
 impl Touch {
-    fn apply(&self, row: &Session) -> Option<Session> {
+    fn apply_to(&self, row: &mut Session) -> bool {
         let expected = row.id == self.id
             && row.generation == self.generation
             && row.idle_expires_at <= self.slide.idle_expires_at
             && row.is_live(self.at);
-        if !expected {
-            return None;
+        if expected {
+            row.idle_expires_at = self.slide.idle_expires_at;
+            row.purge_at = self.slide.purge_at;
+            row.last_seen_at = self.last_seen_at;
         }
-        let mut next = row.clone();
-        next.idle_expires_at = self.slide.idle_expires_at;
-        next.purge_at = self.slide.purge_at;
-        next.last_seen_at = self.last_seen_at;
-        Some(next)
+        expected
     }
 }
 
@@ -283,6 +286,11 @@ impl Granted {
     /// The session.
     pub fn session(&self) -> &Committed<Session> {
         &self.session
+    }
+
+    /// The session by value.
+    pub fn into_session(self) -> Committed<Session> {
+        self.session
     }
 
     /// Puts other claims of the application's into the access token, for a replay, which writes

@@ -37,6 +37,11 @@ impl SessionId {
         Bucket(bucket)
     }
 
+    /// Its text.
+    pub(crate) fn encode<'b>(&self, text: &'b mut [u8; 24]) -> &'b str {
+        base64url::encode_into(&self.0, text)
+    }
+
     pub(crate) fn new(bucket: Bucket, random: [u8; Self::LENGTH - 1]) -> Self {
         let mut bytes = [bucket.0; Self::LENGTH];
         for (byte, random) in bytes.iter_mut().skip(1).zip(random) {
@@ -48,8 +53,7 @@ impl SessionId {
 
 impl fmt::Display for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 24];
-        f.write_str(base64url::encode_into(&self.0, &mut text))
+        f.write_str(self.encode(&mut [0; 24]))
     }
 }
 
@@ -152,12 +156,16 @@ impl TokenId {
         drop(entropy);
         Self(id)
     }
+
+    /// Its text.
+    pub(crate) fn encode<'b>(&self, text: &'b mut [u8; 22]) -> &'b str {
+        base64url::encode_into(&self.0, text)
+    }
 }
 
 impl fmt::Display for TokenId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0; 22];
-        f.write_str(base64url::encode_into(&self.0, &mut text))
+        f.write_str(self.encode(&mut [0; 22]))
     }
 }
 

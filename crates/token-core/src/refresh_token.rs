@@ -220,7 +220,7 @@ impl RefreshKeyRing {
             secret: TokenSecret::from_base64url(wire.jti).map_err(claims)?,
             issued_at: wire.iat,
             expires_at: wire.exp,
-            scope: wire.scope,
+            scope: wire.scope.parse().map_err(|_| RefreshTokenError::Claims)?,
             transport: wire.transport,
         })
     }
@@ -235,20 +235,22 @@ impl RefreshKeyRing {
         audience: &Audience,
     ) -> Result<RefreshToken, KeyMissing> {
         let key = self.find(&session.rotation_kid)?;
-        let jti = secret.to_base64url();
+        let mut jti = Zeroizing::new([0; 43]);
         let wire = Wire {
             iss: issuer.as_str().into(),
             aud: audience.as_str().into(),
             sub: session.subject.as_str().into(),
             sid: session.id,
             gen_: session.generation,
-            jti: &jti,
+            jti: base64url::encode_into(secret.secret(), &mut *jti),
             iat: session.rotated_at,
             exp: session.absolute_expires_at,
-            scope: session.scope.clone(),
+            scope: session.scope.as_str().into(),
             transport: session.transport,
         };
-        let json = Zeroizing::new(serde_json::to_vec(&wire).expect("text and numbers are JSON"));
+        // Room for all of it: a vector that moves leaves a copy of the secret behind.
+        let mut json = Zeroizing::new(Vec::with_capacity(wire.longest()));
+        serde_json::to_writer(&mut *json, &wire).expect("text and numbers are JSON");
         let mut token = String::with_capacity(key.header.len() + json.len() * 4 / 3 + 48);
         token.push_str(&key.header);
         token.push('.');
@@ -285,7 +287,23 @@ struct Wire<'a> {
     jti: &'a str,
     iat: UnixTime,
     exp: UnixTime,
-    #[serde(default, skip_serializing_if = "Scope::is_empty")]
-    scope: Scope,
+    #[serde(borrow, default, skip_serializing_if = "is_empty")]
+    scope: std::borrow::Cow<'a, str>,
     transport: Transport,
+}
+
+impl Wire<'_> {
+    /// As long as its JSON can become, in bytes.
+    fn longest(&self) -> usize {
+        // Names have no control characters, so an escape makes two bytes of one. The rest is an id,
+        // a secret, three numbers, a word and the names of the members.
+        let escaped = |text: &str| text.bytes().filter(|byte| b"\"\\".contains(byte)).count();
+        let texts = [&self.iss, &self.aud, &self.sub, &self.scope];
+        let texts = texts.iter().map(|text| text.len() + escaped(text));
+        texts.sum::<usize>() + 230
+    }
+}
+
+fn is_empty(text: &str) -> bool {
+    text.is_empty()
 }

@@ -82,6 +82,9 @@ impl FromStr for Scope {
 
     fn from_str(text: &str) -> Result<Self, InvalidName> {
         Self::check(text)?;
+        if is_tidy(text) {
+            return Ok(Self(text.into()));
+        }
         let mut values: Vec<&str> = Vec::new();
         for value in text.split(' ').filter(|value| !value.is_empty()) {
             if !values.contains(&value) {
@@ -100,6 +103,15 @@ impl<'de> Deserialize<'de> for Scope {
     }
 }
 
+/// Whether every value stands once, with one space between two: as a [`Scope`] is written.
+fn is_tidy(text: &str) -> bool {
+    let values = || text.split(' ');
+    let first = |(place, value): (usize, &str)| {
+        !value.is_empty() && !values().take(place).any(|other| other == value)
+    };
+    text.is_empty() || values().enumerate().all(first)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -108,6 +120,15 @@ mod tests {
     fn scope_values_stand_once_and_in_order() {
         let scope: Scope = " b  a b ".parse().unwrap();
         assert_eq!(scope.as_str(), "b a");
+        for text in ["a", "a b", "a aa", "", "a:b c"] {
+            assert_eq!(text.parse::<Scope>().unwrap().as_str(), text);
+        }
+        for text in [" a", "a ", "a  a", "a a", " "] {
+            assert_eq!(
+                text.parse::<Scope>().unwrap().as_str(),
+                text.trim().split(' ').next().unwrap()
+            );
+        }
         assert!("a\\b".parse::<Scope>().is_err());
         assert!("ä".parse::<Scope>().is_err());
         assert!(Scope::default().is_empty());

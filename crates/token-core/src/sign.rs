@@ -159,8 +159,8 @@ impl AccessGrant<'_> {
         json.text("aud", self.audience.as_str());
         json.text("sub", self.subject.as_str());
         json.text("client_id", self.client_id.as_str());
-        json.text("sid", &self.session_id.to_string());
-        json.text("jti", &self.id.to_string());
+        json.text("sid", self.session_id.encode(&mut [0; 24]));
+        json.text("jti", self.id.encode(&mut [0; 22]));
         json.number("iat", self.issued_at.as_secs());
         json.number("exp", self.expires_at.as_secs());
         json.number("auth_time", self.auth_time.as_secs());
@@ -280,7 +280,7 @@ mod tests {
             assert_eq!(claims.subject, subject.as_str());
             assert_eq!(claims.custom, Profile { name: "Alice" });
             assert_eq!((claims.id, claims.session_id), (grant.id, grant.session_id));
-            assert_eq!(claims.amr, ["pwd", "otp"]);
+            assert_eq!(*claims.amr, ["pwd", "otp"]);
             let owned = accepted.into_owned().into_claims();
             assert_eq!((&owned.subject, &owned.scope), (&subject, grant.scope));
         }

@@ -1,4 +1,4 @@
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use crate::json::{self, JsonError};
@@ -20,8 +20,11 @@ use crate::json::{self, JsonError};
 /// assert!(CustomClaims::from_json(r#"{"sub":"mallory"}"#).is_err());
 /// # Ok::<(), token_core::claims::CustomClaimsError>(())
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct CustomClaims(Box<str>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomClaims(Option<Box<str>>); // `None` is `NONE`, without an allocation
+
+/// No claims.
+const NONE: &str = "{}";
 
 impl CustomClaims {
     /// The longest text that is accepted, in bytes.
@@ -52,12 +55,12 @@ impl CustomClaims {
                 return Err(CustomClaimsError::Reserved { name });
             }
         }
-        Ok(Self(json.into()))
+        Ok(Self((json != NONE).then(|| json.into())))
     }
 
     /// The JSON object.
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or(NONE)
     }
 
     /// Whether it has no member.
@@ -68,7 +71,7 @@ impl CustomClaims {
     /// What stands between the braces.
     pub(crate) fn members(&self) -> &str {
         let inner = self
-            .0
+            .as_str()
             .strip_prefix('{')
             .and_then(|rest| rest.strip_suffix('}'));
         inner
@@ -85,10 +88,9 @@ impl<'de> Deserialize<'de> for CustomClaims {
     }
 }
 
-impl Default for CustomClaims {
-    /// No claims.
-    fn default() -> Self {
-        Self("{}".into())
+impl Serialize for CustomClaims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 
