@@ -6,8 +6,9 @@
 //! a key. Revocation is not decided here, and therefore asked each time.
 //!
 //! Only tokens that were verified get in, so garbage cannot push anything out. The whole token is
-//! compared, in constant time; the hash that finds it is keyed, so that nobody can choose tokens
-//! that get in each other's way.
+//! compared, with one of the same length in constant time (lengths are no secret: they follow from the
+//! claims); the hash that finds it is keyed, so that nobody can choose tokens that get in each other's
+//! way.
 
 use std::any::{Any, TypeId};
 use std::fmt;

@@ -14,9 +14,11 @@ use crate::time::UnixTime;
 
 mod custom;
 mod read;
+mod texts;
 
 pub use custom::{CustomClaims, CustomClaimsError};
 pub(crate) use read::{Registered, read};
+pub use texts::Texts;
 
 /// The claims of an access token that a [`Verifier`](crate::Verifier) accepted.
 ///
@@ -55,7 +57,8 @@ pub struct AccessClaims<C = NoClaims> {
 
 /// [`AccessClaims`] that borrow their texts from the buffer the token was decoded into, and from the verifier.
 ///
-/// Nothing is allocated, but for texts with escapes, for `amr`, and for `aud` as an array.
+/// Nothing is allocated, but for texts with escapes, for more than four methods or audiences, and for
+/// more than sixteen claims of the application's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessClaimsRef<'a, C = NoClaims> {
@@ -82,7 +85,7 @@ pub struct AccessClaimsRef<'a, C = NoClaims> {
     /// `acr`: how strongly the subject authenticated.
     pub acr: Option<Cow<'a, str>>,
     /// `amr`: by which methods; empty where the claim is missing.
-    pub amr: Vec<Cow<'a, str>>,
+    pub amr: Texts<'a>,
     /// The application's own claims.
     pub custom: C,
 }
@@ -103,7 +106,7 @@ impl<C> AccessClaimsRef<'_, C> {
             auth_time: self.auth_time,
             scope: self.scope.parse().expect(checked),
             acr: self.acr.map(Into::into),
-            amr: self.amr.into_iter().map(Into::into).collect(),
+            amr: self.amr.into(),
             custom: self.custom,
         }
     }

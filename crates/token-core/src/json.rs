@@ -8,6 +8,8 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use thiserror::Error;
 
+use crate::claims::Texts;
+
 /// Text that is not strict JSON. Nothing of it is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -118,7 +120,7 @@ pub(crate) enum Value<'a> {
     /// A string.
     Text(Cow<'a, str>),
     /// An array of nothing but strings.
-    Texts(Vec<Cow<'a, str>>),
+    Texts(Texts<'a>),
     /// Anything else.
     Other,
 }
@@ -167,7 +169,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
-        let mut texts = Vec::new();
+        let mut texts = Texts::default();
         while let Some(value) = seq.next_element()? {
             let Value::Text(text) = value else {
                 while seq.next_element::<IgnoredAny>()?.is_some() {}

@@ -392,6 +392,8 @@ fn no_other_member_stands_twice_at_any_depth() {
         Claims::good().and("a", r#"[[{"b":{"c":1,"c":2}}]]"#),
         many.clone().and("c3", 1),
         many.clone().and("c39", 1),
+        many.clone().and("c\\u0033", 1),
+        many.clone().and("c3\\u0039", 1),
     ] {
         assert_eq!(claims_fault(&claims), another, "{}", claims.json());
     }

@@ -5,6 +5,7 @@
 //! they come by.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
@@ -14,7 +15,7 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
-use crate::claims::ClaimsError;
+use crate::claims::{ClaimsError, Texts};
 use crate::json::{self, JsonError, Text, Value};
 use crate::time::UnixTime;
 
@@ -33,7 +34,7 @@ pub(crate) struct Registered<'a> {
     pub(crate) auth_time: Option<UnixTime>,
     pub(crate) scope: Option<Cow<'a, str>>,
     pub(crate) acr: Option<Cow<'a, str>>,
-    pub(crate) amr: Option<Vec<Cow<'a, str>>>,
+    pub(crate) amr: Option<Texts<'a>>,
 }
 
 /// Reads a claims set: the claims of the library by type, the others as `C`.
@@ -70,7 +71,7 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
     // RFC 7519 section 4. The pass above saw the top level; what is nested is walked again.
     // The claims of the library hold no objects, so only another claim can.
     let nested = || text.rfind('{') > text.find('{');
-    if state.too_many || (state.count > 0 && nested()) {
+    if state.has_others() && nested() {
         json::check(text).map_err(|error| match error {
             JsonError::DuplicateMember => ClaimsError::Duplicate { claim: OTHER },
             error => ClaimsError::Json(error),
@@ -82,7 +83,7 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
 /// How errors call a claim that is not the library's.
 const OTHER: &str = "another";
 
-/// So many other names are compared as they come by.
+/// So many other names are compared as they come by; those after them are put into a set.
 const REMEMBERED: usize = 16;
 
 #[derive(Default)]
@@ -91,8 +92,8 @@ struct State<'a> {
     /// Names of other claims; the first `count` are set.
     others: [&'a str; REMEMBERED],
     count: usize,
-    /// More others than fit, or one with an escape.
-    too_many: bool,
+    /// Those that do not fit, or have an escape.
+    more: HashSet<Cow<'a, str>>,
     is_object: bool,
     fault: Option<ClaimsError>,
 }
@@ -101,21 +102,31 @@ impl<'a> State<'a> {
     /// Notes the name of a claim that is not the library's.
     #[expect(
         clippy::ptr_arg,
-        reason = "only a borrowed name lives long enough to be kept"
+        reason = "only a borrowed name lives long enough to be kept as it is"
     )]
     fn note(&mut self, name: &Cow<'a, str>) -> Result<(), ClaimsError> {
-        let seen = self.others.get(..self.count).unwrap_or_default();
-        if seen.iter().any(|other| other == name) {
+        let first = self.others.get(..self.count).unwrap_or_default();
+        let stands = first.iter().any(|other| other == name);
+        let stands = stands || {
+            match (name, self.others.get_mut(self.count)) {
+                (Cow::Borrowed(name), Some(place)) => {
+                    *place = name;
+                    self.count += 1;
+                    // It may have come before with an escape.
+                    self.more.contains(*name)
+                }
+                _ => !self.more.insert(name.clone()),
+            }
+        };
+        if stands {
             return Err(ClaimsError::Duplicate { claim: OTHER });
         }
-        match (name, self.others.get_mut(self.count)) {
-            (Cow::Borrowed(name), Some(place)) => {
-                *place = name;
-                self.count += 1;
-            }
-            _ => self.too_many = true,
-        }
         Ok(())
+    }
+
+    /// Whether there was a claim that is not the library's.
+    fn has_others(&self) -> bool {
+        self.count > 0 || !self.more.is_empty()
     }
 
     /// Takes a claim of the library out of the object; `false` where it is another.

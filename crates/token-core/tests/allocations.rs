@@ -1,0 +1,55 @@
+//! Verifying with borrowed claims allocates nothing, whatever a usual token carries.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail the test")]
+
+mod forge;
+
+use std::alloc::System;
+
+use forge::{Claims, now, verifier};
+use serde::Deserialize;
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use token_core::UntrustedToken;
+use token_core::verify::ClaimsBuffer;
+
+#[global_allocator]
+static COUNTER: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+#[derive(Deserialize)]
+struct Profile<'a> {
+    #[serde(borrow)]
+    name: &'a str,
+}
+
+/// Alone in its file: the counter counts all threads.
+#[test]
+fn borrowed_claims_without_escapes_are_not_allocated() {
+    let usual = Claims::good()
+        .and("amr", r#"["pwd","otp","mfa"]"#)
+        .and("acr", r#""urn:example:silver""#)
+        .and("name", r#""Alice""#);
+    let usual = (0..15).fold(usual, |claims, n| claims.and(&format!("claim{n}"), n));
+    let several = usual.clone().without("aud");
+    let several = several.and("aud", format!(r#"["a","b","{}"]"#, forge::AUDIENCE));
+    let verifier = verifier();
+    for claims in [usual, several] {
+        let token = claims.token();
+        let verify = || {
+            let untrusted = UntrustedToken::parse(&token).unwrap();
+            let mut buffer = ClaimsBuffer::new();
+            let accepted = verifier.verify_borrowed::<Profile<'_>>(untrusted, now(), &mut buffer);
+            let accepted = accepted.unwrap();
+            assert_eq!(accepted.claims().custom.name, "Alice");
+            assert_eq!(*accepted.claims().amr, ["pwd", "otp", "mfa"]);
+        };
+        verify();
+        let region = Region::new(COUNTER);
+        verify();
+        let change = region.change();
+        assert_eq!(
+            (change.allocations, change.reallocations),
+            (0, 0),
+            "{token}"
+        );
+    }
+}
