@@ -1,8 +1,5 @@
-//! Sessions in memory: for tests, for a single process that may forget at restart, and as the
-//! plain reading of the contract.
+//! Sessions in memory: for tests, and for a single process that may forget at restart.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,10 +11,17 @@ use token_core::session::{Epoch, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
+use self::row::Row;
+use self::shard::Shard;
 use crate::store::{
     Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
     SubjectEnding,
 };
+
+mod common;
+mod row;
+mod shard;
+mod slab;
 
 /// Locks are taken per shard, and a subject's sessions share one, as they do in Redis.
 const SHARDS: usize = 64;
@@ -39,25 +43,6 @@ pub struct MemoryStore {
 #[error("the memory store is full: it holds {capacity} sessions in one shard and none has expired")]
 pub struct MemoryStoreFull {
     capacity: usize,
-}
-
-#[derive(Debug, Default)]
-struct Shard {
-    sessions: HashMap<SessionId, Stored>,
-    subjects: HashMap<Subject, Sessions>,
-    ended: Vec<Ended>,
-}
-
-#[derive(Debug)]
-struct Stored {
-    session: Session,
-    data: SessionData,
-}
-
-#[derive(Debug, Default)]
-struct Sessions {
-    epoch: Epoch,
-    ids: Vec<SessionId>,
 }
 
 impl MemoryStore {
@@ -90,10 +75,7 @@ impl MemoryStore {
 
     /// How many sessions it holds, ended ones included.
     pub fn len(&self) -> usize {
-        self.shards
-            .iter()
-            .map(|shard| lock(shard).sessions.len())
-            .sum()
+        self.shards.iter().map(|shard| lock(shard).len()).sum()
     }
 
     /// Whether it holds none.
@@ -114,51 +96,6 @@ impl MemoryStore {
     }
 }
 
-impl Shard {
-    fn purge(&mut self, before: UnixTime, limit: usize) -> usize {
-        let due = |stored: &Stored| stored.session.purge_at <= before;
-        let ids = self.sessions.iter().filter(|(_, stored)| due(stored));
-        let ids: Vec<SessionId> = ids.map(|(id, _)| *id).take(limit).collect();
-        self.forget(&ids);
-        ids.len()
-    }
-
-    fn forget(&mut self, ids: &[SessionId]) {
-        for id in ids {
-            let Some(stored) = self.sessions.remove(id) else {
-                continue;
-            };
-            let Some(own) = self.subjects.get_mut(&stored.session.subject) else {
-                continue;
-            };
-            own.ids.retain(|own| own != id);
-            // An epoch that was ever raised stays: a login may still hold the older one.
-            if own.ids.is_empty() && own.epoch == Epoch::default() {
-                self.subjects.remove(&stored.session.subject);
-            }
-        }
-        self.ended
-            .retain(|ended| self.sessions.contains_key(&ended.id));
-    }
-
-    fn end(&mut self, ending: &Ending) -> Option<Ended> {
-        let stored = self.sessions.get_mut(&ending.id)?;
-        stored.session = ending.apply(&stored.session)?;
-        let ended = Ended {
-            id: ending.id,
-            at: ending.revocation.at,
-        };
-        self.ended.push(ended);
-        Some(ended)
-    }
-
-    fn row(&self, id: SessionId) -> Option<Committed<Session>> {
-        self.sessions
-            .get(&id)
-            .map(|stored| Committed::assertion(stored.session.clone()))
-    }
-}
-
 impl SessionStore for MemoryStore {
     type Error = MemoryStoreFull;
 
@@ -167,76 +104,38 @@ impl SessionStore for MemoryStore {
     }
 
     async fn epoch(&self, subject: &Subject) -> Result<Epoch, Self::Error> {
-        let shard = self.shard(self.bucket(subject));
-        Ok(shard
-            .subjects
-            .get(subject)
-            .map(|sessions| sessions.epoch)
-            .unwrap_or_default())
+        Ok(self.shard(self.bucket(subject)).epoch(subject))
     }
 
     async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
-        let mut guard = self.shard(session.id.bucket());
-        let shard = &mut *guard;
-        if shard.sessions.len() >= self.shard_capacity {
-            let expired = shard
-                .sessions
-                .values()
-                .filter(|s| s.session.expires_at() <= session.created_at);
-            let expired: Vec<SessionId> = expired.map(|stored| stored.session.id).collect();
-            if expired.is_empty() {
-                return Err(MemoryStoreFull {
-                    capacity: self.shard_capacity,
-                });
-            }
-            shard.forget(&expired);
+        let mut shard = self.shard(session.id.bucket());
+        if shard.len() >= self.shard_capacity && shard.forget_expired(session.created_at) == 0 {
+            return Err(MemoryStoreFull {
+                capacity: self.shard_capacity,
+            });
         }
-        let known = shard
-            .subjects
-            .get(&session.subject)
-            .map(|s| s.epoch)
-            .unwrap_or_default();
-        if known != session.subject_epoch {
+        if shard.epoch(&session.subject) != session.subject_epoch {
             return Ok(Created::EpochPassed);
         }
-        let Entry::Vacant(vacant) = shard.sessions.entry(session.id) else {
+        if !shard.insert(session) {
             return Ok(Created::IdTaken);
-        };
-        vacant.insert(Stored {
-            session: session.clone(),
-            data: SessionData::default(),
-        });
-        shard
-            .subjects
-            .entry(session.subject.clone())
-            .or_default()
-            .ids
-            .push(session.id);
+        }
+        drop(shard);
         Ok(Created::Applied(Committed::assertion(session.clone())))
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
-        Ok(self.shard(id.bucket()).row(id))
+        Ok(self.shard(id.bucket()).committed(id))
     }
 
     async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
-        let mut shard = self.shard(change.id().bucket());
-        let Some(stored) = shard.sessions.get_mut(&change.id()) else {
-            return Ok(Commit::Missed(None));
-        };
-        Ok(match change.apply(&stored.session) {
-            Some(next) => {
-                stored.session = next.clone();
-                Commit::Applied(Committed::assertion(next))
-            }
-            None => Commit::Missed(Some(Committed::assertion(stored.session.clone()))),
-        })
+        Ok(self.shard(change.id().bucket()).commit(change))
     }
 
     async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
         let mut shard = self.shard(ending.id.bucket());
         let ended = shard.end(ending);
-        let row = shard.row(ending.id);
+        let row = shard.committed(ending.id);
         drop(shard);
         Ok(match (ended, row) {
             (Some(ended), Some(row)) => {
@@ -249,27 +148,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
-        let mut guard = self.shard(self.bucket(&ending.subject));
-        let shard = &mut *guard;
-        let sessions = shard.subjects.entry(ending.subject.clone()).or_default();
-        sessions.epoch = sessions.epoch.next();
-        let (epoch, ids) = (sessions.epoch, sessions.ids.clone());
-        let mut ended = Vec::with_capacity(ids.len());
-        for id in ids {
-            if Some(id) == ending.except {
-                if let Some(kept) = shard.sessions.get_mut(&id) {
-                    kept.session.subject_epoch = epoch;
-                }
-                continue;
-            }
-            let one = Ending {
-                id,
-                revocation: ending.revocation,
-                purge_at: ending.purge_at,
-            };
-            ended.extend(shard.end(&one));
-        }
-        drop(guard);
+        let ended = self.shard(self.bucket(&ending.subject)).end_subject(ending);
         for ended in &ended {
             self.announce(*ended);
         }
@@ -278,44 +157,19 @@ impl SessionStore for MemoryStore {
 
     async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, Self::Error> {
         let shard = self.shard(self.bucket(subject));
-        let ids = shard
-            .subjects
-            .get(subject)
-            .map(|sessions| sessions.ids.as_slice());
-        let rows = ids
-            .unwrap_or_default()
-            .iter()
-            .rev()
-            .filter_map(|id| shard.row(*id));
-        let mut rows: Vec<_> = rows.collect();
+        let rows = shard.of_subject(subject).map(Row::session);
+        let mut rows: Vec<_> = rows.map(Committed::assertion).collect();
+        drop(shard);
         rows.sort_by_key(|row| std::cmp::Reverse(row.created_at));
         Ok(rows)
     }
 
     async fn load_data(&self, id: SessionId) -> Result<Option<SessionData>, Self::Error> {
-        Ok(self
-            .shard(id.bucket())
-            .sessions
-            .get(&id)
-            .map(|stored| stored.data.clone()))
+        Ok(self.shard(id.bucket()).data(id))
     }
 
     async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
-        let mut shard = self.shard(write.id.bucket());
-        let Some(stored) = shard.sessions.get_mut(&write.id) else {
-            return Ok(DataWritten::Over);
-        };
-        if !stored.session.is_live(write.at) {
-            return Ok(DataWritten::Over);
-        }
-        if stored.data.version != write.version {
-            return Ok(DataWritten::Moved(stored.data.clone()));
-        }
-        stored.data = SessionData {
-            version: write.version + 1,
-            json: write.json.clone(),
-        };
-        Ok(DataWritten::Applied)
+        Ok(self.shard(write.id.bucket()).write_data(write))
     }
 
     async fn purge(&self, before: UnixTime, limit: u32) -> Result<u64, Self::Error> {
@@ -353,8 +207,8 @@ impl SessionStore for MemoryStore {
     }
 }
 
-/// A panic of another thread cannot leave a shard half-written: every change to a row is one
-/// assignment.
+/// A panic of another thread cannot leave a shard half-written: what could fail, which is making a
+/// copy, comes before the first write.
 fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
     shard.lock().unwrap_or_else(PoisonError::into_inner)
 }

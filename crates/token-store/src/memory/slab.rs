@@ -1,0 +1,100 @@
+//! Rows side by side, named by a number of four bytes.
+
+use std::iter;
+use std::num::NonZeroU32;
+
+use super::row::Row;
+
+/// So many rows are allocated at a time: a vector that doubles would have room for a quarter more
+/// than is in it on average, and would move all rows to grow.
+const CHUNK: usize = 32;
+
+/// Where a row stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place(NonZeroU32);
+
+/// Rows, each at a place that it keeps.
+#[derive(Debug, Default)]
+pub(super) struct Slab {
+    chunks: Vec<Box<[Slot]>>,
+    free: Option<Place>,
+}
+
+#[derive(Debug)]
+enum Slot {
+    Free { next: Option<Place> },
+    Taken(Row),
+}
+
+impl Slab {
+    pub(super) fn get(&self, place: Place) -> &Row {
+        let (chunk, slot) = place.split();
+        match self.chunks.get(chunk).and_then(|slots| slots.get(slot)) {
+            Some(Slot::Taken(row)) => row,
+            _ => unreachable!("a place is kept as long as its row"),
+        }
+    }
+
+    pub(super) fn get_mut(&mut self, place: Place) -> &mut Row {
+        match self.slot(place) {
+            Slot::Taken(row) => row,
+            Slot::Free { .. } => unreachable!("a place is kept as long as its row"),
+        }
+    }
+
+    pub(super) fn insert(&mut self, row: Row) -> Place {
+        if self.free.is_none() {
+            self.grow();
+        }
+        let place = self.free.expect("it has just grown");
+        let slot = self.slot(place);
+        let Slot::Free { next } = *slot else {
+            unreachable!("the list is of free slots");
+        };
+        *slot = Slot::Taken(row);
+        self.free = next;
+        place
+    }
+
+    pub(super) fn remove(&mut self, place: Place) -> Row {
+        let next = self.free;
+        let slot = std::mem::replace(self.slot(place), Slot::Free { next });
+        self.free = Some(place);
+        match slot {
+            Slot::Taken(row) => row,
+            Slot::Free { .. } => unreachable!("a place is kept as long as its row"),
+        }
+    }
+
+    fn slot(&mut self, place: Place) -> &mut Slot {
+        let (chunk, slot) = place.split();
+        let slots = self.chunks.get_mut(chunk);
+        slots
+            .and_then(|slots| slots.get_mut(slot))
+            .expect("a place is one of this slab")
+    }
+
+    fn grow(&mut self) {
+        let free = || Slot::Free { next: None };
+        let first = self.chunks.len() * CHUNK;
+        self.chunks
+            .push(iter::repeat_with(free).take(CHUNK).collect());
+        for index in (first..first + CHUNK).rev() {
+            let (place, next) = (Place::of(index), self.free);
+            *self.slot(place) = Slot::Free { next };
+            self.free = Some(place);
+        }
+    }
+}
+
+impl Place {
+    fn of(index: usize) -> Self {
+        let number = u32::try_from(index + 1).ok().and_then(NonZeroU32::new);
+        Self(number.expect("a shard has fewer than 2^32 sessions"))
+    }
+
+    fn split(self) -> (usize, usize) {
+        let index = usize::try_from(self.0.get() - 1).expect("a place is an index");
+        (index / CHUNK, index % CHUNK)
+    }
+}
