@@ -229,22 +229,25 @@ impl SessionManager {
 
     async fn issue(
         &self,
-        granted: &Granted,
+        granted: Granted,
         scope: Option<&Scope>,
         now: UnixTime,
     ) -> Result<Issued, CredentialsError> {
-        let scope = scope.unwrap_or(&granted.session().scope);
-        let issuer = self.issuer();
+        let within = scope.unwrap_or(&granted.session().scope);
+        // Not a clone of the pointer: all threads would count in one place.
+        let live = self.inner.live.load();
+        let issuer = &live.issuer;
         let credentials = match &self.inner.signer {
             Some(signer) if issuer.access_keys.current().is_elsewhere() => {
-                let prepared = issuer.prepare(granted, scope, now, self.draw())?;
+                let prepared = issuer.prepare(&granted, within, now, self.draw())?;
+                drop(live);
                 self.have_signed(&**signer, prepared).await?
             }
-            _ => issuer.issue(granted, scope, now, self.draw())?,
+            _ => issuer.issue(&granted, within, now, self.draw())?,
         };
         Ok(Issued {
-            session: granted.session().clone(),
-            scope: scope.clone(),
+            session: granted.into_session(),
+            narrowed: scope.cloned(),
             credentials,
             at: now,
         })
@@ -333,7 +336,8 @@ impl fmt::Debug for SessionManager {
 #[must_use]
 pub struct Issued {
     session: Committed<Session>,
-    scope: Scope,
+    /// Less than the session's, where that was asked.
+    narrowed: Option<Scope>,
     credentials: Credentials,
     at: UnixTime,
 }
@@ -345,8 +349,8 @@ impl Issued {
     }
 
     /// The scope of the access token; narrower than the session's where that was asked.
-    pub const fn scope(&self) -> &Scope {
-        &self.scope
+    pub fn scope(&self) -> &Scope {
+        self.narrowed.as_ref().unwrap_or(&self.session.scope)
     }
 
     /// Tokens or a session cookie, by the session's transport.

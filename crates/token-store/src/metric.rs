@@ -23,12 +23,32 @@
 #[cfg(feature = "metrics")]
 use metrics::{counter, gauge, histogram};
 
-use std::time::Duration;
-
 use token_core::cache::CacheCounts;
 
 use crate::erased::StoreError;
 use crate::event::EventKind;
+
+/// Measures how long something takes, where somebody wants to know: without the feature no clock is
+/// read.
+#[derive(Clone, Copy)]
+pub(crate) struct Stopwatch {
+    #[cfg(feature = "metrics")]
+    start: tokio::time::Instant,
+}
+
+impl Stopwatch {
+    pub(crate) fn start() -> Self {
+        Self {
+            #[cfg(feature = "metrics")]
+            start: tokio::time::Instant::now(),
+        }
+    }
+
+    #[cfg(feature = "metrics")]
+    fn elapsed(self) -> std::time::Duration {
+        self.start.elapsed()
+    }
+}
 
 /// Describes every number, so that exporters can show units and explanations. Done once a
 /// manager, which costs nothing later.
@@ -95,14 +115,14 @@ pub(crate) fn event(kind: &EventKind) {
     let _ = kind;
 }
 
-pub(crate) fn refresh(outcome: &'static str, took: Duration) {
+pub(crate) fn refresh(outcome: &'static str, watch: Stopwatch) {
     #[cfg(feature = "metrics")]
-    histogram!("tokens_refresh_seconds", "outcome" => outcome).record(took);
+    histogram!("tokens_refresh_seconds", "outcome" => outcome).record(watch.elapsed());
     #[cfg(not(feature = "metrics"))]
-    let _ = (outcome, took);
+    let _ = (outcome, watch);
 }
 
-pub(crate) fn store_call(call: &'static str, error: Option<&StoreError>, took: Duration) {
+pub(crate) fn store_call(call: &'static str, error: Option<&StoreError>, watch: Stopwatch) {
     #[cfg(feature = "metrics")]
     {
         let outcome = match error {
@@ -110,10 +130,11 @@ pub(crate) fn store_call(call: &'static str, error: Option<&StoreError>, took: D
             Some(StoreError::Failed(_)) => "failed",
             Some(StoreError::Timeout(_)) => "timeout",
         };
-        histogram!("tokens_store_call_seconds", "call" => call, "outcome" => outcome).record(took);
+        histogram!("tokens_store_call_seconds", "call" => call, "outcome" => outcome)
+            .record(watch.elapsed());
     }
     #[cfg(not(feature = "metrics"))]
-    let _ = (call, error, took);
+    let _ = (call, error, watch);
 }
 
 pub(crate) fn retry(call: &'static str) {

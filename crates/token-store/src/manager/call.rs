@@ -1,14 +1,17 @@
 //! Calls to the store: each within its time, and repeated where it failed.
 
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use rand::RngExt as _;
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 
 use super::SessionManager;
 use crate::erased::{StoreError, StoreFuture};
-use crate::metric;
+use crate::metric::{self, Stopwatch};
 
 /// The pause before the first repetition; before each further one it is four times as long.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -74,10 +77,31 @@ impl SessionManager {
         deadline: Instant,
         call: StoreFuture<'_, T>,
     ) -> Result<T, StoreError> {
-        let start = Instant::now();
-        let late = StoreError::Timeout(self.inner.store_timeout);
-        let result = timeout_at(deadline, call).await.unwrap_or(Err(late));
-        metric::store_call(name, result.as_ref().err(), start.elapsed());
+        let watch = Stopwatch::start();
+        let result = self.within(deadline, call).await;
+        metric::store_call(name, result.as_ref().err(), watch);
         result
+    }
+
+    /// The answer to a call, or that there was none in time. A store in this process has its answer
+    /// at once and needs no timer: to make one all threads would meet in the runtime's.
+    async fn within<T>(
+        &self,
+        deadline: Instant,
+        mut call: StoreFuture<'_, T>,
+    ) -> Result<T, StoreError> {
+        let mut timer = pin!(None);
+        poll_fn(|context| {
+            if let Poll::Ready(result) = call.as_mut().poll(context) {
+                return Poll::Ready(result);
+            }
+            if timer.is_none() {
+                timer.set(Some(sleep_until(deadline)));
+            }
+            let timer = timer.as_mut().as_pin_mut().expect("it was just set");
+            let late = StoreError::Timeout(self.inner.store_timeout);
+            timer.poll(context).map(|()| Err(late))
+        })
+        .await
     }
 }

@@ -89,7 +89,7 @@ impl SessionManager {
         match self.create(pending.session()).await? {
             Created::Applied(session) => {
                 let granted = pending.committed(session)?;
-                let issued = self.issue(&granted, None, now).await?;
+                let issued = self.issue(granted, None, now).await?;
                 self.emit(EventKind::Login, issued.session(), now);
                 Ok(issued)
             }

@@ -8,14 +8,13 @@ use token_core::refresh::{self, Purpose};
 use token_core::refresh_token::RefreshClaims;
 use token_core::session::RevokeReason;
 use token_core::{Scope, Session, UnixTime};
-use tokio::time::Instant;
 use tracing::debug;
 
 use super::{Issued, SessionManager};
 use crate::error::RefreshError;
 use crate::event::EventKind;
 use crate::hook::HookAnswer;
-use crate::metric;
+use crate::metric::{self, Stopwatch};
 use crate::store::{Commit, Revoke};
 
 /// A lost race shows the winner's record, on which one more decision is enough, except for
@@ -38,14 +37,14 @@ impl SessionManager {
         token: &str,
         scope: Option<&Scope>,
     ) -> Result<Issued, RefreshError> {
-        let start = Instant::now();
+        let watch = Stopwatch::start();
         let renewed = self.refresh_at(token, scope).await;
         let outcome = match &renewed {
             Ok((kind, _)) => kind.as_str(),
             Err(RefreshError::Denied(_) | RefreshError::Refused | RefreshError::Scope) => "denied",
             Err(_) => "failed",
         };
-        metric::refresh(outcome, start.elapsed());
+        metric::refresh(outcome, watch);
         renewed.map(|(_, issued)| issued)
     }
 
@@ -65,14 +64,15 @@ impl SessionManager {
             self.emit_denial(denial, claims.session_id, &claims.subject, now);
         }
         let (kind, granted) = result?;
-        let issued = self.issue(&granted, scope, now).await?;
+        let issued = self.issue(granted, scope, now).await?;
         self.emit(kind.clone(), issued.session(), now);
         Ok((kind, issued))
     }
 
     /// Reads a refresh token that is genuinely ours.
     pub(super) fn genuine(&self, token: &str) -> Result<RefreshClaims, Denial> {
-        let issuer = self.issuer();
+        let live = self.inner.live.load();
+        let issuer = &live.issuer;
         let verified = issuer
             .refresh_keys
             .verify(token, &issuer.issuer, &issuer.audience);
@@ -90,9 +90,12 @@ impl SessionManager {
         claims: &RefreshClaims,
         now: UnixTime,
     ) -> Result<(EventKind, Granted), RefreshError> {
-        let issuer = self.issuer();
-        let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-        let optimistic = refresh::attempt(claims, policy, keys, now, self.draw())?;
+        let optimistic = {
+            // Not a clone of the pointer: all threads would count in one place.
+            let live = self.inner.live.load();
+            let (policy, keys) = (&live.issuer.policy, &live.issuer.refresh_keys);
+            refresh::attempt(claims, policy, keys, now, self.draw())?
+        };
         let mut row = if self.inner.hook.is_some() {
             self.load(claims.session_id).await?
         } else {
@@ -101,6 +104,8 @@ impl SessionManager {
                 Err(row) => row,
             }
         };
+        let issuer = self.issuer();
+        let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
         for _ in 0..ATTEMPTS {
             let session = row.ok_or(Denial::Unknown)?;
             let entropy = self.draw();

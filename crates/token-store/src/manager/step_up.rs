@@ -86,7 +86,7 @@ impl SessionManager {
         let granted = self
             .renew_stepped_up(&credential, &authentication, now)
             .await?;
-        let issued = self.issue(&granted, None, now).await?;
+        let issued = self.issue(granted, None, now).await?;
         self.emit(EventKind::SteppedUp, issued.session(), now);
         Ok(issued)
     }
