@@ -5,9 +5,10 @@ use std::ops::Deref;
 use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
 use token_core::NoClaims;
+use token_http::Auth;
 
 use crate::answer::Rejection;
-use crate::head::{OwnedHead, auth};
+use crate::head::authorization;
 use crate::optional::Extract;
 
 /// A caller with a valid access token in `Authorization: Bearer`. `C` is the application's own
@@ -26,9 +27,8 @@ impl<C> Deref for Access<C> {
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Access<C> {
-    async fn extract(request: HttpRequest) -> Result<Option<Self>, Rejection> {
-        let head = OwnedHead::of(&request);
-        let access = auth(&request)?.access(&head.borrow()).await?;
+    async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
+        let access = auth.access_by(authorization(request)).await?;
         Ok(access.map(Self))
     }
 }

@@ -5,9 +5,10 @@ use std::ops::Deref;
 use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
 use token_core::NoClaims;
+use token_http::Auth;
 
 use crate::answer::Rejection;
-use crate::head::{OwnedHead, auth};
+use crate::head::{OwnedHead, authorization};
 use crate::optional::Extract;
 use crate::session::slot;
 
@@ -28,9 +29,13 @@ impl<C> Deref for Any<C> {
 }
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Any<C> {
-    async fn extract(request: HttpRequest) -> Result<Option<Self>, Rejection> {
-        let (head, slot) = (OwnedHead::of(&request), slot(&request)?);
-        let caller = auth(&request)?.any(&head.borrow(), &slot).await?;
+    async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
+        let slot = slot(request)?;
+        // An access token counts before a cookie, and needs no other field.
+        if let Some(access) = auth.access_by(authorization(request)).await? {
+            return Ok(Some(Self(token_http::Any::Access(access))));
+        }
+        let caller = auth.any(&OwnedHead::of(request).borrow(), &slot).await?;
         Ok(caller.map(Self))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use actix_web::http::header;
 use actix_web::{FromRequest as _, HttpRequest, dev, web};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
@@ -45,6 +46,12 @@ impl OwnedHead {
             peer: self.peer,
         }
     }
+}
+
+/// The values of the `Authorization` field.
+pub(crate) fn authorization(request: &HttpRequest) -> impl Iterator<Item = &[u8]> {
+    let values = request.headers().get_all(header::AUTHORIZATION);
+    values.map(header::HeaderValue::as_bytes)
 }
 
 /// The [`Auth`] of the application.

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev};
 use serde::de::DeserializeOwned;
-use token_http::Refusal;
+use token_http::{Auth, Refusal};
 
 use crate::access::Access;
 use crate::answer::Rejection;
@@ -35,7 +35,10 @@ pub struct Optional<A>(pub Option<A>);
 /// The extractors of callers.
 pub(crate) trait Extract: Sized + 'static {
     /// `None` where there is no credential.
-    fn extract(request: HttpRequest) -> impl Future<Output = Result<Option<Self>, Rejection>>;
+    fn extract(
+        request: &HttpRequest,
+        auth: &Auth,
+    ) -> impl Future<Output = Result<Option<Self>, Rejection>>;
 }
 
 type Extraction<A> = Pin<Box<dyn Future<Output = Result<A, Rejection>>>>;
@@ -44,14 +47,17 @@ fn demand<A: Extract>(request: &HttpRequest) -> Extraction<A> {
     let request = request.clone();
     Box::pin(async move {
         let auth = auth(&request)?;
-        let caller = A::extract(request).await?;
+        let caller = A::extract(&request, &auth).await?;
         Ok(caller.ok_or_else(|| auth.reject(Refusal::Unauthorized))?)
     })
 }
 
 fn allow<A: Extract>(request: &HttpRequest) -> Extraction<Optional<A>> {
     let request = request.clone();
-    Box::pin(async move { Ok(Optional(A::extract(request).await?)) })
+    Box::pin(async move {
+        let auth = auth(&request)?;
+        Ok(Optional(A::extract(&request, &auth).await?))
+    })
 }
 
 /// actix has a blanket `FromRequest` for `Option<T>` only, so these are written out.

@@ -7,11 +7,11 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
-use token_http::SessionSlot;
+use token_http::{Auth, SessionSlot};
 use tracing::error;
 
 use crate::answer::Rejection;
-use crate::head::{OwnedHead, auth};
+use crate::head::OwnedHead;
 use crate::optional::Extract;
 
 /// A live session that the request's cookie has proven, with the application's private data.
@@ -44,11 +44,9 @@ impl Deref for ServerSession {
 }
 
 impl Extract for ServerSession {
-    async fn extract(request: HttpRequest) -> Result<Option<Self>, Rejection> {
-        let (head, slot) = (OwnedHead::of(&request), slot(&request)?);
-        let session = auth(&request)?
-            .server_session(&head.borrow(), &slot)
-            .await?;
+    async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
+        let (head, slot) = (OwnedHead::of(request), slot(request)?);
+        let session = auth.server_session(&head.borrow(), &slot).await?;
         Ok(session.map(Self))
     }
 }

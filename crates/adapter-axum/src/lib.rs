@@ -6,7 +6,7 @@
 //! use adapter_axum::{Access, Any, Answer, Auth, LoginRequest, Rejection, Require, Rule};
 //! use axum::extract::{FromRef, State};
 //! use axum::routing::{get, post};
-//! use axum::{Router, middleware};
+//! use axum::Router;
 //! use token_store::NewSession;
 //!
 //! #[derive(Clone, FromRef)]
@@ -45,7 +45,7 @@
 //!     .route("/hello", get(hello))
 //!     .route("/notes", post(write_note))
 //!     .merge(adapter_axum::routes(&auth))
-//!     .layer(middleware::from_fn(adapter_axum::sessions))
+//!     .layer(adapter_axum::sessions())
 //!     .with_state(App { auth })
 //! # }
 //! ```
@@ -70,6 +70,7 @@ mod access;
 mod answer;
 mod any;
 mod head;
+mod layer;
 mod requests;
 mod require;
 mod routes;
@@ -78,10 +79,11 @@ mod session;
 pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
+pub use layer::{Answering, Sessions, SessionsLayer, sessions};
 pub use requests::{LoginRequest, PasswordRequest, StepUpRequest};
 pub use require::Require;
 pub use routes::routes;
-pub use session::{ServerSession, sessions};
+pub use session::ServerSession;
 pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
 };

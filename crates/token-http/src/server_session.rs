@@ -296,6 +296,11 @@ impl From<DataError> for Rejection {
 pub struct SessionSlot(Arc<OnceCell<ServerSession>>);
 
 impl SessionSlot {
+    /// Whether the request has a session, so that there is something to [`finish`](Self::finish).
+    pub fn is_taken(&self) -> bool {
+        self.0.initialized()
+    }
+
     /// Ends the request: writes the session's data if it was changed, and gives the
     /// `Set-Cookie` field if the session slid. The field is for answers that do not set that
     /// cookie themselves ([`sets_session_cookie`](crate::sets_session_cookie)).

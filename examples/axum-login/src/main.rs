@@ -168,7 +168,7 @@ fn router(shared: Shared) -> Router {
         .route("/metrics", get(metrics))
         .merge(files)
         .merge(routes(&shared.auth))
-        .layer(middleware::from_fn(sessions))
+        .layer(sessions())
         .fallback(not_found)
         .with_state(shared);
     let router = match auth.config().allowed_origins() {

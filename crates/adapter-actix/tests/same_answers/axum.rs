@@ -7,8 +7,8 @@ use adapter_axum::{
     Access, Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, Rule, ServerSession,
     StepUpRequest,
 };
+use axum::Router;
 use axum::routing::{get, post};
-use axum::{Router, middleware};
 use token_core::session::Authentication;
 use token_http::Auth;
 use token_store::NewSession;
@@ -116,7 +116,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/count", post(count))
         .route("/race", post(race))
         .merge(adapter_axum::routes(&auth))
-        .layer(middleware::from_fn(adapter_axum::sessions))
+        .layer(adapter_axum::sessions())
         .route("/unlayered", get(me))
         .with_state(auth);
     std::thread::spawn(move || {

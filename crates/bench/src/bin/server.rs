@@ -168,9 +168,9 @@ async fn actix(check: Check, listener: TcpListener, auth: Auth) {
 
 async fn actix_ours(caller: adapter_actix::Any) -> actix_web::web::Json<Me> {
     actix_web::web::Json(Me {
-        sub: caller.subject().to_string(),
+        sub: caller.subject().as_str().to_owned(),
         session_id: caller.session_id().to_string(),
-        scope: caller.scope().to_string(),
+        scope: caller.scope().as_str().to_owned(),
         auth_time: caller.auth_time().as_secs(),
     })
 }

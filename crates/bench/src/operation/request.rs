@@ -6,7 +6,7 @@ use adapter_axum::{Any, Auth, AuthConfig};
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderValue, Request, StatusCode};
-use axum::{Json, Router, middleware, routing::get};
+use axum::{Json, Router, routing::get};
 use serde::{Deserialize, Serialize};
 use token_core::Algorithm;
 use tower_service::Service as _;
@@ -51,15 +51,15 @@ pub fn bare() -> Router {
 pub fn ours(auth: Auth) -> Router {
     Router::new()
         .route("/api/me", get(me))
-        .layer(middleware::from_fn(adapter_axum::sessions))
+        .layer(adapter_axum::sessions())
         .with_state(auth)
 }
 
 async fn me(caller: Any) -> Json<Me> {
     Json(Me {
-        sub: caller.subject().to_string(),
+        sub: caller.subject().as_str().to_owned(),
         session_id: caller.session_id().to_string(),
-        scope: caller.scope().to_string(),
+        scope: caller.scope().as_str().to_owned(),
         auth_time: caller.auth_time().as_secs(),
     })
 }

@@ -1,0 +1,136 @@
+//! The layer that ends server sessions with the request.
+//!
+//! Written as a service and not with `axum::middleware::from_fn`, which allocates four times for each
+//! request: most requests carry a token or nothing, and there is no session to end.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use http::HeaderValue;
+use http::header::SET_COOKIE;
+use pin_project_lite::pin_project;
+use token_http::SessionSlot;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::answer::Rejection;
+
+/// The layer around handlers that take [`ServerSession`](crate::ServerSession) or
+/// [`Any`](crate::Any): at the end of the request it writes the data that was changed and sends the
+/// cookie again where the session slid. Where another request wrote first the answer is 409
+/// `conflict` instead of the handler's.
+///
+/// ```
+/// # use axum::Router;
+/// # fn app(router: Router) -> Router {
+/// router.layer(adapter_axum::sessions())
+/// # }
+/// ```
+pub const fn sessions() -> SessionsLayer {
+    SessionsLayer(())
+}
+
+/// What [`sessions`] gives.
+#[derive(Clone, Copy, Debug)]
+pub struct SessionsLayer(());
+
+impl<S> Layer<S> for SessionsLayer {
+    type Service = Sessions<S>;
+
+    fn layer(&self, inner: S) -> Sessions<S> {
+        Sessions { inner }
+    }
+}
+
+/// A service with [`SessionsLayer`] around it.
+#[derive(Clone, Debug)]
+pub struct Sessions<S> {
+    inner: S,
+}
+
+impl<S: Service<Request, Response = Response>> Service<Request> for Sessions<S> {
+    type Response = Response;
+    type Error = S::Error;
+    type Future = Answering<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let mut slot = None;
+        // Where there is one, a layer further out will end it.
+        if request.extensions().get::<SessionSlot>().is_none() {
+            let own = SessionSlot::default();
+            request.extensions_mut().insert(own.clone());
+            slot = Some(own);
+        }
+        Answering {
+            state: State::Inside {
+                future: self.inner.call(request),
+                slot,
+            },
+        }
+    }
+}
+
+pin_project! {
+    /// The answer of [`Sessions`], while it is made.
+    pub struct Answering<F> {
+        #[pin]
+        state: State<F>,
+    }
+}
+
+pin_project! {
+    #[project = Project]
+    enum State<F> {
+        Inside {
+            #[pin]
+            future: F,
+            slot: Option<SessionSlot>,
+        },
+        Ending { future: Pin<Box<dyn Future<Output = Response> + Send>> },
+    }
+}
+
+impl<F: Future<Output = Result<Response, E>>, E> Future for Answering<F> {
+    type Output = Result<Response, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                Project::Inside { future, slot } => {
+                    let response = ready!(future.poll(context))?;
+                    let Some(slot) = slot.take().filter(SessionSlot::is_taken) else {
+                        return Poll::Ready(Ok(response));
+                    };
+                    let future = Box::pin(end(slot, response));
+                    state.set(State::Ending { future });
+                }
+                Project::Ending { future } => return future.as_mut().poll(context).map(Ok),
+            }
+        }
+    }
+}
+
+/// Ends the session of a request that has one.
+async fn end(slot: SessionSlot, response: Response) -> Response {
+    match slot.finish().await {
+        Ok(None) => response,
+        Ok(Some(field)) => with_cookie(response, field),
+        Err(rejection) => Rejection::from(rejection).into_response(),
+    }
+}
+
+fn with_cookie(mut response: Response, field: HeaderValue) -> Response {
+    let fields = response.headers().get_all(SET_COOKIE).iter();
+    if !token_http::sets_session_cookie(fields.map(HeaderValue::as_bytes)) {
+        response.headers_mut().append(SET_COOKIE, field);
+    }
+    response
+}
