@@ -4,7 +4,7 @@
 mod me;
 
 use adapter_axum::{Any, Auth, AuthConfig};
-use axum::{Json, Router, middleware, routing::get};
+use axum::{Json, Router, routing::get};
 use token_core::Policy;
 use token_store::{MemoryStore, NewSession, SessionManager, ephemeral_issuer};
 use tokio::net::TcpListener;
@@ -33,7 +33,7 @@ async fn main() {
     let auth = Auth::new(manager, config.expect("the settings are in range"));
     let app = Router::new()
         .route("/api/me", get(answer))
-        .layer(middleware::from_fn(adapter_axum::sessions))
+        .layer(adapter_axum::sessions())
         .merge(adapter_axum::routes(&auth))
         .with_state(auth);
     let listener = TcpListener::from_std(me::listen(&header)).expect("it does not block");
