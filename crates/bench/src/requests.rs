@@ -140,7 +140,9 @@ pub struct Server {
     pub beyond: Middle,
     /// Microseconds of CPU a request that Redis ran.
     pub redis: Option<Middle>,
-    /// Requests a second at saturation, as a part of the bare server's, round by round.
+    /// Requests a second at saturation.
+    pub per_second: Middle,
+    /// The same as a part of the bare server's, round by round.
     pub throughput: Middle,
     /// Latency at the rate that is the same for all.
     pub same_rate: Option<Latency>,
@@ -234,6 +236,7 @@ fn describe(kind: &Kind, own: &[Round], bare: &[Round]) -> Server {
         cpu: middle(&|own, _| own.cpu),
         beyond: middle(&|own, bare| own.cpu - bare.cpu),
         redis: kind.redis.then(|| middle(&|own, _| own.redis)),
+        per_second: middle(&|own, _| own.per_second),
         throughput: middle(&|own, bare| own.per_second / bare.per_second),
         same_rate: latency(&|round| round.same_rate),
         half_rate: latency(&|round| round.half_rate),

@@ -49,14 +49,12 @@ impl Middle {
     /// Of any numbers; all zero where there are none.
     pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
-        let at = |quarter: usize| {
-            let index = values.len().saturating_sub(1) * quarter / 4;
-            values.get(index).copied().unwrap_or_default()
-        };
+        let last = values.len().saturating_sub(1);
+        let at = |index: usize| values.get(index).copied().unwrap_or_default();
         Self {
-            low: at(1),
-            median: at(2),
-            high: at(3),
+            low: at(last / 4),
+            median: at(last / 2),
+            high: at(last - last / 4),
         }
     }
 }
@@ -138,6 +136,9 @@ mod tests {
     fn the_middle_of_numbers_is_theirs() {
         let middle = Middle::of(vec![5.0, 1.0, 4.0, 2.0, 3.0]);
         assert!(near(middle.low, 2.0) && near(middle.median, 3.0) && near(middle.high, 4.0));
+        // Of few, nothing is left out on either side.
+        let middle = Middle::of(vec![3.0, 1.0, 2.0]);
+        assert!(near(middle.low, 1.0) && near(middle.median, 2.0) && near(middle.high, 3.0));
         assert!(near(Middle::of(Vec::new()).median, 0.0));
     }
 

@@ -16,7 +16,7 @@ const P99: f64 = 1.1;
 /// Two tables in Markdown: the figures, and the promises.
 pub fn requests(all: &[Server]) -> String {
     let mut text = format!(
-        "| server | CPU a request, µs | beyond the bare server, µs | Redis' own CPU, µs | throughput of the bare server's | p99 at {} a second, µs | p99 at half of the bare server's most, µs |\n\
+        "| server | CPU a request, µs | beyond the bare server, µs | Redis' own CPU, µs | requests a second | of the bare server's | p99 at {} a second, µs | p99 at half of the bare server's most, µs |\n\
          |---|--:|--:|--:|--:|--:|--:|\n",
         super::number(RATE)
     );
@@ -24,20 +24,18 @@ pub fn requests(all: &[Server]) -> String {
         let p99 = |latency: Option<Latency>| {
             latency.map_or("–".to_owned(), |latency| spread(latency.p99, 0, 1.0))
         };
-        let beyond = if server.bare {
-            String::new()
-        } else {
-            spread(server.beyond, 2, 1.0)
-        };
+        let compared = |text: String| if server.bare { String::new() } else { text };
         let _ = writeln!(
             text,
-            "| {} | {} | {beyond} | {} | {} % | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {} | {} |",
             server.name,
             spread(server.cpu, 2, 1.0),
+            compared(spread(server.beyond, 2, 1.0)),
             server
                 .redis
                 .map_or_else(String::new, |redis| spread(redis, 2, 1.0)),
-            spread(server.throughput, 0, 100.0),
+            super::number(server.per_second.median),
+            compared(format!("{} %", spread(server.throughput, 0, 100.0))),
             p99(server.same_rate),
             p99(server.half_rate),
         );
