@@ -1,0 +1,91 @@
+//! Keys that must not be accepted any more: retired by the schedule, or removed because they leaked.
+
+use token_core::issue::{Credentials, TokenIssuer};
+use token_core::{KeyId, KeyRing, UnixTime};
+
+use crate::nodes::File;
+use crate::year::{Year, clock};
+use crate::{MAX_AGE, PROPAGATION, SKEWS, TOLERANCE};
+
+/// A key that may sign no more: from when on nodes, and from when on readers, must refuse it.
+pub(crate) struct Retired {
+    pub(crate) token: String,
+    pub(crate) nodes_from: u64,
+    pub(crate) readers_from: u64,
+}
+
+impl Year {
+    /// What a thief with an old private key would sign, now or later.
+    pub(crate) fn note_retired(&mut self, now: UnixTime) {
+        let over: Vec<KeyId> = self.file.access.over(&self.access, now).cloned().collect();
+        for id in over {
+            // The last clock has passed the moment when this one says so.
+            self.retire(&id, self.now + TOLERANCE);
+        }
+    }
+
+    /// A refresh key leaked, and everybody whom it let in is to log in again.
+    pub(crate) fn refresh_emergency(&mut self) {
+        self.counts.refresh_emergencies += 1;
+        let now = clock(self.now, SKEWS[self.dice.index(SKEWS.len())]);
+        let id = {
+            let keys = self.file.refresh.keys();
+            keys[self.file.refresh.current(now)].key.kid().clone()
+        };
+        let refresh = self.file.refresh.clone();
+        let removal = refresh.remove(&id, &self.refresh, now).unwrap();
+        assert_eq!(removal.unknown_until, None, "the next key is known already");
+        self.write(File {
+            refresh: removal.schedule,
+            ..self.file.clone()
+        });
+        self.removed_refresh.push((id, self.now));
+    }
+
+    /// When a refresh key was removed, if it was.
+    pub(crate) fn removed_at(&self, id: &KeyId) -> Option<u64> {
+        let mut removed = self.removed_refresh.iter();
+        removed.find(|(key, _)| key == id).map(|(_, at)| *at)
+    }
+
+    pub(crate) fn retire(&mut self, id: &KeyId, nodes_from: u64) {
+        let key = self.all.iter().find(|key| key.id() == id).unwrap();
+        let ring = KeyRing::new(key.clone());
+        let issuer = TokenIssuer {
+            access_keys: ring,
+            ..self.issuer(0)
+        };
+        let (granted, ..) = self.open(0);
+        let entropy = self.entropy.draw();
+        let scope = granted.session().scope.clone();
+        // It signs for a far time and a long life; here that hour is always.
+        let now = clock(self.now, 0);
+        let Credentials::Tokens(pair) = issuer.issue(&granted, &scope, now, entropy).unwrap()
+        else {
+            unreachable!("the transport is `header`");
+        };
+        self.retired.push(Retired {
+            token: pair.access_token().secret().to_owned(),
+            nodes_from,
+            readers_from: nodes_from + MAX_AGE,
+        });
+    }
+
+    pub(crate) fn emergency(&mut self) {
+        self.counts.emergencies += 1;
+        let now = clock(self.now, SKEWS[self.dice.index(SKEWS.len())]);
+        let id = {
+            let keys = self.file.access.keys();
+            keys[self.file.access.current(now)].key.id().clone()
+        };
+        let access = self.file.access.clone();
+        let removal = access.remove(&id, &self.access, now).unwrap();
+        assert_eq!(removal.unknown_until, None, "the next key is known already");
+        self.write(File {
+            access: removal.schedule,
+            ..self.file.clone()
+        });
+        self.removed.push(id.clone());
+        self.retire(&id, self.now + PROPAGATION);
+    }
+}
