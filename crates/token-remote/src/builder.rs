@@ -25,6 +25,7 @@ pub struct RemoteJwksBuilder {
     leeway: Duration,
     max_age: Duration,
     insecure: bool,
+    roots: Option<Vec<u8>>,
 }
 
 impl RemoteJwksBuilder {
@@ -40,6 +41,7 @@ impl RemoteJwksBuilder {
             leeway: Verifier::DEFAULT_LEEWAY,
             max_age: Verifier::DEFAULT_MAX_AGE,
             insecure: false,
+            roots: None,
         }
     }
 
@@ -87,6 +89,13 @@ impl RemoteJwksBuilder {
     /// See [`VerifierBuilder::max_age`](token_core::verify::VerifierBuilder::max_age).
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
+        self
+    }
+
+    /// Trusts these certificate authorities (PEM, one or more) and no others: for an issuer whose
+    /// certificate is of an authority of your own. Default: those of the system.
+    pub fn trust_only(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots = Some(pem.into());
         self
     }
 
@@ -142,7 +151,7 @@ impl RemoteJwksBuilder {
         }
         Ok(RemoteJwks::new(Settings {
             source: Source {
-                client: fetch::client(self.timeout).map_err(BuildError::Client)?,
+                client: fetch::client(self.timeout, self.roots.as_deref())?,
                 issuer: self.issuer.as_str().into(),
                 metadata,
                 jwks_uri,
@@ -166,6 +175,9 @@ pub enum BuildError {
     /// The HTTP client cannot be made, for lack of root certificates for instance.
     #[error("the HTTP client cannot be made")]
     Client(#[source] reqwest::Error),
+    /// What should be a certificate authority is none.
+    #[error("there is no certificate; give one or more in PEM")]
+    NoCertificate,
     /// A duration is too short or too long.
     #[error("{name} of {value:?} is not between {min:?} and {max:?}")]
     Range {

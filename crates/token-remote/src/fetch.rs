@@ -1,10 +1,12 @@
 //! One question to the issuer, bounded in every way.
 
+use std::error::Error;
+use std::io;
 use std::time::Duration;
 
 use reqwest::header::{ACCEPT, CONTENT_TYPE, ETAG, HeaderValue, IF_NONE_MATCH};
 use reqwest::redirect::Policy;
-use reqwest::{Client, RequestBuilder, Response, StatusCode, Url};
+use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use thiserror::Error;
 use token_core::key::{JwkSet, JwkSetError};
@@ -12,6 +14,7 @@ use token_core::verify::VerifierError;
 use token_core::{Algorithm, KeyId};
 
 use crate::address;
+use crate::builder::BuildError;
 use crate::cache_control::freshness;
 
 /// Why a fetch gave no new keys. The last good ones stay.
@@ -29,6 +32,16 @@ pub enum FetchError {
         before: Algorithm,
         /// What it is said to be.
         now: Algorithm,
+    },
+    /// Its certificate does not hold: whoever answers may not be the issuer.
+    #[error(
+        "the certificate of {address} does not hold; renew it, or name its authority with `trust_only`"
+    )]
+    Certificate {
+        /// What was asked.
+        address: Box<str>,
+        /// What is wrong with it.
+        source: reqwest::Error,
     },
     /// It is not JSON of the right kind.
     #[error("{address} answered with the content type {found:?} instead of JSON")]
@@ -133,12 +146,20 @@ pub(crate) struct Keys {
 }
 
 /// A client that follows nothing, and waits for so long in all.
-pub(crate) fn client(timeout: Duration) -> Result<Client, reqwest::Error> {
-    Client::builder()
+/// `roots` are the only certificate authorities to trust, where they are not the system's.
+pub(crate) fn client(timeout: Duration, roots: Option<&[u8]>) -> Result<Client, BuildError> {
+    let mut client = Client::builder()
         .redirect(Policy::none())
         .timeout(timeout)
-        .user_agent(concat!("token-remote/", env!("CARGO_PKG_VERSION")))
-        .build()
+        .user_agent(concat!("token-remote/", env!("CARGO_PKG_VERSION")));
+    if let Some(pem) = roots {
+        let roots = Certificate::from_pem_bundle(pem).unwrap_or_default();
+        if roots.is_empty() {
+            return Err(BuildError::NoCertificate);
+        }
+        client = client.tls_certs_only(roots);
+    }
+    client.build().map_err(BuildError::Client)
 }
 
 impl Source {
@@ -223,10 +244,25 @@ const MAX_METADATA: usize = 64 * 1024;
 pub(crate) async fn send(request: RequestBuilder, url: &Url) -> Result<Response, FetchError> {
     let address = || url.as_str().into();
     let sent = request.send().await;
-    sent.map_err(|source| FetchError::Transport {
-        address: address(),
-        source: source.without_url(),
+    sent.map_err(|source| {
+        let (address, source) = (address(), source.without_url());
+        if is_about_certificate(&source) {
+            FetchError::Certificate { address, source }
+        } else {
+            FetchError::Transport { address, source }
+        }
     })
+}
+
+fn is_about_certificate(error: &(dyn Error + 'static)) -> bool {
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return matches!(error, rustls::Error::InvalidCertificate(_));
+    }
+    // What an I/O error wraps is not its source, but its source's source is the next.
+    let wrapped = error.downcast_ref::<io::Error>();
+    let wrapped = wrapped.and_then(io::Error::get_ref);
+    wrapped.is_some_and(|error| is_about_certificate(error))
+        || error.source().is_some_and(is_about_certificate)
 }
 
 /// The body of a good answer in JSON, up to a limit.

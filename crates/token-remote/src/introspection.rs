@@ -65,13 +65,23 @@ impl Introspection {
         Self::build(place, key)
     }
 
+    /// Trusts these certificate authorities (PEM, one or more) and no others, as
+    /// [`RemoteJwksBuilder::trust_only`](crate::RemoteJwksBuilder::trust_only) does.
+    ///
+    /// # Errors
+    /// [`BuildError::NoCertificate`].
+    pub fn trust_only(self, pem: impl AsRef<[u8]>) -> Result<Self, BuildError> {
+        let client = fetch::client(TIMEOUT, Some(pem.as_ref()))?;
+        Ok(Self { client, ..self })
+    }
+
     fn build(place: Place, key: &str) -> Result<Self, BuildError> {
         let bearer = Zeroizing::new(format!("Bearer {key}"));
         let key = HeaderValue::from_str(&bearer);
         let mut key = key.map_err(|_| AddressError::Extra("the introspection key".into()))?;
         key.set_sensitive(true);
         Ok(Self {
-            client: fetch::client(Duration::from_secs(5)).map_err(BuildError::Client)?,
+            client: fetch::client(TIMEOUT, None)?,
             place,
             key,
         })
@@ -143,6 +153,9 @@ impl fmt::Debug for Introspection {
             .finish_non_exhaustive()
     }
 }
+
+/// How long one question may take.
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The most of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;

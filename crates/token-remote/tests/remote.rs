@@ -7,6 +7,8 @@
     reason = "a test"
 )]
 
+mod support;
+
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,15 +16,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aws_lc_rs::signature::Ed25519KeyPair;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use support::{AUDIENCE, good, key, pass, verify};
 use token_core::secret::Entropy;
-use token_core::{Algorithm, KeyRing, NoClaims, SigningKey, UnixTime, VerifyError};
+use token_core::{Algorithm, KeyRing, SigningKey, VerifyError};
 use token_remote::{BuildError, FetchError, Introspection, RemoteError, RemoteJwks};
-
-const AUDIENCE: &str = "https://api.example";
-const NOW: u64 = 1_700_000_000;
 
 /// What the issuer answers when its keys are asked for.
 #[derive(Clone, Debug)]
@@ -120,18 +117,6 @@ fn answer(mut stream: TcpStream, keys: &Keys, metadata: &str, asked: &AtomicUsiz
     let _ = reader.read_to_end(&mut Vec::new());
 }
 
-fn good(content_type: &str, fields: &str, body: &str) -> String {
-    let length = body.len();
-    format!(
-        "HTTP/1.1 200 OK\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n{fields}\
-         Connection: close\r\n\r\n{body}"
-    )
-}
-
-fn key(byte: u8) -> SigningKey {
-    SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64])).unwrap()
-}
-
 /// A good set, which may be kept for so many seconds.
 fn set(bytes: &[u8], max_age: u32) -> Keys {
     let mut ring = KeyRing::new(key(bytes[0]));
@@ -148,30 +133,7 @@ fn jwks(body: &str, max_age: u32) -> Keys {
 
 /// A token of the issuer, signed with the key of that byte.
 fn token(issuer: &FakeIssuer, byte: u8) -> String {
-    let pair = Ed25519KeyPair::from_seed_unchecked(&[byte; 32]).unwrap();
-    let id = key(byte).id().clone();
-    let header = format!(r#"{{"alg":"EdDSA","kid":"{id}","typ":"at+jwt"}}"#);
-    let claims = format!(
-        r#"{{"iss":"{}","aud":"{AUDIENCE}","sub":"alice","client_id":"web",
-        "sid":"AAAAAAAAAAAAAAAAAAAAAAAA","jti":"AAAAAAAAAAAAAAAAAAAAAA",
-        "iat":{NOW},"exp":{},"auth_time":{NOW}}}"#,
-        issuer.url,
-        NOW + 300,
-    );
-    let input = [header, claims]
-        .map(|part| URL_SAFE_NO_PAD.encode(part))
-        .join(".");
-    let signature = URL_SAFE_NO_PAD.encode(pair.sign(input.as_bytes()));
-    format!("{input}.{signature}")
-}
-
-async fn verify(remote: &RemoteJwks, token: &str) -> Result<(), RemoteError> {
-    let now = UnixTime::from_secs(NOW + 10).unwrap();
-    remote.verify_at::<NoClaims>(token, now).await.map(|_| ())
-}
-
-async fn pass(milliseconds: u64) {
-    tokio::time::sleep(Duration::from_millis(milliseconds)).await;
+    support::token(&issuer.url, byte)
 }
 
 #[tokio::test]
