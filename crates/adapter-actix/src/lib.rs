@@ -65,6 +65,8 @@ pub use any::Any;
 pub use optional::Optional;
 pub use requests::{LoginRequest, PasswordRequest, StepUpRequest};
 pub use require::Require;
+#[cfg(feature = "openapi")]
+pub use routes::openapi;
 pub use routes::routes;
 pub use session::{ServerSession, sessions};
 pub use token_http::{

@@ -29,6 +29,37 @@ pub fn routes(auth: &Auth) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
     }
 }
 
+/// Serves an OpenAPI document at [`openapi::PATH`](token_http::openapi::PATH). Configure the
+/// `App` with it, and with [`routes`].
+///
+/// ```
+/// # use actix_web::App;
+/// # use adapter_actix::Auth;
+/// use token_http::openapi::Document;
+///
+/// # fn app(auth: Auth) {
+/// let document = Document::new(auth.openapi());
+/// App::new()
+///     .configure(adapter_actix::routes(&auth))
+///     .configure(adapter_actix::openapi(&auth, document));
+/// # }
+/// ```
+#[cfg(feature = "openapi")]
+pub fn openapi(
+    auth: &Auth,
+    document: token_http::openapi::Document,
+) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let auth = auth.clone();
+    move |config| {
+        let serve = move |request: HttpRequest| {
+            let method = OwnedHead::of(&request).borrow().method.clone();
+            let answer = Answer::from(document.answer(&auth, &method));
+            async move { answer }
+        };
+        config.service(web::resource(token_http::openapi::PATH).to(serve));
+    }
+}
+
 async fn answer(route: Route, auth: Auth, request: HttpRequest, payload: web::Payload) -> Answer {
     let head = OwnedHead::of(&request);
     let body = read(&auth, &request, &mut payload.into_inner()).await;

@@ -82,6 +82,8 @@ pub use any::Any;
 pub use layer::{Answering, Sessions, SessionsLayer, sessions};
 pub use requests::{LoginRequest, PasswordRequest, StepUpRequest};
 pub use require::Require;
+#[cfg(feature = "openapi")]
+pub use routes::openapi;
 pub use routes::routes;
 pub use session::ServerSession;
 pub use token_http::{

@@ -29,6 +29,31 @@ where
     })
 }
 
+/// Serves an OpenAPI document at [`openapi::PATH`](token_http::openapi::PATH). Merge it at the
+/// root of the application's router, with [`routes`].
+///
+/// ```
+/// # use adapter_axum::Auth;
+/// # use axum::Router;
+/// use token_http::openapi::Document;
+///
+/// # fn app(auth: Auth) -> Router<Auth> {
+/// let document = Document::new(auth.openapi());
+/// Router::new()
+///     .merge(adapter_axum::routes(&auth))
+///     .merge(adapter_axum::openapi(&auth, document))
+/// # }
+/// ```
+#[cfg(feature = "openapi")]
+pub fn openapi<S>(auth: &Auth, document: token_http::openapi::Document) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let auth = auth.clone();
+    let serve = async move |method| Answer::from(document.answer(&auth, &method));
+    Router::new().route(token_http::openapi::PATH, any(serve))
+}
+
 async fn answer(route: Route, auth: Auth, request: Request) -> Answer {
     let (parts, body) = read(&auth, request).await;
     route.answer(&auth, head(&parts), body).await.into()

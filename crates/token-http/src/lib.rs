@@ -11,6 +11,7 @@
 //!   of them.
 //! - [`Rejection`] is every answer that is not a success. With [`bearer`], services without
 //!   sessions of their own give the same ones.
+//! - `openapi`, with the feature of that name, describes all of it.
 //!
 //! Not here: cryptography and sessions (`token-core`, `token-store`), CORS (the application's
 //! middleware), counting attempts (see [`AttemptLimit`]).
@@ -21,6 +22,7 @@ mod any;
 #[cfg(test)]
 mod arbitrary;
 mod auth;
+mod basic;
 mod bearer;
 mod config;
 mod cookies;
@@ -33,6 +35,8 @@ mod json;
 mod limit;
 mod login;
 mod media_type;
+#[cfg(feature = "openapi")]
+pub mod openapi;
 mod origin;
 mod refusal;
 mod rejection;

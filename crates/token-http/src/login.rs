@@ -133,15 +133,27 @@ impl fmt::Debug for LoginRequest {
     }
 }
 
+/// A login.
 #[derive(Deserialize)]
-struct Body {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Login))]
+pub(crate) struct Body {
     username: String,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
     password: Password,
+    /// Whether the session outlives the browser.
     #[serde(default)]
     remember: bool,
+    /// How the session's credentials travel; `header` where nothing is said.
     #[serde(default, deserialize_with = "json::some")]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::schema::Transport, required = false))]
     transport: Option<Transport>,
+    /// The `client_id` of its tokens.
     #[serde(default, deserialize_with = "json::some")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = String, required = false, pattern = "^[!-~]{1,64}$")
+    )]
     client_id: Option<ClientId>,
 }
 

@@ -34,6 +34,10 @@ pub enum Refusal {
         /// The accepted classes of authentication, separated by spaces; may be empty.
         acr_values: Box<str>,
     },
+    /// 401: a client, such as a resource server, that does not prove who it is
+    /// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
+    #[error("the client is not authenticated")]
+    InvalidClient,
     /// 401: unknown user or wrong password; the answer does not say which.
     #[error("unknown user or wrong password")]
     InvalidCredentials,
@@ -124,6 +128,7 @@ impl Refusal {
             | Self::InvalidScope
             | Self::UnsupportedGrantType => StatusCode::BAD_REQUEST,
             Self::InsufficientUserAuthentication { .. }
+            | Self::InvalidClient
             | Self::InvalidCredentials
             | Self::InvalidToken(_)
             | Self::Unauthorized => StatusCode::UNAUTHORIZED,
@@ -149,6 +154,7 @@ impl Refusal {
             Self::Csrf => "csrf_failed",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
+            Self::InvalidClient => "invalid_client",
             Self::InvalidCredentials => "invalid_credentials",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::InvalidRequest => "invalid_request",

@@ -126,7 +126,15 @@ impl Rejection {
         // What came from the application's code is cut to what can be quoted.
         let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
         let cut = |value: &str| value.chars().filter(quotable).collect::<String>();
-        let mut text = format!("Bearer realm=\"{}\"", cut(realm));
+        // > If the client attempted to authenticate via the "Authorization" request header field,
+        // > the authorization server MUST [...] include the "WWW-Authenticate" response header
+        // > field matching the authentication scheme used by the client.
+        // RFC 6749 section 5.2; only Basic is refused so.
+        let scheme = match &self.refusal {
+            Refusal::InvalidClient => "Basic",
+            _ => "Bearer",
+        };
+        let mut text = format!("{scheme} realm=\"{}\"", cut(realm));
         let mut add = |name: &str, value: &str| {
             let value = cut(value);
             write!(text, ", {name}=\"{value}\"").expect("a String takes everything");
@@ -135,7 +143,7 @@ impl Rejection {
             // > If the request lacks any authentication information [...], the resource server
             // > SHOULD NOT include an error code or other error information.
             // RFC 6750 section 3.1
-            Refusal::InvalidCredentials | Refusal::Unauthorized => {}
+            Refusal::InvalidClient | Refusal::InvalidCredentials | Refusal::Unauthorized => {}
             Refusal::InvalidRequest if at_resource => add("error", "invalid_request"),
             Refusal::InvalidToken(fault) => {
                 add("error", "invalid_token");
@@ -267,7 +275,7 @@ struct Body {
 }
 
 /// For developers who look at the answer.
-const fn explain(reason: DenialReason) -> &'static str {
+pub(crate) const fn explain(reason: DenialReason) -> &'static str {
     match reason {
         DenialReason::Expired => "the session has expired",
         DenialReason::Malformed => "not a credential of this server",

@@ -172,18 +172,29 @@ impl fmt::Debug for PasswordRequest {
     }
 }
 
+/// The password again; in transport `header` with the refresh token.
 #[derive(Deserialize)]
-struct StepUpBody {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = StepUp))]
+pub(crate) struct StepUpBody {
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
     password: Password,
     #[serde(default, deserialize_with = "json::some")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     refresh_token: Option<Password>,
 }
 
+/// The present password and the next; in transport `header` with the refresh token.
 #[derive(Deserialize)]
-struct PasswordBody {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = ChangePassword))]
+pub(crate) struct PasswordBody {
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
     password: Password,
+    #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
     new_password: Password,
     #[serde(default, deserialize_with = "json::some")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     refresh_token: Option<Password>,
 }
 

@@ -1,12 +1,12 @@
 //! The routes that the library serves itself.
 
-mod introspect;
+pub(crate) mod introspect;
 mod jwks;
-mod logout;
-mod metadata;
-mod refresh;
+pub(crate) mod logout;
+pub(crate) mod metadata;
+pub(crate) mod refresh;
 mod revoke;
-mod sessions;
+pub(crate) mod sessions;
 
 use bytes::Bytes;
 use http::{Method, Response};

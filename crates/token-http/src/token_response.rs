@@ -68,27 +68,45 @@ fn session_cookie(issued: &Issued, token: &SessionToken) -> Response<Bytes> {
     response
 }
 
+/// The tokens of a session in transport `header` or `cookie`. Times are Unix seconds by the
+/// server's clock, lifetimes seconds.
 #[derive(Serialize)]
-struct TokenBody<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Tokens))]
+pub(crate) struct TokenBody<'a> {
     token_type: &'static str,
     access_token: &'a str,
     expires_in: u64,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     expires_at: UnixTime,
+    /// In transport `header` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     refresh_token: Option<&'a str>,
     refresh_expires_in: u64,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     refresh_expires_at: UnixTime,
+    /// For so long a superseded refresh token gets the same successor again.
     refresh_grace: u64,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     session_id: SessionId,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     server_time: UnixTime,
     #[serde(skip_serializing_if = "str::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     scope: &'a str,
 }
 
+/// A session in transport `session`, whose credential is in its cookie.
 #[derive(Serialize)]
-struct SessionBody {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = CookieSession))]
+pub(crate) struct SessionBody {
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     session_id: SessionId,
     session_expires_in: u64,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     session_expires_at: UnixTime,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     server_time: UnixTime,
 }

@@ -9,6 +9,7 @@ use token_store::{AccessError, StoreError};
 
 use crate::answer;
 use crate::auth::Auth;
+use crate::basic::ClientSecret;
 use crate::bearer::bearer;
 use crate::form::Form;
 use crate::head::Head;
@@ -21,11 +22,7 @@ pub(super) async fn introspect(
     head: &Head<'_>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Rejection> {
-    let key = bearer(head).and_then(|key| key.ok_or(Refusal::Unauthorized));
-    let key = key.map_err(|refusal| auth.challenge(refusal))?;
-    if !auth.config().has_introspection_key(key) {
-        return Err(auth.challenge(Refusal::InvalidToken(TokenFault::Invalid)));
-    }
+    caller(auth, head).map_err(|refusal| auth.challenge(refusal))?;
     let form = MediaType::Form
         .demand(head)
         .and_then(|()| Form::parse(body));
@@ -44,6 +41,22 @@ pub(super) async fn introspect(
         // RFC 7662 section 2.2
         None => answer::json(StatusCode::OK, &Inactive { active: false }),
     })
+}
+
+/// Whether a resource server asks: its key is a bearer token, or a client's secret.
+fn caller(auth: &Auth, head: &Head<'_>) -> Result<(), Refusal> {
+    let config = auth.config();
+    if let Some(client) = ClientSecret::of(head)? {
+        let known = client.readings().fold(false, |known, key| {
+            known | config.has_introspection_key(key)
+        });
+        return known.then_some(()).ok_or(Refusal::InvalidClient);
+    }
+    let key = bearer(head)?.ok_or(Refusal::Unauthorized)?;
+    let known = config.has_introspection_key(key);
+    known
+        .then_some(())
+        .ok_or(Refusal::InvalidToken(TokenFault::Invalid))
 }
 
 /// An access token that is live. The store is always asked, however requests are checked.
@@ -104,26 +117,43 @@ async fn refresh(auth: &Auth, token: &str) -> Result<Option<Active>, StoreError>
     }))
 }
 
+/// A token that is live.
 #[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[expect(clippy::struct_field_names, reason = "the names of the RFC")]
-struct Active {
+pub(crate) struct Active {
     active: bool,
     #[serde(skip_serializing_if = "Scope::is_empty")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     scope: Scope,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     client_id: ClientId,
+    /// Of an access token alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     token_type: Option<&'static str>,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     exp: UnixTime,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     iat: UnixTime,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     sub: Subject,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     aud: Audience,
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     iss: Issuer,
+    /// Of an access token alone.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     jti: Option<String>,
+    /// The session.
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     sid: SessionId,
 }
 
+/// A token that is not, whatever the reason.
 #[derive(Serialize)]
-struct Inactive {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+pub(crate) struct Inactive {
     active: bool,
 }

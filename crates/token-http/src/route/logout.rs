@@ -76,8 +76,12 @@ fn refresh_token(head: &Head<'_>, body: &[u8]) -> Result<Option<Zeroizing<String
     }
 }
 
+/// A refresh token of the session to end, of any generation.
 #[derive(Deserialize)]
-struct Body {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Logout))]
+pub(crate) struct Body {
     #[serde(default, deserialize_with = "json::some")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     refresh_token: Option<Password>,
 }

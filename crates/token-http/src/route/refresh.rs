@@ -89,9 +89,14 @@ impl Grant {
     }
 }
 
+/// A refresh token, and a narrower scope where less is wanted.
 #[derive(Deserialize)]
-struct Body {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Refresh))]
+pub(crate) struct Body {
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     refresh_token: Password,
     #[serde(default, deserialize_with = "json::some")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     scope: Option<String>,
 }

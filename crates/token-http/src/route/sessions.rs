@@ -123,19 +123,33 @@ impl Current {
     }
 }
 
+/// The live sessions of a user.
 #[derive(Serialize)]
-struct List<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Sessions))]
+pub(crate) struct List<'a> {
     sessions: Vec<Item<'a>>,
 }
 
+/// A session, in the words of its user's list.
 #[derive(Serialize)]
-struct Item<'a> {
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Session))]
+pub(crate) struct Item<'a> {
+    #[cfg_attr(feature = "openapi", schema(value_type = String))]
     session_id: SessionId,
+    /// Whether it is the one that asks.
     current: bool,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     created_at: UnixTime,
+    /// Rounded down to 5 minutes.
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     last_seen_at: UnixTime,
+    #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     expires_at: UnixTime,
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::schema::Transport))]
     transport: Transport,
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::schema::Device))]
     device: &'a Device,
 }
 

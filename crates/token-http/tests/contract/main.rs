@@ -11,6 +11,8 @@ mod evidence;
 mod hostile;
 mod login;
 mod logout;
+#[cfg(feature = "openapi")]
+mod openapi;
 mod protected;
 mod public;
 mod racing_logout;

@@ -1,3 +1,5 @@
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request};
 use serde_json::json;
 use token_http::Route;
@@ -88,6 +90,30 @@ async fn introspection_demands_a_key() {
 }
 
 #[tokio::test]
+async fn the_key_may_come_as_a_clients_secret() {
+    let key = "a+key/of~many-letters==";
+    let world = World::with(|config| config.introspection_key(key));
+    let ask = |secret: &str| {
+        let sent = STANDARD.encode(format!("api:{secret}"));
+        let request = post_form("/auth/introspect", "token=x");
+        with(request, "authorization", &format!("Basic {sent}"))
+    };
+    // As it is, and as RFC 6749 section 2.3.1 has it.
+    for good in [key, "a%2Bkey%2Fof~many-letters%3D%3D"] {
+        let reply = world.send(ask(good)).await;
+        assert_eq!(
+            (reply.status, reply.json()),
+            (200, json!({"active": false}))
+        );
+    }
+    for bad in ["", "another-key-of-many-letters", "a key/of~many-letters=="] {
+        let reply = world.send(ask(bad)).await;
+        assert_eq!(reply.refusal(), refusal(401, "invalid_client", ""), "{bad}");
+        assert_eq!(reply.header("www-authenticate"), r#"Basic realm="api""#);
+    }
+}
+
+#[tokio::test]
 async fn revocation_ends_the_session_of_either_token() {
     for kind in ["access_token", "refresh_token"] {
         let world = World::new();
@@ -159,7 +185,9 @@ async fn the_metadata_is_configured_and_never_taken_from_a_request() {
             "grant_types_supported": ["refresh_token"],
             "token_endpoint_auth_methods_supported": ["none"],
             "revocation_endpoint": format!("{OWN}/a/revoke"),
+            "revocation_endpoint_auth_methods_supported": ["none"],
             "introspection_endpoint": format!("{OWN}/a/introspect"),
+            "introspection_endpoint_auth_methods_supported": ["Bearer", "client_secret_basic"],
         })
     );
     let plain = World::new()

@@ -1,0 +1,138 @@
+//! The [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.1.html) document of the routes, as this
+//! application has configured them.
+//!
+//! [`Auth::openapi`] is what the library serves itself. An application adds its own routes:
+//! [`login`], [`step_up`] and [`change_password`] describe the handlers that only it can write,
+//! [`protected`] what a [`Rule`](crate::Rule) means for one of its operations, and
+//! [`Document`] serves the whole.
+//!
+//! Bodies are described by the very types that are read and written, answers by
+//! [`Refusal`]: there is no second list of either.
+//!
+//! ```
+//! use token_http::openapi::utoipa::openapi::path::{HttpMethod, OperationBuilder};
+//! use token_http::openapi::{self, Credential, Document};
+//! use token_http::{Auth, Rule};
+//!
+//! /// May write notes.
+//! enum WriteNotes {}
+//! impl Rule for WriteNotes {
+//!     const SCOPE: &'static str = "notes:write";
+//! }
+//!
+//! # fn document(auth: &Auth) -> Document {
+//! let note = OperationBuilder::new().summary(Some("Writes a note")).build();
+//! let note = openapi::protected::<WriteNotes>(note, Credential::Any);
+//! let mut document = auth.openapi();
+//! let post = [HttpMethod::Post].to_vec();
+//! document.paths.add_path_operation("/auth/login", post.clone(), openapi::login(auth));
+//! document.paths.add_path_operation("/api/notes", post, note);
+//! Document::new(document)
+//! # }
+//! ```
+
+mod body;
+mod operation;
+mod refused;
+pub(crate) mod schema;
+mod security;
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{Method, Response};
+pub use utoipa;
+use utoipa::openapi::path::{HttpMethod, OperationBuilder};
+use utoipa::openapi::server::Server;
+use utoipa::openapi::{
+    ComponentsBuilder, ContentBuilder, Info, OpenApi, OpenApiBuilder, OpenApiVersion, Paths,
+    ResponseBuilder, Tag,
+};
+
+pub use operation::{change_password, login, step_up};
+pub use security::{Credential, protected};
+
+use crate::answer;
+use crate::auth::Auth;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+use crate::route::Route;
+
+/// Where the document stands, at the root of the application.
+pub const PATH: &str = "/openapi.json";
+
+impl Auth {
+    /// The document of every route that the library serves itself, as it is configured: the
+    /// prefix, the origins, and introspection only where it is switched on.
+    pub fn openapi(&self) -> OpenApi {
+        let info = Info::new("Sessions and tokens", env!("CARGO_PKG_VERSION"));
+        let mut paths = Paths::new();
+        for route in Route::ALL {
+            for (method, operation) in operation::of(*route, self) {
+                paths.add_path_operation(route.path(self.config()), vec![method], operation);
+            }
+        }
+        let schemes = security::schemes(self.config());
+        let components = schemes
+            .into_iter()
+            .fold(operation::schemas(), |all, (name, scheme)| {
+                all.security_scheme(name, scheme)
+            });
+        OpenApiBuilder::new()
+            .openapi(OpenApiVersion::Version31)
+            .info(info)
+            .servers(Some([Server::new(self.config().origin().as_str())]))
+            .paths(paths)
+            .components(Some(ComponentsBuilder::build(components)))
+            .tags(Some([
+                Tag::new(operation::SESSIONS),
+                Tag::new(operation::OAUTH),
+            ]))
+            .build()
+    }
+}
+
+/// A document that is served at [`PATH`]. Cheap to clone.
+#[derive(Clone)]
+pub struct Document(Bytes);
+
+impl Document {
+    /// Writes it down once, with the route that serves it.
+    pub fn new(mut document: OpenApi) -> Self {
+        let content = ContentBuilder::new().schema(Some(body::object())).build();
+        let ok = ResponseBuilder::new()
+            .description("An OpenAPI 3.1 document.")
+            .content(JSON, content);
+        let own = OperationBuilder::new()
+            .summary(Some("This document"))
+            .operation_id(Some("openapi"))
+            .response("200", ok.build())
+            .build();
+        document
+            .paths
+            .add_path_operation(PATH, vec![HttpMethod::Get], own);
+        let text = serde_json::to_vec(&document).expect("texts and numbers are JSON");
+        Self(text.into())
+    }
+
+    /// Answers a request for it: for `GET` and `HEAD`, whose body is the adapter's to leave out.
+    pub fn answer(&self, auth: &Auth, method: &Method) -> Response<Bytes> {
+        if *method == Method::GET || *method == Method::HEAD {
+            let max_age = auth.config().jwks_max_age().as_secs();
+            return answer::public(JSON, self.0.clone(), max_age);
+        }
+        let allow = "GET, HEAD";
+        Rejection::plain(Refusal::MethodNotAllowed { allow }).response()
+    }
+}
+
+impl fmt::Debug for Document {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document")
+            .field("bytes", &self.0.len())
+            .finish()
+    }
+}
+
+const JSON: &str = "application/json";
+const FORM: &str = "application/x-www-form-urlencoded";
