@@ -14,12 +14,14 @@ use actix_web::middleware::{self, Condition, Next};
 use actix_web::web::Json;
 use actix_web::{HttpResponse, HttpServer, web};
 use adapter_actix::{
-    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, Rule, StepUpRequest, routes,
-    sessions,
+    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, Rule, StepUpRequest, openapi,
+    routes, sessions,
 };
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
-use example_support::{App, Flags, Page, PasswordChange, StartError, Users, events, log, shutdown};
+use example_support::{
+    App, Flags, Page, PasswordChange, StartError, Users, events, log, openapi::document, shutdown,
+};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_core::session::Authentication;
@@ -174,6 +176,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         key_admin,
     } = app;
     let listener = listener.into_std().map_err(StartError::Serve)?;
+    let document = document::<ReadReports, WriteNotes, JustAuthenticated>(&auth, key_admin.is_on());
     let server = HttpServer::new(move || {
         let allowed = auth.config().allowed_origins();
         actix_web::App::new()
@@ -181,6 +184,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
             .app_data(web::Data::new(metrics.clone()))
             .app_data(web::Data::new(key_admin.clone()))
             .configure(routes(&auth))
+            .configure(openapi(&auth, document.clone()))
             .configure(application(page))
             .default_service(web::to(not_found))
             .wrap(middleware::from_fn(sessions))

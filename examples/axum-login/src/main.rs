@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use adapter_axum::{
     Answer, Any, Auth, LoginRequest, PasswordRequest, Rejection, Require, Rule, StepUpRequest,
-    routes, sessions,
+    openapi, routes, sessions,
 };
 use axum::body::Body;
 use axum::extract::{FromRef, Request, State};
@@ -23,7 +23,8 @@ use axum::{Json, Router};
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, KeyAdmin, Metrics, Page, PasswordChange, StartError, Users, events, log, shutdown,
+    App, Flags, KeyAdmin, Metrics, Page, PasswordChange, StartError, Users, events, log,
+    openapi::document, shutdown,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -154,6 +155,8 @@ fn router(shared: Shared) -> Router {
         };
         router.route(path, get(file))
     });
+    let document =
+        document::<ReadReports, WriteNotes, JustAuthenticated>(&auth, shared.key_admin.is_on());
     let router = Router::new()
         .route("/auth/login", post(login))
         .route("/auth/step-up", post(step_up))
@@ -168,6 +171,7 @@ fn router(shared: Shared) -> Router {
         .route("/metrics", get(metrics))
         .merge(files)
         .merge(routes(&shared.auth))
+        .merge(openapi(&shared.auth, document))
         .layer(sessions())
         .fallback(not_found)
         .with_state(shared);

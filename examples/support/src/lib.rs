@@ -16,6 +16,7 @@ pub mod keys;
 pub mod limits;
 pub mod log;
 pub mod metrics;
+pub mod openapi;
 pub mod page;
 pub mod passwords;
 pub mod rotation;

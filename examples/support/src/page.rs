@@ -69,6 +69,11 @@ impl Page {
         FILES.iter().map(|file| file.path)
     }
 
+    /// The same, with what each file is.
+    pub fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
+        FILES.iter().map(|file| (file.path, file.content_type))
+    }
+
     /// The file at one of the [`paths`](Self::paths); `None` for any other path.
     pub fn file(self, path: &str) -> Option<Response<Bytes>> {
         let file = FILES.iter().find(|file| file.path == path)?;

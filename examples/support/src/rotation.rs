@@ -105,6 +105,11 @@ pub struct KeyAdmin {
 }
 
 impl KeyAdmin {
+    /// Whether anybody may.
+    pub const fn is_on(&self) -> bool {
+        self.key.is_some()
+    }
+
     /// Has it done for whoever has the key, and says which access key signs now: 404 where
     /// nobody may, 401 without the key, 400 for what is no command, and 409 with the reason
     /// for what is not possible.
