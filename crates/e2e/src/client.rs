@@ -1,5 +1,6 @@
 //! What a client of the servers does, and what it is answered.
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -8,6 +9,7 @@ use http::{HeaderMap, Method, Request};
 use serde_json::{Value, json};
 use ureq::Agent;
 
+use crate::document::Document;
 use crate::transcript::Transcript;
 
 /// A client without a memory: it keeps no cookies and follows no redirects.
@@ -16,6 +18,7 @@ pub struct Client {
     agent: Agent,
     url: String,
     transcript: Option<Transcript>,
+    document: Option<Arc<Document>>,
 }
 
 /// An answer.
@@ -53,6 +56,17 @@ impl Client {
             agent: agent.into(),
             url: url.to_owned(),
             transcript: Some(transcript),
+            document: None,
+        }
+    }
+
+    /// Holds every answer to the document of the server, which is fetched once: before the
+    /// first request, since it may be the last.
+    pub(crate) fn holding_to(self, document: &OnceLock<Arc<Document>>) -> Self {
+        let document = document.get_or_init(|| Arc::new(self.fetch_document()));
+        Self {
+            document: Some(Arc::clone(document)),
+            ..self
         }
     }
 
@@ -93,6 +107,9 @@ impl Client {
             text: response.body_mut().read_to_string().unwrap(),
         };
         reply.keeps_the_rules(method, path, headers);
+        if let Some(document) = &self.document {
+            document.check(method, path, &reply);
+        }
         if let Some(transcript) = &self.transcript {
             let body = String::from_utf8_lossy(body.unwrap_or_default());
             let request = format!("{method} {path} {headers:?} {body}");
@@ -100,6 +117,12 @@ impl Client {
             transcript.add(address, &request, &reply);
         }
         reply
+    }
+
+    fn fetch_document(&self) -> Document {
+        let asked = self.agent.get(format!("{}/openapi.json", self.url)).call();
+        let text = asked.unwrap().body_mut().read_to_string().unwrap();
+        Document::new(serde_json::from_str(&text).unwrap())
     }
 
     /// `GET` with an access token.
@@ -166,6 +189,9 @@ impl Reply {
     fn keeps_the_rules(&self, method: &Method, path: &str, headers: &[(&str, &str)]) {
         let challenge = self.header("www-authenticate");
         match self.status {
+            401 if self.text == r#"{"error":"invalid_client"}"# => {
+                assert_eq!(challenge, r#"Basic realm="api""#, "{self:?}");
+            }
             401 => assert!(challenge.starts_with(r#"Bearer realm="api""#), "{self:?}"),
             405 => assert_ne!(self.header("allow"), "", "{self:?}"),
             429 | 503 => assert_ne!(self.header("retry-after"), "", "{self:?}"),

@@ -17,6 +17,7 @@ pub mod client;
 pub mod scenario;
 pub mod server;
 
+mod document;
 mod forge;
 mod transcript;
 

@@ -12,6 +12,7 @@ pub mod keys;
 pub mod limits;
 pub mod logs;
 pub mod main_job;
+pub mod openapi;
 pub mod processes;
 pub mod public;
 pub mod resource_server;

@@ -4,13 +4,14 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::client::Client;
+use crate::document::Document;
 use crate::transcript::Transcript;
 
 /// Where servers keep their database and keys; several may share one.
@@ -48,6 +49,8 @@ pub struct Server {
     output: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
     transcript: Transcript,
+    /// What a login example serves; nothing for another program.
+    document: Option<OnceLock<Arc<Document>>>,
 }
 
 impl Server {
@@ -75,7 +78,9 @@ impl Server {
 
     /// Starts a program that is not a login example, with these flags alone.
     pub fn start_other(program: &str, flags: &[&str]) -> Self {
-        Self::run(bare(program).args(flags))
+        let mut server = Self::run(bare(program).args(flags));
+        server.document = None;
+        server
     }
 
     fn run(command: &mut Command) -> Self {
@@ -102,12 +107,17 @@ impl Server {
             output,
             readers,
             transcript: Transcript::current(),
+            document: Some(OnceLock::new()),
         }
     }
 
     /// A client of it.
     pub fn client(&self) -> Client {
-        Client::new(&self.url, self.transcript.clone())
+        let client = Client::new(&self.url, self.transcript.clone());
+        match &self.document {
+            Some(document) => client.holding_to(document),
+            None => client,
+        }
     }
 
     /// Its process.

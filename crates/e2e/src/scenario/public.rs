@@ -1,5 +1,7 @@
 //! What other services ask: keys, metadata, introspection, revocation.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::json;
 
@@ -27,15 +29,21 @@ pub fn introspection_tells_the_holder_of_the_key(program: &str) {
         );
         assert_eq!(reply.header("cache-control"), "no-store");
     }
-    for authorization in [None, Some("Bearer another"), Some("Basic dGhlOmtleQ==")] {
+    for (authorization, code, scheme) in [
+        (None, "unauthorized", "Bearer"),
+        (Some("Bearer another"), "invalid_token", "Bearer"),
+        (Some("Basic dGhlOmtleQ=="), "invalid_client", "Basic"),
+        (Some("Basic ?"), "invalid_client", "Basic"),
+    ] {
         let reply = introspect(&client, authorization, &login.access);
-        assert_eq!(reply.status, 401, "{authorization:?}: {reply:?}");
-        assert!(
-            reply
-                .header("www-authenticate")
-                .starts_with("Bearer realm=")
-        );
+        reply.error(401, code);
+        let challenge = reply.header("www-authenticate");
+        assert!(challenge.starts_with(&format!("{scheme} realm=")));
     }
+    // As a client's secret it is as good (RFC 6749 section 2.3.1).
+    let secret = format!("Basic {}", STANDARD.encode(format!("api:{KEY}")));
+    let reply = introspect(&client, Some(&secret), &login.access);
+    assert_eq!(reply.json()["active"], true);
     let bearer = format!("Bearer {}", login.access);
     assert_eq!(
         introspect(&client, Some(&bearer), &login.access).status,
