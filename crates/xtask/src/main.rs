@@ -14,12 +14,14 @@ mod error;
 mod install;
 mod links;
 mod purity;
+mod python;
 mod run;
 mod rust;
 mod services;
 mod tests;
 mod web;
 mod workspace;
+mod world;
 
 use std::process::ExitCode;
 
@@ -45,6 +47,9 @@ enum Task {
     /// on the other, and how many refreshes they take. Some minutes, on a machine with nothing
     /// else to do.
     Measure,
+    /// Installs the libraries of others that tests compare `token-core` with, at the versions
+    /// that are pinned. `test` does it too.
+    Peers,
     /// Runs every test, or one part of them.
     ///
     /// Servers that tests need are taken from environment variables where they are set
@@ -62,6 +67,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Bench(arguments) => bench::run(&arguments),
         Task::Measure => rust::measure(),
+        Task::Peers => peers(),
         Task::Test { part } => tests::run(part),
     };
     match done {
@@ -71,4 +77,8 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn peers() -> Result<(), error::Error> {
+    world::install_peers(&workspace::Workspace::read()?)
 }

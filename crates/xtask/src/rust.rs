@@ -1,19 +1,19 @@
 //! The tests in Rust.
 
 use std::path::PathBuf;
-use std::process::Command;
 
 use crate::error::Error;
 use crate::install::Program;
+use crate::python;
 use crate::run;
 use crate::services;
-use crate::web;
 use crate::workspace::Workspace;
+use crate::world;
 
 /// Builds the examples, starts the servers that the stores' tests need, and runs everything.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     build_examples(workspace)?;
-    web::install_peers(workspace)?;
+    world::install_peers(workspace)?;
     PROMETHEUS.get()?;
     let services = services::start(workspace)?;
     // nextest runs tests side by side and shows what hangs; without it cargo's own runner does.
@@ -80,18 +80,8 @@ static PROMETHEUS: Program = Program {
     name: "Prometheus' client for Python",
     package: "python3-prometheus-client",
     files: &["prometheus_client/parser.py"],
-    elsewhere: python_modules,
+    elsewhere: python::modules,
     variable: None,
 };
-
-/// Where Python looks for modules, and where Debian puts them.
-fn python_modules() -> Vec<PathBuf> {
-    let mut python = Command::new("python3");
-    let asked = python.args(["-c", "import sys; print('\\n'.join(sys.path))"]);
-    let folders = asked.output().map(|output| output.stdout);
-    let folders = String::from_utf8(folders.unwrap_or_default()).unwrap_or_default();
-    let debian = "/usr/lib/python3/dist-packages";
-    folders.lines().chain([debian]).map(PathBuf::from).collect()
-}
 
 const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];

@@ -1,10 +1,11 @@
-//! Every test, in order: rules between the crates, links, then Rust, then the browser half.
+//! Every test, in order: rules between the crates, links, then Rust, then the browser half, then the
+//! rest of the world.
 
 use clap::ValueEnum;
 
 use crate::error::Error;
 use crate::workspace::Workspace;
-use crate::{links, purity, rust, web};
+use crate::{links, purity, rust, web, world};
 
 /// A part of the tests that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -17,6 +18,9 @@ pub(crate) enum Part {
     Rust,
     /// The browser half: its unit tests, its size, its package, and the pages in Chromium.
     Web,
+    /// The examples before the rest of the world: a strict OAuth client, and a tester that asks
+    /// by their OpenAPI document.
+    World,
 }
 
 impl Part {
@@ -26,6 +30,7 @@ impl Part {
             Self::Purity => "purity",
             Self::Rust => "rust",
             Self::Web => "web",
+            Self::World => "world",
         }
     }
 
@@ -35,6 +40,7 @@ impl Part {
             Self::Purity => purity::check(workspace),
             Self::Rust => rust::test(workspace),
             Self::Web => web::test(workspace),
+            Self::World => world::test(workspace),
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::run;
 use crate::rust;
 use crate::workspace::Workspace;
 
-static NODE: Program = Program {
+pub(crate) static NODE: Program = Program {
     name: "Node.js",
     package: "nodejs",
     files: &["node"],
@@ -51,11 +51,6 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
         run::run(command(&npm, &folder).args(["run", "--silent", script]))?;
     }
     in_chromium(workspace, &npm, &folder)
-}
-
-/// Installs the verifiers in Node that the Rust tests compare `token-core` with.
-pub(crate) fn install_peers(workspace: &Workspace) -> Result<(), Error> {
-    install(&workspace.root.join("crates/token-core/tests/peers"))
 }
 
 /// Installs what a folder's lock file names, and runs no script of it.

@@ -1,0 +1,73 @@
+"""Credentials for schemathesis: whoever asks is logged in, also after a request that logged out.
+
+`TOKENS_E2E_TRANSPORT` is `cookie` (an access token, and a refresh token in a cookie) or `session`
+(a cookie alone).
+"""
+
+import base64
+import os
+
+import requests
+import schemathesis
+
+TRANSPORT = os.environ["TOKENS_E2E_TRANSPORT"]
+BASE = os.environ["TOKENS_E2E_URL"]
+INTROSPECTION_KEY = os.environ["TOKENS_E2E_INTROSPECTION_KEY"]
+ADMIN_KEY = os.environ["TOKENS_E2E_ADMIN_KEY"]
+
+# What the long-lived credential is for.
+RENEWING = ["/auth/refresh", "/auth/step-up", "/auth/password", "/auth/logout"]
+
+session = {}
+
+
+def log_in():
+    body = {"username": "alice", "password": "wonderland", "transport": TRANSPORT}
+    answer = requests.post(f"{BASE}/auth/login", json=body, timeout=10)
+    answer.raise_for_status()
+    field = answer.headers["Set-Cookie"].split(";")[0]
+    # As the page of the server's own origin would.
+    session["cookie"] = {"Cookie": field, "Sec-Fetch-Site": "same-origin"}
+    if TRANSPORT == "cookie":
+        session["access"] = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    else:
+        session["access"] = session["cookie"]
+
+
+def live():
+    """A session that is live now."""
+    if session:
+        answer = requests.get(f"{BASE}/auth/session", headers=session["access"], timeout=10)
+        if answer.status_code == 200:
+            return session
+    log_in()
+    return session
+
+
+@schemathesis.auth(refresh_interval=None).skip_for(path="/auth/introspect").skip_for(path="/admin/keys")
+class User:
+    def get(self, case, context):
+        return live()
+
+    def set(self, case, data, context):
+        renews = case.path in RENEWING
+        case.headers.update(data["cookie" if renews else "access"])
+
+
+@schemathesis.auth(refresh_interval=None).apply_to(path="/auth/introspect")
+class ResourceServer:
+    def get(self, case, context):
+        secret = base64.b64encode(f"api:{INTROSPECTION_KEY}".encode()).decode()
+        return f"Bearer {INTROSPECTION_KEY}" if TRANSPORT == "cookie" else f"Basic {secret}"
+
+    def set(self, case, data, context):
+        case.headers["Authorization"] = data
+
+
+@schemathesis.auth(refresh_interval=None).apply_to(path="/admin/keys")
+class Administrator:
+    def get(self, case, context):
+        return f"Bearer {ADMIN_KEY}"
+
+    def set(self, case, data, context):
+        case.headers["Authorization"] = data

@@ -1,0 +1,59 @@
+//! Python, and environments in it with what a file of requirements pins.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::{Doing as _, Error};
+use crate::install::Program;
+use crate::run;
+
+static PYTHON: Program = Program {
+    name: "Python 3",
+    package: "python3",
+    files: &["python3"],
+    elsewhere: Vec::new,
+    variable: None,
+};
+
+/// What makes environments. Debian has it in a package of its own.
+static VENV: Program = Program {
+    name: "Python's venv",
+    package: "python3-venv",
+    files: &["ensurepip/__init__.py"],
+    elsewhere: modules,
+    variable: None,
+};
+
+/// An environment in this folder that has what is pinned, by version and digest; made anew where
+/// something else was pinned before. Gives the folder of its programs.
+pub(crate) fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Error> {
+    let programs = folder.join("bin");
+    let wanted = fs::read_to_string(requirements);
+    let wanted = wanted.doing(format!("read {}", requirements.display()))?;
+    // Written when everything is there.
+    let made = folder.join("requirements.txt");
+    let has = fs::read_to_string(&made).is_ok_and(|has| has == wanted);
+    if has && programs.join("python").exists() {
+        return Ok(programs);
+    }
+    let python = PYTHON.get()?;
+    VENV.get()?;
+    let mut venv = Command::new(python);
+    run::run(venv.args(["-m", "venv", "--clear"]).arg(folder))?;
+    let mut install = Command::new(programs.join("python"));
+    let flags = "-m pip install --quiet --disable-pip-version-check --require-hashes --requirement";
+    run::run(install.args(flags.split(' ')).arg(requirements))?;
+    fs::write(made, wanted).doing("note what was installed")?;
+    Ok(programs)
+}
+
+/// Where Python looks for modules, and where Debian puts them.
+pub(crate) fn modules() -> Vec<PathBuf> {
+    let mut python = Command::new("python3");
+    let asked = python.args(["-c", "import sys; print('\\n'.join(sys.path))"]);
+    let folders = asked.output().map(|output| output.stdout);
+    let folders = String::from_utf8(folders.unwrap_or_default()).unwrap_or_default();
+    let debian = "/usr/lib/python3/dist-packages";
+    folders.lines().chain([debian]).map(PathBuf::from).collect()
+}

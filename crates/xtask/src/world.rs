@@ -1,0 +1,129 @@
+//! The example servers before the rest of the world: a strict OAuth client, and a tester that
+//! knows of them nothing but their OpenAPI document.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use tempfile::TempDir;
+
+use crate::error::{Doing as _, Error};
+use crate::python;
+use crate::run;
+use crate::rust;
+use crate::web;
+use crate::workspace::Workspace;
+
+/// Each run asks the same; another number asks something else.
+const SEED: &str = "8414";
+
+/// The keys that the servers are given for this; they listen on this machine alone.
+const INTROSPECTION_KEY: &str = "an-introspection-key-of-many-letters";
+const ADMIN_KEY: &str = "an-administrator-s-key-of-many-letters";
+
+/// Drives both examples.
+pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
+    let folder = workspace.root.join("crates/e2e/peers");
+    rust::build_examples(workspace)?;
+    web::install(&folder)?;
+    let environment = workspace.target.join("python/e2e");
+    let programs = python::environment(&environment, &folder.join("requirements.txt"))?;
+    let node = web::NODE.get()?;
+    for (name, program) in rust::examples(workspace) {
+        eprintln!("\n==> a strict OAuth client drives {name}");
+        let mut client = Command::new(&node);
+        client.args(["--test", "--test-reporter=spec", "oauth.test.mjs"]);
+        client.env("TOKENS_E2E_SERVER", &program);
+        run::run(client.current_dir(&folder))?;
+        for transport in ["cookie", "session"] {
+            eprintln!("\n==> schemathesis asks {name} in transport {transport}, seed {SEED}");
+            schemathesis(&programs, &folder, &program, transport)?;
+        }
+    }
+    Ok(())
+}
+
+/// Installs the verifiers that the tests compare `token-core` with.
+pub(crate) fn install_peers(workspace: &Workspace) -> Result<(), Error> {
+    let folder = workspace.root.join("crates/token-core/tests/peers");
+    web::install(&folder)?;
+    // Where those tests look for it.
+    let environment = workspace.target.join("python/token-core");
+    python::environment(&environment, &folder.join("requirements.txt")).map(drop)
+}
+
+fn schemathesis(
+    programs: &Path,
+    folder: &Path,
+    program: &Path,
+    transport: &str,
+) -> Result<(), Error> {
+    let server = Server::start(program)?;
+    let url = &server.url;
+    let mut asked = Command::new(programs.join("schemathesis"));
+    let config = folder.join("schemathesis.toml");
+    asked.arg("--config-file").arg(config);
+    asked.arg("run").arg(format!("{url}/openapi.json"));
+    asked.args(["--url", url, "--seed", SEED]);
+    asked
+        .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
+        .env("PYTHONPATH", folder)
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("TOKENS_E2E_URL", url)
+        .env("TOKENS_E2E_TRANSPORT", transport)
+        .env("TOKENS_E2E_INTROSPECTION_KEY", INTROSPECTION_KEY)
+        .env("TOKENS_E2E_ADMIN_KEY", ADMIN_KEY);
+    // What it remembers of a run must not decide about the next.
+    run::run(asked.current_dir(server.files.path()))
+}
+
+/// An example server with everything switched on; ended when dropped.
+struct Server {
+    url: String,
+    process: Child,
+    files: TempDir,
+}
+
+impl Server {
+    fn start(program: &Path) -> Result<Self, Error> {
+        let files = tempfile::tempdir().doing("create a temporary folder")?;
+        let keys: PathBuf = files.path().join("keys.json");
+        let mut command = Command::new(program);
+        command
+            .args(["--listen", "127.0.0.1:0", "--store", "memory:"])
+            .args(["--rate-limit", "off", "--admin-key", ADMIN_KEY])
+            .args(["--introspection-key", INTROSPECTION_KEY, "--keys"])
+            .arg(keys)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        let mut process = command.spawn().doing("start an example server")?;
+        let mut line = String::new();
+        if let Some(output) = process.stdout.take() {
+            let mut output = BufReader::new(output);
+            output
+                .read_line(&mut line)
+                .doing("read the address of an example server")?;
+        }
+        let url = line.trim_end().strip_prefix("listening on ");
+        let url = url.unwrap_or_default().to_owned();
+        let server = Self {
+            url,
+            process,
+            files,
+        };
+        if server.url.is_empty() {
+            let (service, log) = ("an example server", line);
+            return Err(Error::NotStarted { service, log });
+        }
+        Ok(server)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Nothing is left to do about a failure here: it has ended before.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
