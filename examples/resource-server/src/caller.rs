@@ -5,9 +5,10 @@ use std::ops::Deref;
 use adapter_axum::{Refusal, Rejection};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use token_core::{AccessClaims, NoClaims, verify};
+use token_core::{AccessClaims, NoClaims, SessionId, verify};
 use token_http::{Head, TokenFault, bearer};
 use token_remote::{Introspection, RemoteError, RemoteJwks};
+use token_store::{AccessError, SessionManager};
 use tracing::{debug, warn};
 
 /// The realm of each challenge.
@@ -17,15 +18,23 @@ const REALM: &str = "api";
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     keys: RemoteJwks,
-    introspection: Option<Introspection>,
+    revocation: Revocation,
+}
+
+/// Who knows whether a session was ended.
+#[derive(Clone, Debug)]
+pub(crate) enum Revocation {
+    /// The issuer's store, whose feed is followed.
+    Feed(SessionManager),
+    /// The issuer, which is asked.
+    Introspection(Introspection),
+    /// Nobody: a token is good until it expires.
+    Nobody,
 }
 
 impl Tokens {
-    pub(crate) const fn new(keys: RemoteJwks, introspection: Option<Introspection>) -> Self {
-        Self {
-            keys,
-            introspection,
-        }
+    pub(crate) const fn new(keys: RemoteJwks, revocation: Revocation) -> Self {
+        Self { keys, revocation }
     }
 
     async fn accept(&self, token: &str) -> Result<AccessClaims, Refusal> {
@@ -49,17 +58,35 @@ impl Tokens {
                 return Err(Refusal::TemporarilyUnavailable);
             }
         };
-        if let Some(introspection) = &self.introspection {
-            match introspection.is_active(token).await {
-                Ok(true) => {}
-                Ok(false) => return Err(token_is(TokenFault::Revoked)),
+        let session = verified.claims().session_id;
+        self.revocation.check(token, session).await?;
+        Ok(verified.into_claims())
+    }
+}
+
+impl Revocation {
+    /// Refuses the token of an ended session.
+    async fn check(&self, token: &str, session: SessionId) -> Result<(), Refusal> {
+        let revoked = Refusal::InvalidToken(TokenFault::Revoked);
+        match self {
+            Self::Feed(manager) => match manager.refuse_ended(session).await {
+                Ok(()) => Ok(()),
+                Err(AccessError::Revoked { .. }) => Err(revoked),
+                Err(error) => {
+                    warn!(%error, "what was ended is not known");
+                    Err(Refusal::TemporarilyUnavailable)
+                }
+            },
+            Self::Introspection(introspection) => match introspection.is_active(token).await {
+                Ok(true) => Ok(()),
+                Ok(false) => Err(revoked),
                 Err(error) => {
                     warn!(%error, "the issuer does not say whether an access token is still good");
-                    return Err(Refusal::TemporarilyUnavailable);
+                    Err(Refusal::TemporarilyUnavailable)
                 }
-            }
+            },
+            Self::Nobody => Ok(()),
         }
-        Ok(verified.into_claims())
     }
 }
 

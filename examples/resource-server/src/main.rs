@@ -1,6 +1,6 @@
 //! Another service: it accepts the access tokens of a login example, and knows nothing of it but
-//! its URL. It keeps no sessions, no store and no secret but, where it asks about revocation, a
-//! key of its own.
+//! its URL. It keeps no sessions and no secret but, where it asks about revocation, a key of its
+//! own; or it follows the feed of the issuer's store, where it may.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -12,14 +12,16 @@ use axum::routing::get;
 use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
 use serde_json::{Value, json};
-use token_core::{Audience, Issuer};
+use store_redis::RedisStore;
+use token_core::{Audience, Issuer, Policy};
 use token_remote::{FetchError, Introspection, RemoteJwks};
+use token_store::{RevocationCheck, SessionManager, WhenBehind, ephemeral_issuer};
 use tokio::net::TcpListener;
 use tracing::warn;
 
 mod caller;
 
-use caller::{Caller, Tokens};
+use caller::{Caller, Revocation, Tokens};
 
 /// An example of a service that accepts the access tokens of another.
 #[derive(Debug, Parser)]
@@ -43,7 +45,7 @@ struct Flags {
         value_name = "HOW",
         default_value = "none"
     )]
-    revocation: Revocation,
+    revocation: How,
 
     /// The key that the issuer was given for this service, with `--revocation introspection`.
     #[arg(
@@ -55,6 +57,21 @@ struct Flags {
     )]
     introspection_key: Option<String>,
 
+    /// The issuer's Redis, with `--revocation feed`.
+    #[arg(
+        long,
+        env = "TOKENS_STORE",
+        value_name = "URL",
+        required_if_eq("revocation", "feed"),
+        hide_env_values = true
+    )]
+    store: Option<String>,
+
+    /// How long the issuer's access tokens live, at most: so long an ended session is
+    /// remembered, with `--revocation feed`.
+    #[arg(long, env = "TOKENS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    access_ttl: Duration,
+
     /// How often the issuer is asked for its keys at most, whatever comes in.
     #[arg(long, env = "TOKENS_INTERVAL", value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     interval: Duration,
@@ -62,11 +79,14 @@ struct Flags {
 
 /// Whether a token of an ended session is refused before it expires.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Revocation {
+enum How {
     /// No: it is accepted until it expires.
     None,
     /// Yes: the issuer is asked at each request, and without its answer nobody is let in.
     Introspection,
+    /// Yes: the feed of the issuer's store is followed, and while that is behind nobody is let
+    /// in. No question a request.
+    Feed,
 }
 
 async fn me(caller: Caller) -> Json<Value> {
@@ -90,24 +110,47 @@ fn unless_outage(what: &str, asked: Result<(), FetchError>) -> Result<(), Box<dy
     Ok(())
 }
 
+async fn introspection(flags: &Flags, key: &str) -> Result<Revocation, Box<dyn Error>> {
+    let introspection = Introspection::at_issuer(flags.issuer.clone(), key);
+    let introspection = introspection.map_err(|e| format!("--introspection-key: {e}"))?;
+    // Whether the issuer knows the key shows with any question.
+    let asked = introspection.is_active("nothing").await.map(drop);
+    if let Err(error @ FetchError::Status { status: 401, .. }) = &asked {
+        let advice = "give the key that the issuer was started with";
+        return Err(format!("--introspection-key: {error}; {advice}").into());
+    }
+    unless_outage("--introspection-key", asked)?;
+    Ok(Revocation::Introspection(introspection))
+}
+
+/// Follows the issuer's store as one of its nodes. It opens no session and renews none, so its
+/// own keys, which last as long as the process, sign nothing.
+async fn feed(flags: &Flags, store: &str) -> Result<Revocation, Box<dyn Error>> {
+    let bad = |error: &dyn Error| format!("--store: {error}");
+    let store = RedisStore::connect(store).await.map_err(|e| bad(&e))?;
+    let policy = Policy::builder().access_lifetime(flags.access_ttl);
+    let policy = policy
+        .build()
+        .map_err(|error| format!("--access-ttl: {error}"))?;
+    let issuer = ephemeral_issuer(flags.issuer.clone(), flags.audience.clone(), policy)?;
+    let manager = SessionManager::builder(store, issuer)
+        .revocation_check(RevocationCheck::Feed(WhenBehind::Refuse))
+        .build()?;
+    // What was ended before now is known before the first request.
+    manager.catch_up().await.map_err(|e| bad(&e))?;
+    tokio::spawn(manager.clone().follow_revocations());
+    Ok(Revocation::Feed(manager))
+}
+
 async fn start(flags: Flags) -> Result<(TcpListener, Router), Box<dyn Error>> {
-    let keys = RemoteJwks::builder(flags.issuer.clone(), flags.audience).interval(flags.interval);
+    let keys =
+        RemoteJwks::builder(flags.issuer.clone(), flags.audience.clone()).interval(flags.interval);
     let keys = keys.build().map_err(|error| format!("--issuer: {error}"))?;
     unless_outage("--issuer", keys.fetch().await)?;
-    let introspection = match (flags.revocation, &flags.introspection_key) {
-        (Revocation::Introspection, Some(key)) => {
-            let introspection = Introspection::at_issuer(flags.issuer, key);
-            let introspection = introspection.map_err(|e| format!("--introspection-key: {e}"))?;
-            // Whether the issuer knows the key shows with any question.
-            let asked = introspection.is_active("nothing").await.map(drop);
-            if let Err(error @ FetchError::Status { status: 401, .. }) = &asked {
-                let advice = "give the key that the issuer was started with";
-                return Err(format!("--introspection-key: {error}; {advice}").into());
-            }
-            unless_outage("--introspection-key", asked)?;
-            Some(introspection)
-        }
-        _ => None,
+    let revocation = match (flags.revocation, &flags.introspection_key, &flags.store) {
+        (How::Feed, _, Some(store)) => feed(&flags, store).await?,
+        (How::Introspection, Some(key), _) => introspection(&flags, key).await?,
+        _ => Revocation::Nobody,
     };
     let listener = TcpListener::bind(flags.listen).await;
     let listener = listener.map_err(|error| {
@@ -119,7 +162,7 @@ async fn start(flags: Flags) -> Result<(TcpListener, Router), Box<dyn Error>> {
     let router = Router::new()
         .route("/api/me", get(me))
         .route("/api/reports", get(reports))
-        .with_state(Tokens::new(keys, introspection));
+        .with_state(Tokens::new(keys, revocation));
     Ok((listener, router))
 }
 

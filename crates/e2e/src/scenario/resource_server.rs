@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::{Value, json};
 
+use testbed::redis;
+
 use super::pass;
 use crate::client::{Client, claims, header};
 use crate::forge::resign;
@@ -36,6 +38,10 @@ impl Issuer {
     }
 
     fn start(&self) -> Server {
+        self.start_with(&[])
+    }
+
+    fn start_with(&self, more: &[&str]) -> Server {
         let address = self.url.trim_start_matches("http://");
         let flags = [
             ["--listen", address],
@@ -45,7 +51,8 @@ impl Issuer {
             ["--jwks-max-age", "1s"],
             ["--tolerance", "0s"],
         ];
-        Server::start_on(&self.program, &self.files, flags.as_flattened())
+        let flags = [flags.as_flattened(), more].concat();
+        Server::start_on(&self.program, &self.files, &flags)
     }
 
     /// The service, which asks often, so that the tests need not wait.
@@ -164,6 +171,41 @@ pub fn ended_sessions_are_refused_as_the_flag_says(program: &str) {
     asking.me(&alice.access).invalid_token("revoked");
 }
 
+/// With the feed of the issuer's store, a token ends at once and without a question; where the
+/// store is away, nobody is let in, and nobody logged out.
+pub fn ended_sessions_are_known_by_the_feed(program: &str) {
+    let mut database = redis::Server::start(&[]);
+    let url = database.url();
+    let issuer = Issuer::new(program);
+    let server = issuer.start_with(&["--store", &url]);
+    let login = client(&server);
+    let [alice, bob, ended] = ["alice", "bob", "alice"].map(|name| {
+        let password = ["wonderland", "builder"][usize::from(name == "bob")];
+        login.login(name, password)
+    });
+    assert_eq!(login.logout(&ended.refresh).status, 204);
+    let service = issuer.service(&["--revocation", "feed", "--store", &url]);
+    let service = client(&service);
+    // Also what was ended before it started.
+    service.me(&ended.access).invalid_token("revoked");
+    assert_eq!(service.me(&alice.access).status, 200);
+    assert_eq!(login.logout(&alice.refresh).status, 204);
+    soon("the logout is heard of", || {
+        service.me(&alice.access).status == 401
+    });
+    service.me(&alice.access).invalid_token("revoked");
+    assert_eq!(service.me(&bob.access).status, 200, "another session");
+
+    // The issuer itself may be away.
+    server.kill();
+    assert_eq!(service.me(&bob.access).status, 200);
+    database.kill();
+    soon("the feed is behind", || {
+        service.me(&bob.access).status == 503
+    });
+    service.me("garbage").invalid_token("invalid");
+}
+
 /// The last good keys go on; without any, nothing is said of a token.
 pub fn an_issuer_that_is_down_is_put_up_with(program: &str) {
     let issuer = Issuer::new(program);
@@ -273,6 +315,18 @@ pub fn what_cannot_be_is_found_at_start(program: &str) {
         (
             &["--issuer", url, "--revocation", "perhaps"],
             "--revocation",
+        ),
+        (&["--issuer", url, "--revocation", "feed"], "--store <URL>"),
+        (
+            &[
+                "--issuer",
+                url,
+                "--revocation",
+                "feed",
+                "--store",
+                "redis://:hush@127.0.0.1:1/",
+            ],
+            "--store: ",
         ),
         (
             &["--issuer", url, "--revocation", "introspection"],

@@ -79,7 +79,7 @@ impl SessionManager {
         let now = self.now();
         let token = self.inner.live.load().verifier.verify(token, now)?;
         let access = Access { token };
-        self.refuse_ended(access.session_id(), now).await?;
+        self.check_session(access.session_id(), now).await?;
         Ok(access)
     }
 
@@ -89,7 +89,18 @@ impl SessionManager {
         self.inner.live.load().verifier.counts()
     }
 
-    async fn refuse_ended(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {
+    /// Checks that a session was not ended, as the [`RevocationCheck`] says: for a service that
+    /// verifies another issuer's access tokens itself (`token-remote`) and follows the feed of
+    /// its store.
+    ///
+    /// # Errors
+    /// [`AccessError::Revoked`] refuses the token; [`AccessError::Behind`] and
+    /// [`AccessError::Store`] say nothing of it.
+    pub async fn refuse_ended(&self, session: SessionId) -> Result<(), AccessError> {
+        self.check_session(session, self.now()).await
+    }
+
+    async fn check_session(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {
         let feed = self.feed();
         match self.inner.check {
             RevocationCheck::Feed(_) if feed.contains(session) => {
