@@ -157,8 +157,8 @@ fn main() -> ExitCode {
             milliseconds,
         } => {
             let time = Duration::from_millis(milliseconds);
-            let latencies = paced::latencies(&url, &header, rate, time);
-            tell(latencies.map(|latencies| println!("{}", paced::p99(latencies))))
+            let latencies = paced::load(&url, &header, rate, time);
+            tell(latencies.map(|latencies| println!("{}", paced::p99(&latencies))))
         }
         Task::Run { name, way, count } => run(&name, way, count),
     }
