@@ -30,11 +30,13 @@ impl<C> Deref for Any<C> {
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Any<C> {
     async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
-        let slot = slot(request)?;
         // An access token counts before a cookie, and needs no other field.
         if let Some(access) = auth.access_by(authorization(request)).await? {
             return Ok(Some(Self(token_http::Any::Access(access))));
         }
+        let Some(slot) = slot(request)? else {
+            return Ok(None);
+        };
         let caller = auth.any(&OwnedHead::of(request).borrow(), &slot).await?;
         Ok(caller.map(Self))
     }

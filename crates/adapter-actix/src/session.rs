@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderValue, SET_COOKIE};
+use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
 use token_http::{Auth, SessionSlot};
@@ -45,7 +45,10 @@ impl Deref for ServerSession {
 
 impl Extract for ServerSession {
     async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
-        let (head, slot) = (OwnedHead::of(request), slot(request)?);
+        let Some(slot) = slot(request)? else {
+            return Ok(None);
+        };
+        let head = OwnedHead::of(request);
         let session = auth.server_session(&head.borrow(), &slot).await?;
         Ok(session.map(Self))
     }
@@ -67,8 +70,10 @@ pub async fn sessions(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    if request.extensions().get::<SessionSlot>().is_some() {
-        // A middleware further out will end it.
+    let cookie = request.headers().contains_key(COOKIE);
+    if !cookie || request.extensions().get::<SessionSlot>().is_some() {
+        // Without a cookie there is no session to end. Where there is a slot, a middleware further
+        // out will end it.
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let slot = SessionSlot::default();
@@ -95,9 +100,13 @@ fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
     }
 }
 
-pub(crate) fn slot(request: &HttpRequest) -> Result<SessionSlot, Rejection> {
+/// Where the session of a request is kept; `None` where it has no cookie and so no session.
+pub(crate) fn slot(request: &HttpRequest) -> Result<Option<SessionSlot>, Rejection> {
+    if !request.headers().contains_key(COOKIE) {
+        return Ok(None);
+    }
     let slot = request.extensions().get::<SessionSlot>().cloned();
-    slot.ok_or_else(|| {
+    slot.map(Some).ok_or_else(|| {
         error!(
             "a handler takes a server session outside of its middleware: add \
              `.wrap(actix_web::middleware::from_fn(adapter_actix::sessions))` around its route"

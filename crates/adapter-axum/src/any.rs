@@ -39,10 +39,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let auth = Auth::from_ref(state);
-        let caller = auth.any(&head(parts), slot(parts)?).await?;
-        Ok(Self(
-            caller.ok_or_else(|| auth.reject(Refusal::Unauthorized))?,
-        ))
+        let caller = find(&auth, parts).await?;
+        caller.ok_or_else(|| auth.reject(Refusal::Unauthorized).into())
     }
 }
 
@@ -55,9 +53,21 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        let caller = Auth::from_ref(state)
-            .any(&head(parts), slot(parts)?)
-            .await?;
-        Ok(caller.map(Self))
+        find(&Auth::from_ref(state), parts).await
     }
+}
+
+async fn find<C>(auth: &Auth, parts: &Parts) -> Result<Option<Any<C>>, Rejection>
+where
+    C: DeserializeOwned + Send + Sync + 'static,
+{
+    let head = head(parts);
+    if let Some(access) = auth.access(&head).await? {
+        return Ok(Some(Any(token_http::Any::Access(access))));
+    }
+    let Some(slot) = slot(parts)? else {
+        return Ok(None);
+    };
+    let caller = auth.any(&head, slot).await?;
+    Ok(caller.map(Any))
 }

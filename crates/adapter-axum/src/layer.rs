@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
-use http::header::SET_COOKIE;
+use http::header::{COOKIE, SET_COOKIE};
 use pin_project_lite::pin_project;
 use token_http::SessionSlot;
 use tower_layer::Layer;
@@ -62,8 +62,10 @@ impl<S: Service<Request, Response = Response>> Service<Request> for Sessions<S> 
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let mut slot = None;
-        // Where there is one, a layer further out will end it.
-        if request.extensions().get::<SessionSlot>().is_none() {
+        // Without a cookie there is no session to end. Where there is a slot, a layer further out
+        // will end it.
+        let cookie = request.headers().contains_key(COOKIE);
+        if cookie && request.extensions().get::<SessionSlot>().is_none() {
             let own = SessionSlot::default();
             request.extensions_mut().insert(own.clone());
             slot = Some(own);

@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use http::header::COOKIE;
 use http::request::Parts;
 use token_http::{Auth, Refusal, SessionSlot};
 use tracing::error;
@@ -44,10 +45,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let auth = Auth::from_ref(state);
-        let session = auth.server_session(&head(parts), slot(parts)?).await?;
-        Ok(Self(
-            session.ok_or_else(|| auth.reject(Refusal::Unauthorized))?,
-        ))
+        let session = find(&auth, parts).await?;
+        session.ok_or_else(|| auth.reject(Refusal::Unauthorized).into())
     }
 }
 
@@ -59,14 +58,24 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        let auth = Auth::from_ref(state);
-        let session = auth.server_session(&head(parts), slot(parts)?).await?;
-        Ok(session.map(Self))
+        find(&Auth::from_ref(state), parts).await
     }
 }
 
-pub(crate) fn slot(parts: &Parts) -> Result<&SessionSlot, Rejection> {
-    parts.extensions.get().ok_or_else(|| {
+async fn find(auth: &Auth, parts: &Parts) -> Result<Option<ServerSession>, Rejection> {
+    let Some(slot) = slot(parts)? else {
+        return Ok(None);
+    };
+    let session = auth.server_session(&head(parts), slot).await?;
+    Ok(session.map(ServerSession))
+}
+
+/// Where the session of a request is kept; `None` where it has no cookie and so no session.
+pub(crate) fn slot(parts: &Parts) -> Result<Option<&SessionSlot>, Rejection> {
+    if !parts.headers.contains_key(COOKIE) {
+        return Ok(None);
+    }
+    parts.extensions.get().map(Some).ok_or_else(|| {
         error!(
             "a handler takes a server session outside of its layer: add \
              `.layer(adapter_axum::sessions())` around its route"

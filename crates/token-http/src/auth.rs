@@ -11,31 +11,28 @@ use crate::rejection::Rejection;
 /// The sessions of an application and how they are spoken of over HTTP. Cheap to clone; one
 /// per application, in its state.
 #[derive(Clone, Debug)]
-pub struct Auth {
-    manager: SessionManager,
-    shared: Arc<Shared>,
-}
+pub struct Auth(Arc<Shared>); // one pointer: extractors clone it in each request
 
 #[derive(Debug)]
 struct Shared {
+    manager: SessionManager,
     config: AuthConfig,
 }
 
 impl Auth {
     /// Joins the two.
     pub fn new(manager: SessionManager, config: AuthConfig) -> Self {
-        let shared = Arc::new(Shared { config });
-        Self { manager, shared }
+        Self(Arc::new(Shared { manager, config }))
     }
 
     /// Opens, renews, shows and ends sessions.
-    pub const fn manager(&self) -> &SessionManager {
-        &self.manager
+    pub fn manager(&self) -> &SessionManager {
+        &self.0.manager
     }
 
     /// The settings.
     pub fn config(&self) -> &AuthConfig {
-        &self.shared.config
+        &self.0.config
     }
 
     /// Refuses a request in a handler of the application's own, with the challenge that goes

@@ -60,8 +60,9 @@ pub(crate) fn bearer_of<'a>(
 pub(crate) fn is_token(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     // Each byte is looked at, and none is branched on: so the compiler takes many at a time, which
-    // for a token of 450 is the difference between 30 ns and 400.
-    !body.is_empty() && body.bytes().fold(true, |all, byte| all & is_b64token(byte))
+    // for a token of 450 bytes is the difference between 30 ns and 220.
+    let wrong = |wrong: u8, byte| wrong | u8::from(!is_b64token(byte));
+    !body.is_empty() && body.bytes().fold(0, wrong) == 0
 }
 
 /// A letter, a digit, or one of `-._~+/`, which between `+` and `9` leave out the comma alone.
