@@ -10,6 +10,10 @@ use thiserror::Error;
 
 use crate::claims::Texts;
 
+mod object;
+
+pub(crate) use object::{Object, is_plain};
+
 /// Text that is not strict JSON. Nothing of it is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -7,12 +7,13 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::base64url;
 use crate::error::{KeyMissing, RefreshKeyError, RefreshTokenError};
 use crate::id::SessionId;
+use crate::json::{self, Object};
 use crate::name::{Audience, Issuer, KeyId, Subject};
 use crate::scope::Scope;
 use crate::secret::TokenSecret;
@@ -207,8 +208,9 @@ impl RefreshKeyRing {
 
         let mut buffer = Zeroizing::new(vec![0; payload.len() / 4 * 3 + 2]);
         let payload = base64url::decode(payload, &mut buffer).ok_or(RefreshTokenError::Claims)?;
+        let payload = std::str::from_utf8(payload).map_err(|_| RefreshTokenError::Claims)?;
         let wire: Wire<'_> =
-            serde_json::from_slice(payload).map_err(|_| RefreshTokenError::Claims)?;
+            serde_json::from_str(payload).map_err(|_| RefreshTokenError::Claims)?;
         if wire.iss != issuer.as_str() || wire.aud != audience.as_str() {
             return Err(RefreshTokenError::Recipient);
         }
@@ -236,21 +238,22 @@ impl RefreshKeyRing {
     ) -> Result<RefreshToken, KeyMissing> {
         let key = self.find(&session.rotation_kid)?;
         let mut jti = Zeroizing::new([0; 43]);
-        let wire = Wire {
-            iss: issuer.as_str().into(),
-            aud: audience.as_str().into(),
-            sub: session.subject.as_str().into(),
-            sid: session.id,
-            gen_: session.generation,
-            jti: base64url::encode_into(secret.secret(), &mut *jti),
-            iat: session.rotated_at,
-            exp: session.absolute_expires_at,
-            scope: session.scope.as_str().into(),
-            transport: session.transport,
-        };
+        let texts = [issuer.as_str(), audience.as_str(), session.subject.as_str()];
         // Room for all of it: a vector that moves leaves a copy of the secret behind.
-        let mut json = Zeroizing::new(Vec::with_capacity(wire.longest()));
-        serde_json::to_writer(&mut *json, &wire).expect("text and numbers are JSON");
+        let mut json = Object::with_capacity(longest(&texts, &session.scope));
+        json.text("iss", issuer.as_str());
+        json.text("aud", audience.as_str());
+        json.text("sub", session.subject.as_str());
+        json.text("sid", session.id.encode(&mut [0; 24]));
+        json.number("gen", session.generation.as_u64());
+        json.text("jti", base64url::encode_into(secret.secret(), &mut *jti));
+        json.number("iat", session.rotated_at.as_secs());
+        json.number("exp", session.absolute_expires_at.as_secs());
+        if !session.scope.is_empty() {
+            json.text("scope", session.scope.as_str());
+        }
+        json.text("transport", session.transport.as_str());
+        let json = Zeroizing::new(json.finish(""));
         let mut token = String::with_capacity(key.header.len() + json.len() * 4 / 3 + 48);
         token.push_str(&key.header);
         token.push('.');
@@ -271,8 +274,8 @@ impl RefreshKeyRing {
     }
 }
 
-/// The claims as they are written. serde refuses a member that stands twice or is unknown.
-#[derive(Serialize, Deserialize)]
+/// The claims as they are read. serde refuses a member that stands twice or is unknown.
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire<'a> {
     #[serde(borrow)]
@@ -287,23 +290,16 @@ struct Wire<'a> {
     jti: &'a str,
     iat: UnixTime,
     exp: UnixTime,
-    #[serde(borrow, default, skip_serializing_if = "is_empty")]
+    #[serde(borrow, default)]
     scope: std::borrow::Cow<'a, str>,
     transport: Transport,
 }
 
-impl Wire<'_> {
-    /// As long as its JSON can become, in bytes.
-    fn longest(&self) -> usize {
-        // Names have no control characters, so an escape makes two bytes of one. The rest is an id,
-        // a secret, three numbers, a word and the names of the members.
-        let escaped = |text: &str| text.bytes().filter(|byte| b"\"\\".contains(byte)).count();
-        let texts = [&self.iss, &self.aud, &self.sub, &self.scope];
-        let texts = texts.iter().map(|text| text.len() + escaped(text));
-        texts.sum::<usize>() + 230
-    }
-}
-
-fn is_empty(text: &str) -> bool {
-    text.is_empty()
+/// As long as the claims can become, in bytes.
+fn longest(names: &[&str], scope: &Scope) -> usize {
+    // Names have no control characters, so an escape makes two bytes of one; a scope has none. The
+    // rest is an id, a secret, three numbers, a word and the names of the members.
+    let escaped = |name: &&str| if json::is_plain(name) { 1 } else { 2 };
+    let names = names.iter().map(|name| name.len() * escaped(name));
+    names.sum::<usize>() + scope.as_str().len() + 230
 }

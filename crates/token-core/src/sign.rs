@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 use crate::base64url;
 use crate::claims::CustomClaims;
 use crate::id::{SessionId, TokenId};
+use crate::json::Object;
 use crate::jws::{MAX_LENGTH, MAX_SIGNATURE};
 use crate::key::VerifyingKey;
 use crate::name::{Audience, ClientId, Issuer, KeyId, Subject};
@@ -154,7 +155,7 @@ impl UnsignedToken {
 impl AccessGrant<'_> {
     /// The claims of [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2), then the application's own.
     fn to_json(&self) -> Vec<u8> {
-        let mut json = Object(Vec::with_capacity(512 + self.custom.as_str().len()));
+        let mut json = Object::with_capacity(512 + self.custom.as_str().len());
         json.text("iss", self.issuer.as_str());
         json.text("aud", self.audience.as_str());
         json.text("sub", self.subject.as_str());
@@ -176,7 +177,7 @@ impl AccessGrant<'_> {
         if !self.amr.is_empty() {
             json.value("amr", self.amr);
         }
-        json.finish(self.custom)
+        json.finish(self.custom.members())
     }
 }
 
@@ -193,37 +194,6 @@ pub(crate) fn encoded_header(key: &VerifyingKey) -> String {
 /// The length of so many bytes in base64url.
 fn encoded(bytes: usize) -> usize {
     (bytes * 4).div_ceil(3)
-}
-
-/// A JSON object while it is written.
-struct Object(Vec<u8>);
-
-impl Object {
-    fn value(&mut self, name: &str, value: &(impl serde::Serialize + ?Sized)) {
-        self.0.push(if self.0.is_empty() { b'{' } else { b',' });
-        self.0.push(b'"');
-        self.0.extend_from_slice(name.as_bytes());
-        self.0.extend_from_slice(b"\":");
-        serde_json::to_writer(&mut self.0, value).expect("texts and numbers are always JSON");
-    }
-
-    fn text(&mut self, name: &str, text: &str) {
-        self.value(name, text);
-    }
-
-    fn number(&mut self, name: &str, number: u64) {
-        self.value(name, &number);
-    }
-
-    /// Closes it with the members of `custom`, whose names are none of those before.
-    fn finish(mut self, custom: &CustomClaims) -> Vec<u8> {
-        if !custom.is_empty() {
-            self.0.push(b',');
-            self.0.extend_from_slice(custom.members().as_bytes());
-        }
-        self.0.push(b'}');
-        self.0
-    }
 }
 
 #[cfg(test)]
