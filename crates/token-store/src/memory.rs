@@ -157,8 +157,9 @@ impl SessionStore for MemoryStore {
 
     async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, Self::Error> {
         let shard = self.shard(self.bucket(subject));
-        let rows = shard.of_subject(subject).map(Row::session);
-        let mut rows: Vec<_> = rows.map(Committed::assertion).collect();
+        let mut rows = Vec::with_capacity(shard.of_subject(subject).count());
+        let sessions = shard.of_subject(subject).map(Row::session);
+        rows.extend(sessions.map(Committed::assertion));
         drop(shard);
         rows.sort_by_key(|row| std::cmp::Reverse(row.created_at));
         Ok(rows)

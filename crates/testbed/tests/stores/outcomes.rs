@@ -1,5 +1,5 @@
 //! The same seeded schedule has the same outcome at each step, whichever store keeps the
-//! sessions: the one in memory, which is the plain reading of the contract, says which.
+//! sessions: the one in memory, which the contract suite holds to `apply`, says which.
 
 use std::time::Duration;
 
