@@ -5,7 +5,9 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgPool};
 use store_sql::PostgresStore;
 use store_sql::postgres::PostgresStoreOptions;
-use token_core::Session;
+use token_core::change::{Change, Touch};
+use token_core::policy::Slide;
+use token_core::{Session, UnixTime};
 use token_store::SessionStore;
 use token_store::store::{Commit, Created, DataWrite};
 
@@ -153,7 +155,7 @@ async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
     for step in 0..150 {
         let user = format!("user-{}", rng.u8(..2));
         let row = known[rng.usize(..known.len())].clone();
-        match rng.u8(..8) {
+        match rng.u8(..9) {
             0 => known.push(
                 match store.create(&session(&store, &user).await).await.unwrap() {
                     Created::Applied(row) => row.into_inner(),
@@ -182,6 +184,7 @@ async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
                 let _ = store.write_data(&write).await.unwrap();
             }
             5 => drop(store.list(&subject(&user)).await.unwrap()),
+            6 => drop(store.commit(&touch(&row, at(1))).await.unwrap()),
             _ => {
                 let Some(row) = store.load(row.id).await.unwrap() else {
                     continue;
@@ -192,4 +195,19 @@ async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
             }
         }
     }
+}
+
+/// A use of a session cookie, which moves what a purge looks at.
+fn touch(session: &Session, now: UnixTime) -> Change {
+    let later = Duration::from_hours(24);
+    Change::Touch(Touch {
+        id: session.id,
+        generation: session.generation,
+        at: now,
+        slide: Slide {
+            idle_expires_at: session.idle_expires_at + later,
+            purge_at: session.purge_at + later,
+        },
+        last_seen_at: now,
+    })
 }
