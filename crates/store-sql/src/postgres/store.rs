@@ -27,8 +27,9 @@ use crate::statement::{self, Names};
 /// How many notices a slow reader may be behind before it reads the revocations again.
 const NOTICES: usize = 4096;
 
-/// A purge holds row locks for at most so many rows at a time.
-const PURGE_BATCH: u32 = 1000;
+/// A purge deletes at most so many rows at a time: it holds their locks, and a refresh that is
+/// committed behind it waits until its part of the log is on the disk, too.
+const PURGE_BATCH: u32 = 100;
 
 /// Keeps sessions in a PostgreSQL database. Clones share one store.
 ///

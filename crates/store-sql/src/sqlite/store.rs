@@ -23,8 +23,11 @@ use super::{SqliteStoreError, schema};
 use crate::row::{self, Value, count};
 use crate::statement::{self, Names};
 
-/// A purge holds the write lock for at most so many rows at a time: some 10 ms.
-const PURGE_BATCH: u32 = 500;
+/// A purge holds the write lock for at most so many rows at a time: for less than a millisecond,
+/// so that a refresh that comes meanwhile hardly waits. After each batch it brings the log into the
+/// file, a page or two for each row; otherwise a refresh would, whose commit fills the log to 1,000
+/// pages, for some 10 ms and with all others behind it.
+const PURGE_BATCH: u32 = 20;
 
 /// Keeps sessions in an SQLite file. Clones share one store.
 ///
@@ -232,7 +235,7 @@ impl SessionStore for SqliteStore {
         while left > 0 {
             let batch = left.min(PURGE_BATCH);
             // A turn for each batch: refreshes take theirs in between.
-            let mut turn = self.inner.writer.everyday().await?;
+            let mut turn = self.inner.writer.repeatable().await?;
             let values = [before.into(), i64::from(batch).into()];
             let deleted = turn.execute(&self.inner.statements.purge, &values).await?;
             purged += deleted;
@@ -240,6 +243,9 @@ impl SessionStore for SqliteStore {
                 break;
             }
             left -= batch;
+            // Outside the turn: it waits for no write, and none waits for it.
+            drop(turn);
+            self.read(&self.inner.statements.checkpoint, &[]).await?;
         }
         Ok(purged)
     }
@@ -303,6 +309,7 @@ async fn revoke_subject(
 /// The statements, put together once.
 #[derive(Debug)]
 struct Statements {
+    checkpoint: SqlStr,
     create: SqlStr,
     epoch: SqlStr,
     keep: SqlStr,
@@ -323,6 +330,7 @@ struct Statements {
 impl Statements {
     fn new(names: &Names) -> Self {
         Self {
+            checkpoint: names.fill("PRAGMA wal_checkpoint(PASSIVE)"),
             create: names.fill(CREATE),
             epoch: names.fill(statement::EPOCH),
             keep: names.fill(KEEP),

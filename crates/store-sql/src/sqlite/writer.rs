@@ -57,6 +57,12 @@ impl Writer {
         self.turn(Synchronous::Full).await
     }
 
+    /// Waits for the turn of a write that is made again where the power took it: it need not wait
+    /// for the disk.
+    pub(crate) async fn repeatable(&self) -> Result<Turn<'_>, SqliteStoreError> {
+        self.turn(Synchronous::Normal).await
+    }
+
     async fn turn(&self, synchronous: Synchronous) -> Result<Turn<'_>, SqliteStoreError> {
         let mut slot = self.connection.lock().await;
         let mut connection = match slot.take() {
