@@ -32,6 +32,8 @@ pub struct Server {
     programs: PathBuf,
     folder: TempDir,
     port: u16,
+    /// Further ones, as the server's program takes them.
+    settings: Vec<String>,
     /// A shell that ends the server when its input ends: with this process, however that
     /// ends. Without a word before it deletes the folder, too.
     guard: Option<Child>,
@@ -40,6 +42,11 @@ pub struct Server {
 impl Server {
     /// Makes a database and starts a server on it.
     pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// The same with further settings, such as `fsync=on`; they override those of every test.
+    pub fn start_with(settings: &[&str]) -> Self {
         // Not in the target directory: the server runs as another user where we are root.
         let folder = tempfile::Builder::new()
             .prefix("tokens-postgres-")
@@ -48,6 +55,7 @@ impl Server {
             programs: programs(),
             folder: folder.unwrap(),
             port: free_port(),
+            settings: settings.iter().map(|one| format!(" -c {one}")).collect(),
             guard: None,
         };
         fs::set_permissions(server.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
@@ -66,14 +74,20 @@ impl Server {
         self.port
     }
 
+    /// A program of PostgreSQL's that stands beside the server's.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.programs.join(name)
+    }
+
     /// Starts it again after [`kill`](Self::kill).
     pub fn resume(&mut self) {
         // Without fsync a crash of the machine could lose what was written; one of the server
         // cannot.
+        let further = self.settings.concat();
         let server = format!(
             "{}{} -D {} -p {} -c listen_addresses=127.0.0.1 -c max_connections=200 \
              -c unix_socket_directories='' -c shared_preload_libraries=pg_stat_statements \
-             -c fsync=off",
+             -c fsync=off{further}",
             as_other_user(),
             self.programs.join("postgres").display(),
             self.data().display(),

@@ -80,6 +80,11 @@ impl Server {
         format!("redis://127.0.0.1:{}/", self.port)
     }
 
+    /// Its process.
+    pub const fn id(&self) -> u32 {
+        self.process
+    }
+
     /// Asks it directly, which must succeed.
     pub fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         self.try_ask(words).unwrap()
