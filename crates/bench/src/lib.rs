@@ -4,6 +4,7 @@
 //!   limit, and as people do it today.
 //! - [`rounds`] times them, interleaved, so that whatever else the machine does falls on all alike.
 //! - [`growth`] has what the cost grows with, [`requests`] whole servers under load.
+//! - `stores` has the session stores on real servers (feature `stores`).
 //! - [`report`] and [`chart`] write what came out.
 //!
 //! Allocations are counted by a program of their own (`src/bin/allocations.rs`): a counting
@@ -17,4 +18,6 @@ pub mod peer;
 pub mod report;
 pub mod requests;
 pub mod rounds;
+#[cfg(feature = "stores")]
+pub mod stores;
 pub mod world;

@@ -57,6 +57,16 @@ impl Middle {
             high: at(last - last / 4),
         }
     }
+
+    /// So much divided by each: from the time of one to how many in a time, and back.
+    #[must_use]
+    pub fn inverse(self, of: f64) -> Self {
+        Self {
+            low: of / self.high,
+            median: of / self.median,
+            high: of / self.low,
+        }
+    }
 }
 
 impl Samples {
@@ -76,20 +86,24 @@ impl Samples {
     }
 }
 
-/// Runs each way in every round.
+/// Runs each way in every round, as often as it fits into a slice.
 pub fn measure(effort: Effort, ways: &mut [Box<dyn FnMut()>]) -> Vec<Samples> {
-    let counts: Vec<u32> = ways
-        .iter_mut()
-        .map(|way| calibrate(way, effort.slice))
-        .collect();
+    let counted = ways.iter_mut().map(|way| {
+        let count = calibrate(way, effort.slice);
+        Box::new(move || time(way, count) / f64::from(count)) as Box<dyn FnMut() -> f64 + '_>
+    });
+    take_turns(effort.rounds, &mut counted.collect::<Vec<_>>())
+}
+
+/// Runs each way once in every round, beginning with another one each time; each says itself how
+/// many nanoseconds one took.
+pub fn take_turns(rounds: usize, ways: &mut [Box<dyn FnMut() -> f64 + '_>]) -> Vec<Samples> {
     let mut samples = vec![Samples::default(); ways.len()];
-    for round in 0..effort.rounds {
+    for round in 0..rounds {
         for turn in 0..ways.len() {
             let index = (round + turn) % ways.len();
-            let both = (ways.get_mut(index), samples.get_mut(index));
-            if let ((Some(way), Some(samples)), Some(count)) = ((both.0, both.1), counts.get(index))
-            {
-                samples.push(time(way, *count) / f64::from(*count));
+            if let (Some(way), Some(samples)) = (ways.get_mut(index), samples.get_mut(index)) {
+                samples.push(way());
             }
         }
     }

@@ -1,0 +1,160 @@
+//! Clients that refresh stored sessions through the session manager.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use token_core::UnixTime;
+use token_core::issue::TokenIssuer;
+use token_store::clock::Clock as _;
+use token_store::test_util::TestClock;
+use token_store::{SessionManager, SessionManagerBuilder, SessionStore};
+use tokio::sync::Mutex;
+use tokio::time::MissedTickBehavior;
+
+use super::CLIENTS;
+use crate::operation::manager::{PAST_THE_GRACE, refresh_token};
+
+/// Goes round any number of sessions that is no multiple of it, out of their order on the disk.
+pub(super) const STRIDE: usize = 611_953;
+
+/// The sessions of one store, each refreshed once in a round of all.
+#[derive(Debug)]
+pub struct Clients {
+    /// Each session's token, and when it was made.
+    tokens: Vec<Mutex<(String, UnixTime)>>,
+    next: AtomicUsize,
+    clock: TestClock,
+}
+
+/// A clock that shows an early hour of the day, so that no measurement goes past midnight: what a
+/// session moves once a day stays as it is.
+///
+/// # Panics
+/// Never: the year is before 10000.
+pub fn clock() -> TestClock {
+    let clock = TestClock::new();
+    let day = 24 * 60 * 60;
+    let early = day + 60 - clock.now().as_secs() % day;
+    clock.advance(Duration::from_secs(early));
+    clock
+}
+
+/// Begins a manager on a store, by a clock.
+pub fn manager(
+    store: impl SessionStore,
+    issuer: TokenIssuer,
+    clock: &TestClock,
+) -> SessionManagerBuilder {
+    SessionManager::builder(store, issuer).clock(clock.clone())
+}
+
+impl Clients {
+    /// Clients with these refresh tokens.
+    pub fn new(tokens: Vec<String>, clock: TestClock) -> Arc<Self> {
+        let now = clock.now();
+        let tokens = tokens.into_iter().map(|token| Mutex::new((token, now)));
+        Arc::new(Self {
+            tokens: tokens.collect(),
+            next: AtomicUsize::new(0),
+            clock,
+        })
+    }
+
+    /// Refreshes the next session whose last one was longer ago than the grace, so that this
+    /// writes.
+    ///
+    /// # Errors
+    /// What the manager says, in words.
+    ///
+    /// # Panics
+    /// Where the token that comes back is the old one: then nothing was measured.
+    pub async fn refresh(&self, manager: &SessionManager) -> Result<(), String> {
+        loop {
+            let turn = self.next.fetch_add(1, Ordering::Relaxed);
+            if turn.is_multiple_of(self.tokens.len()) {
+                self.clock.advance(PAST_THE_GRACE);
+            }
+            let place = turn.wrapping_mul(STRIDE) % self.tokens.len();
+            let place = self.tokens.get(place).expect("a remainder is below");
+            let mut place = place.lock().await;
+            let (token, made) = &*place;
+            let now = self.clock.now();
+            if now < *made + PAST_THE_GRACE {
+                // Of few sessions one may come up again too soon, where a client was held up.
+                continue;
+            }
+            let issued = manager.refresh(token, None).await;
+            let issued = issued.map_err(|error| format!("{error}: {error:?}"))?;
+            let new = refresh_token(&issued);
+            assert_ne!(*token, new, "a refresh past the grace rotates");
+            *place = (new, now);
+            return Ok(());
+        }
+    }
+
+    /// Refreshes by [`CLIENTS`] at once for so long, and gives how many a second.
+    ///
+    /// # Panics
+    /// Where one is refused.
+    pub async fn refresh_for(self: &Arc<Self>, manager: &SessionManager, time: Duration) -> f64 {
+        let start = Instant::now();
+        let clients = (0..CLIENTS).map(|_| {
+            let (clients, manager) = (Arc::clone(self), manager.clone());
+            tokio::spawn(async move {
+                let mut done = 0;
+                while start.elapsed() < time {
+                    let refreshed = clients.refresh(&manager).await;
+                    refreshed.expect("the token is good");
+                    done += 1;
+                }
+                done
+            })
+        });
+        let clients: Vec<_> = clients.collect();
+        let mut done = 0;
+        for client in clients {
+            done += client.await.expect("it does not panic");
+        }
+        per_second(done, start.elapsed())
+    }
+
+    /// Begins a refresh at each tick of a steady rate, whatever became of those before, until
+    /// `over` says so. Gives how long each took, in milliseconds, and what went wrong.
+    ///
+    /// # Panics
+    /// Where a task is lost.
+    pub async fn refresh_steadily(
+        self: &Arc<Self>,
+        manager: &SessionManager,
+        each: Duration,
+        over: impl Fn() -> bool,
+    ) -> (Vec<f64>, Vec<String>) {
+        let mut ticks = tokio::time::interval(each);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
+        let mut begun = Vec::new();
+        while !over() {
+            ticks.tick().await;
+            let begun_at = Instant::now();
+            let (clients, manager) = (Arc::clone(self), manager.clone());
+            begun.push(tokio::spawn(async move {
+                let refreshed = clients.refresh(&manager).await;
+                refreshed.map(|()| begun_at.elapsed().as_secs_f64() * 1e3)
+            }));
+        }
+        let (mut took, mut failed) = (Vec::new(), Vec::new());
+        for refresh in begun {
+            match refresh.await.expect("it does not panic") {
+                Ok(time) => took.push(time),
+                Err(error) => failed.push(error),
+            }
+        }
+        (took, failed)
+    }
+}
+
+/// So many in a time.
+#[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
+pub fn per_second(count: usize, time: Duration) -> f64 {
+    count as f64 / time.as_secs_f64()
+}

@@ -1,0 +1,94 @@
+//! Sessions in bulk, each with its refresh token, as logins would have made them.
+
+use std::time::Duration;
+
+use token_core::change::{Change, Committed, Granted};
+use token_core::id::Bucket;
+use token_core::issue::{Credentials, TokenIssuer};
+use token_core::refresh::{self, Login};
+use token_core::session::{Authentication, Device, Epoch, Transport};
+use token_core::{Algorithm, ClientId, CustomClaims, Policy, Scope, Session, Subject, UnixTime};
+
+use crate::world::{self, Key};
+
+/// An issuer under the default policy, with access tokens of an algorithm.
+///
+/// # Panics
+/// Never: the names are fine.
+pub fn issuer(algorithm: Algorithm) -> TokenIssuer {
+    TokenIssuer {
+        policy: Policy::default(),
+        ..world::issuer(&Key::new(algorithm))
+    }
+}
+
+/// A session from a browser as it is stored after its first refresh, which was just now, and its
+/// refresh token. Every number has a subject of its own; `bucket` is the store's.
+///
+/// # Panics
+/// Never: the names are fine.
+pub fn session(
+    issuer: &TokenIssuer,
+    number: u32,
+    now: UnixTime,
+    bucket: impl Fn(&Subject) -> Bucket,
+) -> (Session, String) {
+    let keys = &issuer.refresh_keys;
+    let granted = opened(issuer, number, now - AGE, bucket);
+    let token = refresh_token(issuer, &granted, number, now);
+    let claims = keys.verify(&token, &issuer.issuer, &issuer.audience);
+    let claims = claims.expect("it was just made");
+    let entropy = world::entropy(u64::from(number) << 32);
+    let pending = refresh::attempt(&claims, &issuer.policy, keys, now, entropy);
+    let pending = pending.expect("it has not expired");
+    let row = Change::Rotate(pending.rotation().clone()).apply(granted.session());
+    let row = row.expect("it is past the grace");
+    // It is written before anybody shows the token.
+    let granted = pending.committed(Committed::assertion(row.clone()));
+    let granted = granted.expect("it is what is to be written");
+    let token = refresh_token(issuer, &granted, number, now);
+    (row, token)
+}
+
+/// How old the sessions are.
+const AGE: Duration = Duration::from_mins(5);
+
+fn opened(
+    issuer: &TokenIssuer,
+    number: u32,
+    now: UnixTime,
+    bucket: impl Fn(&Subject) -> Bucket,
+) -> Granted {
+    let agent = format!(
+        "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) \
+         Chrome/{}.0.0.0 Safari/537.36",
+        120 + number % 20
+    );
+    let login = Login {
+        subject: Subject::new(format!("user-{number:08}")).expect("a name"),
+        epoch: Epoch::default(),
+        client_id: ClientId::new("web").expect("a name"),
+        transport: Transport::Header,
+        scope: "notes:read notes:write".parse::<Scope>().expect("a scope"),
+        authentication: Authentication::password(now),
+        remember: false,
+        claims: CustomClaims::default(),
+        device: Device::new(None, Some(&agent), Some("203.0.113.0/24")),
+    };
+    let bucket = bucket(&login.subject);
+    let entropy = world::entropy(u64::from(number));
+    let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
+    let pending = refresh::open(login, bucket, policy, keys, now, entropy);
+    let session = pending.session().clone();
+    let granted = pending.committed(Committed::assertion(session));
+    granted.expect("it is what is to be written")
+}
+
+fn refresh_token(issuer: &TokenIssuer, granted: &Granted, number: u32, now: UnixTime) -> String {
+    let entropy = world::entropy(u64::MAX - u64::from(number));
+    let issued = issuer.issue(granted, &granted.session().scope, now, entropy);
+    match issued.expect("the key is there") {
+        Credentials::Tokens(pair) => pair.refresh_token().secret().to_owned(),
+        Credentials::Session(_) => unreachable!("the transport is `header`"),
+    }
+}
