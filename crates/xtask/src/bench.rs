@@ -43,8 +43,8 @@ pub(crate) struct Arguments {
     /// Only operations, servers or programs whose name begins so.
     #[arg(long, default_value = "")]
     only: String,
-    /// How many rounds of `requests` (5 where nothing is said, of some three seconds a server), or
-    /// of `build` (1).
+    /// How many rounds of `requests` (5 where nothing is said, of some three seconds a server), of
+    /// `stores` (7, of one second a way), or of `build` (1).
     #[arg(long)]
     rounds: Option<usize>,
 }
@@ -61,7 +61,14 @@ enum Part {
     Growth,
     /// Whole servers under load.
     Requests,
+    /// Refreshes a second on PostgreSQL, Redis and SQLite (`--only` one of them) beside pgbench,
+    /// redis-benchmark and the bare statement, at ten thousand and at a million sessions; refreshes
+    /// while a million sessions are purged; bytes a session. On servers of its own.
+    Stores,
 }
+
+/// What [`Part::Stores`] measures.
+const STORES: [&str; 3] = ["postgres", "redis", "sqlite"];
 
 /// Prints tables, and leaves them as JSON and as charts in `target/bench`; or checks.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
@@ -78,10 +85,12 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
         Some(Part::Core) => bench.core(only)?,
         Some(Part::Growth) => bench.growth()?,
         Some(Part::Requests) => return bench.requests(only, arguments.rounds),
+        Some(Part::Stores) => return bench.stores(only, arguments.rounds),
         None => {
             bench.core(only)?;
             bench.growth()?;
             bench.requests(only, arguments.rounds)?;
+            bench.stores(only, arguments.rounds)?;
         }
     }
     bench.charts()
@@ -165,6 +174,30 @@ impl<'a> Bench<'a> {
         requests.args(["--redis", redis.url()]);
         requests.args(["--redis-process", &redis.process().to_string()]);
         run::run(requests.arg("--json").arg(self.file("requests")))
+    }
+
+    fn stores(&self, only: &str, rounds: Option<usize>) -> Result<(), Error> {
+        services::install()?;
+        build_own(&["--features=stores"])?;
+        let program = self.programs.join("stores");
+        for name in STORES.into_iter().filter(|name| name.starts_with(only)) {
+            let mut measure = if name == "redis" {
+                // Redis has one thread, which gets the first processor; the clients, ours and
+                // redis-benchmark alike, get the second.
+                let mut pinned = Command::new("taskset");
+                pinned.args(["--cpu-list", "1"]).arg(&program);
+                pinned
+            } else {
+                Command::new(&program)
+            };
+            measure.arg(name).arg("--json");
+            measure.arg(self.file(&format!("stores-{name}")));
+            if let Some(rounds) = rounds {
+                measure.arg("--rounds").arg(rounds.to_string());
+            }
+            run::run(&mut measure)?;
+        }
+        Ok(())
     }
 
     /// Draws the figures that are there; those of the other part may be of an earlier run.

@@ -40,8 +40,8 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Measures, and prints tables: ours, the limit, and what people use today; how cost
-    /// grows; whole servers under load. Takes some ten minutes on an idle machine with two
-    /// processors, and as long again to build what people use today.
+    /// grows; whole servers under load; the stores on real servers. Takes some twenty minutes on an
+    /// idle machine with two processors, and ten to build what people use today.
     Bench(bench::Arguments),
     /// Prints figures of two example servers on each store: how soon a logout on one is heeded
     /// on the other, and how many refreshes they take. Some minutes, on a machine with nothing

@@ -80,6 +80,13 @@ pub(crate) fn redis() -> Result<Server, Error> {
     redis::start()
 }
 
+/// Makes sure of the servers' programs, for those who start some of their own.
+pub(crate) fn install() -> Result<(), Error> {
+    postgres::INITDB.get()?;
+    redis::SERVER.get()?;
+    Ok(())
+}
+
 /// A server that this process started, with its data in a folder of its own.
 #[derive(Debug)]
 pub(crate) struct Server {

@@ -14,7 +14,7 @@ use crate::run;
 /// Names a server that is running already.
 pub(super) const VARIABLE: &str = "TOKENS_TEST_POSTGRES_URL";
 
-static INITDB: Program = Program {
+pub(super) static INITDB: Program = Program {
     name: "PostgreSQL",
     package: "postgresql",
     files: &["initdb"],

@@ -11,7 +11,7 @@ use crate::install::Program;
 /// Names a server that is running already.
 pub(super) const VARIABLE: &str = "TOKENS_TEST_REDIS_URL";
 
-static SERVER: Program = Program {
+pub(super) static SERVER: Program = Program {
     name: "Redis",
     package: "redis-server",
     files: &["redis-server", "valkey-server"],
