@@ -36,8 +36,8 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
 /// many refreshes a server takes.
 pub(crate) fn measure() -> Result<(), Error> {
     let workspace = Workspace::read()?;
-    // The programs that the servers of the measurement are.
-    let _services = services::start(&workspace)?;
+    // The measurement starts servers of its own.
+    services::install()?;
     let mut build = run::cargo();
     build.args(["build", "--release", "--locked"]);
     for (name, _) in examples(&workspace) {
