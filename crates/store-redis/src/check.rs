@@ -1,6 +1,8 @@
 //! What is looked at before a store is opened.
 
 use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use redis::{ErrorKind, Value};
 
 use crate::connection::Connection;
@@ -47,7 +49,7 @@ pub(crate) async fn secret(
     key: &str,
 ) -> Result<[u8; 32], RedisStoreError> {
     let mut bytes = [0; 32];
-    rand::rng().fill_bytes(&mut bytes);
+    UnwrapErr(SysRng).fill_bytes(&mut bytes);
     let mut make = redis::cmd("SET");
     make.arg(key).arg(&bytes).arg("NX");
     connection.send(&make).await?;

@@ -1,6 +1,8 @@
 //! Where the driver takes random bytes from.
 
-use rand::Rng;
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use token_core::secret::Entropy;
 use zeroize::Zeroizing;
 
@@ -10,14 +12,15 @@ pub trait EntropySource: Send + Sync + 'static {
     fn draw(&self) -> Entropy;
 }
 
-/// The thread's generator: ChaCha, seeded and reseeded by the operating system.
+/// The operating system's generator, asked each time: it holds no state that a fork could repeat or a
+/// dump of the process tell.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct ThreadEntropy;
+pub struct SystemEntropy;
 
-impl EntropySource for ThreadEntropy {
+impl EntropySource for SystemEntropy {
     fn draw(&self) -> Entropy {
         let mut bytes = Zeroizing::new([0; 64]);
-        rand::rng().fill_bytes(&mut *bytes);
+        UnwrapErr(SysRng).fill_bytes(&mut *bytes);
         Entropy::new(*bytes)
     }
 }

@@ -7,7 +7,7 @@ use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
 use token_core::{Algorithm, Audience, Issuer, KeyId, KeyRing, Policy, SigningKey};
 use zeroize::Zeroizing;
 
-use crate::entropy::{EntropySource, ThreadEntropy};
+use crate::entropy::{EntropySource, SystemEntropy};
 
 /// An issuer whose keys live as long as the process: for a first try and for tests.
 ///
@@ -30,7 +30,7 @@ pub fn ephemeral_issuer(
         audience,
         access_keys: KeyRing::new(SigningKey::generate(
             Algorithm::EdDSA,
-            ThreadEntropy.draw(),
+            SystemEntropy.draw(),
         )?),
         refresh_keys: RefreshKeyRing::new(refresh),
         policy,

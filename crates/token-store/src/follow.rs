@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use rand::{Rng as _, RngExt as _};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -197,11 +199,11 @@ async fn watch(manager: &SessionManager) {
 
 /// A little less than the interval, so that nodes do not act all at once.
 fn jitter(interval: Duration) -> Duration {
-    interval.mul_f64(rand::rng().random_range(0.8..=1.0))
+    interval.mul_f64(UnwrapErr(SysRng).random_range(0.8..=1.0))
 }
 
 fn draw() -> Heartbeat {
     let mut bytes = [0; 16];
-    rand::rng().fill_bytes(&mut bytes);
+    UnwrapErr(SysRng).fill_bytes(&mut bytes);
     Heartbeat::from_bytes(bytes)
 }

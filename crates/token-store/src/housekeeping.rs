@@ -4,6 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use rand::RngExt as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use tracing::warn;
 
 use crate::event::EventKind;
@@ -21,7 +23,7 @@ pub(crate) async fn keep(manager: SessionManager, every: Duration, stop: impl Fu
     let mut stop = pin!(stop);
     loop {
         // Nodes that started together do not work together.
-        let pause = every.mul_f64(rand::rng().random_range(0.5..=1.5));
+        let pause = every.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));
         tokio::select! {
             () = &mut stop => return,
             () = tokio::time::sleep(pause) => {}

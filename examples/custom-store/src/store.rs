@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, WriteTransaction};
 use thiserror::Error;
 use token_core::change::{Change, Committed, Ending};
@@ -70,7 +72,7 @@ impl RedbStore {
     pub fn open(file: impl AsRef<Path>) -> Result<Self> {
         let database = Database::create(file)?;
         let mut bucket_key = [0; 32];
-        rand::rng().fill_bytes(&mut bucket_key);
+        UnwrapErr(SysRng).fill_bytes(&mut bucket_key);
         let write = database.begin_write()?;
         let bucket_key = rows::create(&write, bucket_key)?;
         write.commit()?;

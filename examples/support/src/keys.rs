@@ -15,13 +15,15 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use token_core::key::KeyError;
 use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
 use token_core::schedule::{Planned, Schedule, Step};
 use token_core::{Algorithm, KeyId, KeyRing, SigningKey, UnixTime, VerifyingKey};
-use token_store::entropy::{EntropySource as _, ThreadEntropy};
+use token_store::entropy::{EntropySource as _, SystemEntropy};
 use zeroize::Zeroizing;
 
 mod error;
@@ -181,12 +183,12 @@ fn times<K>(planned: &Planned<K>) -> String {
 }
 
 fn new_access(algorithm: Algorithm) -> Result<SigningKey, KeyError> {
-    SigningKey::generate(algorithm, ThreadEntropy.draw())
+    SigningKey::generate(algorithm, SystemEntropy.draw())
 }
 
 fn new_refresh(secrets: &mut Secrets) -> RefreshKey {
     let mut random = Zeroizing::new([0; 40]);
-    rand::rng().fill_bytes(&mut *random);
+    UnwrapErr(SysRng).fill_bytes(&mut *random);
     let (kid, secret) = random.split_at(8);
     let kid = KeyId::new(URL_SAFE_NO_PAD.encode(kid)).expect("base64url is a name");
     secrets.insert(kid.clone(), URL_SAFE_NO_PAD.encode(secret).into());

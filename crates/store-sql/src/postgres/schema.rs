@@ -1,6 +1,8 @@
 //! The tables: made, brought up to date, and refused where they are newer than this library.
 
-use rand::Rng;
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, SqlSafeStr, SqlStr};
 use token_core::id::BucketKey;
 
@@ -92,7 +94,7 @@ impl Schema {
             execute(&mut transaction, note, &[to.into()]).await?;
         }
         let mut key = [0; 32];
-        rand::rng().fill_bytes(&mut key);
+        UnwrapErr(SysRng).fill_bytes(&mut key);
         let keep = self.fill(
             "INSERT INTO {schema}.meta (name, value) VALUES ('bucket_key', $1)
             ON CONFLICT (name) DO NOTHING",

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use rand::Rng;
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use sqlx::SqlSafeStr;
 use token_core::id::BucketKey;
 
@@ -47,7 +49,7 @@ pub(crate) async fn prepare(writer: &Writer) -> Result<BucketKey, SqliteStoreErr
         }
         // For shards, not for secrets: whoever reads it reads the subjects beside it.
         let mut key = [0; 32];
-        rand::rng().fill_bytes(&mut key);
+        UnwrapErr(SysRng).fill_bytes(&mut key);
         let keep = "INSERT INTO tokens_meta (name, value) VALUES ('bucket_key', $1)
             ON CONFLICT (name) DO NOTHING";
         turn.execute(&keep.into_sql_str(), &[key.as_slice().into()])

@@ -13,7 +13,7 @@ use token_core::{ClientId, KeyId};
 
 use super::{Inner, Live, SessionManager, keys};
 use crate::clock::{Clock, SystemClock};
-use crate::entropy::{EntropySource, ThreadEntropy};
+use crate::entropy::{EntropySource, SystemEntropy};
 use crate::erased::ErasedStore;
 use crate::event::EventSink;
 use crate::feed::{Feed, RevocationCheck, Rhythm};
@@ -71,7 +71,7 @@ impl SessionManagerBuilder {
             issuer,
             default_client: ClientId::new("default").expect("visible ASCII"),
             clock: Box::new(SystemClock),
-            entropy: Box::new(ThreadEntropy),
+            entropy: Box::new(SystemEntropy),
             sink: None,
             hook: None,
             check: RevocationCheck::default(),
