@@ -57,7 +57,7 @@ pub struct AccessClaims<C = NoClaims> {
 
 /// [`AccessClaims`] that borrow their texts from the buffer the token was decoded into, and from the verifier.
 ///
-/// Nothing is allocated, but for texts with escapes, for more than four methods or audiences, and for
+/// Nothing is allocated, but for texts with escapes, for more than three methods or audiences, and for
 /// more than sixteen claims of the application's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -1,6 +1,8 @@
 //! Keys for trying things out.
 
-use rand::Rng;
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use token_core::issue::TokenIssuer;
 use token_core::key::KeyError;
 use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
@@ -22,7 +24,7 @@ pub fn ephemeral_issuer(
     policy: Policy,
 ) -> Result<TokenIssuer, KeyError> {
     let mut secret = Zeroizing::new([0; 32]);
-    rand::rng().fill_bytes(&mut *secret);
+    UnwrapErr(SysRng).fill_bytes(&mut *secret);
     let kid = KeyId::new("ephemeral").expect("a name");
     let refresh = RefreshKey::new(kid, &*secret).expect("32 bytes");
     Ok(TokenIssuer {

@@ -3,7 +3,9 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rand::Rng;
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use thiserror::Error;
 use token_core::change::{Change, Committed, Ending};
 use token_core::id::{Bucket, BucketKey};
@@ -49,7 +51,7 @@ impl MemoryStore {
     /// A store for about `capacity` sessions, with a bucket key of its own.
     pub fn with_capacity(capacity: usize) -> Self {
         let mut bucket_key = [0; 32];
-        rand::rng().fill_bytes(&mut bucket_key);
+        UnwrapErr(SysRng).fill_bytes(&mut bucket_key);
         Self::new(capacity, &bucket_key)
     }
 

@@ -5,7 +5,7 @@
 //! they come by.
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
@@ -37,15 +37,17 @@ pub(crate) struct Registered<'a> {
     pub(crate) amr: Option<Texts<'a>>,
 }
 
-/// Reads a claims set: the claims of the library by type, the others as `C`.
+/// Reads a claims set: the claims of the library by type into `registered`, which is empty, the others
+/// as `C`.
 pub(crate) fn read<'a, C: Deserialize<'a>>(
     json: &'a [u8],
-) -> Result<(Registered<'a>, C), ClaimsError> {
+    registered: &mut Registered<'a>,
+) -> Result<C, ClaimsError> {
     // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely valid
     // > JSON object conforming to RFC 7159 [RFC7159]; let the JWT Claims Set be this JSON object.
     // RFC 7519 section 7.2
     let text = std::str::from_utf8(json).map_err(|_| ClaimsError::Json(JsonError::NotUtf8))?;
-    let mut state = State::default();
+    let mut state = State::new(registered);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = deserializer
         .deserialize_map(ClaimsVisitor {
@@ -77,7 +79,7 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
             error => ClaimsError::Json(error),
         })?;
     }
-    Ok((state.registered, custom))
+    Ok(custom)
 }
 
 /// How errors call a claim that is not the library's.
@@ -86,19 +88,29 @@ const OTHER: &str = "another";
 /// So many other names are compared as they come by; those after them are put into a set.
 const REMEMBERED: usize = 16;
 
-#[derive(Default)]
-struct State<'a> {
-    registered: Registered<'a>,
+struct State<'r, 'a> {
+    registered: &'r mut Registered<'a>,
     /// Names of other claims; the first `count` are set.
     others: [&'a str; REMEMBERED],
     count: usize,
     /// Those that do not fit, or have an escape.
-    more: HashSet<Cow<'a, str>>,
+    more: BTreeSet<Cow<'a, str>>,
     is_object: bool,
     fault: Option<ClaimsError>,
 }
 
-impl<'a> State<'a> {
+impl<'r, 'a> State<'r, 'a> {
+    fn new(registered: &'r mut Registered<'a>) -> Self {
+        Self {
+            registered,
+            others: [""; REMEMBERED],
+            count: 0,
+            more: BTreeSet::new(),
+            is_object: false,
+            fault: None,
+        }
+    }
+
     /// Notes the name of a claim that is not the library's.
     #[expect(
         clippy::ptr_arg,
@@ -131,7 +143,7 @@ impl<'a> State<'a> {
 
     /// Takes a claim of the library out of the object; `false` where it is another.
     fn take<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        let claims = &mut self.registered;
+        let claims = &mut *self.registered;
         let fault = &mut self.fault;
         match name {
             // > The "iss" value is a case-sensitive string containing a StringOrURI value.
@@ -230,12 +242,12 @@ fn put<'a, A: MapAccess<'a>, V: Deserialize<'a>, T>(
     Ok(())
 }
 
-struct ClaimsVisitor<'s, 'a, C> {
-    state: &'s mut State<'a>,
+struct ClaimsVisitor<'s, 'r, 'a, C> {
+    state: &'s mut State<'r, 'a>,
     custom: std::marker::PhantomData<C>,
 }
 
-impl<'a, C: Deserialize<'a>> Visitor<'a> for ClaimsVisitor<'_, 'a, C> {
+impl<'a, C: Deserialize<'a>> Visitor<'a> for ClaimsVisitor<'_, '_, 'a, C> {
     type Value = C;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -255,12 +267,12 @@ impl<'a, C: Deserialize<'a>> Visitor<'a> for ClaimsVisitor<'_, 'a, C> {
 }
 
 /// The object without the claims of the library.
-struct Others<'s, 'a, A> {
+struct Others<'s, 'r, 'a, A> {
     map: A,
-    state: &'s mut State<'a>,
+    state: &'s mut State<'r, 'a>,
 }
 
-impl<'a, A: MapAccess<'a>> MapAccess<'a> for Others<'_, 'a, A> {
+impl<'a, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 'a, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(
@@ -293,9 +305,9 @@ impl<'a, A: MapAccess<'a>> MapAccess<'a> for Others<'_, 'a, A> {
 }
 
 /// Shows the object to whatever `C` asks for.
-struct OthersDeserializer<'o, 's, 'a, A>(&'o mut Others<'s, 'a, A>);
+struct OthersDeserializer<'o, 's, 'r, 'a, A>(&'o mut Others<'s, 'r, 'a, A>);
 
-impl<'a, A: MapAccess<'a>> Deserializer<'a> for OthersDeserializer<'_, '_, 'a, A> {
+impl<'a, A: MapAccess<'a>> Deserializer<'a> for OthersDeserializer<'_, '_, '_, 'a, A> {
     type Error = A::Error;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, A::Error> {

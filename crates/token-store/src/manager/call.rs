@@ -6,6 +6,8 @@ use std::task::Poll;
 use std::time::Duration;
 
 use rand::RngExt as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::debug;
 
@@ -50,7 +52,7 @@ impl SessionManager {
                 Err(error @ StoreError::Timeout(_)) => return Err(error),
                 Err(error) => {
                     // Not all at once: what failed for one has failed for many.
-                    let jittered = pause.mul_f64(rand::rng().random_range(0.5..=1.5));
+                    let jittered = pause.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));
                     if Instant::now() + jittered >= deadline {
                         return Err(error);
                     }

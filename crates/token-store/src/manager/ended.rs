@@ -4,6 +4,8 @@ use std::pin::pin;
 use std::time::Duration;
 
 use rand::RngExt as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
 use token_core::{SessionId, UnixTime};
 use tracing::debug;
 
@@ -71,7 +73,7 @@ impl SessionManager {
                     }
                 }
             }
-            let look = LOOK.mul_f64(rand::rng().random_range(0.8..=1.0));
+            let look = LOOK.mul_f64(UnwrapErr(SysRng).random_range(0.8..=1.0));
             let left = until.since(self.now()).max(Duration::from_secs(1));
             tokio::select! {
                 () = rung => return SessionEnd::Revoked,
