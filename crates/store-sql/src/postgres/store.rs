@@ -357,9 +357,14 @@ SELECT {columns} FROM {session} WHERE subject = $1 ORDER BY created_at DESC, ser
 const NOTIFY: &str = "SELECT pg_notify($1, $2)";
 
 /// Locked rows are somebody's refresh; the next batch finds them.
+///
+/// What a crash brings back is deleted again, so its commit waits for no disk, and no refresh waits
+/// for a disk that is busy with it.
 const PURGE: &str = "
 WITH due AS MATERIALIZED (
-    SELECT id FROM {session} WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2
+    SELECT id FROM {session}
+    WHERE purge_at <= $1 AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'
+    ORDER BY purge_at LIMIT $2
     FOR UPDATE SKIP LOCKED
 ), data AS (
     DELETE FROM {data} AS d USING due WHERE d.session = due.id

@@ -27,7 +27,7 @@ use crate::statement::{self, Names};
 /// so that a refresh that comes meanwhile hardly waits. After each batch it brings the log into the
 /// file, a page or two for each row; otherwise a refresh would, whose commit fills the log to 1,000
 /// pages, for some 10 ms and with all others behind it.
-const PURGE_BATCH: u32 = 20;
+const PURGE_BATCH: u32 = 10;
 
 /// Keeps sessions in an SQLite file. Clones share one store.
 ///
