@@ -44,7 +44,7 @@ pub(crate) fn measure() -> Result<(), Error> {
         build.arg(format!("--package={name}"));
     }
     run::run(&mut build)?;
-    let measure = "test --release --locked --package=e2e --test=measure -- --ignored --nocapture";
+    let measure = "bench --locked --package=e2e --bench=measure";
     run::run(run::cargo().args(measure.split(' ')))
 }
 

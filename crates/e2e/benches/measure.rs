@@ -1,5 +1,4 @@
-//! Figures for the operations page, of servers built in release. Not a test of anything: run by
-//! `cargo xtask measure`, and by nothing else.
+//! Figures for the operations page, of servers built in release: run by `cargo xtask measure`.
 
 #![expect(
     clippy::indexing_slicing,
@@ -25,9 +24,7 @@ const LAPS: usize = 8;
 /// is that, too.
 const FLAGS: [&str; 4] = ["--grace", "0s", "--tolerance", "0s"];
 
-#[test]
-#[ignore = "a measurement"]
-fn measure() {
+fn main() {
     println!("{SESSIONS} sessions, {CLIENTS} clients, one server on axum and one on actix-web");
     let redis = testbed::redis::Server::start(&[]);
     measure_on("Redis", &redis.url(), SESSIONS);
