@@ -49,7 +49,7 @@ impl fmt::Debug for UntrustedToken<'_> {
     }
 }
 
-/// A token that a [`Verifier`] accepted. There is no other way to make one:
+/// A token that a [`Verifier`](super::Verifier) accepted. There is no other way to make one:
 ///
 /// ```compile_fail,E0451
 /// fn forge(claims: token_core::AccessClaims) -> token_core::VerifiedToken {
@@ -80,7 +80,7 @@ impl<C> VerifiedToken<C> {
     }
 }
 
-/// A token that a [`Verifier`] accepted, with claims that borrow from a [`ClaimsBuffer`].
+/// A token that a [`Verifier`](super::Verifier) accepted, with claims that borrow from a [`ClaimsBuffer`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifiedTokenRef<'a, C = NoClaims> {
     claims: AccessClaimsRef<'a, C>,
