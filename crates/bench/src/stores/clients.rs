@@ -21,7 +21,7 @@ pub(super) const STRIDE: usize = 611_953;
 /// The sessions of one store, each refreshed once in a round of all.
 #[derive(Debug)]
 pub struct Clients {
-    /// Each session's token, and when it was made.
+    /// Each session's token, and an instant by which it was made.
     tokens: Vec<Mutex<(String, UnixTime)>>,
     next: AtomicUsize,
     clock: TestClock,
@@ -79,8 +79,7 @@ impl Clients {
             let place = self.tokens.get(place).expect("a remainder is below");
             let mut place = place.lock().await;
             let (token, made) = &*place;
-            let now = self.clock.now();
-            if now < *made + PAST_THE_GRACE {
+            if self.clock.now() < *made + PAST_THE_GRACE {
                 // Of few sessions one may come up again too soon, where a client was held up.
                 continue;
             }
@@ -88,7 +87,9 @@ impl Clients {
             let issued = issued.map_err(|error| format!("{error}: {error:?}"))?;
             let new = refresh_token(&issued);
             assert_ne!(*token, new, "a refresh past the grace rotates");
-            *place = (new, now);
+            // Read after the answer: another client may have moved the clock on before the manager
+            // read it, and a token must not seem older than it is.
+            *place = (new, self.clock.now());
             return Ok(());
         }
     }
