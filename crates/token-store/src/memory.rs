@@ -1,5 +1,6 @@
 //! Sessions in memory: for tests, and for a single process that may forget at restart.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -35,27 +36,30 @@ const SHARDS: usize = 64;
 #[derive(Debug)]
 pub struct MemoryStore {
     shards: Box<[Mutex<Shard>]>,
-    shard_capacity: usize,
+    capacity: usize,
+    /// The rows of all shards, and those that are about to be inserted. Never more than `capacity`.
+    taken: AtomicUsize,
     bucket_key: BucketKey,
     notices: broadcast::Sender<Notice>,
 }
 
 /// The store is full, and nothing in it has expired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the memory store is full: it holds {capacity} sessions in one shard and none has expired")]
+#[error("the memory store is full: it holds {capacity} sessions and none has expired")]
 pub struct MemoryStoreFull {
     capacity: usize,
 }
 
 impl MemoryStore {
-    /// A store for about `capacity` sessions, with a bucket key of its own.
+    /// A store for at most `capacity` sessions, ended ones included until they are purged, with a
+    /// bucket key of its own.
     pub fn with_capacity(capacity: usize) -> Self {
         let mut bucket_key = [0; 32];
         UnwrapErr(SysRng).fill_bytes(&mut bucket_key);
         Self::new(capacity, &bucket_key)
     }
 
-    /// A store for about `capacity` sessions, whose buckets are keyed with 32 random bytes.
+    /// A store for at most `capacity` sessions, whose buckets are keyed with 32 random bytes.
     pub fn new(capacity: usize, bucket_key: &[u8; 32]) -> Self {
         Self::with_shards(SHARDS, capacity, bucket_key)
     }
@@ -69,7 +73,8 @@ impl MemoryStore {
     fn with_shards(shards: usize, capacity: usize, bucket_key: &[u8; 32]) -> Self {
         Self {
             shards: (0..shards).map(|_| Mutex::default()).collect(),
-            shard_capacity: capacity.div_ceil(shards).max(1),
+            capacity,
+            taken: AtomicUsize::new(0),
             bucket_key: BucketKey::new(bucket_key),
             notices: broadcast::channel(1024).0,
         }
@@ -92,6 +97,28 @@ impl MemoryStore {
         lock(shard.expect("the remainder is below the number of shards"))
     }
 
+    /// Takes the place of a session that is to be inserted; `false` where there is none.
+    fn take_place(&self, now: UnixTime) -> bool {
+        let take = || {
+            let next = |taken| (taken < self.capacity).then_some(taken + 1);
+            let taken = &self.taken;
+            taken
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+                .is_ok()
+        };
+        take() || {
+            for shard in &self.shards {
+                let forgotten = lock(shard).forget_expired(now);
+                self.give_back(forgotten);
+            }
+            take()
+        }
+    }
+
+    fn give_back(&self, places: usize) {
+        self.taken.fetch_sub(places, Ordering::Relaxed);
+    }
+
     fn announce(&self, ended: Ended) {
         // Nobody listening is no fault.
         let _ = self.notices.send(Notice::Ended(ended));
@@ -110,20 +137,22 @@ impl SessionStore for MemoryStore {
     }
 
     async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
-        let mut shard = self.shard(session.id.bucket());
-        if shard.len() >= self.shard_capacity && shard.forget_expired(session.created_at) == 0 {
+        if !self.take_place(session.created_at) {
             return Err(MemoryStoreFull {
-                capacity: self.shard_capacity,
+                capacity: self.capacity,
             });
         }
-        if shard.epoch(&session.subject) != session.subject_epoch {
-            return Ok(Created::EpochPassed);
-        }
-        if !shard.insert(session) {
-            return Ok(Created::IdTaken);
-        }
+        let mut shard = self.shard(session.id.bucket());
+        let refused = if shard.epoch(&session.subject) != session.subject_epoch {
+            Created::EpochPassed
+        } else if shard.insert(session) {
+            return Ok(Created::Applied(Committed::assertion(session.clone())));
+        } else {
+            Created::IdTaken
+        };
         drop(shard);
-        Ok(Created::Applied(Committed::assertion(session.clone())))
+        self.give_back(1);
+        Ok(refused)
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
@@ -180,6 +209,7 @@ impl SessionStore for MemoryStore {
         let mut purged = 0;
         for shard in &self.shards {
             let count = lock(shard).purge(before, left);
+            self.give_back(count);
             left -= count;
             purged += count as u64;
         }

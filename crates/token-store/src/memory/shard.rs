@@ -168,9 +168,10 @@ impl Shard {
         self.forget_where(|row| row.purge_at() <= before, limit)
     }
 
-    /// Deletes what has expired.
+    /// Deletes what has expired, and what a purge would delete.
     pub(super) fn forget_expired(&mut self, now: UnixTime) -> usize {
-        self.forget_where(|row| row.expires_at() <= now, usize::MAX)
+        let over = |row: &Row| row.expires_at() <= now || row.purge_at() <= now;
+        self.forget_where(over, usize::MAX)
     }
 
     fn forget_where(&mut self, due: impl Fn(&Row) -> bool, limit: usize) -> usize {
