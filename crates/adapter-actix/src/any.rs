@@ -8,9 +8,9 @@ use token_core::NoClaims;
 use token_http::Auth;
 
 use crate::answer::Rejection;
-use crate::head::{OwnedHead, authorization};
+use crate::head::authorization;
 use crate::optional::Extract;
-use crate::session::slot;
+use crate::session::session;
 
 /// A caller with whichever credential the request carries: an access token, or without one a
 /// session cookie. Needs [`sessions`](crate::sessions) around the route; with a cookie, unsafe
@@ -30,14 +30,8 @@ impl<C> Deref for Any<C> {
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Any<C> {
     async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
-        // An access token counts before a cookie, and needs no other field.
-        if let Some(access) = auth.access_by(authorization(request)).await? {
-            return Ok(Some(Self(token_http::Any::Access(access))));
-        }
-        let Some(slot) = slot(request)? else {
-            return Ok(None);
-        };
-        let caller = auth.any(&OwnedHead::of(request).borrow(), &slot).await?;
+        let session = session(request, auth);
+        let caller = auth.any(authorization(request), session).await?;
         Ok(caller.map(Self))
     }
 }

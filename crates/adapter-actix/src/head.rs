@@ -7,7 +7,6 @@ use actix_web::{FromRequest as _, HttpRequest, dev, web};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use token_http::{Auth, Head, MAX_BODY, Refusal, Rejection};
-use tracing::error;
 
 /// What `token-http` looks at, in its types: actix has those of `http` 0.2.
 pub(crate) struct OwnedHead {
@@ -58,11 +57,10 @@ pub(crate) fn authorization(request: &HttpRequest) -> impl Iterator<Item = &[u8]
 pub(crate) fn auth(request: &HttpRequest) -> Result<Auth, Rejection> {
     let data = request.app_data::<web::Data<Auth>>().map(|data| &***data);
     request.app_data::<Auth>().or(data).cloned().ok_or_else(|| {
-        error!(
+        Rejection::misbuilt(
             "an extractor found no `Auth` in `app_data`: add \
-             `.configure(adapter_actix::routes(&auth))` to the App"
-        );
-        Rejection::server_error()
+             `.configure(adapter_actix::routes(&auth))` to the App",
+        )
     })
 }
 

@@ -8,7 +8,6 @@ use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
 use token_http::{Auth, SessionSlot};
-use tracing::error;
 
 use crate::answer::Rejection;
 use crate::head::OwnedHead;
@@ -45,12 +44,7 @@ impl Deref for ServerSession {
 
 impl Extract for ServerSession {
     async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
-        let Some(slot) = slot(request)? else {
-            return Ok(None);
-        };
-        let head = OwnedHead::of(request);
-        let session = auth.server_session(&head.borrow(), &slot).await?;
-        Ok(session.map(Self))
+        Ok(session(request, auth).await?.map(Self))
     }
 }
 
@@ -100,17 +94,12 @@ fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
     }
 }
 
-/// Where the session of a request is kept; `None` where it has no cookie and so no session.
-pub(crate) fn slot(request: &HttpRequest) -> Result<Option<SessionSlot>, Rejection> {
-    if !request.headers().contains_key(COOKIE) {
-        return Ok(None);
-    }
+/// The session of a request, kept where [`sessions`] finds it.
+pub(crate) async fn session(
+    request: &HttpRequest,
+    auth: &Auth,
+) -> Result<Option<token_http::ServerSession>, token_http::Rejection> {
+    let head = OwnedHead::of(request);
     let slot = request.extensions().get::<SessionSlot>().cloned();
-    slot.map(Some).ok_or_else(|| {
-        error!(
-            "a handler takes a server session outside of its middleware: add \
-             `.wrap(actix_web::middleware::from_fn(adapter_actix::sessions))` around its route"
-        );
-        token_http::Rejection::server_error().into()
-    })
+    auth.server_session(&head.borrow(), slot.as_ref()).await
 }

@@ -3,14 +3,15 @@
 use std::ops::Deref;
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use token_core::NoClaims;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
-use crate::head::head;
-use crate::session::slot;
+use crate::session::session;
 
 /// A caller with whichever credential the request carries: an access token, or without one a
 /// session cookie. Needs [`sessions`](crate::sessions) around the route; with a cookie, unsafe
@@ -61,13 +62,8 @@ async fn find<C>(auth: &Auth, parts: &Parts) -> Result<Option<Any<C>>, Rejection
 where
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    let head = head(parts);
-    if let Some(access) = auth.access(&head).await? {
-        return Ok(Some(Any(token_http::Any::Access(access))));
-    }
-    let Some(slot) = slot(parts)? else {
-        return Ok(None);
-    };
-    let caller = auth.any(&head, slot).await?;
+    let authorization = parts.headers.get_all(AUTHORIZATION).iter();
+    let authorization = authorization.map(HeaderValue::as_bytes);
+    let caller = auth.any(authorization, session(auth, parts)).await?;
     Ok(caller.map(Any))
 }

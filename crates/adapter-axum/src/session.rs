@@ -3,10 +3,8 @@
 use std::ops::Deref;
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use http::header::COOKIE;
 use http::request::Parts;
-use token_http::{Auth, Refusal, SessionSlot};
-use tracing::error;
+use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
 use crate::head::head;
@@ -63,23 +61,14 @@ where
 }
 
 async fn find(auth: &Auth, parts: &Parts) -> Result<Option<ServerSession>, Rejection> {
-    let Some(slot) = slot(parts)? else {
-        return Ok(None);
-    };
-    let session = auth.server_session(&head(parts), slot).await?;
-    Ok(session.map(ServerSession))
+    Ok(session(auth, parts).await?.map(ServerSession))
 }
 
-/// Where the session of a request is kept; `None` where it has no cookie and so no session.
-pub(crate) fn slot(parts: &Parts) -> Result<Option<&SessionSlot>, Rejection> {
-    if !parts.headers.contains_key(COOKIE) {
-        return Ok(None);
-    }
-    parts.extensions.get().map(Some).ok_or_else(|| {
-        error!(
-            "a handler takes a server session outside of its layer: add \
-             `.layer(adapter_axum::sessions())` around its route"
-        );
-        token_http::Rejection::server_error().into()
-    })
+/// The session of a request, kept where [`sessions`](crate::sessions) finds it.
+pub(crate) async fn session(
+    auth: &Auth,
+    parts: &Parts,
+) -> Result<Option<token_http::ServerSession>, token_http::Rejection> {
+    auth.server_session(&head(parts), parts.extensions.get())
+        .await
 }

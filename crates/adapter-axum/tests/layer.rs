@@ -1,4 +1,4 @@
-//! When the layer is needed: where a request has a cookie, and so perhaps a server session.
+//! When the layer is needed: where a request has a session cookie, and so perhaps a session.
 
 use std::convert::Infallible;
 
@@ -38,6 +38,7 @@ async fn a_token_needs_no_layer_and_a_cookie_does() {
     let bearer = format!("Bearer {}", tokens.access_token().secret());
     let bearer = (AUTHORIZATION, bearer.as_str());
     let cookie = (COOKIE, "__Host-session=nobody's");
+    let foreign = (COOKIE, "_ga=GA1.1.2; consent=yes");
 
     let origin = "https://api.example".parse().expect("an origin");
     let config = AuthConfig::builder(origin).build().expect("in range");
@@ -50,7 +51,9 @@ async fn a_token_needs_no_layer_and_a_cookie_does() {
         let both = [bearer.clone(), cookie.clone()];
         assert_eq!(status(app.clone(), &both).await, StatusCode::OK);
         assert_eq!(status(app.clone(), &both[..1]).await, StatusCode::OK);
-        assert_eq!(status(app.clone(), &[]).await, StatusCode::UNAUTHORIZED);
+        for none in [&[][..], &[foreign.clone()]] {
+            assert_eq!(status(app.clone(), none).await, StatusCode::UNAUTHORIZED);
+        }
     }
     let cookie = [cookie];
     let refused = status(inside, &cookie).await;

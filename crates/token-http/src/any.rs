@@ -8,10 +8,9 @@ use tracing::warn;
 
 use crate::access::{Access, Caller};
 use crate::auth::Auth;
-use crate::head::Head;
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
-use crate::server_session::{ServerSession, SessionSlot};
+use crate::server_session::ServerSession;
 
 /// A caller in any of the three transports: an access token, or a session cookie. Where a
 /// request has both, the access token counts and the cookie is ignored.
@@ -115,17 +114,21 @@ impl Auth {
     /// Authenticates a request by its access token, or where it has none, by its session
     /// cookie; `None` where it has neither.
     ///
+    /// `authorization` are the values of that field. `session` looks for the session
+    /// ([`server_session`](Self::server_session)) and is only begun where there is no access
+    /// token: a request with one costs nothing of it, and its cookies are not looked at.
+    ///
     /// # Errors
-    /// As [`access`](Self::access) and [`server_session`](Self::server_session).
-    pub async fn any<C: DeserializeOwned + Send + Sync + 'static>(
+    /// As [`access`](Self::access), and those of `session`.
+    pub async fn any<'a, C: DeserializeOwned + Send + Sync + 'static>(
         &self,
-        head: &Head<'_>,
-        slot: &SessionSlot,
+        authorization: impl Iterator<Item = &'a [u8]>,
+        session: impl Future<Output = Result<Option<ServerSession>, Rejection>>,
     ) -> Result<Option<Any<C>>, Rejection> {
-        if let Some(access) = self.access(head).await? {
+        if let Some(access) = self.access_by(authorization).await? {
             return Ok(Some(Any::Access(access)));
         }
-        let Some(session) = self.server_session(head, slot).await? else {
+        let Some(session) = session.await? else {
             return Ok(None);
         };
         // As for an access token: claims that the application cannot read do not hold.

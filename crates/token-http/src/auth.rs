@@ -41,6 +41,11 @@ impl Auth {
         Rejection::at_route(refusal, self.config().shared_realm())
     }
 
+    /// Whether the two are clones of one.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// Refuses a request where a credential is demanded.
     pub(crate) fn challenge(&self, refusal: Refusal) -> Rejection {
         Rejection::at_resource(refusal, self.config().shared_realm())

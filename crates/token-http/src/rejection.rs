@@ -38,6 +38,8 @@ pub struct Rejection {
 enum Place {
     /// Nothing to challenge for.
     Anywhere,
+    /// In an application that is put together wrongly, and what would mend it.
+    Misbuilt(&'static str),
     /// In a handler or route that answers for itself, in this realm.
     Route(Arc<str>),
     /// Where a credential was demanded, in this realm.
@@ -68,6 +70,16 @@ impl Rejection {
         Self::plain(Refusal::TemporarilyUnavailable)
     }
 
+    /// An application that is put together wrongly: 500, and a line in the log that says what to
+    /// do. In a debug build the answer says it too, since who is trying things out may have no log
+    /// yet. For adapters.
+    pub fn misbuilt(mend: &'static str) -> Self {
+        error!("{mend}");
+        let place = Place::Misbuilt(mend);
+        let refusal = Refusal::ServerError;
+        Self { refusal, place }
+    }
+
     pub(crate) const fn plain(refusal: Refusal) -> Self {
         let place = Place::Anywhere;
         Self { refusal, place }
@@ -81,8 +93,9 @@ impl Rejection {
     /// The answer.
     pub fn response(&self) -> Response<Bytes> {
         let refusal = &self.refusal;
-        let description = match refusal {
-            Refusal::InvalidGrant(reason) => Some(explain(*reason)),
+        let description = match (refusal, &self.place) {
+            (Refusal::InvalidGrant(reason), _) => Some(explain(*reason)),
+            (_, Place::Misbuilt(mend)) if cfg!(debug_assertions) => Some(*mend),
             _ => None,
         };
         let reason = match refusal {
@@ -119,7 +132,7 @@ impl Rejection {
     /// The `WWW-Authenticate` field ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
     fn challenge(&self) -> Option<HeaderValue> {
         let (realm, at_resource) = match &self.place {
-            Place::Anywhere => return None,
+            Place::Anywhere | Place::Misbuilt(_) => return None,
             Place::Route(realm) => (realm, false),
             Place::Resource(realm) => (realm, true),
         };

@@ -316,6 +316,15 @@ impl SessionSlot {
     }
 }
 
+/// What the log says where nothing would end the session with the request.
+const NO_LAYER: &str = "a handler takes a server session, and nothing ends it with the request: \
+     around its route add `.layer(adapter_axum::sessions())` on axum, or on actix-web \
+     `.wrap(actix_web::middleware::from_fn(adapter_actix::sessions))`";
+
+/// And where the session of one application would pass for another's.
+const TWO_AUTHS: &str = "one request is asked for the sessions of two `Auth`s, which have the same \
+     cookie: make one and clone it, or give each a host name of its own";
+
 impl Auth {
     /// Authenticates a request by its session cookie; `None` where it has none. Slides the
     /// session, and applies the CSRF rule to unsafe methods.
@@ -323,28 +332,36 @@ impl Auth {
     /// # Errors
     /// [`Refusal::InvalidRequest`] for two cookies, [`Refusal::Csrf`],
     /// [`Refusal::InvalidToken`] where the cookie does not hold,
-    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
+    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked,
+    /// [`Refusal::ServerError`] where there is a cookie and no slot: the application has left out
+    /// the adapter's layer.
     pub async fn server_session(
         &self,
         head: &Head<'_>,
-        slot: &SessionSlot,
+        slot: Option<&SessionSlot>,
     ) -> Result<Option<ServerSession>, Rejection> {
         let cookies = head.cookies();
         let cookie = cookies.one(Kind::Session);
         let Some(cookie) = cookie.map_err(|refusal| self.challenge(refusal))? else {
             return Ok(None);
         };
+        let slot = slot.ok_or_else(|| Rejection::misbuilt(NO_LAYER))?;
         csrf::check(head, self.config(), true).map_err(|refusal| self.challenge(refusal))?;
         let session = slot.0.get_or_try_init(|| async {
             let visit = self.manager().touch(cookie).await;
             let visit =
                 visit.map_err(|error| Rejection::of_visit(error, self.config().shared_realm()))?;
-            Ok(ServerSession(Arc::new(Inner {
+            Ok::<_, Rejection>(ServerSession(Arc::new(Inner {
                 auth: self.clone(),
                 visit,
                 data: Mutex::new(None),
             })))
         });
-        session.await.cloned().map(Some)
+        let session = session.await?;
+        if session.0.auth.is(self) {
+            Ok(Some(session.clone()))
+        } else {
+            Err(Rejection::misbuilt(TWO_AUTHS))
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The subject's own sessions: shown and ended.
 
 use bytes::Bytes;
+use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use token_core::change::Committed;
@@ -101,7 +102,10 @@ struct Current {
 impl Current {
     async fn of(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let slot = SessionSlot::default();
-        let caller = auth.any::<NoClaims>(head, &slot).await?;
+        let authorization = head.headers.get_all(AUTHORIZATION).iter();
+        let authorization = authorization.map(HeaderValue::as_bytes);
+        let session = auth.server_session(head, Some(&slot));
+        let caller = auth.any::<NoClaims>(authorization, session).await?;
         let caller = caller.ok_or_else(|| auth.challenge(Refusal::Unauthorized))?;
         let session = match &caller {
             Any::Access(access) => auth.manager().session(access.session_id()).await?,

@@ -19,7 +19,7 @@ pub(crate) async fn visit(
         peer: None,
     };
     let slot = SessionSlot::default();
-    let session = world.auth.server_session(&head, &slot).await?;
+    let session = world.auth.server_session(&head, Some(&slot)).await?;
     Ok((session.unwrap(), slot))
 }
 
@@ -48,6 +48,25 @@ async fn data_is_written_at_the_end_of_the_request() {
     slot.finish().await.unwrap();
     let (session, _) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<Vec<String>>("cart").await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_session_is_never_taken_for_one_of_another_application() {
+    let (ours, theirs) = (World::new(), World::new());
+    let cookie = ours.login("session").await.cookie();
+    let (_, slot) = visit(&ours, &cookie).await.unwrap();
+    let (parts, ()) = with_cookie(request(Method::GET, "/").body(()).unwrap(), &cookie).into_parts();
+    let head = Head {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        peer: None,
+    };
+    assert!(ours.auth.server_session(&head, Some(&slot)).await.is_ok());
+    let clone = ours.auth.clone();
+    assert!(clone.server_session(&head, Some(&slot)).await.is_ok());
+    let refused = theirs.auth.server_session(&head, Some(&slot)).await;
+    assert_eq!(refused.unwrap_err().refusal(), &Refusal::ServerError);
 }
 
 #[tokio::test]

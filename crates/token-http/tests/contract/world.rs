@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::SET_COOKIE;
+use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE};
 use http::request::Builder;
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
@@ -170,7 +170,12 @@ impl World {
     async fn me_handler(&self, head: &Head<'_>) -> Reply {
         let slot = SessionSlot::default();
         let result = async {
-            let caller = self.auth.any::<NoClaims>(head, &slot).await?;
+            let authorization = head.headers.get_all(AUTHORIZATION).iter();
+            let session = self.auth.server_session(head, Some(&slot));
+            let caller = self
+                .auth
+                .any::<NoClaims>(authorization.map(HeaderValue::as_bytes), session)
+                .await?;
             let caller = caller.ok_or_else(|| self.auth.reject(Refusal::Unauthorized))?;
             let mut response = Response::new(Bytes::from(caller.session_id().to_string()));
             if let Some(field) = slot.finish().await? {
