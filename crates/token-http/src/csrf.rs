@@ -1,6 +1,6 @@
 //! The rule against requests that another site makes a browser send.
 
-use http::header::{ORIGIN, REFERER};
+use http::header::{ORIGIN, REFERER, UPGRADE};
 
 use crate::config::AuthConfig;
 use crate::head::Head;
@@ -10,16 +10,26 @@ use crate::refusal::Refusal;
 /// Whether an unsafe request may use what the browser added by itself. `carries` says whether
 /// it has one of our cookies.
 ///
+/// A handshake for a WebSocket counts as unsafe, although it is a `GET`: a page of another origin
+/// may open one with the user's cookies, and then read and write, since CORS does not apply to it
+/// ([RFC 6455 section 10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
+///
 /// `Host`, `Forwarded` and the like are not looked at: they are the sender's word.
 ///
 /// # Errors
 /// [`Refusal::Csrf`].
 pub(crate) fn check(head: &Head<'_>, config: &AuthConfig, carries: bool) -> Result<(), Refusal> {
-    if head.method.is_safe() || passes(head, config, carries) {
+    if (head.method.is_safe() && !opens_websocket(head)) || passes(head, config, carries) {
         Ok(())
     } else {
         Err(Refusal::Csrf)
     }
+}
+
+fn opens_websocket(head: &Head<'_>) -> bool {
+    let fields = head.headers.get_all(UPGRADE).iter();
+    let mut protocols = fields.flat_map(|field| field.as_bytes().split(|byte| *byte == b','));
+    protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
 fn passes(head: &Head<'_>, config: &AuthConfig, carries: bool) -> bool {
@@ -162,6 +172,26 @@ mod tests {
         for method in [Method::PUT, Method::PATCH, Method::DELETE] {
             assert!(!verdict(&method, &[("sec-fetch-site", "cross-site")], true));
         }
+    }
+
+    #[test]
+    fn a_websocket_of_another_origin_is_not_opened() {
+        for upgrade in ["websocket", "WebSocket", "h2c, websocket"] {
+            for (origin, passes) in [(OWN, true), (ALLOWED, true), (EVIL, false), ("null", false)] {
+                let fields = [("upgrade", upgrade), ("origin", origin)];
+                let found = verdict(&Method::GET, &fields, true);
+                assert_eq!(found, passes, "{fields:?}");
+            }
+            // Not all browsers send it here; where it comes, it decides.
+            let fields = [("upgrade", upgrade), ("sec-fetch-site", "same-site")];
+            assert!(!verdict(&Method::GET, &fields, true));
+            assert!(!verdict(&Method::GET, &[("upgrade", upgrade)], true));
+        }
+        assert!(verdict(
+            &Method::GET,
+            &[("upgrade", "h2c"), ("origin", EVIL)],
+            true
+        ));
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub struct Head<'a> {
 impl Head<'_> {
     /// The names of the header fields that are looked at, in lower case: an adapter of a
     /// framework with header types of its own copies only these.
-    pub const FIELDS: [&'static str; 10] = [
+    pub const FIELDS: [&'static str; 11] = [
         "authorization",
         "content-type",
         "cookie",
@@ -38,6 +38,7 @@ impl Head<'_> {
         "origin",
         "referer",
         "sec-fetch-site",
+        "upgrade",
         "user-agent",
         "x-forwarded-for",
     ];
