@@ -4,7 +4,7 @@ use std::ops::Deref;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{COOKIE, HeaderValue, SET_COOKIE};
+use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
 use token_http::{Auth, SessionSlot};
@@ -50,7 +50,7 @@ impl Extract for ServerSession {
 
 /// The middleware around handlers that take [`ServerSession`] or [`Any`](crate::Any): at the
 /// end of the request it writes the data that was changed and sends the cookie again where the
-/// session slid. Where another request wrote first the answer is 409 `conflict` instead of the
+/// session slid, in an answer that no shared cache may keep. Where another request wrote first the answer is 409 `conflict` instead of the
 /// handler's.
 ///
 /// ```
@@ -91,6 +91,10 @@ fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
         && let Ok(field) = HeaderValue::from_bytes(field)
     {
         headers.append(SET_COOKIE, field);
+        let caching = headers.get_all(CACHE_CONTROL);
+        if !token_http::is_private(caching.map(HeaderValue::as_bytes)) {
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
-use http::header::{COOKIE, SET_COOKIE};
+use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use pin_project_lite::pin_project;
 use token_http::SessionSlot;
 use tower_layer::Layer;
@@ -20,7 +20,7 @@ use crate::answer::Rejection;
 
 /// The layer around handlers that take [`ServerSession`](crate::ServerSession) or
 /// [`Any`](crate::Any): at the end of the request it writes the data that was changed and sends the
-/// cookie again where the session slid. Where another request wrote first the answer is 409
+/// cookie again where the session slid, in an answer that no shared cache may keep. Where another request wrote first the answer is 409
 /// `conflict` instead of the handler's.
 ///
 /// ```
@@ -131,8 +131,14 @@ async fn end(slot: SessionSlot, response: Response) -> Response {
 
 fn with_cookie(mut response: Response, field: HeaderValue) -> Response {
     let fields = response.headers().get_all(SET_COOKIE).iter();
-    if !token_http::sets_session_cookie(fields.map(HeaderValue::as_bytes)) {
-        response.headers_mut().append(SET_COOKIE, field);
+    if token_http::sets_session_cookie(fields.map(HeaderValue::as_bytes)) {
+        return response;
+    }
+    let headers = response.headers_mut();
+    headers.append(SET_COOKIE, field);
+    let caching = headers.get_all(CACHE_CONTROL).iter();
+    if !token_http::is_private(caching.map(HeaderValue::as_bytes)) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
     }
     response
 }

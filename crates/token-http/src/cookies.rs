@@ -157,6 +157,24 @@ pub fn sets_session_cookie<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> bo
     })
 }
 
+/// Whether an answer with these `Cache-Control` fields stays out of shared caches, which would give
+/// a cookie that is in it to the next user:
+///
+/// > the presence of the Set-Cookie response header field does not inhibit caching; a cacheable
+/// > response with a Set-Cookie header field can be (and often is) used to satisfy subsequent
+/// > requests to caches.
+///
+/// [RFC 9111 section 7.3](https://www.rfc-editor.org/rfc/rfc9111#section-7.3)
+pub fn is_private<'a>(cache_control: impl IntoIterator<Item = &'a [u8]>) -> bool {
+    let fields = cache_control.into_iter();
+    let mut directives = fields.flat_map(|field| field.split(|byte| *byte == b','));
+    // With fields named in it (`private="x"`) it says nothing of the others.
+    directives.any(|directive| {
+        let directive = directive.trim_ascii();
+        directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")
+    })
+}
+
 /// The names and values of a `Cookie` field
 /// ([RFC 10025 section 4.2.1](https://www.rfc-editor.org/rfc/rfc10025#section-4.2.1)), in bytes.
 ///
@@ -269,6 +287,31 @@ mod tests {
         assert!(!format!("{cookies:?}").contains("hidden"));
         let planted = Kind::Session.delete();
         assert!(planted.is_sensitive());
+    }
+
+    #[test]
+    fn an_answer_that_a_shared_cache_may_keep_is_recognised() {
+        for fields in [
+            &["no-store"][..],
+            &["max-age=60, Private"],
+            &["no-cache", "private"],
+        ] {
+            assert!(
+                is_private(fields.iter().map(|field| field.as_bytes())),
+                "{fields:?}"
+            );
+        }
+        for fields in [
+            &[][..],
+            &["public, max-age=60"],
+            &["private=\"x\""],
+            &["no-cache"],
+        ] {
+            assert!(
+                !is_private(fields.iter().map(|field| field.as_bytes())),
+                "{fields:?}"
+            );
+        }
     }
 
     #[test]

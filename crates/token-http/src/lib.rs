@@ -51,7 +51,7 @@ pub use any::Any;
 pub use auth::Auth;
 pub use bearer::bearer;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
-pub use cookies::sets_session_cookie;
+pub use cookies::{is_private, sets_session_cookie};
 pub use head::{Head, MAX_BODY};
 pub use limit::{Attempt, AttemptKind, AttemptLimit};
 pub use login::LoginRequest;
