@@ -63,7 +63,7 @@ pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
 pub use optional::Optional;
-pub use requests::{LoginRequest, PasswordRequest, StepUpRequest};
+pub use requests::{CustomLogin, LoginRequest, LogoutRequest, PasswordRequest, StepUpRequest};
 pub use require::Require;
 #[cfg(feature = "openapi")]
 pub use routes::openapi;

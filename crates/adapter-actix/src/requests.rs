@@ -1,6 +1,6 @@
-//! The extractors for the application's own login, step-up and password handlers.
+//! The extractors for the application's own login, logout, step-up and password handlers.
 
-use std::future::Future;
+use std::future::{Future, Ready, ready};
 use std::ops::Deref;
 use std::pin::Pin;
 
@@ -39,6 +39,70 @@ macro_rules! requests {
             }
         }
     )*};
+}
+
+/// The same for requests of which only the head is read, before or beside the body.
+macro_rules! heads {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(token_http::$name);
+
+        impl Deref for $name {
+            type Target = token_http::$name;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+
+        impl FromRequest for $name {
+            type Error = Rejection;
+            type Future = Ready<Result<Self, Rejection>>;
+
+            fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
+                let read = || {
+                    let (auth, head) = (auth(request)?, OwnedHead::of(request));
+                    Ok(Self(token_http::$name::read(&auth, &head.borrow())?))
+                };
+                ready(read())
+            }
+        }
+    )*};
+}
+
+heads! {
+    /// A login by another proof than a name and a password in JSON: a form, a passkey, the word of
+    /// another site. See [`token_http::CustomLogin`].
+    ///
+    /// ```
+    /// # use actix_web::web::Form;
+    /// # use adapter_actix::{Answer, CustomLogin, Rejection};
+    /// # use token_core::session::Authentication;
+    /// # #[derive(serde::Deserialize)]
+    /// # struct Fields { name: String, password: String }
+    /// async fn login(login: CustomLogin, form: Form<Fields>) -> Result<Answer, Rejection> {
+    ///     login.attempt(&form.name)?;
+    ///     let subject = form.name.parse().map_err(|_| login.invalid_credentials())?;
+    ///     let ticket = login.begin(subject).await?;
+    ///     if form.password != "wonderland" {
+    ///         return Err(login.invalid_credentials().into()); // or the form again
+    ///     }
+    ///     let session = login.new_session(Authentication::password(login.at()));
+    ///     Ok(login.redirect(ticket, session, "/").await?.into())
+    /// }
+    /// ```
+    CustomLogin;
+
+    /// A logout whose answer is the handler's; see [`token_http::LogoutRequest`].
+    ///
+    /// ```
+    /// # use adapter_actix::{Answer, LogoutRequest, Rejection};
+    /// async fn logout(logout: LogoutRequest) -> Result<Answer, Rejection> {
+    ///     Ok(logout.redirect("/").await?.into())
+    /// }
+    /// ```
+    LogoutRequest;
 }
 
 requests! {

@@ -18,10 +18,18 @@ impl Auth {
         head: &Head<'_>,
         kind: AttemptKind<'_>,
     ) -> Result<(), Refusal> {
+        self.note_attempt_from(self.client_address(head), kind)
+    }
+
+    /// The same where the address is known already.
+    pub(crate) fn note_attempt_from(
+        &self,
+        address: Option<IpAddr>,
+        kind: AttemptKind<'_>,
+    ) -> Result<(), Refusal> {
         let Some(limit) = self.config().limit() else {
             return Ok(());
         };
-        let address = self.client_address(head);
         limit
             .attempt(Attempt { address, kind })
             .map_err(|retry_after| Refusal::TooManyRequests { retry_after })

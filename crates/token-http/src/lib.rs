@@ -6,7 +6,8 @@
 //! - [`Auth`] is what an application keeps in its state, [`AuthConfig`] what it chooses.
 //! - [`Route`] has every route that the library serves itself.
 //! - [`LoginRequest`], [`StepUpRequest`] and [`PasswordRequest`] are for the handlers that only
-//!   an application can write, since they check passwords.
+//!   an application can write, since they check passwords. [`CustomLogin`] is for every other
+//!   proof, and [`LogoutRequest`] for a logout that redirects.
 //! - [`Access`], [`ServerSession`] and [`Any`] say who is calling, [`Rule`] what a route demands
 //!   of them.
 //! - [`Rejection`] is every answer that is not a success. With [`bearer`], services without
@@ -27,6 +28,7 @@ mod bearer;
 mod config;
 mod cookies;
 mod csrf;
+mod custom_login;
 mod device;
 mod form;
 mod forwarded;
@@ -34,6 +36,7 @@ mod head;
 mod json;
 mod limit;
 mod login;
+mod logout_request;
 mod media_type;
 #[cfg(feature = "openapi")]
 pub mod openapi;
@@ -52,9 +55,11 @@ pub use auth::Auth;
 pub use bearer::bearer;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
 pub use cookies::{is_private, sets_session_cookie};
+pub use custom_login::CustomLogin;
 pub use head::{Head, MAX_BODY};
 pub use limit::{Attempt, AttemptKind, AttemptLimit};
 pub use login::LoginRequest;
+pub use logout_request::LogoutRequest;
 pub use origin::{Origin, OriginError};
 pub use refusal::{Refusal, TokenFault};
 pub use rejection::Rejection;

@@ -5,20 +5,16 @@ use std::fmt;
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
-use token_core::session::{Device, RevokeReason, Transport};
+use token_core::session::Transport;
 use token_core::{ClientId, Subject};
-use token_store::{LoginTicket, NewSession, Presented};
+use token_store::{LoginTicket, NewSession};
 use zeroize::Zeroizing;
 
 use crate::auth::Auth;
-use crate::cookies::{Kind, RequestCookies};
-use crate::csrf;
-use crate::device;
+use crate::custom_login::CustomLogin;
 use crate::head::Head;
 use crate::json;
-use crate::limit::AttemptKind;
 use crate::media_type::MediaType;
-use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
 /// A request to log in, which has passed the CSRF rule and the limit on attempts.
@@ -28,36 +24,25 @@ use crate::rejection::Rejection;
 /// ([`invalid_credentials`](Self::invalid_credentials)).
 #[must_use = "nobody is logged in yet"]
 pub struct LoginRequest {
-    auth: Auth,
+    login: CustomLogin,
     body: Body,
-    device: Device,
-    cookies: RequestCookies,
 }
 
 impl LoginRequest {
     /// Reads the request.
     ///
     /// # Errors
-    /// [`Refusal::Csrf`], [`Refusal::UnsupportedMediaType`], [`Refusal::InvalidRequest`],
-    /// [`Refusal::TooManyRequests`].
-    pub fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Rejection> {
-        let cookies = head.cookies();
-        let read = || {
-            // In every transport: another site must not log the user in as somebody else.
-            csrf::check(head, auth.config(), cookies.any())?;
-            cookies.few()?;
-            MediaType::Json.demand(head)?;
-            let body: Body = json::parse(body)?;
-            auth.note_attempt(head, AttemptKind::Login(&body.username))?;
-            Ok(body)
-        };
-        let body = read().map_err(|refusal| auth.reject(refusal))?;
-        Ok(Self {
-            auth: auth.clone(),
-            body,
-            device: device::of(auth, head),
-            cookies,
-        })
+    /// [`Refusal::Csrf`](crate::Refusal::Csrf),
+    /// [`Refusal::UnsupportedMediaType`](crate::Refusal::UnsupportedMediaType),
+    /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest),
+    /// [`Refusal::TooManyRequests`](crate::Refusal::TooManyRequests).
+    pub fn read(auth: &Auth, head: &Head<'_>, body_bytes: &[u8]) -> Result<Self, Rejection> {
+        let login = CustomLogin::read(auth, head)?;
+        let body = MediaType::Json.demand(head);
+        let body = body.and_then(|()| json::parse::<Body>(body_bytes));
+        let body = body.map_err(|refusal| auth.reject(refusal))?;
+        login.attempt(&body.username)?;
+        Ok(Self { login, body })
     }
 
     /// The name as it was typed.
@@ -74,9 +59,9 @@ impl LoginRequest {
     /// that is overtaken by "end all sessions" opens none.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
+    /// [`Refusal::TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where the store cannot be asked.
     pub async fn begin(&self, subject: Subject) -> Result<LoginTicket, Rejection> {
-        Ok(self.auth.manager().begin_login(subject).await?)
+        self.login.begin(subject).await
     }
 
     /// What the request says of the session: transport, client, whether to remember, device.
@@ -86,7 +71,7 @@ impl LoginRequest {
             client_id: self.body.client_id.clone(),
             transport: self.body.transport,
             remember: self.body.remember,
-            device: self.device.clone(),
+            device: self.login.device().clone(),
             ..NewSession::default()
         }
     }
@@ -95,34 +80,20 @@ impl LoginRequest {
     /// with the request, and answers with the credentials.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked, or where all
-    /// sessions of the subject were ended since the login began. [`Refusal::ServerError`]
+    /// [`Refusal::TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where the store cannot be asked, or where all
+    /// sessions of the subject were ended since the login began. [`Refusal::ServerError`](crate::Refusal::ServerError)
     /// where the tokens cannot be made.
     pub async fn open(
         &self,
         ticket: LoginTicket,
         session: NewSession,
     ) -> Result<Response<Bytes>, Rejection> {
-        let manager = self.auth.manager();
-        let issued = manager.login(ticket, session).await?;
-        // After the new one stands: where the store fails here, the user keeps the older one.
-        let presented = [
-            (Kind::Refresh, Presented::Refresh as fn(_) -> _),
-            (Kind::Session, Presented::Session as fn(_) -> _),
-        ];
-        for (kind, presented) in presented {
-            for value in self.cookies.all(kind) {
-                manager
-                    .end_presented(presented(value), RevokeReason::Replaced)
-                    .await?;
-            }
-        }
-        Ok(self.auth.token_response(&issued))
+        self.login.open(ticket, session).await
     }
 
     /// The answer to an unknown user and to a wrong password, which is the same.
     pub fn invalid_credentials(&self) -> Rejection {
-        self.auth.reject(Refusal::InvalidCredentials)
+        self.login.invalid_credentials()
     }
 }
 

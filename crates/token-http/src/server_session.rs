@@ -55,6 +55,26 @@ impl ServerSession {
         self.0.visit.session()
     }
 
+    /// Whose session it is.
+    pub fn subject(&self) -> &Subject {
+        &self.session().subject
+    }
+
+    /// Its id, which is no secret.
+    pub fn session_id(&self) -> SessionId {
+        self.session().id
+    }
+
+    /// What its user may do.
+    pub fn scope(&self) -> &Scope {
+        &self.session().scope
+    }
+
+    /// When the user last proved who they are, by the server's clock.
+    pub fn auth_time(&self) -> UnixTime {
+        self.session().authentication.time
+    }
+
     /// Waits for the end of the session: for connections that outlive the request, such as
     /// WebSockets and server-sent events. See
     /// [`SessionManager::ended`](token_store::SessionManager::ended).
@@ -207,19 +227,19 @@ impl fmt::Debug for ServerSession {
 
 impl Caller for ServerSession {
     fn subject(&self) -> &Subject {
-        &self.session().subject
+        self.subject()
     }
 
     fn session_id(&self) -> SessionId {
-        self.session().id
+        self.session_id()
     }
 
     fn scope(&self) -> &Scope {
-        &self.session().scope
+        self.scope()
     }
 
     fn auth_time(&self) -> UnixTime {
-        self.session().authentication.time
+        self.auth_time()
     }
 
     fn acr(&self) -> Option<&str> {
@@ -327,7 +347,7 @@ const TWO_AUTHS: &str = "one request is asked for the sessions of two `Auth`s, w
 
 impl Auth {
     /// Authenticates a request by its session cookie; `None` where it has none. Slides the
-    /// session, and applies the CSRF rule to unsafe methods.
+    /// session, and applies the CSRF rule to unsafe methods and to handshakes for WebSockets.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] for two cookies, [`Refusal::Csrf`],

@@ -3,10 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_web::{App, HttpServer, middleware, web};
+use actix_web::http::header::CACHE_CONTROL;
+use actix_web::web::Form;
+use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 use adapter_actix::{
-    Access, Answer, Any, LoginRequest, Optional, PasswordRequest, Rejection, Require, Rule,
-    ServerSession, StepUpRequest,
+    Access, Answer, Any, CustomLogin, LoginRequest, LogoutRequest, Optional, PasswordRequest,
+    Rejection, Require, Rule, ServerSession, StepUpRequest,
 };
 use token_core::session::Authentication;
 use token_http::Auth;
@@ -27,6 +29,12 @@ impl Rule for JustAuthenticated {
     const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
 }
 
+#[derive(serde::Deserialize)]
+struct Fields {
+    name: String,
+    password: String,
+}
+
 async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
     let subject = login.username().parse();
     let subject = subject.map_err(|_| login.invalid_credentials())?;
@@ -39,6 +47,22 @@ async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
         ..login.new_session()
     };
     Ok(login.open(ticket, session).await?.into())
+}
+
+async fn form_login(login: CustomLogin, form: Form<Fields>) -> Result<Answer, Rejection> {
+    login.attempt(&form.name)?;
+    let subject = form.name.parse();
+    let subject = subject.map_err(|_| login.invalid_credentials())?;
+    let ticket = login.begin(subject).await?;
+    if form.password != "wonderland" {
+        return Err(login.invalid_credentials().into());
+    }
+    let session = login.new_session(Authentication::password(login.at()));
+    Ok(login.redirect(ticket, session, "/page").await?.into())
+}
+
+async fn form_logout(logout: LogoutRequest) -> Result<Answer, Rejection> {
+    Ok(logout.redirect("/bye").await?.into())
 }
 
 async fn step_up(request: StepUpRequest) -> Result<Answer, Rejection> {
@@ -59,6 +83,13 @@ async fn password(request: PasswordRequest) -> Result<Answer, Rejection> {
 
 async fn me(caller: Any) -> String {
     format!("{} {}", caller.subject(), caller.session_id())
+}
+
+async fn page(session: ServerSession) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((CACHE_CONTROL, "public, max-age=60"))
+        .content_type("text/plain; charset=utf-8")
+        .body(session.subject().to_string())
 }
 
 async fn guest(Optional(caller): Optional<Access>) -> String {
@@ -109,6 +140,8 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .wrap(middleware::from_fn(adapter_actix::sessions))
                         .app_data(web::Data::new(auth.clone()))
                         .service(web::resource("/auth/login").route(web::post().to(login)))
+                        .service(web::resource("/form/login").route(web::post().to(form_login)))
+                        .service(web::resource("/form/logout").route(web::post().to(form_logout)))
                         .service(web::resource("/auth/step-up").route(web::post().to(step_up)))
                         .service(web::resource("/auth/password").route(web::post().to(password)))
                         .service(
@@ -117,6 +150,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                                 .route(web::post().to(me)),
                         )
                         .service(web::resource("/guest").route(web::get().to(guest)))
+                        .service(web::resource("/page").route(web::get().to(page)))
                         .service(web::resource("/notes").route(web::post().to(note)))
                         .service(web::resource("/reports").route(web::get().to(reports)))
                         .service(web::resource("/transfer").route(web::post().to(transfer)))

@@ -4,10 +4,13 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use adapter_axum::{
-    Access, Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, Rule, ServerSession,
-    StepUpRequest,
+    Access, Answer, Any, CustomLogin, LoginRequest, LogoutRequest, PasswordRequest, Rejection,
+    Require, Rule, ServerSession, StepUpRequest,
 };
 use axum::Router;
+use axum::extract::Form;
+use axum::http::HeaderName;
+use axum::http::header::CACHE_CONTROL;
 use axum::routing::{get, post};
 use token_core::session::Authentication;
 use token_http::Auth;
@@ -28,6 +31,12 @@ impl Rule for JustAuthenticated {
     const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
 }
 
+#[derive(serde::Deserialize)]
+struct Fields {
+    name: String,
+    password: String,
+}
+
 async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
     let subject = login.username().parse();
     let subject = subject.map_err(|_| login.invalid_credentials())?;
@@ -40,6 +49,22 @@ async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
         ..login.new_session()
     };
     Ok(login.open(ticket, session).await?.into())
+}
+
+async fn form_login(login: CustomLogin, Form(form): Form<Fields>) -> Result<Answer, Rejection> {
+    login.attempt(&form.name)?;
+    let subject = form.name.parse();
+    let subject = subject.map_err(|_| login.invalid_credentials())?;
+    let ticket = login.begin(subject).await?;
+    if form.password != "wonderland" {
+        return Err(login.invalid_credentials().into());
+    }
+    let session = login.new_session(Authentication::password(login.at()));
+    Ok(login.redirect(ticket, session, "/page").await?.into())
+}
+
+async fn form_logout(logout: LogoutRequest) -> Result<Answer, Rejection> {
+    Ok(logout.redirect("/bye").await?.into())
 }
 
 async fn step_up(request: StepUpRequest) -> Result<Answer, Rejection> {
@@ -60,6 +85,11 @@ async fn password(request: PasswordRequest) -> Result<Answer, Rejection> {
 
 async fn me(caller: Any) -> String {
     format!("{} {}", caller.subject(), caller.session_id())
+}
+
+async fn page(session: ServerSession) -> ([(HeaderName, &'static str); 1], String) {
+    let caching = [(CACHE_CONTROL, "public, max-age=60")];
+    (caching, session.subject().to_string())
 }
 
 async fn guest(caller: Option<Access>) -> String {
@@ -106,10 +136,13 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
     listener.set_nonblocking(true).unwrap();
     let app = Router::new()
         .route("/auth/login", post(login))
+        .route("/form/login", post(form_login))
+        .route("/form/logout", post(form_logout))
         .route("/auth/step-up", post(step_up))
         .route("/auth/password", post(password))
         .route("/me", get(me).post(me))
         .route("/guest", get(guest))
+        .route("/page", get(page))
         .route("/notes", post(note))
         .route("/reports", get(reports))
         .route("/transfer", post(transfer))

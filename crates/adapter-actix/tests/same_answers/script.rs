@@ -105,6 +105,14 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
         "",
     );
     ask(200, "POST /me", &[cookie, ("Origin", OWN)], "");
+    let websocket = ("Upgrade", "websocket");
+    ask(200, "GET /me", &[cookie, websocket, ("Origin", OWN)], "");
+    ask(
+        403,
+        "GET /me",
+        &[cookie, websocket, ("Origin", "https://evil.own.example")],
+        "",
+    );
     ask(200, "POST /notes", &[bearer], "");
     ask(403, "GET /reports", &[bearer], "");
     ask(200, "POST /transfer", &[bearer], "");
@@ -126,8 +134,48 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
         "__Host-session="
     );
     assert_eq!(slid.cookie(), cookie.1);
+    // What carries a cookie is for nobody else, whatever the handler says.
+    let caching = ("cache-control".to_owned(), "private".to_owned());
+    assert!(slid.fields.contains(&caching), "{slid:?}");
+    clock.advance(Duration::from_secs(61));
+    let page = ask(200, "GET /page", &[cookie], "");
+    assert!(page.fields.contains(&caching), "{page:?}");
+    let page = ask(200, "GET /page", &[cookie], "");
+    assert!(!page.fields.contains(&caching), "{page:?}");
     ask(200, "GET /auth/session", &[cookie], "");
     ask(200, "GET /auth/sessions", &[bearer], "");
+
+    // A login and a logout by forms.
+    let form = "name=alice&password=wonderland";
+    let first = ask(303, "POST /form/login", &[FORM, SAME, AGENT], form).cookie();
+    let opened = ask(
+        303,
+        "POST /form/login",
+        &[FORM, SAME, ("Cookie", &first)],
+        form,
+    );
+    let location = ("location".to_owned(), "/page".to_owned());
+    assert!(opened.fields.contains(&location) && opened.body.is_empty());
+    let opened = opened.cookie();
+    // Nobody can be given a session beforehand.
+    ask(401, "GET /page", &[("Cookie", &first)], "");
+    ask(200, "GET /page", &[("Cookie", &opened)], "");
+    ask(
+        401,
+        "POST /form/login",
+        &[FORM, SAME],
+        "name=alice&password=x",
+    );
+    ask(
+        403,
+        "POST /form/login",
+        &[FORM, ("Sec-Fetch-Site", "cross-site")],
+        form,
+    );
+    ask(403, "POST /form/logout", &[("Cookie", &opened)], "");
+    ask(303, "POST /form/logout", &[("Cookie", &opened), SAME], "");
+    ask(401, "GET /page", &[("Cookie", &opened)], "");
+    ask(303, "POST /form/logout", &[], "");
 
     // Refresh.
     let body = format!(r#"{{"refresh_token":"{}"}}"#, header.text("refresh_token"));

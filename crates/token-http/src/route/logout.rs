@@ -1,20 +1,16 @@
 //! `POST /auth/logout`.
 
 use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::Response;
 use serde::Deserialize;
-use token_store::Presented;
 use zeroize::Zeroizing;
 
-use crate::answer;
 use crate::auth::Auth;
-use crate::bearer::bearer;
-use crate::cookies::{self, Kind};
-use crate::csrf;
 use crate::form::Form;
 use crate::head::Head;
 use crate::json;
 use crate::login::Password;
+use crate::logout_request::LogoutRequest;
 use crate::media_type::MediaType;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
@@ -26,35 +22,10 @@ pub(super) async fn logout(
     head: &Head<'_>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Rejection> {
-    let request_cookies = head.cookies();
-    let csrf = csrf::check(head, auth.config(), request_cookies.any());
-    let read = || {
-        if request_cookies.any() {
-            csrf.clone()?;
-        }
-        request_cookies.few()?;
-        refresh_token(head, body)
-    };
-    let refresh_token = read().map_err(|refusal| auth.reject(refusal))?;
-    let bearer = bearer(head).ok().flatten();
+    let request = LogoutRequest::read(auth, head)?;
+    let refresh_token = refresh_token(head, body).map_err(|refusal| auth.reject(refusal))?;
     let refresh_token = refresh_token.as_deref().map(String::as_str);
-    let presented = bearer
-        .map(Presented::Access)
-        .into_iter()
-        .chain(refresh_token.map(Presented::Refresh))
-        .chain(request_cookies.all(Kind::Refresh).map(Presented::Refresh))
-        .chain(request_cookies.all(Kind::Session).map(Presented::Session));
-    for presented in presented {
-        auth.manager().logout(presented).await?;
-    }
-    let mut response = answer::empty(StatusCode::NO_CONTENT);
-    // Another site's form cannot send the cookies, and must not be able to delete them either.
-    if csrf.is_ok() {
-        for kind in Kind::ALL {
-            cookies::append(response.headers_mut(), kind.delete());
-        }
-    }
-    Ok(response)
+    request.end_with(refresh_token).await
 }
 
 fn refresh_token(head: &Head<'_>, body: &[u8]) -> Result<Option<Zeroizing<String>>, Refusal> {

@@ -7,6 +7,7 @@
 )]
 
 mod broken_store;
+mod custom_login;
 mod evidence;
 mod hostile;
 mod login;

@@ -55,7 +55,8 @@ async fn a_session_is_never_taken_for_one_of_another_application() {
     let (ours, theirs) = (World::new(), World::new());
     let cookie = ours.login("session").await.cookie();
     let (_, slot) = visit(&ours, &cookie).await.unwrap();
-    let (parts, ()) = with_cookie(request(Method::GET, "/").body(()).unwrap(), &cookie).into_parts();
+    let (parts, ()) =
+        with_cookie(request(Method::GET, "/").body(()).unwrap(), &cookie).into_parts();
     let head = Head {
         method: &parts.method,
         uri: &parts.uri,

@@ -1,0 +1,174 @@
+//! A login by any proof: a form of the application's own, a passkey, the word of another site.
+
+use std::fmt;
+use std::net::IpAddr;
+
+use bytes::Bytes;
+use http::Response;
+use token_core::session::{Authentication, Device, RevokeReason, Transport};
+use token_core::{Subject, UnixTime};
+use token_store::{LoginTicket, NewSession, Presented};
+
+use crate::answer;
+use crate::auth::Auth;
+use crate::cookies::{Kind, RequestCookies};
+use crate::csrf;
+use crate::device;
+use crate::head::Head;
+use crate::limit::AttemptKind;
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
+
+/// A login whose proof is the handler's business: an HTML form, a passkey, a one-time link, the
+/// word of another site (OAuth, OpenID Connect). The request has passed the CSRF rule, which looks
+/// at unsafe methods; its body has not been read.
+///
+/// The handler finds out who it is, [begins](Self::begin) the login before it checks the last
+/// proof, and [opens](Self::open) the session, or [redirects](Self::redirect) a browser that
+/// followed a link or sent a form. Either ends the session whose cookie came with the request, so
+/// that nobody can be given one beforehand.
+///
+/// Where the handler is a `GET`, as the return from another site is, the CSRF rule says nothing:
+/// there the `state` of
+/// [RFC 6749 section 10.12](https://www.rfc-editor.org/rfc/rfc6749#section-10.12) has to be checked.
+#[must_use = "nobody is logged in yet"]
+pub struct CustomLogin {
+    auth: Auth,
+    address: Option<IpAddr>,
+    device: Device,
+    cookies: RequestCookies,
+}
+
+impl CustomLogin {
+    /// Reads the request, without its body.
+    ///
+    /// # Errors
+    /// [`Refusal::Csrf`], and [`Refusal::InvalidRequest`] for more cookies than a browser has.
+    pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
+        let cookies = head.cookies();
+        // In every transport: another site must not log the user in as somebody else.
+        let checked = csrf::check(head, auth.config(), cookies.any());
+        let checked = checked.and_then(|()| cookies.few());
+        checked.map_err(|refusal| auth.reject(refusal))?;
+        Ok(Self {
+            auth: auth.clone(),
+            address: auth.client_address(head),
+            device: device::of(auth, head),
+            cookies,
+        })
+    }
+
+    /// Notes an attempt at a password, or whatever else can be guessed, for this name as it was
+    /// sent. Call it before the check.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyRequests`], where the application's limit says so.
+    pub fn attempt(&self, name: &str) -> Result<(), Rejection> {
+        let noted = self
+            .auth
+            .note_attempt_from(self.address, AttemptKind::Login(name));
+        noted.map_err(|refusal| self.auth.reject(refusal))
+    }
+
+    /// Begins the login of a user: call it before the password is checked, so that a login
+    /// that is overtaken by "end all sessions" opens none.
+    ///
+    /// # Errors
+    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
+    pub async fn begin(&self, subject: Subject) -> Result<LoginTicket, Rejection> {
+        Ok(self.auth.manager().begin_login(subject).await?)
+    }
+
+    /// The time, for [`Authentication`], by the server's clock.
+    pub fn at(&self) -> UnixTime {
+        self.auth.manager().now()
+    }
+
+    /// A session on the device that the request came from, of a user who proved who they are in
+    /// this way. Add the rest: `NewSession { remember, scope, claims, ..login.new_session(…) }`.
+    pub fn new_session(&self, authentication: Authentication) -> NewSession {
+        NewSession {
+            authentication: Some(authentication),
+            device: self.device.clone(),
+            ..NewSession::default()
+        }
+    }
+
+    /// Opens the session, once the user has proven who they are, ends those whose cookies came
+    /// with the request, and answers with the credentials.
+    ///
+    /// # Errors
+    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked, or where all
+    /// sessions of the subject were ended since the login began. [`Refusal::ServerError`]
+    /// where the tokens cannot be made.
+    pub async fn open(
+        &self,
+        ticket: LoginTicket,
+        session: NewSession,
+    ) -> Result<Response<Bytes>, Rejection> {
+        let manager = self.auth.manager();
+        let issued = manager.login(ticket, session).await?;
+        // After the new one stands: where the store fails here, the user keeps the older one.
+        let presented = [
+            (Kind::Refresh, Presented::Refresh as fn(_) -> _),
+            (Kind::Session, Presented::Session as fn(_) -> _),
+        ];
+        for (kind, presented) in presented {
+            for value in self.cookies.all(kind) {
+                manager
+                    .end_presented(presented(value), RevokeReason::Replaced)
+                    .await?;
+            }
+        }
+        Ok(self.auth.token_response(&issued))
+    }
+
+    /// The same for a browser that followed a link or sent a form: 303 to this address, with the
+    /// session's cookie, in transport [`Session`](Transport::Session) unless `session` says
+    /// [`Cookie`](Transport::Cookie), with which the page there asks for its first access token
+    /// at the refresh route.
+    ///
+    /// The address is the application's choice. One that came with the request may lead anywhere:
+    /// compare it with the pages that you have.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open). [`Refusal::ServerError`] also where the address cannot stand in a
+    /// header, or the transport is [`Header`](Transport::Header): a redirect carries no tokens.
+    pub async fn redirect(
+        &self,
+        ticket: LoginTicket,
+        session: NewSession,
+        to: &str,
+    ) -> Result<Response<Bytes>, Rejection> {
+        let redirect = answer::see_other(to)?;
+        let transport = session.transport.unwrap_or(Transport::Session);
+        if transport == Transport::Header {
+            return Err(Rejection::misbuilt(
+                "a login that redirects has no body for tokens: use transport `session` or `cookie`",
+            ));
+        }
+        let transport = Some(transport);
+        let session = NewSession {
+            transport,
+            ..session
+        };
+        let opened = self.open(ticket, session).await?;
+        Ok(answer::with_cookies_of(redirect, &opened))
+    }
+
+    pub(crate) const fn device(&self) -> &Device {
+        &self.device
+    }
+
+    /// The answer to an unknown user and to a wrong password, which is the same. A handler of
+    /// forms shows the form again instead.
+    pub fn invalid_credentials(&self) -> Rejection {
+        self.auth.reject(Refusal::InvalidCredentials)
+    }
+}
+
+impl fmt::Debug for CustomLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CustomLogin").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,102 @@
+//! A logout in a handler of the application's own.
+
+use std::fmt;
+
+use bytes::Bytes;
+use http::{Response, StatusCode};
+use token_store::Presented;
+use zeroize::Zeroizing;
+
+use crate::answer;
+use crate::auth::Auth;
+use crate::bearer::bearer;
+use crate::cookies::{self, Kind, RequestCookies};
+use crate::csrf;
+use crate::head::Head;
+use crate::rejection::Rejection;
+
+/// A request to log out, by the access token and the cookies that came with it: what
+/// `POST /auth/logout` does, for a handler that answers otherwise, such as the target of a form.
+#[must_use = "nobody is logged out yet"]
+pub struct LogoutRequest {
+    auth: Auth,
+    bearer: Option<Zeroizing<String>>,
+    cookies: RequestCookies,
+    /// Another site's form cannot send the cookies, and must not be able to delete them either.
+    deletes: bool,
+}
+
+impl LogoutRequest {
+    /// Reads the request, without its body.
+    ///
+    /// # Errors
+    /// [`Refusal::Csrf`](crate::Refusal::Csrf), and
+    /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest) for more cookies than a
+    /// browser has.
+    pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
+        let cookies = head.cookies();
+        let csrf = csrf::check(head, auth.config(), cookies.any());
+        let deletes = csrf.is_ok();
+        if cookies.any() {
+            csrf.map_err(|refusal| auth.reject(refusal))?;
+        }
+        cookies.few().map_err(|refusal| auth.reject(refusal))?;
+        let bearer = bearer(head).ok().flatten();
+        Ok(Self {
+            auth: auth.clone(),
+            bearer: bearer.map(|token| Zeroizing::new(token.to_owned())),
+            cookies,
+            deletes,
+        })
+    }
+
+    /// Ends the session of each genuine credential, and answers 204 whether or not there was
+    /// one. The cookies are deleted.
+    ///
+    /// # Errors
+    /// [`Refusal::TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where the
+    /// store cannot be asked: the cookies stay, and the client asks again.
+    pub async fn end(&self) -> Result<Response<Bytes>, Rejection> {
+        self.end_with(None).await
+    }
+
+    /// The same for a browser that sent a form: 303 to this address.
+    ///
+    /// # Errors
+    /// As [`end`](Self::end). [`Refusal::ServerError`](crate::Refusal::ServerError) where the
+    /// address cannot stand in a header.
+    pub async fn redirect(&self, to: &str) -> Result<Response<Bytes>, Rejection> {
+        let redirect = answer::see_other(to)?;
+        let ended = self.end().await?;
+        Ok(answer::with_cookies_of(redirect, &ended))
+    }
+
+    pub(crate) async fn end_with(
+        &self,
+        refresh_token: Option<&str>,
+    ) -> Result<Response<Bytes>, Rejection> {
+        let bearer = self.bearer.as_deref().map(String::as_str);
+        let presented = bearer
+            .map(Presented::Access)
+            .into_iter()
+            .chain(refresh_token.map(Presented::Refresh))
+            .chain(self.cookies.all(Kind::Refresh).map(Presented::Refresh))
+            .chain(self.cookies.all(Kind::Session).map(Presented::Session));
+        for presented in presented {
+            self.auth.manager().logout(presented).await?;
+        }
+        let mut response = answer::empty(StatusCode::NO_CONTENT);
+        if self.deletes {
+            for kind in Kind::ALL {
+                cookies::append(response.headers_mut(), kind.delete());
+            }
+        }
+        Ok(response)
+    }
+}
+
+impl fmt::Debug for LogoutRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LogoutRequest").finish_non_exhaustive()
+    }
+}

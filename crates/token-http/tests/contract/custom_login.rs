@@ -1,0 +1,183 @@
+//! Logins by another proof than a password in JSON, and logouts that redirect.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Method, Request, Response};
+use token_core::session::{Authentication, Transport};
+use token_http::{Attempt, AttemptKind, CustomLogin, Head, LogoutRequest, Refusal, Rejection};
+use token_store::NewSession;
+
+use crate::world::{World, get, request, with, with_cookie};
+
+/// A login by a passkey, in a handler of the application's own.
+async fn log_in(
+    world: &World,
+    request: Request<&'static str>,
+    transport: Option<Transport>,
+    to: &str,
+) -> Result<Response<Bytes>, Rejection> {
+    let (parts, _) = request.into_parts();
+    let login = CustomLogin::read(&world.auth, &head(&parts))?;
+    login.attempt("alice")?;
+    let ticket = login.begin("alice".parse().unwrap()).await?;
+    let session = NewSession {
+        transport,
+        ..login.new_session(Authentication {
+            time: login.at(),
+            acr: None,
+            amr: vec!["hwk".into()],
+        })
+    };
+    login.redirect(ticket, session, to).await
+}
+
+async fn log_out(
+    world: &World,
+    request: Request<&'static str>,
+) -> Result<Response<Bytes>, Rejection> {
+    let (parts, _) = request.into_parts();
+    let logout = LogoutRequest::read(&world.auth, &head(&parts))?;
+    logout.redirect("/").await
+}
+
+fn head(parts: &http::request::Parts) -> Head<'_> {
+    Head {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        peer: Some("192.0.2.77".parse().unwrap()),
+    }
+}
+
+fn post() -> Request<&'static str> {
+    request(Method::POST, "/login").body("").unwrap()
+}
+
+fn cookie(response: &Response<Bytes>) -> String {
+    let field = response.headers()["set-cookie"].to_str().unwrap();
+    field.split(';').next().unwrap().to_owned()
+}
+
+fn refusal(result: Result<Response<Bytes>, Rejection>) -> Refusal {
+    result.unwrap_err().refusal().clone()
+}
+
+#[tokio::test]
+async fn a_login_that_redirects_plants_the_sessions_cookie() {
+    let world = World::new();
+    let opened = log_in(&world, post(), None, "/home?a=b").await.unwrap();
+    assert_eq!(opened.status(), 303);
+    assert_eq!(opened.headers()["location"], "/home?a=b");
+    assert_eq!(opened.headers()["cache-control"], "no-store");
+    assert!(opened.body().is_empty());
+    let cookie = cookie(&opened);
+    assert!(cookie.starts_with("__Host-session="));
+    let me = world.send(with_cookie(get("/auth/session"), &cookie)).await;
+    assert_eq!(me.json()["device"]["ip_prefix"], "192.0.2.0/24");
+    let subject = "alice".parse().unwrap();
+    let sessions = world.auth.manager().sessions(&subject).await.unwrap();
+    // What was proven is what the handler says: no password.
+    assert_eq!(sessions[0].authentication.amr, ["hwk".into()]);
+}
+
+#[tokio::test]
+async fn it_can_plant_the_refresh_cookie_but_has_no_place_for_tokens() {
+    let world = World::new();
+    let opened = log_in(&world, post(), Some(Transport::Cookie), "/").await;
+    assert!(cookie(&opened.unwrap()).starts_with("__Host-refresh="));
+    for (transport, to) in [
+        (Some(Transport::Header), "/"),
+        (None, "/\r\nX: y"),
+        (None, "/\u{e9}"),
+    ] {
+        let refused = log_in(&world, post(), transport, to).await;
+        assert_eq!(refusal(refused), Refusal::ServerError, "{to:?}");
+    }
+    let subject = "alice".parse().unwrap();
+    let sessions = world.auth.manager().sessions(&subject).await.unwrap();
+    assert_eq!(sessions.len(), 1, "what is refused opens none");
+}
+
+#[tokio::test]
+async fn a_session_that_was_planted_ends_with_the_login() {
+    let world = World::new();
+    let planted = world.login("session").await.cookie();
+    let opened = log_in(&world, with_cookie(post(), &planted), None, "/").await;
+    let own = cookie(&opened.unwrap());
+    assert_eq!(
+        world
+            .send(with_cookie(get("/api/me"), &planted))
+            .await
+            .status,
+        401
+    );
+    assert_eq!(
+        world.send(with_cookie(get("/api/me"), &own)).await.status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn another_site_can_neither_log_in_nor_out() {
+    let world = World::new();
+    let foreign = |request| with(request, "sec-fetch-site", "cross-site");
+    let refused = log_in(&world, foreign(post()), None, "/").await;
+    assert_eq!(refusal(refused), Refusal::Csrf);
+    let session = world.login("session").await.cookie();
+    let refused = log_out(&world, foreign(with(post(), "cookie", &session))).await;
+    assert_eq!(refusal(refused), Refusal::Csrf);
+    // Its form comes without the cookie, and must not make the browser drop it.
+    let answered = log_out(&world, foreign(post())).await.unwrap();
+    assert!(!answered.headers().contains_key("set-cookie"));
+    assert_eq!(
+        world
+            .send(with_cookie(get("/api/me"), &session))
+            .await
+            .status,
+        200
+    );
+}
+
+#[tokio::test]
+async fn a_logout_that_redirects_ends_the_session_and_deletes_the_cookies() {
+    let world = World::new();
+    let session = world.login("session").await.cookie();
+    let answered = log_out(&world, with_cookie(post(), &session))
+        .await
+        .unwrap();
+    assert_eq!(
+        (answered.status().as_u16(), &answered.headers()["location"]),
+        (303, &"/".parse().unwrap())
+    );
+    let deleted = answered.headers().get_all("set-cookie").iter();
+    assert_eq!(
+        deleted
+            .filter(|field| field.to_str().unwrap().ends_with("Max-Age=0"))
+            .count(),
+        2
+    );
+    assert_eq!(
+        world
+            .send(with_cookie(get("/api/me"), &session))
+            .await
+            .status,
+        401
+    );
+}
+
+#[tokio::test]
+async fn attempts_at_a_form_are_limited_by_the_same_hook() {
+    let world = World::with(|config| {
+        config.limit(|attempt: Attempt<'_>| {
+            assert_eq!(attempt.address, Some("192.0.2.77".parse().unwrap()));
+            match attempt.kind {
+                AttemptKind::Login("alice") => Err(Duration::from_secs(7)),
+                _ => Ok(()),
+            }
+        })
+    });
+    let refused = log_in(&world, post(), None, "/").await;
+    let retry_after = Duration::from_secs(7);
+    assert_eq!(refusal(refused), Refusal::TooManyRequests { retry_after });
+}
