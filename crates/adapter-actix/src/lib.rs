@@ -52,6 +52,7 @@
 mod access;
 mod answer;
 mod any;
+mod from_errors;
 mod head;
 mod optional;
 mod requests;
@@ -69,6 +70,8 @@ pub use require::Require;
 pub use routes::openapi;
 pub use routes::routes;
 pub use session::{ServerSession, sessions};
+#[doc(hidden)]
+pub use token_http::errors;
 pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
 };

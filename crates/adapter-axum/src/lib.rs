@@ -69,6 +69,7 @@
 mod access;
 mod answer;
 mod any;
+mod from_errors;
 mod head;
 mod layer;
 mod requests;
@@ -86,6 +87,8 @@ pub use require::Require;
 pub use routes::openapi;
 pub use routes::routes;
 pub use session::ServerSession;
+#[doc(hidden)]
+pub use token_http::errors;
 pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
 };

@@ -51,7 +51,7 @@ async fn a_token_needs_no_layer_and_a_cookie_does() {
         let both = [bearer.clone(), cookie.clone()];
         assert_eq!(status(app.clone(), &both).await, StatusCode::OK);
         assert_eq!(status(app.clone(), &both[..1]).await, StatusCode::OK);
-        for none in [&[][..], &[foreign.clone()]] {
+        for none in [&[][..], std::slice::from_ref(&foreign)] {
             assert_eq!(status(app.clone(), none).await, StatusCode::UNAUTHORIZED);
         }
     }

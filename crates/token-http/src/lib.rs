@@ -49,6 +49,15 @@ mod rule;
 mod server_session;
 mod token_response;
 
+/// Everything that `?` meets in a handler: what an adapter's `from_errors!` takes.
+#[doc(hidden)]
+pub mod errors {
+    pub use token_store::{LoginError, StoreError};
+
+    pub use crate::rejection::Rejection;
+    pub use crate::server_session::DataError;
+}
+
 pub use access::{Access, Caller};
 pub use any::Any;
 pub use auth::Auth;

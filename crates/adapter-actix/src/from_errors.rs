@@ -1,0 +1,67 @@
+//! The library's errors in an application's own error type.
+
+/// Lets `?` take every error of the library into an application's own error type, as one of its
+/// variants, which has a [`Rejection`](crate::Rejection).
+///
+/// ```
+/// use adapter_actix::{Answer, LoginRequest, Rejection, ServerSession};
+/// use actix_web::{HttpResponse, ResponseError};
+///
+/// #[derive(Debug)]
+/// enum AppError {
+///     Auth(Rejection),
+///     NotFound,
+/// }
+///
+/// adapter_actix::from_errors!(AppError, AppError::Auth);
+///
+/// impl std::fmt::Display for AppError {
+///     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+///         match self {
+///             Self::Auth(rejection) => rejection.fmt(f),
+///             Self::NotFound => f.write_str("not found"),
+///         }
+///     }
+/// }
+///
+/// impl ResponseError for AppError {
+///     fn error_response(&self) -> HttpResponse {
+///         match self {
+///             Self::Auth(rejection) => rejection.error_response(),
+///             Self::NotFound => HttpResponse::NotFound().finish(),
+///         }
+///     }
+/// }
+///
+/// async fn login(login: LoginRequest) -> Result<Answer, AppError> {
+///     let subject = login.username().parse().map_err(|_| AppError::NotFound)?;
+///     let ticket = login.begin(subject).await?;
+///     Ok(login.open(ticket, login.new_session()).await?.into())
+/// }
+///
+/// async fn visits(session: ServerSession) -> Result<String, AppError> {
+///     let visits = session.get::<u32>("visits").await?.ok_or(AppError::NotFound)?;
+///     Ok(visits.to_string())
+/// }
+/// ```
+#[macro_export]
+macro_rules! from_errors {
+    ($error:ty, $variant:expr) => {
+        $crate::from_errors!(
+            $error,
+            $variant,
+            $crate::Rejection,
+            $crate::errors::DataError,
+            $crate::errors::LoginError,
+            $crate::errors::Rejection,
+            $crate::errors::StoreError,
+        );
+    };
+    ($error:ty, $variant:expr, $($from:ty),+ $(,)?) => {$(
+        impl ::core::convert::From<$from> for $error {
+            fn from(error: $from) -> Self {
+                $variant(error.into())
+            }
+        }
+    )+};
+}

@@ -1,0 +1,58 @@
+//! The library's errors in an application's own error type.
+
+/// Lets `?` take every error of the library into an application's own error type, as one of its
+/// variants, which has a [`Rejection`](crate::Rejection).
+///
+/// ```
+/// use adapter_axum::{Answer, LoginRequest, Rejection, ServerSession};
+/// use axum::http::StatusCode;
+/// use axum::response::{IntoResponse, Response};
+///
+/// enum AppError {
+///     Auth(Rejection),
+///     NotFound,
+/// }
+///
+/// adapter_axum::from_errors!(AppError, AppError::Auth);
+///
+/// impl IntoResponse for AppError {
+///     fn into_response(self) -> Response {
+///         match self {
+///             Self::Auth(rejection) => rejection.into_response(),
+///             Self::NotFound => StatusCode::NOT_FOUND.into_response(),
+///         }
+///     }
+/// }
+///
+/// async fn login(login: LoginRequest) -> Result<Answer, AppError> {
+///     let subject = login.username().parse().map_err(|_| AppError::NotFound)?;
+///     let ticket = login.begin(subject).await?;
+///     Ok(login.open(ticket, login.new_session()).await?.into())
+/// }
+///
+/// async fn visits(session: ServerSession) -> Result<String, AppError> {
+///     let visits = session.get::<u32>("visits").await?.ok_or(AppError::NotFound)?;
+///     Ok(visits.to_string())
+/// }
+/// ```
+#[macro_export]
+macro_rules! from_errors {
+    ($error:ty, $variant:expr) => {
+        $crate::from_errors!(
+            $error,
+            $variant,
+            $crate::Rejection,
+            $crate::errors::DataError,
+            $crate::errors::LoginError,
+            $crate::errors::Rejection,
+            $crate::errors::StoreError,
+        );
+    };
+    ($error:ty, $variant:expr, $($from:ty),+ $(,)?) => {$(
+        impl ::core::convert::From<$from> for $error {
+            fn from(error: $from) -> Self {
+                $variant(error.into())
+            }
+        }
+    )+};
+}
