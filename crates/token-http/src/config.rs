@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ipnet::IpNet;
 use thiserror::Error;
+use token_core::session::Transport;
 use zeroize::Zeroizing;
 
 use crate::bearer;
@@ -31,6 +32,7 @@ pub struct AuthConfig {
     allowed_origins: Vec<Origin>,
     prefix: Box<str>,
     realm: Arc<str>,
+    transports: Vec<Transport>,
     introspection_keys: Vec<IntrospectionKey>,
     trusted_proxies: Vec<IpNet>,
     jwks_max_age: Duration,
@@ -46,6 +48,7 @@ impl AuthConfig {
             allowed_origins: Vec::new(),
             prefix: "/auth".into(),
             realm: "api".into(),
+            transports: vec![Transport::Header, Transport::Cookie, Transport::Session],
             introspection_keys: Vec::new(),
             trusted_proxies: Vec::new(),
             jwks_max_age: Duration::from_mins(5),
@@ -71,6 +74,11 @@ impl AuthConfig {
     /// The realm of each challenge.
     pub fn realm(&self) -> &str {
         &self.realm
+    }
+
+    /// The transports that a login may ask for; the first is that of one which asks for none.
+    pub fn transports(&self) -> &[Transport] {
+        &self.transports
     }
 
     /// Whether `/auth/introspect` is there.
@@ -132,6 +140,16 @@ impl AuthConfigBuilder {
         self
     }
 
+    /// Default all three, and `header` where a login asks for none. A login that asks for another
+    /// is refused with 400: whoever wants no long-lived token within reach of scripts leaves
+    /// `header` out. The first counts where a login asks for none.
+    ///
+    /// Sessions that are there already, and handlers that choose by themselves, are not concerned.
+    pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
+        self.0.transports = transports.into_iter().collect();
+        self
+    }
+
     /// Default none, and then the route answers 404; call it for each. What a resource server
     /// sends as `Authorization: Bearer KEY`: at least 128 random bits, as base64url.
     pub fn introspection_key(mut self, key: impl Into<String>) -> Self {
@@ -186,6 +204,9 @@ impl AuthConfigBuilder {
                 length: short.0.len(),
             });
         }
+        if config.transports.is_empty() {
+            return Err(ConfigError::Transports);
+        }
         if !(1..=86_400).contains(&config.jwks_max_age.as_secs()) {
             return Err(ConfigError::JwksMaxAge(config.jwks_max_age));
         }
@@ -218,6 +239,9 @@ pub enum ConfigError {
     /// It could not be quoted in a header.
     #[error("a realm is visible ASCII and spaces, without quotes and backslashes")]
     Realm,
+    /// Nobody could log in.
+    #[error("a login needs a transport: name at least one of `header`, `cookie` and `session`")]
+    Transports,
 }
 
 #[derive(Clone)]
@@ -264,6 +288,8 @@ mod tests {
             "an introspection key of 21 characters can be guessed; use 16 random bytes as 22 \
              characters of base64url"
         );
+        let error = builder().transports([]).build().unwrap_err();
+        assert_eq!(error, ConfigError::Transports);
         let error = builder().jwks_max_age(Duration::ZERO).build().unwrap_err();
         assert_eq!(error, ConfigError::JwksMaxAge(Duration::ZERO));
     }

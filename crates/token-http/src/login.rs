@@ -15,6 +15,7 @@ use crate::custom_login::CustomLogin;
 use crate::head::Head;
 use crate::json;
 use crate::media_type::MediaType;
+use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
 /// A request to log in, which has passed the CSRF rule and the limit on attempts.
@@ -40,6 +41,7 @@ impl LoginRequest {
         let login = CustomLogin::read(auth, head)?;
         let body = MediaType::Json.demand(head);
         let body = body.and_then(|()| json::parse::<Body>(body_bytes));
+        let body = body.and_then(|body| body.with_transport_of(auth.config().transports()));
         let body = body.map_err(|refusal| auth.reject(refusal))?;
         login.attempt(&body.username)?;
         Ok(Self { login, body })
@@ -115,9 +117,9 @@ pub(crate) struct Body {
     /// Whether the session outlives the browser.
     #[serde(default)]
     remember: bool,
-    /// How the session's credentials travel; `header` where nothing is said.
+    /// How the session's credentials travel; the first of these where nothing is said.
     #[serde(default, deserialize_with = "json::some")]
-    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::schema::Transport, required = false))]
+    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::schema::Offered, required = false))]
     transport: Option<Transport>,
     /// The `client_id` of its tokens.
     #[serde(default, deserialize_with = "json::some")]
@@ -126,6 +128,19 @@ pub(crate) struct Body {
         schema(value_type = String, required = false, pattern = "^[!-~]{1,64}$")
     )]
     client_id: Option<ClientId>,
+}
+
+impl Body {
+    /// The first transport on offer where none is asked for.
+    fn with_transport_of(mut self, offered: &[Transport]) -> Result<Self, Refusal> {
+        match self.transport.or_else(|| offered.first().copied()) {
+            Some(transport) if offered.contains(&transport) => {
+                self.transport = Some(transport);
+                Ok(self)
+            }
+            _ => Err(Refusal::InvalidRequest),
+        }
+    }
 }
 
 /// A password in a request body, wiped when dropped.

@@ -41,6 +41,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{Method, Response};
+use serde_json::Value;
 pub use utoipa;
 use utoipa::openapi::path::{HttpMethod, OperationBuilder};
 use utoipa::openapi::server::Server;
@@ -63,7 +64,8 @@ pub const PATH: &str = "/openapi.json";
 
 impl Auth {
     /// The document of every route that the library serves itself, as it is configured: the
-    /// prefix, the origins, and introspection only where it is switched on.
+    /// prefix, the origins, the transports on offer, and introspection only where it is switched
+    /// on.
     pub fn openapi(&self) -> OpenApi {
         let info = Info::new("Sessions and tokens", env!("CARGO_PKG_VERSION"));
         let mut paths = Paths::new();
@@ -75,7 +77,7 @@ impl Auth {
         let schemes = security::schemes(self.config());
         let components = schemes
             .into_iter()
-            .fold(operation::schemas(), |all, (name, scheme)| {
+            .fold(operation::schemas(self.config()), |all, (name, scheme)| {
                 all.security_scheme(name, scheme)
             });
         OpenApiBuilder::new()
@@ -97,7 +99,8 @@ impl Auth {
 pub struct Document(Bytes);
 
 impl Document {
-    /// Writes it down once, with the route that serves it.
+    /// Writes it down once, with the route that serves it. What an operation could be called with
+    /// in a transport that is not on offer is left out.
     pub fn new(mut document: OpenApi) -> Self {
         let content = ContentBuilder::new().schema(Some(body::object())).build();
         let ok = ResponseBuilder::new()
@@ -111,8 +114,9 @@ impl Document {
         document
             .paths
             .add_path_operation(PATH, vec![HttpMethod::Get], own);
-        let text = serde_json::to_vec(&document).expect("texts and numbers are JSON");
-        Self(text.into())
+        let mut document = serde_json::to_value(document).expect("texts and numbers are JSON");
+        leave_out_unknown_credentials(&mut document);
+        Self(document.to_string().into())
     }
 
     /// Answers a request for it: for `GET` and `HEAD`, whose body is the adapter's to leave out.
@@ -131,6 +135,30 @@ impl fmt::Debug for Document {
         f.debug_struct("Document")
             .field("bytes", &self.0.len())
             .finish()
+    }
+}
+
+/// Leaves out each way to call an operation whose security scheme the document does not have, unless
+/// no way would be left: an empty list says that anyone may.
+fn leave_out_unknown_credentials(document: &mut Value) {
+    let schemes = document.pointer("/components/securitySchemes");
+    let schemes = schemes.and_then(Value::as_object).cloned();
+    let schemes = schemes.unwrap_or_default();
+    let known = |way: &Value| {
+        let names = way.as_object().into_iter().flat_map(|way| way.keys());
+        names.into_iter().all(|name| schemes.contains_key(name))
+    };
+    let paths = document.get_mut("paths").and_then(Value::as_object_mut);
+    let operations = paths
+        .into_iter()
+        .flat_map(|paths| paths.values_mut())
+        .filter_map(Value::as_object_mut)
+        .flat_map(|path| path.values_mut());
+    for operation in operations {
+        let ways = operation.get_mut("security").and_then(Value::as_array_mut);
+        if let Some(ways) = ways.filter(|ways| ways.iter().any(known)) {
+            ways.retain(known);
+        }
     }
 }
 

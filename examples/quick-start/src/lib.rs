@@ -1,3 +1,4 @@
-//! The examples of the guide and of the operations page, compiled by the tests. The program is `main.rs`.
+//! The examples of the documentation, compiled by the tests. The program is `main.rs`.
 #![doc = include_str!("../../../docs/guide.md")]
 #![doc = include_str!("../../../docs/operations.md")]
+#![doc = include_str!("../../../docs/transports.md")]

@@ -1,5 +1,6 @@
 //! The bodies of requests and answers.
 
+use token_core::session::Transport;
 use utoipa::ToSchema;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
@@ -7,6 +8,7 @@ use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 
 use super::{FORM, JSON};
+use crate::auth::Auth;
 use crate::token_response::{SessionBody, TokenBody};
 
 /// A JSON object of which nothing more is said.
@@ -90,10 +92,15 @@ pub(super) fn answer<T: ToSchema>(description: &str) -> Response {
 }
 
 /// A token response, which differs by transport.
-pub(super) fn tokens(description: &str) -> Response {
-    let either = OneOfBuilder::new()
-        .item(reference::<TokenBody<'_>>())
-        .item(reference::<SessionBody>());
+pub(super) fn tokens(auth: &Auth, description: &str) -> Response {
+    let offered = auth.config().transports();
+    let mut either = OneOfBuilder::new();
+    if offered.iter().any(|one| *one != Transport::Session) {
+        either = either.item(reference::<TokenBody<'_>>());
+    }
+    if offered.contains(&Transport::Session) {
+        either = either.item(reference::<SessionBody>());
+    }
     let content = ContentBuilder::new().schema(Some(either)).build();
     let response = ResponseBuilder::new().description(description);
     response

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use utoipa::ToSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
@@ -54,7 +55,7 @@ pub fn login(auth: &Auth) -> Operation {
         .description(Some("Checks a password and opens a session."))
         .parameter(origin(auth.config()))
         .request_body(Some(json::<login::Body>()))
-        .response("200", tokens("Logged in."));
+        .response("200", tokens(auth, "Logged in."));
     let refusals = [Refusal::InvalidCredentials, Refusal::Csrf];
     finish(operation, &limited(auth, refusals))
 }
@@ -63,7 +64,10 @@ pub fn login(auth: &Auth) -> Operation {
 pub fn step_up(auth: &Auth) -> Operation {
     let operation = operation("step_up", "Authenticates again", SESSIONS)
         .request_body(Some(json::<StepUpBody>()))
-        .response("200", tokens("A new credential, and a new `auth_time`."));
+        .response(
+            "200",
+            tokens(auth, "A new credential, and a new `auth_time`."),
+        );
     renewal(auth, operation)
 }
 
@@ -73,14 +77,20 @@ pub fn change_password(auth: &Auth) -> Operation {
         .request_body(Some(json::<PasswordBody>()))
         .response(
             "200",
-            tokens("Every other session is ended; a new credential."),
+            tokens(auth, "Every other session is ended; a new credential."),
         );
     renewal(auth, operation)
 }
 
 /// The schemas that operations refer to by name.
-pub(super) fn schemas() -> ComponentsBuilder {
+pub(super) fn schemas(config: &AuthConfig) -> ComponentsBuilder {
+    let offered = config
+        .transports()
+        .iter()
+        .map(|transport| transport.as_str());
+    let offered = words(&offered.collect::<Vec<_>>());
     ComponentsBuilder::new()
+        .schema(schema::Offered::name(), offered)
         .schema_from::<login::Body>()
         .schema_from::<StepUpBody>()
         .schema_from::<PasswordBody>()
@@ -111,7 +121,7 @@ fn renew(auth: &Auth) -> Operation {
             "Rotates the refresh token; as a form, the token endpoint of RFC 6749 section 6.",
         ))
         .request_body(Some(body))
-        .response("200", tokens("New tokens."));
+        .response("200", tokens(auth, "New tokens."));
     let operation = optional(operation, &[security::REFRESH_COOKIE]);
     let refusals = [
         INVALID_GRANT,

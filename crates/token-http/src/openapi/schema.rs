@@ -18,6 +18,11 @@ pub(crate) enum Transport {
     Session,
 }
 
+/// The transports that a login may ask for, which the configuration says.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "a name that is described by the configuration")]
+pub(crate) struct Offered(String);
+
 /// Where a session was opened.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a description of `token_core::session::Device`")]

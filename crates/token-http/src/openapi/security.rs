@@ -1,5 +1,6 @@
 //! Who may call: the security schemes, and what a rule means for an operation.
 
+use token_core::session::Transport;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -108,23 +109,19 @@ pub(super) fn schemes(config: &AuthConfig) -> Vec<(&'static str, SecurityScheme)
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("at+jwt")
         .description(Some("An access token (RFC 6750, RFC 9068)."));
-    let mut schemes = vec![
-        (ACCESS_TOKEN, SecurityScheme::Http(access.build())),
-        (
-            REFRESH_COOKIE,
-            cookie(
-                Kind::Refresh,
-                format!("The refresh token of transport `cookie`. {csrf}"),
-            ),
-        ),
-        (
-            SESSION_COOKIE,
-            cookie(
-                Kind::Session,
-                format!("The credential of transport `session`. {csrf}"),
-            ),
-        ),
-    ];
+    let offered = config.transports();
+    let mut schemes = Vec::new();
+    if offered.iter().any(|one| *one != Transport::Session) {
+        schemes.push((ACCESS_TOKEN, SecurityScheme::Http(access.build())));
+    }
+    if offered.contains(&Transport::Cookie) {
+        let description = format!("The refresh token of transport `cookie`. {csrf}");
+        schemes.push((REFRESH_COOKIE, cookie(Kind::Refresh, description)));
+    }
+    if offered.contains(&Transport::Session) {
+        let description = format!("The credential of transport `session`. {csrf}");
+        schemes.push((SESSION_COOKIE, cookie(Kind::Session, description)));
+    }
     if config.introspects() {
         let key = "The key that a resource server was given";
         schemes.extend([

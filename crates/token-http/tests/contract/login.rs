@@ -4,12 +4,36 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use serde_json::json;
+use token_core::session::Transport;
 use token_http::{Attempt, AttemptKind};
 
 use crate::world::{
     OWN, PASSWORD, World, get, post_form, post_json, refusal, request, with, with_bearer,
     with_cookie,
 };
+
+#[tokio::test]
+async fn a_login_gets_a_transport_that_is_on_offer() {
+    let login = |transport: &str| {
+        let transport = match transport {
+            "" => String::new(),
+            name => format!(r#","transport":"{name}""#),
+        };
+        let body = format!(r#"{{"username":"alice","password":"{PASSWORD}"{transport}}}"#);
+        post_json("/auth/login", &serde_json::from_str(&body).unwrap())
+    };
+    let world = World::with(|config| config.transports([Transport::Session, Transport::Cookie]));
+    for (asked, cookie) in [
+        ("", "__Host-session="),
+        ("session", "__Host-session="),
+        ("cookie", "__Host-refresh="),
+    ] {
+        let reply = world.send(login(asked)).await;
+        assert!(reply.cookie().starts_with(cookie), "{asked}: {reply:?}");
+    }
+    let refused = world.send(login("header")).await;
+    assert_eq!(refused.refusal(), refusal(400, "invalid_request", ""));
+}
 
 const MONTH: u64 = 30 * 24 * 3600;
 

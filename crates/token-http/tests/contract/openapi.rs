@@ -51,6 +51,44 @@ fn what_is_switched_off_is_not_described() {
 }
 
 #[test]
+fn transports_that_are_not_on_offer_are_not_described() {
+    use token_core::session::Transport;
+    let names = |document: &Value, pointer: &str| {
+        let found = document.pointer(pointer).unwrap().as_object().unwrap();
+        found.keys().cloned().collect::<Vec<_>>()
+    };
+    let schemes = "/components/securitySchemes";
+    let all = document(&World::new());
+    let every = ["access_token", "refresh_cookie", "session_cookie"];
+    assert_eq!(names(&all, schemes), every);
+    for (offered, scheme, ways) in [
+        (
+            Transport::Header,
+            &["access_token"][..],
+            r#"[{"access_token":[]}]"#,
+        ),
+        (
+            Transport::Cookie,
+            &["access_token", "refresh_cookie"],
+            r#"[{"access_token":[]}]"#,
+        ),
+        (
+            Transport::Session,
+            &["session_cookie"],
+            r#"[{"session_cookie":[]}]"#,
+        ),
+    ] {
+        let world = World::with(|config| config.transports([offered]));
+        let document = document(&world);
+        assert_eq!(names(&document, schemes), scheme);
+        let asked = &document["components"]["schemas"]["Offered"]["enum"];
+        assert_eq!(*asked, serde_json::json!([offered.as_str()]));
+        let current = &document["paths"]["/auth/session"]["get"]["security"];
+        assert_eq!(current.to_string(), ways);
+    }
+}
+
+#[test]
 fn origins_stand_where_the_csrf_rule_is_told() {
     let spa = "https://spa.example";
     let world = World::with(|config| config.allow_origin(spa.parse().unwrap()));
