@@ -1,8 +1,10 @@
 //! What adapters take from their state: the manager and the settings.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use token_store::SessionManager;
+use tracing::warn;
 
 use crate::config::AuthConfig;
 use crate::refusal::Refusal;
@@ -17,12 +19,18 @@ pub struct Auth(Arc<Shared>); // one pointer: extractors clone it in each reques
 struct Shared {
     manager: SessionManager,
     config: AuthConfig,
+    /// Whether it was said that clients have no addresses.
+    told_of_addresses: AtomicBool,
 }
 
 impl Auth {
     /// Joins the two.
     pub fn new(manager: SessionManager, config: AuthConfig) -> Self {
-        Self(Arc::new(Shared { manager, config }))
+        Self(Arc::new(Shared {
+            manager,
+            config,
+            told_of_addresses: AtomicBool::new(false),
+        }))
     }
 
     /// Opens, renews, shows and ends sessions.
@@ -44,6 +52,16 @@ impl Auth {
     /// Whether the two are clones of one.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// Says once that attempts from different clients cannot be told apart.
+    pub(crate) fn tell_of_addresses(&self) {
+        if !self.0.told_of_addresses.swap(true, Ordering::Relaxed) {
+            warn!(
+                "attempts are limited, and from which address they come is not known: on axum serve \
+                 the router with `into_make_service_with_connect_info::<SocketAddr>()`"
+            );
+        }
     }
 
     /// Refuses a request where a credential is demanded.

@@ -30,6 +30,9 @@ impl Auth {
         let Some(limit) = self.config().limit() else {
             return Ok(());
         };
+        if address.is_none() {
+            self.tell_of_addresses();
+        }
         limit
             .attempt(Attempt { address, kind })
             .map_err(|retry_after| Refusal::TooManyRequests { retry_after })

@@ -33,7 +33,8 @@ where
 #[derive(Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "who, and what")]
 pub struct Attempt<'a> {
-    /// The client's address, where it is known.
+    /// The client's address, where it is known: on axum, where the server was made with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`.
     pub address: Option<IpAddr>,
     /// What is tried.
     pub kind: AttemptKind<'a>,

@@ -8,9 +8,10 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use thiserror::Error;
+use token_core::claims::ClaimsError;
 use token_core::denial::{Denial, DenialReason};
 use token_core::error::IssueError;
-use token_core::verify;
+use token_core::verify::{self, VerifyError};
 use token_store::signer::SignerError;
 use token_store::{AccessError, LoginError, RefreshError, StoreError};
 use tracing::{debug, error, warn};
@@ -245,6 +246,11 @@ impl Rejection {
                 Self::temporarily_unavailable()
             }
             AccessError::Store(error) => error.into(),
+            // Nobody else can make such a token: the server's own types differ.
+            AccessError::Invalid(VerifyError::Claims(ClaimsError::Custom)) => {
+                warn!("an access token is genuine, and its own claims are of another type");
+                Self::at_resource(Refusal::InvalidToken(TokenFault::Invalid), realm)
+            }
             error => {
                 debug!(%error, "access token refused");
                 Self::at_resource(Refusal::InvalidToken(fault(&error)), realm)

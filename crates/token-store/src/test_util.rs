@@ -137,17 +137,23 @@ impl TestManager {
 
     /// Opens a session for a subject with a scope.
     pub async fn login(&self, subject: &str, scope: &str) -> Issued {
+        let scope = scope.parse().expect("a scope");
+        let new = NewSession {
+            scope,
+            ..NewSession::default()
+        };
+        self.open(subject, new).await
+    }
+
+    /// Opens a session for a subject, as it is given: with claims of the application's own, in
+    /// another transport.
+    pub async fn open(&self, subject: &str, new: NewSession) -> Issued {
         let subject = Subject::new(subject).expect("a subject");
         let ticket = self
             .manager
             .begin_login(subject)
             .await
             .expect("the store answers");
-        let scope = scope.parse().expect("a scope");
-        let new = NewSession {
-            scope,
-            ..NewSession::default()
-        };
         self.manager
             .login(ticket, new)
             .await

@@ -6,8 +6,9 @@ use std::sync::{Arc, Mutex};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request, Uri};
 use serde_json::{Value, json};
+use token_http::{Attempt, CustomLogin, Head};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
 
@@ -306,4 +307,50 @@ async fn refused_credentials_of_every_other_kind_are_logged() {
         assert!(logged.contains(expected), "{expected}: {logged}");
         assert!(!logged.contains(&token) && !logged.contains(&access));
     }
+}
+
+#[tokio::test]
+async fn claims_of_another_type_are_refused_and_told() {
+    #[derive(Debug, serde::Deserialize)]
+    struct Profile {
+        #[expect(dead_code, reason = "it is missing in the token")]
+        name: String,
+    }
+    let world = World::new();
+    let token = world.login("header").await.text("access_token");
+    let (log, _guard) = Log::watch();
+    let bearer = format!("Bearer {token}");
+    let authorization = std::iter::once(bearer.as_bytes());
+    let refused = world.auth.access_by::<Profile>(authorization).await;
+    assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
+    let log = log.take();
+    assert!(
+        log.contains("WARN") && log.contains("claims are of another type"),
+        "{log}"
+    );
+}
+
+#[tokio::test]
+async fn a_limit_that_knows_no_addresses_is_told_once() {
+    let (log, _guard) = Log::watch();
+    let world = World::with(|config| config.limit(|_: Attempt<'_>| Ok(())));
+    let headers = HeaderMap::new();
+    let login = |peer| {
+        let head = Head {
+            method: &Method::POST,
+            uri: &Uri::from_static("/"),
+            headers: &headers,
+            peer,
+        };
+        CustomLogin::read(&world.auth, &head)
+            .unwrap()
+            .attempt("alice")
+            .unwrap();
+    };
+    login(Some("192.0.2.77".parse().unwrap()));
+    assert_eq!(log.take(), "");
+    login(None);
+    assert!(log.take().contains("into_make_service_with_connect_info"));
+    login(None);
+    assert_eq!(log.take(), "");
 }
