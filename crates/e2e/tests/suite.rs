@@ -50,6 +50,7 @@ suite! {
     limits::guesses_at_an_account_are_limited,
     limits::guesses_from_an_address_are_limited,
     limits::refreshes_from_an_address_are_limited,
+    limits::refreshes_of_an_account_are_limited,
     limits::only_a_trusted_proxy_names_the_address,
     logs::the_log_has_each_event_and_no_secret,
     main_job::log_in_call_refresh_log_out,

@@ -1,5 +1,7 @@
 //! The `Authorization` header ([RFC 6750 section 2.1](https://www.rfc-editor.org/rfc/rfc6750#section-2.1)).
 
+use std::iter;
+
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use token_core::refresh_token::MAX_TOKEN_LENGTH;
@@ -17,7 +19,24 @@ pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
     bearer_of(values.map(HeaderValue::as_bytes))
 }
 
-/// The same from the values of the field alone.
+/// Every bearer token of a request, for a logout: fields of another form or scheme are passed
+/// over, and two are two.
+///
+/// # Errors
+/// [`Refusal::InvalidRequest`] for more fields than anybody sends.
+pub(crate) fn bearers<'a>(head: &Head<'a>) -> Result<impl Iterator<Item = &'a str>, Refusal> {
+    let values = head.headers.get_all(AUTHORIZATION);
+    if values.iter().count() > MAX_FIELDS {
+        return Err(Refusal::InvalidRequest);
+    }
+    let token = |value: &'a HeaderValue| bearer_of(iter::once(value.as_bytes())).ok().flatten();
+    Ok(values.iter().filter_map(token))
+}
+
+/// Each may cost a call to the store, as cookies may.
+const MAX_FIELDS: usize = 16;
+
+/// The same as [`bearer`] from the values of the field alone.
 pub(crate) fn bearer_of<'a>(
     mut values: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Option<&'a str>, Refusal> {

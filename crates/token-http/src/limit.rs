@@ -4,10 +4,11 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use token_core::Subject;
+use token_core::{SessionId, Subject};
 
 /// Counts attempts and says when there were too many. Called in line with the request,
-/// before anything that costs; it must not block.
+/// before anything that costs; it must not block. A refresh is noted twice: when it comes in, and
+/// when its token was found genuine.
 ///
 /// Without one nothing is limited: passwords can be guessed as fast as they can be hashed.
 /// Limit per address and per account.
@@ -48,8 +49,18 @@ pub enum AttemptKind<'a> {
     Login(&'a str),
     /// A password, in a session of this subject: a step-up or a change of password.
     Reauthenticate(&'a Subject),
-    /// A refresh token.
+    /// What may be a refresh token: nothing has been looked at yet, so only the address counts.
     Refresh,
+    /// A refresh token of our own making, noted after [`Refresh`](Self::Refresh) and before the
+    /// store is asked. A stranger cannot get here, but whoever holds an old token can: count by
+    /// the session first and allow an account more than one session, else the holder of a
+    /// spent token keeps the account's other sessions from renewing.
+    RefreshOf {
+        /// Whose it is.
+        subject: &'a Subject,
+        /// The session it was issued in, which may have ended.
+        session_id: SessionId,
+    },
 }
 
 impl fmt::Debug for Attempt<'_> {
@@ -67,6 +78,7 @@ impl fmt::Debug for AttemptKind<'_> {
             Self::Login(_) => "Login([redacted])",
             Self::Reauthenticate(_) => "Reauthenticate",
             Self::Refresh => "Refresh",
+            Self::RefreshOf { .. } => "RefreshOf",
         })
     }
 }

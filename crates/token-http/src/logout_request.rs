@@ -9,18 +9,18 @@ use zeroize::Zeroizing;
 
 use crate::answer;
 use crate::auth::Auth;
-use crate::bearer::bearer;
+use crate::bearer::bearers;
 use crate::cookies::{self, Kind, RequestCookies};
 use crate::csrf;
 use crate::head::Head;
 use crate::rejection::Rejection;
 
-/// A request to log out, by the access token and the cookies that came with it: what
+/// A request to log out, by the access tokens and the cookies that came with it: what
 /// `POST /auth/logout` does, for a handler that answers otherwise, such as the target of a form.
 #[must_use = "nobody is logged out yet"]
 pub struct LogoutRequest {
     auth: Auth,
-    bearer: Option<Zeroizing<String>>,
+    bearers: Vec<Zeroizing<String>>,
     cookies: RequestCookies,
     /// Another site's form cannot send the cookies, and must not be able to delete them either.
     deletes: bool,
@@ -32,7 +32,7 @@ impl LogoutRequest {
     /// # Errors
     /// [`Refusal::Csrf`](crate::Refusal::Csrf), and
     /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest) for more cookies than a
-    /// browser has.
+    /// browser has, or access tokens than anybody sends.
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let cookies = head.cookies();
         let csrf = csrf::check(head, auth.config(), cookies.any());
@@ -41,10 +41,12 @@ impl LogoutRequest {
             csrf.map_err(|refusal| auth.reject(refusal))?;
         }
         cookies.few().map_err(|refusal| auth.reject(refusal))?;
-        let bearer = bearer(head).ok().flatten();
+        let bearers = bearers(head).map_err(|refusal| auth.reject(refusal))?;
         Ok(Self {
             auth: auth.clone(),
-            bearer: bearer.map(|token| Zeroizing::new(token.to_owned())),
+            bearers: bearers
+                .map(|token| Zeroizing::new(token.to_owned()))
+                .collect(),
             cookies,
             deletes,
         })
@@ -75,10 +77,9 @@ impl LogoutRequest {
         &self,
         refresh_token: Option<&str>,
     ) -> Result<Response<Bytes>, Rejection> {
-        let bearer = self.bearer.as_deref().map(String::as_str);
-        let presented = bearer
+        let bearers = self.bearers.iter().map(|token| token.as_str());
+        let presented = bearers
             .map(Presented::Access)
-            .into_iter()
             .chain(refresh_token.map(Presented::Refresh))
             .chain(self.cookies.all(Kind::Refresh).map(Presented::Refresh))
             .chain(self.cookies.all(Kind::Session).map(Presented::Session));

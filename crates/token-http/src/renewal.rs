@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use token_core::change::Committed;
 use token_core::denial::DenialReason;
+use token_core::refresh_token::RefreshClaims;
 use token_core::session::{Authentication, Transport};
 use token_core::{Session, UnixTime};
 use token_store::{RefreshError, Renewal};
@@ -237,7 +238,7 @@ impl Proven {
         let mut rejection = auth.reject(Refusal::InvalidRequest);
         for (credential, carrier) in candidates.map_err(|refusal| auth.reject(refusal))? {
             if let Credential::Refresh(token) = &credential
-                && let Err(refusal) = auth.refuse_other_carrier(token, carrier)
+                && let Err(refusal) = auth.genuine_in(carrier, token)
             {
                 rejection = auth.reject(refusal);
                 continue;
@@ -291,20 +292,20 @@ fn candidates(
 }
 
 impl Auth {
-    /// A refresh token that was issued into a cookie counts only in that cookie, and one that
-    /// was issued into a body only in a body: else a script, or another site's form, could
-    /// move a credential from where it was put.
-    pub(crate) fn refuse_other_carrier(
+    /// Reads a refresh token that is genuinely ours. One that was issued into a cookie counts
+    /// only in that cookie, and one that was issued into a body only in a body: else a script, or
+    /// another site's form, could move a credential from where it was put.
+    pub(crate) fn genuine_in(
         &self,
-        token: &str,
         carrier: Transport,
-    ) -> Result<(), Refusal> {
+        token: &str,
+    ) -> Result<RefreshClaims, Refusal> {
         let issuer = self.manager().issuer();
         let claims = issuer
             .refresh_keys
             .verify(token, &issuer.issuer, &issuer.audience);
         match claims {
-            Ok(claims) if claims.transport == carrier => return Ok(()),
+            Ok(claims) if claims.transport == carrier => return Ok(claims),
             Ok(claims) => {
                 let session = claims.session_id;
                 debug!(%session, %carrier, "a refresh token was moved to another carrier");

@@ -190,6 +190,10 @@ fn configure(
         config = config.limit(move |Attempt { address, kind }: Attempt<'_>| match kind {
             AttemptKind::Login(name) => limits.password(address, name),
             AttemptKind::Reauthenticate(subject) => limits.password(address, subject.as_str()),
+            AttemptKind::RefreshOf {
+                subject,
+                session_id,
+            } => limits.refresh_of(subject.as_str(), session_id),
             _ => limits.refresh(address),
         });
     }

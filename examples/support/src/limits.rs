@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
+use token_core::SessionId;
 
 /// Counts attempts. Each limit is a bucket that refills steadily.
 #[derive(Debug)]
@@ -17,6 +18,12 @@ pub struct Limits {
     accounts: DefaultKeyedRateLimiter<u64>,
     /// 300 refreshes at once, then 10 a second, from one network: many people may share it.
     refreshes: DefaultKeyedRateLimiter<IpAddr>,
+    /// As many in one session, wherever they come from: many tabs may share it. A spent token
+    /// is counted like a good one, so this is less than what its account may do: whoever holds
+    /// one cannot keep the account's other sessions from renewing.
+    sessions: DefaultKeyedRateLimiter<SessionId>,
+    /// 600 refreshes at once, then 20 a second, of one account, wherever they come from.
+    renewals: DefaultKeyedRateLimiter<u64>,
     /// Accounts are counted by a hash that only this process knows, so that a long list of
     /// guessed names takes little memory and tells nothing.
     hasher: RandomState,
@@ -35,6 +42,8 @@ impl Limits {
             logins: RateLimiter::keyed(keyed(Duration::from_secs(2), 30)),
             accounts: RateLimiter::keyed(keyed(Duration::from_secs(6), 10)),
             refreshes: RateLimiter::keyed(keyed(Duration::from_millis(100), 300)),
+            sessions: RateLimiter::keyed(keyed(Duration::from_millis(100), 300)),
+            renewals: RateLimiter::keyed(keyed(Duration::from_millis(50), 600)),
             hasher: RandomState::new(),
             clock: DefaultClock::default(),
         }
@@ -49,7 +58,7 @@ impl Limits {
         self.check(&self.accounts, &self.hasher.hash_one(account))
     }
 
-    /// Notes a refresh.
+    /// Notes a refresh, with whatever token.
     ///
     /// # Errors
     /// How long to wait before the next.
@@ -57,11 +66,22 @@ impl Limits {
         self.check(&self.refreshes, &network(address))
     }
 
+    /// Notes that the token of a refresh was genuine.
+    ///
+    /// # Errors
+    /// How long to wait before the next.
+    pub fn refresh_of(&self, account: &str, session: SessionId) -> Result<(), Duration> {
+        self.check(&self.sessions, &session)?;
+        self.check(&self.renewals, &self.hasher.hash_one(account))
+    }
+
     /// Forgets whoever has not tried for so long that it makes no difference. Call it each minute.
     pub fn forget_idle(&self) {
         self.logins.retain_recent();
         self.accounts.retain_recent();
         self.refreshes.retain_recent();
+        self.sessions.retain_recent();
+        self.renewals.retain_recent();
     }
 
     fn check<K: std::hash::Hash + Eq + Clone>(
@@ -109,6 +129,19 @@ mod tests {
         }
         assert!(limits.password(address(200), "another").is_err());
         assert_eq!(limits.password(address(201), "another"), Ok(()));
+    }
+
+    #[test]
+    fn one_session_cannot_use_up_what_its_account_may_do() {
+        let limits = Limits::new();
+        let session = |n| SessionId::from_bytes([n; SessionId::LENGTH]);
+        // More than a bucket holds: what refills meanwhile does not count.
+        let exhaust = |n| (0..100_000).find(|_| limits.refresh_of("alice", session(n)).is_err());
+        assert!(exhaust(1).unwrap() >= 300);
+        assert_eq!(limits.refresh_of("alice", session(2)), Ok(()));
+        assert!(exhaust(2).is_some() && exhaust(3).is_some());
+        assert!(limits.refresh_of("alice", session(4)).is_err());
+        assert_eq!(limits.refresh_of("bob", session(5)), Ok(()));
     }
 
     #[test]

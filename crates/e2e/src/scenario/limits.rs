@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::browser::{Browser, Transport};
 use crate::client::{Client, Reply};
+use crate::scenario::pass;
 use crate::server::Server;
 
 /// Guessing one account's password is slowed down, wherever the guesses come from, and another
@@ -62,19 +63,7 @@ pub fn refreshes_from_an_address_are_limited(program: &str) {
     // When a bucket refills is nobody's to say.
     let client = server.client().unrecorded();
     let login = client.login("alice", "wonderland");
-    let refresh = |address: &str, token: &str| {
-        let body = json!({ "refresh_token": token }).to_string();
-        let headers = [
-            ("content-type", "application/json"),
-            ("x-forwarded-for", address),
-        ];
-        client.send(
-            &Method::POST,
-            "/auth/refresh",
-            &headers,
-            Some(body.as_bytes()),
-        )
-    };
+    let refresh = |address: &str, token: &str| refresh(&client, address, token);
     let refused = (0..2_000).find(|_| refresh("192.0.2.1", "nonsense").status != 400);
     assert!(
         refused.expect("2,000 refreshes are too many") >= 300,
@@ -83,6 +72,43 @@ pub fn refreshes_from_an_address_are_limited(program: &str) {
     is_too_many(1, || refresh("192.0.2.1", "nonsense"));
     let other = refresh("192.0.2.2", &login.refresh);
     assert_eq!(other.status, 200, "{other:?}");
+}
+
+/// Refreshes are limited by account too, wherever they come from; no session uses up what its
+/// account's others need, nobody else notices, and nothing is lost.
+pub fn refreshes_of_an_account_are_limited(program: &str) {
+    // Within the grace a token is good for as many refreshes as are let through.
+    let on_memory = ["--store", "memory:", "--grace", "10m"];
+    let (server, _files) = Server::start(program, &[&flags()[..], &on_memory].concat());
+    // When a bucket refills is nobody's to say.
+    let client = server.client().unrecorded();
+    let alice: Vec<_> = (0..4)
+        .map(|_| client.login("alice", "wonderland"))
+        .collect();
+    let bob = client.login("bob", "builder");
+    let mut addresses = 0..u16::MAX;
+    let mut refresh = |token: &str| {
+        let [high, low] = addresses.next().unwrap().to_be_bytes();
+        refresh(&client, &format!("10.9.{high}.{low}"), token)
+    };
+    let mut until_refused = |token: &str| {
+        let refused = (0..10_000).find(|_| refresh(token).status != 200);
+        is_too_many(1, || refresh(token));
+        refused.expect("10,000 refreshes are too many")
+    };
+    let first = until_refused(&alice[0].refresh);
+    assert!(first >= 300, "{first}");
+    // Its other sessions go on, until the account has had enough.
+    assert_ne!(until_refused(&alice[1].refresh), 0);
+    until_refused(&alice[2].refresh);
+    let last = until_refused(&alice[3].refresh);
+    assert!(last < 300, "it is not its session that had enough: {last}");
+    assert_eq!(refresh(&bob.refresh).status, 200);
+    let mut again = (0..100).map(|_| {
+        pass(0.1);
+        refresh(&alice[3].refresh).status
+    });
+    assert!(again.any(|status| status == 200), "the wait is over");
 }
 
 /// Only a trusted proxy is believed when it says from where a request came, and only what it
@@ -147,6 +173,20 @@ pub fn only_a_trusted_proxy_names_the_address(program: &str) {
 /// The test stands where a proxy would, so that it can come from any address.
 fn flags() -> [&'static str; 4] {
     ["--rate-limit", "on", "--trusted-proxy", "127.0.0.0/8"]
+}
+
+fn refresh(client: &Client, address: &str, token: &str) -> Reply {
+    let headers = [
+        ("content-type", "application/json"),
+        ("x-forwarded-for", address),
+    ];
+    let body = json!({ "refresh_token": token }).to_string();
+    client.send(
+        &Method::POST,
+        "/auth/refresh",
+        &headers,
+        Some(body.as_bytes()),
+    )
 }
 
 fn guess(client: &Client, address: &str, username: &str) -> Reply {

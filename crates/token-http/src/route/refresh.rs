@@ -54,7 +54,12 @@ impl Grant {
             _ => return Err(Refusal::InvalidRequest),
         };
         auth.note_attempt(head, AttemptKind::Refresh)?;
-        auth.refuse_other_carrier(&grant.token, carrier)?;
+        let claims = auth.genuine_in(carrier, &grant.token)?;
+        let kind = AttemptKind::RefreshOf {
+            subject: &claims.subject,
+            session_id: claims.session_id,
+        };
+        auth.note_attempt(head, kind)?;
         Ok(grant)
     }
 

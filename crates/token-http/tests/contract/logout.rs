@@ -67,6 +67,26 @@ async fn every_genuine_credential_ends_its_session() {
 }
 
 #[tokio::test]
+async fn two_bearer_tokens_end_two_sessions() {
+    let world = World::new();
+    let both = [world.login("header").await, world.login("header").await];
+    let [one, other] = both.each_ref().map(|login| login.text("access_token"));
+    let request = with_bearer(with_bearer(logout(), &one), &other);
+    let reply = world
+        .send(with(request, "authorization", "Basic YTpi"))
+        .await;
+    assert_eq!(reply.status, 204);
+    for token in [&one, &other] {
+        let reply = world.send(with_bearer(get("/api/me"), token)).await;
+        assert_eq!(reply.refusal(), refusal(401, "invalid_token", ""));
+    }
+    // More than anybody sends, each of which could cost a call to the store.
+    let many = (0..17).fold(logout(), |request, _| with_bearer(request, &one));
+    let reply = world.send(many).await;
+    assert_eq!(reply.refusal(), refusal(400, "invalid_request", ""));
+}
+
+#[tokio::test]
 async fn a_superseded_refresh_token_still_logs_out() {
     let world = World::new();
     let first = world.login("header").await;

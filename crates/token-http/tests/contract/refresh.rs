@@ -1,6 +1,9 @@
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
 use http::{Method, Request};
 use serde_json::json;
-use token_http::MAX_BODY;
+use token_http::{Attempt, AttemptKind, MAX_BODY};
 
 use crate::world::{
     OWN, Reply, World, post_form, post_json, refusal, request, with, with_bearer, with_cookie,
@@ -46,6 +49,62 @@ async fn a_lost_answer_is_repeated_within_the_grace() {
     assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "reused"));
     let reply = by_json(&world, &second).await;
     assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "revoked"));
+}
+
+#[tokio::test]
+async fn the_hook_learns_whose_token_it_is_once_it_was_found_genuine() {
+    let noted = Arc::new(Mutex::new(Vec::new()));
+    let own = Arc::clone(&noted);
+    let world = World::with(|config| {
+        config.limit(move |attempt: Attempt<'_>| {
+            let (kind, session) = match attempt.kind {
+                AttemptKind::Refresh => ("anybody", String::new()),
+                AttemptKind::RefreshOf {
+                    subject,
+                    session_id,
+                } => {
+                    assert_eq!(subject.as_str(), "alice");
+                    ("alice", session_id.to_string())
+                }
+                _ => return Ok(()),
+            };
+            let mut noted = own.lock().unwrap();
+            noted.push((kind, session));
+            let alice = noted.iter().filter(|(kind, _)| *kind == "alice").count();
+            let wait = Duration::from_secs(7);
+            if alice > 1 { Err(wait) } else { Ok(()) }
+        })
+    });
+    let noted = || std::mem::take(&mut *noted.lock().unwrap());
+    let login = world.login("header").await;
+    let (first, session) = (login.text("refresh_token"), login.text("session_id"));
+    let anybody = || ("anybody", String::new());
+    for nonsense in [
+        "nonsense",
+        &format!("{first}x"),
+        &login.text("access_token"),
+    ] {
+        let reply = by_json(&world, nonsense).await;
+        assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "malformed"));
+        assert_eq!(noted(), [anybody()]);
+    }
+    // A genuine one in the wrong place is nobody's either.
+    let reply = world
+        .send(by_cookie(&format!("__Host-refresh={first}")))
+        .await;
+    assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "malformed"));
+    assert_eq!(noted(), [anybody()]);
+
+    let second = by_json(&world, &first).await.text("refresh_token");
+    world.advance(60);
+    let reply = by_json(&world, &second).await;
+    assert_eq!(reply.refusal(), refusal(429, "too_many_requests", ""));
+    assert_eq!(reply.header("retry-after"), "7");
+    assert_eq!(reply.header("cache-control"), "no-store");
+    let alice = || ("alice", session.clone());
+    assert_eq!(noted(), [anybody(), alice(), anybody(), alice()]);
+    // Nothing was written: the token is rotated as if it had not been refused.
+    assert_eq!(by_json(&world, &second).await.status, 200);
 }
 
 #[tokio::test]
