@@ -43,6 +43,7 @@ suite! {
     input::bad_credentials_are_refused_at_protected_routes,
     input::other_methods_and_paths_are_refused,
     input::other_and_long_bodies_are_refused,
+    input::a_request_names_one_host,
     keys::two_servers_on_one_key_file_follow_each_other,
     keys::keys_are_changed_by_their_administrator_alone,
     keys::a_bad_key_file_changes_nothing_at_run_time,

@@ -33,7 +33,7 @@ use token_core::{CustomClaims, Subject};
 use token_store::NewSession;
 
 use crate::cors::cors;
-use crate::methods::{get, not_found, post};
+use crate::methods::{get, not_found, one_host, post};
 use crate::operate::{healthz, keys, metrics};
 
 /// What the handlers take from the router's state.
@@ -179,6 +179,7 @@ fn router(shared: Shared) -> Router {
         [] => router,
         allowed => router.layer(cors(allowed)),
     };
+    let router = router.layer(middleware::from_fn(one_host));
     router.layer(middleware::from_fn(log_request))
 }
 

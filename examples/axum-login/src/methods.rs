@@ -1,8 +1,12 @@
-//! Which methods and paths there are, and what all others are told.
+//! Which requests there are, and what all others are told.
 
 use adapter_axum::{Auth, Refusal, Rejection};
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::handler::Handler;
+use axum::http::header::HOST;
+use axum::http::{StatusCode, Version};
+use axum::middleware::Next;
+use axum::response::Response;
 use axum::routing::{self, MethodRouter};
 
 use crate::Shared;
@@ -30,4 +34,19 @@ pub(crate) fn post<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter
 /// Where nothing is.
 pub(crate) async fn not_found(State(auth): State<Auth>) -> Rejection {
     auth.reject(Refusal::NotFound).into()
+}
+
+/// > A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message
+/// > that lacks a Host header field and to any request message that contains more than one Host
+/// > header field line
+///
+/// RFC 9112 section 3.2. hyper leaves it to the application.
+pub(crate) async fn one_host(request: Request, next: Next) -> Result<Response, StatusCode> {
+    let hosts = request.headers().get_all(HOST).iter().count();
+    match (request.version(), hosts) {
+        (_, 1) => {}
+        (version, 0) if version != Version::HTTP_11 => {}
+        _ => return Err(StatusCode::BAD_REQUEST),
+    }
+    Ok(next.run(request).await)
 }

@@ -1,10 +1,11 @@
 //! The flags of the example servers, each of which is an environment variable too.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use http::Uri;
 use ipnet::IpNet;
 use token_core::error::PolicyError;
 use token_core::schedule::RotationPolicyError;
@@ -137,12 +138,13 @@ pub struct Flags {
         long,
         env = "TOKENS_TRUSTED_PROXY",
         value_name = "CIDR",
-        value_delimiter = ','
+        value_delimiter = ',',
+        value_parser = network
     )]
     pub trusted_proxy: Vec<IpNet>,
 
     /// The `iss` of tokens; without it, the server's origin.
-    #[arg(long, env = "TOKENS_ISSUER", value_name = "URL")]
+    #[arg(long, env = "TOKENS_ISSUER", value_name = "URL", value_parser = issuer)]
     pub issuer: Option<Issuer>,
 
     /// The `aud` of tokens; without it, the server's origin.
@@ -240,6 +242,29 @@ impl Flags {
     pub fn has_demo_users(&self) -> bool {
         self.users.is_empty()
     }
+}
+
+/// One address is a network too.
+fn network(text: &str) -> Result<IpNet, String> {
+    let address = || text.parse().map(|address: IpAddr| IpNet::from(address));
+    let network = text.parse().or_else(|_| address());
+    network.map_err(|_| "not an address or a network, as in 192.0.2.1 or 10.0.0.0/8".to_owned())
+}
+
+/// > The authorization server's issuer identifier, which is a URL that uses the "https" scheme
+/// > and has no query or fragment components.
+///
+/// [RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2); `http` is for trying
+/// things out.
+fn issuer(text: &str) -> Result<Issuer, String> {
+    let wrong = "an issuer is a URL without a query or fragment, as in https://id.example";
+    let uri: Uri = text.parse().map_err(|_| wrong)?;
+    let web = matches!(uri.scheme_str(), Some("https" | "http"));
+    // `Uri` drops a fragment.
+    if !web || uri.query().is_some() || text.contains('#') {
+        return Err(wrong.to_owned());
+    }
+    Issuer::new(text).map_err(|error| error.to_string())
 }
 
 /// A time, or never.

@@ -33,6 +33,19 @@ pub fn after_a_logout_nothing_works(program: &str) {
     let login = client.login("alice", "wonderland");
     assert_eq!(client.post("/auth/logout", &login.access).status, 204);
     client.refresh(&login.refresh).refused_as("revoked");
+    // By two access tokens, of which each ends its session.
+    let both = [(); 2].map(|()| client.login("alice", "wonderland"));
+    let bearers = both
+        .each_ref()
+        .map(|login| format!("Bearer {}", login.access));
+    let headers = bearers
+        .each_ref()
+        .map(|bearer| ("authorization", bearer.as_str()));
+    let reply = client.send(&Method::POST, "/auth/logout", &headers, None);
+    assert_eq!(reply.status, 204, "{reply:?}");
+    for login in &both {
+        client.me(&login.access).invalid_token("revoked");
+    }
     for pick in [0, 1] {
         let login = client.login("alice", "wonderland");
         let token = [&login.access, &login.refresh][pick];

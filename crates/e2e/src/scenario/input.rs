@@ -1,5 +1,9 @@
 //! Bad input gets the contract's answer, and nothing is lost or changed by it.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::TcpStream;
+use std::time::Duration;
+
 use http::Method;
 use serde_json::json;
 
@@ -364,6 +368,35 @@ pub fn other_and_long_bodies_are_refused(program: &str) {
         let longest = send(right, &" ".repeat(limit)).status;
         assert!(longest != 413 && longest < 500, "{path}: {longest}");
     }
+}
+
+/// A request names its host once, unless it is too old for that (RFC 9112 section 3.2), and
+/// nothing that it names decides anything.
+pub fn a_request_names_one_host(program: &str) {
+    let (server, _files) = Server::start(program, &[]);
+    for (version, hosts, status) in [
+        ("1.1", "", 400),
+        ("1.1", "Host: x\r\nHost: x\r\n", 400),
+        ("1.1", "Host: evil.example\r\n", 401),
+        ("1.0", "", 401),
+    ] {
+        let request = format!("GET /api/me HTTP/{version}\r\n{hosts}\r\n");
+        let line = raw(&server, &request);
+        let expected = format!("HTTP/{version} {status} ");
+        assert!(line.starts_with(&expected), "{hosts:?}: {line}");
+    }
+}
+
+/// The first line of the answer to what no client of ours would send.
+fn raw(server: &Server, request: &str) -> String {
+    let address = server.url().trim_start_matches("http://");
+    let mut stream = TcpStream::connect(address).unwrap();
+    let limit = Some(Duration::from_secs(20));
+    stream.set_read_timeout(limit).unwrap();
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).unwrap();
+    line
 }
 
 fn post(client: &Client, path: &str, content_type: &str, body: &str) -> Reply {

@@ -117,7 +117,7 @@ pub fn only_a_trusted_proxy_names_the_address(program: &str) {
     let proxy = ["--trusted-proxy", "127.0.0.0/8"];
     let two = [
         "--trusted-proxy",
-        "127.0.0.1/32",
+        "127.0.0.1",
         "--trusted-proxy",
         "10.0.0.0/8",
     ];
