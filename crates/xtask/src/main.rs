@@ -13,6 +13,7 @@ mod bench;
 mod error;
 mod install;
 mod links;
+mod locks;
 mod purity;
 mod python;
 mod run;

@@ -1,10 +1,11 @@
-//! The rules between the crates (docs/design.md): which may know which, and what the core may
-//! never know.
+//! The rules between the crates (docs/design.md): which may know which, what the core may never know,
+//! and that the peers of the bench build on what ours do.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Doing, Error};
+use crate::locks;
 use crate::run;
 use crate::workspace::{Package, Workspace};
 
@@ -82,9 +83,10 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
     let core = core.ok_or(Error::Metadata("package token-core"))?;
     faults.extend(dependency_faults(core)?);
     faults.extend(word_faults(&core.folder.join("src"))?);
+    faults.extend(locks::faults(&workspace.root)?);
     if faults.is_empty() {
         let crates = workspace.packages.iter().filter(|p| p.published).count();
-        eprintln!("\n==> {crates} crates keep their rules; token-core is pure");
+        eprintln!("\n==> {crates} crates keep their rules; token-core is pure; the peers follow");
         Ok(())
     } else {
         Err(Error::Impure(faults))
@@ -185,7 +187,8 @@ fn sources(folder: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(found)
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a pattern, as in the lists above, stands for this name.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     pattern
         .strip_suffix('*')
         .map_or(pattern == name, |start| name.starts_with(start))

@@ -10,7 +10,8 @@ use crate::{links, purity, rust, web, world};
 /// A part of the tests that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// The rules between the crates, and that token-core is pure.
+    /// The rules between the crates, that token-core is pure, and that the peers of the bench build on
+    /// what ours do.
     Purity,
     /// The links of the documentation.
     Links,

@@ -1,0 +1,117 @@
+//! The peers of `crates/bench` have a lock of their own. What both build their servers on must be the
+//! same there, or the bare servers that they are compared with are not their twins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
+
+use crate::error::{Doing, Error};
+use crate::purity;
+
+/// What a request goes through on both sides. A pattern that ends in `*` stands for all names that
+/// begin so.
+const FRAMEWORKS: &[&str] = &[
+    "actix-*",
+    "axum",
+    "axum-core",
+    "bytes",
+    "futures-*",
+    "http",
+    "http-body*",
+    "httparse",
+    "hyper*",
+    "matchit",
+    "mio",
+    "serde",
+    "serde_core",
+    "serde_json",
+    "tokio",
+    "tower",
+    "tower-layer",
+    "tower-service",
+];
+
+type Versions = BTreeMap<String, BTreeSet<String>>;
+
+/// Names every framework whose version in our lock is not in that of the peers.
+pub(crate) fn faults(root: &Path) -> Result<Vec<String>, Error> {
+    let read = |file: &str| {
+        let file = root.join(file);
+        let text = fs::read_to_string(&file).doing(format!("read {}", file.display()))?;
+        Ok(versions(&text))
+    };
+    let (ours, peers) = (read("Cargo.lock")?, read("crates/bench/peers/Cargo.lock")?);
+    Ok(differences(&ours, &peers))
+}
+
+fn differences(ours: &Versions, peers: &Versions) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (name, versions) in ours {
+        let framework = FRAMEWORKS
+            .iter()
+            .any(|pattern| purity::matches(pattern, name));
+        let Some(theirs) = peers.get(name).filter(|_| framework) else {
+            continue;
+        };
+        for version in versions.difference(theirs) {
+            faults.push(format!(
+                "the peers of crates/bench lack {name} {version}; in crates/bench/peers run \
+                 `cargo update -p {name} --precise {version}`"
+            ));
+        }
+    }
+    faults
+}
+
+/// The packages of a lock: each has its name on one line, and its version on the next.
+fn versions(lock: &str) -> Versions {
+    let mut versions = Versions::new();
+    let value = |line: &str, key: &str| {
+        let value = line.strip_prefix(key)?.strip_prefix(" = \"")?;
+        Some(value.strip_suffix('"')?.to_owned())
+    };
+    let mut name = None;
+    for line in lock.lines() {
+        if let Some(version) = value(line, "version")
+            && let Some(name) = name.take()
+        {
+            versions.entry(name).or_default().insert(version);
+        } else {
+            name = value(line, "name");
+        }
+    }
+    versions
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock(packages: &[(&str, &str)]) -> Versions {
+        let package = |(name, version): &(&str, &str)| {
+            format!("[[package]]\nname = \"{name}\"\nversion = \"{version}\"\nsource = \"x\"\n\n")
+        };
+        versions(&packages.iter().map(package).collect::<String>())
+    }
+
+    #[test]
+    fn a_framework_in_another_version_is_a_fault_and_any_other_crate_is_none() {
+        let ours = lock(&[("axum", "0.8.9"), ("hyper", "1.2.0"), ("redis", "1.0.0")]);
+        let same = lock(&[("axum", "0.7.9"), ("axum", "0.8.9"), ("redis", "0.9.0")]);
+        assert_eq!(differences(&ours, &same), [] as [&str; 0]);
+        let older = lock(&[("axum", "0.7.9"), ("axum", "0.8.8"), ("hyper", "1.2.0")]);
+        let faults = differences(&ours, &older);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(faults[0].contains("lack axum 0.8.9"), "{faults:?}");
+    }
+
+    #[test]
+    fn every_package_of_a_lock_is_read_with_all_its_versions() {
+        let read = lock(&[("a", "1.0.0"), ("a", "2.0.0-rc.1+x"), ("b", "0.1.0")]);
+        let versions: Vec<_> = read
+            .iter()
+            .map(|(name, all)| (&**name, all.len()))
+            .collect();
+        assert_eq!(versions, [("a", 2), ("b", 1)]);
+    }
+}
