@@ -23,6 +23,8 @@ struct Kind {
     name: &'static str,
     /// The one that it is compared with.
     bare: &'static str,
+    /// Itself with the check removed, where that is measured.
+    unchecked: Option<&'static str>,
     program: Program,
     /// Whether it is told where Redis is, and how long that ran is counted.
     redis: bool,
@@ -43,9 +45,15 @@ const fn kind(name: &'static str, bare: &'static str, program: Program) -> Kind 
     Kind {
         name,
         bare,
+        unchecked: None,
         program,
         redis: false,
     }
+}
+
+const fn beside(mut kind: Kind, unchecked: &'static str) -> Kind {
+    kind.unchecked = Some(unchecked);
+    kind
 }
 
 const fn with_redis(mut kind: Kind) -> Kind {
@@ -53,12 +61,17 @@ const fn with_redis(mut kind: Kind) -> Kind {
     kind
 }
 
-/// The bare ones stand before those that are compared with them.
+/// Those that others are compared with stand before them.
 const KINDS: &[Kind] = &[
     kind("axum-bare", "axum-bare", Program::Own),
-    kind("axum-tokens", "axum-bare", Program::Own),
+    kind("axum-tokens-unchecked", "axum-bare", Program::Own),
+    beside(
+        kind("axum-tokens", "axum-bare", Program::Own),
+        "axum-tokens-unchecked",
+    ),
     kind("axum-tokens-uncached", "axum-bare", Program::Own),
     kind("axum-session", "axum-bare", Program::Own),
+    with_redis(kind("axum-session-redis", "axum-bare", Program::Own)),
     kind("axum-jsonwebtoken", "axum-bare", Program::Own),
     kind(
         "axum, tower-sessions on memory",
@@ -76,7 +89,11 @@ const KINDS: &[Kind] = &[
         Program::Peer("axum-axum-login"),
     ),
     kind("actix-bare", "actix-bare", Program::Own),
-    kind("actix-tokens", "actix-bare", Program::Own),
+    kind("actix-tokens-unchecked", "actix-bare", Program::Own),
+    beside(
+        kind("actix-tokens", "actix-bare", Program::Own),
+        "actix-tokens-unchecked",
+    ),
     with_redis(kind(
         "actix-web, actix-session on Redis",
         "actix-bare",
@@ -148,6 +165,22 @@ pub struct Server {
     pub same_rate: Option<Latency>,
     /// Latency at half of what the bare server does at most.
     pub half_rate: Option<Latency>,
+    /// Beside itself with the check removed, where that is measured.
+    pub unchecked: Option<Beside>,
+}
+
+/// One server beside another, round by round.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[expect(clippy::exhaustive_structs, reason = "made here alone")]
+pub struct Beside {
+    /// Microseconds of CPU a request beyond the other's.
+    pub beyond: Middle,
+    /// Requests a second at saturation, as a part of the other's.
+    pub throughput: Middle,
+    /// The 99th percentile of latency at the rate that is the same for all, as a part of the other's.
+    pub same_rate: Option<Middle>,
+    /// The same at half of what the bare server does at most.
+    pub half_rate: Option<Middle>,
 }
 
 /// The 99th percentile of latency.
@@ -198,9 +231,15 @@ pub fn measure(tools: &Tools, only: &str, rounds: usize) -> Result<Vec<Server>, 
             }
         }
     }
+    let of = |name| all.get(place_of(&kinds, name)?);
     let described = kinds.iter().zip(&all).filter_map(|(kind, own)| {
-        let bare = all.get(place_of(&kinds, kind.bare)?)?;
-        Some(describe(kind, own, bare))
+        let unchecked = kind.unchecked.and_then(of);
+        Some(describe(
+            kind,
+            own,
+            of(kind.bare)?,
+            unchecked.map(Vec::as_slice),
+        ))
     });
     Ok(described.collect())
 }
@@ -209,35 +248,48 @@ fn place_of(kinds: &[&Kind], name: &str) -> Option<usize> {
     kinds.iter().position(|kind| kind.name == name)
 }
 
-fn describe(kind: &Kind, own: &[Round], bare: &[Round]) -> Server {
-    let middle = |value: &dyn Fn(&Round, &Round) -> f64| {
-        Middle::of(
-            own.iter()
-                .zip(bare)
-                .map(|(own, bare)| value(own, bare))
-                .collect(),
-        )
-    };
-    let latency = |of: &dyn Fn(&Round) -> Option<f64>| {
-        // Where one round was too near to saturation, none is told.
+fn describe(kind: &Kind, own: &[Round], bare: &[Round], unchecked: Option<&[Round]>) -> Server {
+    let middle = |value: &dyn Fn(&Round) -> f64| Middle::of(own.iter().map(value).collect());
+    let Beside {
+        beyond,
+        throughput,
+        same_rate,
+        half_rate,
+    } = compare(own, bare);
+    let latency = |of: &dyn Fn(&Round) -> Option<f64>, of_bare: Option<Middle>| {
         let p99 = own.iter().map(of).collect::<Option<Vec<f64>>>()?;
-        let of_bare = own
-            .iter()
-            .zip(bare)
-            .map(|(own, bare)| Some(of(own)? / of(bare)?));
         Some(Latency {
             p99: Middle::of(p99),
-            of_bare: Middle::of(of_bare.collect::<Option<_>>()?),
+            of_bare: of_bare?,
         })
     };
     Server {
         name: kind.name.to_owned(),
         bare: kind.name == kind.bare,
-        cpu: middle(&|own, _| own.cpu),
-        beyond: middle(&|own, bare| own.cpu - bare.cpu),
-        redis: kind.redis.then(|| middle(&|own, _| own.redis)),
-        per_second: middle(&|own, _| own.per_second),
-        throughput: middle(&|own, bare| own.per_second / bare.per_second),
+        cpu: middle(&|own| own.cpu),
+        beyond,
+        redis: kind.redis.then(|| middle(&|own| own.redis)),
+        per_second: middle(&|own| own.per_second),
+        throughput,
+        same_rate: latency(&|round| round.same_rate, same_rate),
+        half_rate: latency(&|round| round.half_rate, half_rate),
+        unchecked: unchecked.map(|unchecked| compare(own, unchecked)),
+    }
+}
+
+fn compare(own: &[Round], other: &[Round]) -> Beside {
+    let pairs = || own.iter().zip(other);
+    let middle = |value: &dyn Fn(&Round, &Round) -> f64| {
+        Middle::of(pairs().map(|(own, other)| value(own, other)).collect())
+    };
+    let latency = |of: &dyn Fn(&Round) -> Option<f64>| {
+        // Where one round was too near to saturation, none is told.
+        let ratios = pairs().map(|(own, other)| Some(of(own)? / of(other)?));
+        ratios.collect::<Option<_>>().map(Middle::of)
+    };
+    Beside {
+        beyond: middle(&|own, other| own.cpu - other.cpu),
+        throughput: middle(&|own, other| own.per_second / other.per_second),
         same_rate: latency(&|round| round.same_rate),
         half_rate: latency(&|round| round.half_rate),
     }

@@ -14,11 +14,12 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::{Json, Router, routing::get};
 use bench::operation::manager::{access_token, cookie, login};
-use bench::operation::request::{self, Me};
+use bench::operation::request::{self, Me, UNCHECKED};
 use bench::world::{self, AUDIENCE, ISSUER, Key};
 use clap::{Parser, ValueEnum};
 use jsonwebtoken::{DecodingKey, Validation};
 use serde::Deserialize;
+use store_redis::RedisStore;
 use token_core::Algorithm;
 use token_store::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
 
@@ -26,6 +27,8 @@ use token_store::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
 struct Arguments {
     /// How a caller is known.
     check: Check,
+    /// Where Redis is, for sessions there.
+    redis: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -38,16 +41,22 @@ enum Check {
     AxumTokens,
     /// By this library, with a server session in a cookie instead of a token.
     AxumSession,
+    /// The same, and the sessions are in Redis.
+    AxumSessionRedis,
+    /// By nothing: as `AxumTokens`, with the check removed.
+    AxumTokensUnchecked,
     /// By this library, every signature verified.
     AxumTokensUncached,
     /// Not at all, on actix-web.
     ActixBare,
     /// By this library.
     ActixTokens,
+    /// By nothing: as `ActixTokens`, with the check removed.
+    ActixTokensUnchecked,
 }
 
 fn main() {
-    let Arguments { check } = Arguments::parse();
+    let Arguments { check, redis } = Arguments::parse();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
     listener.set_nonblocking(true).expect("a socket can be so");
     let address = listener.local_addr().expect("a bound socket has one");
@@ -55,10 +64,10 @@ fn main() {
     let runtime = { runtime }.enable_all().build().expect("a runtime starts");
     runtime.block_on(async {
         let key = Key::new(Algorithm::EdDSA);
-        let manager = manager(&key, check);
+        let manager = manager(&key, check, redis.as_deref()).await;
         manager.catch_up().await.expect("the store answers");
         tokio::spawn(manager.clone().follow_revocations());
-        let header = if check == Check::AxumSession {
+        let header = if matches!(check, Check::AxumSession | Check::AxumSessionRedis) {
             format!("Cookie: __Host-session={}", cookie(&manager, 1).await)
         } else {
             let token = access_token(&login(&manager, 1).await);
@@ -67,15 +76,23 @@ fn main() {
         println!("http://{address}/api/me\n{header}");
         let auth = request::auth(manager);
         match check {
-            Check::ActixBare | Check::ActixTokens => actix(check, listener, auth).await,
+            Check::ActixBare | Check::ActixTokens | Check::ActixTokensUnchecked => {
+                actix(check, listener, auth).await
+            }
             _ => axum(check, listener, auth, &key).await,
         }
     });
 }
 
-fn manager(key: &Key, check: Check) -> SessionManager {
+async fn manager(key: &Key, check: Check, redis: Option<&str>) -> SessionManager {
     let issuer = world::issuer(key);
-    let mut manager = SessionManager::builder(MemoryStore::with_capacity(100_000), issuer);
+    let mut manager = if check == Check::AxumSessionRedis {
+        let url = redis.expect("it is told where Redis is");
+        let store = RedisStore::connect(url).await.expect("Redis answers");
+        SessionManager::builder(store, issuer)
+    } else {
+        SessionManager::builder(MemoryStore::with_capacity(100_000), issuer)
+    };
     manager = manager.revocation_check(RevocationCheck::Feed(WhenBehind::Refuse));
     if check == Check::AxumTokensUncached {
         manager = manager.token_cache(0);
@@ -91,8 +108,9 @@ async fn axum(check: Check, listener: TcpListener, auth: Auth, key: &Key) {
                 .route("/api/me", get(by_hand))
                 .with_state(state)
         }
-        Check::AxumSession | Check::AxumTokens | Check::AxumTokensUncached => request::ours(auth),
-        _ => request::bare(),
+        Check::AxumTokensUnchecked => request::unchecked(auth),
+        Check::AxumBare => request::bare(),
+        _ => request::ours(auth),
     };
     let listener = tokio::net::TcpListener::from_std(listener).expect("it does not block");
     axum::serve(listener, app).await.expect("it serves");
@@ -153,24 +171,18 @@ async fn actix(check: Check, listener: TcpListener, auth: Auth) {
     use actix_web::web;
     let server = actix_web::HttpServer::new(move || {
         let app = actix_web::App::new().app_data(web::Data::new(auth.clone()));
-        if check == Check::ActixTokens {
-            let sessions = actix_web::middleware::from_fn(adapter_actix::sessions);
-            let me = web::resource("/api/me").wrap(sessions);
-            app.service(me.route(web::get().to(actix_ours)))
-        } else {
-            let me = web::resource("/api/me");
-            app.service(me.route(web::get().to(async || web::Json(Me::anybody()))))
+        let me = web::resource("/api/me");
+        if check == Check::ActixBare {
+            return app.service(me.route(web::get().to(async || web::Json(Me::anybody()))));
         }
+        let sessions = actix_web::middleware::from_fn(adapter_actix::sessions);
+        let answer = if check == Check::ActixTokens {
+            web::get().to(async |caller: adapter_actix::Any| web::Json(Me::of(&*caller)))
+        } else {
+            web::get().to(async || web::Json(Me::of(&*UNCHECKED)))
+        };
+        app.service(me.wrap(sessions).route(answer))
     });
     let server = server.workers(1).listen(listener).expect("it listens");
     server.run().await.expect("it serves");
-}
-
-async fn actix_ours(caller: adapter_actix::Any) -> actix_web::web::Json<Me> {
-    actix_web::web::Json(Me {
-        sub: caller.subject().as_str().to_owned(),
-        session_id: caller.session_id().to_string(),
-        scope: caller.scope().as_str().to_owned(),
-        auth_time: caller.auth_time().as_secs(),
-    })
 }

@@ -1,14 +1,15 @@
 //! A request through a router, without a socket: what a layer and an extractor take.
 
 use std::hint::black_box;
+use std::sync::LazyLock;
 
-use adapter_axum::{Any, Auth, AuthConfig};
+use adapter_axum::{Any, Auth, AuthConfig, Caller};
 use axum::body::Body;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderValue, Request, StatusCode};
 use axum::{Json, Router, routing::get};
 use serde::{Deserialize, Serialize};
-use token_core::Algorithm;
+use token_core::{Algorithm, Scope, SessionId, Subject, UnixTime};
 use tower_service::Service as _;
 
 use super::manager::{access_token, at_once, login, manager, runtime};
@@ -40,6 +41,67 @@ impl Me {
             auth_time: 1_700_000_000,
         }
     }
+
+    /// What is known of a caller.
+    pub fn of(caller: &impl Caller) -> Self {
+        Self {
+            sub: caller.subject().as_str().to_owned(),
+            session_id: caller.session_id().to_string(),
+            scope: caller.scope().as_str().to_owned(),
+            auth_time: caller.auth_time().as_secs(),
+        }
+    }
+}
+
+/// A caller who was not checked: what a handler has in the place of one where the check is removed.
+#[derive(Debug)]
+pub struct Unchecked {
+    subject: Subject,
+    session_id: SessionId,
+    scope: Scope,
+    auth_time: UnixTime,
+}
+
+/// The one of them.
+pub static UNCHECKED: LazyLock<Unchecked> = LazyLock::new(|| {
+    let Me {
+        sub,
+        session_id,
+        scope,
+        auth_time,
+    } = Me::anybody();
+    Unchecked {
+        subject: sub.parse().expect("a name"),
+        session_id: session_id.parse().expect("an id"),
+        scope: scope.parse().expect("a scope"),
+        auth_time: UnixTime::from_secs(auth_time).expect("a time"),
+    }
+});
+
+impl Caller for Unchecked {
+    fn subject(&self) -> &Subject {
+        &self.subject
+    }
+
+    fn session_id(&self) -> SessionId {
+        self.session_id
+    }
+
+    fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    fn auth_time(&self) -> UnixTime {
+        self.auth_time
+    }
+
+    fn acr(&self) -> Option<&str> {
+        None
+    }
+
+    fn amr(&self) -> &[Box<str>] {
+        &[]
+    }
 }
 
 /// Without a check.
@@ -49,19 +111,20 @@ pub fn bare() -> Router {
 
 /// Behind this library.
 pub fn ours(auth: Auth) -> Router {
+    let me = async |caller: Any| Json(Me::of(&*caller));
     Router::new()
         .route("/api/me", get(me))
         .layer(adapter_axum::sessions())
         .with_state(auth)
 }
 
-async fn me(caller: Any) -> Json<Me> {
-    Json(Me {
-        sub: caller.subject().as_str().to_owned(),
-        session_id: caller.session_id().to_string(),
-        scope: caller.scope().as_str().to_owned(),
-        auth_time: caller.auth_time().as_secs(),
-    })
+/// The same with the check removed: layer, state and what is answered stay.
+pub fn unchecked(auth: Auth) -> Router {
+    let me = async || Json(Me::of(&*UNCHECKED));
+    Router::new()
+        .route("/api/me", get(me))
+        .layer(adapter_axum::sessions())
+        .with_state(auth)
 }
 
 /// What the adapters need.
@@ -90,12 +153,15 @@ pub fn axum(Pool(count): Pool) -> Operation {
         }
         credentials
     });
-    let ours = asking(ours(auth(manager)), credentials.clone());
+    let auth = auth(manager);
+    let ours = asking(ours(auth.clone()), credentials.clone());
+    let unchecked = asking(unchecked(auth), credentials.clone());
     Operation {
         name: "request through axum, EdDSA, token seen before".to_owned(),
         ways: vec![
             Way::new(OURS, ours),
             Way::new("no check", asking(bare(), credentials)),
+            Way::new("check removed", unchecked),
         ],
         goals: Vec::new(),
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::operation::OURS;
-use crate::requests::{Latency, RATE, Server};
+use crate::requests::{Beside, Latency, RATE, Server};
 use crate::rounds::Middle;
 
 /// Microseconds of CPU that a check may take, with the token seen before.
@@ -17,7 +17,7 @@ const P99: f64 = 1.1;
 pub fn requests(all: &[Server]) -> String {
     let mut text = format!(
         "| server | CPU a request, µs | beyond the bare server, µs | Redis' own CPU, µs | requests a second | of the bare server's | p99 at {} a second, µs | p99 at half of the bare server's most, µs |\n\
-         |---|--:|--:|--:|--:|--:|--:|\n",
+         |---|--:|--:|--:|--:|--:|--:|--:|\n",
         super::number(RATE)
     );
     for server in all {
@@ -45,35 +45,65 @@ pub fn requests(all: &[Server]) -> String {
         .iter()
         .filter(|server| server.name.ends_with(&format!("-{OURS}")));
     for server in ours {
-        let mut promise = |of: &str, measured: String, met: bool| {
-            let met = if met { "met" } else { "**missed**" };
-            let _ = writeln!(text, "| {} | {of} | {measured} | {met} |", server.name);
-        };
-        let of = format!("≤ {BEYOND} µs CPU a request beyond the bare server");
-        let met = server.beyond.median <= BEYOND;
-        promise(&of, spread(server.beyond, 2, 1.0), met);
-        let of = format!("≥ {:.0} % of its throughput", THROUGHPUT * 100.0);
-        let met = server.throughput.median >= THROUGHPUT;
-        promise(
-            &of,
-            format!("{} %", spread(server.throughput, 1, 100.0)),
-            met,
-        );
-        for (rate, latency) in [
-            (
-                format!("{} a second", super::number(RATE)),
-                server.same_rate,
-            ),
-            ("half of its most".to_owned(), server.half_rate),
-        ] {
-            if let Some(Latency { of_bare, .. }) = latency {
-                let of = format!("≤ {P99}× its p99 at {rate}");
-                let met = of_bare.median <= P99;
-                promise(&of, format!("{}×", spread(of_bare, 2, 1.0)), met);
+        let mut beside = |other: &str, beside: &Beside| {
+            for (of, measured, met) in promises(beside) {
+                let met = if met { "met" } else { "**missed**" };
+                let name = &server.name;
+                let _ = writeln!(
+                    text,
+                    "| {name} beside {other} | {of} | {measured} | {met} |"
+                );
             }
+        };
+        if let Some(unchecked) = &server.unchecked {
+            beside("itself with the check removed", unchecked);
         }
+        let of_bare = |latency: Option<Latency>| latency.map(|latency| latency.of_bare);
+        let bare = Beside {
+            beyond: server.beyond,
+            throughput: server.throughput,
+            same_rate: of_bare(server.same_rate),
+            half_rate: of_bare(server.half_rate),
+        };
+        beside("the bare server", &bare);
     }
     text
+}
+
+/// What is promised beside another server, what was measured, and whether it is met.
+fn promises(beside: &Beside) -> Vec<(String, String, bool)> {
+    let Beside {
+        beyond,
+        throughput,
+        same_rate,
+        half_rate,
+    } = *beside;
+    let mut promises = vec![
+        (
+            format!("≤ {BEYOND} µs CPU a request more"),
+            spread(beyond, 2, 1.0),
+            beyond.median <= BEYOND,
+        ),
+        (
+            format!("≥ {:.0} % of its throughput", THROUGHPUT * 100.0),
+            format!("{} %", spread(throughput, 1, 100.0)),
+            throughput.median >= THROUGHPUT,
+        ),
+    ];
+    let a_second = format!("{} a second", super::number(RATE));
+    for (rate, p99) in [
+        (a_second, same_rate),
+        ("half of the bare server's most".to_owned(), half_rate),
+    ] {
+        if let Some(p99) = p99 {
+            promises.push((
+                format!("≤ {P99}× its p99 at {rate}"),
+                format!("{}×", spread(p99, 2, 1.0)),
+                p99.median <= P99,
+            ));
+        }
+    }
+    promises
 }
 
 fn spread(Middle { low, median, high }: Middle, digits: usize, factor: f64) -> String {
