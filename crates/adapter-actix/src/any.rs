@@ -30,8 +30,8 @@ impl<C> Deref for Any<C> {
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Any<C> {
     async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
-        let session = session(request, auth);
-        let caller = auth.any(authorization(request), session).await?;
+        let session = async || session(request, auth).await;
+        let caller = auth.clone().any(authorization(request), session).await?;
         Ok(caller.map(Self))
     }
 }

@@ -54,9 +54,9 @@ pub(crate) fn authorization(request: &HttpRequest) -> impl Iterator<Item = &[u8]
 }
 
 /// The [`Auth`] of the application.
-pub(crate) fn auth(request: &HttpRequest) -> Result<Auth, Rejection> {
+pub(crate) fn auth(request: &HttpRequest) -> Result<&Auth, Rejection> {
     let data = request.app_data::<web::Data<Auth>>().map(|data| &***data);
-    request.app_data::<Auth>().or(data).cloned().ok_or_else(|| {
+    request.app_data::<Auth>().or(data).ok_or_else(|| {
         Rejection::misbuilt(
             "an extractor found no `Auth` in `app_data`: add \
              `.configure(adapter_actix::routes(&auth))` to the App",

@@ -47,7 +47,7 @@ fn demand<A: Extract>(request: &HttpRequest) -> Extraction<A> {
     let request = request.clone();
     Box::pin(async move {
         let auth = auth(&request)?;
-        let caller = A::extract(&request, &auth).await?;
+        let caller = A::extract(&request, auth).await?;
         Ok(caller.ok_or_else(|| auth.reject(Refusal::Unauthorized))?)
     })
 }
@@ -56,7 +56,7 @@ fn allow<A: Extract>(request: &HttpRequest) -> Extraction<Optional<A>> {
     let request = request.clone();
     Box::pin(async move {
         let auth = auth(&request)?;
-        Ok(Optional(A::extract(&request, &auth).await?))
+        Ok(Optional(A::extract(&request, auth).await?))
     })
 }
 

@@ -32,9 +32,9 @@ macro_rules! requests {
                 let (request, mut payload) = (request.clone(), payload.take());
                 Box::pin(async move {
                     let (auth, head) = (auth(&request)?, OwnedHead::of(&request));
-                    let body = read(&auth, &request, &mut payload).await?;
+                    let body = read(auth, &request, &mut payload).await?;
                     let head = head.borrow();
-                    Ok(Self(token_http::$name::read(&auth, &head, &body)$(.$await)??))
+                    Ok(Self(token_http::$name::read(auth, &head, &body)$(.$await)??))
                 })
             }
         }

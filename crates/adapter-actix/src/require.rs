@@ -61,7 +61,7 @@ where
 
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let caller = A::from_request(request, payload);
-        let auth = auth(request);
+        let auth = auth(request).cloned();
         Box::pin(async move {
             let caller = caller.await?;
             auth?.require::<R>(&*caller)?;

@@ -9,7 +9,7 @@ use token_core::NoClaims;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
-use crate::head::head;
+use crate::head::authorization;
 
 /// A caller with a valid access token in `Authorization: Bearer`. `C` is the application's own
 /// claims. Cookies are ignored.
@@ -36,11 +36,11 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let auth = Auth::from_ref(state);
-        let access = auth.access(&head(parts)).await?;
-        Ok(Self(
-            access.ok_or_else(|| auth.reject(Refusal::Unauthorized))?,
-        ))
+        let access = Auth::from_ref(state)
+            .access_by(authorization(parts))
+            .await?;
+        let access = access.ok_or_else(|| Auth::from_ref(state).reject(Refusal::Unauthorized));
+        Ok(Self(access?))
     }
 }
 
@@ -53,7 +53,9 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        let access = Auth::from_ref(state).access(&head(parts)).await?;
+        let access = Auth::from_ref(state)
+            .access_by(authorization(parts))
+            .await?;
         Ok(access.map(Self))
     }
 }

@@ -3,14 +3,13 @@
 use std::ops::Deref;
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
-use http::HeaderValue;
-use http::header::AUTHORIZATION;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use token_core::NoClaims;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
+use crate::head::authorization;
 use crate::session::session;
 
 /// A caller with whichever credential the request carries: an access token, or without one a
@@ -39,9 +38,8 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let auth = Auth::from_ref(state);
-        let caller = find(&auth, parts).await?;
-        caller.ok_or_else(|| auth.reject(Refusal::Unauthorized).into())
+        let caller = find(parts, state).await?;
+        caller.ok_or_else(|| Auth::from_ref(state).reject(Refusal::Unauthorized).into())
     }
 }
 
@@ -54,16 +52,17 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        find(&Auth::from_ref(state), parts).await
+        find(parts, state).await
     }
 }
 
-async fn find<C>(auth: &Auth, parts: &Parts) -> Result<Option<Any<C>>, Rejection>
+async fn find<S, C>(parts: &Parts, state: &S) -> Result<Option<Any<C>>, Rejection>
 where
+    S: Sync,
+    Auth: FromRef<S>,
     C: DeserializeOwned + Send + Sync + 'static,
 {
-    let authorization = parts.headers.get_all(AUTHORIZATION).iter();
-    let authorization = authorization.map(HeaderValue::as_bytes);
-    let caller = auth.any(authorization, session(auth, parts)).await?;
-    Ok(caller.map(Any))
+    let session = async || session(&Auth::from_ref(state), parts).await;
+    let caller = Auth::from_ref(state).any(authorization(parts), session);
+    Ok(caller.await?.map(Any))
 }

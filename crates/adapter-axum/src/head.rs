@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
 use bytes::Bytes;
+use http::HeaderValue;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use token_http::{Auth, Head, MAX_BODY, Refusal, Rejection};
@@ -18,6 +20,12 @@ pub(crate) fn head(parts: &Parts) -> Head<'_> {
         headers: &parts.headers,
         peer: connection.map(|ConnectInfo(address)| address.ip()),
     }
+}
+
+/// The values of the `Authorization` field.
+pub(crate) fn authorization(parts: &Parts) -> impl Iterator<Item = &[u8]> {
+    let values = parts.headers.get_all(AUTHORIZATION).iter();
+    values.map(HeaderValue::as_bytes)
 }
 
 /// Reads a request to its end, up to the longest body that is allowed.

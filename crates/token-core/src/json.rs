@@ -47,6 +47,19 @@ impl From<&serde_json::Error> for JsonError {
     }
 }
 
+impl JsonError {
+    /// The same for text before which so many bytes of its first line were read already.
+    pub(crate) fn after(bytes: usize, error: &serde_json::Error) -> Self {
+        match Self::from(error) {
+            Self::Syntax { line: 1, column } => Self::Syntax {
+                line: 1,
+                column: column + bytes,
+            },
+            error => error,
+        }
+    }
+}
+
 /// Walks the whole text and refuses a member that stands twice in one object.
 ///
 /// > When the names within an object are not unique, the behavior of software that receives such an

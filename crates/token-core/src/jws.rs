@@ -4,6 +4,8 @@
 //! This module looks at the text and at the header. It knows no keys and no claims:
 //! see [`crate::verify`] for what a token must be beyond its form.
 
+use std::mem::MaybeUninit;
+
 use thiserror::Error;
 
 use crate::base64url;
@@ -84,29 +86,29 @@ pub enum FormError {
 #[derive(Clone, Copy)]
 pub(crate) struct Compact<'a> {
     /// Header and payload with the dot between them: what is signed.
-    pub(crate) signing_input: &'a str,
-    pub(crate) header: &'a str,
-    pub(crate) payload: &'a str,
-    pub(crate) signature: &'a str,
+    pub(crate) signing_input: &'a [u8],
+    pub(crate) header: &'a [u8],
+    pub(crate) payload: &'a [u8],
+    pub(crate) signature: &'a [u8],
 }
 
 impl<'a> Compact<'a> {
     /// Splits the text, by size and alphabet first: what fails here costs next to nothing.
-    pub(crate) fn parse(text: &'a str) -> Result<Self, FormError> {
+    pub(crate) fn parse(text: &'a [u8]) -> Result<Self, FormError> {
         if text.len() > MAX_LENGTH {
             return Err(FormError::TooLong { length: text.len() });
         }
         // > Verify that the JWT contains at least one period ('.') character. [...] If the JWT is a
         // > JWS, follow the steps specified in [JWS] for validating a JWS.
         // RFC 7519 section 7.2; the compact form of a JWS has exactly two (RFC 7515 section 3.1).
-        let mut dots = memchr::memchr_iter(b'.', text.as_bytes());
+        let mut dots = memchr::memchr_iter(b'.', text);
         let (Some(first), Some(second), None) = (dots.next(), dots.next(), dots.next()) else {
             check_alphabet(text)?;
             return Err(FormError::Parts {
-                count: text.split('.').count(),
+                count: memchr::memchr_iter(b'.', text).count() + 1,
             });
         };
-        let part = |from, to| text.get(from..to).expect("dots are whole characters");
+        let part = |from, to| text.get(from..to).expect("the dots are in it");
         let (header, payload) = (part(0, first), part(first + 1, second));
         let signature = part(second + 1, text.len());
         let parts = [header, payload, signature];
@@ -134,8 +136,8 @@ impl<'a> Compact<'a> {
     pub(crate) fn decode<'b>(
         &self,
         part: Part,
-        buffer: &'b mut [u8],
-    ) -> Result<&'b [u8], FormError> {
+        buffer: &'b mut [MaybeUninit<u8>],
+    ) -> Result<&'b mut [u8], FormError> {
         let text = match part {
             Part::Header => self.header,
             Part::Payload => self.payload,
@@ -147,7 +149,7 @@ impl<'a> Compact<'a> {
 }
 
 /// Refuses a byte that is neither base64url nor the dot, whatever else is wrong.
-fn check_alphabet(text: &str) -> Result<(), FormError> {
+fn check_alphabet(text: &[u8]) -> Result<(), FormError> {
     // > Legal JWTs, being dot-concatenated base64url strings, contain only the ASCII characters for
     // > letters, numbers, dash, underscore, and period. Content with any other characters -
     // > especially braces and quotation marks - is not a JWT and MUST be rejected.
@@ -157,7 +159,7 @@ fn check_alphabet(text: &str) -> Result<(), FormError> {
     // > or other additional characters.
     // RFC 7515 section 2
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
-    match text.bytes().position(|byte| !allowed(byte)) {
+    match text.iter().position(|byte| !allowed(*byte)) {
         Some(position) => Err(FormError::Character { position }),
         None => Ok(()),
     }
@@ -167,18 +169,16 @@ fn check_alphabet(text: &str) -> Result<(), FormError> {
 mod tests {
     use super::*;
 
-    fn fault(text: &str) -> FormError {
-        Compact::parse(text).map(|_| ()).unwrap_err()
+    fn fault(text: impl AsRef<[u8]>) -> FormError {
+        Compact::parse(text.as_ref()).map(|_| ()).unwrap_err()
     }
 
     #[test]
     fn exactly_three_parts_are_split() {
-        let compact = Compact::parse("YQ.Yg.Yw").unwrap();
-        assert_eq!(compact.signing_input, "YQ.Yg");
-        assert_eq!(
-            (compact.header, compact.payload, compact.signature),
-            ("YQ", "Yg", "Yw")
-        );
+        let compact = Compact::parse(b"YQ.Yg.Yw").unwrap();
+        assert_eq!(compact.signing_input, b"YQ.Yg");
+        let parts = [compact.header, compact.payload, compact.signature];
+        assert_eq!(parts, [b"YQ", b"Yg", b"Yw"]);
         assert_eq!(fault(""), FormError::Parts { count: 1 });
         assert_eq!(fault("YQ.Yg"), FormError::Parts { count: 2 });
         assert_eq!(fault("YQ.Yg.Yw."), FormError::Parts { count: 4 });
@@ -213,12 +213,17 @@ mod tests {
                 "{bad:?}"
             );
         }
+        assert_eq!(
+            fault(b"YQ.Yg\xff.Yw"),
+            FormError::Character { position: 5 },
+            "not even UTF-8"
+        );
     }
 
     #[test]
     fn base64url_has_one_spelling() {
-        let mut buffer = [0; 8];
-        let compact = Compact::parse("YR.YWI.Y").unwrap();
+        let mut buffer = [MaybeUninit::uninit(); 8];
+        let compact = Compact::parse(b"YR.YWI.Y").unwrap();
         for (part, fine) in [
             (Part::Header, false),
             (Part::Payload, true),

@@ -207,7 +207,8 @@ impl RefreshKeyRing {
             .map_err(|_| RefreshTokenError::Signature)?;
 
         let mut buffer = Zeroizing::new(vec![0; payload.len() / 4 * 3 + 2]);
-        let payload = base64url::decode(payload, &mut buffer).ok_or(RefreshTokenError::Claims)?;
+        let payload = base64url::decode(payload.as_bytes(), &mut buffer[..])
+            .ok_or(RefreshTokenError::Claims)?;
         let payload = std::str::from_utf8(payload).map_err(|_| RefreshTokenError::Claims)?;
         let wire: Wire<'_> =
             serde_json::from_str(payload).map_err(|_| RefreshTokenError::Claims)?;

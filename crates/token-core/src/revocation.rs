@@ -3,7 +3,8 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{PoisonError, RwLock};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use crate::error::ViewFull;
@@ -34,9 +35,19 @@ const SHARDS: usize = 16;
 /// ```
 #[derive(Debug)]
 pub struct RevocationView {
-    shards: [RwLock<HashMap<SessionId, UnixTime, BuildHasherDefault<IdHasher>>>; SHARDS],
+    shards: [Shard; SHARDS],
     retention: Duration,
     shard_capacity: usize,
+}
+
+type Ended = HashMap<SessionId, UnixTime, BuildHasherDefault<IdHasher>>;
+
+#[derive(Debug, Default)]
+struct Shard {
+    ended: RwLock<Ended>,
+    /// How many those are, written while they are locked: where there are none, which is usual,
+    /// nobody need lock them to know.
+    len: AtomicUsize,
 }
 
 impl RevocationView {
@@ -44,7 +55,7 @@ impl RevocationView {
     /// verifier's leeway plus twice the tolerance) and holds about `capacity` sessions.
     pub fn new(retention: Duration, capacity: usize) -> Self {
         Self {
-            shards: std::array::from_fn(|_| RwLock::default()),
+            shards: std::array::from_fn(|_| Shard::default()),
             retention,
             shard_capacity: capacity.div_ceil(SHARDS).max(1),
         }
@@ -57,11 +68,8 @@ impl RevocationView {
 
     /// Whether the session was ended within the retention.
     pub fn contains(&self, session: SessionId) -> bool {
-        let shard = self
-            .shard(session)
-            .read()
-            .unwrap_or_else(PoisonError::into_inner);
-        !shard.is_empty() && shard.contains_key(&session)
+        let shard = self.shard(session);
+        shard.len() > 0 && shard.read().contains_key(&session)
     }
 
     /// Adds a session that was ended at `at`; `Ok(true)` where it was not there before.
@@ -69,31 +77,29 @@ impl RevocationView {
     /// # Errors
     /// [`ViewFull`]: the view is no longer complete and counts as behind.
     pub fn insert(&self, session: SessionId, at: UnixTime) -> Result<bool, ViewFull> {
-        let mut shard = self
-            .shard(session)
-            .write()
-            .unwrap_or_else(PoisonError::into_inner);
-        if shard.len() >= self.shard_capacity && !shard.contains_key(&session) {
+        let shard = self.shard(session);
+        let mut ended = shard.write();
+        if ended.len() >= self.shard_capacity && !ended.contains_key(&session) {
             return Err(ViewFull);
         }
-        Ok(shard.insert(session, at).is_none())
+        let new = ended.insert(session, at).is_none();
+        shard.count(&ended);
+        Ok(new)
     }
 
     /// Forgets what was ended longer than the retention before `now`.
     pub fn forget_before(&self, now: UnixTime) {
         let limit = now - self.retention;
         for shard in &self.shards {
-            let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
-            shard.retain(|_, at| *at >= limit);
+            let mut ended = shard.write();
+            ended.retain(|_, at| *at >= limit);
+            shard.count(&ended);
         }
     }
 
     /// How many sessions it holds.
     pub fn len(&self) -> usize {
-        let len = |shard: &RwLock<HashMap<_, _, _>>| {
-            shard.read().unwrap_or_else(PoisonError::into_inner).len()
-        };
-        self.shards.iter().map(len).sum()
+        self.shards.iter().map(Shard::len).sum()
     }
 
     /// Whether it holds none.
@@ -101,13 +107,29 @@ impl RevocationView {
         self.len() == 0
     }
 
-    fn shard(
-        &self,
-        session: SessionId,
-    ) -> &RwLock<HashMap<SessionId, UnixTime, BuildHasherDefault<IdHasher>>> {
+    fn shard(&self, session: SessionId) -> &Shard {
         let [.., last] = *session.as_bytes();
         let shard = self.shards.get(usize::from(last) % SHARDS);
         shard.expect("the remainder is below the number of shards")
+    }
+}
+
+impl Shard {
+    fn read(&self) -> RwLockReadGuard<'_, Ended> {
+        self.ended.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Ended> {
+        self.ended.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever reads this after an ending was put in reads of it.
+    fn len(&self) -> usize {
+        self.len.load(Ordering::Acquire)
+    }
+
+    fn count(&self, ended: &Ended) {
+        self.len.store(ended.len(), Ordering::Release);
     }
 }
 

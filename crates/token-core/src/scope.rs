@@ -38,7 +38,7 @@ impl Scope {
                 max: Self::MAX_LENGTH,
             });
         }
-        if text.bytes().all(allowed) {
+        if text.bytes().fold(true, |all, byte| all & allowed(byte)) {
             Ok(())
         } else {
             Err(InvalidName::Character { kind: "Scope" })

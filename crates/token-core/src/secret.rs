@@ -146,7 +146,7 @@ impl fmt::Debug for Entropy {
 /// Decodes base64url without padding that is exactly as long as `out`.
 pub(crate) fn decode_exact(text: &str, out: &mut [u8]) -> Result<(), Malformed> {
     let length = out.len();
-    match base64url::decode(text, out) {
+    match base64url::decode(text.as_bytes(), out) {
         Some(decoded) if decoded.len() == length => Ok(()),
         _ => Err(Malformed),
     }

@@ -156,8 +156,7 @@ impl AccessGrant<'_> {
     /// The claims of [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2), then the application's own.
     fn to_json(&self) -> Vec<u8> {
         let mut json = Object::with_capacity(512 + self.custom.as_str().len());
-        json.text("iss", self.issuer.as_str());
-        json.text("aud", self.audience.as_str());
+        begin(&mut json, self.issuer, self.audience);
         json.text("sub", self.subject.as_str());
         json.text("client_id", self.client_id.as_str());
         json.text("sid", self.session_id.encode(&mut [0; 24]));
@@ -179,6 +178,25 @@ impl AccessGrant<'_> {
         }
         json.finish(self.custom.members())
     }
+}
+
+/// The claims that every access token of an issuer for an audience begins with.
+fn begin(json: &mut Object, issuer: &Issuer, audience: &Audience) {
+    json.text("iss", issuer.as_str());
+    json.text("aud", audience.as_str());
+}
+
+/// What stands between one member of an object and the name of the next.
+pub(crate) const BEFORE_NAME: &[u8] = b",\"";
+
+/// The text with which the claims of every such token begin, up to the name of the next claim.
+pub(crate) fn beginning(issuer: &Issuer, audience: &Audience) -> Vec<u8> {
+    let mut json = Object::with_capacity(64);
+    begin(&mut json, issuer, audience);
+    let mut text = json.finish("");
+    text.pop(); // the brace that closes it
+    text.extend_from_slice(BEFORE_NAME);
+    text
 }
 
 /// The header of every access token of a key, encoded.

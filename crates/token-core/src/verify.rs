@@ -11,14 +11,15 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::base64url::Room;
 use crate::claims::{self, AccessClaims, AccessClaimsRef, ClaimsError, Registered};
 use crate::error::InvalidName;
 use crate::json::Value;
-use crate::jws::{self, Compact, Header, MAX_PAYLOAD, MAX_SIGNATURE, Part};
+use crate::jws::{self, Compact, Header, MAX_SIGNATURE, Part};
 use crate::key::{JwkSet, VerifyingKey};
 use crate::name::{Audience, ClientId, Issuer, Subject};
 use crate::scope::Scope;
-use crate::sign::ACCESS_TOKEN;
+use crate::sign::{ACCESS_TOKEN, BEFORE_NAME};
 use crate::time::UnixTime;
 
 mod builder;
@@ -39,6 +40,8 @@ pub struct Verifier(Arc<Inner>);
 struct Inner {
     issuer: Issuer,
     audience: Audience,
+    /// How claims begin, as this library writes them for these two.
+    beginning: Box<[u8]>,
     keys: Box<[Prepared]>,
     leeway: Duration,
     max_age: Duration,
@@ -108,16 +111,9 @@ impl Verifier {
         token: UntrustedToken<'_>,
         now: UnixTime,
     ) -> Result<VerifiedToken<C>, VerifyError> {
-        if token.0.payload.len() <= 1024 {
-            // Most tokens: clearing the whole buffer would take longer than decoding them.
-            let mut buffer = [0; 768];
-            let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer)?;
-            Ok(VerifiedToken::assertion(accepted))
-        } else {
-            let mut buffer = [0; MAX_PAYLOAD];
-            let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer)?;
-            Ok(VerifiedToken::assertion(accepted))
-        }
+        let mut buffer = ClaimsBuffer::new();
+        let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer)?;
+        Ok(VerifiedToken::assertion(accepted))
     }
 
     /// Like [`Self::verify`], without an allocation: the claims borrow from `buffer` and from this.
@@ -130,7 +126,7 @@ impl Verifier {
         now: UnixTime,
         buffer: &'a mut ClaimsBuffer,
     ) -> Result<VerifiedTokenRef<'a, C>, VerifyError> {
-        let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer.0)?;
+        let accepted = self.accept(token, now, Expiry::Enforce, buffer)?;
         Ok(VerifiedTokenRef::assertion(accepted))
     }
 
@@ -144,7 +140,7 @@ impl Verifier {
         token: UntrustedToken<'_>,
         now: UnixTime,
     ) -> Result<GenuineToken, VerifyError> {
-        let mut buffer = [0; MAX_PAYLOAD];
+        let mut buffer = ClaimsBuffer::new();
         let accepted = self.accept(token, now, Expiry::Ignore, &mut buffer)?;
         Ok(GenuineToken::assertion(accepted))
     }
@@ -161,26 +157,54 @@ impl Verifier {
         UntrustedToken(token): UntrustedToken<'_>,
         now: UnixTime,
         expiry: Expiry,
-        buffer: &'a mut [u8],
+        buffer: &'a mut ClaimsBuffer,
     ) -> Result<AccessClaimsRef<'a, C>, VerifyError> {
         let key = self.find_key(&token)?;
         check_signature(key, &token)?;
-        let payload = token.decode(Part::Payload, buffer)?;
+        let payload = token.decode(Part::Payload, buffer.0.as_mut_slice())?;
         // In its place until the end: half a kilobyte that is not moved from step to step.
         let mut registered = Registered::default();
-        let custom = claims::read(payload, &mut registered)?;
+        let (json, taken) = self.take_own(payload, &mut registered);
+        let custom = claims::read(json, taken, &mut registered)?;
         self.check_claims(&mut registered, custom, now, expiry)
+    }
+
+    /// The claims of nearly every token begin with our issuer and our audience, as this library
+    /// writes them. Where one comparison says so, both are taken, and what is left is an object
+    /// again; also told is how many bytes were taken.
+    fn take_own<'a>(
+        &'a self,
+        payload: &'a mut [u8],
+        registered: &mut Registered<'a>,
+    ) -> (&'a [u8], usize) {
+        let own = &self.0;
+        if !payload.starts_with(&own.beginning) {
+            return (payload, 0);
+        }
+        // What follows is the name of another member, because the quote before it is compared too.
+        // So the comma before that quote becomes the brace of the object.
+        let taken = own.beginning.len() - BEFORE_NAME.len();
+        *payload.get_mut(taken).expect("it begins so") = b'{';
+        registered.issuer = Some(own.issuer.as_str().into());
+        registered.audience = Some(Value::Text(own.audience.as_str().into()));
+        (payload.get(taken..).unwrap_or_default(), taken)
     }
 
     /// Checks the header, and finds the key that it names.
     fn find_key(&self, token: &Compact<'_>) -> Result<&VerifyingKey, VerifyError> {
         // The header of nearly every token is one that we wrote: its key's algorithm, its id, and
         // `at+jwt`. One comparison says that every rule below holds.
-        if let Some(own) = self.0.keys.iter().find(|own| *own.header == *token.header) {
+        if let Some(own) = self
+            .0
+            .keys
+            .iter()
+            .find(|own| own.header.as_bytes() == token.header)
+        {
             return Ok(&own.key);
         }
-        let mut buffer = [0; MAX_PAYLOAD];
-        let header = Header::parse(token.decode(Part::Header, &mut buffer)?)?;
+        let mut buffer = ClaimsBuffer::new();
+        let header = token.decode(Part::Header, buffer.0.as_mut_slice())?;
+        let header = Header::parse(header)?;
         // > Explicit JWT typing is accomplished by using the "typ" Header Parameter.
         // RFC 8725 section 3.11, and RFC 9068 section 4:
         // > The resource server MUST verify that the "typ" header value is "at+jwt" or
@@ -341,20 +365,13 @@ impl fmt::Debug for Verifier {
 }
 
 fn check_signature(key: &VerifyingKey, token: &Compact<'_>) -> Result<(), VerifyError> {
-    let mut small = [0; 128];
-    let mut large;
-    let buffer = if key.signature_length() <= small.len() {
-        small.as_mut_slice()
-    } else {
-        large = [0; MAX_SIGNATURE];
-        large.as_mut_slice()
-    };
+    let mut buffer = Room::<MAX_SIGNATURE>::new();
     // A signature that decodes to more than the buffer holds is none of this key's.
-    let signature = token.decode(Part::Signature, buffer)?;
+    let signature = token.decode(Part::Signature, buffer.as_mut_slice())?;
     // > All cryptographic operations used in the JWT MUST be validated and the entire JWT MUST be
     // > rejected if any of them fail to validate.
     // RFC 8725 section 3.3
-    if key.verify(token.signing_input.as_bytes(), signature) {
+    if key.verify(token.signing_input, signature) {
         Ok(())
     } else {
         Err(VerifyError::Signature)

@@ -399,6 +399,47 @@ fn no_other_member_stands_twice_at_any_depth() {
     }
 }
 
+/// A space behind the first brace, which this library never writes, changes where an error is, and
+/// nothing else: how claims begin is no way around a rule.
+#[test]
+fn claims_that_begin_as_ours_are_read_by_the_same_rules() {
+    let claims = Claims::good().without("iss").without("aud").json();
+    let rest = claims.trim_start_matches('{');
+    let good = rest.trim_end_matches('}');
+    for rest in [
+        rest,
+        &format!(r#"{good},"name":"{{","x":{{"iss":1}}}}"#),
+        &format!(r#"{good},"iss":"{ISSUER}"}}"#),
+        &format!(r#"{good},"aud":"{AUDIENCE}"}}"#),
+        &format!(r#"{good},"\u0061ud":"{AUDIENCE}"}}"#),
+        &format!(r#"{good},"x":{{"a":1,"a":2}}}}"#),
+        &format!(r#"{good},"x":1,"x":1}}"#),
+        &format!(r#"{good},"cnf":{{}}}}"#),
+        &format!("{good},}}"),
+        &format!("{good},\n\"x\":}}"),
+        &format!("{good}}}}}"),
+        good,
+        "}",
+        "",
+        "\"",
+        "\"\":1}",
+        "1}",
+        "{}}",
+        r#""sub":1}"#,
+        r#""sub":"alice"}"#,
+    ] {
+        let own = format!(r#"{{"iss":"{ISSUER}","aud":"{AUDIENCE}",{rest}"#);
+        let mut verdict = verify(&sign(HEADER, &own));
+        if let Err(VerifyError::Claims(ClaimsError::Json(JsonError::Syntax { line: 1, column }))) =
+            &mut verdict
+        {
+            *column += 1;
+        }
+        let spaced = own.replacen('{', "{ ", 1);
+        assert_eq!(verdict, verify(&sign(HEADER, spaced)), "{own}");
+    }
+}
+
 #[test]
 fn a_required_claim_that_is_missing_is_refused() {
     for claim in [

@@ -7,11 +7,12 @@ use http::header::AUTHORIZATION;
 use serde::de::DeserializeOwned;
 use token_core::claims::NoClaims;
 use token_core::{Scope, SessionId, Subject, UnixTime};
-use token_store::{SessionEnd, SessionManager};
+use token_store::{AccessError, SessionEnd};
 
 use crate::auth::Auth;
-use crate::bearer::bearer_of;
+use crate::bearer::{credential, is_token};
 use crate::head::Head;
+use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
 /// A caller with a valid access token. `C` is the application's own claims.
@@ -20,17 +21,22 @@ use crate::rejection::Rejection;
 #[derive(Debug)]
 pub struct Access<C = NoClaims> {
     access: token_store::Access<C>,
-    manager: SessionManager,
+    auth: Auth,
 }
 
 impl<C> Access<C> {
+    pub(crate) const fn new(access: token_store::Access<C>, auth: Auth) -> Self {
+        Self { access, auth }
+    }
+
     /// Waits for the end of the session: for connections that outlive the request, such as
     /// WebSockets and server-sent events. The access token itself may expire meanwhile; what
     /// counts is the session. See [`SessionManager::ended`].
     ///
     /// It borrows nothing from the caller, and dropped it is gone.
     pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {
-        self.manager
+        self.auth
+            .manager()
             .ended(self.access.session_id(), self.access.claims().expires_at)
     }
 }
@@ -57,27 +63,39 @@ impl Auth {
         head: &Head<'_>,
     ) -> Result<Option<Access<C>>, Rejection> {
         let values = head.headers.get_all(AUTHORIZATION).iter();
-        self.access_by(values.map(HeaderValue::as_bytes)).await
+        let values = values.map(HeaderValue::as_bytes);
+        self.clone().access_by(values).await
     }
 
-    /// The same from the values of the `Authorization` field: for adapters of frameworks with header
-    /// types of their own, which need not translate the others for it.
+    /// The same from the values of the `Authorization` field: for adapters, which need not translate
+    /// the other fields for it, and have an [`Auth`] of their own to give away.
     ///
     /// # Errors
     /// As [`access`](Self::access).
     pub async fn access_by<'a, C: DeserializeOwned + Send + Sync + 'static>(
-        &self,
+        self,
         authorization: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Option<Access<C>>, Rejection> {
-        let token = bearer_of(authorization).map_err(|refusal| self.challenge(refusal))?;
+        let access = self.authenticate(authorization).await?;
+        Ok(access.map(|access| Access::new(access, self)))
+    }
+
+    /// By the values of the `Authorization` field; `None` where they bring no bearer token.
+    pub(crate) async fn authenticate<'a, C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        authorization: impl Iterator<Item = &'a [u8]>,
+    ) -> Result<Option<token_store::Access<C>>, Rejection> {
+        let token = credential(authorization).map_err(|refusal| self.challenge(refusal))?;
         let Some(token) = token else {
             return Ok(None);
         };
         match self.manager().authenticate(token).await {
-            Ok(access) => Ok(Some(Access {
-                access,
-                manager: self.manager().clone(),
-            })),
+            Ok(access) => Ok(Some(access)),
+            // Only of what is refused must one ask whether it is a `b64token` at all: an access
+            // token is, and one that was seen before need not be looked at byte by byte again.
+            Err(AccessError::Invalid(_)) if !is_token(token) => {
+                Err(self.challenge(Refusal::InvalidRequest))
+            }
             Err(error) => Err(Rejection::of_access(error, self.config().shared_realm())),
         }
     }

@@ -115,20 +115,21 @@ impl Auth {
     /// cookie; `None` where it has neither.
     ///
     /// `authorization` are the values of that field. `session` looks for the session
-    /// ([`server_session`](Self::server_session)) and is only begun where there is no access
+    /// ([`server_session`](Self::server_session)) and is only called where there is no access
     /// token: a request with one costs nothing of it, and its cookies are not looked at.
     ///
     /// # Errors
     /// As [`access`](Self::access), and those of `session`.
     pub async fn any<'a, C: DeserializeOwned + Send + Sync + 'static>(
-        &self,
+        self,
         authorization: impl Iterator<Item = &'a [u8]>,
-        session: impl Future<Output = Result<Option<ServerSession>, Rejection>>,
+        session: impl AsyncFnOnce() -> Result<Option<ServerSession>, Rejection>,
     ) -> Result<Option<Any<C>>, Rejection> {
-        if let Some(access) = self.access_by(authorization).await? {
-            return Ok(Some(Any::Access(access)));
+        if let Some(access) = self.authenticate(authorization).await? {
+            return Ok(Some(Any::Access(Access::new(access, self))));
         }
-        let Some(session) = session.await? else {
+        // Behind a pointer: whoever has a token need not have the room for a call to the store.
+        let Some(session) = Box::pin(session()).await? else {
             return Ok(None);
         };
         // As for an access token: claims that the application cannot read do not hold.

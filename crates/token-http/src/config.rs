@@ -196,7 +196,7 @@ impl AuthConfigBuilder {
             return Err(ConfigError::Realm);
         }
         let keys = &config.introspection_keys;
-        if !keys.iter().all(|key| bearer::is_token(&key.0)) {
+        if !keys.iter().all(|key| bearer::is_token(key.0.as_bytes())) {
             return Err(ConfigError::IntrospectionKey);
         }
         if let Some(short) = keys.iter().find(|key| key.0.len() < MIN_KEY) {

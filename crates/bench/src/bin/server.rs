@@ -77,7 +77,7 @@ fn main() {
         let auth = request::auth(manager);
         match check {
             Check::ActixBare | Check::ActixTokens | Check::ActixTokensUnchecked => {
-                actix(check, listener, auth).await
+                actix(check, listener, auth).await;
             }
             _ => axum(check, listener, auth, &key).await,
         }

@@ -37,10 +37,11 @@ pub(crate) struct Registered<'a> {
     pub(crate) amr: Option<Texts<'a>>,
 }
 
-/// Reads a claims set: the claims of the library by type into `registered`, which is empty, the others
-/// as `C`.
+/// Reads a claims set: the claims of the library by type into `registered`, the others as `C`. What
+/// `registered` has already stood before `json`, in so many bytes.
 pub(crate) fn read<'a, C: Deserialize<'a>>(
     json: &'a [u8],
+    taken: usize,
     registered: &mut Registered<'a>,
 ) -> Result<C, ClaimsError> {
     // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely valid
@@ -57,7 +58,9 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
         .and_then(|custom| deserializer.end().map(|()| custom));
     let custom = match read {
         Ok(custom) => custom,
-        Err(error) if !error.is_data() => return Err(ClaimsError::Json(JsonError::from(&error))),
+        Err(error) if !error.is_data() => {
+            return Err(ClaimsError::Json(JsonError::after(taken, &error)));
+        }
         Err(_) => {
             let unknown = if state.is_object {
                 ClaimsError::Custom

@@ -114,6 +114,7 @@ impl VerifierBuilder {
             key,
         };
         Ok(Verifier(Arc::new(Inner {
+            beginning: sign::beginning(&self.issuer, &self.audience).into(),
             issuer: self.issuer,
             audience: self.audience,
             keys: self.keys.into_iter().map(prepare).collect(),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use crate::base64url::Room;
 use crate::claims::{AccessClaims, AccessClaimsRef, NoClaims};
 use crate::jws::{Compact, MAX_PAYLOAD};
 
@@ -34,12 +35,12 @@ use super::VerifyError;
 pub struct UntrustedToken<'a>(pub(super) Compact<'a>);
 
 impl<'a> UntrustedToken<'a> {
-    /// Splits the text that came with a request.
+    /// Splits the text that came with a request, or its bytes.
     ///
     /// # Errors
     /// [`VerifyError::Form`], before anything is decoded.
-    pub fn parse(text: &'a str) -> Result<Self, VerifyError> {
-        Ok(Self(Compact::parse(text)?))
+    pub fn parse(text: &'a (impl AsRef<[u8]> + ?Sized)) -> Result<Self, VerifyError> {
+        Ok(Self(Compact::parse(text.as_ref())?))
     }
 }
 
@@ -132,12 +133,12 @@ impl GenuineToken {
 }
 
 /// Room for the decoded claims of one token, to be used again and again.
-pub struct ClaimsBuffer(pub(super) [u8; MAX_PAYLOAD]);
+pub struct ClaimsBuffer(pub(super) Room<MAX_PAYLOAD>);
 
 impl ClaimsBuffer {
     /// Room for the longest token: 6 KiB.
     pub const fn new() -> Self {
-        Self([0; MAX_PAYLOAD])
+        Self(Room::new())
     }
 }
 

@@ -104,8 +104,8 @@ impl Current {
         let slot = SessionSlot::default();
         let authorization = head.headers.get_all(AUTHORIZATION).iter();
         let authorization = authorization.map(HeaderValue::as_bytes);
-        let session = auth.server_session(head, Some(&slot));
-        let caller = auth.any::<NoClaims>(authorization, session).await?;
+        let session = async || auth.server_session(head, Some(&slot)).await;
+        let caller = auth.clone().any::<NoClaims>(authorization, session).await?;
         let caller = caller.ok_or_else(|| auth.challenge(Refusal::Unauthorized))?;
         let session = match &caller {
             Any::Access(access) => auth.manager().session(access.session_id()).await?,

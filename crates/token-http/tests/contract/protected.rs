@@ -12,6 +12,9 @@ async fn credentials_of_every_kind_and_none() {
     let token = login.text("access_token");
     let refresh = login.text("refresh_token");
     let long = "a".repeat(8193);
+    // So that it is known: what is like it is refused as before.
+    let known = world.send(with_bearer(get("/api/me"), &token)).await;
+    assert_eq!(known.status, 200);
     for (authorization, expected, challenge) in [
         ("", (401, "unauthorized"), r#"Bearer realm="api""#),
         ("Basic YTpi", (401, "unauthorized"), r#"Bearer realm="api""#),
@@ -39,6 +42,26 @@ async fn credentials_of_every_kind_and_none() {
             &format!("Bearer {long}"),
             (401, "invalid_token"),
             r#"Bearer realm="api", error="invalid_token", error_description="invalid""#,
+        ),
+        (
+            &format!("Bearer {long}\""),
+            (400, "invalid_request"),
+            r#"Bearer realm="api", error="invalid_request""#,
+        ),
+        (
+            &format!("Bearer {token}="),
+            (401, "invalid_token"),
+            r#"Bearer realm="api", error="invalid_token", error_description="invalid""#,
+        ),
+        (
+            &format!("Bearer {token},"),
+            (400, "invalid_request"),
+            r#"Bearer realm="api", error="invalid_request""#,
+        ),
+        (
+            &format!("Bearer =.{token}"),
+            (400, "invalid_request"),
+            r#"Bearer realm="api", error="invalid_request""#,
         ),
     ] {
         let mut request = get(&format!("/api/me?access_token={token}"));

@@ -171,9 +171,10 @@ impl World {
         let slot = SessionSlot::default();
         let result = async {
             let authorization = head.headers.get_all(AUTHORIZATION).iter();
-            let session = self.auth.server_session(head, Some(&slot));
+            let session = async || self.auth.server_session(head, Some(&slot)).await;
             let caller = self
                 .auth
+                .clone()
                 .any::<NoClaims>(authorization.map(HeaderValue::as_bytes), session)
                 .await?;
             let caller = caller.ok_or_else(|| self.auth.reject(Refusal::Unauthorized))?;

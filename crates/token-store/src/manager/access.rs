@@ -65,7 +65,8 @@ pub enum AccessError {
 }
 
 impl SessionManager {
-    /// Verifies an access token and that its session was not ended.
+    /// Verifies an access token, its text or the bytes that came with a request, and that its
+    /// session was not ended.
     ///
     /// Asks the store only where the [`RevocationCheck`] says so.
     ///
@@ -74,7 +75,7 @@ impl SessionManager {
     /// faults of the server, of which the token says nothing.
     pub async fn authenticate<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
-        token: &str,
+        token: impl AsRef<[u8]>,
     ) -> Result<Access<C>, AccessError> {
         let now = self.now();
         let token = self.inner.live.load().verifier.verify(token, now)?;
@@ -109,7 +110,8 @@ impl SessionManager {
             RevocationCheck::Feed(_) if feed.is_live() => Ok(()),
             RevocationCheck::Feed(WhenBehind::Accept) | RevocationCheck::None => Ok(()),
             RevocationCheck::Feed(WhenBehind::AskStore) | RevocationCheck::Store => {
-                self.ask_store(session, now).await
+                // Behind a pointer: others need not have the room for a call to the store.
+                Box::pin(self.ask_store(session, now)).await
             }
             RevocationCheck::Feed(WhenBehind::Refuse) => Err(AccessError::Behind),
         }
