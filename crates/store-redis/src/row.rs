@@ -11,7 +11,7 @@
 //! | 3, key id | | at a rotation |
 //! | 4, constant | length of the subject (1), subject, `created_at` (5), client id, scope, device | never |
 //! | 5, authentication | absent: by password, at `created_at` | at a step-up |
-//! | 6, claims | the application's; absent or empty: none | where a hook changes them |
+//! | 6, claims | the application's; absent or a text of no bytes: none | where a hook changes them |
 //! | 7, ended | instant (5) and reason of the ending; absent: not ended | once |
 //!
 //! Fields are numbers because those take the least room in a listpack.

@@ -48,6 +48,7 @@ macro_rules! store_contract {
     ($open:path) => {
         $crate::store_contract! { @each $open =>
             a_session_loads_back_whole
+            what_becomes_shorter_leaves_nothing_behind
             an_id_is_inserted_once
             a_subject_lists_its_sessions_and_no_other
             private_data_is_written_by_version

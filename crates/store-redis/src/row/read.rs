@@ -207,10 +207,10 @@ fn read_authentication(value: &[u8]) -> Option<Authentication> {
 
 /// As for an authentication.
 fn read_claims(value: &[u8]) -> Option<CustomClaims> {
-    if value.is_empty() {
-        return Some(CustomClaims::default());
+    match text(Reader(value).text()?)? {
+        "" => Some(CustomClaims::default()),
+        json => CustomClaims::from_json(json).ok(),
     }
-    CustomClaims::from_json(text(Reader(value).text()?)?).ok()
 }
 
 fn read_ended(value: &[u8]) -> Option<Revocation> {

@@ -171,12 +171,12 @@ fn authentication(authentication: &Authentication) -> Vec<u8> {
     writer.finish()
 }
 
+/// No claims are a text of no bytes and not nothing: pieces of longer ones may stand behind it.
 fn claims(claims: &CustomClaims) -> Vec<u8> {
-    if *claims == CustomClaims::default() {
-        return Vec::new();
-    }
+    let none = *claims == CustomClaims::default();
+    let text = if none { "" } else { claims.as_str() };
     let mut writer = Writer::default();
-    writer.text(claims.as_str().as_bytes());
+    writer.text(text.as_bytes());
     writer.finish()
 }
 

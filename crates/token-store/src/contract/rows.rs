@@ -59,6 +59,42 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     assert_eq!(world.load(full.id).await, end.apply(&rotated));
 }
 
+/// Long claims and authentications become shorter, or none, without a trace of what they were.
+pub async fn what_becomes_shorter_leaves_nothing_behind<S: SessionStore>(mut world: World<S>) {
+    let subject = world.subject();
+    let now = World::<S>::at(0);
+    let claims = |length: usize| {
+        let json = format!(r#"{{"name":"{}"}}"#, "7".repeat(length));
+        CustomClaims::from_json(&json).expect("an object")
+    };
+    let authentication = |methods: usize| Authentication {
+        time: now,
+        acr: (methods > 0).then(|| "a".repeat(methods).into()),
+        amr: vec!["otp".into(); methods],
+    };
+    let mut session = world.session(&subject, Epoch::default(), now);
+    session.claims = claims(1000);
+    session.authentication = authentication(300);
+    assert!(matches!(
+        world.store.create(&session).await,
+        Ok(Created::Applied(_))
+    ));
+    let shorter = [
+        (claims(500), authentication(100)),
+        (claims(0), authentication(1)),
+    ];
+    let longer = [(claims(2000), authentication(400))];
+    let none = [(CustomClaims::default(), authentication(0))];
+    let changes = shorter.iter().chain(&none).chain(&longer).chain(&none);
+    for ((claims, authentication), turn) in changes.zip(1..) {
+        let row = world.load(session.id).await.expect("stored");
+        let mut rotation = world.rotation(&row, now + secs(turn));
+        rotation.claims = Some(claims.clone());
+        rotation.authentication = Some(authentication.clone());
+        world.assert_commit(&Change::Rotate(rotation)).await;
+    }
+}
+
 /// A second insert with the same id changes nothing.
 pub async fn an_id_is_inserted_once<S: SessionStore>(mut world: World<S>) {
     let subject = world.subject();
