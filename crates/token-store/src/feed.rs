@@ -272,9 +272,10 @@ impl Feed {
         self.view.forget_before(now);
         let state = self.state();
         let all = now - self.view.retention();
-        // What had no room was dropped: then everything is read again.
+        // What had no room was dropped, and what a clock that was ahead took for long ago was
+        // forgotten: then everything is read again.
         let since = match state.read_until {
-            Some(until) if !state.is_full() => until.min(now) - self.rhythm.overlap,
+            Some(until) if until <= now && !state.is_full() => until - self.rhythm.overlap,
             _ => all,
         };
         Reading {

@@ -32,6 +32,11 @@ impl TestClock {
     pub fn advance(&self, by: Duration) {
         self.0.fetch_add(by.as_secs(), Ordering::SeqCst);
     }
+
+    /// Sets it, also back, as a clock that is corrected.
+    pub fn set(&self, to: UnixTime) {
+        self.0.store(to.as_secs(), Ordering::SeqCst);
+    }
 }
 
 impl Default for TestClock {

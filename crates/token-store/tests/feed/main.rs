@@ -270,6 +270,22 @@ async fn an_ending_that_becomes_visible_late_is_read() {
     assert_eq!(nodes.answer(&access).await, "revoked");
 }
 
+/// A clock that was ahead has taken for long ago what was not, and forgotten it.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_is_set_back_finds_again_what_it_forgot() {
+    let nodes = Nodes::start(WhenBehind::Refuse, 1000).await;
+    let access = nodes.ended().await;
+    settle().await;
+    nodes.clock.advance(Duration::from_mins(1));
+    let right = token_store::clock::Clock::now(&nodes.clock);
+    nodes.clock.advance(Duration::from_hours(1));
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    nodes.clock.set(right);
+    tokio::time::sleep(Duration::from_secs(40)).await;
+    assert!(nodes.there.revocations_are_live());
+    assert_eq!(nodes.answer(&access).await, "revoked");
+}
+
 #[tokio::test(start_paused = true)]
 async fn nobody_follows_means_behind() {
     let nodes = Nodes::start(WhenBehind::Refuse, 1000).await;
