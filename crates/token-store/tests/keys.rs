@@ -7,8 +7,8 @@
     reason = "a test"
 )]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
@@ -16,10 +16,12 @@ use token_core::error::IssueError;
 use token_core::key::JwkSet;
 use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
 use token_core::secret::Entropy;
+use token_core::session::RevokeReason;
 use token_core::sign::SignError;
 use token_core::{
     Algorithm, KeyId, KeyRing, NoClaims, Policy, SigningKey, Subject, VerifyError, VerifyingKey,
 };
+use token_store::event::{Event, EventKind};
 use token_store::signer::{Signer, SignerError, SignerFuture};
 use token_store::test_util::{TestManager, test_issuer};
 use token_store::{AccessError, LoginError, ManagerError, MemoryStore, NewSession, SessionManager};
@@ -139,7 +141,12 @@ async fn a_key_in_a_kms_signs_there() {
         mode: mode.clone(),
     };
     let store = MemoryStore::new(1000, &[7; 32]);
-    let test = TestManager::with_store(store, Policy::default(), |b| b.signer(kms));
+    let events = Arc::<Mutex<Vec<EventKind>>>::default();
+    let sink = Arc::clone(&events);
+    let test = TestManager::with_store(store, Policy::default(), |b| {
+        b.signer(kms)
+            .events(move |event: Event| sink.lock().unwrap().push(event.kind))
+    });
     test.manager.replace_keys(elsewhere(5), first().1).unwrap();
 
     let token = test.access_token("alice", "notes:read").await;
@@ -169,6 +176,16 @@ async fn a_key_in_a_kms_signs_there() {
         ),
         "{error}"
     );
+    // No session stays of which nobody has the credentials.
+    let alice = Subject::new("alice").unwrap();
+    assert_eq!(test.manager.sessions(&alice).await.unwrap().len(), 1);
+    let not_issued = [
+        EventKind::Login,
+        EventKind::Revoked(RevokeReason::NotIssued),
+    ];
+    let failed = not_issued.iter().cycle().take(6).cloned();
+    let expected: Vec<_> = [EventKind::Login].into_iter().chain(failed).collect();
+    assert_eq!(*events.lock().unwrap(), expected);
     // A server session needs no signature.
     let alice = Subject::new("alice").unwrap();
     let ticket = test.manager.begin_login(alice).await.unwrap();

@@ -2,8 +2,9 @@
 
 use token_core::CustomClaims;
 use token_core::refresh::{self, Login};
-use token_core::session::{Authentication, Device, Epoch, Transport};
-use token_core::{ClientId, Scope, Subject};
+use token_core::session::{Authentication, Device, Epoch, RevokeReason, Transport};
+use token_core::{ClientId, Scope, SessionId, Subject, UnixTime};
+use tracing::warn;
 
 use super::{Issued, SessionManager};
 use crate::erased::StoreError;
@@ -64,7 +65,8 @@ impl SessionManager {
     /// [`LoginError::EpochPassed`] where all sessions of the subject were ended since the
     /// ticket was made, [`LoginError::Store`] where the store cannot be asked (whether the
     /// session was opened is then unknown, but nobody has its credentials),
-    /// [`LoginError::Issue`] where the tokens cannot be made.
+    /// [`LoginError::Issue`] and [`LoginError::Signer`] where the tokens cannot be made: the session
+    /// is ended again, as [`RevokeReason::NotIssued`].
     pub async fn login(&self, ticket: LoginTicket, new: NewSession) -> Result<Issued, LoginError> {
         let now = self.now();
         let bucket = self.inner.store.bucket(&ticket.subject);
@@ -89,12 +91,26 @@ impl SessionManager {
         match self.create(pending.session()).await? {
             Created::Applied(session) => {
                 let granted = pending.committed(session)?;
-                let issued = self.issue(granted, None, now).await?;
-                self.emit(EventKind::Login, issued.session(), now);
-                Ok(issued)
+                self.emit(EventKind::Login, granted.session(), now);
+                let id = granted.session().id;
+                match self.issue(granted, None, now).await {
+                    Ok(issued) => Ok(issued),
+                    Err(error) => {
+                        self.end_unissued(id, now).await;
+                        Err(error.into())
+                    }
+                }
             }
             Created::EpochPassed => Err(LoginError::EpochPassed),
             Created::IdTaken => Err(LoginError::IdTaken),
+        }
+    }
+
+    /// Ends a session that nobody has the credentials of.
+    async fn end_unissued(&self, id: SessionId, now: UnixTime) {
+        if let Err(error) = self.end_one(id, RevokeReason::NotIssued, now).await {
+            let error = &error as &dyn std::error::Error;
+            warn!(error, session = %id, "a session without credentials stays until it expires");
         }
     }
 }
