@@ -57,7 +57,8 @@ pub enum EventKind {
     FeedLive,
     /// A session was opened.
     Login,
-    /// A token of a later generation than the store has: it lost a write. An alarm.
+    /// A token of a later generation than the store has: it lost a write. An alarm, whether the
+    /// token was refused or, as [`LostWrites::Adopt`](token_core::policy::LostWrites) says, believed.
     LostWrite,
     /// A token with our signature and another secret: a stolen key, or a store that lost a
     /// write. An alarm.

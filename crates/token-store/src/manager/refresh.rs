@@ -137,13 +137,24 @@ impl SessionManager {
                         None => pending,
                     };
                     match self.write(pending).await? {
-                        Ok(granted) => return Ok((EventKind::Refreshed, granted)),
+                        Ok(granted) => {
+                            self.alarm_adopted(claims, &session, now);
+                            return Ok((EventKind::Refreshed, granted));
+                        }
                         Err(row) => row,
                     }
                 }
             };
         }
         Err(RefreshError::Contended { attempts: ATTEMPTS })
+    }
+
+    /// Reports that a token of a later generation than the store had was believed, as the policy
+    /// says: whoever forges one with a stolen key is believed as well.
+    pub(super) fn alarm_adopted(&self, claims: &RefreshClaims, before: &Session, now: UnixTime) {
+        if claims.generation > before.generation {
+            self.emit(EventKind::LostWrite, before, now);
+        }
     }
 
     /// Commits a rotation, or gives the row that was in the way.

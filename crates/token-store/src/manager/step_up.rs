@@ -126,7 +126,12 @@ impl SessionManager {
                     Err(current) => current,
                 },
                 Decision::Rotate(pending) => match self.write(pending).await? {
-                    Ok(granted) => return Ok(granted),
+                    Ok(granted) => {
+                        if let Credential::Refresh(claims) = credential {
+                            self.alarm_adopted(claims, &session, now);
+                        }
+                        return Ok(granted);
+                    }
                     Err(current) => current,
                 },
             };

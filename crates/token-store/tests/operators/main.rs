@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flaky::{FlakyStore, Twin, When};
+use token_core::policy::LostWrites;
 use token_core::session::{Authentication, RevokeReason, Transport};
 use token_core::{Policy, SessionId, Subject};
 use token_store::event::Event;
@@ -239,6 +240,47 @@ async fn the_events_of_a_day_are_these_each_once_on_two_nodes_together() {
 
     let log = std::mem::take(&mut *log.lock().unwrap());
     assert_eq!(log, expected);
+}
+
+/// Believed or refused, a token that is newer than its row rings the alarm.
+#[tokio::test]
+async fn a_token_that_is_adopted_rings_the_alarm_too() {
+    let (clock, log) = (TestClock::new(), Log::default());
+    let policy = Policy::builder().lost_writes(LostWrites::Adopt).build();
+    let sink = Arc::clone(&log);
+    let sink = move |event: Event| sink.lock().unwrap().push((event.kind, event.session));
+    let store = MemoryStore::new(1000, &[7; 32]);
+    let manager = SessionManager::builder(store, test_issuer(policy.unwrap()));
+    let manager = manager.clock(clock.clone()).events(sink).build().unwrap();
+    let issued = login(&manager, Transport::Header).await.unwrap();
+    let id = issued.session().id;
+
+    let twin = self::manager(
+        MemoryStore::new(10, &[7; 32]),
+        &clock,
+        &Log::default(),
+        |builder| builder.entropy(Twin(id, AtomicU64::new(1))),
+    );
+    let mut ahead = login(&twin, Transport::Header).await.unwrap();
+    for turn in 0..2 {
+        for _ in 0..2 {
+            clock.advance(secs(60));
+            ahead = twin.refresh(&refresh_token(&ahead), None).await.unwrap();
+        }
+        log.lock().unwrap().clear();
+        let token = refresh_token(&ahead);
+        let believed = if turn == 0 {
+            let _ = manager.refresh(&token, None).await.unwrap();
+            Refreshed
+        } else {
+            let step_up = Authentication::password(manager.now());
+            let renewal = Renewal::Refresh(&token);
+            let _ = manager.step_up(renewal, step_up).await.unwrap();
+            SteppedUp
+        };
+        let expected = [(LostWrite, Some(id)), (believed, Some(id))];
+        assert_eq!(*log.lock().unwrap(), expected);
+    }
 }
 
 /// In batches, on several nodes at once, until it is told to stop.
