@@ -219,7 +219,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Default 1 minute; 0 seconds to 1 day.
+    /// Default 1 minute; 0 seconds to 1 day. One that is longer than half of the shorter idle
+    /// lifetime is cut to that, so that a session never ends as idle while it is used.
     pub fn touch_interval(mut self, value: Duration) -> Self {
         self.0.touch_interval = value;
         self
@@ -275,6 +276,9 @@ impl PolicyBuilder {
                 });
             }
         }
+        let idle = self.0.idle_lifetime.min(self.0.remember_idle_lifetime);
+        let half = Duration::from_secs(idle.as_secs() / 2);
+        self.0.touch_interval = self.0.touch_interval.min(half);
         let (value, min) = (self.0.tombstone, self.0.shortest_tombstone());
         if value < min {
             return Err(PolicyError::TombstoneShort { value, min });
@@ -322,6 +326,21 @@ mod tests {
              at least 3735s"
         );
         assert!(build(hour + Duration::from_secs(134)).is_err());
+    }
+
+    #[test]
+    fn a_touch_interval_is_at_most_half_an_idle_lifetime() {
+        let build = |idle, remember, touch| {
+            let policy = Policy::builder()
+                .idle_lifetime(Duration::from_secs(idle))
+                .remember_idle_lifetime(Duration::from_secs(remember))
+                .touch_interval(Duration::from_secs(touch));
+            policy.build().unwrap().touch_interval().as_secs()
+        };
+        assert_eq!(build(120, 240, 60), 60);
+        assert_eq!(build(119, 240, 60), 59);
+        assert_eq!(build(240, 90, 60), 45);
+        assert_eq!(build(1, 1, 60), 0);
     }
 
     #[test]
