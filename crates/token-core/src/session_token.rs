@@ -14,7 +14,7 @@ use crate::policy::Policy;
 use crate::refresh::{Case, LAST_SEEN_STEP, Presented, Purpose, over};
 use crate::refresh_token::RefreshKeyRing;
 use crate::secret::{Entropy, TokenSecret, decode_exact};
-use crate::session::{Authentication, Session, Transport};
+use crate::session::{Authentication, Generation, Session, Transport};
 use crate::time::UnixTime;
 
 /// The bytes of a session id and a secret.
@@ -89,7 +89,7 @@ impl SessionToken {
         match standing {
             Standing::Current => CookieDecision::Accept(touch(session, policy, now)),
             Standing::Previous => {
-                let case = self.case(session, &Purpose::Refresh, policy, keys, now);
+                let case = self.case(session, standing, &Purpose::Refresh, policy, keys, now);
                 match case.older() {
                     Ok(reuse) => CookieDecision::Revoke(reuse),
                     Err(denial) => CookieDecision::Deny(denial),
@@ -119,7 +119,7 @@ impl SessionToken {
             return Ok(Decision::Deny(denial));
         }
         let purpose = Purpose::StepUp(authentication);
-        let case = self.case(session, &purpose, policy, keys, now);
+        let case = self.case(session, standing, &purpose, policy, keys, now);
         match standing {
             Standing::Current => Ok(case.current(entropy)),
             Standing::Previous => case.previous(entropy),
@@ -152,13 +152,18 @@ impl SessionToken {
     fn case<'a>(
         &'a self,
         session: &'a Committed<Session>,
+        standing: Standing,
         purpose: &'a Purpose,
         policy: &'a Policy,
         keys: &'a RefreshKeyRing,
         now: UnixTime,
     ) -> Case<'a> {
+        let stored = session.generation;
         let presented = Presented {
-            generation: session.generation,
+            generation: match standing {
+                Standing::Current => stored,
+                Standing::Previous => Generation::from_u64(stored.as_u64().saturating_sub(1)),
+            },
             secret: &self.secret,
         };
         Case {
@@ -173,6 +178,7 @@ impl SessionToken {
 }
 
 /// Which credential of its session a cookie is.
+#[derive(Clone, Copy)]
 enum Standing {
     Current,
     /// The one before.

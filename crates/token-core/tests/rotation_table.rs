@@ -431,12 +431,18 @@ mod session_cookie {
             decide(&world, &old, 45),
             CookieDecision::Deny(Denial::Superseded { .. })
         ));
-        // Much later it was stolen.
-        assert!(matches!(
-            decide(&world, &old, 46),
-            CookieDecision::Revoke(_)
-        ));
         assert_eq!(step_up(&mut world, &old, 45).token(), new);
+        // Much later it was stolen.
+        let CookieDecision::Revoke(reuse) = decide(&world, &old, 46) else {
+            panic!("an old cookie came back");
+        };
+        world.end(at(46));
+        let row = Committed::assertion(world.row.clone());
+        let Ok(Denial::Reused(reused)) = reuse.committed(&row) else {
+            panic!("the session is ended");
+        };
+        let evidence = (reused.presented().as_u64(), reused.stored().as_u64());
+        assert_eq!(evidence, (0, 1));
     }
 
     #[test]
