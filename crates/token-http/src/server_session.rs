@@ -13,7 +13,7 @@ use token_core::change::Committed;
 use token_core::session::SessionData;
 use token_core::{Scope, Session, SessionId, Subject, UnixTime};
 use token_store::store::DataWritten;
-use token_store::{SessionEnd, StoreError, Visit};
+use token_store::{SessionEnd, StoreError, Visit, WriteDataError};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tracing::{error, warn};
 
@@ -288,6 +288,22 @@ pub enum DataError {
         /// The member's name.
         name: String,
     },
+}
+
+impl From<WriteDataError> for DataError {
+    fn from(error: WriteDataError) -> Self {
+        match error {
+            WriteDataError::Store(error) => error.into(),
+            // What is too long is all that the driver refuses besides.
+            _ => Self::TooLong,
+        }
+    }
+}
+
+impl From<WriteDataError> for Rejection {
+    fn from(error: WriteDataError) -> Self {
+        DataError::from(error).into()
+    }
 }
 
 impl From<DataError> for Rejection {

@@ -3,6 +3,7 @@
 use thiserror::Error;
 use token_core::denial::Denial;
 use token_core::error::{CredentialMismatch, IssueError, KeyMissing};
+use token_core::session::SessionData;
 
 use crate::erased::StoreError;
 use crate::signer::SignerError;
@@ -65,6 +66,24 @@ pub enum RefreshError {
     /// The store could not answer: try again.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Why private data was not written.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WriteDataError {
+    /// The store could not answer; whether it wrote is unknown.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// It is longer than [`SessionData::MAX_LENGTH`]; nothing was written.
+    #[error(
+        "the session's data has {length} bytes, and at most {} are kept",
+        SessionData::MAX_LENGTH
+    )]
+    TooLong {
+        /// How long, in bytes.
+        length: usize,
+    },
 }
 
 /// Why the credentials of a committed session could not be made.

@@ -4,7 +4,8 @@
 //! It verifies, asks a [`SessionStore`], lets `token-core` decide, commits, and only then
 //! issues. The adapters for axum and actix-web call nothing else.
 //!
-//! - [`MemoryStore`] is here; SQLite and PostgreSQL are in `store-sql`.
+//! - [`MemoryStore`] is here; SQLite and PostgreSQL are in `store-sql`, Redis and Valkey in
+//!   `store-redis`.
 //! - A store of your own: implement [`SessionStore`], then run the suite of `store_contract!` on it (feature `contract`).
 //! - Keys change while requests are served ([`SessionManager::replace_keys`]), and may sign in a
 //!   KMS or HSM ([`signer::Signer`]).
@@ -39,7 +40,7 @@ mod waiting;
 
 pub use ephemeral::ephemeral_issuer;
 pub use erased::StoreError;
-pub use error::{LoginError, RefreshError};
+pub use error::{LoginError, RefreshError, WriteDataError};
 pub use feed::{FeedState, RevocationCheck, WhenBehind};
 pub use manager::{
     Access, AccessError, Issued, LoginTicket, ManagerError, NewSession, Presented, Renewal,

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 use token_core::denial::Denial;
-use token_core::session::{Authentication, RevokeReason, Transport};
+use token_core::session::{Authentication, RevokeReason, SessionData, Transport};
 use token_core::{CustomClaims, NoClaims, Policy, Scope, Session, Subject};
 use token_store::event::Event;
 use token_store::event::EventKind::{self, Login, Refreshed, Replayed, Reused, Revoked, SteppedUp};
@@ -22,7 +22,7 @@ use token_store::store::DataWritten;
 use token_store::test_util::{TestManager, test_issuer};
 use token_store::{
     AccessError, Issued, LoginError, MemoryStore, NewSession, Presented, RefreshError, Renewal,
-    RevocationCheck, SessionManager, SessionManagerBuilder, WhenBehind, Whose,
+    RevocationCheck, SessionManager, SessionManagerBuilder, WhenBehind, Whose, WriteDataError,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -575,4 +575,21 @@ async fn a_cookie_of_a_known_id_and_any_secret_is_malformed_and_no_alarm() {
     );
     assert_eq!(*events.lock().unwrap(), [Login]);
     assert!(test.manager.touch(&genuine).await.is_ok());
+}
+
+#[tokio::test]
+async fn private_data_is_bounded_where_it_is_written() {
+    let test = TestManager::new(Policy::default());
+    let id = test.login("alice", "").await.session().id;
+    let json = |length| Some("7".repeat(length).into());
+    let most = SessionData::MAX_LENGTH;
+    let written = test.manager.write_session_data(id, 0, json(most)).await;
+    assert_eq!(written.unwrap(), DataWritten::Applied);
+    let refused = test.manager.write_session_data(id, 1, json(most + 1)).await;
+    assert!(matches!(
+        refused,
+        Err(WriteDataError::TooLong { length }) if length == most + 1
+    ));
+    let data = test.manager.session_data(id).await.unwrap().unwrap();
+    assert_eq!((data.version, data.json), (1, json(most)));
 }

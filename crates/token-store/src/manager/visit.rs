@@ -8,7 +8,7 @@ use tracing::warn;
 
 use super::{SessionManager, refresh::ATTEMPTS};
 use crate::erased::StoreError;
-use crate::error::RefreshError;
+use crate::error::{RefreshError, WriteDataError};
 use crate::store::{Commit, DataWrite, DataWritten};
 
 /// A session that its cookie has proven.
@@ -118,19 +118,25 @@ impl SessionManager {
     /// `version` that was read. A write never brings an ended session back.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked: whether it wrote is unknown.
+    /// [`WriteDataError::TooLong`] for a text of more than [`SessionData::MAX_LENGTH`] bytes, which is
+    /// not written; [`WriteDataError::Store`] where the store cannot be asked: whether it wrote is
+    /// unknown.
     pub async fn write_session_data(
         &self,
         id: SessionId,
         version: u64,
         json: Option<Box<str>>,
-    ) -> Result<DataWritten, StoreError> {
+    ) -> Result<DataWritten, WriteDataError> {
+        let length = json.as_ref().map_or(0, |json| json.len());
+        if length > SessionData::MAX_LENGTH {
+            return Err(WriteDataError::TooLong { length });
+        }
         let write = DataWrite {
             id,
             version,
             json,
             at: self.now(),
         };
-        self.write_data(&write).await
+        Ok(self.write_data(&write).await?)
     }
 }

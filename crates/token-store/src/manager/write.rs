@@ -82,7 +82,9 @@ impl SessionManager {
         let Answer { value, repeated } = written.await?;
         Ok(match value {
             DataWritten::Moved(data)
-                if repeated && data.version == write.version + 1 && data.json == write.json =>
+                if repeated
+                    && data.version == write.version.saturating_add(1)
+                    && data.json == write.json =>
             {
                 DataWritten::Applied
             }
