@@ -593,3 +593,23 @@ async fn private_data_is_bounded_where_it_is_written() {
     let data = test.manager.session_data(id).await.unwrap().unwrap();
     assert_eq!((data.version, data.json), (1, json(most)));
 }
+
+/// Tombstones too, whose session would have lived on.
+#[tokio::test]
+async fn a_full_memory_store_forgets_what_may_be_purged() {
+    let store = MemoryStore::new(1, &[7; 32]);
+    let test = TestManager::with_store(store, Policy::default(), |builder| builder);
+    let alice = Subject::new("alice").unwrap();
+    for _ in 0..3 {
+        let issued = login_with(&test, "alice", NewSession::default()).await;
+        let ended = test.manager.logout_all(&alice).await.unwrap();
+        assert_eq!(ended, [issued.session().id]);
+        let early = test.manager.begin_login(alice.clone()).await.unwrap();
+        let early = test.manager.login(early, NewSession::default()).await;
+        assert!(
+            matches!(early, Err(LoginError::Store(_))),
+            "a day has to pass"
+        );
+        test.clock.advance(secs(2 * 86_400));
+    }
+}
