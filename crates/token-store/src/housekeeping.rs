@@ -15,11 +15,15 @@ use crate::manager::SessionManager;
 const BATCH: u32 = 1000;
 /// The pause between batches, in which others have the store.
 const BREATH: Duration = Duration::from_millis(50);
+/// The shortest time between two rounds, and the longest.
+const SHORTEST: Duration = Duration::from_secs(1);
+const LONGEST: Duration = Duration::from_hours(24);
 /// The most that one round deletes; what is left waits for the next.
 const BATCHES: u32 = 100;
 
 /// Purges in rounds, until it is told to stop.
 pub(crate) async fn keep(manager: SessionManager, every: Duration, stop: impl Future<Output = ()>) {
+    let every = every.clamp(SHORTEST, LONGEST);
     let mut stop = pin!(stop);
     loop {
         // Nodes that started together do not work together.

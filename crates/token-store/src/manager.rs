@@ -163,9 +163,10 @@ impl SessionManager {
             .await
     }
 
-    /// Purges about `every` so often, until `stop` is done: spawn it on each node. Nodes take
-    /// turns by chance and do not hinder each other; each batch is at most 1,000 sessions. It
-    /// ends between two batches, and dropping it is safe too.
+    /// Purges about `every` so often (1 second to 1 day; anything else is taken for the nearer of
+    /// the two), until `stop` is done: spawn it on each node. Nodes take turns by chance and do not
+    /// hinder each other; each batch is at most 1,000 sessions. It ends between two batches, and
+    /// dropping it is safe too.
     ///
     /// ```
     /// # use std::time::Duration;

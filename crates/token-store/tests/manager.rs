@@ -613,3 +613,13 @@ async fn a_full_memory_store_forgets_what_may_be_purged() {
         test.clock.advance(secs(2 * 86_400));
     }
 }
+
+/// Out of range it is cut: no round without a pause, and no panic.
+#[tokio::test(start_paused = true)]
+async fn a_house_is_kept_at_any_interval() {
+    for every in [Duration::ZERO, Duration::MAX] {
+        let test = TestManager::new(Policy::default());
+        let hour = tokio::time::sleep(secs(3600));
+        test.manager.keep_house(every, hour).await;
+    }
+}
