@@ -90,7 +90,7 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// Default: the operating system's, through a generator a thread.
+    /// Default: the operating system's generator, asked each time.
     pub fn entropy(mut self, entropy: impl EntropySource) -> Self {
         self.entropy = Box::new(entropy);
         self
@@ -146,8 +146,8 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How long a call to the store, repetitions included, or to the signer may take. Default: 5 seconds; 10 ms
-    /// to 1 minute.
+    /// How long a call to the store, repetitions included, or to the signer may take. Default: 5
+    /// seconds; 10 ms to 1 minute.
     pub fn store_timeout(mut self, limit: Duration) -> Self {
         self.store_timeout = limit;
         self

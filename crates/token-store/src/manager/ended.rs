@@ -53,10 +53,10 @@ impl SessionManager {
         let waiter = feed.waiting.join(session);
         // With the view, what was ended before this stands there. Without it, the store knows.
         let mut doubtful = self.inner.check == RevocationCheck::Store;
+        let mut rung = pin!(waiter.bell().notified());
+        // From here on a ring counts, also one during what follows.
+        rung.as_mut().enable();
         loop {
-            let mut rung = pin!(waiter.bell().notified());
-            // From here on a ring counts, also one during what follows.
-            rung.as_mut().enable();
             let by_view = matches!(self.inner.check, RevocationCheck::Feed(_));
             if by_view && feed.contains(session) {
                 return SessionEnd::Revoked;
@@ -76,7 +76,7 @@ impl SessionManager {
             let look = LOOK.mul_f64(UnwrapErr(SysRng).random_range(0.8..=1.0));
             let left = until.since(self.now()).max(Duration::from_secs(1));
             tokio::select! {
-                () = rung => return SessionEnd::Revoked,
+                () = &mut rung => return SessionEnd::Revoked,
                 () = tokio::time::sleep(look.min(left)) => {}
             }
             doubtful = match self.inner.check {
