@@ -69,10 +69,11 @@ CREATE TABLE {schema}.data (
 );
 
 -- Tells the other nodes, when the transaction commits, which session was ended and when: its
--- id in base64url and the time.
+-- id in base64url and the time. On the caller's search path somebody else may have put an operator
+-- that fits better than PostgreSQL's own, so it has a path of its own, and no conversions.
 CREATE FUNCTION {schema}.tell(channel text, id bytea, at bigint)
-RETURNS void LANGUAGE sql VOLATILE AS $$
-    SELECT pg_notify(channel, translate(encode(id, 'base64'), '+/', '-_') || ' ' || at)
+RETURNS void LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
+    SELECT pg_notify(channel, translate(encode(id, 'base64'), '+/', '-_') || ' ' || at::text)
 $$;
 
 -- Ends all sessions of a subject but one, in one round trip, so that no lock waits for a
@@ -80,7 +81,7 @@ $$;
 -- waits for logins in flight, the last sees their sessions.
 CREATE FUNCTION {schema}.revoke_subject(
     of_subject text, at bigint, reason text, until bigint, except_id bytea, channel text
-) RETURNS SETOF bytea LANGUAGE plpgsql VOLATILE AS $$
+) RETURNS SETOF bytea LANGUAGE plpgsql VOLATILE SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     raised bigint;
     ended  bytea;

@@ -7,7 +7,7 @@ use store_sql::{PostgresStore, PostgresStoreError};
 use token_store::SessionStore;
 
 use crate::schema;
-use crate::sessions::{at, ending, rotation, stored, subject};
+use crate::sessions::{at, ending, rotation, stored, subject, subject_ending};
 use testbed::postgres::url;
 
 async fn pool() -> PgPool {
@@ -113,6 +113,56 @@ async fn the_tables_of_the_application_stay_as_they_are() {
     let names = sqlx::query_scalar::<_, String>(names).bind(&app);
     let expected = ["_sqlx_migrations", "session", "subject"];
     assert_eq!(names.fetch_all(&pool).await.unwrap(), expected);
+}
+
+/// Whoever may make functions and operators in a schema on the application's search path, such as
+/// everybody in `public` before version 15, has none of them called with its rights.
+#[tokio::test]
+async fn nothing_on_the_search_path_takes_the_place_of_what_the_functions_call() {
+    let trap = schema();
+    let first = pool().await;
+    let mut traps = vec![format!(
+        "CREATE SCHEMA {trap};
+        CREATE FUNCTION {trap}.spring() RETURNS void LANGUAGE plpgsql AS
+            $$BEGIN RAISE EXCEPTION 'sprung'; END$$;"
+    )];
+    // What fits better than what PostgreSQL has, which converts one of them.
+    for (operator, left, right, result) in [
+        ("||", "text", "bigint", "text"),
+        ("=", "text", "bytea", "boolean"),
+        ("<>", "bytea", "text", "boolean"),
+        ("+", "bigint", "numeric", "bigint"),
+    ] {
+        let name = format!("trap_{left}_{right}");
+        traps.push(format!(
+            "CREATE FUNCTION {trap}.{name}({left}, {right}) RETURNS {result} LANGUAGE sql AS
+                $$SELECT {trap}.spring(); SELECT NULL::{result}$$;
+            CREATE OPERATOR {trap}.{operator} (
+                FUNCTION = {trap}.{name}, LEFTARG = {left}, RIGHTARG = {right});"
+        ));
+    }
+    for (name, arguments) in [
+        ("pg_notify", "varchar, varchar"),
+        ("encode", "bytea, varchar"),
+        ("translate", "text, varchar, varchar"),
+    ] {
+        traps.push(format!(
+            "CREATE FUNCTION {trap}.{name}({arguments}) RETURNS text LANGUAGE sql AS
+                $$SELECT {trap}.spring(); SELECT NULL::text$$;"
+        ));
+    }
+    run(&first, traps.concat()).await;
+    let server: PgConnectOptions = url().parse().unwrap();
+    let server = server.options([("search_path", trap.as_str())]);
+    let pool = PgPoolOptions::new().connect_with(server).await.unwrap();
+    let options = PostgresStoreOptions::new().schema(schema());
+    let store = options.with_pool(pool).await.unwrap();
+    let one = stored(&store, "alice").await;
+    stored(&store, "alice").await;
+    let _ = store.commit(&rotation(&one, at(1))).await.unwrap();
+    let _ = store.revoke(&ending(one.id, at(2))).await.unwrap();
+    let all = subject_ending("alice", at(3));
+    assert_eq!(store.revoke_subject(&all).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
