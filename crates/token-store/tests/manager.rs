@@ -623,3 +623,15 @@ async fn a_house_is_kept_at_any_interval() {
         test.manager.keep_house(every, hour).await;
     }
 }
+
+#[test]
+fn what_a_client_presented_is_not_shown() {
+    let presented = [
+        Presented::Access("hush"),
+        Presented::Refresh("hush"),
+        Presented::Session("hush"),
+    ];
+    let renewals = [Renewal::Refresh("hush"), Renewal::Session("hush")];
+    let shown = format!("{presented:?} {renewals:?}");
+    assert!(!shown.contains("hush"), "{shown}");
+}

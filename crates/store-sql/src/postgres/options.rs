@@ -1,5 +1,6 @@
 //! How a database is opened.
 
+use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::lanes::Lanes;
 use super::{PostgresStore, PostgresStoreError};
 
 /// How nodes learn at once what other nodes have ended.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "notices come the same way, another way, or not"
@@ -24,6 +25,17 @@ pub enum Notices {
     ListenOn(Box<PgConnectOptions>),
     /// Not at all: the driver reads the revocations each second.
     Poll,
+}
+
+impl fmt::Debug for Notices {
+    /// An address may have a password in it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Listen => "Listen",
+            Self::ListenOn(_) => "ListenOn([redacted])",
+            Self::Poll => "Poll",
+        })
+    }
 }
 
 /// Settings of a [`PostgresStore`].

@@ -2,7 +2,7 @@
 
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use store_sql::postgres::PostgresStoreOptions;
+use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
 use token_store::SessionStore;
 
@@ -192,6 +192,17 @@ async fn a_schema_name_that_needs_quotes_is_refused() {
             "{error:?}"
         );
     }
+}
+
+#[test]
+fn the_settings_show_no_password() {
+    let server = "postgres://app:hush@localhost/app".parse().unwrap();
+    let notices = Notices::ListenOn(Box::new(server));
+    let options = format!("{:?}", PostgresStoreOptions::new().notices(notices));
+    assert!(
+        options.contains("ListenOn") && !options.contains("hush"),
+        "{options}"
+    );
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! Shows and ends sessions.
 
+use std::fmt;
+
 use token_core::change::{Committed, Ending};
 use token_core::refresh;
 use token_core::session::{Revocation, RevokeReason};
@@ -14,7 +16,7 @@ use crate::feed::RevocationCheck;
 use crate::store::{Ended, Revoke, SubjectEnding};
 
 /// A credential as it was presented at a logout.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "the three credentials that there are"
@@ -26,6 +28,16 @@ pub enum Presented<'a> {
     Refresh(&'a str),
     /// The value of a session cookie.
     Session(&'a str),
+}
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Access(_) => "Access([redacted])",
+            Self::Refresh(_) => "Refresh([redacted])",
+            Self::Session(_) => "Session([redacted])",
+        })
+    }
 }
 
 /// Whose sessions may be ended.

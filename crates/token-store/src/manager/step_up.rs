@@ -1,5 +1,7 @@
 //! Renews a credential with a fresh authentication: step-up and change of password.
 
+use std::fmt;
+
 use token_core::change::{Committed, Granted};
 use token_core::decision::Decision;
 use token_core::denial::Denial;
@@ -14,7 +16,7 @@ use crate::error::RefreshError;
 use crate::event::EventKind;
 
 /// The long-lived credential that a step-up renews. An access token is not enough.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a refresh token or a session cookie"
@@ -24,6 +26,15 @@ pub enum Renewal<'a> {
     Refresh(&'a str),
     /// The value of a session cookie.
     Session(&'a str),
+}
+
+impl fmt::Debug for Renewal<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refresh(_) => "Refresh([redacted])",
+            Self::Session(_) => "Session([redacted])",
+        })
+    }
 }
 
 /// A credential that was read.
