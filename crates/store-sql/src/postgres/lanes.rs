@@ -82,6 +82,15 @@ impl Lanes {
             place: Some((own, permit)),
         })
     }
+
+    /// Gives back what is kept, where one was found broken: whatever broke it has broken the others,
+    /// and each of them would cost somebody an attempt.
+    pub(crate) fn distrust(&self) {
+        if let Some(own) = &self.own {
+            let mut kept = own.kept.lock().unwrap_or_else(PoisonError::into_inner);
+            kept.clear();
+        }
+    }
 }
 
 impl Own {

@@ -17,7 +17,7 @@ use tokio::sync::broadcast;
 
 use super::PostgresStoreError;
 use super::driver::query;
-use super::lanes::Lanes;
+use super::lanes::{Lane, Lanes};
 use super::listener::{self, Listener};
 use super::options::{Notices, PostgresStoreOptions};
 use super::schema::Schema;
@@ -104,9 +104,8 @@ impl PostgresStore {
     ) -> Result<Vec<PgRow>, PostgresStoreError> {
         let mut lane = self.inner.lanes.enter().await?;
         let rows = query(statement, values);
-        let rows = rows.fetch_all(&mut **lane.connection()).await?;
-        lane.keep();
-        Ok(rows)
+        let rows = rows.fetch_all(&mut **lane.connection()).await;
+        self.settle(lane, rows)
     }
 
     /// The same, for how many rows it changed.
@@ -117,9 +116,28 @@ impl PostgresStore {
     ) -> Result<u64, PostgresStoreError> {
         let mut lane = self.inner.lanes.enter().await?;
         let result = query(statement, values);
-        let result = result.execute(&mut **lane.connection()).await?;
-        lane.keep();
-        Ok(result.rows_affected())
+        let result = result.execute(&mut **lane.connection()).await;
+        Ok(self.settle(lane, result)?.rows_affected())
+    }
+
+    /// Keeps the connection where its statement ended as it should.
+    fn settle<T>(
+        &self,
+        lane: Lane<'_>,
+        result: Result<T, sqlx::Error>,
+    ) -> Result<T, PostgresStoreError> {
+        match result.map_err(PostgresStoreError::from) {
+            Ok(done) => {
+                lane.keep();
+                Ok(done)
+            }
+            Err(error) => {
+                if matches!(error, PostgresStoreError::Unavailable(_)) {
+                    self.inner.lanes.distrust();
+                }
+                Err(error)
+            }
+        }
     }
 
     /// Tells this process at once; the server tells it again with all others.

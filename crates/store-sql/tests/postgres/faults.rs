@@ -214,6 +214,53 @@ async fn a_server_that_was_killed_has_what_was_reported_and_is_found_again() {
     hears(&mut notices, row.id).await;
 }
 
+/// After a restart or a failover one attempt finds it out, and not one for each connection.
+#[tokio::test]
+async fn one_broken_connection_is_a_warning_of_the_others() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    // However slow the machine is.
+    let patient = options.statement_timeout(Duration::from_mins(1));
+    let patient = patient.acquire_timeout(Duration::from_mins(1));
+    let store = patient.connect(url()).await.unwrap();
+    let row = stored(&store, "alice").await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    // So many at once that each has a connection of its own.
+    let mut other = pool.begin().await.unwrap();
+    let lock = AssertSqlSafe(format!("SELECT 1 FROM {schema}.session FOR UPDATE"));
+    sqlx::query(lock).execute(&mut *other).await.unwrap();
+    let waiting = |_| {
+        let (store, change) = (store.clone(), rotation(&row, at(1)));
+        tokio::spawn(async move { store.commit(&change).await.map(drop) })
+    };
+    let waiting: Vec<_> = (0..6).map(waiting).collect();
+    let own = "FROM pg_stat_activity WHERE query LIKE $1 AND query NOT LIKE 'LISTEN%'
+        AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'";
+    let like = format!("%{schema}.session%");
+    let count = format!("SELECT count(*) {own}");
+    loop {
+        let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.as_str())).bind(&like);
+        if count.fetch_one(&pool).await.unwrap() == 6 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let backends = format!("SELECT pid {own}");
+    let backends = sqlx::query_scalar::<_, i32>(AssertSqlSafe(backends)).bind(&like);
+    let backends = backends.fetch_all(&pool).await.unwrap();
+    other.rollback().await.unwrap();
+    for waiting in waiting {
+        waiting.await.unwrap().unwrap();
+    }
+    let cut = sqlx::query("SELECT pg_terminate_backend(pid) FROM unnest($1) AS pid");
+    cut.bind(backends).execute(&pool).await.unwrap();
+    if let Err(error) = store.load(row.id).await {
+        let lost = matches!(error, PostgresStoreError::Unavailable(_));
+        assert!(lost, "{error:?}");
+    }
+    assert!(store.load(row.id).await.unwrap().is_some());
+}
+
 /// A row that another transaction holds: the statement ends at its time-out, and holds later.
 #[tokio::test]
 async fn a_statement_that_waits_too_long_is_reported_and_holds_afterwards() {
