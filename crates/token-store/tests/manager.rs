@@ -635,3 +635,45 @@ fn what_a_client_presented_is_not_shown() {
     let shown = format!("{presented:?} {renewals:?}");
     assert!(!shown.contains("hush"), "{shown}");
 }
+
+/// A service that follows the store of an issuer whose tokens live longer than it was told.
+#[tokio::test(start_paused = true)]
+async fn a_token_that_outlives_the_view_is_asked_about() {
+    let store = Arc::new(MemoryStore::new(1000, &[7; 32]));
+    let hour = Policy::builder()
+        .access_lifetime(secs(3600))
+        .build()
+        .unwrap();
+    let issuer = TestManager::with_store(Arc::clone(&store), hour, |builder| builder);
+    let service = SessionManager::builder(store, test_issuer(Policy::default()))
+        .clock(issuer.clock.clone())
+        .revocation_check(RevocationCheck::Feed(WhenBehind::Refuse));
+    let service = service.build().unwrap();
+    service.catch_up().await.unwrap();
+    let (over, live) = (
+        issuer.access_token("alice", "").await,
+        issuer.access_token("bob", "").await,
+    );
+    let over = issuer
+        .manager
+        .authenticate::<NoClaims>(&over)
+        .await
+        .unwrap();
+    let live = issuer
+        .manager
+        .authenticate::<NoClaims>(&live)
+        .await
+        .unwrap();
+    issuer.manager.logout_all(over.subject()).await.unwrap();
+    for minutes in [1, 4, 15, 30] {
+        issuer.clock.advance(secs(60 * minutes));
+        service.catch_up().await.unwrap();
+        assert!(service.revocations_are_live());
+        let refused = service.refuse_ended(over.claims()).await;
+        assert!(
+            matches!(refused, Err(AccessError::Revoked { .. })),
+            "{minutes}"
+        );
+        service.refuse_ended(live.claims()).await.unwrap();
+    }
+}

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use adapter_axum::{Refusal, Rejection};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use token_core::{AccessClaims, NoClaims, SessionId, verify};
+use token_core::{AccessClaims, NoClaims, verify};
 use token_http::{Head, TokenFault, bearer};
 use token_remote::{Introspection, RemoteError, RemoteJwks};
 use token_store::{AccessError, SessionManager};
@@ -58,18 +58,17 @@ impl Tokens {
                 return Err(Refusal::TemporarilyUnavailable);
             }
         };
-        let session = verified.claims().session_id;
-        self.revocation.check(token, session).await?;
+        self.revocation.check(token, verified.claims()).await?;
         Ok(verified.into_claims())
     }
 }
 
 impl Revocation {
     /// Refuses the token of an ended session.
-    async fn check(&self, token: &str, session: SessionId) -> Result<(), Refusal> {
+    async fn check(&self, token: &str, claims: &AccessClaims) -> Result<(), Refusal> {
         let revoked = Refusal::InvalidToken(TokenFault::Revoked);
         match self {
-            Self::Feed(manager) => match manager.refuse_ended(session).await {
+            Self::Feed(manager) => match manager.refuse_ended(claims).await {
                 Ok(()) => Ok(()),
                 Err(AccessError::Revoked { .. }) => Err(revoked),
                 Err(error) => {

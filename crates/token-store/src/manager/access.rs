@@ -90,15 +90,25 @@ impl SessionManager {
         self.inner.live.load().verifier.counts()
     }
 
-    /// Checks that a session was not ended, as the [`RevocationCheck`] says: for a service that
-    /// verifies another issuer's access tokens itself (`token-remote`) and follows the feed of
-    /// its store.
+    /// Checks that the session of a token was not ended, as the [`RevocationCheck`] says: for a
+    /// service that verifies another issuer's access tokens itself (`token-remote`) and follows the
+    /// feed of its store.
+    ///
+    /// The view remembers an ending for the access lifetime of this manager's policy, which should be
+    /// the issuer's. The store is asked about a token that is older than that: the view may have
+    /// forgotten its session.
     ///
     /// # Errors
     /// [`AccessError::Revoked`] refuses the token; [`AccessError::Behind`] and
     /// [`AccessError::Store`] say nothing of it.
-    pub async fn refuse_ended(&self, session: SessionId) -> Result<(), AccessError> {
-        self.check_session(session, self.now()).await
+    pub async fn refuse_ended<C>(&self, token: &AccessClaims<C>) -> Result<(), AccessError> {
+        let now = self.now();
+        self.check_session(token.session_id, now).await?;
+        let outlived = now > token.issued_at + self.policy().access_lifetime();
+        match self.inner.check {
+            RevocationCheck::Feed(_) if outlived => self.ask_store(token.session_id, now).await,
+            _ => Ok(()),
+        }
     }
 
     async fn check_session(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {
