@@ -9,8 +9,8 @@
 //! - A store of your own: implement [`SessionStore`], then run the suite of `store_contract!` on it (feature `contract`).
 //! - Keys change while requests are served ([`SessionManager::replace_keys`]), and may sign in a
 //!   KMS or HSM ([`signer::Signer`]).
-//! - An application's tests: `test_util` has a manager, a clock moved by hand, and tokens in one
-//!   line (feature `test-util`).
+//! - An application's tests: `test_util` has a manager, a clock moved by hand, tokens in one line, and
+//!   a store that fails (feature `test-util`).
 //!
 //! Not here: HTTP (`token-http`), checking passwords (the application's), the rotation rule
 //! itself ([`token_core::refresh`]).

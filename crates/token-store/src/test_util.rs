@@ -1,5 +1,7 @@
-//! For an application's own tests: a session or a token in one line, and a clock that moves
-//! by hand. Behind the feature `test-util`; never enable it in production.
+//! For an application's own tests: a session or a token in one line, a clock that moves by hand,
+//! and a store that fails. Behind the feature `test-util`; never enable it in production.
+
+mod trouble;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,6 +13,8 @@ use token_core::secret::Entropy;
 use token_core::{
     Algorithm, Audience, Issuer, KeyId, KeyRing, Policy, SigningKey, Subject, UnixTime,
 };
+
+pub use trouble::{Injected, Outage, Trouble, TroubledStore, TroubledStoreError};
 
 use crate::clock::Clock;
 use crate::entropy::EntropySource;

@@ -1,81 +1,18 @@
 //! A store that is out of reach: never a 401, never a cookie deleted.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
-
 use http::{Method, Request};
 use serde_json::json;
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::Bucket;
-use token_core::session::{Epoch, SessionData};
-use token_core::{Session, SessionId, Subject, UnixTime};
 use token_store::MemoryStore;
-use token_store::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
-    SubjectEnding,
-};
-use tokio::sync::broadcast;
+use token_store::test_util::{Outage, TroubledStore};
 
 use crate::world::{
     PASSWORD, World, get, post_form, post_json, refusal, request, with_bearer, with_cookie,
 };
 
-/// A memory store that can be switched off.
-struct Switched {
-    store: MemoryStore,
-    off: Arc<AtomicBool>,
-}
-
-macro_rules! switched {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {$(
-        async fn $name(&self, $($arg: $type),*) -> Result<$out, Self::Error> {
-            if self.off.load(Ordering::SeqCst) {
-                return Err(std::io::ErrorKind::ConnectionRefused.into());
-            }
-            Ok(SessionStore::$name(&self.store, $($arg),*).await.unwrap())
-        }
-    )*};
-}
-
-impl SessionStore for Switched {
-    type Error = std::io::Error;
-
-    fn bucket(&self, subject: &Subject) -> Bucket {
-        self.store.bucket(subject)
-    }
-
-    switched! {
-        epoch(subject: &Subject) -> Epoch;
-        create(session: &Session) -> Created;
-        load(id: SessionId) -> Option<Committed<Session>>;
-        commit(change: &Change) -> Commit;
-        revoke(ending: &Ending) -> Revoke;
-        revoke_subject(ending: &SubjectEnding) -> Vec<SessionId>;
-        list(subject: &Subject) -> Vec<Committed<Session>>;
-        load_data(id: SessionId) -> Option<SessionData>;
-        write_data(write: &DataWrite) -> DataWritten;
-        purge(before: UnixTime, limit: u32) -> u64;
-        revocations(since: UnixTime) -> Vec<Ended>;
-        heartbeat(heartbeat: Heartbeat) -> bool;
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.store.subscribe()
-    }
-
-    fn catch_up_interval(&self) -> Duration {
-        self.store.catch_up_interval()
-    }
-}
-
 #[tokio::test]
 async fn every_route_answers_503_and_works_again_after() {
-    let off = Arc::new(AtomicBool::new(false));
-    let store = Switched {
-        store: MemoryStore::new(1000, &[7; 32]),
-        off: Arc::clone(&off),
-    };
+    let outage = Outage::default();
+    let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), outage.clone());
     let world = World::on(store, |config| {
         config.introspection_key("the-key-of-a-resource-server")
     });
@@ -105,7 +42,7 @@ async fn every_route_answers_503_and_works_again_after() {
             with_cookie(empty(Method::POST, "/auth/logout"), &session.cookie()),
         ]
     };
-    off.store(true, Ordering::SeqCst);
+    outage.begin();
     for request in requests() {
         let path = request.uri().clone();
         let reply = world.send(request).await;
@@ -118,7 +55,7 @@ async fn every_route_answers_503_and_works_again_after() {
         assert_eq!(reply.header("www-authenticate"), "");
         assert!(reply.set_cookies().is_empty(), "{path}");
     }
-    off.store(false, Ordering::SeqCst);
+    outage.end();
     for request in requests().into_iter().skip(3).take(5) {
         assert_eq!(world.send(request).await.status, 200);
     }

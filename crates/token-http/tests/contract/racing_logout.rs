@@ -1,20 +1,13 @@
 //! A logout while another request of the session is still writing: 1,000 seeded interleavings.
 
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use http::Method;
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::Bucket;
-use token_core::session::{Epoch, SessionData};
-use token_core::{Session, SessionId, Subject, UnixTime};
+use token_core::session::SessionData;
+use token_core::{Session, SessionId};
 use token_http::Refusal;
-use token_store::MemoryStore;
-use token_store::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
-    SubjectEnding,
-};
-use tokio::sync::broadcast;
+use token_store::test_util::{Injected, Trouble, TroubledStore};
+use token_store::{MemoryStore, SessionStore};
 use tokio::task::yield_now;
 
 use crate::server_session::visit;
@@ -22,75 +15,40 @@ use crate::world::{World, get, refusal, request, with_cookie};
 
 const RUNS: u64 = 1000;
 
-/// A memory store that hesitates before and after each step, as the seed says: everything else
-/// that is ready runs meanwhile.
-#[derive(Clone)]
-struct Hesitant {
-    store: Arc<MemoryStore>,
-    random: Arc<Mutex<fastrand::Rng>>,
-}
+/// Calls hesitate before and after each step, as the seed says: everything else that is ready runs
+/// meanwhile.
+#[derive(Default)]
+struct Hesitation(Mutex<fastrand::Rng>);
 
-impl Hesitant {
-    fn new() -> Self {
-        Self {
-            // Sessions of one subject share a part of it.
-            store: Arc::new(MemoryStore::new(100_000, &[7; 32])),
-            random: Arc::default(),
-        }
-    }
-
+impl Hesitation {
     fn seed(&self, seed: u64) {
-        *self.random.lock().unwrap() = fastrand::Rng::with_seed(seed);
+        *self.0.lock().unwrap() = fastrand::Rng::with_seed(seed);
     }
 
     async fn hesitate(&self, most: u8) {
-        let turns = self.random.lock().unwrap().u8(..=most);
+        let turns = self.0.lock().unwrap().u8(..=most);
         for _ in 0..turns {
             yield_now().await;
         }
     }
 }
 
-macro_rules! hesitant {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {$(
-        async fn $name(&self, $($arg: $type),*) -> Result<$out, Self::Error> {
-            self.hesitate(3).await;
-            let result = SessionStore::$name(&*self.store, $($arg),*).await;
-            self.hesitate(3).await;
-            result
-        }
-    )*};
+impl Trouble for Hesitation {
+    async fn before(&self, _: &'static str) -> Result<(), Injected> {
+        self.hesitate(3).await;
+        Ok(())
+    }
+
+    async fn after(&self, _: &'static str) -> Result<(), Injected> {
+        self.hesitate(3).await;
+        Ok(())
+    }
 }
 
-impl SessionStore for Hesitant {
-    type Error = <MemoryStore as SessionStore>::Error;
-
-    fn bucket(&self, subject: &Subject) -> Bucket {
-        self.store.bucket(subject)
-    }
-
-    hesitant! {
-        epoch(subject: &Subject) -> Epoch;
-        create(session: &Session) -> Created;
-        load(id: SessionId) -> Option<Committed<Session>>;
-        commit(change: &Change) -> Commit;
-        revoke(ending: &Ending) -> Revoke;
-        revoke_subject(ending: &SubjectEnding) -> Vec<SessionId>;
-        list(subject: &Subject) -> Vec<Committed<Session>>;
-        load_data(id: SessionId) -> Option<SessionData>;
-        write_data(write: &DataWrite) -> DataWritten;
-        purge(before: UnixTime, limit: u32) -> u64;
-        revocations(since: UnixTime) -> Vec<Ended>;
-        heartbeat(heartbeat: Heartbeat) -> bool;
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.store.subscribe()
-    }
-
-    fn catch_up_interval(&self) -> Duration {
-        self.store.catch_up_interval()
-    }
+/// Sessions of one subject share a part of it.
+fn hesitant() -> Arc<TroubledStore<MemoryStore, Hesitation>> {
+    let memory = MemoryStore::new(100_000, &[7; 32]);
+    Arc::new(TroubledStore::new(memory, Hesitation::default()))
 }
 
 /// What is stored of a session: what may not change any more once the logout is answered.
@@ -103,8 +61,8 @@ async fn stored(store: &MemoryStore, id: SessionId) -> (Session, Option<SessionD
 
 #[tokio::test]
 async fn a_session_stays_ended_whatever_its_data_and_deadline_were_to_become() {
-    let store = Hesitant::new();
-    let world = World::on(store.clone(), |config| config);
+    let store = hesitant();
+    let world = World::on(Arc::clone(&store), |config| config);
     let (mut first, mut late) = (0, 0);
     for seed in 0..RUNS {
         let cookie = world.login("session").await.cookie();
@@ -112,21 +70,21 @@ async fn a_session_stays_ended_whatever_its_data_and_deadline_were_to_become() {
         let id: SessionId = id.body.parse().unwrap();
         // So that the request moves the deadline too.
         world.advance(61);
-        store.seed(seed);
+        store.trouble().seed(seed);
 
         let writing = async {
             let (session, slot) = visit(&world, &cookie).await?;
             session.set("seed", &seed).await?;
-            store.hesitate(3).await;
+            store.trouble().hesitate(3).await;
             slot.finish().await
         };
         let ending = async {
             // The other takes about this long: each is first half of the times.
-            store.hesitate(24).await;
+            store.trouble().hesitate(24).await;
             let logout = request(Method::POST, "/auth/logout").body("").unwrap();
             let reply = world.send(with_cookie(logout, &cookie)).await;
             assert_eq!(reply.status, 204, "seed {seed}: {reply:?}");
-            stored(&store.store, id).await
+            stored(store.store(), id).await
         };
         let (written, at_the_answer) = tokio::join!(writing, ending);
         match written {
@@ -141,7 +99,7 @@ async fn a_session_stays_ended_whatever_its_data_and_deadline_were_to_become() {
             }
         }
         assert!(at_the_answer.0.revocation.is_some(), "seed {seed}");
-        let now = stored(&store.store, id).await;
+        let now = stored(store.store(), id).await;
         assert!(
             now == at_the_answer,
             "seed {seed}: written after the logout was answered"
@@ -157,23 +115,23 @@ async fn a_session_stays_ended_whatever_its_data_and_deadline_were_to_become() {
 
 #[tokio::test]
 async fn a_session_stays_ended_whatever_tokens_were_being_renewed() {
-    let store = Hesitant::new();
-    let world = World::on(store.clone(), |config| config);
+    let store = hesitant();
+    let world = World::on(Arc::clone(&store), |config| config);
     let (mut first, mut late) = (0, 0);
     for seed in 0..RUNS {
         let login = world.login("cookie").await;
         let (cookie, id) = (login.cookie(), login.text("session_id").parse().unwrap());
-        store.seed(seed);
+        store.trouble().seed(seed);
         let post = |path| with_cookie(request(Method::POST, path).body("").unwrap(), &cookie);
         let renewing = async {
-            store.hesitate(6).await;
+            store.trouble().hesitate(6).await;
             world.send(post("/auth/refresh")).await
         };
         let ending = async {
-            store.hesitate(6).await;
+            store.trouble().hesitate(6).await;
             let reply = world.send(post("/auth/logout")).await;
             assert_eq!(reply.status, 204, "seed {seed}: {reply:?}");
-            stored(&store.store, id).await
+            stored(store.store(), id).await
         };
         let (renewed, at_the_answer) = tokio::join!(renewing, ending);
         let newest = if renewed.status == 200 {
@@ -189,7 +147,7 @@ async fn a_session_stays_ended_whatever_tokens_were_being_renewed() {
             cookie.clone()
         };
         assert!(at_the_answer.0.revocation.is_some(), "seed {seed}");
-        let now = stored(&store.store, id).await;
+        let now = stored(store.store(), id).await;
         assert!(
             now == at_the_answer,
             "seed {seed}: written after the logout was answered"

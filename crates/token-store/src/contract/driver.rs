@@ -1,25 +1,16 @@
 //! The driver on a store that fails: at each call once, before it did anything or after.
 
-use std::error::Error;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use thiserror::Error;
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::Bucket;
-use token_core::session::{Authentication, Epoch, SessionData};
-use token_core::{NoClaims, Policy, Session, SessionId, Subject, UnixTime};
-use tokio::sync::broadcast;
+use token_core::session::Authentication;
+use token_core::{NoClaims, Policy, Subject};
 
 use super::world::{World, secs};
 use crate::error::RefreshError;
 use crate::manager::{NewSession, Presented, Renewal};
-use crate::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
-    SubjectEnding,
-};
-use crate::test_util::TestManager;
-use std::sync::Arc;
+use crate::store::SessionStore;
+use crate::test_util::{Injected, TestManager, Trouble, TroubledStore};
 
 /// Runs a login, refreshes, a step-up and a logout while one call to the store fails, for
 /// each call and both ways. The client repeats what failed within the grace. Nobody is
@@ -27,15 +18,19 @@ use std::sync::Arc;
 pub async fn a_failure_at_any_call_forks_and_ends_nothing<S: SessionStore>(mut world: World<S>) {
     for after in [false, true] {
         for call in 0.. {
-            let faulty = Faulty::new(Arc::clone(&world.store), call, after);
-            let calls = Arc::clone(&faulty.calls);
+            let trouble = Arc::new(OneFails {
+                calls: AtomicU64::new(0),
+                fails: call,
+                after,
+            });
+            let faulty = TroubledStore::new(Arc::clone(&world.store), Arc::clone(&trouble));
             // Here the client repeats what failed; how the driver does is tested apart.
             let test = TestManager::with_store(faulty, Policy::default(), |builder| {
                 builder.store_retries(0)
             });
             let subject = world.subject();
             a_day(&test, subject).await;
-            if calls.load(Ordering::SeqCst) <= call {
+            if trouble.calls.load(Ordering::SeqCst) <= call {
                 break; // every call has failed once
             }
         }
@@ -141,109 +136,28 @@ fn text(issued: &crate::manager::Issued) -> String {
         .to_owned()
 }
 
-/// A store of which one call fails.
-struct Faulty<S> {
-    store: Arc<S>,
-    calls: Arc<AtomicU64>,
+/// One call fails.
+struct OneFails {
+    calls: AtomicU64,
     fails: u64,
     after: bool,
 }
 
-#[derive(Debug, Error)]
-enum Fault<E: Error> {
-    #[error("the call was made to fail")]
-    Injected,
-    #[error(transparent)]
-    Store(E),
-}
-
-impl<S: SessionStore> Faulty<S> {
-    fn new(store: Arc<S>, fails: u64, after: bool) -> Self {
-        Self {
-            store,
-            calls: Arc::default(),
-            fails,
-            after,
-        }
-    }
-
-    async fn call<T>(
-        &self,
-        call: impl Future<Output = Result<T, S::Error>>,
-    ) -> Result<T, Fault<S::Error>> {
+impl Trouble for OneFails {
+    async fn before(&self, _: &'static str) -> Result<(), Injected> {
         let fails = self.calls.fetch_add(1, Ordering::SeqCst) == self.fails;
         if fails && !self.after {
-            return Err(Fault::Injected);
+            return Err(Injected);
         }
-        let answer = call.await.map_err(Fault::Store)?;
-        if fails {
-            Err(Fault::Injected)
-        } else {
-            Ok(answer)
+        Ok(())
+    }
+
+    async fn after(&self, _: &'static str) -> Result<(), Injected> {
+        // Calls are made one after the other.
+        let fails = self.calls.load(Ordering::SeqCst) == self.fails + 1;
+        if fails && self.after {
+            return Err(Injected);
         }
-    }
-}
-
-impl<S: SessionStore> SessionStore for Faulty<S> {
-    type Error = Fault<S::Error>;
-
-    fn bucket(&self, subject: &Subject) -> Bucket {
-        self.store.bucket(subject)
-    }
-
-    async fn epoch(&self, subject: &Subject) -> Result<Epoch, Self::Error> {
-        self.call(self.store.epoch(subject)).await
-    }
-
-    async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
-        self.call(self.store.create(session)).await
-    }
-
-    async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
-        self.call(self.store.load(id)).await
-    }
-
-    async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
-        self.call(self.store.commit(change)).await
-    }
-
-    async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
-        self.call(self.store.revoke(ending)).await
-    }
-
-    async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
-        self.call(self.store.revoke_subject(ending)).await
-    }
-
-    async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, Self::Error> {
-        self.call(self.store.list(subject)).await
-    }
-
-    async fn load_data(&self, id: SessionId) -> Result<Option<SessionData>, Self::Error> {
-        self.call(self.store.load_data(id)).await
-    }
-
-    async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
-        self.call(self.store.write_data(write)).await
-    }
-
-    async fn purge(&self, before: UnixTime, limit: u32) -> Result<u64, Self::Error> {
-        self.call(self.store.purge(before, limit)).await
-    }
-
-    async fn revocations(&self, since: UnixTime) -> Result<Vec<Ended>, Self::Error> {
-        self.call(self.store.revocations(since)).await
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.store.subscribe()
-    }
-
-    async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, Self::Error> {
-        self.call(self.store.heartbeat(heartbeat)).await
-    }
-
-    fn catch_up_interval(&self) -> Duration {
-        self.store.catch_up_interval()
+        Ok(())
     }
 }

@@ -3,20 +3,12 @@
 use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use thiserror::Error;
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::Bucket;
+use token_core::SessionId;
 use token_core::secret::Entropy;
-use token_core::session::{Epoch, SessionData};
-use token_core::{Session, SessionId, Subject, UnixTime};
+use token_store::MemoryStore;
 use token_store::entropy::EntropySource;
-use token_store::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
-};
-use token_store::{MemoryStore, SessionStore};
-use tokio::sync::broadcast;
+use token_store::test_util::{Injected, Trouble, TroubledStore};
 
 /// When a call fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,81 +23,51 @@ pub(crate) enum When {
     Hangs,
 }
 
-pub(crate) struct FlakyStore {
-    store: MemoryStore,
+pub(crate) type FlakyStore = TroubledStore<MemoryStore, Flaky>;
+
+pub(crate) struct Flaky {
     when: When,
     calls: Mutex<HashMap<&'static str, u64>>,
     pub(crate) failures: AtomicU64,
 }
 
-#[derive(Debug, Error)]
-#[error("the call was made to fail")]
-pub(crate) struct Injected;
+pub(crate) fn flaky(when: When) -> FlakyStore {
+    let trouble = Flaky {
+        when,
+        calls: Mutex::default(),
+        failures: AtomicU64::new(0),
+    };
+    TroubledStore::new(MemoryStore::new(1000, &[7; 32]), trouble)
+}
 
-impl FlakyStore {
-    pub(crate) fn new(when: When) -> Self {
-        Self {
-            store: MemoryStore::new(1000, &[7; 32]),
-            when,
-            calls: Mutex::default(),
-            failures: AtomicU64::new(0),
-        }
-    }
-
-    fn fails(&self, name: &'static str) -> bool {
+impl Flaky {
+    /// Every second one of its kind, beginning with the first, or each.
+    fn fails(&self, name: &'static str) -> Result<(), Injected> {
         let mut calls = self.calls.lock().unwrap();
         let count = calls.entry(name).or_default();
         *count += 1;
-        let fails = self.when == When::Always || *count % 2 == 1;
-        self.failures.fetch_add(u64::from(fails), Ordering::SeqCst);
-        fails
-    }
-}
-
-macro_rules! flaky {
-    ($($name:ident($($arg:ident: $type:ty),*) -> $out:ty;)*) => {$(
-        async fn $name(&self, $($arg: $type),*) -> Result<$out, Injected> {
-            let fails = self.fails(stringify!($name));
-            match self.when {
-                When::Hangs => std::future::pending().await,
-                When::Always => return Err(Injected),
-                When::Before if fails => return Err(Injected),
-                When::After | When::Before => {}
-            }
-            let answer = SessionStore::$name(&self.store, $($arg),*).await.unwrap();
-            if fails { Err(Injected) } else { Ok(answer) }
+        if self.when != When::Always && count.is_multiple_of(2) {
+            return Ok(());
         }
-    )*};
+        self.failures.fetch_add(1, Ordering::SeqCst);
+        Err(Injected)
+    }
 }
 
-impl SessionStore for FlakyStore {
-    type Error = Injected;
-
-    fn bucket(&self, subject: &Subject) -> Bucket {
-        self.store.bucket(subject)
+impl Trouble for Flaky {
+    async fn before(&self, call: &'static str) -> Result<(), Injected> {
+        match self.when {
+            When::After => Ok(()),
+            When::Always | When::Before => self.fails(call),
+            When::Hangs => std::future::pending().await,
+        }
     }
 
-    flaky! {
-        epoch(subject: &Subject) -> Epoch;
-        create(session: &Session) -> Created;
-        load(id: SessionId) -> Option<Committed<Session>>;
-        commit(change: &Change) -> Commit;
-        revoke(ending: &Ending) -> Revoke;
-        revoke_subject(ending: &SubjectEnding) -> Vec<SessionId>;
-        list(subject: &Subject) -> Vec<Committed<Session>>;
-        load_data(id: SessionId) -> Option<SessionData>;
-        write_data(write: &DataWrite) -> DataWritten;
-        purge(before: UnixTime, limit: u32) -> u64;
-        revocations(since: UnixTime) -> Vec<Ended>;
-        heartbeat(heartbeat: Heartbeat) -> bool;
-    }
-
-    fn subscribe(&self) -> broadcast::Receiver<Notice> {
-        self.store.subscribe()
-    }
-
-    fn catch_up_interval(&self) -> Duration {
-        self.store.catch_up_interval()
+    async fn after(&self, call: &'static str) -> Result<(), Injected> {
+        match self.when {
+            When::After => self.fails(call),
+            When::Always | When::Before | When::Hangs => Ok(()),
+        }
     }
 }
 

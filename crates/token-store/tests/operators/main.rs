@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use flaky::{FlakyStore, Twin, When};
+use flaky::{Twin, When, flaky};
 use token_core::policy::LostWrites;
 use token_core::session::{Authentication, RevokeReason, Transport};
 use token_core::{Policy, SessionId, Subject};
@@ -67,7 +67,7 @@ fn refresh_token(issued: &Issued) -> String {
 async fn a_call_that_fails_is_repeated_and_knows_its_own_work() {
     for when in [When::Before, When::After] {
         let (clock, log) = (TestClock::new(), Log::default());
-        let store = Arc::new(FlakyStore::new(when));
+        let store = Arc::new(flaky(when));
         let manager = manager(Arc::clone(&store), &clock, &log, |builder| builder);
         let alice = Subject::new("alice").unwrap();
 
@@ -97,7 +97,7 @@ async fn a_call_that_fails_is_repeated_and_knows_its_own_work() {
         assert_eq!(ended, [cookie.session().id]);
 
         // Each kind of call but those of the feed, and most of them more than once.
-        let failures = store.failures.load(Ordering::SeqCst);
+        let failures = store.trouble().failures.load(Ordering::SeqCst);
         assert!(failures >= 15, "{failures}");
         let kinds: Vec<_> = log
             .lock()
@@ -124,7 +124,7 @@ async fn a_call_that_fails_is_repeated_and_knows_its_own_work() {
 #[tokio::test(start_paused = true)]
 async fn repetitions_are_bounded() {
     let (clock, log) = (TestClock::new(), Log::default());
-    let store = Arc::new(FlakyStore::new(When::Always));
+    let store = Arc::new(flaky(When::Always));
     let dead = manager(Arc::clone(&store), &clock, &log, |builder| builder);
     let start = tokio::time::Instant::now();
     let failed = login(&dead, Transport::Header).await;
@@ -132,10 +132,10 @@ async fn repetitions_are_bounded() {
         failed,
         Err(LoginError::Store(StoreError::Failed(_)))
     ));
-    assert_eq!(store.failures.load(Ordering::SeqCst), 3);
+    assert_eq!(store.trouble().failures.load(Ordering::SeqCst), 3);
     assert!(start.elapsed() < Duration::from_millis(250));
 
-    let store = Arc::new(FlakyStore::new(When::Hangs));
+    let store = Arc::new(flaky(When::Hangs));
     let hung = manager(Arc::clone(&store), &clock, &log, |builder| {
         builder.store_timeout(secs(3))
     });
