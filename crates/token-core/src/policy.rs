@@ -213,7 +213,8 @@ impl PolicyBuilder {
         self
     }
 
-    /// Default 5 seconds; 0 to 60 seconds.
+    /// Default 5 seconds; 0 to 60 seconds. It also covers that times are whole seconds: give it one
+    /// more than clocks differ by, also on a single node.
     pub fn tolerance(mut self, value: Duration) -> Self {
         self.0.tolerance = value;
         self
