@@ -62,11 +62,12 @@ impl Users {
         password: &str,
     ) -> Result<Option<&Account>, UsersError> {
         let subject = Subject::new(name).ok();
-        let account = subject.and_then(|subject| self.accounts.get(&subject));
-        let hash = match account {
-            Some(account) => self.hashes.get(&account.subject).await?,
+        // Looked for whoever it is: how long that takes must not tell a user from a stranger.
+        let hash = match &subject {
+            Some(subject) => self.hashes.get(subject).await?,
             None => None,
         };
+        let account = subject.and_then(|subject| self.accounts.get(&subject));
         let right = self.passwords.verify(password, hash.as_deref()).await?;
         Ok(account.filter(|_| right))
     }
