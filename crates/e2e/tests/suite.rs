@@ -65,6 +65,7 @@ suite! {
     processes::two_servers_on_one_file_are_one,
     processes::a_request_to_end_ends_it,
     public::introspection_tells_the_holder_of_the_key,
+    public::a_short_introspection_key_is_warned_of,
     public::revocation_takes_either_token_and_any_hint,
     public::public_documents_can_be_cached,
     resource_server::the_issuers_url_is_all_that_it_knows,

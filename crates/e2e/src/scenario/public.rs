@@ -12,6 +12,19 @@ use crate::server::Server;
 const KEY: &str = "dGhlLWtleS1vZi1hLXRlc3Q";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
+/// Any key that can be sent will do; one that could be guessed is warned of, and not shown.
+pub fn a_short_introspection_key_is_warned_of(program: &str) {
+    let (server, _files) = Server::start(program, &["--introspection-key", "rs.key~1"]);
+    let client = server.client();
+    let login = client.login("alice", "wonderland");
+    let reply = introspect(&client, Some("Bearer rs.key~1"), &login.access);
+    assert_eq!(reply.json()["active"], true, "{reply:?}");
+    introspect(&client, Some("Bearer rs.key"), &login.access).error(401, "invalid_token");
+    let said = server.kill();
+    assert!(said.contains("can be guessed"), "{said}");
+    assert!(!said.contains("rs.key"), "{said}");
+}
+
 /// RFC 7662: a resource server with the key learns of what is live, and of nothing else.
 pub fn introspection_tells_the_holder_of_the_key(program: &str) {
     let (server, _files) = Server::start(program, &["--introspection-key", KEY]);
