@@ -169,3 +169,90 @@ pub(crate) fn of_denial(denial: &Denial) -> Option<EventKind> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Write};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What stands in the log of an event, but for the time.
+    fn line(event: &Event) -> String {
+        let written = Log::default();
+        let shared = written.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .with_ansi(false)
+            .with_target(false)
+            .without_time()
+            .with_writer(move || shared.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || log(event));
+        let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).trim().to_owned()
+    }
+
+    /// An example of each kind, and its line. A kind without one does not compile.
+    fn expected(kind: &EventKind) -> &'static str {
+        match kind {
+            EventKind::Expired => "INFO event=expired session=SESSION subject=alice",
+            EventKind::FeedBehind(_) => "WARN event=feed_behind why=\"silent\"",
+            EventKind::FeedLive => "INFO event=feed_live",
+            EventKind::Login => "INFO event=login session=SESSION subject=alice",
+            EventKind::LostWrite => "WARN event=lost_write session=SESSION subject=alice",
+            EventKind::Mismatch => "WARN event=mismatch session=SESSION subject=alice",
+            EventKind::Purged { .. } => "INFO event=purged sessions=7",
+            EventKind::Refreshed => "INFO event=refreshed session=SESSION subject=alice",
+            EventKind::Replayed => "INFO event=replayed session=SESSION subject=alice",
+            EventKind::Reused => "WARN event=reused session=SESSION subject=alice",
+            EventKind::Revoked(_) => {
+                "INFO event=revoked session=SESSION subject=alice reason=admin"
+            }
+            EventKind::SteppedUp => "INFO event=stepped_up session=SESSION subject=alice",
+        }
+    }
+
+    #[test]
+    fn each_event_is_one_line_with_names_and_nothing_else() {
+        let session = SessionId::from_bytes([9; SessionId::LENGTH]);
+        let at = UnixTime::from_secs(1_700_000_000).expect("a time");
+        for kind in [
+            EventKind::Expired,
+            EventKind::FeedBehind(Behind::Silent),
+            EventKind::FeedLive,
+            EventKind::Login,
+            EventKind::LostWrite,
+            EventKind::Mismatch,
+            EventKind::Purged { sessions: 7 },
+            EventKind::Refreshed,
+            EventKind::Replayed,
+            EventKind::Reused,
+            EventKind::Revoked(RevokeReason::Admin),
+            EventKind::SteppedUp,
+        ] {
+            let expected = expected(&kind).replace("SESSION", &session.to_string());
+            let event = if expected.contains("session=") {
+                Event::of(kind, session, Subject::new("alice").expect("a name"), at)
+            } else {
+                Event::of_node(kind, at)
+            };
+            assert_eq!(line(&event), expected);
+        }
+    }
+}
