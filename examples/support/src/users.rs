@@ -189,6 +189,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_store_that_is_away_does_not_tell_who_exists() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users.db");
+        std::fs::write(&file, "").unwrap(); // an empty database
+        let users = open(&StoreUrl::Sqlite(file)).await;
+        let Hashes::Sqlite(pool) = &users.hashes else {
+            panic!("they are in a file");
+        };
+        pool.close().await;
+        for name in ["alice", "nobody"] {
+            let found = users.authenticate(name, "wonderland").await;
+            assert!(matches!(found, Err(UsersError::Hashes(_))), "{name}");
+        }
+    }
+
+    #[tokio::test]
     async fn a_changed_password_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("users.db");
