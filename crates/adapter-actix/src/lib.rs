@@ -71,7 +71,7 @@ pub use routes::openapi;
 pub use routes::routes;
 pub use session::{ServerSession, sessions};
 #[doc(hidden)]
-pub use token_http::errors;
+pub use token_http;
 pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
 };

@@ -38,21 +38,6 @@
 #[macro_export]
 macro_rules! from_errors {
     ($error:ty, $variant:expr) => {
-        $crate::from_errors!(
-            $error,
-            $variant,
-            $crate::Rejection,
-            $crate::errors::DataError,
-            $crate::errors::LoginError,
-            $crate::errors::Rejection,
-            $crate::errors::StoreError,
-        );
+        $crate::token_http::from_errors!($error, $variant, $crate::Rejection);
     };
-    ($error:ty, $variant:expr, $($from:ty),+ $(,)?) => {$(
-        impl ::core::convert::From<$from> for $error {
-            fn from(error: $from) -> Self {
-                $variant(error.into())
-            }
-        }
-    )+};
 }

@@ -30,6 +30,8 @@ mod cookies;
 mod csrf;
 mod custom_login;
 mod device;
+#[doc(hidden)]
+pub mod errors;
 mod form;
 mod forwarded;
 mod head;
@@ -48,15 +50,6 @@ mod route;
 mod rule;
 mod server_session;
 mod token_response;
-
-/// Everything that `?` meets in a handler: what an adapter's `from_errors!` takes.
-#[doc(hidden)]
-pub mod errors {
-    pub use token_store::{LoginError, StoreError};
-
-    pub use crate::rejection::Rejection;
-    pub use crate::server_session::DataError;
-}
 
 pub use access::{Access, Caller};
 pub use any::Any;
