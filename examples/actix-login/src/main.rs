@@ -6,23 +6,20 @@ mod methods;
 mod operate;
 
 use std::process::ExitCode;
-use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::{self, Condition, Next};
+use actix_web::middleware::{self, Condition};
 use actix_web::web::Json;
 use actix_web::{HttpResponse, HttpServer, web};
 use adapter_actix::{
-    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, Rule, StepUpRequest, openapi,
-    routes, sessions,
+    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi, routes,
+    sessions,
 };
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, Page, PasswordChange, StartError, Users, events, log, openapi::document, shutdown,
+    App, Flags, JustAuthenticated, Page, PasswordChange, Profile, ReadReports, StartError, Users,
+    WriteNotes, events, log, openapi::document, shutdown,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_core::session::Authentication;
 use token_core::{CustomClaims, Subject};
@@ -30,31 +27,7 @@ use token_store::NewSession;
 
 use crate::cors::cors;
 use crate::methods::{get, not_found, post};
-use crate::operate::{healthz, keys, metrics};
-
-/// The claims of our own in each access token.
-#[derive(Debug, Deserialize, Serialize)]
-struct Profile {
-    name: String,
-}
-
-/// May read reports.
-enum ReadReports {}
-impl Rule for ReadReports {
-    const SCOPE: &'static str = "reports:read";
-}
-
-/// May write notes.
-enum WriteNotes {}
-impl Rule for WriteNotes {
-    const SCOPE: &'static str = "notes:write";
-}
-
-/// Has typed the password within the last minute.
-enum JustAuthenticated {}
-impl Rule for JustAuthenticated {
-    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
-}
+use crate::operate::{healthz, keys, log_request, metrics};
 
 async fn login(users: web::Data<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
     // Noted before the password is checked: where all sessions of the user are ended
@@ -120,18 +93,6 @@ async fn stream(caller: Any) -> HttpResponse {
     response.streaming(events(caller.ended()))
 }
 
-/// A line of the log for each request.
-async fn log_request(
-    request: ServiceRequest,
-    next: Next<impl MessageBody>,
-) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let response = next.call(request).await?;
-    let request = response.request();
-    let status = response.status().as_u16();
-    log::request(request.method().as_str(), request.path(), status);
-    Ok(response)
-}
-
 fn application(page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
     move |config| {
         for path in Page::paths() {
@@ -176,7 +137,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         key_admin,
     } = app;
     let listener = listener.into_std().map_err(StartError::Serve)?;
-    let document = document::<ReadReports, WriteNotes, JustAuthenticated>(&auth, key_admin.is_on());
+    let document = document(&auth, key_admin.is_on());
     let server = HttpServer::new(move || {
         let allowed = auth.config().allowed_origins();
         actix_web::App::new()

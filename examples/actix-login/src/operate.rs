@@ -1,9 +1,12 @@
 //! What operators ask of a server.
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
+use actix_web::middleware::Next;
 use actix_web::{HttpRequest, web};
 use adapter_actix::{Answer, Auth};
-use example_support::{KeyAdmin, Metrics, health};
+use example_support::{KeyAdmin, Metrics, health, log};
 
 /// Changes keys, for whoever has the administrator's key.
 pub(crate) async fn keys(
@@ -22,4 +25,16 @@ pub(crate) async fn healthz(auth: web::Data<Auth>) -> Answer {
 
 pub(crate) async fn metrics(metrics: web::Data<Metrics>) -> Answer {
     metrics.answer().into()
+}
+
+/// A line of the log for each request.
+pub(crate) async fn log_request(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    let response = next.call(request).await?;
+    let request = response.request();
+    let status = response.status().as_u16();
+    log::request(request.method().as_str(), request.path(), status);
+    Ok(response)
 }

@@ -2,39 +2,38 @@
 //! what does not concern axum is in `example-support`.
 
 mod cors;
+mod files;
 mod methods;
 mod operate;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use adapter_axum::{
-    Answer, Any, Auth, LoginRequest, PasswordRequest, Rejection, Require, Rule, StepUpRequest,
-    openapi, routes, sessions,
+    Answer, Any, Auth, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi,
+    routes, sessions,
 };
 use axum::body::Body;
-use axum::extract::{FromRef, Request, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRef, State};
 use axum::http::header::CONTENT_TYPE;
-use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::middleware;
+use axum::response::IntoResponse;
 use axum::{Json, Router};
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, KeyAdmin, Metrics, Page, PasswordChange, StartError, Users, events, log,
-    openapi::document, shutdown,
+    App, Flags, JustAuthenticated, KeyAdmin, Metrics, Page, PasswordChange, Profile, ReadReports,
+    StartError, Users, WriteNotes, events, log, openapi::document, shutdown,
 };
-use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use token_core::session::Authentication;
 use token_core::{CustomClaims, Subject};
 use token_store::NewSession;
 
 use crate::cors::cors;
+use crate::files::files;
 use crate::methods::{get, not_found, one_host, post};
-use crate::operate::{healthz, keys, metrics};
+use crate::operate::{healthz, keys, log_request, metrics};
 
 /// What the handlers take from the router's state.
 #[derive(Clone, FromRef)]
@@ -44,30 +43,6 @@ struct Shared {
     page: Page,
     metrics: Metrics,
     key_admin: KeyAdmin,
-}
-
-/// The claims of our own in each access token.
-#[derive(Debug, Deserialize, Serialize)]
-struct Profile {
-    name: String,
-}
-
-/// May read reports.
-enum ReadReports {}
-impl Rule for ReadReports {
-    const SCOPE: &'static str = "reports:read";
-}
-
-/// May write notes.
-enum WriteNotes {}
-impl Rule for WriteNotes {
-    const SCOPE: &'static str = "notes:write";
-}
-
-/// Has typed the password within the last minute.
-enum JustAuthenticated {}
-impl Rule for JustAuthenticated {
-    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
 }
 
 async fn login(State(users): State<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
@@ -136,27 +111,9 @@ async fn stream(caller: Any) -> impl IntoResponse {
     ([(CONTENT_TYPE, EVENT_STREAM)], body)
 }
 
-/// A line of the log for each request.
-async fn log_request(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = next.run(request).await;
-    log::request(method.as_str(), &path, response.status().as_u16());
-    response
-}
-
 fn router(shared: Shared) -> Router {
-    let page = shared.page;
     let auth = shared.auth.clone();
-    let files = Page::paths().fold(Router::new(), |router, path| {
-        let file = async move || {
-            page.file(path)
-                .map(Answer::from)
-                .ok_or(StatusCode::NOT_FOUND)
-        };
-        router.route(path, get(file))
-    });
-    let document =
-        document::<ReadReports, WriteNotes, JustAuthenticated>(&auth, shared.key_admin.is_on());
+    let document = document(&auth, shared.key_admin.is_on());
     let router = Router::new()
         .route("/auth/login", post(login))
         .route("/auth/step-up", post(step_up))
@@ -169,9 +126,9 @@ fn router(shared: Shared) -> Router {
         .route("/admin/keys", post(keys))
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
-        .merge(files)
-        .merge(routes(&shared.auth))
-        .merge(openapi(&shared.auth, document))
+        .merge(files(shared.page))
+        .merge(routes(&auth))
+        .merge(openapi(&auth, document))
         .layer(sessions())
         .fallback(not_found)
         .with_state(shared);

@@ -2,10 +2,12 @@
 
 use adapter_axum::{Answer, Auth};
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue};
-use example_support::{KeyAdmin, Metrics, health};
+use axum::middleware::Next;
+use axum::response::Response;
+use example_support::{KeyAdmin, Metrics, health, log};
 
 /// Changes keys, for whoever has the administrator's key.
 pub(crate) async fn keys(State(admin): State<KeyAdmin>, headers: HeaderMap, body: Bytes) -> Answer {
@@ -19,4 +21,12 @@ pub(crate) async fn healthz(State(auth): State<Auth>) -> Answer {
 
 pub(crate) async fn metrics(State(metrics): State<Metrics>) -> Answer {
     metrics.answer().into()
+}
+
+/// A line of the log for each request.
+pub(crate) async fn log_request(request: Request, next: Next) -> Response {
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = next.run(request).await;
+    log::request(method.as_str(), &path, response.status().as_u16());
+    response
 }

@@ -3,11 +3,12 @@
 //!
 //! [`Flags`] is what can be chosen · [`App`] puts everything together · [`Keys`] are the keys
 //! and how they [rotate](rotation) · [`Users`] and [`Passwords`] say who may log in · [`Limits`] how often one may try ·
-//! [`Page`] is what a browser sees.
+//! [`demands`] is what the routes ask of callers · [`Page`] is what a browser sees.
 
 pub mod account;
 pub mod app;
 pub mod background;
+pub mod demands;
 pub mod events;
 pub mod flags;
 pub mod hashes;
@@ -28,6 +29,7 @@ pub mod users;
 pub use account::Account;
 pub use app::App;
 pub use background::Background;
+pub use demands::{JustAuthenticated, Profile, ReadReports, WriteNotes};
 pub use events::events;
 pub use flags::Flags;
 pub use health::health;

@@ -15,13 +15,12 @@ use token_http::openapi::utoipa::openapi::{
 use token_http::openapi::{Credential, Document, change_password, login, protected, step_up};
 use token_http::{Auth, Rule};
 
+use crate::demands::{JustAuthenticated, ReadReports, WriteNotes};
 use crate::events::EVENT_STREAM;
 use crate::page::Page;
 
-/// Every route that an example serves. The three rules are those of its handlers:
-/// of `/api/reports`, `/api/notes` and `/api/transfer`; `admin` says whether keys are changed by
-/// request.
-pub fn document<Reports: Rule, Notes: Rule, Transfer: Rule>(auth: &Auth, admin: bool) -> Document {
+/// Every route that an example serves; `admin` says whether keys are changed by request.
+pub fn document(auth: &Auth, admin: bool) -> Document {
     let mut document = auth.openapi();
     document.info = Info::new("An example of tokens", env!("CARGO_PKG_VERSION"));
     let mut add = |path: &str, method, operation| {
@@ -35,12 +34,16 @@ pub fn document<Reports: Rule, Notes: Rule, Transfer: Rule>(auth: &Auth, admin: 
     add("/auth/password", post(), change_password(auth));
     let any = Credential::Any;
     add("/api/me", get(), protected::<Nobody>(me(), any));
-    add("/api/reports", get(), protected::<Reports>(reports(), any));
-    add("/api/notes", post(), protected::<Notes>(note(), any));
+    add(
+        "/api/reports",
+        get(),
+        protected::<ReadReports>(reports(), any),
+    );
+    add("/api/notes", post(), protected::<WriteNotes>(note(), any));
     add(
         "/api/transfer",
         post(),
-        protected::<Transfer>(transfer(), any),
+        protected::<JustAuthenticated>(transfer(), any),
     );
     add("/api/events", get(), protected::<Nobody>(events(), any));
     add("/healthz", get(), health());

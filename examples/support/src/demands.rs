@@ -1,0 +1,38 @@
+//! What the routes demand of their callers, and what the tokens say of them beside the standard.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use token_http::Rule;
+
+/// The claims of our own in each access token.
+#[derive(Debug, Deserialize, Serialize)]
+#[expect(clippy::exhaustive_structs, reason = "the example shows one claim")]
+pub struct Profile {
+    /// What the page calls the user.
+    pub name: String,
+}
+
+/// May read reports.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a name; nobody makes one")]
+pub enum ReadReports {}
+impl Rule for ReadReports {
+    const SCOPE: &'static str = "reports:read";
+}
+
+/// May write notes.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a name; nobody makes one")]
+pub enum WriteNotes {}
+impl Rule for WriteNotes {
+    const SCOPE: &'static str = "notes:write";
+}
+
+/// Has typed the password within the last minute.
+#[derive(Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a name; nobody makes one")]
+pub enum JustAuthenticated {}
+impl Rule for JustAuthenticated {
+    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+}
