@@ -175,6 +175,9 @@ pub enum BuildError {
     /// The HTTP client cannot be made, for lack of root certificates for instance.
     #[error("the HTTP client cannot be made")]
     Client(#[source] reqwest::Error),
+    /// The introspection key has a character that no header can carry.
+    #[error("the introspection key has a character that no header can carry; use visible ASCII")]
+    Key,
     /// What should be a certificate authority is none.
     #[error("there is no certificate; give one or more in PEM")]
     NoCertificate,

@@ -33,6 +33,12 @@ pub enum FetchError {
         /// What it is said to be.
         now: Algorithm,
     },
+    /// It does not say whether the token is good.
+    #[error("{address} did not answer as RFC 7662 says; is it the introspection endpoint?")]
+    Answer {
+        /// What was asked.
+        address: Box<str>,
+    },
     /// Its certificate does not hold: whoever answers may not be the issuer.
     #[error(
         "the certificate of {address} does not hold; renew it, or name its authority with `trust_only`"

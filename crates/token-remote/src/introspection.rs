@@ -11,7 +11,7 @@ use serde::Deserialize;
 use token_core::Issuer;
 use zeroize::Zeroizing;
 
-use crate::address::{self, AddressError};
+use crate::address;
 use crate::builder::BuildError;
 use crate::fetch::{self, FetchError, Metadata, own, read, send};
 
@@ -78,7 +78,7 @@ impl Introspection {
     fn build(place: Place, key: &str) -> Result<Self, BuildError> {
         let bearer = Zeroizing::new(format!("Bearer {key}"));
         let key = HeaderValue::from_str(&bearer);
-        let mut key = key.map_err(|_| AddressError::Extra("the introspection key".into()))?;
+        let mut key = key.map_err(|_| BuildError::Key)?;
         key.set_sensitive(true);
         Ok(Self {
             client: fetch::client(TIMEOUT, None)?,
@@ -106,9 +106,8 @@ impl Introspection {
             .body(form(token));
         let text = read(send(request, url).await?, url, MAX_ANSWER).await?;
         let answer: Result<Answer, _> = serde_json::from_str(&text);
-        let answer = answer.map_err(|_| FetchError::ContentType {
+        let answer = answer.map_err(|_| FetchError::Answer {
             address: url.as_str().into(),
-            found: "not an introspection".into(),
         })?;
         Ok(answer.active)
     }
