@@ -31,7 +31,7 @@ impl<C> Access<C> {
 
     /// Waits for the end of the session: for connections that outlive the request, such as
     /// WebSockets and server-sent events. The access token itself may expire meanwhile; what
-    /// counts is the session. See [`SessionManager::ended`].
+    /// counts is the session. See [`SessionManager::ended`](token_store::SessionManager::ended).
     ///
     /// It borrows nothing from the caller, and dropped it is gone.
     pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {
