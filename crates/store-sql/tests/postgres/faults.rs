@@ -238,11 +238,14 @@ async fn one_broken_connection_is_a_warning_of_the_others() {
         AND pid <> pg_backend_pid() AND wait_event_type = 'Lock'";
     let like = format!("%{schema}.session%");
     let count = format!("SELECT count(*) {own}");
+    let mut looks = 3000;
     loop {
         let count = sqlx::query_scalar::<_, i64>(AssertSqlSafe(count.as_str())).bind(&like);
         if count.fetch_one(&pool).await.unwrap() == 6 {
             break;
         }
+        looks -= 1;
+        assert!(looks > 0, "not all of them wait");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let backends = format!("SELECT pid {own}");
