@@ -9,6 +9,7 @@ use http::{HeaderMap, Method, Request};
 use serde_json::{Value, json};
 use ureq::Agent;
 
+use crate::PATIENCE;
 use crate::document::Document;
 use crate::transcript::Transcript;
 
@@ -50,7 +51,10 @@ impl Client {
         let agent = Agent::config_builder()
             .http_status_as_error(false)
             .max_redirects(0)
-            .timeout_global(Some(Duration::from_secs(20)))
+            .timeout_global(Some(PATIENCE))
+            // Less than any server keeps a connection that is not used: one that it closes at that
+            // very moment would fail.
+            .max_idle_age(Duration::from_secs(1))
             .build();
         Self {
             agent: agent.into(),

@@ -23,8 +23,25 @@ mod transcript;
 
 use std::panic::resume_unwind;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use crate::transcript::Transcript;
+
+/// How long a busy machine may take to what an idle one does in a moment.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Waits until it holds, for [`PATIENCE`] at most.
+///
+/// # Panics
+/// Where it never does.
+#[track_caller]
+pub fn soon(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
+        thread::sleep(Duration::from_millis(20));
+    }
+}
 
 /// The examples. Each scenario runs against both, side by side.
 const PROGRAMS: [&str; 2] = ["axum-login", "actix-login"];

@@ -26,7 +26,8 @@ use std::thread;
 use std::time::Duration;
 
 /// Waits. Over a running program there is no other way to let time pass; servers count whole
-/// seconds, so what has to be over gets one more than it needs.
+/// seconds, so what has to be over gets one more than it needs. What must *not* be over yet gets ten
+/// seconds and more, since a busy machine may stand still for some of them.
 fn pass(seconds: f64) {
     thread::sleep(Duration::from_secs_f64(seconds));
 }

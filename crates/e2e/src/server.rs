@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::document::Document;
+use crate::soon;
 use crate::transcript::Transcript;
 
 /// Where servers keep their database and keys; several may share one.
@@ -148,13 +148,14 @@ impl Server {
     }
 
     /// Asks it to end and waits for that; with everything that it wrote.
-    pub fn terminate(mut self) -> (ExitStatus, String) {
+    pub fn terminate(self) -> (ExitStatus, String) {
         self.signal("TERM");
-        let start = Instant::now();
-        while self.process.try_wait().unwrap().is_none() {
-            assert!(start.elapsed() < Duration::from_secs(10), "it does not end");
-            thread::sleep(Duration::from_millis(20));
-        }
+        self.end()
+    }
+
+    /// Waits for its end; with everything that it wrote.
+    pub fn end(mut self) -> (ExitStatus, String) {
+        soon("it ends", || self.process.try_wait().unwrap().is_some());
         self.finish()
     }
 

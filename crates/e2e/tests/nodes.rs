@@ -4,9 +4,11 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     reason = "a test suite: it fails by panicking"
 )]
 
+use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::thread;
@@ -14,12 +16,13 @@ use std::time::{Duration, Instant};
 
 use e2e::client::{Client, Tokens};
 use e2e::server::{Files, Server};
+use e2e::{PATIENCE, soon};
 use serde_json::{Value, json};
 use testbed::proxy::Proxy;
 use testbed::{postgres, redis};
 
-/// How long a busy machine may take to what an idle one does in milliseconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// The tolerance of the servers, whose grace has no length.
+const TOLERANCE: Duration = Duration::from_secs(1);
 
 struct Nodes {
     servers: [Server; 2],
@@ -49,24 +52,18 @@ impl Nodes {
 }
 
 fn until_refused(client: &Client, access: &str) {
-    let start = Instant::now();
-    while client.me(access).status == 200 {
-        assert!(start.elapsed() < PATIENCE, "still accepted");
-        thread::sleep(Duration::from_millis(10));
-    }
+    soon("it is refused", || client.me(access).status != 200);
     client.me(access).invalid_token("revoked");
 }
 
 fn until_feed(client: &Client, state: &str) -> u16 {
-    let start = Instant::now();
-    loop {
+    let mut status = 0;
+    soon(&format!("the feed is {state}"), || {
         let reply = client.get("/healthz", "");
-        if reply.json()["feed"] == state {
-            return reply.status;
-        }
-        assert!(start.elapsed() < PATIENCE, "not {state}: {reply:?}");
-        thread::sleep(Duration::from_millis(10));
-    }
+        status = reply.status;
+        reply.json()["feed"] == state
+    });
+    status
 }
 
 /// Every way to end a session, in both directions.
@@ -90,13 +87,7 @@ fn what_ends_on_one_is_refused_on_the_other(clients: &[Client; 2]) {
         assert_eq!(here.delete("/auth/sessions", &all[0].access).status, 204);
         until_refused(there, &all[0].access);
 
-        // A step-up ends older refresh tokens on the other node too, and the session lives.
-        let one = login();
-        let body = json!({ "password": "wonderland", "refresh_token": one.refresh });
-        let renewed = here.post_json("/auth/step-up", &body).tokens();
-        there.refresh(&one.refresh).refused_as("revoked");
-        assert_eq!(there.me(&renewed.access).status, 200);
-
+        let renewed = a_step_up_ends_older_tokens(here, there);
         // Used twice, the second time late.
         thread::sleep(Duration::from_millis(2100));
         let next = here.refresh(&renewed.refresh).tokens();
@@ -105,6 +96,27 @@ fn what_ends_on_one_is_refused_on_the_other(clients: &[Client; 2]) {
         until_refused(there, &next.access);
         there.refresh(&next.refresh).refused_as("revoked");
     }
+}
+
+/// A step-up ends older refresh tokens on the other node too, and the session lives. Gives its new
+/// tokens.
+fn a_step_up_ends_older_tokens(here: &Client, there: &Client) -> Tokens {
+    let mut renewed = None;
+    // Who comes with one later than the tolerance is a thief: then another session has to show it.
+    soon("an older token came soon enough", || {
+        let one = there.login("alice", "wonderland");
+        let body = json!({ "password": "wonderland", "refresh_token": one.refresh });
+        let start = Instant::now();
+        let tokens = here.post_json("/auth/step-up", &body).tokens();
+        let older = there.refresh(&one.refresh);
+        if start.elapsed() < TOLERANCE {
+            older.refused_as("revoked");
+            assert_eq!(there.me(&tokens.access).status, 200);
+            renewed = Some(tokens);
+        }
+        renewed.is_some()
+    });
+    renewed.unwrap()
 }
 
 /// Requests with live and with ended tokens, and how often the store was asked meanwhile.
@@ -116,16 +128,19 @@ fn a_request_asks_nobody(clients: &[Client; 2], proxy: &Proxy) {
     assert_eq!(clients[1].logout(&ended.refresh).status, 204);
     until_refused(&clients[0], &ended.access);
     let trips = || proxy.round_trips().iter().sum::<u64>();
-    let (before, start) = (trips(), Instant::now());
-    for _ in 0..300 {
-        assert_eq!(clients[0].me(&live.access).status, 200);
-        clients[0].me(&ended.access).invalid_token("revoked");
-    }
-    let asked = trips() - before;
-    // Heartbeats each 2 seconds, a ping each 10, and a reading each 30 of at most 256 parts
-    // that go together.
-    let allowed = 40 + start.elapsed().as_secs() * 3;
-    assert!(asked <= allowed, "{asked} round trips in 600 requests");
+    // A node that stood still for seconds is behind for a moment, and asks: then it counts again.
+    soon("600 requests ask nobody", || {
+        let (before, start) = (trips(), Instant::now());
+        for _ in 0..300 {
+            assert_eq!(clients[0].me(&live.access).status, 200);
+            clients[0].me(&ended.access).invalid_token("revoked");
+        }
+        let asked = trips() - before;
+        println!("{asked} round trips in 600 requests");
+        // Heartbeats each 2 seconds, a ping each 10, and a reading each 30 of at most 256 parts
+        // that go together.
+        asked <= 40 + start.elapsed().as_secs() * 3
+    });
 }
 
 #[test]
@@ -174,7 +189,7 @@ fn while_the_feed_is_cut_the_policy_decides() {
         let [here, there] = &nodes.clients;
         assert_eq!(until_feed(there, "live"), 200);
         let login = here.login("alice", "wonderland");
-        assert_eq!(there.me(&login.access).status, 200);
+        soon("it is accepted", || there.me(&login.access).status == 200);
         proxy.lead_to(0);
         assert_eq!(until_feed(there, "behind"), healthy, "{policy}");
         assert_eq!(here.logout(&login.refresh).status, 204);
@@ -186,12 +201,12 @@ fn while_the_feed_is_cut_the_policy_decides() {
         proxy.lead_to(server.port);
         assert_eq!(until_feed(there, "live"), 200);
         there.me(&login.access).invalid_token("revoked");
-        let [_, there] = nodes.servers;
-        let (_, log) = there.terminate();
-        let count = |event: &str| log.matches(&format!("event={event}")).count();
         // A busy machine may add a pair of its own.
-        assert!(count("feed_behind") >= 1, "{log}");
-        assert_eq!(count("feed_behind"), count("feed_live"), "{log}");
+        soon("each alarm is logged with its end", || {
+            let log = nodes.servers[1].output();
+            let count = |event: &str| log.matches(&format!("event={event}")).count();
+            count("feed_behind") >= 1 && count("feed_behind") == count("feed_live")
+        });
     }
 }
 
@@ -241,7 +256,11 @@ fn prometheus_reads_the_metrics_and_nothing_secret() {
     two.refresh("nonsense").refused_as("malformed");
 
     let texts = [one, two].map(|client| {
-        let reply = client.get("/metrics", "");
+        let mut reply = client.get("/metrics", "");
+        soon("the feed is live", || {
+            reply = client.get("/metrics", "");
+            reply.text.contains("\ntokens_revocation_feed_live 1\n")
+        });
         assert_eq!(reply.status, 200);
         assert_eq!(
             reply.header("content-type"),
@@ -249,7 +268,7 @@ fn prometheus_reads_the_metrics_and_nothing_secret() {
         );
         reply.text
     });
-    let mut events = std::collections::BTreeMap::<String, f64>::new();
+    let mut events = BTreeMap::<String, f64>::new();
     for text in &texts {
         for secret in [&first, &second, &third] {
             assert!(!text.contains(&secret.session), "{text}");
@@ -300,6 +319,8 @@ fn prometheus_reads_the_metrics_and_nothing_secret() {
         }
         assert!(samples < 600, "{samples} samples");
     }
+    // A busy machine may have been behind for a moment.
+    events.retain(|event, _| !event.starts_with("feed_"));
     let expected = [
         ("login ", 2.0),
         ("refreshed ", 1.0),
@@ -316,38 +337,58 @@ fn a_server_that_is_told_to_end_answers_what_has_begun() {
     for turn in 0..2 {
         let server = redis::Server::start(&[]);
         let nodes = Nodes::start([&server.url(), &server.url()], &[]);
-        let client = nodes.clients[turn].clone();
         let node = nodes.servers.into_iter().nth(turn).unwrap();
-        let login = json!({ "username": "alice", "password": "wonderland" });
-        // Hashing the password takes long enough.
-        let asked = thread::spawn(move || client.post_json("/auth/login", &login));
-        thread::sleep(Duration::from_millis(30));
-        let (status, log) = node.terminate();
+        let body = r#"{"username":"alice","password":"wonderland"}"#;
+        let mut stream = connect(&node);
+        let length = body.len();
+        let head = format!(
+            "POST /auth/login HTTP/1.1\r\nhost: app\r\ncontent-type: application/json\r\n\
+             content-length: {length}\r\nexpect: 100-continue\r\n\r\n"
+        );
+        stream.write_all(head.as_bytes()).unwrap();
+        // > A 100 (Continue) interim response indicates that the initial part of a request has
+        // > been received and has not yet been rejected by the server.
+        // RFC 9110 section 15.2.1
+        until_said(&mut stream, "HTTP/1.1 100 Continue\r\n\r\n");
+        node.signal("TERM");
+        soon("it is told to end", || {
+            node.output()
+                .contains("finishing the requests that have begun")
+        });
+        stream.write_all(body.as_bytes()).unwrap();
+        let answer = until_said(&mut stream, r#""access_token":"#);
+        assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
+        drop(stream);
+        let (status, log) = node.end();
         assert_eq!(status.code(), Some(0), "{log}");
-        assert_eq!(asked.join().unwrap().status, 200);
     }
+}
+
+fn connect(server: &Server) -> TcpStream {
+    let address = server.url().strip_prefix("http://").unwrap();
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream
 }
 
 /// Opens the stream of events and gives it when it has said hello.
 fn events(server: &Server, access: &str) -> TcpStream {
-    let address = server.url().strip_prefix("http://").unwrap();
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let request = format!(
-        "GET /api/events HTTP/1.1\r\nhost: {address}\r\nauthorization: Bearer {access}\r\n\r\n"
-    );
+    let mut stream = connect(server);
+    let request =
+        format!("GET /api/events HTTP/1.1\r\nhost: app\r\nauthorization: Bearer {access}\r\n\r\n");
     stream.write_all(request.as_bytes()).unwrap();
     until_said(&mut stream, "event: hello\n");
     stream
 }
 
-fn until_said(stream: &mut TcpStream, expected: &str) {
+fn until_said(stream: &mut TcpStream, expected: &str) -> String {
     let (mut said, mut buffer) = (String::new(), [0; 1024]);
     while !said.contains(expected) {
         let read = stream.read(&mut buffer).expect("it says something");
         assert!(read > 0, "it ended without {expected:?}: {said}");
         said.push_str(&String::from_utf8_lossy(&buffer[..read]));
     }
+    said
 }
 
 /// A connection that outlives its request ends with its session, wherever that is ended, and

@@ -85,7 +85,7 @@ pub fn remembered_cookies_last_as_long_as_the_session(program: &str) {
 /// Use moves the deadline of a session cookie, at most once a touch interval, and sends the
 /// cookie again.
 pub fn a_session_cookie_slides(program: &str) {
-    let flags = ["--touch", "3s", "--remember-idle", "1h"];
+    let flags = ["--touch", "12s", "--remember-idle", "1h"];
     let (server, _files) = Server::start(program, &flags);
     let mut remembered = Browser::new(&server.client(), Transport::Session);
     let login = remembered.login("alice", "wonderland", true);
@@ -95,7 +95,7 @@ pub fn a_session_cookie_slides(program: &str) {
     let mut plain = Browser::alice(&server.client(), Transport::Session);
     let reply = plain.get("/api/me");
     assert_eq!(reply.header("set-cookie"), "", "too early");
-    pass(3.1);
+    pass(12.1);
     let reply = remembered.get("/api/me");
     assert!(
         reply.header("set-cookie").ends_with("; Max-Age=3600"),
@@ -105,7 +105,7 @@ pub fn a_session_cookie_slides(program: &str) {
     let reply = remembered.get("/auth/session");
     assert_eq!(reply.header("set-cookie"), "", "once an interval");
     let moved = reply.json()["expires_at"].as_u64().unwrap();
-    assert!(moved >= login.json()["session_expires_at"].as_u64().unwrap() + 3);
+    assert!(moved >= login.json()["session_expires_at"].as_u64().unwrap() + 12);
     let reply = plain.post("/api/notes");
     assert!(
         reply.header("set-cookie").ends_with("; Path=/"),

@@ -2,14 +2,13 @@
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
-use std::thread;
-use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::client::{Client, Reply, header};
 use crate::server::{Files, Server, refused};
+use crate::soon;
 
 const ADMIN: &str = "an-administrator-s-key-of-many-letters";
 
@@ -38,17 +37,8 @@ fn published(client: &Client) -> (String, Vec<String>) {
     (etag, ids.collect())
 }
 
-/// Waits until it holds; each server looks at the file once a second.
-#[track_caller]
-fn soon(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(15), "{what}");
-        thread::sleep(Duration::from_millis(50));
-    }
-}
-
-/// One of two servers on one key file changes keys, and the other follows.
+/// One of two servers on one key file changes keys, and the other follows: each looks at the file
+/// once a second.
 pub fn two_servers_on_one_key_file_follow_each_other(program: &str) {
     let files = Files::new();
     let flags = [

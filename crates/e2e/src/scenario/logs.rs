@@ -11,14 +11,14 @@ use crate::server::Server;
 
 /// One line an event, with session and subject; no token, password or key in any of it.
 pub fn the_log_has_each_event_and_no_secret(program: &str) {
-    let flags = ["--grace", "1s", "--tolerance", "0s"];
+    let flags = ["--grace", "10s", "--tolerance", "0s"];
     let (server, files) = Server::start(program, &flags);
     let client = server.client();
     let mut tokens: Vec<Tokens> = Vec::new();
     let first = client.login("alice", "wonderland");
     tokens.push(client.refresh(&first.refresh).tokens());
     tokens.push(client.refresh(&first.refresh).tokens()); // replayed
-    pass(2.2);
+    pass(11.2);
     client.refresh(&first.refresh).refused_as("reused");
     let second = client.login("bob", "builder");
     let body = json!({ "password": "builder", "refresh_token": second.refresh });

@@ -4,7 +4,6 @@
 //! The issuer's address stands in its tokens, so nothing here is compared with the other server.
 
 use std::fs;
-use std::time::{Duration, Instant};
 
 use http::Method;
 use serde_json::{Value, json};
@@ -15,6 +14,7 @@ use super::pass;
 use crate::client::{Client, claims, header};
 use crate::forge::resign;
 use crate::server::{Files, Server, refused_other};
+use crate::soon;
 
 const PROGRAM: &str = "resource-server";
 const AUDIENCE: &str = "https://api.example";
@@ -68,15 +68,6 @@ impl Issuer {
 
 fn client(server: &Server) -> Client {
     server.client().unrecorded()
-}
-
-#[track_caller]
-fn soon(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < Duration::from_secs(15), "{what}");
-        pass(0.05);
-    }
 }
 
 /// It tells whose a token is, demands a scope, and refuses as every server of ours does.

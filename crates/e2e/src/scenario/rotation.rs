@@ -83,7 +83,7 @@ pub fn a_spent_token_ends_the_session(program: &str) {
 
 /// Within the grace the previous token gets its successor again; after it, it is spent.
 pub fn the_previous_token_after_the_grace_ends_the_session(program: &str) {
-    let flags = ["--grace", "1s", "--tolerance", "0s"];
+    let flags = ["--grace", "10s", "--tolerance", "0s"];
     let (server, _files) = Server::start(program, &flags);
     let client = server.client();
     let login = client.login("alice", "wonderland");
@@ -92,7 +92,7 @@ pub fn the_previous_token_after_the_grace_ends_the_session(program: &str) {
         client.refresh(&login.refresh).tokens().refresh,
         next.refresh
     );
-    pass(2.2);
+    pass(11.2);
     client.refresh(&login.refresh).refused_as("reused");
     client.refresh(&next.refresh).refused_as("revoked");
     client.me(&next.access).invalid_token("revoked");

@@ -68,7 +68,7 @@ pub fn a_session_lives_and_ends_in_each_transport(program: &str) {
 pub fn idle_sessions_end_in_each_transport(program: &str) {
     let flags = [
         "--idle",
-        "4s",
+        "12s",
         "--touch",
         "1s",
         "--access-ttl",
@@ -93,14 +93,14 @@ pub fn idle_sessions_end_in_each_transport(program: &str) {
         keep_alive(&mut used);
     }
     // Longer than any could live that is not used.
-    while start.elapsed() < Duration::from_secs(5) {
+    while start.elapsed() < Duration::from_secs(13) {
         pass(0.5);
         keep_alive(&mut used);
     }
     for browser in &mut left {
         browser.is_over("expired");
     }
-    pass(4.1);
+    pass(12.1);
     for browser in &mut used {
         browser.is_over("expired");
     }
@@ -254,7 +254,7 @@ pub fn a_change_of_password_in_each_transport(program: &str) {
 
 /// A refresh cookie that comes back after its grace ends the session, once, for all.
 pub fn a_stolen_refresh_cookie_ends_the_session(program: &str) {
-    let flags = ["--grace", "2s", "--tolerance", "0s"];
+    let flags = ["--grace", "10s", "--tolerance", "0s"];
     let (server, _files) = Server::start(program, &flags);
     let mut browser = Browser::alice(&server.client(), Transport::Cookie);
     let mut thief = browser.clone();
@@ -263,7 +263,7 @@ pub fn a_stolen_refresh_cookie_ends_the_session(program: &str) {
     let mut tab = thief.clone();
     assert_eq!(tab.renew().status, 200);
     assert_eq!(tab.cookies(), browser.cookies());
-    pass(3.2);
+    pass(11.2);
     thief.renew().refused_as("reused");
     assert_ne!(thief.cookies(), "", "only a logout deletes a cookie");
     browser.is_over("revoked");
