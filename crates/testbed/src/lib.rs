@@ -6,6 +6,7 @@
 #![expect(
     clippy::indexing_slicing,
     clippy::missing_panics_doc,
+    clippy::panic,
     clippy::print_stdout,
     clippy::unwrap_used,
     reason = "helpers of tests fail loudly"
@@ -15,9 +16,12 @@ pub mod postgres;
 pub mod proxy;
 pub mod redis;
 
-use std::net::{Ipv4Addr, TcpListener};
+mod port;
+
 use std::thread;
 use std::time::{Duration, Instant};
+
+pub use port::free_port;
 
 /// How long a server may take to its first answer, and a Cluster to agree.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -29,10 +33,4 @@ pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
         assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
         thread::sleep(Duration::from_millis(20));
     }
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -118,10 +118,12 @@ impl Server {
 
     /// Ends all its processes at once, without a chance to say goodbye.
     pub fn kill(&mut self) {
-        let processes = self.processes();
+        // One that was born meanwhile would keep the next server from starting.
+        let processes = self.halt();
         signal("KILL", &processes);
         wait_until("the server is gone", || {
-            !processes.iter().any(|id| is_running(id))
+            let mut states = processes.iter().map(|id| state(id));
+            states.all(|state| matches!(state, None | Some('Z')))
         });
         let guard = self.guard.as_mut().expect("it runs");
         let stdin = guard.stdin.as_mut().expect("a pipe");
@@ -131,14 +133,27 @@ impl Server {
 
     /// Stops all its processes where they are, as a machine does that hangs.
     pub fn freeze(&self) {
-        // Its first process first, so that it makes no new ones.
-        signal("STOP", &self.processes()[..1]);
-        signal("STOP", &self.processes());
+        let processes = self.halt();
+        signal("STOP", &processes);
+        wait_until("the server stands still", || {
+            let mut states = processes.iter().map(|id| state(id));
+            states.all(|state| matches!(state, None | Some('T' | 'Z')))
+        });
     }
 
     /// Lets them go on.
     pub fn thaw(&self) {
         signal("CONT", &self.processes());
+    }
+
+    /// Stops its first process, so that it makes no new ones, and names them all.
+    fn halt(&self) -> Vec<String> {
+        let first = &self.processes()[..1];
+        signal("STOP", first);
+        wait_until("it makes no new processes", || {
+            state(&first[0]) == Some('T')
+        });
+        self.processes()
     }
 
     fn data(&self) -> PathBuf {
@@ -209,15 +224,12 @@ fn signal(name: &str, processes: &[String]) {
     kill.status().expect("kill");
 }
 
-/// Whether a process is there and not just waiting for its parent to notice its end.
-fn is_running(process: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+/// What a process does: `T` where it was stopped, `Z` where it only waits for its parent to notice
+/// its end; nothing where there is none.
+fn state(process: &str) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The state stands behind the name, which is in parentheses.
-    let state = stat
-        .rsplit(") ")
-        .next()
-        .and_then(|rest| rest.chars().next());
-    state.is_some_and(|state| state != 'Z')
+    stat.rsplit(") ").next()?.chars().next()
 }
 
 /// Where initdb, postgres and `pg_isready` are: on PATH, or where Debian keeps the versions.

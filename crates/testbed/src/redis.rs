@@ -44,13 +44,14 @@ impl Server {
         Self::start_in(folder(), &[&["--save", ""], arguments].concat())
     }
 
-    /// Starts a Sentinel that watches a master under a name, and alone decides that it is gone.
+    /// Starts a Sentinel that watches a master under a name, and alone decides that it is gone: not
+    /// before it has said nothing for so long that it does not just stand still on a busy machine.
     pub fn sentinel(name: &str, master: &Self) -> Self {
         let folder = folder();
         let port = master.port;
         let settings = format!(
             "sentinel monitor {name} 127.0.0.1 {port} 1\n\
-             sentinel down-after-milliseconds {name} 500\n\
+             sentinel down-after-milliseconds {name} 5000\n\
              sentinel failover-timeout {name} 3000\n"
         );
         fs::write(folder.path().join("sentinel.conf"), settings).unwrap();
@@ -209,8 +210,9 @@ pub fn cluster(size: u16, arguments: &[&str]) -> Vec<Server> {
                 "yes",
                 "--cluster-port",
                 &bus,
+                // No node is taken for dead that a busy machine lets wait.
                 "--cluster-node-timeout",
-                "5000",
+                "30000",
             ];
             Server::start(&[&of_cluster, arguments].concat())
         })
