@@ -2,24 +2,46 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use token_core::Policy;
 use token_store::test_util::{TestClock, test_issuer};
 use token_store::{SessionManager, SessionStore};
 use tokio::task::JoinSet;
 
-use crate::client::Client;
+use crate::client::{Client, Count};
 
 /// The store's time-out of the managers: a fifth of the default, as all limits here.
 pub(crate) const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How long a server stands still: for longer than any request may take, and so would a request that
+/// waited for it.
+pub(crate) const STILL: Duration = Duration::from_secs(12);
+
 const CLIENTS: u64 = 8;
+/// The least that a phase takes.
+const MOMENT: Duration = Duration::from_millis(400);
+/// How many requests are answered in a phase without a fault, by whatever machine.
+const WORK: u64 = 10 * CLIENTS;
+/// How long a machine may take to that.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// Opens a store again and again: a busy machine may miss its limits.
+pub(crate) async fn opened<S, E: std::fmt::Debug>(open: impl AsyncFn() -> Result<S, E>) -> S {
+    let start = Instant::now();
+    loop {
+        match open().await {
+            Ok(store) => return store,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error:?}"),
+        }
+    }
+}
 
 /// Clients that go on until they are told to stop.
 pub(crate) struct Load {
     over: Arc<AtomicBool>,
     gives_up: Arc<AtomicBool>,
+    count: Arc<Count>,
     clients: JoinSet<Client>,
 }
 
@@ -32,6 +54,7 @@ impl Load {
         let mut load = Self {
             over: Arc::default(),
             gives_up: Arc::default(),
+            count: Arc::default(),
             clients: JoinSet::new(),
         };
         for number in 0..CLIENTS {
@@ -45,7 +68,8 @@ impl Load {
                 builder.build().unwrap()
             });
             let (gives_up, over) = (Arc::clone(&load.gives_up), Arc::clone(&load.over));
-            let mut client = Client::new(managers, clock, gives_up, number, seed);
+            let count = Arc::clone(&load.count);
+            let mut client = Client::new(managers, clock, gives_up, count, number, seed);
             load.clients.spawn(async move {
                 while !over.load(Ordering::SeqCst) {
                     client.step().await;
@@ -56,10 +80,40 @@ impl Load {
         load
     }
 
-    /// Lets it go on for a while. A client that found a fault ends the test.
-    pub(crate) async fn run(&mut self, time: Duration) {
+    /// Lets it go on without a fault, until enough was answered.
+    pub(crate) async fn work(&mut self) {
+        let before = self.answered();
+        self.run(MOMENT, |load| load.answered() >= before + WORK)
+            .await;
+    }
+
+    /// Lets it go on under a fault, for so long and until somebody has noticed.
+    pub(crate) async fn suffer(&mut self, time: Duration) {
+        let before = self.failures();
+        self.run(time, |load| load.failures() > before).await;
+    }
+
+    /// Lets it go on for so long, and until it has come to what was expected. A client that was
+    /// told what is not true ends the test.
+    pub(crate) async fn run(&mut self, time: Duration, done: impl Fn(&Self) -> bool) {
+        let start = Instant::now();
+        while start.elapsed() < time || !done(self) {
+            assert!(start.elapsed() < time + PATIENCE, "it does not come to it");
+            self.pause().await;
+        }
+    }
+
+    fn answered(&self) -> u64 {
+        self.count.requests.load(Ordering::SeqCst) - self.failures()
+    }
+
+    fn failures(&self) -> u64 {
+        self.count.failures.load(Ordering::SeqCst)
+    }
+
+    async fn pause(&mut self) {
         tokio::select! {
-            () = tokio::time::sleep(time) => {}
+            () = tokio::time::sleep(Duration::from_millis(20)) => {}
             client = self.clients.join_next() => match client {
                 Some(Err(error)) => std::panic::resume_unwind(error.into_panic()),
                 _ => panic!("a client went away"),
@@ -74,12 +128,12 @@ impl Load {
         for client in self.clients.join_all().await {
             checks.spawn(client.check());
         }
-        let clients = checks.join_all().await;
-        let sum = |count: fn(&Client) -> u64| clients.iter().map(count).sum::<u64>();
-        let (requests, failures) = (sum(|c| c.requests), sum(|c| c.failures));
+        checks.join_all().await;
+        let requests = self.count.requests.load(Ordering::SeqCst);
+        let failures = self.count.failures.load(Ordering::SeqCst);
         println!("{requests} requests, {failures} of which failed");
         assert!(failures > 0, "there was no fault");
-        assert!(requests > 20 * CLIENTS, "there was no load");
+        assert!(requests > 2 * WORK, "there was no load");
     }
 
     /// Stops it where it is: what fails from now on is not repeated.

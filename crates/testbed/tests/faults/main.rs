@@ -2,8 +2,8 @@
 //! the grace is logged out, nothing that was ended lives, no session has two branches, no
 //! request hung longer than its time-out, and nobody was refused for a fault.
 //!
-//! All limits of time are about a fifth of the defaults. A server stands still for four times as
-//! long as a request may take, and so would a request that waited for it.
+//! All limits of time are about a fifth of the defaults. A phase lasts until its requests were
+//! answered, or its fault was noticed, so that it is one on whatever machine.
 
 #![allow(
     clippy::indexing_slicing,

@@ -10,7 +10,7 @@ use std::time::Duration;
 use store_sql::sqlite::SqliteStoreOptions;
 use token_core::Policy;
 
-use crate::load::Load;
+use crate::load::{Load, opened};
 
 const FILE: &str = "TOKENS_TEST_FILE";
 const MOMENT: Duration = Duration::from_millis(400);
@@ -43,16 +43,17 @@ async fn child() {
     };
     let open = async || {
         let options = SqliteStoreOptions::new().busy_timeout(Duration::from_millis(600));
-        options.open(&file).await.unwrap()
+        options.open(&file).await
     };
-    let mut load = Load::start([open().await, open().await], &Policy::default());
+    let nodes = [opened(open).await, opened(open).await];
+    let mut load = Load::start(nodes, &Policy::default());
     for _ in 0..3 {
-        load.run(MOMENT).await;
+        load.work().await;
         limit_files("16384");
-        load.run(MOMENT).await;
+        load.suffer(MOMENT).await;
         limit_files("unlimited");
     }
-    load.run(MOMENT).await;
+    load.work().await;
     load.check().await;
 }
 

@@ -1,6 +1,6 @@
 //! Redis: pub/sub.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use store_redis::RedisStore;
 use testbed::proxy::Proxy;
@@ -9,13 +9,24 @@ use token_store::contract::FeedModel;
 use token_store::event::{Behind, EventKind};
 use token_store::{SessionManager, WhenBehind};
 
-use crate::{BOUND, Events, HEARTBEAT, POLICIES, alarms, bound};
+use crate::{
+    BOUND, Events, HEARTBEAT, PATIENCE, POLICIES, SELDOM, alarms, assert_unbroken, back, bound,
+};
+
+/// A busy machine may miss the limit at first.
+async fn store(url: &str) -> RedisStore {
+    let start = Instant::now();
+    loop {
+        let builder = RedisStore::builder(url).response_timeout(Duration::from_millis(500));
+        match builder.connect().await {
+            Ok(store) => return store,
+            Err(error) => assert!(start.elapsed() < PATIENCE, "{error:?}"),
+        }
+    }
+}
 
 async fn node(url: &str, when: WhenBehind) -> (SessionManager, Events) {
-    let store = RedisStore::builder(url)
-        .response_timeout(Duration::from_millis(500))
-        .connect();
-    crate::node(store.await.unwrap(), when).await
+    crate::node(store(url).await, when).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,7 +36,7 @@ async fn a_connection_that_is_cut_hides_nothing() {
         let proxy = Proxy::start(server.port);
         let url = format!("redis://127.0.0.1:{}/", proxy.port());
         let (here, _) = node(&server.url(), WhenBehind::AskStore).await;
-        let (there, events) = node(&url, when).await;
+        let (there, events) = crate::beating(store(&url).await, when, SELDOM).await;
         let mut model = FeedModel::new(here, there);
         model.open(8).await;
         model.end().await;
@@ -37,12 +48,12 @@ async fn a_connection_that_is_cut_hides_nothing() {
             model.check(bound(when)).await;
             proxy.lead_to(server.port);
             model.settle().await;
+            let gap = [
+                EventKind::FeedBehind(Behind::Interrupted),
+                EventKind::FeedLive,
+            ];
+            assert_eq!(alarms(&events, 1).await, gap);
         }
-        let gap = [
-            EventKind::FeedBehind(Behind::Interrupted),
-            EventKind::FeedLive,
-        ];
-        assert_eq!(alarms(&events), [gap.clone(), gap].concat());
         // And it hears as before.
         model.end().await;
         model.hear().await;
@@ -88,8 +99,11 @@ async fn a_connection_that_is_held_is_noticed() {
         model.check(bound(when)).await;
         proxy.hold(false);
         model.settle().await;
-        let alarms = alarms(&events);
-        assert_eq!(alarms[0], EventKind::FeedBehind(Behind::Silent));
+        // Unless a sign of life was asked for at this very moment.
+        let first = &alarms(&events, 1).await[0];
+        let silent = EventKind::FeedBehind(Behind::Silent);
+        let interrupted = EventKind::FeedBehind(Behind::Interrupted);
+        assert!([silent, interrupted].contains(first), "{first:?}");
         model.end().await;
         model.hear().await;
     }
@@ -135,7 +149,7 @@ async fn a_server_that_is_restarted_hides_nothing() {
     for when in POLICIES {
         let (here, _) = node(&server.url(), WhenBehind::AskStore).await;
         let (there, _) = node(&server.url(), when).await;
-        let mut model = FeedModel::new(here, there);
+        let mut model = FeedModel::new(here.clone(), there);
         model.open(5).await;
         model.end().await;
         model.hear().await;
@@ -143,6 +157,7 @@ async fn a_server_that_is_restarted_hides_nothing() {
         model.fall_behind().await;
         model.check(bound(when)).await;
         server.resume();
+        back(&here).await;
         model.settle().await;
         model.open(1).await;
         model.end().await;
@@ -162,8 +177,8 @@ async fn a_cluster_is_heard_whole() {
         crate::node(store.await.unwrap(), WhenBehind::Refuse).await
     };
     let ((here, _), (there, events)) = (node().await, node().await);
-    assert!(there.revocations_are_live());
-    let mut model = FeedModel::new(here, there.clone());
+    let mut model = FeedModel::new(here, there);
+    model.settle().await;
     model.open(10).await;
     for _ in 0..10 {
         model.end().await;
@@ -172,6 +187,7 @@ async fn a_cluster_is_heard_whole() {
     model.check(Some(BOUND)).await;
     // Longer than one proof lasts.
     tokio::time::sleep(HEARTBEAT * 3).await;
-    assert!(there.revocations_are_live(), "by its heartbeats");
-    assert_eq!(alarms(&events), []);
+    // By its heartbeats.
+    model.settle().await;
+    assert_unbroken(&events);
 }

@@ -1,15 +1,20 @@
 //! Two nodes on each of the stores.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use store_redis::{RedisStore, RedisStoreError};
+use store_redis::{RedisStore, RedisStoreBuilder};
 use store_sql::SqliteStore;
 use store_sql::postgres::PostgresStoreOptions;
+use store_sql::sqlite::SqliteStoreOptions;
 use tempfile::TempDir;
 use testbed::redis::{Server, shared_cluster, shared_url};
 use token_core::Policy;
 use token_store::test_util::{TestClock, test_issuer};
 use token_store::{MemoryStore, SessionManager, SessionStore};
+
+/// How long a busy machine may take to one call; no test here is about a limit.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two nodes on a store that nobody else uses.
 pub(crate) struct Nodes<S> {
@@ -31,7 +36,7 @@ impl<S: SessionStore> Nodes<S> {
             let issuer = test_issuer(Policy::default());
             let builder = SessionManager::builder(Arc::clone(store), issuer);
             let builder = builder.clock(clock.clone()).view_capacity(16);
-            builder.build().unwrap()
+            builder.store_timeout(PATIENCE).build().unwrap()
         })
     }
 }
@@ -48,7 +53,8 @@ pub(crate) async fn memory() -> Nodes<MemoryStore> {
 pub(crate) async fn sqlite() -> Nodes<SqliteStore> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("sessions.db");
-    let open = async || SqliteStore::open(&file).await.unwrap();
+    let options = SqliteStoreOptions::new().busy_timeout(PATIENCE);
+    let open = async || options.clone().open(&file).await.unwrap();
     Nodes {
         _folder: Some(folder),
         ..Nodes::new(open().await, open().await)
@@ -57,7 +63,10 @@ pub(crate) async fn sqlite() -> Nodes<SqliteStore> {
 
 pub(crate) async fn postgres() -> Nodes<store_sql::PostgresStore> {
     let schema = format!("tokens_test_{:016x}", fastrand::u64(..));
-    let options = PostgresStoreOptions::new().schema(schema);
+    let options = PostgresStoreOptions::new()
+        .schema(schema)
+        .acquire_timeout(PATIENCE)
+        .statement_timeout(PATIENCE);
     let open = async || {
         options
             .clone()
@@ -71,8 +80,7 @@ pub(crate) async fn postgres() -> Nodes<store_sql::PostgresStore> {
 pub(crate) async fn redis() -> Nodes<RedisStore> {
     let prefix = format!("{:016x}:", fastrand::u64(..));
     let url = shared_url();
-    let open = async || RedisStore::builder(&url).prefix(&prefix).connect().await;
-    two(open).await
+    two(|| RedisStore::builder(&url).prefix(&prefix)).await
 }
 
 /// Of three masters.
@@ -80,12 +88,15 @@ pub(crate) async fn cluster() -> Nodes<RedisStore> {
     let prefix = format!("{:016x}:", fastrand::u64(..));
     let urls = shared_cluster().iter().map(Server::url);
     let urls: Vec<String> = urls.collect();
-    let open = async || RedisStore::cluster(&urls).prefix(&prefix).connect().await;
-    two(open).await
+    two(|| RedisStore::cluster(&urls).prefix(&prefix)).await
 }
 
-async fn two(open: impl AsyncFn() -> Result<RedisStore, RedisStoreError>) -> Nodes<RedisStore> {
-    Nodes::new(open().await.unwrap(), open().await.unwrap())
+async fn two(builder: impl Fn() -> RedisStoreBuilder) -> Nodes<RedisStore> {
+    let open = async || {
+        let builder = builder().connect_timeout(PATIENCE);
+        builder.response_timeout(PATIENCE).connect().await.unwrap()
+    };
+    Nodes::new(open().await, open().await)
 }
 
 /// The seed that `TOKENS_SEED` names.
