@@ -539,7 +539,7 @@ mod revocation {
                 tokio::task::yield_now().await;
             }
         };
-        tokio::time::timeout(secs(10), refused).await.unwrap();
+        tokio::time::timeout(secs(60), refused).await.unwrap();
         follower.abort();
     }
 }

@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use token_core::{NoClaims, SessionId, Subject};
 
+use super::world::PATIENCE;
 use crate::manager::{AccessError, NewSession, Presented, SessionManager};
-
-/// How long a busy machine may take to what an idle one does in milliseconds.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Opens and ends sessions on one node, and knows which access tokens another node must
 /// refuse from then on.

@@ -7,7 +7,7 @@ use token_core::change::{Change, Committed};
 use token_core::session::{Authentication, Device, Epoch, RotatedBy, SessionData, Transport};
 use token_core::{Session, UnixTime};
 
-use super::world::{World, ending, secs};
+use super::world::{PATIENCE, World, ending, secs};
 use crate::store::{
     Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
 };
@@ -247,7 +247,7 @@ pub async fn an_ending_is_told_to_subscribers_and_in_the_log<S: SessionStore>(mu
         // Others may end sessions on the same store.
         while notices.recv().await.expect("the store lives") != Notice::Ended(ended) {}
     };
-    tokio::time::timeout(secs(10), heard)
+    tokio::time::timeout(PATIENCE, heard)
         .await
         .expect("a subscriber hears of each ending");
 }
@@ -284,6 +284,6 @@ pub async fn a_heartbeat_comes_back_behind_the_endings_before_it<S: SessionStore
             }
         }
     };
-    let seen = tokio::time::timeout(secs(10), heard).await;
+    let seen = tokio::time::timeout(PATIENCE, heard).await;
     assert!(seen.expect("it comes back"), "it overtook an ending");
 }

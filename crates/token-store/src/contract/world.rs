@@ -16,6 +16,9 @@ use token_core::{ClientId, KeyId, Policy, Session, SessionId, Subject, UnixTime}
 
 use crate::store::{Commit, Created, SessionStore};
 
+/// How long a busy machine may take to what an idle one does in milliseconds.
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+
 /// A store under test and a seeded source of schedules.
 #[derive(Debug)]
 pub struct World<S> {

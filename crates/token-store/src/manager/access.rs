@@ -113,11 +113,14 @@ impl SessionManager {
 
     async fn check_session(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {
         let feed = self.feed();
+        // First: what the view does not have afterwards was not ended before it was complete. The
+        // other way round, a view that is completed in between would count for what it lacked.
+        let live = feed.is_live();
         match self.inner.check {
             RevocationCheck::Feed(_) if feed.contains(session) => {
                 Err(AccessError::Revoked { session })
             }
-            RevocationCheck::Feed(_) if feed.is_live() => Ok(()),
+            RevocationCheck::Feed(_) if live => Ok(()),
             RevocationCheck::Feed(WhenBehind::Accept) | RevocationCheck::None => Ok(()),
             RevocationCheck::Feed(WhenBehind::AskStore) | RevocationCheck::Store => {
                 // Behind a pointer: others need not have the room for a call to the store.
