@@ -74,12 +74,14 @@ impl FakeIssuer {
     }
 
     fn remote(&self) -> RemoteJwks {
+        self.patient(Duration::from_secs(30))
+    }
+
+    /// One that waits so long for an answer.
+    fn patient(&self, timeout: Duration) -> RemoteJwks {
         let builder = RemoteJwks::builder(self.url.parse().unwrap(), AUDIENCE.parse().unwrap());
         let builder = builder.interval(Duration::from_millis(200));
-        builder
-            .timeout(Duration::from_millis(1500))
-            .build()
-            .unwrap()
+        builder.timeout(timeout).build().unwrap()
     }
 }
 
@@ -115,6 +117,17 @@ fn answer(mut stream: TcpStream, keys: &Keys, metadata: &str, asked: &AtomicUsiz
     let _ = stream.write_all(text.as_bytes());
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let _ = reader.read_to_end(&mut Vec::new());
+}
+
+/// How long a busy machine may take to what an idle one does in a moment.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+async fn soon(holds: impl Fn() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "waited in vain");
+        pass(10).await;
+    }
 }
 
 /// A good set, which may be kept for so many seconds.
@@ -278,9 +291,9 @@ async fn the_issuer_is_asked_whether_a_token_is_still_good() {
 #[tokio::test]
 async fn a_slow_issuer_holds_up_at_most_the_one_that_asks() {
     let issuer = FakeIssuer::start(set(&[1], 0));
-    let remote = issuer.remote();
+    let remote = issuer.patient(Duration::from_secs(5));
     remote.fetch().await.unwrap();
-    issuer.say(Keys::Slow(Duration::from_secs(20)));
+    issuer.say(Keys::Slow(Duration::from_mins(1)));
     // Past the interval, so that the set is stale and somebody asks.
     pass(250).await;
     let text = token(&issuer, 1);
@@ -288,13 +301,11 @@ async fn a_slow_issuer_holds_up_at_most_the_one_that_asks() {
         let (remote, text) = (remote.clone(), text.clone());
         async move { verify(&remote, &text).await }
     });
-    pass(50).await;
-    let start = Instant::now();
+    soon(|| issuer.asked() == 2).await;
     for _ in 0..100 {
         verify(&remote, &text).await.unwrap();
     }
-    let took = start.elapsed();
-    assert!(took < Duration::from_secs(1), "{took:?} while another asks");
+    assert!(!asking.is_finished(), "none of them waited for it");
     // The one that asks is let go at the time-out, and goes on with the last good set.
     asking.await.unwrap().unwrap();
     assert_eq!(issuer.asked(), 2);
@@ -353,14 +364,10 @@ async fn a_set_is_renewed_ahead_of_its_end() {
     pass(1600).await;
     // This request does not wait; the next one finds the new set.
     verify(&remote, &token(&issuer, 1)).await.unwrap();
-    let start = Instant::now();
-    while issuer.asked() < 2 {
-        assert!(start.elapsed() < Duration::from_secs(5));
-        pass(20).await;
-    }
+    soon(|| issuer.asked() >= 2).await;
     let start = Instant::now();
     while verify(&remote, &token(&issuer, 2)).await.is_err() {
-        assert!(start.elapsed() < Duration::from_secs(5));
+        assert!(start.elapsed() < PATIENCE, "the new set is not found");
         pass(20).await;
     }
 }
@@ -374,30 +381,41 @@ async fn an_unchanged_set_is_kept_by_its_etag() {
     remote.fetch().await.unwrap();
     pass(250).await;
     remote.fetch().await.unwrap();
-    verify(&remote, &token(&issuer, 1)).await.unwrap();
     assert_eq!(issuer.asked(), 2);
+    verify(&remote, &token(&issuer, 1)).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_outage_is_survived_for_so_long_and_no_longer() {
     let issuer = FakeIssuer::start(set(&[1], 0));
     let builder = RemoteJwks::builder(issuer.url.parse().unwrap(), AUDIENCE.parse().unwrap());
-    let builder = builder
-        .interval(Duration::from_millis(200))
-        .keep(Duration::from_secs(1));
+    let keep = Duration::from_secs(5);
+    let builder = builder.interval(Duration::from_millis(200)).keep(keep);
     let remote = builder.build().unwrap();
+    let start = Instant::now();
     remote.fetch().await.unwrap();
     issuer.say(Keys::Raw(String::new()));
     pass(300).await;
-    verify(&remote, &token(&issuer, 1)).await.unwrap();
-    pass(1200).await;
-    let error = verify(&remote, &token(&issuer, 1)).await.unwrap_err();
+    let error = loop {
+        let asked = start.elapsed();
+        match verify(&remote, &token(&issuer, 1)).await {
+            // Stale after the interval, and kept for so long from then on.
+            Ok(()) => assert!(asked < keep * 2, "kept for {asked:?}"),
+            Err(error) => break error,
+        }
+        pass(50).await;
+    };
+    assert!(
+        start.elapsed() >= keep,
+        "let go after {:?}",
+        start.elapsed()
+    );
     assert!(matches!(error, RemoteError::Unavailable), "{error}");
     // It comes back by itself.
     issuer.say(set(&[1], 300));
     let start = Instant::now();
     while verify(&remote, &token(&issuer, 1)).await.is_err() {
-        assert!(start.elapsed() < Duration::from_secs(10));
+        assert!(start.elapsed() < PATIENCE, "it does not come back");
         pass(50).await;
     }
 }
