@@ -67,7 +67,7 @@ async fn a_replica_that_takes_over_is_found() {
             Err(RefreshError::Store(_)) => {}
             Err(error) => panic!("{error}"),
         }
-        assert!(start.elapsed() < Duration::from_mins(1), "no new master");
+        assert!(start.elapsed() < Duration::from_mins(2), "no new master");
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_ne!(next, token);
@@ -99,7 +99,7 @@ async fn a_replica_that_takes_over_is_found() {
             }
         }
     };
-    let heard = tokio::time::timeout(Duration::from_secs(30), heard).await;
+    let heard = tokio::time::timeout(Duration::from_mins(1), heard).await;
     heard.expect("notices from the new master");
 }
 

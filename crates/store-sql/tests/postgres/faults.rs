@@ -11,9 +11,12 @@ use token_store::SessionStore;
 use token_store::store::{Commit, Heartbeat, Notice};
 use tokio::sync::broadcast::Receiver;
 
-use crate::schema;
 use crate::sessions::{at, ending, rotation, stored, subject_ending};
+use crate::{schema, somebody_waits};
 use testbed::postgres::{Server, url};
+
+/// How long a busy machine may take to what an idle one does in a moment.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 async fn hears(notices: &mut Receiver<Notice>, id: SessionId) {
     let heard = async {
@@ -24,7 +27,7 @@ async fn hears(notices: &mut Receiver<Notice>, id: SessionId) {
             }
         }
     };
-    let heard = tokio::time::timeout(Duration::from_secs(20), heard).await;
+    let heard = tokio::time::timeout(PATIENCE, heard).await;
     heard.expect("the notice");
 }
 
@@ -139,7 +142,7 @@ async fn a_heartbeat_takes_the_way_of_the_notices() {
     let heartbeat = Heartbeat::from_bytes([0xAB; 16]);
     assert!(one.heartbeat(heartbeat).await.unwrap());
     hears(&mut notices, row.id).await;
-    let next = tokio::time::timeout(Duration::from_secs(20), notices.recv()).await;
+    let next = tokio::time::timeout(PATIENCE, notices.recv()).await;
     assert_eq!(next.unwrap(), Ok(Notice::Heartbeat(heartbeat)));
     let polling = options.notices(Notices::Poll).connect(url()).await.unwrap();
     assert!(!polling.heartbeat(heartbeat).await.unwrap());
@@ -159,7 +162,7 @@ async fn a_gap_is_told_at_both_of_its_ends() {
     let cut = sqlx::query(cut).bind(format!("LISTEN%{schema}%"));
     assert_eq!(cut.execute(&pool).await.unwrap().rows_affected(), 1);
     for expected in [Notice::Gap, Notice::Resumed] {
-        let next = tokio::time::timeout(Duration::from_secs(20), notices.recv()).await;
+        let next = tokio::time::timeout(PATIENCE, notices.recv()).await;
         assert_eq!(next.unwrap(), Ok(expected));
     }
     // Not through the node, which would tell itself.
@@ -207,7 +210,7 @@ async fn a_server_that_was_killed_has_what_was_reported_and_is_found_again() {
     assert!(matches!(outcome, Commit::Applied(_)));
     // What other nodes end is heard again.
     let resumed = async { while notices.recv().await.unwrap() != Notice::Resumed {} };
-    let resumed = tokio::time::timeout(Duration::from_secs(20), resumed).await;
+    let resumed = tokio::time::timeout(PATIENCE, resumed).await;
     resumed.expect("it listens again");
     let other = PostgresStore::connect(&server.url()).await.unwrap();
     let _ = other.revoke(&ending(row.id, at(4))).await.unwrap();
@@ -269,7 +272,7 @@ async fn one_broken_connection_is_a_warning_of_the_others() {
 async fn a_statement_that_waits_too_long_is_reported_and_holds_afterwards() {
     let schema = schema();
     let options = PostgresStoreOptions::new().schema(&schema);
-    let options = options.statement_timeout(Duration::from_secs(1));
+    let options = options.statement_timeout(Duration::from_secs(3));
     let store = options.connect(url()).await.unwrap();
     let row = stored(&store, "alice").await;
     let pool = PgPool::connect(url()).await.unwrap();
@@ -288,7 +291,10 @@ async fn a_statement_that_waits_too_long_is_reported_and_holds_afterwards() {
 async fn a_wait_for_a_connection_that_is_too_long_is_reported() {
     let schema = schema();
     let options = PostgresStoreOptions::new().schema(&schema).connections(1);
-    let options = options.acquire_timeout(Duration::from_millis(500));
+    // The statement that has it waits for longer.
+    let options = options
+        .acquire_timeout(Duration::from_secs(2))
+        .statement_timeout(PATIENCE);
     let store = options.connect(url()).await.unwrap();
     let row = stored(&store, "alice").await;
     let pool = PgPool::connect(url()).await.unwrap();
@@ -297,7 +303,7 @@ async fn a_wait_for_a_connection_that_is_too_long_is_reported() {
     sqlx::query(lock).execute(&mut *other).await.unwrap();
     let (waiting, change) = (store.clone(), rotation(&row, at(1)));
     let waiting = tokio::spawn(async move { waiting.commit(&change).await });
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    somebody_waits(&pool, &schema).await;
     let error = store.load(row.id).await.unwrap_err();
     assert!(matches!(error, PostgresStoreError::Timeout(_)), "{error:?}");
     other.rollback().await.unwrap();

@@ -16,6 +16,9 @@ mod schema;
 #[path = "../support/sessions.rs"]
 mod sessions;
 
+use std::time::{Duration, Instant};
+
+use sqlx::PgPool;
 use store_sql::PostgresStore;
 use store_sql::postgres::PostgresStoreOptions;
 
@@ -24,8 +27,28 @@ fn schema() -> String {
     format!("tokens_test_{:016x}", fastrand::u64(..))
 }
 
-/// A store in a schema of its own on the shared server.
+/// Waits until some statement on the schema waits for a lock.
+async fn somebody_waits(pool: &PgPool, schema: &str) {
+    let waiting = "SELECT 1 FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND position($1 in query) > 0";
+    let start = Instant::now();
+    loop {
+        let rows = sqlx::query(waiting).bind(schema).fetch_all(pool).await;
+        if !rows.unwrap().is_empty() {
+            return;
+        }
+        assert!(start.elapsed() < Duration::from_mins(1), "nobody waits");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A store in a schema of its own on the shared server, which waits for as long as a busy machine
+/// may need.
 async fn store() -> PostgresStore {
-    let options = PostgresStoreOptions::new().schema(schema());
+    let patience = Duration::from_secs(30);
+    let options = PostgresStoreOptions::new()
+        .schema(schema())
+        .acquire_timeout(patience)
+        .statement_timeout(patience);
     options.connect(testbed::postgres::url()).await.unwrap()
 }

@@ -1,9 +1,10 @@
 //! What a refresh costs: one round trip with a prepared statement, and no index is written.
 
-use std::time::Duration;
+use std::str::FromStr as _;
+use std::time::{Duration, Instant};
 
-use sqlx::postgres::{PgPool, PgPoolOptions};
-use sqlx::{AssertSqlSafe, Row};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{AssertSqlSafe, ConnectOptions as _, Row};
 use store_sql::PostgresStore;
 use store_sql::postgres::PostgresStoreOptions;
 use testbed::postgres::{Server, url};
@@ -38,12 +39,18 @@ async fn refresh(test: &TestManager, token: &str) -> String {
 struct RoundTrips<'a> {
     proxy: &'a Proxy,
     before: Vec<u64>,
+    start: Instant,
 }
 
 impl<'a> RoundTrips<'a> {
     fn of(proxy: &'a Proxy) -> Self {
         let before = proxy.round_trips();
-        Self { proxy, before }
+        let start = Instant::now();
+        Self {
+            proxy,
+            before,
+            start,
+        }
     }
 
     #[track_caller]
@@ -55,8 +62,9 @@ impl<'a> RoundTrips<'a> {
             .map(|(now, before)| now - before);
         let trips: Vec<u64> = trips.collect();
         assert_eq!(trips.iter().max(), Some(&expected), "{trips:?}");
-        // The connection that listens may have been asked for a sign of life.
-        assert!(trips.iter().sum::<u64>() <= expected + 1, "{trips:?}");
+        // The connection that listens may have been asked for signs of life: one each 15 seconds.
+        let signs = 1 + self.start.elapsed().as_secs() / 10;
+        assert!(trips.iter().sum::<u64>() <= expected + signs, "{trips:?}");
     }
 }
 
@@ -135,12 +143,19 @@ async fn the_statement_of_a_refresh_is_prepared_once_under_a_name() {
     assert_eq!(u64::try_from(prepared.get::<i64, _>(1)), Ok(REFRESHES));
 }
 
-/// A day has `purge_at` written, which an index has; within it nothing else does.
+/// A day has `purge_at` written, which an index has; within it nothing else does. In a database of
+/// its own, since a transaction of another test would keep the room of older versions from being
+/// used again.
 #[tokio::test]
 async fn refreshes_are_heap_only_updates() {
     let schema = schema();
+    let admin = PgPool::connect(url()).await.unwrap();
+    let create = AssertSqlSafe(format!("CREATE DATABASE {schema}"));
+    sqlx::query(create).execute(&admin).await.unwrap();
+    let own = PgConnectOptions::from_str(url()).unwrap().database(&schema);
     let options = PostgresStoreOptions::new().schema(&schema);
-    let store = options.connect(url()).await.unwrap();
+    let own_url = own.to_url_lossy();
+    let store = options.connect(own_url.as_str()).await.unwrap();
     let test = manager(store);
     let mut tokens = Vec::new();
     for _ in 0..50 {
@@ -155,11 +170,11 @@ async fn refreshes_are_heap_only_updates() {
     }
     drop(test);
     // Counters arrive a moment after the statements, at the latest when a connection ends.
-    let pool = PgPool::connect(url()).await.unwrap();
+    let pool = PgPool::connect_with(own).await.unwrap();
     let counters = "SELECT n_tup_upd, n_tup_hot_upd FROM pg_stat_user_tables
         WHERE schemaname = $1 AND relname = 'session'";
     let (mut updates, mut hot) = (0, 0);
-    for _ in 0..200 {
+    for _ in 0..1200 {
         let counters = sqlx::query(counters).bind(&schema);
         let row = counters.fetch_one(&pool).await.unwrap();
         (updates, hot) = (row.get::<i64, _>(0), row.get::<i64, _>(1));

@@ -1,12 +1,17 @@
 //! The contract suite.
 
+use std::time::Duration;
+
 use store_sql::SqliteStore;
+use store_sql::sqlite::SqliteStoreOptions;
 
 use crate::folder;
 
 async fn store() -> SqliteStore {
     let file = folder().keep().join("sessions.db");
-    SqliteStore::open(file).await.expect("a new file")
+    // As long as a busy machine may need.
+    let options = SqliteStoreOptions::new().busy_timeout(Duration::from_secs(30));
+    options.open(file).await.expect("a new file")
 }
 
 token_store::store_contract!(store);
