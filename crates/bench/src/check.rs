@@ -17,8 +17,9 @@ use bench::rounds::Effort;
 /// By how much a promise on time may be missed: a busy machine's median still moves that far.
 const TIME_MARGIN: f64 = 1.3;
 
-/// A time is measured again so often before it counts as missed.
-const ATTEMPTS: usize = 3;
+/// A time is measured again so often before it counts as missed: on a busy machine most may be, and
+/// what has become slower misses them all.
+const ATTEMPTS: usize = 12;
 
 /// By how much a count of instructions may grow: another compiler or C library moves it by a few per
 /// cent, another machine or its load not at all.

@@ -194,11 +194,13 @@ impl Bare {
 
     async fn run_for(&mut self, time: Duration) -> f64 {
         let (start, mut done) = (Instant::now(), 0);
-        while start.elapsed() < time {
+        loop {
             self.run().await;
             done += 1;
+            if start.elapsed() >= time {
+                return per_second(done, start.elapsed());
+            }
         }
-        per_second(done, start.elapsed())
     }
 
     async fn run(&mut self) {
