@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
@@ -44,13 +44,10 @@ fn on_actix_it_logs_in_answers_refreshes_and_logs_out() {
 }
 
 fn logs_in_answers_refreshes_and_logs_out(program: &str) {
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, testbed::free_port()));
     let program = Command::new(program).arg(address.to_string()).spawn();
     let _server = Server(program.unwrap());
-    let deadline = Instant::now() + Duration::from_secs(10);
+    let deadline = Instant::now() + Duration::from_mins(1);
     while std::net::TcpStream::connect(address).is_err() {
         assert!(Instant::now() < deadline, "the server does not listen");
         std::thread::sleep(Duration::from_millis(20));
