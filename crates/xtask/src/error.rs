@@ -1,5 +1,6 @@
 //! What can stop a task.
 
+use std::fmt::Write as _;
 use std::io;
 use std::process::ExitStatus;
 
@@ -12,7 +13,12 @@ use crate::install::Program;
 pub(crate) enum Error {
     /// A command ran and failed; it has said why.
     #[error("`{command}` failed ({status})")]
-    Failed { command: String, status: ExitStatus },
+    Failed {
+        command: String,
+        status: ExitStatus,
+        /// The last lines that it said.
+        last: Vec<String>,
+    },
     /// Rules between the crates are broken.
     #[error("the crates break {} of their rules:\n  {}", .0.len(), .0.join("\n  "))]
     Impure(Vec<String>),
@@ -31,12 +37,28 @@ pub(crate) enum Error {
     /// A server was started and never answered.
     #[error("{service} did not start; its log says:\n{log}")]
     NotStarted { service: &'static str, log: String },
-    /// Some parts failed, each of which has said why.
-    #[error("failed: {}", .0.join(", "))]
-    Parts(Vec<&'static str>),
+    /// Some parts failed.
+    #[error("{}", summary(.0))]
+    Parts(Vec<(&'static str, Error)>),
     /// A user to run a server as.
     #[error("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody`")]
     NoUser,
+}
+
+/// Everything that failed, so that the end of a long log tells it all.
+fn summary(failed: &[(&'static str, Error)]) -> String {
+    let mut text = String::from("what failed, with the last that was said of it:\n");
+    for (part, error) in failed {
+        let _ = write!(text, "\n{part}: {error}\n");
+        if let Error::Failed { last, .. } = error {
+            for line in last {
+                let _ = writeln!(text, "  | {line}");
+            }
+        }
+    }
+    let names: Vec<_> = failed.iter().map(|(part, _)| *part).collect();
+    let _ = write!(text, "\nfailed: {}", names.join(", "));
+    text
 }
 
 /// Says what was being done when the system refused.
@@ -51,5 +73,26 @@ impl<T> Doing<T> for io::Result<T> {
             doing: what.into(),
             source,
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::ExitStatusExt as _;
+
+    use super::*;
+
+    #[test]
+    fn the_end_names_each_part_and_repeats_what_it_said() {
+        let rust = Error::Failed {
+            command: "cargo nextest run".to_owned(),
+            status: ExitStatus::from_raw(100 << 8),
+            last: vec!["FAIL a_test".to_owned()],
+        };
+        let failed = vec![("rust", rust), ("web", Error::NoUser)];
+        let text = Error::Parts(failed).to_string();
+        assert!(text.contains("rust: `cargo nextest run` failed (exit status: 100)"));
+        assert!(text.contains("\n  | FAIL a_test\n"), "{text}");
+        assert!(text.ends_with("\nfailed: rust, web"), "{text}");
     }
 }

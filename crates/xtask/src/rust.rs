@@ -20,16 +20,16 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let mut tests = run::cargo();
     if run::find("cargo-nextest").is_some() {
         tests.args(["nextest", "run", "--no-fail-fast"]);
+        // Where it happens, and again at the end.
+        tests.arg("--failure-output=immediate-final");
     } else {
         tests.args(["test", "--tests", "--no-fail-fast"]);
     }
-    run::run(tests.args(EVERYTHING).envs(services.variables()))?;
-    run::run(
-        run::cargo()
-            .args(["test", "--doc"])
-            .args(EVERYTHING)
-            .envs(services.variables()),
-    )
+    let tests = run::run(tests.args(EVERYTHING).envs(services.variables()));
+    let mut examples = run::cargo();
+    examples.args(["test", "--doc"]).args(EVERYTHING);
+    let examples = run::run(examples.envs(services.variables()));
+    tests.and(examples)
 }
 
 /// Prints figures for the operations page: how soon a logout is heeded on another node, and how

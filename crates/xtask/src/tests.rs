@@ -56,7 +56,7 @@ pub(crate) fn run(part: Option<Part>) -> Result<(), Error> {
     for part in parts {
         if let Err(error) = part.run(&workspace) {
             eprintln!("\nxtask: {}: {error}", part.name());
-            failed.push(part.name());
+            failed.push((part.name(), error));
         }
     }
     if failed.is_empty() {
