@@ -10,9 +10,13 @@ declare global {
   var events: [name: string, detail: Record<string, unknown>][];
 }
 
+/** How long a busy machine may take to what an idle one does in a moment, in milliseconds. */
+export const PATIENCE = 12e4;
+
 export const launch = (): Promise<Browser> =>
   chromium.launch({
     executablePath: '/usr/bin/chromium',
+    timeout: PATIENCE,
     args: [
       '--no-sandbox',
       '--disable-quic',
@@ -81,12 +85,12 @@ export const call = (page: Page, path = '/api/me', init?: RequestInit): Promise<
     [path, init] as const,
   );
 
-/** Waits until `condition` holds, and fails after `ms`. */
-export const until = async (condition: () => boolean | Promise<boolean>, ms = 5e3, what = 'condition'): Promise<void> => {
-  const end = Date.now() + ms;
+/** Waits until `condition` holds, and fails after as long as a busy machine may take. */
+export const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
+  const end = Date.now() + PATIENCE;
   while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`${what} did not come true within ${ms} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 25));
+    if (Date.now() > end) throw new Error(`not within ${PATIENCE} ms: ${condition}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
   }
 };
 

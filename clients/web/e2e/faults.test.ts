@@ -22,39 +22,41 @@ const once = (site: Site, fault: ReturnType<Site['fault']>) => {
 
 describe('a lost answer', { concurrency: 2 }, () => {
   test('dropped after the commit: asked for again within the grace, nobody is logged out', () =>
-    within({ accessTtl: 300, grace: 10 }, async (site, open) => {
+    within({ accessTtl: 300, grace: 40 }, async (site, open) => {
       const page = await open();
       await login(page);
       await sleep(1000);
       once(site, 'drop');
       await renew(page);
-      await until(() => site.count(REFRESH) == 2, 6e3);
+      await until(() => site.count(REFRESH) == 2);
       await until(async () => (await heard(page, 'refreshed')).length == 2);
       const [first, second] = site.seen.filter((entry) => entry.path == REFRESH);
-      assert.ok(second!.at - first!.at <= 5200);
+      assert.ok(second!.at - first!.at <= 20200);
       assert.equal(await call(page), 200);
       assert.deepEqual(await heard(page, 'signedOut'), []);
     }));
 
   test('the tab closed at that moment, and reopened within the grace: the session goes on', () =>
-    within({ accessTtl: 2, grace: 20 }, async (site, open) => {
+    within({ accessTtl: 8, grace: 60 }, async (site, open) => {
       const page = await open();
       await login(page);
-      site.fault = (path) => (path == REFRESH ? { delayMs: 3000 } : undefined);
+      site.fault = (path) => (path == REFRESH ? { delayMs: 30000 } : undefined);
       await until(() => site.count(REFRESH, 200) == 1);
       await page.close();
-      site.fault = () => undefined;
+      // So that it is due once only.
+      site.fault = (path) => (path == REFRESH ? { patch: { expires_in: 300 } } : undefined);
       await sleep(1000);
       const next = await open();
       assert.equal(await call(next), 200);
-      assert.equal(site.happened('replayed'), 1);
+      await until(() => site.happened('replayed') == 1);
+      assert.equal(site.happened('refreshed'), 1);
     }));
 
   test('the tab closed at that moment, and reopened after the grace: a login is required', () =>
     within({ accessTtl: 2, grace: 1, tolerance: 0, reused: 1 }, async (site, open) => {
       const page = await open();
       await login(page);
-      site.fault = (path) => (path == REFRESH ? { delayMs: 3000 } : undefined);
+      site.fault = (path) => (path == REFRESH ? { delayMs: 30000 } : undefined);
       await until(() => site.count(REFRESH, 200) == 1);
       await page.close();
       site.fault = () => undefined;
@@ -65,13 +67,13 @@ describe('a lost answer', { concurrency: 2 }, () => {
     }));
 
   test('the tab that holds the lock crashes: another one goes on', () =>
-    within({ accessTtl: 300, grace: 20 }, async (site, open, context) => {
+    within({ accessTtl: 300, grace: 60 }, async (site, open, context) => {
       const page = await open();
       await login(page);
       const other = await open();
       const rejected = await token(other);
       await sleep(1000);
-      once(site, { delayMs: 5000 });
+      once(site, { delayMs: 30000 });
       await renew(page);
       await until(() => site.count(REFRESH, 200) == 1);
       const session = await context.newCDPSession(page);
@@ -88,7 +90,7 @@ describe('a lost answer', { concurrency: 2 }, () => {
       await sleep(1000);
       once(site, { status: 200, headers: { 'content-type': 'text/html' }, body: '<html>Welcome to the airport</html>' });
       await renew(page);
-      await until(async () => (await heard(page, 'refreshed')).length == 2, 17e3);
+      await until(async () => (await heard(page, 'refreshed')).length == 2);
       assert.equal((await heard(page, 'refreshError')).length, 1);
       assert.deepEqual(await heard(page, 'signedOut'), []);
     }));
@@ -98,9 +100,9 @@ describe('the end of a session', { concurrency: 2 }, () => {
   test('revoked: one event in each tab, then silence', () =>
     within({ accessTtl: 4 }, async (site, open) => {
       const pages = [await open(), await open(), await open()];
-      await login(pages[0]!);
+      const { refresh_token } = await login(pages[0]!);
       await until(async () => !/ /.test(await token(pages[2]!)));
-      const body = new URLSearchParams({ token: await token(pages[0]!) });
+      const body = new URLSearchParams({ token: refresh_token! });
       await fetch(site.server.url + '/auth/revoke', { method: 'POST', body });
       await until(async () => (await Promise.all(pages.map((page) => heard(page, 'signedOut')))).every((e) => e.length));
       const { length } = site.seen;
@@ -110,7 +112,7 @@ describe('the end of a session', { concurrency: 2 }, () => {
         assert.deepEqual(await heard(page, 'signedOut'), [{ reason: 'revoked' }]);
         assert.equal(await token(page), 'LoginRequired revoked');
       }
-      assert.equal(site.count(REFRESH), 1);
+      assert.equal(site.count(REFRESH, 400), 1);
     }));
 
   test("a logout while another tab's refresh is in flight: nothing comes back to life", () =>
@@ -119,11 +121,12 @@ describe('the end of a session', { concurrency: 2 }, () => {
       await login(one);
       await until(async () => !/ /.test(await token(two)));
       await sleep(1000);
-      once(site, { delayMs: 1000 });
+      once(site, { delayMs: 5000 });
       await renew(two);
       await until(() => site.count(REFRESH) == 1);
       assert.equal(await one.evaluate(() => auth.logout()), true);
-      await sleep(2000);
+      await until(() => site.count('/auth/revoke') == 1);
+      await sleep(1000);
       for (const page of [one, two]) {
         assert.deepEqual(await heard(page, 'signedOut'), [{ reason: 'logout' }]);
         assert.equal(await token(page), 'LoginRequired logout');
@@ -235,7 +238,7 @@ describe('storage', { concurrency: 2 }, () => {
   const works = async (site: Site, page: Page) => {
     await login(page);
     assert.equal(await call(page), 200);
-    await until(() => site.count(REFRESH) == 1);
+    await until(() => site.count(REFRESH) >= 1);
     assert.equal(await call(page), 200);
     assert.deepEqual(await heard(page, 'signedOut'), []);
   };
@@ -287,7 +290,7 @@ describe('the other transports', { concurrency: 2 }, () => {
     within({ accessTtl: 4 }, async (site, open) => {
       const page = await open({ auth: { transport: 'cookie' } });
       await login(page);
-      await until(() => site.count(REFRESH, 200) == 1);
+      await until(() => site.count(REFRESH, 200) >= 1);
       assert.equal(await call(page), 200);
       const memory = await open({ auth: { transport: 'cookie', storage: 'memory', key: 'other' } });
       assert.equal(await call(memory), 200);

@@ -36,11 +36,11 @@ export interface Site {
   readonly seen: Seen[];
   /** Called for each request that would go to the server. */
   fault: (path: string, method: string) => Fault | undefined;
-  /** How many requests the server logged, as its log says. */
+  /** How many requests the server answered, whether or not the browser heard it. */
   count(path: string, status?: number): number;
   /** How many the browser sent, whatever became of them. */
   sent(path: string): number;
-  /** How often something happened to a session, as the server's log says. */
+  /** How often something happened to a session, as the server's log says: maybe a moment after the answer. */
   happened(event: 'refreshed' | 'replayed' | 'reused'): number;
   stop(): Promise<void>;
 }
@@ -59,6 +59,7 @@ export type SiteFlags = Partial<Flags> & { readonly host?: string };
 
 export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Promise<Site> => {
   const seen: Seen[] = [];
+  const answered: { readonly path: string; readonly status: number }[] = [];
   let target: Server;
 
   const own = (request: IncomingMessage, response: ServerResponse): boolean => {
@@ -87,6 +88,7 @@ export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Pr
     const onward = ask(
       { hostname, port, method: request.method, path: request.url, headers: request.headers },
       (answer) => {
+        answered.push({ path: request.url!.split('?')[0]!, status: answer.statusCode! });
         if (fault == 'drop') {
           answer.resume();
           answer.on('end', () => request.socket.destroy());
@@ -105,7 +107,7 @@ export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Pr
             answer.pipe(response);
           },
           typeof fault == 'object' && 'delayMs' in fault ? fault.delayMs : 0,
-        );
+        ).unref();
       },
     );
     onward.on('error', () => request.socket.destroy());
@@ -120,7 +122,7 @@ export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Pr
     server: undefined as never,
     seen,
     fault: () => undefined,
-    count: (path, status) => logged(new RegExp(`request method=\\w+ path=${path} status=${status ?? ''}`)),
+    count: (path, status) => answered.filter((each) => each.path == path && each.status == (status ?? each.status)).length,
     sent: (path) => seen.filter((entry) => entry.path == path).length,
     happened: (event) => logged(new RegExp(`\\bevent=${event}\\b`)),
     async stop() {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before } from 'node:test';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { launch, openTab } from './browser.js';
+import { PATIENCE, launch, openTab, until } from './browser.js';
 import { type Site, type SiteFlags, startSite } from './site.js';
 
 export const REFRESH = '/auth/refresh';
@@ -27,11 +27,13 @@ export const inBrowser = () => {
     const { reused = 0, ...rest } = flags;
     const site = await startSite(rest);
     const context = await browser.newContext();
+    context.setDefaultTimeout(PATIENCE);
     const unheard: string[] = [];
     context.on('weberror', (error) => unheard.push(String(error.error().stack)));
     try {
       await body(site, (options) => openTab(context, site, options), context);
       assert.deepEqual(unheard, []);
+      await until(() => site.happened('reused') >= reused);
       assert.equal(site.happened('reused'), reused, 'tokens that came back');
     } finally {
       await context.close();

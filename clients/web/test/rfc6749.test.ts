@@ -74,7 +74,7 @@ const within = async (
 };
 
 const until = async ({ seen, events }: Endpoint, condition: () => boolean) => {
-  for (const end = Date.now() + 20e3; !condition(); ) {
+  for (const end = Date.now() + 12e4; !condition(); ) {
     assert.ok(Date.now() < end, `not in time: ${JSON.stringify({ seen, events })}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
@@ -86,7 +86,8 @@ test('a server that rotates: each renewal brings the token that the last one gav
     await until(endpoint, () => seen.length >= 3);
     const sent = seen.map((each) => each.refresh_token);
     assert.equal(new Set(sent).size, sent.length);
-    assert.equal(tokens.size, 1);
+    // Between two requests; in one, the old one may be gone and the new one not there yet.
+    await until(endpoint, () => tokens.size == 1);
     for (const { grant_type, client_id, status } of seen)
       assert.deepEqual([grant_type, client_id, status], ['refresh_token', 'spa', '200']);
     assert.notEqual(await auth.getToken(), 'a0');

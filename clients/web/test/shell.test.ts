@@ -86,10 +86,12 @@ describe('the refresh request', () => {
     const { auth } = client(() =>
       json({}, 503, { 'retry-after': 'Thu, 01 Jan 1970 00:01:40 GMT', date: 'Thu, 01 Jan 1970 00:01:00 GMT' }),
     );
-    const failed = new Promise<{ retryAt: number }>((resolve) => auth.on('refreshError', resolve));
+    const failed = new Promise<number>((resolve) =>
+      auth.on('refreshError', ({ retryAt }) => resolve(retryAt - Date.now())),
+    );
     await auth.setTokens(TOKEN, Date.now() - 3e5);
     auth.getToken().catch(() => {});
-    const wait = (await failed).retryAt - Date.now();
+    const wait = await failed;
     assert.ok(wait > 39e3 && wait < 42e3, `${wait}`);
     auth.dispose();
   });
@@ -266,6 +268,6 @@ describe('the files', () => {
 
   test('under Node the import does nothing, and a client that nobody disposed of does not keep the process alive', () => {
     const script = `import { createAuth } from './embed/auth.js'; createAuth(); createAuth({ transport: 'cookie' });`;
-    execFileSync(process.execPath, ['--input-type=module', '--eval', script], { timeout: 20e3 });
+    execFileSync(process.execPath, ['--input-type=module', '--eval', script], { timeout: 12e4 });
   });
 });
