@@ -13,7 +13,9 @@ const JSON: (&str, &str) = ("content-type", "application/json");
 /// Every combination of the header fields that browsers send, at every route where a cookie
 /// is the credential, and at the login.
 pub fn every_combination_of_fields_at_every_route(program: &str) {
-    let (server, _files) = Server::start(program, &["--allow-origin", ALLOWED]);
+    // The same refresh cookie comes again and again, and is good as long as the grace lasts.
+    let flags = ["--allow-origin", ALLOWED, "--grace", "10m"];
+    let (server, _files) = Server::start(program, &flags);
     let client = server.client();
     let session = Browser::alice(&client, Transport::Session).cookies();
     let refresh = Browser::alice(&client, Transport::Cookie).cookies();
