@@ -234,7 +234,9 @@ impl Size {
     /// The bare statement by as many clients, for whole seconds; how many a second.
     fn pgbench(&self, server: &Server, seconds: u32) -> f64 {
         let mut pgbench = Command::new(server.program("pgbench"));
+        // What it says is read.
         pgbench
+            .env("LC_ALL", "C")
             .args([
                 "--no-vacuum",
                 "--protocol=prepared",
