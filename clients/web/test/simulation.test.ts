@@ -50,20 +50,26 @@ const SCENARIOS: Record<string, Scenario> = {
 const simulate = (scenario: Scenario, seed: number) => {
   const random = seeded(seed);
   const { lost = 0, dropped = 0, busy = 0, jump = 0, crash = 0, tabs = 1 } = scenario;
-  // With an endless run of lost answers the grace is over some time, and then a logout is right.
+  // With an endless run of lost answers the grace is over some time, and then a logout is right: so at most two
+  // requests since the last renewal bring no token, a tab that crashes with one in flight included.
   let misses = 0;
-  const world = new World({
+  let renewal: number | undefined;
+  const spared = () => {
+    if (renewal != world.record?.gen) misses = 0;
+    renewal = world.record?.gen;
+    return misses >= 2;
+  };
+  const world: World = new World({
     ...scenario,
     random,
     latency: () => 5 + random() * 100,
     fault: () => {
       const chance = random();
-      if (chance < lost + dropped + busy && ++misses > 2) return void (misses = 0);
-      if (chance >= lost + dropped + busy) misses = 0;
+      if (chance >= lost + dropped + busy || spared()) return;
+      misses++;
       if (chance < lost) return 'lost';
       if (chance < lost + dropped) return 'dropped';
-      if (chance < lost + dropped + busy) return { status: 503, retryAfterMs: random() < 0.3 ? 2 * SECOND : 0 };
-      return;
+      return { status: 503, retryAfterMs: random() < 0.3 ? 2 * SECOND : 0 };
     },
   });
   const calls: Call[] = [];
@@ -77,8 +83,10 @@ const simulate = (scenario: Scenario, seed: number) => {
     if (random() < 0.5) calls.push(any().get());
     if (random() < 0.2) any().dispatch({ type: 'wake' });
     if (random() < jump) world.offset += Math.round((random() - 0.5) * 48 * 36e5);
-    if (random() < crash) {
-      any().crash();
+    const tab = any();
+    if (random() < crash && !(tab.state.flight && spared())) {
+      if (tab.state.flight) misses++;
+      tab.crash();
       world.open();
     }
     // A resource server refused the token that a caller got a while ago.
