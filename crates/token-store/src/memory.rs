@@ -144,15 +144,18 @@ impl SessionStore for MemoryStore {
         }
         let mut shard = self.shard(session.id.bucket());
         let refused = if shard.epoch(&session.subject) != session.subject_epoch {
-            Created::EpochPassed
-        } else if shard.insert(session) {
-            return Ok(Created::Applied(Committed::assertion(session.clone())));
+            Some(Created::EpochPassed)
+        } else if !shard.insert(session) {
+            Some(Created::IdTaken)
         } else {
-            Created::IdTaken
+            None
         };
         drop(shard);
-        self.give_back(1);
-        Ok(refused)
+        if let Some(refused) = refused {
+            self.give_back(1);
+            return Ok(refused);
+        }
+        Ok(Created::Applied(Committed::assertion(session.clone())))
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
