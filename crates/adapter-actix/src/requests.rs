@@ -9,9 +9,9 @@ use actix_web::{FromRequest, HttpRequest, dev};
 use crate::answer::Rejection;
 use crate::head::{OwnedHead, auth, read};
 
-/// One wrapper for each kind of request; `await` where the store is asked for its session.
-macro_rules! requests {
-    ($($(#[$doc:meta])* $name:ident $(.$await:tt)?;)*) => {$(
+/// A request of token-http, for this framework.
+macro_rules! wrapper {
+    ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name(token_http::$name);
@@ -23,6 +23,13 @@ macro_rules! requests {
                 &self.0
             }
         }
+    };
+}
+
+/// Reads each kind of request, with its body; `await` where the store is asked for its session.
+macro_rules! requests {
+    ($($(#[$doc:meta])* $name:ident $(.$await:tt)?;)*) => {$(
+        wrapper!($(#[$doc])* $name);
 
         impl FromRequest for $name {
             type Error = Rejection;
@@ -44,17 +51,7 @@ macro_rules! requests {
 /// The same for requests of which only the head is read, before or beside the body.
 macro_rules! heads {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name(token_http::$name);
-
-        impl Deref for $name {
-            type Target = token_http::$name;
-
-            fn deref(&self) -> &Self::Target {
-                &self.0
-            }
-        }
+        wrapper!($(#[$doc])* $name);
 
         impl FromRequest for $name {
             type Error = Rejection;
