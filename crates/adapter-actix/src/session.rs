@@ -50,8 +50,8 @@ impl Extract for ServerSession {
 
 /// The middleware around handlers that take [`ServerSession`] or [`Any`](crate::Any): at the
 /// end of the request it writes the data that was changed and sends the cookie again where the
-/// session slid, in an answer that no shared cache may keep. Where another request wrote first the answer is 409 `conflict` instead of the
-/// handler's.
+/// session slid, in an answer that no shared cache may keep. Where another request wrote first
+/// the answer is 409 `conflict` instead of the handler's.
 ///
 /// ```
 /// # use actix_web::{App, middleware};

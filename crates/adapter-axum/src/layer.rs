@@ -20,8 +20,8 @@ use crate::answer::Rejection;
 
 /// The layer around handlers that take [`ServerSession`](crate::ServerSession) or
 /// [`Any`](crate::Any): at the end of the request it writes the data that was changed and sends the
-/// cookie again where the session slid, in an answer that no shared cache may keep. Where another request wrote first the answer is 409
-/// `conflict` instead of the handler's.
+/// cookie again where the session slid, in an answer that no shared cache may keep. Where another
+/// request wrote first the answer is 409 `conflict` instead of the handler's.
 ///
 /// ```
 /// # use axum::Router;

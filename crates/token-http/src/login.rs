@@ -33,10 +33,8 @@ impl LoginRequest {
     /// Reads the request.
     ///
     /// # Errors
-    /// [`Refusal::Csrf`](crate::Refusal::Csrf),
-    /// [`Refusal::UnsupportedMediaType`](crate::Refusal::UnsupportedMediaType),
-    /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest),
-    /// [`Refusal::TooManyRequests`](crate::Refusal::TooManyRequests).
+    /// [`Refusal::Csrf`], [`Refusal::UnsupportedMediaType`], [`Refusal::InvalidRequest`],
+    /// [`Refusal::TooManyRequests`].
     pub fn read(auth: &Auth, head: &Head<'_>, body_bytes: &[u8]) -> Result<Self, Rejection> {
         let login = CustomLogin::read(auth, head)?;
         let body = MediaType::Json.demand(head);
@@ -61,7 +59,7 @@ impl LoginRequest {
     /// that is overtaken by "end all sessions" opens none.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where the store cannot be asked.
+    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
     pub async fn begin(&self, subject: Subject) -> Result<LoginTicket, Rejection> {
         self.login.begin(subject).await
     }
@@ -82,8 +80,8 @@ impl LoginRequest {
     /// with the request, and answers with the credentials.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where the store cannot be asked, or where all
-    /// sessions of the subject were ended since the login began. [`Refusal::ServerError`](crate::Refusal::ServerError)
+    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked, or where all
+    /// sessions of the subject were ended since the login began. [`Refusal::ServerError`]
     /// where the tokens cannot be made.
     pub async fn open(
         &self,
