@@ -269,7 +269,7 @@ describe('storage', { concurrency: 2 }, () => {
       await page.evaluate(
         () =>
           new Promise<void>((resolve) => {
-            const open = indexedDB.open('@tokens/web');
+            const open = indexedDB.open('@hallpass/web');
             open.onsuccess = () => {
               const transaction = open.result.transaction('records', 'readwrite');
               transaction.objectStore('records').put('nonsense', 'auth');

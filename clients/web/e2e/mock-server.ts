@@ -50,7 +50,7 @@ export const startMock: StartServer = async (flags: Flags) => {
       return {
         status: 200,
         body: { ...common, session_expires_in: 2592000, session_expires_at: now + 2592000 },
-        headers: { 'set-cookie': `__Host-session=c.${session.id}; Path=/; HttpOnly; Secure; SameSite=Lax` },
+        headers: { 'set-cookie': `__Host-Http-session=c.${session.id}; Path=/; HttpOnly; Secure; SameSite=Lax; Priority=High` },
       };
     const header = session.transport == 'header';
     return {
@@ -60,20 +60,20 @@ export const startMock: StartServer = async (flags: Flags) => {
         token_type: 'Bearer',
         access_token: `a.${session.id}.${now + flags.accessTtl}.${randomBytes(6).toString('hex')}`,
         expires_in: flags.accessTtl,
-        expires_at: now + flags.accessTtl,
+        access_expires_at: now + flags.accessTtl,
         ...(header && { refresh_token: refreshToken(session) }),
         refresh_expires_in: 2592000,
         refresh_grace: flags.grace,
       },
       headers: header
         ? {}
-        : { 'set-cookie': `__Host-refresh=${refreshToken(session)}; Path=/; HttpOnly; Secure; SameSite=Strict` },
+        : { 'set-cookie': `__Host-Http-refresh=${refreshToken(session)}; Path=/; HttpOnly; Secure; SameSite=Strict; Priority=High` },
     };
   };
 
   const refresh = async (request: IncomingMessage): Promise<Reply> => {
     const { refresh_token: sent } = await read(request);
-    const cookie = cookies(request)['__Host-refresh'];
+    const cookie = cookies(request)['__Host-Http-refresh'];
     if ((sent && cookie) || (!sent && !cookie)) return { status: 400, body: { error: 'invalid_request' } };
     const say = (event: string) => log.push(`event=${event}`);
     const refuse = (reason: string): Reply => ({ status: 400, body: { error: 'invalid_grant', reason } });
@@ -104,7 +104,7 @@ export const startMock: StartServer = async (flags: Flags) => {
 
   const authenticate = (request: IncomingMessage): Session | Reply => {
     const bearer = /^bearer (.+)$/i.exec(request.headers.authorization ?? '')?.[1];
-    const token = bearer ?? cookies(request)['__Host-session'];
+    const token = bearer ?? cookies(request)['__Host-Http-session'];
     if (!token) return challenge();
     const session = sessionOf(token);
     const expired = bearer && Number(bearer.split('.')[2]) <= seconds();
@@ -139,7 +139,7 @@ export const startMock: StartServer = async (flags: Flags) => {
       const { token, refresh_token: body } = await read(request);
       const own = cookies(request);
       const bearer = request.headers.authorization?.slice(7);
-      for (const credential of [token, body, bearer, own['__Host-refresh'], own['__Host-session']]) {
+      for (const credential of [token, body, bearer, own['__Host-Http-refresh'], own['__Host-Http-session']]) {
         const session = sessionOf(credential);
         if (session) session.ended ??= 'revoked';
       }

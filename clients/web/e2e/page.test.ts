@@ -50,8 +50,8 @@ const withinReach = (page: Page): Promise<string> =>
 
 const COOKIES = {
   header: [],
-  cookie: [{ name: '__Host-refresh', sameSite: 'Strict' }],
-  session: [{ name: '__Host-session', sameSite: 'Lax' }],
+  cookie: [{ name: '__Host-Http-refresh', sameSite: 'Strict' }],
+  session: [{ name: '__Host-Http-session', sameSite: 'Lax' }],
 };
 
 describe('the page', { skip: isMock && 'the mock serves none', concurrency: 2 }, () => {

@@ -1,4 +1,4 @@
-/** Which server the browser tests run against: the mock, or an example binary named by TOKENS_E2E_SERVER. */
+/** Which server the browser tests run against: the mock, or an example binary named by HALLPASS_E2E_SERVER. */
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { startMock } from './mock-server.js';
@@ -58,9 +58,9 @@ const startBinary =
     };
   };
 
-export const startServer: StartServer = process.env.TOKENS_E2E_SERVER
-  ? startBinary(process.env.TOKENS_E2E_SERVER)
+export const startServer: StartServer = process.env.HALLPASS_E2E_SERVER
+  ? startBinary(process.env.HALLPASS_E2E_SERVER)
   : startMock;
 
 /** Whether the mock runs, which alone has the flaws that some tests ask for. */
-export const isMock = !process.env.TOKENS_E2E_SERVER;
+export const isMock = !process.env.HALLPASS_E2E_SERVER;

@@ -32,7 +32,7 @@ const retryAfter = ({ headers }: Response): number => {
 export const createAuth = (options: AuthOptions = {}): Auth => {
   const { transport = 'header', key = 'auth', routes = {}, params, storage } = options;
   const send = options.fetch ?? fetch;
-  const name = 'tokens:' + key;
+  const name = 'hallpass:' + key;
   const page = globalThis as Partial<typeof globalThis>;
   const locks = page.navigator?.locks;
   // Not under Node, where an open channel keeps the process alive.

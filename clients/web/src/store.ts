@@ -25,7 +25,7 @@ export const memory = (record?: unknown): Store => ({
 export const indexedDb = (key: string): Store => ({
   update: (change) =>
     new Promise((resolve, reject) => {
-      const open = indexedDB.open('@tokens/web');
+      const open = indexedDB.open('@hallpass/web');
       open.onupgradeneeded = () => open.result.createObjectStore('records');
       open.onerror = reject;
       open.onsuccess = () => {

@@ -5,7 +5,7 @@
 //! ```
 //! use actix_web::{App, middleware, web};
 //! use adapter_actix::{Any, Answer, Auth, LoginRequest, Rejection, Require, Rule};
-//! use token_store::NewSession;
+//! use token_session::NewSession;
 //!
 //! /// May write notes.
 //! enum WriteNotes {}

@@ -7,7 +7,7 @@
 //! use axum::extract::{FromRef, State};
 //! use axum::routing::{get, post};
 //! use axum::Router;
-//! use token_store::NewSession;
+//! use token_session::NewSession;
 //!
 //! #[derive(Clone, FromRef)]
 //! struct App {

@@ -10,7 +10,7 @@ use axum::http::header::{AUTHORIZATION, COOKIE, HeaderName};
 use axum::response::Response;
 use axum::{Router, routing::get};
 use token_core::Policy;
-use token_store::test_util::TestManager;
+use token_session::test_util::TestManager;
 use tower_service::Service;
 
 async fn name(caller: Any) -> String {
@@ -37,7 +37,7 @@ async fn a_token_needs_no_layer_and_a_cookie_does() {
     let tokens = issued.tokens().expect("the transport is `header`");
     let bearer = format!("Bearer {}", tokens.access_token().secret());
     let bearer = (AUTHORIZATION, bearer.as_str());
-    let cookie = (COOKIE, "__Host-session=nobody's");
+    let cookie = (COOKIE, "__Host-Http-session=nobody's");
     let foreign = (COOKIE, "_ga=GA1.1.2; consent=yes");
 
     let origin = "https://api.example".parse().expect("an origin");

@@ -121,7 +121,7 @@ mod tests {
         };
         let drawn = bars(&[Measured {
             name: "a < b".to_owned(),
-            ways: vec![of("tokens", 100.0), of("bare", 200.0)],
+            ways: vec![of("hallpass", 100.0), of("bare", 200.0)],
             goals: Vec::new(),
         }]);
         assert!(drawn.contains("a &lt; b"));

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use token_core::verify::ClaimsBuffer;
 use token_core::{Algorithm, CustomClaims, KeyRing, NoClaims, Subject, UntrustedToken, Verifier};
-use token_store::store::Created;
-use token_store::{MemoryStore, SessionStore as _};
+use token_session::store::Created;
+use token_session::{MemoryStore, SessionStore as _};
 
 use crate::operation::manager::{PAST_THE_GRACE, at_once, login, manager, refresh_token, runtime};
 use crate::rounds::{self, Effort, Middle};

@@ -10,7 +10,7 @@ pub mod revocation;
 pub mod verify;
 
 /// What this library is called in tables.
-pub const OURS: &str = "tokens";
+pub const OURS: &str = "hallpass";
 /// The primitive that nobody can be faster than.
 pub const BARE: &str = "bare aws-lc";
 

@@ -64,12 +64,12 @@ const fn with_redis(mut kind: Kind) -> Kind {
 /// Those that others are compared with stand before them.
 const KINDS: &[Kind] = &[
     kind("axum-bare", "axum-bare", Program::Own),
-    kind("axum-tokens-unchecked", "axum-bare", Program::Own),
+    kind("axum-hallpass-unchecked", "axum-bare", Program::Own),
     beside(
-        kind("axum-tokens", "axum-bare", Program::Own),
-        "axum-tokens-unchecked",
+        kind("axum-hallpass", "axum-bare", Program::Own),
+        "axum-hallpass-unchecked",
     ),
-    kind("axum-tokens-uncached", "axum-bare", Program::Own),
+    kind("axum-hallpass-uncached", "axum-bare", Program::Own),
     kind("axum-session", "axum-bare", Program::Own),
     with_redis(kind("axum-session-redis", "axum-bare", Program::Own)),
     kind("axum-jsonwebtoken", "axum-bare", Program::Own),
@@ -89,10 +89,10 @@ const KINDS: &[Kind] = &[
         Program::Peer("axum-axum-login"),
     ),
     kind("actix-bare", "actix-bare", Program::Own),
-    kind("actix-tokens-unchecked", "actix-bare", Program::Own),
+    kind("actix-hallpass-unchecked", "actix-bare", Program::Own),
     beside(
-        kind("actix-tokens", "actix-bare", Program::Own),
-        "actix-tokens-unchecked",
+        kind("actix-hallpass", "actix-bare", Program::Own),
+        "actix-hallpass-unchecked",
     ),
     with_redis(kind(
         "actix-web, actix-session on Redis",

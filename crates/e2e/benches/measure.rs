@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use e2e::client::{Client, Tokens};
 use e2e::server::{Files, Server};
 
-const PROGRAMS: [&str; 2] = ["axum-login", "actix-login"];
+const PROGRAMS: [&str; 2] = ["demo-axum", "demo-actix"];
 const SESSIONS: usize = 1000;
 const CLIENTS: usize = 8;
 /// How often each session is refreshed.

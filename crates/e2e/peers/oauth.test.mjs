@@ -1,5 +1,5 @@
 // A strict OAuth client, npm's oauth4webapi, drives a built example server: discovery, refresh,
-// revocation and introspection, and what has to be refused. `TOKENS_E2E_SERVER` names the program.
+// revocation and introspection, and what has to be refused. `HALLPASS_E2E_SERVER` names the program.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -9,8 +9,8 @@ import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import * as oauth from 'oauth4webapi';
 
-const program = process.env.TOKENS_E2E_SERVER;
-assert.ok(program, 'TOKENS_E2E_SERVER names the server to drive; run `cargo xtask test world`');
+const program = process.env.HALLPASS_E2E_SERVER;
+assert.ok(program, 'HALLPASS_E2E_SERVER names the server to drive; run `cargo xtask test world`');
 
 const KEY = 'dGhlLWtleS1vZi1hLXRlc3Q+/w==';
 const AUDIENCE = 'https://api.example';
@@ -23,7 +23,7 @@ const servers = [];
 /** A server on a database and keys of its own, and what it says of itself. */
 async function start(...flags) {
   if (!flags.includes(NO_KEY)) flags.push(`--introspection-key=${KEY}`);
-  const folder = await mkdtemp(join(tmpdir(), 'tokens-oauth-'));
+  const folder = await mkdtemp(join(tmpdir(), 'hallpass-oauth-'));
   const child = spawn(
     program,
     ['--listen=127.0.0.1:0', '--store=memory:', `--keys=${join(folder, 'keys.json')}`,

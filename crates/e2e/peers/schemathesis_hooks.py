@@ -1,6 +1,6 @@
 """Credentials for schemathesis: whoever asks is logged in, also after a request that logged out.
 
-`TOKENS_E2E_TRANSPORT` is `cookie` (an access token, and a refresh token in a cookie) or `session`
+`HALLPASS_E2E_TRANSPORT` is `cookie` (an access token, and a refresh token in a cookie) or `session`
 (a cookie alone).
 """
 
@@ -13,10 +13,10 @@ import requests
 import schemathesis
 from schemathesis import GenerationMode
 
-TRANSPORT = os.environ["TOKENS_E2E_TRANSPORT"]
-BASE = os.environ["TOKENS_E2E_URL"]
-INTROSPECTION_KEY = os.environ["TOKENS_E2E_INTROSPECTION_KEY"]
-ADMIN_KEY = os.environ["TOKENS_E2E_ADMIN_KEY"]
+TRANSPORT = os.environ["HALLPASS_E2E_TRANSPORT"]
+BASE = os.environ["HALLPASS_E2E_URL"]
+INTROSPECTION_KEY = os.environ["HALLPASS_E2E_INTROSPECTION_KEY"]
+ADMIN_KEY = os.environ["HALLPASS_E2E_ADMIN_KEY"]
 
 # What the long-lived credential is for.
 RENEWING = ["/auth/refresh", "/auth/step-up", "/auth/password", "/auth/logout"]

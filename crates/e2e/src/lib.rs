@@ -44,7 +44,7 @@ pub fn soon(what: &str, mut holds: impl FnMut() -> bool) {
 }
 
 /// The examples. Each scenario runs against both, side by side.
-const PROGRAMS: [&str; 2] = ["axum-login", "actix-login"];
+const PROGRAMS: [&str; 2] = ["demo-axum", "demo-actix"];
 
 /// Runs a scenario against both examples and compares every answer of the two: status, header
 /// fields but for `date`, order and case, and body, apart from what is random.

@@ -151,8 +151,8 @@ mod tests {
                 "insufficient_user_authentication",
             ),
             (
-                "__Host-session=AbCdEfGhIjKlMnOpQrStUvWx; Path=/",
-                "__Host-session=RANDOM-24; Path=/",
+                "__Host-Http-session=AbCdEfGhIjKlMnOpQrStUvWx; Path=/",
+                "__Host-Http-session=RANDOM-24; Path=/",
             ),
         ] {
             assert_eq!(normal(text, "127.0.0.1:4711"), expected);

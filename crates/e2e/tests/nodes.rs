@@ -39,8 +39,8 @@ impl Nodes {
             Server::start_on(program, &files, &[&own, flags].concat())
         };
         let servers = [
-            start("axum-login", stores[0]),
-            start("actix-login", stores[1]),
+            start("demo-axum", stores[0]),
+            start("demo-actix", stores[1]),
         ];
         let clients = [servers[0].client(), servers[1].client()];
         Self {

@@ -17,8 +17,8 @@ use token_core::{NoClaims, Policy, Subject};
 use token_http::{
     Auth, AuthConfig, Head, LoginRequest, PasswordRequest, Route, SessionSlot, StepUpRequest,
 };
-use token_store::test_util::TestManager;
-use token_store::{MemoryStore, NewSession};
+use token_session::test_util::TestManager;
+use token_session::{MemoryStore, NewSession};
 use tokio::runtime::Builder;
 
 /// What stands in a request for a credential of the [`World`].

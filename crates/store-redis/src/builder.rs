@@ -35,7 +35,7 @@ impl RedisStoreBuilder {
     pub(crate) fn new(servers: Servers) -> Self {
         Self {
             servers,
-            prefix: "tokens:".into(),
+            prefix: "hallpass:".into(),
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
                 response: Duration::from_secs(2),
@@ -45,7 +45,7 @@ impl RedisStoreBuilder {
         }
     }
 
-    /// Default `tokens:`. What all keys and the channel begin with: at most 32 visible ASCII
+    /// Default `hallpass:`. What all keys and the channel begin with: at most 32 visible ASCII
     /// characters without braces. Applications on one Redis need one each.
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.prefix = prefix.into();

@@ -7,7 +7,7 @@ use redis::{ErrorKind, RedisError, Value};
 use token_core::change::Committed;
 use token_core::id::Bucket;
 use token_core::{Session, SessionId, UnixTime};
-use token_store::store::Ended;
+use token_session::store::Ended;
 
 use crate::connection::Connection;
 use crate::error::{RedisStoreError, is_wrong_type};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use redis::aio::PubSub;
 use token_core::SessionId;
-use token_store::store::{Ended, Heartbeat, Notice};
+use token_session::store::{Ended, Heartbeat, Notice};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};

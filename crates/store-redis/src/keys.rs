@@ -143,12 +143,12 @@ mod tests {
 
     #[test]
     fn the_keys_of_a_subject_share_a_hash_tag() {
-        let keys = Keys::new("tokens:", &[1; 32]);
+        let keys = Keys::new("hallpass:", &[1; 32]);
         let place = keys.place(&Subject::new("alice").unwrap());
         let mut id = [b'}'; 18];
         id[0] = place.bucket.as_byte();
         let id = SessionId::from_bytes(id);
-        let tag = format!("tokens:{{{:02x}}}", place.bucket.as_byte());
+        let tag = format!("hallpass:{{{:02x}}}", place.bucket.as_byte());
         for (key, kind) in [
             (keys.row(id), "hash"),
             (keys.data(id), "string"),
@@ -159,8 +159,8 @@ mod tests {
             assert!(key.starts_with(tag.as_bytes()), "{}", show(&key));
             assert_eq!(type_of(&key), kind);
         }
-        assert_eq!(type_of(Keys::secret("tokens:").as_bytes()), "string");
-        assert_eq!(format!("{keys:?}"), "Keys(\"tokens:\", [redacted])");
+        assert_eq!(type_of(Keys::secret("hallpass:").as_bytes()), "string");
+        assert_eq!(format!("{keys:?}"), "Keys(\"hallpass:\", [redacted])");
     }
 
     #[test]

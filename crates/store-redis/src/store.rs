@@ -9,8 +9,8 @@ use token_core::change::{Change, Committed, Ending};
 use token_core::id::Bucket;
 use token_core::session::{Epoch, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
-use token_store::SessionStore;
-use token_store::store::{
+use token_session::SessionStore;
+use token_session::store::{
     Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
 };
 use tokio::sync::broadcast;

@@ -22,7 +22,7 @@ mod single {
         super::own(RedisStore::builder(&testbed::redis::shared_url())).await
     }
 
-    token_store::store_contract!(store);
+    token_session::store_contract!(store);
 }
 
 mod cluster {
@@ -34,5 +34,5 @@ mod cluster {
         super::own(RedisStore::cluster(nodes)).await
     }
 
-    token_store::store_contract!(store);
+    token_session::store_contract!(store);
 }

@@ -25,9 +25,9 @@ use token_core::policy::Slide;
 use token_core::secret::TokenHash;
 use token_core::session::{Epoch, Nonce, Revocation, RevokeReason, RotatedBy};
 use token_core::{Policy, Session, SessionId, Subject, UnixTime};
-use token_store::SessionStore;
-use token_store::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
-use token_store::test_util::TestManager;
+use token_session::SessionStore;
+use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
+use token_session::test_util::TestManager;
 
 /// Scripts run to their end.
 const WHOLE: u64 = u64::MAX;

@@ -10,9 +10,9 @@ use testbed::redis::Server;
 use token_core::change::Ending;
 use token_core::session::{Epoch, Revocation, RevokeReason};
 use token_core::{Session, Subject, UnixTime};
-use token_store::SessionStore;
-use token_store::store::{Created, SubjectEnding};
-use token_store::test_util::TestManager;
+use token_session::SessionStore;
+use token_session::store::{Created, SubjectEnding};
+use token_session::test_util::TestManager;
 
 async fn refused(url: &str) -> RedisStoreError {
     let error = RedisStore::connect(url).await.unwrap_err();
@@ -120,8 +120,8 @@ async fn where_config_is_forbidden_info_is_asked_and_then_the_operator() {
             name,
             "on",
             ">pw",
-            "~tokens:*",
-            "&tokens:*",
+            "~hallpass:*",
+            "&hallpass:*",
             "+@all",
             "-config",
         ];
@@ -160,25 +160,25 @@ async fn the_buckets_stay_the_same_when_the_store_is_opened_again() {
     };
     let first = buckets().await;
     assert_eq!(buckets().await, first);
-    let _: () = server.ask(&["SET", "tokens:key", "short"]);
+    let _: () = server.ask(&["SET", "hallpass:key", "short"]);
     let error = refused(&server.url()).await;
-    assert!(matches!(&error, RedisStoreError::Secret { key } if key == "tokens:key"));
+    assert!(matches!(&error, RedisStoreError::Secret { key } if key == "hallpass:key"));
 }
 
 #[tokio::test]
 async fn a_key_of_another_type_is_named_with_its_type() {
     let server = Server::start(&[]);
-    let _: () = server.ask(&["LPUSH", "tokens:key", "x"]);
+    let _: () = server.ask(&["LPUSH", "hallpass:key", "x"]);
     let error = refused(&server.url()).await;
     assert_eq!(
         error.to_string(),
-        "the key `tokens:key` is of type `list`, not `string`; another program uses it: \
+        "the key `hallpass:key` is of type `list`, not `string`; another program uses it: \
          choose another prefix, or delete the key"
     );
-    let _: () = server.ask(&["DEL", "tokens:key"]);
+    let _: () = server.ask(&["DEL", "hallpass:key"]);
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let session = opened(&store).await;
-    let bucket = format!("tokens:{{{:02x}}}", session.id.bucket().as_byte());
+    let bucket = format!("hallpass:{{{:02x}}}", session.id.bucket().as_byte());
 
     let row = row_key(&bucket, &session);
     let mut connection = server.connection().unwrap();
@@ -236,7 +236,7 @@ async fn a_row_edited_by_hand_is_named_with_its_field() {
     let server = Server::start(&[]);
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let session = opened(&store).await;
-    let bucket = format!("tokens:{{{:02x}}}", session.id.bucket().as_byte());
+    let bucket = format!("hallpass:{{{:02x}}}", session.id.bucket().as_byte());
     let row = row_key(&bucket, &session);
     let mut connection = server.connection().unwrap();
     let state: Vec<u8> = redis::cmd("HGET")

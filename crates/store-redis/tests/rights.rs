@@ -7,12 +7,12 @@ use std::time::Duration;
 use store_redis::RedisStore;
 use testbed::redis::{Server, cluster};
 use token_core::Policy;
-use token_store::contract::{self, World};
-use token_store::test_util::TestManager;
-use token_store::{Presented, SessionStore};
+use token_session::contract::{self, World};
+use token_session::test_util::TestManager;
+use token_session::{Presented, SessionStore};
 
 /// The lines of the crate's documentation.
-const RIGHTS: &str = "~tokens:* &tokens:* \
+const RIGHTS: &str = "~hallpass:* &hallpass:* \
     +eval +evalsha +script|load \
     +del +exists +expire +get +hdel +hexists +hget +hgetall +hkeys +hrandfield +hset +pttl \
     +set +ttl +type +zadd +zrange +zrangebyscore +zrem \
@@ -62,7 +62,7 @@ async fn a_row_ends_with_its_session() {
     let policy = Policy::default();
     let test = TestManager::with_store(store, policy.clone(), |builder| builder);
     let ends_in = || -> u64 {
-        let rows: Vec<Vec<u8>> = server.ask(&["KEYS", "tokens:{*}s*"]);
+        let rows: Vec<Vec<u8>> = server.ask(&["KEYS", "hallpass:{*}s*"]);
         assert_eq!(rows.len(), 1);
         let mut ttl = redis::cmd("TTL");
         let left: i64 = ttl

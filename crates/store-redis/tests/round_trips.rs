@@ -8,7 +8,7 @@ use store_redis::RedisStore;
 use testbed::proxy::Proxy;
 use testbed::redis::{Server, cluster};
 use token_core::Policy;
-use token_store::test_util::TestManager;
+use token_session::test_util::TestManager;
 
 const REFRESHES: u64 = 50;
 

@@ -8,8 +8,8 @@ use store_redis::{RedisStore, RedisStoreError};
 use testbed::redis::Server;
 use testbed::wait_until;
 use token_core::Policy;
-use token_store::test_util::TestManager;
-use token_store::{Presented, RefreshError, SessionStore as _};
+use token_session::test_util::TestManager;
+use token_session::{Presented, RefreshError, SessionStore as _};
 
 const NAME: &str = "sessions";
 
@@ -33,7 +33,7 @@ async fn store(sentinel: &Server) -> Result<RedisStore, RedisStoreError> {
     builder.connect().await
 }
 
-fn refresh_token(issued: &token_store::Issued) -> String {
+fn refresh_token(issued: &token_session::Issued) -> String {
     issued.tokens().unwrap().refresh_token().secret().to_owned()
 }
 

@@ -14,17 +14,17 @@ use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
 use token_core::secret::{Entropy, TokenHash};
 use token_core::session::{Authentication, Device, Epoch, Nonce, RotatedBy, Transport};
 use token_core::{ClientId, CustomClaims, KeyId, Policy, Session, Subject, UnixTime};
-use token_store::SessionStore;
-use token_store::store::{Commit, Created};
+use token_session::SessionStore;
+use token_session::store::{Commit, Created};
 
 /// Bytes of `used_memory` for each of a million sessions.
 const LIMIT: u64 = 433;
 
 /// Sixteen thousand in 4 of the 256 buckets are as dense as a million in all. Where
-/// `TOKENS_SIZE_SESSIONS` is set, as many as it says, in all buckets.
+/// `HALLPASS_SIZE_SESSIONS` is set, as many as it says, in all buckets.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_session_of_a_million_takes_at_most_433_bytes() {
-    let asked = std::env::var("TOKENS_SIZE_SESSIONS").ok();
+    let asked = std::env::var("HALLPASS_SIZE_SESSIONS").ok();
     let (count, buckets) = match asked {
         Some(count) => (count.parse().unwrap(), 256),
         None => (16_000, 4),

@@ -16,7 +16,7 @@
 //!
 //! # Your own pool
 //! [`PostgresStore::new`] takes the pool that the application has. The tables stand in a
-//! schema of their own (`tokens`; [`schema`](PostgresStoreOptions::schema)) and no other is
+//! schema of their own (`hallpass`; [`schema`](PostgresStoreOptions::schema)) and no other is
 //! touched. It asks of the pool:
 //! - transactions at `read committed`, the server's default: stricter levels refuse where
 //!   this one looks again. It is checked at the start;

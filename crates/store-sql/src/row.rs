@@ -11,7 +11,7 @@ use token_core::session::{
     Authentication, Device, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData,
 };
 use token_core::{CustomClaims, Session, SessionId, UnixTime};
-use token_store::store::{DataWrite, Ended};
+use token_session::store::{DataWrite, Ended};
 
 /// Defines the columns once, in the order in which they are written and read.
 macro_rules! columns {

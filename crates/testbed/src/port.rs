@@ -14,7 +14,7 @@ const FIRST: u16 = 20_000;
 pub fn free_port() -> u16 {
     static OURS: Mutex<Vec<File>> = Mutex::new(Vec::new());
     let own = fs::metadata("/proc/self").unwrap().uid();
-    let folder = std::env::temp_dir().join(format!("tokens-test-ports-{own}"));
+    let folder = std::env::temp_dir().join(format!("hallpass-test-ports-{own}"));
     fs::create_dir_all(&folder).unwrap();
     for port in FIRST..first_of_the_system() {
         let file = File::create(folder.join(port.to_string())).unwrap();

@@ -12,12 +12,12 @@ use tempfile::TempDir;
 
 use crate::{free_port, wait_until};
 
-/// The server that `TOKENS_TEST_POSTGRES_URL` names, or one that all tests of this process
+/// The server that `HALLPASS_TEST_POSTGRES_URL` names, or one that all tests of this process
 /// share. Use a schema of your own.
 pub fn url() -> &'static str {
     static SERVER: OnceLock<(String, Option<Server>)> = OnceLock::new();
     let (url, _) = SERVER.get_or_init(|| {
-        if let Ok(url) = env::var("TOKENS_TEST_POSTGRES_URL") {
+        if let Ok(url) = env::var("HALLPASS_TEST_POSTGRES_URL") {
             return (url, None);
         }
         let server = Server::start();
@@ -49,7 +49,7 @@ impl Server {
     pub fn start_with(settings: &[&str]) -> Self {
         // Not in the target directory: the server runs as another user where we are root.
         let folder = tempfile::Builder::new()
-            .prefix("tokens-postgres-")
+            .prefix("hallpass-postgres-")
             .tempdir();
         let mut server = Self {
             programs: programs(),

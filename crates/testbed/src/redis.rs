@@ -12,10 +12,10 @@ use tempfile::TempDir;
 
 use crate::{free_port, wait_until};
 
-/// The address that `TOKENS_TEST_REDIS_URL` names, or that of a server of this process.
+/// The address that `HALLPASS_TEST_REDIS_URL` names, or that of a server of this process.
 pub fn shared_url() -> String {
     static SERVER: OnceLock<Server> = OnceLock::new();
-    std::env::var("TOKENS_TEST_REDIS_URL")
+    std::env::var("HALLPASS_TEST_REDIS_URL")
         .unwrap_or_else(|_| SERVER.get_or_init(|| Server::start(&[])).url())
 }
 
@@ -196,7 +196,7 @@ impl Drop for Server {
 }
 
 fn folder() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("tokens-redis-").tempdir();
+    let folder = tempfile::Builder::new().prefix("hallpass-redis-").tempdir();
     folder.unwrap()
 }
 

@@ -3,7 +3,7 @@
 //! The core decides, a store commits. [`Rotation`] and [`Touch`] say what the row must be
 //! and what it becomes; [`Change::apply`] is their meaning, once, for every store: the
 //! memory store runs it, the others express the same condition in their own language, and
-//! the contract suite in `token-store` compares them.
+//! the contract suite in `token-session` compares them.
 
 use std::ops::Deref;
 
@@ -230,7 +230,7 @@ impl<T> Committed<T> {
     /// transaction has ended is not committed yet; asserting it hands out tokens that the
     /// store may forget.
     ///
-    /// [`SessionStore`]: https://docs.rs/token-store
+    /// [`SessionStore`]: https://docs.rs/token-session
     pub const fn assertion(row: T) -> Self {
         Self { row }
     }

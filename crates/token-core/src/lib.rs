@@ -9,7 +9,7 @@
 //! - What leaves the server? [`issue`]: credentials, from a committed session and nothing else.
 //! - With which keys? [`key`] and [`ring`] for access tokens, [`refresh_token`] for the others.
 //!
-//! Most applications want `token-store` (the driver) and an adapter for their framework, and
+//! Most applications want `token-session` (the driver) and an adapter for their framework, and
 //! meet the types of this crate there. Read `docs/rotation.md` for the idea.
 //!
 //! ```

@@ -17,7 +17,7 @@ const SHARDS: usize = 16;
 ///
 /// An access token lives for minutes; a session ended longer ago than that has none left, so
 /// the view is bounded by what is ended within one access lifetime plus leeway and twice the
-/// tolerance between clocks. It only answers; whoever feeds it (`token-store`) knows whether
+/// tolerance between clocks. It only answers; whoever feeds it (`token-session`) knows whether
 /// it is complete.
 ///
 /// ```

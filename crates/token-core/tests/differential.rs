@@ -471,12 +471,12 @@ fn jwt_simple(token: &str) -> Result<(), String> {
 /// The verdicts of npm's `jose`, by the name of the case.
 fn jose(cases: &[Case]) -> BTreeMap<String, String> {
     let peers = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
-    let modules = std::env::var_os("TOKENS_NODE_MODULES")
+    let modules = std::env::var_os("HALLPASS_NODE_MODULES")
         .map_or_else(|| peers.join("node_modules"), PathBuf::from);
     assert!(
         modules.join("jose").is_dir(),
         "npm's `jose` is not in {}: run `npm ci --ignore-scripts` in {}, or say with \
-         TOKENS_NODE_MODULES where it is",
+         HALLPASS_NODE_MODULES where it is",
         modules.display(),
         peers.display(),
     );

@@ -37,7 +37,7 @@ const OTHER: &str = "https://other.example";
 
 #[test]
 fn jose_and_we_accept_each_others_tokens_and_refuse_what_is_wrong() {
-    let modules = std::env::var_os("TOKENS_NODE_MODULES")
+    let modules = std::env::var_os("HALLPASS_NODE_MODULES")
         .map_or_else(|| peers().join("node_modules"), PathBuf::from);
     let mut node = Command::new("node");
     node.arg(peers().join("every_jose.mjs"));
@@ -252,13 +252,13 @@ fn peers() -> PathBuf {
 /// The Python in which the peers of requirements.txt are installed.
 fn python(script: &str) -> Command {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().unwrap();
-    let python = std::env::var_os("TOKENS_PEERS_PYTHON").map_or_else(
+    let python = std::env::var_os("HALLPASS_PEERS_PYTHON").map_or_else(
         || target.join("python/token-core/bin/python"),
         PathBuf::from,
     );
     assert!(
         python.is_file(),
-        "{} is missing: run `cargo xtask peers`, or name with TOKENS_PEERS_PYTHON a Python that has \
+        "{} is missing: run `cargo xtask peers`, or name with HALLPASS_PEERS_PYTHON a Python that has \
          what {} lists",
         python.display(),
         peers().join("requirements.txt").display(),

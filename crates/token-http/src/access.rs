@@ -7,7 +7,7 @@ use http::header::AUTHORIZATION;
 use serde::de::DeserializeOwned;
 use token_core::claims::NoClaims;
 use token_core::{Scope, SessionId, Subject, UnixTime};
-use token_store::{AccessError, SessionEnd};
+use token_session::{AccessError, SessionEnd};
 
 use crate::auth::Auth;
 use crate::bearer::{credential, is_token};
@@ -17,21 +17,21 @@ use crate::rejection::Rejection;
 
 /// A caller with a valid access token. `C` is the application's own claims.
 ///
-/// Derefs to [`token_store::Access`], which has the claims.
+/// Derefs to [`token_session::Access`], which has the claims.
 #[derive(Debug)]
 pub struct Access<C = NoClaims> {
-    access: token_store::Access<C>,
+    access: token_session::Access<C>,
     auth: Auth,
 }
 
 impl<C> Access<C> {
-    pub(crate) const fn new(access: token_store::Access<C>, auth: Auth) -> Self {
+    pub(crate) const fn new(access: token_session::Access<C>, auth: Auth) -> Self {
         Self { access, auth }
     }
 
     /// Waits for the end of the session: for connections that outlive the request, such as
     /// WebSockets and server-sent events. The access token itself may expire meanwhile; what
-    /// counts is the session. See [`SessionManager::ended`](token_store::SessionManager::ended).
+    /// counts is the session. See [`SessionManager::ended`](token_session::SessionManager::ended).
     ///
     /// It borrows nothing from the caller, and dropped it is gone.
     pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {
@@ -42,7 +42,7 @@ impl<C> Access<C> {
 }
 
 impl<C> Deref for Access<C> {
-    type Target = token_store::Access<C>;
+    type Target = token_session::Access<C>;
 
     fn deref(&self) -> &Self::Target {
         &self.access
@@ -84,7 +84,7 @@ impl Auth {
     pub(crate) async fn authenticate<'a, C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         authorization: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Option<token_store::Access<C>>, Rejection> {
+    ) -> Result<Option<token_session::Access<C>>, Rejection> {
         let token = credential(authorization).map_err(|refusal| self.challenge(refusal))?;
         let Some(token) = token else {
             return Ok(None);

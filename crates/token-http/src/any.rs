@@ -3,7 +3,7 @@
 use serde::de::DeserializeOwned;
 use token_core::claims::NoClaims;
 use token_core::{Scope, SessionId, Subject, UnixTime};
-use token_store::SessionEnd;
+use token_session::SessionEnd;
 use tracing::warn;
 
 use crate::access::{Access, Caller};
@@ -59,7 +59,7 @@ impl<C> Any<C> {
 
     /// Waits for the end of the session: for connections that outlive the request, such as
     /// WebSockets and server-sent events. See
-    /// [`SessionManager::ended`](token_store::SessionManager::ended).
+    /// [`SessionManager::ended`](token_session::SessionManager::ended).
     ///
     /// It borrows nothing from the caller, and dropped it is gone.
     pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {

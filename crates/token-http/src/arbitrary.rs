@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use serde_json::{Map, Value};
 use token_core::Policy;
 use token_core::session::Device;
-use token_store::test_util::TestManager;
+use token_session::test_util::TestManager;
 
 use crate::auth::Auth;
 use crate::bearer::bearer;
@@ -120,7 +120,7 @@ proptest! {
     #[test]
     fn a_cookie_is_ours_only_by_its_exact_name(
         fields in prop::collection::vec(field(&[
-            "__Host-session", "__Host-refresh", "__host-session", "=", "=", ";", "; ", " ", "\t", "a", "\"", "$",
+            "__Host-Http-session", "__Host-Http-refresh", "__host-session", "=", "=", ";", "; ", " ", "\t", "a", "\"", "$",
         ]), 0..3),
     ) {
         let expected: Vec<usize> = Kind::ALL

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use token_store::SessionManager;
+use token_session::SessionManager;
 use tracing::warn;
 
 use crate::config::AuthConfig;

@@ -30,12 +30,13 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 2] = [Self::Refresh, Self::Session];
 
-    /// `__Host-`: a browser takes it only with `Secure`, `Path=/` and no `Domain`, so that no
-    /// other host and no plain connection can plant one.
+    /// `__Host-Http-`: a browser takes it only with `Secure`, `Path=/`, `HttpOnly` and no
+    /// `Domain`, so no other host, no plain connection and no script can set one. A browser that
+    /// does not know the longer prefix takes it for `__Host-`, which is all of that but the script.
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Refresh => "__Host-refresh",
-            Self::Session => "__Host-session",
+            Self::Refresh => "__Host-Http-refresh",
+            Self::Session => "__Host-Http-session",
         }
     }
 
@@ -67,7 +68,9 @@ impl Kind {
         if let Some(max_age) = max_age {
             cookie = cookie.max_age(max_age);
         }
-        let text = Zeroizing::new(cookie.build().to_string());
+        // The `cookie` crate does not know `Priority`. Chromium evicts by it when a site is over its
+        // limit of cookies: without it a page of a sister host that sets 300 logs the user out.
+        let text = Zeroizing::new(format!("{}; Priority=High", cookie.build()));
         let mut field = HeaderValue::from_str(&text).expect("tokens and numbers are visible ASCII");
         field.set_sensitive(true);
         field
@@ -180,7 +183,7 @@ pub fn is_private<'a>(cache_control: impl IntoIterator<Item = &'a [u8]>) -> bool
 ///
 /// Only spaces and tabs are trimmed, as browsers do before they look at `__Host-`. The cookie
 /// crate trims all that Unicode calls white: a browser lets any subdomain plant
-/// `U+2000 __Host-session`, and trimmed it would pass for ours.
+/// `U+2000 __Host-Http-session`, and trimmed it would pass for ours.
 fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     field.split(|byte| *byte == b';').filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
@@ -215,8 +218,12 @@ mod tests {
     #[test]
     fn our_cookies_are_found_among_many() {
         let mut text = "a=b; ".repeat(200);
-        text += "__Host-session=x; __host-refresh=no; __Host-refreshed=no; =; \"; c=\u{e4}";
-        let cookies = read(&[text.as_bytes(), b"\xff\xfe=z; __Host-refresh=\"quoted\""]);
+        text +=
+            "__Host-Http-session=x; __host-refresh=no; __Host-Http-refreshed=no; =; \"; c=\u{e4}";
+        let cookies = read(&[
+            text.as_bytes(),
+            b"\xff\xfe=z; __Host-Http-refresh=\"quoted\"",
+        ]);
         assert_eq!(cookies.one(Kind::Session), Ok(Some("x")));
         assert_eq!(cookies.one(Kind::Refresh), Ok(Some("\"quoted\"")));
         assert!(!read(&[b"session=x"]).any());
@@ -225,8 +232,8 @@ mod tests {
     #[test]
     fn two_of_one_name_are_refused_and_both_seen() {
         for cookies in [
-            read(&[b"__Host-session=a; __Host-session=a"]),
-            read(&[b"__Host-session=a", b"__Host-session=b"]),
+            read(&[b"__Host-Http-session=a; __Host-Http-session=a"]),
+            read(&[b"__Host-Http-session=a", b"__Host-Http-session=b"]),
         ] {
             assert_eq!(cookies.one(Kind::Session), Err(Refusal::InvalidRequest));
             assert_eq!(cookies.all(Kind::Session).count(), 2);
@@ -242,29 +249,29 @@ mod tests {
             "\u{3000}", "=", "\u{200b}", "\u{feff}", "$", "\"",
         ] {
             for text in [
-                format!("{before}__Host-session=planted"),
-                format!("a=b; {before}__Host-session=planted"),
-                format!("__Host-session{before}=planted"),
+                format!("{before}__Host-Http-session=planted"),
+                format!("a=b; {before}__Host-Http-session=planted"),
+                format!("__Host-Http-session{before}=planted"),
             ] {
                 let planted = read(&[text.as_bytes()]);
                 let seen = planted.one(Kind::Session);
                 assert!(!matches!(seen, Ok(Some("planted"))), "{text:?}");
-                let beside = read(&[format!("{text}; __Host-session=ours").as_bytes()]);
+                let beside = read(&[format!("{text}; __Host-Http-session=ours").as_bytes()]);
                 assert!(
                     !beside.all(Kind::Session).any(|value| value == "planted"),
                     "{text:?}"
                 );
             }
         }
-        let spaced = read(&[b" \t__Host-session\t = ours \t"]);
+        let spaced = read(&[b" \t__Host-Http-session\t = ours \t"]);
         assert_eq!(spaced.one(Kind::Session), Ok(Some("ours")));
-        let latin = read(&[b"\xa0__Host-session=planted;\x85__Host-refresh=planted"]);
+        let latin = read(&[b"\xa0__Host-Http-session=planted;\x85__Host-Http-refresh=planted"]);
         assert!(!latin.any());
     }
 
     #[test]
     fn more_cookies_than_a_browser_sends_are_too_many() {
-        let cookies = |count| read(&["__Host-session=a;".repeat(count).as_bytes()]);
+        let cookies = |count| read(&["__Host-Http-session=a;".repeat(count).as_bytes()]);
         assert_eq!(cookies(MAX_COOKIES).few(), Ok(()));
         assert_eq!(cookies(MAX_COOKIES + 1).few(), Err(Refusal::InvalidRequest));
     }
@@ -273,17 +280,17 @@ mod tests {
     fn cookies_are_deleted_with_the_attributes_they_were_planted_with() {
         assert_eq!(
             Kind::Refresh.delete(),
-            "__Host-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0"
+            "__Host-Http-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0; Priority=High"
         );
         assert_eq!(
             Kind::Session.delete(),
-            "__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"
+            "__Host-Http-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Priority=High"
         );
     }
 
     #[test]
     fn no_value_is_shown() {
-        let cookies = read(&[b"__Host-session=hidden"]);
+        let cookies = read(&[b"__Host-Http-session=hidden"]);
         assert!(!format!("{cookies:?}").contains("hidden"));
         let planted = Kind::Session.delete();
         assert!(planted.is_sensitive());
@@ -318,11 +325,11 @@ mod tests {
     fn a_handlers_own_session_cookie_is_recognised() {
         assert!(sets_session_cookie([
             &b"a=b"[..],
-            b"__Host-session=x; Path=/"
+            b"__Host-Http-session=x; Path=/"
         ]));
         assert!(!sets_session_cookie([
-            &b"__Host-sessions=x"[..],
-            b"__Host-refresh=y"
+            &b"__Host-Http-sessions=x"[..],
+            b"__Host-Http-refresh=y"
         ]));
     }
 }

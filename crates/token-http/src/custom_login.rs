@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::Response;
 use token_core::session::{Authentication, Device, RevokeReason, Transport};
 use token_core::{Subject, UnixTime};
-use token_store::{LoginTicket, NewSession, Presented};
+use token_session::{LoginTicket, NewSession, Presented};
 
 use crate::answer;
 use crate::auth::Auth;

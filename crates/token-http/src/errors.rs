@@ -1,6 +1,6 @@
 //! The library's errors in an application's own error type.
 
-pub use token_store::{LoginError, StoreError};
+pub use token_session::{LoginError, StoreError};
 
 pub use crate::rejection::Rejection;
 pub use crate::server_session::DataError;

@@ -14,7 +14,7 @@
 //!   sessions of their own give the same ones.
 //! - `openapi`, with the feature of that name, describes all of it.
 //!
-//! Not here: cryptography and sessions (`token-core`, `token-store`), CORS (the application's
+//! Not here: cryptography and sessions (`token-core`, `token-session`), CORS (the application's
 //! middleware), counting attempts (see [`AttemptLimit`]).
 
 mod access;

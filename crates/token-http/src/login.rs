@@ -7,7 +7,7 @@ use http::Response;
 use serde::Deserialize;
 use token_core::session::Transport;
 use token_core::{ClientId, Subject};
-use token_store::{LoginTicket, NewSession};
+use token_session::{LoginTicket, NewSession};
 use zeroize::Zeroizing;
 
 use crate::auth::Auth;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use token_store::Presented;
+use token_session::Presented;
 use zeroize::Zeroizing;
 
 use crate::answer;

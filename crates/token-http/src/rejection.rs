@@ -12,8 +12,8 @@ use token_core::claims::ClaimsError;
 use token_core::denial::{Denial, DenialReason};
 use token_core::error::IssueError;
 use token_core::verify::{self, VerifyError};
-use token_store::signer::SignerError;
-use token_store::{AccessError, LoginError, RefreshError, StoreError};
+use token_session::signer::SignerError;
+use token_session::{AccessError, LoginError, RefreshError, StoreError};
 use tracing::{debug, error, warn};
 
 use crate::answer;

@@ -11,7 +11,7 @@ use token_core::denial::DenialReason;
 use token_core::refresh_token::RefreshClaims;
 use token_core::session::{Authentication, Transport};
 use token_core::{Session, UnixTime};
-use token_store::{RefreshError, Renewal};
+use token_session::{RefreshError, Renewal};
 use tracing::debug;
 use zeroize::Zeroizing;
 

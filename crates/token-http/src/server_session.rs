@@ -12,8 +12,8 @@ use thiserror::Error;
 use token_core::change::Committed;
 use token_core::session::SessionData;
 use token_core::{Scope, Session, SessionId, Subject, UnixTime};
-use token_store::store::DataWritten;
-use token_store::{SessionEnd, StoreError, Visit, WriteDataError};
+use token_session::store::DataWritten;
+use token_session::{SessionEnd, StoreError, Visit, WriteDataError};
 use tokio::sync::{Mutex, MutexGuard, OnceCell};
 use tracing::{error, warn};
 
@@ -25,7 +25,7 @@ use crate::head::Head;
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
 
-/// A live session that the request's `__Host-session` cookie has proven, with the
+/// A live session that the request's `__Host-Http-session` cookie has proven, with the
 /// application's private data: members of a JSON object that never leaves the server.
 ///
 /// The data is read when it is first asked for, and written once, at the end of the request,
@@ -77,7 +77,7 @@ impl ServerSession {
 
     /// Waits for the end of the session: for connections that outlive the request, such as
     /// WebSockets and server-sent events. See
-    /// [`SessionManager::ended`](token_store::SessionManager::ended).
+    /// [`SessionManager::ended`](token_session::SessionManager::ended).
     ///
     /// It borrows nothing from the session, and dropped it is gone.
     pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<> {

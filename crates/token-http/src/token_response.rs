@@ -7,7 +7,7 @@ use token_core::issue::{Credentials, TokenPair};
 use token_core::session::Transport;
 use token_core::session_token::SessionToken;
 use token_core::{SessionId, UnixTime};
-use token_store::Issued;
+use token_session::Issued;
 
 use crate::answer;
 use crate::auth::Auth;
@@ -34,7 +34,7 @@ impl Auth {
                 token_type: "Bearer",
                 access_token: pair.access_token().secret(),
                 expires_in: pair.access_expires_at().since(now).as_secs(),
-                expires_at: pair.access_expires_at(),
+                access_expires_at: pair.access_expires_at(),
                 refresh_token: (!by_cookie).then_some(refresh_token),
                 refresh_expires_in: session.expires_at().since(now).as_secs(),
                 refresh_expires_at: session.expires_at(),
@@ -78,7 +78,7 @@ pub(crate) struct TokenBody<'a> {
     access_token: &'a str,
     expires_in: u64,
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
-    expires_at: UnixTime,
+    access_expires_at: UnixTime,
     /// In transport `header` alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]

@@ -54,7 +54,7 @@ enum Task {
     /// Runs every test, or one part of them.
     ///
     /// Servers that tests need are taken from environment variables where they are set
-    /// (TOKENS_TEST_POSTGRES_URL, TOKENS_TEST_REDIS_URL). Otherwise private ones are started
+    /// (HALLPASS_TEST_POSTGRES_URL, HALLPASS_TEST_REDIS_URL). Otherwise private ones are started
     /// on free ports, with their data in a temporary folder, and stopped at the end. A program
     /// that is missing is installed with apt-get where this runs as root on Debian; elsewhere
     /// its package is named and the run fails. Nothing is skipped.

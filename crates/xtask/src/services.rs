@@ -168,7 +168,7 @@ fn free_port() -> Result<u16, Error> {
 /// A folder for a server's data.
 fn data_folder() -> Result<TempDir, Error> {
     tempfile::Builder::new()
-        .prefix("tokens-test-")
+        .prefix("hallpass-test-")
         .tempdir()
         .doing("create a temporary folder")
 }

@@ -70,13 +70,13 @@ fn in_chromium(workspace: &Workspace, npm: &Path, folder: &Path) -> Result<(), E
         let mut tests = command(npm, folder);
         tests
             .args(["run", "--silent", "test:e2e"])
-            .env("TOKENS_KEYS", keys.path().join("keys.json"));
+            .env("HALLPASS_KEYS", keys.path().join("keys.json"));
         tests
     };
     run::run(&mut tests())?;
     for (name, program) in rust::examples(workspace) {
         eprintln!("\n==> the same against {name}");
-        run::run(tests().env("TOKENS_E2E_SERVER", program))?;
+        run::run(tests().env("HALLPASS_E2E_SERVER", program))?;
     }
     Ok(())
 }

@@ -33,7 +33,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
         eprintln!("\n==> a strict OAuth client drives {name}");
         let mut client = Command::new(&node);
         client.args(["--test", "--test-reporter=spec", "oauth.test.mjs"]);
-        client.env("TOKENS_E2E_SERVER", &program);
+        client.env("HALLPASS_E2E_SERVER", &program);
         run::run(client.current_dir(&folder))?;
         for transport in ["cookie", "session"] {
             eprintln!("\n==> schemathesis asks {name} in transport {transport}, seed {SEED}");
@@ -69,10 +69,10 @@ fn schemathesis(
         .env("SCHEMATHESIS_HOOKS", "schemathesis_hooks")
         .env("PYTHONPATH", folder)
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("TOKENS_E2E_URL", url)
-        .env("TOKENS_E2E_TRANSPORT", transport)
-        .env("TOKENS_E2E_INTROSPECTION_KEY", INTROSPECTION_KEY)
-        .env("TOKENS_E2E_ADMIN_KEY", ADMIN_KEY);
+        .env("HALLPASS_E2E_URL", url)
+        .env("HALLPASS_E2E_TRANSPORT", transport)
+        .env("HALLPASS_E2E_INTROSPECTION_KEY", INTROSPECTION_KEY)
+        .env("HALLPASS_E2E_ADMIN_KEY", ADMIN_KEY);
     // What it remembers of a run must not decide about the next.
     run::run(asked.current_dir(server.files.path()))
 }

@@ -4,7 +4,7 @@
 //! what every store has to do: evaluate each condition and write in one atomic step, and assert
 //! a row as [`Committed`](token_core::change::Committed) only after its transaction has ended.
 //!
-//! - `store.rs` implements [`SessionStore`](token_store::SessionStore).
+//! - `store.rs` implements [`SessionStore`](token_session::SessionStore).
 //! - `rows.rs` has the tables, and keeps rows and indexes together.
 //! - `tests/contract.rs` runs the suite that every store must pass, in a few lines.
 //!

@@ -5,7 +5,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use custom_store::RedbStore;
 use token_core::Policy;
-use token_store::{SessionManager, ephemeral_issuer};
+use token_session::{SessionManager, ephemeral_issuer};
 
 async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
     let subject = login

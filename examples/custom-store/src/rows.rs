@@ -6,7 +6,7 @@ use redb::{
 };
 use token_core::session::{Epoch, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
-use token_store::store::Ended;
+use token_session::store::Ended;
 
 use crate::store::RedbStoreError;
 

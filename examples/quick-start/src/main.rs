@@ -3,7 +3,7 @@
 use adapter_axum::{Access, Answer, Auth, AuthConfig, LoginRequest, Rejection};
 use axum::{Router, routing::get, routing::post};
 use token_core::Policy;
-use token_store::{MemoryStore, SessionManager, ephemeral_issuer};
+use token_session::{MemoryStore, SessionManager, ephemeral_issuer};
 
 async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
     let subject = login

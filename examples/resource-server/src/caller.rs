@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use token_core::{AccessClaims, NoClaims, verify};
 use token_http::{Head, TokenFault, bearer};
 use token_remote::{Introspection, RemoteError, RemoteJwks};
-use token_store::{AccessError, SessionManager};
+use token_session::{AccessError, SessionManager};
 use tracing::{debug, warn};
 
 /// The realm of each challenge.

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use store_redis::RedisStore;
 use token_core::{Audience, Issuer, Policy};
 use token_remote::{FetchError, Introspection, RemoteJwks};
-use token_store::{RevocationCheck, SessionManager, WhenBehind, ephemeral_issuer};
+use token_session::{RevocationCheck, SessionManager, WhenBehind, ephemeral_issuer};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -27,21 +27,21 @@ use caller::{Caller, Revocation, Tokens};
 #[derive(Debug, Parser)]
 struct Flags {
     /// The address to listen on; port 0 picks a free one.
-    #[arg(long, env = "TOKENS_LISTEN", default_value = "127.0.0.1:3001")]
+    #[arg(long, env = "HALLPASS_LISTEN", default_value = "127.0.0.1:3001")]
     listen: SocketAddr,
 
     /// The URL of the server whose tokens are accepted. Where its keys are, its metadata says.
-    #[arg(long, env = "TOKENS_ISSUER", value_name = "URL")]
+    #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL")]
     issuer: Issuer,
 
     /// What tokens for this service have as `aud`.
-    #[arg(long, env = "TOKENS_AUDIENCE", value_name = "ID")]
+    #[arg(long, env = "HALLPASS_AUDIENCE", value_name = "ID")]
     audience: Audience,
 
     /// Whether a token of an ended session is refused before it expires.
     #[arg(
         long,
-        env = "TOKENS_REVOCATION",
+        env = "HALLPASS_REVOCATION",
         value_name = "HOW",
         default_value = "none"
     )]
@@ -50,7 +50,7 @@ struct Flags {
     /// The key that the issuer was given for this service, with `--revocation introspection`.
     #[arg(
         long,
-        env = "TOKENS_INTROSPECTION_KEY",
+        env = "HALLPASS_INTROSPECTION_KEY",
         value_name = "KEY",
         required_if_eq("revocation", "introspection"),
         hide_env_values = true
@@ -60,7 +60,7 @@ struct Flags {
     /// The issuer's Redis, with `--revocation feed`.
     #[arg(
         long,
-        env = "TOKENS_STORE",
+        env = "HALLPASS_STORE",
         value_name = "URL",
         required_if_eq("revocation", "feed"),
         hide_env_values = true
@@ -69,11 +69,11 @@ struct Flags {
 
     /// How long the issuer's access tokens live, at most: so long an ended session is
     /// remembered, with `--revocation feed`.
-    #[arg(long, env = "TOKENS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     access_ttl: Duration,
 
     /// How often the issuer is asked for its keys at most, whatever comes in.
-    #[arg(long, env = "TOKENS_INTERVAL", value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_INTERVAL", value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     interval: Duration,
 }
 

@@ -4,7 +4,7 @@ import { key } from './client.js';
 
 export const record = () =>
   new Promise((resolve) => {
-    const open = indexedDB.open('@tokens/web');
+    const open = indexedDB.open('@hallpass/web');
     open.onerror = () => resolve({});
     // Nothing there yet: the client makes its own.
     open.onupgradeneeded = () => open.transaction.abort();

@@ -10,7 +10,7 @@ const number = async () => {
   if (!navigator.locks) return Math.ceil(Math.random() * 99);
   for (let n = 1; ; n++) {
     const mine = await new Promise((resolve) =>
-      navigator.locks.request(`tokens-example-tab-${n}`, { ifAvailable: true }, (lock) => {
+      navigator.locks.request(`hallpass-example-tab-${n}`, { ifAvailable: true }, (lock) => {
         resolve(!!lock);
         // Held as long as the tab lives.
         return lock && new Promise(() => {});

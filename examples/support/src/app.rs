@@ -8,7 +8,7 @@ use store_sql::{PostgresStore, SqliteStore};
 use token_core::issue::TokenIssuer;
 use token_core::{Audience, Issuer};
 use token_http::{Attempt, AttemptKind, Auth, AuthConfig, ConfigError, Origin};
-use token_store::{MemoryStore, RevocationCheck, SessionManager, SessionManagerBuilder};
+use token_session::{MemoryStore, RevocationCheck, SessionManager, SessionManagerBuilder};
 use tokio::net::TcpListener;
 use tracing::warn;
 

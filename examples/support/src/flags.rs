@@ -11,7 +11,7 @@ use token_core::error::PolicyError;
 use token_core::schedule::RotationPolicyError;
 use token_core::{Algorithm, Audience, Issuer, Policy};
 use token_http::Origin;
-use token_store::WhenBehind;
+use token_session::WhenBehind;
 
 use crate::account::{Account, AccountError};
 use crate::keys::KeySource;
@@ -24,14 +24,14 @@ use crate::store_url::{StoreUrl, StoreUrlError};
 #[derive(Clone, Debug, Parser)]
 pub struct Flags {
     /// The address to listen on; port 0 picks a free one.
-    #[arg(long, env = "TOKENS_LISTEN", default_value = "127.0.0.1:3000")]
+    #[arg(long, env = "HALLPASS_LISTEN", default_value = "127.0.0.1:3000")]
     pub listen: SocketAddr,
 
     /// Where sessions and users are kept: `memory:`, `sqlite:FILE`, `postgres://…` or
     /// `redis://…`.
     #[arg(
         long,
-        env = "TOKENS_STORE",
+        env = "HALLPASS_STORE",
         value_name = "URL",
         default_value = "sqlite:sessions.db",
         hide_env_values = true
@@ -45,7 +45,7 @@ pub struct Flags {
     /// stays changed.
     #[arg(
         long = "user",
-        env = "TOKENS_USER",
+        env = "HALLPASS_USER",
         value_name = "NAME:PASSWORD[:SCOPES]",
         value_delimiter = '\n',
         hide_env_values = true
@@ -55,14 +55,14 @@ pub struct Flags {
 
     /// The algorithm of a new signing key: EdDSA, ES256, RS256, HS256 and their kin. Without
     /// it, what the key file has, and EdDSA for a new one.
-    #[arg(long, env = "TOKENS_ALG", value_name = "ALG")]
+    #[arg(long, env = "HALLPASS_ALG", value_name = "ALG")]
     pub alg: Option<Algorithm>,
 
     /// The signing keys; made where there are none. Servers on one store share the file.
     /// `env:NAME` takes the text of a key file from a variable instead.
     #[arg(
         long,
-        env = "TOKENS_KEYS",
+        env = "HALLPASS_KEYS",
         value_name = "FILE",
         default_value = "keys.json"
     )]
@@ -71,62 +71,62 @@ pub struct Flags {
     /// How long each signing key signs, or `off`: then keys change only with the file.
     #[arg(
         long,
-        env = "TOKENS_ROTATE_EVERY",
+        env = "HALLPASS_ROTATE_EVERY",
         value_name = "TIME|off",
         default_value = "30d"
     )]
     rotate_every: RotateEvery,
 
     /// For how long others may cache the public keys.
-    #[arg(long, env = "TOKENS_JWKS_MAX_AGE", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_JWKS_MAX_AGE", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub jwks_max_age: Duration,
 
     /// Switches `POST /admin/keys` on, for whoever sends this key: at least 128 random bits.
     #[arg(
         long,
-        env = "TOKENS_ADMIN_KEY",
+        env = "HALLPASS_ADMIN_KEY",
         value_name = "KEY",
         hide_env_values = true
     )]
     pub admin_key: Option<AdminKey>,
 
     /// How long an access token lives.
-    #[arg(long, env = "TOKENS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     access_ttl: Duration,
 
     /// How long a session lives without being used.
-    #[arg(long, env = "TOKENS_IDLE", value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_IDLE", value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
     idle: Duration,
 
     /// The same for a login with "remember".
-    #[arg(long, env = "TOKENS_REMEMBER_IDLE", value_name = "TIME", default_value = "90d", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_REMEMBER_IDLE", value_name = "TIME", default_value = "90d", value_parser = humantime::parse_duration)]
     remember_idle: Duration,
 
     /// How long a session lives, used or not.
-    #[arg(long, env = "TOKENS_ABSOLUTE", value_name = "TIME", default_value = "365d", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_ABSOLUTE", value_name = "TIME", default_value = "365d", value_parser = humantime::parse_duration)]
     absolute: Duration,
 
     /// How long a superseded refresh token still gets the same successor.
-    #[arg(long, env = "TOKENS_GRACE", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_GRACE", value_name = "TIME", default_value = "30s", value_parser = humantime::parse_duration)]
     grace: Duration,
 
     /// How far the clocks of servers on one store may differ.
-    #[arg(long, env = "TOKENS_TOLERANCE", value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_TOLERANCE", value_name = "TIME", default_value = "5s", value_parser = humantime::parse_duration)]
     tolerance: Duration,
 
     /// How often, at most, the use of a session cookie moves its deadline.
-    #[arg(long, env = "TOKENS_TOUCH", value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
+    #[arg(long, env = "HALLPASS_TOUCH", value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
     touch: Duration,
 
     /// The origin that browsers see, for the CSRF rule; without it, the listen address.
-    #[arg(long, env = "TOKENS_ORIGIN", value_name = "URL")]
+    #[arg(long, env = "HALLPASS_ORIGIN", value_name = "URL")]
     pub origin: Option<Origin>,
 
     /// Another origin whose pages may log in here; repeatable, in the variable separated by
     /// commas.
     #[arg(
         long,
-        env = "TOKENS_ALLOW_ORIGIN",
+        env = "HALLPASS_ALLOW_ORIGIN",
         value_name = "URL",
         value_delimiter = ','
     )]
@@ -136,7 +136,7 @@ pub struct Flags {
     /// `Forwarded` from where a request came; repeatable, in the variable separated by commas.
     #[arg(
         long,
-        env = "TOKENS_TRUSTED_PROXY",
+        env = "HALLPASS_TRUSTED_PROXY",
         value_name = "CIDR",
         value_delimiter = ',',
         value_parser = network
@@ -144,17 +144,17 @@ pub struct Flags {
     pub trusted_proxy: Vec<IpNet>,
 
     /// The `iss` of tokens; without it, the server's origin.
-    #[arg(long, env = "TOKENS_ISSUER", value_name = "URL", value_parser = issuer)]
+    #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL", value_parser = issuer)]
     pub issuer: Option<Issuer>,
 
     /// The `aud` of tokens; without it, the server's origin.
-    #[arg(long, env = "TOKENS_AUDIENCE", value_name = "ID")]
+    #[arg(long, env = "HALLPASS_AUDIENCE", value_name = "ID")]
     pub audience: Option<Audience>,
 
     /// Switches `/auth/introspect` on, for resource servers that send this key.
     #[arg(
         long,
-        env = "TOKENS_INTROSPECTION_KEY",
+        env = "HALLPASS_INTROSPECTION_KEY",
         value_name = "KEY",
         hide_env_values = true
     )]
@@ -163,7 +163,7 @@ pub struct Flags {
     /// Limits on attempts; tests that hammer switch them off.
     #[arg(
         long,
-        env = "TOKENS_RATE_LIMIT",
+        env = "HALLPASS_RATE_LIMIT",
         value_name = "on|off",
         default_value = "on"
     )]
@@ -172,7 +172,7 @@ pub struct Flags {
     /// How access tokens of ended sessions are refused.
     #[arg(
         long,
-        env = "TOKENS_REVOCATION",
+        env = "HALLPASS_REVOCATION",
         value_name = "HOW",
         default_value = "feed"
     )]
@@ -181,7 +181,7 @@ pub struct Flags {
     /// What becomes of an access token while the feed is behind.
     #[arg(
         long,
-        env = "TOKENS_WHEN_BEHIND",
+        env = "HALLPASS_WHEN_BEHIND",
         value_name = "WHAT",
         default_value = "ask"
     )]

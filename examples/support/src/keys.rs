@@ -23,7 +23,7 @@ use token_core::key::KeyError;
 use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
 use token_core::schedule::{Planned, Schedule, Step};
 use token_core::{Algorithm, KeyId, KeyRing, SigningKey, UnixTime, VerifyingKey};
-use token_store::entropy::{EntropySource as _, SystemEntropy};
+use token_session::entropy::{EntropySource as _, SystemEntropy};
 use zeroize::Zeroizing;
 
 mod error;

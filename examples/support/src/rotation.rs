@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use token_core::schedule::{RotationPolicy, RotationPolicyError};
 use token_core::{KeyId, KeyRing, Policy, UnixTime};
-use token_store::SessionManager;
+use token_session::SessionManager;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;

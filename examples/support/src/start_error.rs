@@ -11,7 +11,7 @@ use thiserror::Error;
 use token_core::error::{InvalidName, PolicyError};
 use token_core::schedule::RotationPolicyError;
 use token_http::{ConfigError, OriginError};
-use token_store::{ManagerError, StoreError};
+use token_session::{ManagerError, StoreError};
 
 use crate::account::AccountError;
 use crate::keys::{KeySource, KeysError};

@@ -12,7 +12,7 @@ use adapter_actix::{
 };
 use token_core::session::Authentication;
 use token_http::Auth;
-use token_store::NewSession;
+use token_session::NewSession;
 
 enum WriteNotes {}
 impl Rule for WriteNotes {

@@ -14,7 +14,7 @@ use axum::http::header::CACHE_CONTROL;
 use axum::routing::{get, post};
 use token_core::session::Authentication;
 use token_http::Auth;
-use token_store::NewSession;
+use token_session::NewSession;
 
 enum WriteNotes {}
 impl Rule for WriteNotes {

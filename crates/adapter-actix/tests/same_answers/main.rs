@@ -16,8 +16,8 @@ use std::net::SocketAddr;
 
 use token_core::Policy;
 use token_http::{Auth, AuthConfig};
-use token_store::MemoryStore;
-use token_store::test_util::{SeededEntropy, TestClock, TestManager};
+use token_session::MemoryStore;
+use token_session::test_util::{SeededEntropy, TestClock, TestManager};
 
 /// What both servers are made of.
 fn application() -> (Auth, TestClock) {

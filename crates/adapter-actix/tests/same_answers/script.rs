@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use token_store::test_util::TestClock;
+use token_session::test_util::TestClock;
 
 use crate::client::{OWN, Reply, send};
 
@@ -93,7 +93,7 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     }
     ask(400, "GET /me", &[bearer, bearer], "");
     ask(400, "GET /me", &[cookie, cookie], "");
-    ask(401, "GET /me", &[("Cookie", "__Host-session=x")], "");
+    ask(401, "GET /me", &[("Cookie", "__Host-Http-session=x")], "");
     ask(200, "GET /guest", &[], "");
     ask(200, "GET /guest", &[bearer], "");
     ask(200, "POST /me", &[cookie, SAME], "");
@@ -131,7 +131,7 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     let slid = ask(200, "GET /me", &[cookie], "");
     assert_eq!(
         format!("{}=", cookie.1.split('=').next().unwrap()),
-        "__Host-session="
+        "__Host-Http-session="
     );
     assert_eq!(slid.cookie(), cookie.1);
     // What carries a cookie is for nobody else, whatever the handler says.

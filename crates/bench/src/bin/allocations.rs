@@ -12,8 +12,8 @@ use bench::operation::{self, OURS, Pool};
 use bench::world;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use token_core::{Algorithm, CustomClaims};
-use token_store::store::Created;
-use token_store::{MemoryStore, SessionStore as _};
+use token_session::store::Created;
+use token_session::{MemoryStore, SessionStore as _};
 
 #[global_allocator]
 static COUNTER: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

@@ -21,7 +21,7 @@ use jsonwebtoken::{DecodingKey, Validation};
 use serde::Deserialize;
 use store_redis::RedisStore;
 use token_core::Algorithm;
-use token_store::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
+use token_session::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -68,7 +68,7 @@ fn main() {
         manager.catch_up().await.expect("the store answers");
         tokio::spawn(manager.clone().follow_revocations());
         let header = if matches!(check, Check::AxumSession | Check::AxumSessionRedis) {
-            format!("Cookie: __Host-session={}", cookie(&manager, 1).await)
+            format!("Cookie: __Host-Http-session={}", cookie(&manager, 1).await)
         } else {
             let token = access_token(&login(&manager, 1).await);
             format!("Authorization: Bearer {token}")

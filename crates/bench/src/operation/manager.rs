@@ -9,8 +9,8 @@ use aws_lc_rs::{digest, hmac};
 use token_core::issue::Credentials;
 use token_core::session::Transport;
 use token_core::{Algorithm, CustomClaims, NoClaims, Policy, Subject};
-use token_store::test_util::TestClock;
-use token_store::{Issued, MemoryStore, NewSession, RevocationCheck, SessionManager, WhenBehind};
+use token_session::test_util::TestClock;
+use token_session::{Issued, MemoryStore, NewSession, RevocationCheck, SessionManager, WhenBehind};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{BARE, Goal, OURS, Operation, Pool, Way, cycle, verify};

@@ -131,7 +131,7 @@ pub fn unchecked(auth: Auth) -> Router {
 ///
 /// # Panics
 /// Never: the settings are within their ranges.
-pub fn auth(manager: token_store::SessionManager) -> Auth {
+pub fn auth(manager: token_session::SessionManager) -> Auth {
     let origin = "https://api.example".parse().expect("an origin");
     let config = AuthConfig::builder(origin).build();
     Auth::new(manager, config.expect("the settings are in range"))

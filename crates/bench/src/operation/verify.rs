@@ -63,7 +63,7 @@ fn verify(algorithm: Algorithm, Pool(count): Pool, goals: &[Goal]) -> Operation 
         ways: vec![
             Way::new(OURS, borrowed),
             Way::new(BARE, bare(&key, &tokens)),
-            Way::new("tokens, owned", owned),
+            Way::new("hallpass, owned", owned),
             Way::new(
                 "jsonwebtoken",
                 cycle(tokens.clone(), move |token| decode(token)),

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use token_core::UnixTime;
 use token_core::issue::TokenIssuer;
-use token_store::clock::Clock as _;
-use token_store::test_util::TestClock;
-use token_store::{SessionManager, SessionManagerBuilder, SessionStore};
+use token_session::clock::Clock as _;
+use token_session::test_util::TestClock;
+use token_session::{SessionManager, SessionManagerBuilder, SessionStore};
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 

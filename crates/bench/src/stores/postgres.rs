@@ -11,9 +11,9 @@ use store_sql::PostgresStore;
 use store_sql::postgres::PostgresStoreOptions;
 use testbed::postgres::Server;
 use token_core::{Algorithm, UnixTime};
-use token_store::SessionStore as _;
-use token_store::clock::Clock as _;
-use token_store::test_util::TestClock;
+use token_session::SessionStore as _;
+use token_session::clock::Clock as _;
+use token_session::test_util::TestClock;
 use tokio::runtime::Runtime;
 
 use super::clients::{self, Clients};
@@ -100,8 +100,8 @@ fn refreshes(
     let mut ways = Vec::new();
     for size in sizes {
         for (who, algorithm) in [
-            ("tokens, HS256", Algorithm::HS256),
-            ("tokens, EdDSA", Algorithm::EdDSA),
+            ("hallpass, HS256", Algorithm::HS256),
+            ("hallpass, EdDSA", Algorithm::EdDSA),
         ] {
             let manager =
                 clients::manager(size.store.clone(), fixture::issuer(algorithm), &size.clock);
@@ -117,8 +117,8 @@ fn refreshes(
         });
     }
     let results = contest::run(effort.rounds, ways);
-    let mut promises = results.at_least("tokens, HS256", BARE, LEAST);
-    promises.extend(results.grows_at_most("tokens, HS256", BARE, GROWTH));
+    let mut promises = results.at_least("hallpass, HS256", BARE, LEAST);
+    promises.extend(results.grows_at_most("hallpass, HS256", BARE, GROWTH));
     Measured {
         name: name.to_owned(),
         lines: results.lines(BARE),

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use token_core::Algorithm;
-use token_store::SessionStore;
-use token_store::event::{Event, EventKind};
+use token_session::SessionStore;
+use token_session::event::{Event, EventKind};
 use tokio::sync::oneshot;
 
 use super::clients::{self, Clients};
 use super::{Effort, Promise, fixture};
-use token_store::test_util::TestClock;
+use token_session::test_util::TestClock;
 
 /// Between two refreshes: 200 a second.
 const EACH: Duration = Duration::from_millis(5);

@@ -10,10 +10,10 @@ use redis::{Script, Value};
 use store_redis::RedisStore;
 use testbed::redis::Server;
 use token_core::Algorithm;
-use token_store::SessionStore as _;
-use token_store::clock::Clock as _;
-use token_store::store::Created;
-use token_store::test_util::TestClock;
+use token_session::SessionStore as _;
+use token_session::clock::Clock as _;
+use token_session::store::Created;
+use token_session::test_util::TestClock;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -51,8 +51,8 @@ pub fn measure(runtime: &Runtime, effort: &Effort) -> Measured {
     let mut ways = Vec::new();
     for size in &sizes {
         for (who, algorithm) in [
-            ("tokens, HS256", Algorithm::HS256),
-            ("tokens, EdDSA", Algorithm::EdDSA),
+            ("hallpass, HS256", Algorithm::HS256),
+            ("hallpass, EdDSA", Algorithm::EdDSA),
         ] {
             let store = Arc::clone(&size.store);
             let manager = clients::manager(store, fixture::issuer(algorithm), &size.clock);
@@ -73,8 +73,8 @@ pub fn measure(runtime: &Runtime, effort: &Effort) -> Measured {
         });
     }
     let results = contest::run(effort.rounds, ways);
-    let mut promises = results.at_least("tokens, HS256", BARE, LEAST);
-    promises.extend(results.grows_at_most("tokens, HS256", BARE, GROWTH));
+    let mut promises = results.at_least("hallpass, HS256", BARE, LEAST);
+    promises.extend(results.grows_at_most("hallpass, HS256", BARE, GROWTH));
     promises.extend(sizes.last().map(Size::room));
     Measured {
         name: "Redis".to_owned(),
@@ -135,7 +135,7 @@ impl Size {
     /// with twelve digits.
     fn insert_bare(&self) {
         let mut connection = self.server.connection().expect("the server answers");
-        let rows: Vec<Vec<u8>> = self.server.ask(&["KEYS", "tokens:{0?}s*"]);
+        let rows: Vec<Vec<u8>> = self.server.ask(&["KEYS", "hallpass:{0?}s*"]);
         let row = rows
             .first()
             .expect("one of 16 sessions is in these buckets");

@@ -11,9 +11,9 @@ use store_sql::SqliteStore;
 use store_sql::sqlite::{Durability, SqliteStoreOptions};
 use tempfile::TempDir;
 use token_core::{Algorithm, SessionId, UnixTime};
-use token_store::SessionStore as _;
-use token_store::clock::Clock as _;
-use token_store::test_util::TestClock;
+use token_session::SessionStore as _;
+use token_session::clock::Clock as _;
+use token_session::test_util::TestClock;
 use tokio::runtime::Runtime;
 
 use super::clients::{self, Clients, per_second};
@@ -73,8 +73,8 @@ fn refreshes(
             .block_on(options.open(&size.file))
             .expect("it was opened before");
         for (who, algorithm) in [
-            ("tokens, HS256", Algorithm::HS256),
-            ("tokens, EdDSA", Algorithm::EdDSA),
+            ("hallpass, HS256", Algorithm::HS256),
+            ("hallpass, EdDSA", Algorithm::EdDSA),
         ] {
             let issuer = fixture::issuer(algorithm);
             let manager = clients::manager(store.clone(), issuer, &size.clock).build();
@@ -91,7 +91,7 @@ fn refreshes(
         });
     }
     let results = contest::run(effort.rounds, ways);
-    let promises = results.at_least("tokens, HS256", BARE, LEAST);
+    let promises = results.at_least("hallpass, HS256", BARE, LEAST);
     Measured {
         name: name.to_owned(),
         lines: results.lines(BARE),

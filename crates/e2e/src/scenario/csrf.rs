@@ -21,14 +21,14 @@ pub fn every_combination_of_fields_at_every_route(program: &str) {
     let refresh = Browser::alice(&client, Transport::Cookie).cookies();
     let wrong = (
         Some(r#"{"password":"x","new_password":"y"}"#),
-        "__Host-session=x",
+        "__Host-Http-session=x",
     );
     let probes: [(&str, &str, Option<&str>, &str, u16); 9] = [
         // Where it passes, each is answered without any harm.
         ("POST", "/auth/login", Some("{}"), "", 400),
         ("POST", "/auth/login", Some("{}"), &session, 400),
         ("POST", "/auth/refresh", None, &refresh, 200),
-        ("POST", "/auth/logout", None, "__Host-session=x", 204),
+        ("POST", "/auth/logout", None, "__Host-Http-session=x", 204),
         ("POST", "/auth/step-up", wrong.0, wrong.1, 400),
         ("POST", "/auth/password", wrong.0, wrong.1, 400),
         ("POST", "/api/notes", None, &session, 200),

@@ -16,7 +16,7 @@ pub fn no_use_outlives_the_absolute_deadline(program: &str) {
     pass(1.5);
     let next = client.refresh(&login.refresh).tokens();
     assert_eq!(next.answer["refresh_expires_at"], deadline);
-    assert_eq!(next.answer["expires_at"], deadline);
+    assert_eq!(next.answer["access_expires_at"], deadline);
     let deadline = deadline.as_u64().unwrap();
     while SystemTime::now()
         .duration_since(UNIX_EPOCH)

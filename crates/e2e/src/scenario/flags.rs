@@ -42,7 +42,7 @@ pub fn every_flag_is_an_environment_variable_too(program: &str) {
             .replace('-', "_")
             .to_uppercase();
         assert!(
-            text.contains(&format!("[env: TOKENS_{name}")),
+            text.contains(&format!("[env: HALLPASS_{name}")),
             "{flag}: {text}"
         );
         if !default.is_empty() {
@@ -53,7 +53,7 @@ pub fn every_flag_is_an_environment_variable_too(program: &str) {
         }
     }
     // A variable has its effect, and a flag goes before it.
-    let long = [("TOKENS_ACCESS_TTL", "2h")];
+    let long = [("HALLPASS_ACCESS_TTL", "2h")];
     let refused = refused_in(program, &files, &[], &long);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(2), "{said}");

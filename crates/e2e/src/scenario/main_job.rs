@@ -24,7 +24,7 @@ pub fn log_in_call_refresh_log_out(program: &str) {
     }
     let login = reply.tokens();
     let members: BTreeSet<_> = login.answer.as_object().unwrap().keys().collect();
-    let expected = "token_type access_token expires_in expires_at refresh_token \
+    let expected = "token_type access_token expires_in access_expires_at refresh_token \
          refresh_expires_in refresh_expires_at refresh_grace session_id server_time scope";
     assert_eq!(
         members.iter().map(|m| m.as_str()).collect::<BTreeSet<_>>(),
@@ -32,7 +32,7 @@ pub fn log_in_call_refresh_log_out(program: &str) {
     );
     let number = |member: &str| login.answer[member].as_u64().unwrap();
     assert_eq!(number("expires_in"), 300);
-    assert_eq!(number("expires_at"), number("server_time") + 300);
+    assert_eq!(number("access_expires_at"), number("server_time") + 300);
     assert_eq!(number("refresh_expires_in"), 30 * 86_400);
     assert_eq!(number("refresh_grace"), 30);
     assert_eq!(login.answer["token_type"], "Bearer");
@@ -45,7 +45,7 @@ pub fn log_in_call_refresh_log_out(program: &str) {
         ("sub", json!("alice")),
         ("sid", json!(login.session)),
         ("iat", login.answer["server_time"].clone()),
-        ("exp", login.answer["expires_at"].clone()),
+        ("exp", login.answer["access_expires_at"].clone()),
         ("auth_time", login.answer["server_time"].clone()),
         ("scope", login.answer["scope"].clone()),
         ("name", json!("Alice")),

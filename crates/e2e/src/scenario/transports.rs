@@ -312,7 +312,7 @@ pub fn a_forgotten_session_is_unknown(program: &str) {
         let before = browser.cookies();
         browser.step_up("wonderland").refused_as("unknown");
         let me = browser.get("/api/me");
-        if before.starts_with("__Host-session") {
+        if before.starts_with("__Host-Http-session") {
             me.invalid_token("invalid");
         } else {
             browser.renew().refused_as("unknown");
@@ -355,7 +355,7 @@ fn members(object: &Value) -> Vec<String> {
 
 /// The members of the answer to a login.
 fn token_members(transport: Transport) -> Vec<String> {
-    let both = "token_type access_token expires_in expires_at refresh_expires_in \
+    let both = "token_type access_token expires_in access_expires_at refresh_expires_in \
          refresh_expires_at refresh_grace session_id server_time scope";
     sorted(&match transport {
         Transport::Cookie => both.to_owned(),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use token_core::UnixTime;
-use token_store::store::{Ended, Heartbeat, Notice};
+use token_session::store::{Ended, Heartbeat, Notice};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};

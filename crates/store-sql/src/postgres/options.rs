@@ -65,7 +65,7 @@ impl PostgresStoreOptions {
     /// The defaults that each method names.
     pub fn new() -> Self {
         Self {
-            schema: "tokens".to_owned(),
+            schema: "hallpass".to_owned(),
             notices: Notices::Listen,
             connections: 10,
             // Both below the manager's default store time-out of 5 seconds.
@@ -74,7 +74,7 @@ impl PostgresStoreOptions {
         }
     }
 
-    /// Default `tokens`: the schema that holds the store's tables. Up to 40 of `a-z`, `0-9` and
+    /// Default `hallpass`: the schema that holds the store's tables. Up to 40 of `a-z`, `0-9` and
     /// `_`, beginning with a letter.
     pub fn schema(mut self, name: impl Into<String>) -> Self {
         self.schema = name.into();

@@ -2,4 +2,4 @@
 
 use crate::store;
 
-token_store::store_contract!(store);
+token_session::store_contract!(store);

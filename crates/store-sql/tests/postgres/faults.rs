@@ -7,8 +7,8 @@ use sqlx::{AssertSqlSafe, PgPool};
 use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
 use token_core::SessionId;
-use token_store::SessionStore;
-use token_store::store::{Commit, Heartbeat, Notice};
+use token_session::SessionStore;
+use token_session::store::{Commit, Heartbeat, Notice};
 use tokio::sync::broadcast::Receiver;
 
 use crate::sessions::{at, ending, rotation, stored, subject_ending};

@@ -8,8 +8,8 @@ use store_sql::postgres::PostgresStoreOptions;
 use token_core::change::{Change, Touch};
 use token_core::policy::Slide;
 use token_core::{Session, UnixTime};
-use token_store::SessionStore;
-use token_store::store::{Commit, Created, DataWrite};
+use token_session::SessionStore;
+use token_session::store::{Commit, Created, DataWrite};
 
 use crate::sessions::{at, ending, rotation, session, stored, subject, subject_ending};
 use crate::{schema, somebody_waits};

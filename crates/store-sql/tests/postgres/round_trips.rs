@@ -10,8 +10,8 @@ use store_sql::postgres::PostgresStoreOptions;
 use testbed::postgres::{Server, url};
 use testbed::proxy::Proxy;
 use token_core::Policy;
-use token_store::Presented;
-use token_store::test_util::TestManager;
+use token_session::Presented;
+use token_session::test_util::TestManager;
 
 use crate::schema;
 
@@ -99,7 +99,9 @@ async fn a_refresh_is_one_statement_and_one_round_trip() {
         panic!("{statements:?}");
     };
     assert!(
-        query.trim_start().starts_with("UPDATE tokens.session SET"),
+        query
+            .trim_start()
+            .starts_with("UPDATE hallpass.session SET"),
         "{query}"
     );
     assert_eq!(u64::try_from(*calls), Ok(REFRESHES));

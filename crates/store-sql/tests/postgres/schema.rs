@@ -4,7 +4,7 @@ use sqlx::AssertSqlSafe;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
-use token_store::SessionStore;
+use token_session::SessionStore;
 
 use crate::schema;
 use crate::sessions::{at, ending, rotation, stored, subject, subject_ending};

@@ -14,4 +14,4 @@ async fn store() -> SqliteStore {
     options.open(file).await.expect("a new file")
 }
 
-token_store::store_contract!(store);
+token_session::store_contract!(store);

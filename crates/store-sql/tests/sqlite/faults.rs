@@ -10,8 +10,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 use store_sql::sqlite::SqliteStoreOptions;
 use store_sql::{SqliteStore, SqliteStoreError};
 use token_core::session::{Epoch, Generation};
-use token_store::SessionStore;
-use token_store::store::{Commit, Created, DataWrite, DataWritten, Revoke};
+use token_session::SessionStore;
+use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke};
 
 use crate::folder;
 use crate::sessions::{at, ending, rotation, session, stored, subject, subject_ending};

@@ -10,14 +10,14 @@ use std::process::{Child, Command, Stdio};
 use store_sql::{SqliteStore, SqliteStoreError};
 use token_core::SessionId;
 use token_core::session::Generation;
-use token_store::SessionStore;
-use token_store::store::{Commit, Created, Revoke};
+use token_session::SessionStore;
+use token_session::store::{Commit, Created, Revoke};
 
 use crate::folder;
 use crate::sessions::{at, ending, rotation, session, stored};
 
-const FILE: &str = "TOKENS_TEST_FILE";
-const ROLE: &str = "TOKENS_TEST_ROLE";
+const FILE: &str = "HALLPASS_TEST_FILE";
+const ROLE: &str = "HALLPASS_TEST_ROLE";
 
 #[tokio::test]
 async fn what_was_reported_outlives_a_kill() {

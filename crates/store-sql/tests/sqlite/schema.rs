@@ -4,7 +4,7 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
 use store_sql::{SqliteStore, SqliteStoreError};
-use token_store::SessionStore;
+use token_session::SessionStore;
 
 use crate::folder;
 use crate::sessions::{at, ending, rotation, stored, subject};

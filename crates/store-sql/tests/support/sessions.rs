@@ -13,8 +13,8 @@ use token_core::session::{
 use token_core::{
     ClientId, CustomClaims, KeyId, Policy, Scope, Session, SessionId, Subject, UnixTime,
 };
-use token_store::SessionStore;
-use token_store::store::{Created, SubjectEnding};
+use token_session::SessionStore;
+use token_session::store::{Created, SubjectEnding};
 
 pub(crate) fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_000 + seconds).expect("before the year 9999")

@@ -10,8 +10,8 @@ use token_core::denial::Denial;
 use token_core::issue::Credentials;
 use token_core::session::{Authentication, Transport};
 use token_core::{NoClaims, Subject};
-use token_store::test_util::TestClock;
-use token_store::{
+use token_session::test_util::TestClock;
+use token_session::{
     AccessError, Issued, LoginError, NewSession, Presented, RefreshError, Renewal, SessionManager,
     StoreError,
 };

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use token_core::Policy;
-use token_store::test_util::{TestClock, test_issuer};
-use token_store::{SessionManager, SessionStore};
+use token_session::test_util::{TestClock, test_issuer};
+use token_session::{SessionManager, SessionStore};
 use tokio::task::JoinSet;
 
 use crate::client::{Client, Count};
@@ -47,9 +47,9 @@ pub(crate) struct Load {
 
 impl Load {
     pub(crate) fn start<S: SessionStore>(nodes: [S; 2], policy: &Policy) -> Self {
-        let seed = std::env::var("TOKENS_SEED").ok();
+        let seed = std::env::var("HALLPASS_SEED").ok();
         let seed = seed.map_or_else(|| fastrand::u64(..), |seed| seed.parse().unwrap());
-        println!("TOKENS_SEED={seed}");
+        println!("HALLPASS_SEED={seed}");
         let nodes = nodes.map(Arc::new);
         let mut load = Self {
             over: Arc::default(),

@@ -9,7 +9,7 @@ use testbed::wait_until;
 use token_core::Policy;
 use token_core::denial::DenialReason;
 use token_core::policy::LostWrites;
-use token_store::RefreshError;
+use token_session::RefreshError;
 use tokio::task::block_in_place;
 
 use crate::client::Client;

@@ -12,7 +12,7 @@ use token_core::Policy;
 
 use crate::load::{Load, opened};
 
-const FILE: &str = "TOKENS_TEST_FILE";
+const FILE: &str = "HALLPASS_TEST_FILE";
 const MOMENT: Duration = Duration::from_millis(400);
 
 #[test]

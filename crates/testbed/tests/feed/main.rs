@@ -16,9 +16,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use token_core::{Policy, Subject};
-use token_store::event::{Behind, Event, EventKind};
-use token_store::test_util::test_issuer;
-use token_store::{RevocationCheck, SessionManager, SessionStore, WhenBehind};
+use token_session::event::{Behind, Event, EventKind};
+use token_session::test_util::test_issuer;
+use token_session::{RevocationCheck, SessionManager, SessionStore, WhenBehind};
 
 const HEARTBEAT: Duration = Duration::from_secs(1);
 /// Where alarms are counted: silence is one only after 25 seconds, so that a busy machine adds none.

@@ -7,9 +7,9 @@ use sqlx::{AssertSqlSafe, PgPool};
 use store_sql::postgres::{Notices, PostgresStoreOptions};
 use testbed::postgres::{Server, url};
 use testbed::proxy::Proxy;
-use token_store::contract::FeedModel;
-use token_store::event::{Behind, EventKind};
-use token_store::{SessionManager, WhenBehind};
+use token_session::contract::FeedModel;
+use token_session::event::{Behind, EventKind};
+use token_session::{SessionManager, WhenBehind};
 
 use crate::{BOUND, Events, HEARTBEAT, POLICIES, SELDOM, alarms, back, bound, raised};
 

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use store_redis::RedisStore;
 use testbed::proxy::Proxy;
 use testbed::redis::Server;
-use token_store::contract::FeedModel;
-use token_store::event::{Behind, EventKind};
-use token_store::{SessionManager, WhenBehind};
+use token_session::contract::FeedModel;
+use token_session::event::{Behind, EventKind};
+use token_session::{SessionManager, WhenBehind};
 
 use crate::{
     BOUND, Events, HEARTBEAT, PATIENCE, POLICIES, SELDOM, alarms, assert_unbroken, back, bound,
@@ -127,7 +127,10 @@ async fn a_flood_hides_nothing() {
                 notice.extend_from_slice(&round.to_be_bytes());
                 notice.extend_from_slice(&one.to_be_bytes());
                 notice.resize(if one % 10 == 0 { 20 } else { 23 }, 7);
-                pipe.cmd("PUBLISH").arg("tokens:ended").arg(notice).ignore();
+                pipe.cmd("PUBLISH")
+                    .arg("hallpass:ended")
+                    .arg(notice)
+                    .ignore();
             }
             pipe.exec(&mut connection).unwrap();
         }

@@ -4,8 +4,8 @@
 use std::time::Duration;
 
 use store_sql::SqliteStore;
-use token_store::WhenBehind;
-use token_store::contract::FeedModel;
+use token_session::WhenBehind;
+use token_session::contract::FeedModel;
 
 use crate::{BOUND, POLICIES, assert_unbroken};
 

@@ -8,8 +8,8 @@ use fastrand::Rng;
 use token_core::issue::Credentials;
 use token_core::session::Transport;
 use token_core::{SessionId, Subject};
-use token_store::test_util::TestClock;
-use token_store::{
+use token_session::test_util::TestClock;
+use token_session::{
     Issued, LoginError, LoginTicket, NewSession, RefreshError, SessionManager, SessionStore,
 };
 use tokio::sync::Semaphore;
@@ -24,7 +24,7 @@ const TOGETHER: usize = 16;
 /// Each run has a seed of its own, which a failure names.
 pub(crate) async fn hold<S: SessionStore>(nodes: &Nodes<S>) {
     let (first, runs) = seed().map_or_else(|| (fastrand::u64(..), RUNS), |seed| (seed, 1));
-    println!("TOKENS_SEED={first} and the {runs} from there on");
+    println!("HALLPASS_SEED={first} and the {runs} from there on");
     let clock = TestClock::new();
     let managers = nodes.managers(&clock);
     let seeds = (0..runs).map(|run| first.wrapping_add(run));
@@ -36,7 +36,7 @@ pub(crate) async fn hold<S: SessionStore>(nodes: &Nodes<S>) {
         let run = tokio::spawn(race.run(managers.clone()));
         async move {
             if let Err(error) = run.await {
-                println!("TOKENS_SEED={seed} repeats it");
+                println!("HALLPASS_SEED={seed} repeats it");
                 std::panic::resume_unwind(error.into_panic());
             }
         }

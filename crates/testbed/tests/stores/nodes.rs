@@ -10,8 +10,8 @@ use store_sql::sqlite::SqliteStoreOptions;
 use tempfile::TempDir;
 use testbed::redis::{Server, shared_cluster, shared_url};
 use token_core::Policy;
-use token_store::test_util::{TestClock, test_issuer};
-use token_store::{MemoryStore, SessionManager, SessionStore};
+use token_session::test_util::{TestClock, test_issuer};
+use token_session::{MemoryStore, SessionManager, SessionStore};
 
 /// How long a busy machine may take to one call; no test here is about a limit.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -99,8 +99,8 @@ async fn two(builder: impl Fn() -> RedisStoreBuilder) -> Nodes<RedisStore> {
     Nodes::new(open().await, open().await)
 }
 
-/// The seed that `TOKENS_SEED` names.
+/// The seed that `HALLPASS_SEED` names.
 pub(crate) fn seed() -> Option<u64> {
-    let seed = std::env::var("TOKENS_SEED").ok()?;
-    Some(seed.parse().expect("TOKENS_SEED is a number"))
+    let seed = std::env::var("HALLPASS_SEED").ok()?;
+    Some(seed.parse().expect("HALLPASS_SEED is a number"))
 }

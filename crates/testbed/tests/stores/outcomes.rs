@@ -7,8 +7,8 @@ use fastrand::Rng;
 use token_core::issue::Credentials;
 use token_core::session::{Authentication, Transport};
 use token_core::{NoClaims, SessionId, Subject};
-use token_store::test_util::TestClock;
-use token_store::{
+use token_session::test_util::TestClock;
+use token_session::{
     AccessError, Issued, NewSession, Presented, RefreshError, Renewal, SessionManager, SessionStore,
 };
 
@@ -23,7 +23,7 @@ pub(crate) async fn compare<S: SessionStore>(nodes: &Nodes<S>) {
     let plain = memory().await;
     let mut all = String::new();
     for seed in seeds.clone() {
-        println!("TOKENS_SEED={seed}");
+        println!("HALLPASS_SEED={seed}");
         let expected = outcomes(&plain, seed).await;
         let found = outcomes(nodes, seed).await;
         for (step, (found, expected)) in found.iter().zip(&expected).enumerate() {

@@ -5,7 +5,7 @@ use http::{Response, StatusCode};
 use serde::Serialize;
 use token_core::claims::NoClaims;
 use token_core::{Audience, ClientId, Issuer, Scope, SessionId, Subject, UnixTime};
-use token_store::{AccessError, StoreError};
+use token_session::{AccessError, StoreError};
 
 use crate::answer;
 use crate::auth::Auth;

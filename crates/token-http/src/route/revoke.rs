@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use token_store::Presented;
+use token_session::Presented;
 
 use crate::answer;
 use crate::auth::Auth;

@@ -9,7 +9,7 @@ use token_core::claims::NoClaims;
 use token_core::refresh::LAST_SEEN_STEP;
 use token_core::session::{Device, RevokeReason, Transport};
 use token_core::{Session, SessionId, UnixTime};
-use token_store::Whose;
+use token_session::Whose;
 
 use crate::access::Caller as _;
 use crate::answer;

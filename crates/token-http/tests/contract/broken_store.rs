@@ -2,8 +2,8 @@
 
 use http::{Method, Request};
 use serde_json::json;
-use token_store::MemoryStore;
-use token_store::test_util::{Outage, TroubledStore};
+use token_session::MemoryStore;
+use token_session::test_util::{Outage, TroubledStore};
 
 use crate::world::{
     PASSWORD, World, get, post_form, post_json, refusal, request, with_bearer, with_cookie,

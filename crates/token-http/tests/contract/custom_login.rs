@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use token_core::session::{Authentication, Transport};
 use token_http::{Attempt, AttemptKind, CustomLogin, Head, LogoutRequest, Refusal, Rejection};
-use token_store::NewSession;
+use token_session::NewSession;
 
 use crate::world::{World, get, request, with, with_cookie};
 
@@ -72,7 +72,7 @@ async fn a_login_that_redirects_plants_the_sessions_cookie() {
     assert_eq!(opened.headers()["cache-control"], "no-store");
     assert!(opened.body().is_empty());
     let cookie = cookie(&opened);
-    assert!(cookie.starts_with("__Host-session="));
+    assert!(cookie.starts_with("__Host-Http-session="));
     let me = world.send(with_cookie(get("/auth/session"), &cookie)).await;
     assert_eq!(me.json()["device"]["ip_prefix"], "192.0.2.0/24");
     let subject = "alice".parse().unwrap();
@@ -85,7 +85,7 @@ async fn a_login_that_redirects_plants_the_sessions_cookie() {
 async fn it_can_plant_the_refresh_cookie_but_has_no_place_for_tokens() {
     let world = World::new();
     let opened = log_in(&world, post(), Some(Transport::Cookie), "/").await;
-    assert!(cookie(&opened.unwrap()).starts_with("__Host-refresh="));
+    assert!(cookie(&opened.unwrap()).starts_with("__Host-Http-refresh="));
     for (transport, to) in [
         (Some(Transport::Header), "/"),
         (None, "/\r\nX: y"),

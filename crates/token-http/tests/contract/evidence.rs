@@ -282,7 +282,8 @@ async fn refused_credentials_of_every_other_kind_are_logged() {
     let forged = format!("{input}.{}{}", signature[1..].to_owned(), &signature[..1]);
     let refresh = |token: &str| post_json("/auth/refresh", &json!({"refresh_token": token}));
     let empty = |path: &str| request(Method::POST, path).body(String::new()).unwrap();
-    let cookie = |value: &str| with_cookie(empty("/api/me"), &format!("__Host-session={value}"));
+    let cookie =
+        |value: &str| with_cookie(empty("/api/me"), &format!("__Host-Http-session={value}"));
     let unknown = "A".repeat(67);
     let (log, _guard) = Log::watch();
     let cases: [(Request<String>, &str); 7] = [
@@ -290,7 +291,10 @@ async fn refused_credentials_of_every_other_kind_are_logged() {
         (refresh(&forged), "refresh token refused"),
         (refresh(&access), "refresh token refused"),
         (
-            with_cookie(empty("/auth/refresh"), &format!("__Host-refresh={token}")),
+            with_cookie(
+                empty("/auth/refresh"),
+                &format!("__Host-Http-refresh={token}"),
+            ),
             "a refresh token was moved to another carrier",
         ),
         (cookie("garbage"), "session cookie refused"),

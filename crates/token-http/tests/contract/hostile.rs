@@ -66,7 +66,7 @@ async fn a_token_is_not_moved_into_a_cookie_behind_a_dead_one() {
     world.end_all().await;
     let token = world.login("header").await.text("refresh_token");
     let request = post_json("/auth/step-up", &json!({"password": PASSWORD}));
-    let cookies = format!("{dead}; __Host-refresh={token}");
+    let cookies = format!("{dead}; __Host-Http-refresh={token}");
     let reply = world.send(with_cookie(request, &cookies)).await;
     assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "malformed"));
 }
@@ -159,7 +159,7 @@ async fn a_broken_credential_beside_a_genuine_one_saves_no_session() {
     let (bearer, cookie) = (world.login("header").await, world.login("session").await);
     world.advance(400);
     let cookies = format!(
-        "__Host-session=planted; {}; __Host-refresh=x",
+        "__Host-Http-session=planted; {}; __Host-Http-refresh=x",
         cookie.cookie()
     );
     let logout = with_cookie(empty(Method::POST, "/auth/logout"), &cookies);

@@ -24,9 +24,9 @@ async fn a_login_gets_a_transport_that_is_on_offer() {
     };
     let world = World::with(|config| config.transports([Transport::Session, Transport::Cookie]));
     for (asked, cookie) in [
-        ("", "__Host-session="),
-        ("session", "__Host-session="),
-        ("cookie", "__Host-refresh="),
+        ("", "__Host-Http-session="),
+        ("session", "__Host-Http-session="),
+        ("cookie", "__Host-Http-refresh="),
     ] {
         let reply = world.send(login(asked)).await;
         assert!(reply.cookie().starts_with(cookie), "{asked}: {reply:?}");
@@ -52,7 +52,7 @@ async fn transport_header_answers_with_both_tokens() {
     assert_eq!(body["token_type"], "Bearer");
     assert_eq!(body["server_time"], 1_700_000_000);
     assert_eq!(body["expires_in"], 300);
-    assert_eq!(body["expires_at"], 1_700_000_300);
+    assert_eq!(body["access_expires_at"], 1_700_000_300);
     assert_eq!(body["refresh_expires_in"], MONTH);
     assert_eq!(body["refresh_expires_at"], 1_700_000_000 + MONTH);
     assert_eq!(body["refresh_grace"], 30);
@@ -72,10 +72,10 @@ async fn transport_header_answers_with_both_tokens() {
 async fn transport_cookie_keeps_the_refresh_token_out_of_the_body() {
     let reply = World::new().login("cookie").await;
     let cookie = reply.cookie();
-    let field = format!("{cookie}; HttpOnly; SameSite=Strict; Secure; Path=/");
+    let field = format!("{cookie}; HttpOnly; SameSite=Strict; Secure; Path=/; Priority=High");
     assert_eq!(reply.set_cookies(), [field]);
     let (name, value) = cookie.split_once('=').unwrap();
-    assert_eq!(name, "__Host-refresh");
+    assert_eq!(name, "__Host-Http-refresh");
     assert!(!reply.body.contains(value) && reply.json().get("refresh_token").is_none());
     assert_eq!(reply.json()["refresh_expires_in"], MONTH);
 }
@@ -83,9 +83,12 @@ async fn transport_cookie_keeps_the_refresh_token_out_of_the_body() {
 #[tokio::test]
 async fn transport_session_gives_an_opaque_cookie_and_no_token() {
     let reply = World::new().login("session").await;
-    let field = format!("{}; HttpOnly; SameSite=Lax; Secure; Path=/", reply.cookie());
+    let field = format!(
+        "{}; HttpOnly; SameSite=Lax; Secure; Path=/; Priority=High",
+        reply.cookie()
+    );
     assert_eq!(reply.set_cookies(), [field]);
-    assert!(reply.cookie().starts_with("__Host-session="));
+    assert!(reply.cookie().starts_with("__Host-Http-session="));
     let body = reply.json();
     assert_eq!(body["session_expires_in"], MONTH);
     assert_eq!(body["session_expires_at"], 1_700_000_000 + MONTH);
@@ -210,7 +213,7 @@ async fn a_failed_login_ends_nothing() {
 #[tokio::test]
 async fn a_cookie_that_we_did_not_issue_is_never_adopted() {
     let world = World::new();
-    let forged = "__Host-session=".to_owned() + &"A".repeat(67);
+    let forged = "__Host-Http-session=".to_owned() + &"A".repeat(67);
     let body = json!({"username": "alice", "password": PASSWORD, "transport": "session"});
     let reply = world
         .send(with_cookie(post_json("/auth/login", &body), &forged))
@@ -219,8 +222,8 @@ async fn a_cookie_that_we_did_not_issue_is_never_adopted() {
     assert_ne!(reply.cookie(), forged);
     for cookie in [
         forged,
-        format!("__Host-session={}", "A".repeat(4096)),
-        "__Host-session=".into(),
+        format!("__Host-Http-session={}", "A".repeat(4096)),
+        "__Host-Http-session=".into(),
     ] {
         let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
         assert_eq!(reply.refusal(), refusal(401, "invalid_token", ""));
@@ -248,7 +251,7 @@ async fn a_session_cookie_made_from_a_refresh_token_is_never_adopted() {
                 .unwrap()
         };
         let value = URL_SAFE_NO_PAD.encode([decode("sid"), decode("jti")].concat());
-        let cookie = format!("__Host-session={value}");
+        let cookie = format!("__Host-Http-session={value}");
         let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
         assert_eq!(reply.refusal(), refusal(401, "invalid_token", ""));
         let step_up = post_json("/auth/step-up", &json!({"password": PASSWORD}));

@@ -4,8 +4,8 @@ use serde_json::json;
 use crate::world::{World, get, post_json, refusal, request, with, with_bearer, with_cookie};
 
 const DELETED: [&str; 2] = [
-    "__Host-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0",
-    "__Host-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0",
+    "__Host-Http-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0; Priority=High",
+    "__Host-Http-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Priority=High",
 ];
 
 fn logout() -> Request<&'static str> {
@@ -19,7 +19,10 @@ async fn a_logout_answers_204_whether_or_not_there_was_a_session() {
         logout(),
         with_bearer(logout(), "a.b.c"),
         with(logout(), "authorization", "Bearer two words"),
-        with_cookie(logout(), "__Host-session=nonsense; __Host-refresh=nonsense"),
+        with_cookie(
+            logout(),
+            "__Host-Http-session=nonsense; __Host-Http-refresh=nonsense",
+        ),
     ] {
         let reply = world.send(request).await;
         assert_eq!((reply.status, reply.body.as_str()), (204, ""));

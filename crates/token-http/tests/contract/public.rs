@@ -3,7 +3,7 @@ use base64::engine::general_purpose::STANDARD;
 use http::{Method, Request};
 use serde_json::json;
 use token_http::Route;
-use token_store::{MemoryStore, RevocationCheck};
+use token_session::{MemoryStore, RevocationCheck};
 
 use crate::world::{OWN, World, get, post_form, post_json, refusal, request, with, with_bearer};
 

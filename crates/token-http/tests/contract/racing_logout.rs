@@ -6,8 +6,8 @@ use http::Method;
 use token_core::session::SessionData;
 use token_core::{Session, SessionId};
 use token_http::Refusal;
-use token_store::test_util::{Injected, Trouble, TroubledStore};
-use token_store::{MemoryStore, SessionStore};
+use token_session::test_util::{Injected, Trouble, TroubledStore};
+use token_session::{MemoryStore, SessionStore};
 use tokio::task::yield_now;
 
 use crate::server_session::visit;

@@ -90,7 +90,7 @@ async fn the_hook_learns_whose_token_it_is_once_it_was_found_genuine() {
     }
     // A genuine one in the wrong place is nobody's either.
     let reply = world
-        .send(by_cookie(&format!("__Host-refresh={first}")))
+        .send(by_cookie(&format!("__Host-Http-refresh={first}")))
         .await;
     assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "malformed"));
     assert_eq!(noted(), [anybody()]);
@@ -174,12 +174,12 @@ async fn whatever_is_not_genuinely_ours_is_malformed() {
 async fn a_token_counts_only_where_it_was_put() {
     let world = World::new();
     let cookie = world.login("cookie").await.cookie();
-    let in_cookie = cookie.strip_prefix("__Host-refresh=").unwrap();
+    let in_cookie = cookie.strip_prefix("__Host-Http-refresh=").unwrap();
     let reply = by_json(&world, in_cookie).await;
     assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "malformed"));
     let in_body = world.login("header").await.text("refresh_token");
     let reply = world
-        .send(by_cookie(&format!("__Host-refresh={in_body}")))
+        .send(by_cookie(&format!("__Host-Http-refresh={in_body}")))
         .await;
     assert_eq!(reply.refusal(), refusal(400, "invalid_grant", "malformed"));
     // Neither was used up.

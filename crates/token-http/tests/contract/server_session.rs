@@ -161,12 +161,16 @@ async fn a_session_slides_at_most_once_a_touch_interval() {
     world.advance(1);
     let reply = world.send(with_cookie(get("/api/me"), &remembered)).await;
     let max_age = 90 * day;
-    let field = format!("{remembered}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={max_age}");
+    let field = format!(
+        "{remembered}; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age={max_age}; Priority=High"
+    );
     assert_eq!(reply.set_cookies(), [field]);
     let reply = world.send(with_cookie(get("/auth/session"), &plain)).await;
     assert_eq!(
         reply.set_cookies(),
-        [format!("{plain}; HttpOnly; SameSite=Lax; Secure; Path=/")]
+        [format!(
+            "{plain}; HttpOnly; SameSite=Lax; Secure; Path=/; Priority=High"
+        )]
     );
     let reply = world.send(with_cookie(get("/api/me"), &remembered)).await;
     assert!(reply.set_cookies().is_empty());

@@ -13,8 +13,8 @@ use token_http::{
     Auth, AuthConfig, AuthConfigBuilder, Head, LoginRequest, MAX_BODY, PasswordRequest, Refusal,
     Rejection, Route, SessionSlot, StepUpRequest,
 };
-use token_store::test_util::{TestClock, TestManager};
-use token_store::{MemoryStore, NewSession, RevocationCheck, SessionStore};
+use token_session::test_util::{TestClock, TestManager};
+use token_session::{MemoryStore, NewSession, RevocationCheck, SessionStore};
 
 pub(crate) const OWN: &str = "https://own.example";
 pub(crate) const PASSWORD: &str = "wonderland";

@@ -20,13 +20,13 @@ use crate::workspace::Workspace;
 /// The least programs that answer `/api/me`, each with the one that lacks the check.
 const PROGRAMS: [(&str, &str); 9] = [
     ("axum-bare", "axum-bare"),
-    ("axum-tokens", "axum-bare"),
+    ("axum-hallpass", "axum-bare"),
     ("axum-tower-sessions", "axum-bare"),
     ("axum-tower-sessions-redis", "axum-bare"),
     ("axum-axum-login", "axum-bare"),
     ("axum-jwt-authorizer", "axum-bare"),
     ("actix-bare", "actix-bare"),
-    ("actix-tokens", "actix-bare"),
+    ("actix-hallpass", "actix-bare"),
     ("actix-actix-session", "actix-bare"),
 ];
 
@@ -36,7 +36,7 @@ const CORE: &str = "token-core";
 const CORE_SECONDS: f64 = 25.0;
 /// Crates that a program may gain with [`GAINING`] over its bare one.
 const GAINED_CRATES: usize = 60;
-const GAINING: &str = "axum-tokens";
+const GAINING: &str = "axum-hallpass";
 
 /// What builds C, and everything that builds that.
 const C: &str = "aws-lc-sys";
@@ -287,10 +287,13 @@ mod tests {
             })
         };
         let bare = ["a@1", "axum-bare@0"];
-        let own = ["a@1", "axum-tokens@0", "b@1", "b@2"];
+        let own = ["a@1", "axum-hallpass@0", "b@1", "b@2"];
         let figures = HashMap::from([
             ("axum-bare".to_owned(), row(&bare, &bare, 2048, &[])),
-            ("axum-tokens".to_owned(), row(&own, &own[..3], 5120, &[4.0])),
+            (
+                "axum-hallpass".to_owned(),
+                row(&own, &own[..3], 5120, &[4.0]),
+            ),
         ]);
         let table = table(&figures);
         let lines: Vec<&str> = table.lines().collect();
@@ -298,7 +301,7 @@ mod tests {
             lines[2],
             "| axum-bare | 2 (2) |  | 2 |  | 9.0 (8.0 to 10.0) |  |"
         );
-        let own = "| axum-tokens | 4 (3) | 2 (1) | 5 | 3 | 9.0 (8.0 to 10.0) | 4.0 |";
+        let own = "| axum-hallpass | 4 (3) | 2 (1) | 5 | 3 | 9.0 (8.0 to 10.0) | 4.0 |";
         assert_eq!(lines[3], own);
         let promise = "| ≤ 60 crates over bare axum | 2 (1) | met |";
         assert!(table.contains(promise), "{table}");

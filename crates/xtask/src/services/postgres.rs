@@ -12,7 +12,7 @@ use crate::install::{self, Program};
 use crate::run;
 
 /// Names a server that is running already.
-pub(super) const VARIABLE: &str = "TOKENS_TEST_POSTGRES_URL";
+pub(super) const VARIABLE: &str = "HALLPASS_TEST_POSTGRES_URL";
 
 pub(super) static INITDB: Program = Program {
     name: "PostgreSQL",

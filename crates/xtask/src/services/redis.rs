@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::install::Program;
 
 /// Names a server that is running already.
-pub(super) const VARIABLE: &str = "TOKENS_TEST_REDIS_URL";
+pub(super) const VARIABLE: &str = "HALLPASS_TEST_REDIS_URL";
 
 pub(super) static SERVER: Program = Program {
     name: "Redis",

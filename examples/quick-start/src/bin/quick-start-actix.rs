@@ -4,7 +4,7 @@ use actix_web::web::{get, post};
 use actix_web::{App, HttpServer};
 use adapter_actix::{Access, Answer, Auth, AuthConfig, LoginRequest, Rejection};
 use token_core::Policy;
-use token_store::{MemoryStore, SessionManager, ephemeral_issuer};
+use token_session::{MemoryStore, SessionManager, ephemeral_issuer};
 
 async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
     let subject = login

@@ -156,7 +156,7 @@ fn what_is_no_key_file_is_refused_without_repeating_it() {
         let error = Keys::parse(text, at(0)).unwrap_err().to_string();
         assert!(!error.contains("hush"), "{error}");
     }
-    let unset = KeySource::Env("TOKENS_NO_SUCH_VARIABLE".into());
+    let unset = KeySource::Env("HALLPASS_NO_SUCH_VARIABLE".into());
     let error = unset.open(None, None, at(0)).unwrap_err();
     assert!(matches!(error, KeysError::Unset), "{error}");
 }

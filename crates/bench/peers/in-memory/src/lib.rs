@@ -9,8 +9,8 @@ use bench::operation::{Make, OURS, Operation, Pool, Way, cycle};
 use bench::world::Key;
 use serde::{Deserialize, Serialize};
 use token_core::Algorithm;
-use token_store::SessionManager;
-use token_store::test_util::TestClock;
+use token_session::SessionManager;
+use token_session::test_util::TestClock;
 use tower_sessions::session::Id;
 use tower_sessions::{Expiry, MemoryStore, Session};
 

@@ -1,0 +1,213 @@
+//! Keys that change while the manager serves, and keys that sign elsewhere.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_lc_rs::signature::Ed25519KeyPair;
+use token_core::error::IssueError;
+use token_core::key::JwkSet;
+use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
+use token_core::secret::Entropy;
+use token_core::session::RevokeReason;
+use token_core::sign::SignError;
+use token_core::{
+    Algorithm, KeyId, KeyRing, NoClaims, Policy, SigningKey, Subject, VerifyError, VerifyingKey,
+};
+use token_session::event::{Event, EventKind};
+use token_session::signer::{Signer, SignerError, SignerFuture};
+use token_session::test_util::{TestManager, test_issuer};
+use token_session::{
+    AccessError, LoginError, ManagerError, MemoryStore, NewSession, SessionManager,
+};
+
+fn key(byte: u8) -> SigningKey {
+    SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64])).unwrap()
+}
+
+fn refresh(name: &str) -> RefreshKey {
+    RefreshKey::new(KeyId::new(name).unwrap(), &[9; 32]).unwrap()
+}
+
+/// The keys of `TestManager`.
+fn first() -> (KeyRing, RefreshKeyRing) {
+    let issuer = test_issuer(Policy::default());
+    (issuer.access_keys, issuer.refresh_keys)
+}
+
+fn published(manager: &SessionManager) -> Vec<KeyId> {
+    let set = JwkSet::parse(&manager.jwks()).unwrap();
+    set.keys().iter().map(|key| key.id().clone()).collect()
+}
+
+#[tokio::test]
+async fn keys_change_under_the_feet_of_every_clone() {
+    let test = TestManager::new(Policy::default());
+    let clone = test.manager.clone();
+    let login = test.login("alice", "").await;
+    let old = login.tokens().unwrap();
+    let (access, keys) = first();
+    let before = access.current().id().clone();
+
+    // Published, then promoted.
+    let access = access.with_next(key(2)).unwrap();
+    let keys = keys.with_other(refresh("second")).unwrap();
+    test.manager.replace_keys(access.clone(), keys).unwrap();
+    assert_eq!(published(&clone), [before.clone(), key(2).id().clone()]);
+    let access = access.promote().unwrap();
+    let original = RefreshKey::new(KeyId::new("test").unwrap(), &[6; 32]).unwrap();
+    let keys = RefreshKeyRing::new(refresh("second"))
+        .with_other(original)
+        .unwrap();
+    test.manager
+        .replace_keys(access.clone(), keys.clone())
+        .unwrap();
+
+    // What the old keys signed is still good, and what comes now is from the new ones.
+    let token = old.access_token().secret();
+    assert!(clone.authenticate::<NoClaims>(token).await.is_ok());
+    let next = clone
+        .refresh(old.refresh_token().secret(), None)
+        .await
+        .unwrap();
+    assert_eq!(next.session().rotation_kid, *refresh("second").kid());
+    let new = next.tokens().unwrap().access_token().secret();
+    assert!(clone.authenticate::<NoClaims>(new).await.is_ok());
+    // A lost answer, within the grace, and across the change.
+    let again = clone
+        .refresh(old.refresh_token().secret(), None)
+        .await
+        .unwrap();
+    let (next, again) = (next.tokens().unwrap(), again.tokens().unwrap());
+    assert_eq!(
+        next.refresh_token().secret(),
+        again.refresh_token().secret()
+    );
+
+    // An emergency: the old access key goes at once.
+    let access = access.retire(&before).unwrap();
+    test.manager.replace_keys(access, keys).unwrap();
+    let error = clone.authenticate::<NoClaims>(token).await.unwrap_err();
+    assert!(matches!(
+        error,
+        AccessError::Invalid(VerifyError::UnknownKey)
+    ));
+    assert!(clone.authenticate::<NoClaims>(new).await.is_ok());
+    assert_eq!(published(&clone), [key(2).id().clone()]);
+}
+
+/// A KMS: it has the private half, and can be slow, broken, or have another key.
+#[derive(Clone, Debug)]
+struct Kms {
+    seed: u8,
+    mode: Arc<AtomicU32>,
+}
+
+const WORKS: u32 = 0;
+const BROKEN: u32 = 1;
+const HANGS: u32 = 2;
+const OTHER_KEY: u32 = 3;
+
+impl Signer for Kms {
+    fn sign<'a>(&'a self, _key: &'a VerifyingKey, message: &'a [u8]) -> SignerFuture<'a> {
+        Box::pin(async move {
+            tokio::task::yield_now().await;
+            let seed = match self.mode.load(Ordering::SeqCst) {
+                BROKEN => return Err(SignerError::new("access denied")),
+                HANGS => std::future::pending().await,
+                OTHER_KEY => self.seed + 1,
+                _ => self.seed,
+            };
+            let pair = Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap();
+            Ok(pair.sign(message).as_ref().to_vec())
+        })
+    }
+}
+
+fn elsewhere(byte: u8) -> KeyRing {
+    KeyRing::new(SigningKey::elsewhere(key(byte).verifying_key().clone()).unwrap())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_in_a_kms_signs_there() {
+    let mode = Arc::new(AtomicU32::new(WORKS));
+    let kms = Kms {
+        seed: 5,
+        mode: mode.clone(),
+    };
+    let store = MemoryStore::new(1000, &[7; 32]);
+    let events = Arc::<Mutex<Vec<EventKind>>>::default();
+    let sink = Arc::clone(&events);
+    let test = TestManager::with_store(store, Policy::default(), |b| {
+        b.signer(kms)
+            .events(move |event: Event| sink.lock().unwrap().push(event.kind))
+    });
+    test.manager.replace_keys(elsewhere(5), first().1).unwrap();
+
+    let token = test.access_token("alice", "notes:read").await;
+    assert!(test.manager.authenticate::<NoClaims>(&token).await.is_ok());
+
+    let login = async || {
+        let alice = Subject::new("alice").unwrap();
+        let ticket = test.manager.begin_login(alice).await.unwrap();
+        test.manager.login(ticket, NewSession::default()).await
+    };
+    mode.store(BROKEN, Ordering::SeqCst);
+    let error = login().await.unwrap_err();
+    assert!(matches!(error, LoginError::Signer(_)), "{error}");
+    let source = std::error::Error::source(&error).map(ToString::to_string);
+    assert_eq!(source.as_deref(), Some("access denied"));
+    mode.store(HANGS, Ordering::SeqCst);
+    let patience = tokio::time::Instant::now();
+    assert!(matches!(login().await, Err(LoginError::Signer(_))));
+    assert_eq!(patience.elapsed(), Duration::from_secs(5));
+    // A signature that nobody would accept is not handed out.
+    mode.store(OTHER_KEY, Ordering::SeqCst);
+    let error = login().await.unwrap_err();
+    assert!(
+        matches!(
+            error,
+            LoginError::Issue(IssueError::Sign(SignError::Signature { .. }))
+        ),
+        "{error}"
+    );
+    // No session stays of which nobody has the credentials.
+    let alice = Subject::new("alice").unwrap();
+    assert_eq!(test.manager.sessions(&alice).await.unwrap().len(), 1);
+    let not_issued = [
+        EventKind::Login,
+        EventKind::Revoked(RevokeReason::NotIssued),
+    ];
+    let failed = not_issued.iter().cycle().take(6).cloned();
+    let expected: Vec<_> = [EventKind::Login].into_iter().chain(failed).collect();
+    assert_eq!(*events.lock().unwrap(), expected);
+    // A server session needs no signature.
+    let alice = Subject::new("alice").unwrap();
+    let ticket = test.manager.begin_login(alice).await.unwrap();
+    let session = NewSession {
+        transport: Some(token_core::session::Transport::Session),
+        ..NewSession::default()
+    };
+    assert!(test.manager.login(ticket, session).await.is_ok());
+}
+
+#[test]
+fn a_key_elsewhere_needs_a_signer_and_gives_nothing_away() {
+    let test = TestManager::new(Policy::default());
+    let before = test.manager.jwks();
+    let error = test.manager.replace_keys(elsewhere(5), first().1);
+    assert!(matches!(error, Err(ManagerError::NoSigner { .. })));
+    assert_eq!(test.manager.jwks(), before, "the keys in force stay");
+
+    let ring = elsewhere(5);
+    assert!(ring.current().to_private_jwk().is_err());
+    let hmac = SigningKey::from_secret(&[7; 32], Algorithm::HS256).unwrap();
+    assert!(SigningKey::elsewhere(hmac.verifying_key().clone()).is_err());
+}

@@ -1,0 +1,160 @@
+//! The example server on actix-web. Everything about sessions is in the handlers' signatures;
+//! what does not concern actix is in `example-support`.
+
+mod cors;
+mod methods;
+mod operate;
+
+use std::process::ExitCode;
+
+use actix_web::middleware::{self, Condition};
+use actix_web::web::Json;
+use actix_web::{HttpResponse, HttpServer, web};
+use adapter_actix::{
+    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi, routes,
+    sessions,
+};
+use clap::Parser as _;
+use example_support::events::EVENT_STREAM;
+use example_support::{
+    App, Flags, JustAuthenticated, Page, PasswordChange, Profile, ReadReports, StartError, Users,
+    WriteNotes, events, log, openapi::document, shutdown,
+};
+use serde_json::{Value, json};
+use token_core::session::Authentication;
+use token_core::{CustomClaims, Subject};
+use token_session::NewSession;
+
+use crate::cors::cors;
+use crate::methods::{get, not_found, post};
+use crate::operate::{healthz, keys, log_request, metrics};
+
+async fn login(users: web::Data<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
+    // Noted before the password is checked: where all sessions of the user are ended
+    // meanwhile, this login opens none.
+    let subject = Subject::new(login.username()).map_err(|_| login.invalid_credentials())?;
+    let ticket = login.begin(subject).await?;
+    let user = users.authenticate(login.username(), login.password());
+    let user = user.await?.ok_or_else(|| login.invalid_credentials())?;
+    let name = user.display_name();
+    let session = NewSession {
+        scope: user.scope.clone(),
+        claims: CustomClaims::new(&Profile { name }).expect("a name is a claim"),
+        ..login.new_session()
+    };
+    Ok(login.open(ticket, session).await?.into())
+}
+
+async fn step_up(users: web::Data<Users>, request: StepUpRequest) -> Result<Answer, Rejection> {
+    let name = request.session().subject.as_str();
+    let user = users.authenticate(name, request.password()).await?;
+    user.ok_or_else(|| request.invalid_credentials())?;
+    let authentication = Authentication::password(request.at());
+    Ok(request.renew(authentication).await?.into())
+}
+
+async fn password(users: web::Data<Users>, request: PasswordRequest) -> Result<Answer, Rejection> {
+    let subject = &request.session().subject;
+    let changed = users.change_password(subject, request.password(), request.new_password());
+    match changed.await? {
+        PasswordChange::Done => {}
+        PasswordChange::Unacceptable => return Err(request.unacceptable().into()),
+        PasswordChange::WrongPassword => return Err(request.invalid_credentials().into()),
+    }
+    let authentication = Authentication::password(request.at());
+    Ok(request.changed(authentication).await?.into())
+}
+
+async fn me(caller: Any) -> Json<Value> {
+    Json(json!({
+        "sub": caller.subject(),
+        "session_id": caller.session_id(),
+        "scope": caller.scope(),
+        "auth_time": caller.auth_time(),
+    }))
+}
+
+async fn reports(caller: Require<ReadReports, Any<Profile>>) -> Json<Value> {
+    let title = format!("Reports for {}", caller.custom().name);
+    Json(json!({ "title": title, "reports": ["Looking-glass sales", "Tea parties"] }))
+}
+
+async fn write_note(caller: Require<WriteNotes, Any<Profile>>) -> Json<Value> {
+    Json(json!({ "written_by": caller.custom().name }))
+}
+
+async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
+    Json(json!({ "transferred": true }))
+}
+
+async fn stream(caller: Any) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.content_type(EVENT_STREAM);
+    response.streaming(events(caller.ended()))
+}
+
+fn application(page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
+    move |config| {
+        for path in Page::paths() {
+            let file = move || async move { page.file(path).map(Answer::from) };
+            config.service(get(path, file));
+        }
+        config
+            .service(post("/auth/login", login))
+            .service(post("/auth/step-up", step_up))
+            .service(post("/auth/password", password))
+            .service(get("/api/me", me))
+            .service(get("/api/reports", reports))
+            .service(post("/api/notes", write_note))
+            .service(post("/api/transfer", transfer))
+            .service(post("/admin/keys", keys))
+            .service(get("/api/events", stream))
+            .service(get("/healthz", healthz))
+            .service(get("/metrics", metrics));
+    }
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = Flags::parse();
+    log::init();
+    match serve(&flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+async fn serve(flags: &Flags) -> Result<(), StartError> {
+    let app = App::start(flags).await?;
+    app.announce().map_err(StartError::Serve)?;
+    let App {
+        listener,
+        auth,
+        users,
+        page,
+        metrics,
+        background,
+        key_admin,
+    } = app;
+    let listener = listener.into_std().map_err(StartError::Serve)?;
+    let document = document(&auth, key_admin.is_on());
+    let server = HttpServer::new(move || {
+        let allowed = auth.config().allowed_origins();
+        actix_web::App::new()
+            .app_data(web::Data::new(users.clone()))
+            .app_data(web::Data::new(metrics.clone()))
+            .app_data(web::Data::new(key_admin.clone()))
+            .configure(routes(&auth))
+            .configure(openapi(&auth, document.clone()))
+            .configure(application(page))
+            .default_service(web::to(not_found))
+            .wrap(middleware::from_fn(sessions))
+            .wrap(Condition::new(!allowed.is_empty(), cors(allowed)))
+            .wrap(middleware::from_fn(log_request))
+    });
+    let server = server.listen(listener).map_err(StartError::Serve)?;
+    let server = server.shutdown_timeout(shutdown::LONGEST.as_secs());
+    let served = server.shutdown_signal(shutdown::requested()).run().await;
+    background.end().await;
+    served.map_err(StartError::Serve)
+}

@@ -1,0 +1,181 @@
+//! The example server on axum. Everything about sessions is in the handlers' signatures;
+//! what does not concern axum is in `example-support`.
+
+mod cors;
+mod files;
+mod methods;
+mod operate;
+
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use adapter_axum::{
+    Answer, Any, Auth, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi,
+    routes, sessions,
+};
+use axum::body::Body;
+use axum::extract::{FromRef, State};
+use axum::http::header::CONTENT_TYPE;
+use axum::middleware;
+use axum::response::IntoResponse;
+use axum::{Json, Router};
+use clap::Parser as _;
+use example_support::events::EVENT_STREAM;
+use example_support::{
+    App, Flags, JustAuthenticated, KeyAdmin, Metrics, Page, PasswordChange, Profile, ReadReports,
+    StartError, Users, WriteNotes, events, log, openapi::document, shutdown,
+};
+use serde_json::{Value, json};
+use token_core::session::Authentication;
+use token_core::{CustomClaims, Subject};
+use token_session::NewSession;
+
+use crate::cors::cors;
+use crate::files::files;
+use crate::methods::{get, not_found, one_host, post};
+use crate::operate::{healthz, keys, log_request, metrics};
+
+/// What the handlers take from the router's state.
+#[derive(Clone, FromRef)]
+struct Shared {
+    auth: Auth,
+    users: Users,
+    page: Page,
+    metrics: Metrics,
+    key_admin: KeyAdmin,
+}
+
+async fn login(State(users): State<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
+    // Noted before the password is checked: where all sessions of the user are ended
+    // meanwhile, this login opens none.
+    let subject = Subject::new(login.username()).map_err(|_| login.invalid_credentials())?;
+    let ticket = login.begin(subject).await?;
+    let user = users.authenticate(login.username(), login.password());
+    let user = user.await?.ok_or_else(|| login.invalid_credentials())?;
+    let name = user.display_name();
+    let session = NewSession {
+        scope: user.scope.clone(),
+        claims: CustomClaims::new(&Profile { name }).expect("a name is a claim"),
+        ..login.new_session()
+    };
+    Ok(login.open(ticket, session).await?.into())
+}
+
+async fn step_up(State(users): State<Users>, request: StepUpRequest) -> Result<Answer, Rejection> {
+    let name = request.session().subject.as_str();
+    let user = users.authenticate(name, request.password()).await?;
+    user.ok_or_else(|| request.invalid_credentials())?;
+    let authentication = Authentication::password(request.at());
+    Ok(request.renew(authentication).await?.into())
+}
+
+async fn password(
+    State(users): State<Users>,
+    request: PasswordRequest,
+) -> Result<Answer, Rejection> {
+    let subject = &request.session().subject;
+    let changed = users.change_password(subject, request.password(), request.new_password());
+    match changed.await? {
+        PasswordChange::Done => {}
+        PasswordChange::Unacceptable => return Err(request.unacceptable().into()),
+        PasswordChange::WrongPassword => return Err(request.invalid_credentials().into()),
+    }
+    let authentication = Authentication::password(request.at());
+    Ok(request.changed(authentication).await?.into())
+}
+
+async fn me(caller: Any) -> Json<Value> {
+    Json(json!({
+        "sub": caller.subject(),
+        "session_id": caller.session_id(),
+        "scope": caller.scope(),
+        "auth_time": caller.auth_time(),
+    }))
+}
+
+async fn reports(caller: Require<ReadReports, Any<Profile>>) -> Json<Value> {
+    let title = format!("Reports for {}", caller.custom().name);
+    Json(json!({ "title": title, "reports": ["Looking-glass sales", "Tea parties"] }))
+}
+
+async fn write_note(caller: Require<WriteNotes, Any<Profile>>) -> Json<Value> {
+    Json(json!({ "written_by": caller.custom().name }))
+}
+
+async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
+    Json(json!({ "transferred": true }))
+}
+
+async fn stream(caller: Any) -> impl IntoResponse {
+    let body = Body::from_stream(events(caller.ended()));
+    ([(CONTENT_TYPE, EVENT_STREAM)], body)
+}
+
+fn router(shared: Shared) -> Router {
+    let auth = shared.auth.clone();
+    let document = document(&auth, shared.key_admin.is_on());
+    let router = Router::new()
+        .route("/auth/login", post(login))
+        .route("/auth/step-up", post(step_up))
+        .route("/auth/password", post(password))
+        .route("/api/me", get(me))
+        .route("/api/reports", get(reports))
+        .route("/api/notes", post(write_note))
+        .route("/api/transfer", post(transfer))
+        .route("/api/events", get(stream))
+        .route("/admin/keys", post(keys))
+        .route("/healthz", get(healthz))
+        .route("/metrics", get(metrics))
+        .merge(files(shared.page))
+        .merge(routes(&auth))
+        .merge(openapi(&auth, document))
+        .layer(sessions())
+        .fallback(not_found)
+        .with_state(shared);
+    let router = match auth.config().allowed_origins() {
+        [] => router,
+        allowed => router.layer(cors(allowed)),
+    };
+    let router = router.layer(middleware::from_fn(one_host));
+    router.layer(middleware::from_fn(log_request))
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let flags = Flags::parse();
+    log::init();
+    match serve(&flags).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => error.report(),
+    }
+}
+
+async fn serve(flags: &Flags) -> Result<(), StartError> {
+    let app = App::start(flags).await?;
+    app.announce().map_err(StartError::Serve)?;
+    let App {
+        listener,
+        auth,
+        users,
+        page,
+        metrics,
+        background,
+        key_admin,
+    } = app;
+    let router = router(Shared {
+        auth,
+        users,
+        page,
+        metrics,
+        key_admin,
+    });
+    // With the address of the client, which the limits on attempts count by.
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let served = axum::serve(listener, service).with_graceful_shutdown(shutdown::requested());
+    let served = tokio::select! {
+        served = served.into_future() => served,
+        () = shutdown::overdue() => Ok(()),
+    };
+    background.end().await;
+    served.map_err(StartError::Serve)
+}
