@@ -114,3 +114,7 @@ pub use session::Session;
 pub use sign::AccessToken;
 pub use time::UnixTime;
 pub use verify::{UntrustedToken, VerifiedToken, Verifier, VerifyError};
+
+/// The name of the product, in the one place from which programs take it: the target of every log
+/// line, the default prefix of keys in Redis, and the default schema in PostgreSQL.
+pub const PRODUCT: &str = "hallpass";
