@@ -143,7 +143,7 @@ export const startMock: StartServer = async (flags: Flags) => {
         const session = sessionOf(credential);
         if (session) session.ended ??= 'revoked';
       }
-      const gone = ['refresh', 'session'].map((name) => `__Host-${name}=; Path=/; Secure; HttpOnly; Max-Age=0`);
+      const gone = ['refresh', 'session'].map((name) => `__Host-Http-${name}=; Path=/; Secure; HttpOnly; Max-Age=0`);
       return path == '/auth/revoke' ? { status: 200 } : { status: 204, headers: { 'set-cookie': gone } };
     }
     const session = authenticate(request);

@@ -2,7 +2,7 @@
 import { createAuth } from './auth.js';
 import { send } from './network.js';
 
-const CHOICE = 'tokens-example-transport';
+const CHOICE = 'hallpass-demo-transport';
 const handlers = [];
 
 /** `header`, `cookie` or `session`. */
@@ -11,7 +11,7 @@ export let transport;
 export let auth;
 
 /** Where the client keeps its record. */
-export const key = () => `example-${transport}`;
+export const key = () => `demo-${transport}`;
 
 /** Hears an event of whichever client is in use; `transport` is told after each choice. */
 export const on = (name, handler) => handlers.push([name, handler]);

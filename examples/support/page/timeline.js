@@ -3,14 +3,14 @@
 const LIMIT = 200;
 const list = document.querySelector('#entries');
 const latest = document.querySelector('#latest');
-const channel = new BroadcastChannel('tokens-example-timeline');
+const channel = new BroadcastChannel('hallpass-demo-timeline');
 
 /** The lowest number that no other open tab has. */
 const number = async () => {
   if (!navigator.locks) return Math.ceil(Math.random() * 99);
   for (let n = 1; ; n++) {
     const mine = await new Promise((resolve) =>
-      navigator.locks.request(`hallpass-example-tab-${n}`, { ifAvailable: true }, (lock) => {
+      navigator.locks.request(`hallpass-demo-tab-${n}`, { ifAvailable: true }, (lock) => {
         resolve(!!lock);
         // Held as long as the tab lives.
         return lock && new Promise(() => {});
