@@ -1,12 +1,14 @@
-// Builds dist/: the modules and their types by tsc, and the whole client as one minified file by esbuild.
+// Builds dist/: the types by tsc, and by esbuild the client as one readable file and as one minified file.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { bundle, root } from './bundle.mjs';
+import { bundle, minified, root } from './bundle.mjs';
 
 rmSync(root + 'dist', { recursive: true, force: true });
 execFileSync(process.execPath, [root + 'node_modules/typescript/bin/tsc', '-p', root + 'tsconfig.json'], {
   stdio: 'inherit',
 });
 mkdirSync(root + 'dist', { recursive: true });
-writeFileSync(root + 'dist/auth.min.js', await bundle());
+// With a source map, because the names of internal properties are shortened here too.
+for (const { path, text } of await bundle({ sourcemap: 'linked' })) writeFileSync(path, text);
+writeFileSync(root + 'dist/auth.min.js', await minified());
 for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(root + '../../' + licence, root + licence);

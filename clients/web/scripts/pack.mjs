@@ -8,7 +8,9 @@ const wanted = [
   'LICENSE-MIT',
   'README.md',
   'dist/auth.min.js',
-  ...modules.flatMap((name) => [`dist/${name}.d.ts`, `dist/${name}.js`]),
+  'dist/index.js',
+  'dist/index.js.map',
+  ...modules.map((name) => `dist/${name}.d.ts`),
   'package.json',
 ];
 const listing = execFileSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: root, encoding: 'utf8' });
