@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io;
+use std::path::PathBuf;
 use std::process::ExitStatus;
 
 use thiserror::Error;
@@ -11,6 +12,9 @@ use crate::install::Program;
 /// Why a task failed, in words that say what to do.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
+    /// Files need each other.
+    #[error("{} circles or arrows that point back; move what both need to a file of its own:\n  {}", .0.len(), .0.join("\n  "))]
+    Circles(Vec<String>),
     /// A command ran and failed; it has said why.
     #[error("`{command}` failed ({status})")]
     Failed {
@@ -25,6 +29,9 @@ pub(crate) enum Error {
     /// The system would not do something.
     #[error("{doing}: {source}")]
     Io { doing: String, source: io::Error },
+    /// There is more to read than was promised.
+    #[error("{}", .0.join("\n  "))]
+    Lines(Vec<String>),
     /// The documentation names what is not there.
     #[error("the documentation has {} faults:\n  {}", .0.len(), .0.join("\n  "))]
     Links(Vec<String>),
@@ -40,6 +47,9 @@ pub(crate) enum Error {
     /// Some parts failed.
     #[error("{}", summary(.0))]
     Parts(Vec<(&'static str, Error)>),
+    /// A file could not be read as Rust.
+    #[error("{} is not Rust: a bracket or a quote has no end", .0.display())]
+    Rust(PathBuf),
     /// A user to run a server as.
     #[error("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody`")]
     NoUser,

@@ -10,8 +10,10 @@
 )]
 
 mod bench;
+mod circles;
 mod error;
 mod install;
+mod lines;
 mod links;
 mod locks;
 mod purity;
@@ -19,6 +21,7 @@ mod python;
 mod run;
 mod rust;
 mod services;
+mod source;
 mod tests;
 mod web;
 mod workspace;
@@ -44,6 +47,12 @@ enum Task {
     /// grows; whole servers under load; the stores on real servers. Takes some twenty minutes on an
     /// idle machine with two processors, and ten to build what people use today.
     Bench(bench::Arguments),
+    /// Looks for files that need each other, in every crate, example and the web client, and for
+    /// folders of `token-core` that need one above them. `test` does it too.
+    Circles,
+    /// Prints lines of code and public items of each crate and folder, and fails if `token-core` has
+    /// more than was promised.
+    Lines,
     /// Prints figures of two example servers on each store: how soon a logout on one is heeded
     /// on the other, and how many refreshes they take. Some minutes, on a machine with nothing
     /// else to do.
@@ -67,6 +76,10 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().task {
         Task::Bench(arguments) => bench::run(&arguments),
+        Task::Circles => {
+            workspace::Workspace::read().and_then(|workspace| circles::check(&workspace))
+        }
+        Task::Lines => lines::run(),
         Task::Measure => rust::measure(),
         Task::Peers => peers(),
         Task::Test { part } => tests::run(part),

@@ -1,0 +1,106 @@
+//! No circle of files: if one file needs another, that one does not need it back, however many files
+//! are between them. So each file can be read with nothing but the files below it.
+
+mod graph;
+mod names;
+mod rust;
+mod typescript;
+
+use std::path::Path;
+
+use self::graph::Graph;
+use crate::error::Error;
+use crate::workspace::Workspace;
+
+/// The folders and files of `token-core/src`: each may need itself and those before it.
+const CORE: [&str; 6] = ["jose", "types", "keys", "access", "session", "schedule"];
+
+/// Looks for circles in every crate, example and the web client, and for a file of `token-core` that
+/// needs a folder above its own.
+pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
+    let root = &workspace.root;
+    let mut faults = Vec::new();
+    for package in &workspace.packages {
+        let source = package.folder.join("src");
+        let graph = rust::read(&source)?;
+        let circles = graph.circles();
+        faults.extend(circles.iter().map(|circle| graph.describe(circle, root)));
+        if package.name == "token-core" {
+            faults.extend(direction(&graph, &source, &CORE));
+        }
+    }
+    let client = root.join("clients/web/src");
+    if client.exists() {
+        let graph = typescript::read(&client)?;
+        let circles = graph.circles();
+        faults.extend(circles.iter().map(|circle| graph.describe(circle, root)));
+    }
+    if faults.is_empty() {
+        eprintln!(
+            "\n==> no circle of files in {} crates and the web client",
+            workspace.packages.len()
+        );
+        Ok(())
+    } else {
+        Err(Error::Circles(faults))
+    }
+}
+
+/// Every file that needs one of a folder that comes after its own.
+fn direction(graph: &Graph, source: &Path, order: &[&str]) -> Vec<String> {
+    let rank = |file: &Path| {
+        let first = file.strip_prefix(source).ok()?.components().next()?;
+        let first = Path::new(first.as_os_str())
+            .file_stem()?
+            .to_str()?
+            .to_owned();
+        Some((order.iter().position(|name| *name == first)?, first))
+    };
+    let mut faults = Vec::new();
+    for (from, edges) in &graph.edges {
+        for (to, place) in edges {
+            if let (Some((own, folder)), Some((other, above))) = (rank(from), rank(to))
+                && own < other
+            {
+                faults.push(format!(
+                    "{}:{} names {}: `{folder}` must not need `{above}` (the order is {})",
+                    from.display(),
+                    place.line,
+                    place.name,
+                    order.join(", ")
+                ));
+            }
+        }
+    }
+    faults
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn graph(edges: &[(&str, &str)]) -> Graph {
+        let mut graph = Graph::default();
+        for (from, to) in edges {
+            graph.add(Path::new(from), Path::new(to), 7, "crate::x".to_owned());
+        }
+        graph
+    }
+
+    #[test]
+    fn a_folder_that_needs_one_above_it_is_a_fault() {
+        let order = ["jose", "types", "schedule"];
+        let graph = graph(&[
+            ("s/types/id.rs", "s/jose/json.rs"),
+            ("s/schedule.rs", "s/types/id.rs"),
+            ("s/jose/json.rs", "s/schedule.rs"),
+            ("s/lib.rs", "s/jose/json.rs"),
+        ]);
+        let faults = direction(&graph, Path::new("s"), &order);
+        assert_eq!(faults.len(), 1, "{faults:?}");
+        assert!(
+            faults[0].contains("`jose` must not need `schedule`"),
+            "{faults:?}"
+        );
+    }
+}

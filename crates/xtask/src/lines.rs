@@ -1,0 +1,234 @@
+//! How much there is to read, and how much to learn: lines of code and public items of each crate.
+//!
+//! **Lines of code** are neither blank nor a comment, and outside of tests: items with `#[cfg(test)]`,
+//! and the files of modules that have it.
+//!
+//! **Public items** are written `pub`, without brackets: structs, enums, unions, traits, functions,
+//! constants, statics, type aliases, modules and macros, and the functions and constants of `impl`
+//! blocks. `pub use`, fields, variants and what a trait asks for are none. Since `unreachable_pub` is
+//! denied, a user can reach each of them by some path. One in the body of a macro counts once, and
+//! `#[doc(hidden)]` hides nothing from this count.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use proc_macro2::{Delimiter, TokenTree};
+
+use crate::error::Error;
+use crate::source::{Source, files};
+use crate::workspace::Workspace;
+
+/// The most that some folders may have together.
+struct Limit {
+    folders: &'static [&'static str],
+    lines: usize,
+    /// Public items, if that is limited.
+    items: Option<usize>,
+}
+
+/// What was promised, so that the way in stays short.
+const LIMITS: [Limit; 2] = [
+    // To be read in an evening.
+    Limit {
+        folders: &["crates/token-core/src"],
+        lines: 5_000,
+        items: Some(160),
+    },
+    // All that is to be read if one wants sessions and their rotation alone.
+    Limit {
+        folders: &[
+            "crates/token-core/src/session",
+            "crates/token-core/src/types",
+        ],
+        lines: 2_200,
+        items: None,
+    },
+];
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    lines: usize,
+    items: usize,
+}
+
+/// By folder, relative to the workspace; each has all that is below it.
+type Counts = BTreeMap<PathBuf, Count>;
+
+/// Prints a table of all crates and their folders, and checks the limits.
+pub(crate) fn run() -> Result<(), Error> {
+    let workspace = Workspace::read()?;
+    let counts = count(&workspace)?;
+    print(&table(&counts));
+    faults(&counts)
+}
+
+fn count(workspace: &Workspace) -> Result<Counts, Error> {
+    let mut counts = Counts::new();
+    for package in &workspace.packages {
+        let folder = package.folder.join("src");
+        let mut all = Vec::new();
+        let mut tests = Vec::new();
+        for file in files(&folder, "rs")? {
+            let source = Source::read(&file)?;
+            tests.extend(source.test_modules.iter().map(|name| module(&file, name)));
+            all.push((file, source));
+        }
+        for (file, source) in &all {
+            if tests
+                .iter()
+                .any(|test| file.with_extension("").starts_with(test))
+            {
+                continue;
+            }
+            let own = Count {
+                lines: source.lines,
+                items: items(&source.tokens),
+            };
+            let folders = file.ancestors().skip(1);
+            for above in folders.take_while(|above| above.starts_with(&folder)) {
+                let name = above.strip_prefix(&workspace.root).unwrap_or(above);
+                let count = counts.entry(name.to_owned()).or_default();
+                count.lines += own.lines;
+                count.items += own.items;
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// Where the module of this name is that a file declares, without `.rs`.
+fn module(file: &Path, name: &str) -> PathBuf {
+    let folder = file.with_extension("");
+    let root = ["lib", "main", "mod"]
+        .iter()
+        .any(|root| folder.ends_with(root));
+    if root {
+        file.with_file_name(name)
+    } else {
+        folder.join(name)
+    }
+}
+
+const KINDS: [&str; 10] = [
+    "const", "enum", "fn", "macro", "mod", "static", "struct", "trait", "type", "union",
+];
+
+/// How many items are public.
+fn items(tokens: &[TokenTree]) -> usize {
+    let mut count = 0;
+    for (at, token) in tokens.iter().enumerate() {
+        match token {
+            TokenTree::Ident(word) if *word == "pub" => {
+                let mut after = tokens.iter().skip(at + 1);
+                // `pub unsafe extern "C" fn`.
+                let kind = after.find(|token| match token {
+                    TokenTree::Ident(word) => !["async", "extern", "unsafe"]
+                        .iter()
+                        .any(|before| word == before),
+                    TokenTree::Literal(_) => false,
+                    _ => true,
+                });
+                if let Some(TokenTree::Ident(kind)) = kind {
+                    count += usize::from(KINDS.iter().any(|known| kind == known));
+                }
+            }
+            TokenTree::Ident(word) if *word == "macro_export" => count += 1,
+            TokenTree::Group(group) if group.delimiter() != Delimiter::Parenthesis => {
+                let inner: Vec<_> = group.stream().into_iter().collect();
+                count += items(&inner);
+            }
+            _ => {}
+        }
+    }
+    count
+}
+
+fn table(counts: &Counts) -> String {
+    let mut text = String::from("| folder | lines of code | public items |\n|---|--:|--:|\n");
+    for (folder, Count { lines, items }) in counts {
+        let _ = writeln!(text, "| {} | {lines} | {items} |", folder.display());
+    }
+    text
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what this is for")]
+fn print(table: &str) {
+    println!("{table}");
+}
+
+fn faults(counts: &Counts) -> Result<(), Error> {
+    let mut faults = Vec::new();
+    for limit in &LIMITS {
+        let mut sum = Count::default();
+        for folder in limit.folders {
+            let count = counts.get(Path::new(folder)).copied().unwrap_or_default();
+            sum.lines += count.lines;
+            sum.items += count.items;
+        }
+        let folders = limit.folders.join(" and ");
+        if sum.lines > limit.lines {
+            let (has, most) = (sum.lines, limit.lines);
+            faults.push(format!(
+                "{folders} has {has} lines of code, at most {most} are promised"
+            ));
+        }
+        if let Some(most) = limit.items
+            && sum.items > most
+        {
+            let has = sum.items;
+            faults.push(format!(
+                "{folders} has {has} public items, at most {most} are promised"
+            ));
+        }
+    }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Error::Lines(faults))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_that_are_public_count_and_nothing_else() {
+        let text = "\
+pub mod a { pub type T = u8; }
+pub use a::T;
+pub(crate) struct Hidden { pub field: u8 }
+pub struct S { pub field: u8, pub f: fn(u8) }
+pub enum E { A, B }
+pub trait R { fn asked(&self); const C: u8; }
+impl R for S { fn asked(&self) {} const C: u8 = 1; }
+impl S { pub const fn new() -> Self { S {} } pub async fn g() {} pub const D: u8 = 1; fn h() {} }
+macro_rules! m { ($n:ident) => { pub struct $n; impl $n { pub fn k() {} } } }
+#[macro_export]
+macro_rules! exported { () => {} }
+pub unsafe extern \"C\" fn l() {}
+#[cfg(test)]
+mod tests { pub fn n() {} }
+";
+        // a T S E R new g D, $n k, exported, l
+        assert_eq!(items(&Source::parse(text).unwrap().tokens), 12);
+    }
+
+    #[test]
+    fn more_than_was_promised_is_a_fault() {
+        let folder = PathBuf::from("crates/token-core/src");
+        let counts = |lines, items| Counts::from([(folder.clone(), Count { lines, items })]);
+        assert!(faults(&counts(5_000, 160)).is_ok());
+        let Err(Error::Lines(found)) = faults(&counts(5_001, 161)) else {
+            panic!("one more of each");
+        };
+        assert_eq!(found.len(), 2, "{found:?}");
+    }
+
+    #[test]
+    fn a_module_is_beside_a_root_and_below_any_other_file() {
+        assert_eq!(module(Path::new("src/lib.rs"), "x"), Path::new("src/x"));
+        assert_eq!(module(Path::new("src/key.rs"), "x"), Path::new("src/key/x"));
+    }
+}
