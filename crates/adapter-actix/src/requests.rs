@@ -75,7 +75,7 @@ heads! {
     /// ```
     /// # use actix_web::web::Form;
     /// # use adapter_actix::{Answer, CustomLogin, Rejection};
-    /// # use token_core::session::Authentication;
+    /// # use token_core::Authentication;
     /// # #[derive(serde::Deserialize)]
     /// # struct Fields { name: String, password: String }
     /// async fn login(login: CustomLogin, form: Form<Fields>) -> Result<Answer, Rejection> {

@@ -75,7 +75,7 @@ heads! {
     /// ```
     /// # use adapter_axum::{Answer, CustomLogin, Rejection};
     /// # use axum::extract::Form;
-    /// # use token_core::session::Authentication;
+    /// # use token_core::Authentication;
     /// # #[derive(serde::Deserialize)]
     /// # struct Fields { name: String, password: String }
     /// async fn login(login: CustomLogin, Form(form): Form<Fields>) -> Result<Answer, Rejection> {

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use token_core::verify::ClaimsBuffer;
+use token_core::access::ClaimsBuffer;
 use token_core::{Algorithm, CustomClaims, KeyRing, NoClaims, Subject, UntrustedToken, Verifier};
 use token_session::store::Created;
 use token_session::{MemoryStore, SessionStore as _};

@@ -3,16 +3,11 @@
 use std::time::Duration;
 
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
-use token_core::change::{Committed, Granted};
-use token_core::id::{Bucket, BucketKey};
-use token_core::issue::{Credentials, TokenIssuer};
-use token_core::refresh::{self, Login};
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::secret::Entropy;
-use token_core::session::{Authentication, Device, Epoch, Transport};
+use token_core::session::{self, Committed, Credentials, Device, Epoch, Granted, Login};
+use token_core::types::{Bucket, BucketKey};
 use token_core::{
-    Algorithm, ClientId, CustomClaims, KeyId, KeyRing, Policy, Scope, SessionId, SigningKey,
-    Subject, UnixTime,
+    Algorithm, Authentication, ClientId, CustomClaims, Entropy, KeyId, KeyRing, Policy, RefreshKey,
+    RefreshKeyRing, Scope, SessionId, SigningKey, Subject, TokenIssuer, Transport, UnixTime,
 };
 
 /// The secret of HS256, for all alike.
@@ -157,7 +152,7 @@ pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Grant
     };
     let bucket = BucketKey::new(&SECRET).bucket(&login.subject);
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let pending = refresh::open(login, bucket, policy, keys, now, entropy(number));
+    let pending = session::open(login, bucket, policy, keys, now, entropy(number));
     let row = pending.session().clone();
     let committed = pending.committed(Committed::assertion(row));
     committed.expect("it is what was to be written")

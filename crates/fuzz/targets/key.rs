@@ -4,8 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
-use token_core::key::JwkSet;
 use token_core::{Algorithm, CustomClaims, SigningKey, VerifyingKey};
+use token_core::keys::JwkSet;
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {

@@ -9,10 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::{
-    Algorithm, Audience, Issuer, KeyRing, NoClaims, SigningKey, UnixTime, UntrustedToken, Verifier,
-};
+use token_core::{Algorithm, Audience, Issuer, KeyRing, NoClaims, RefreshKey, RefreshKeyRing, SigningKey, UnixTime, UntrustedToken, Verifier};
 
 const SECRET: [u8; 32] = [42; 32];
 const ISSUER: &str = "https://id.example";

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use futures_util::future::try_join_all;
 use redis::{ErrorKind, RedisError, Value};
-use token_core::change::Committed;
-use token_core::id::Bucket;
+use token_core::session::Committed;
+use token_core::types::Bucket;
 use token_core::{Session, SessionId, UnixTime};
 use token_session::store::Ended;
 

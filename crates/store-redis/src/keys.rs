@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use token_core::id::{Bucket, BucketKey};
+use token_core::types::{Bucket, BucketKey};
 use token_core::{SessionId, Subject};
 
 /// Names keys. All of one bucket share the hash tag `{bucket}`, and with it a hash slot.

@@ -20,11 +20,11 @@ use std::time::Duration;
 
 use store_redis::RedisStore;
 use testbed::redis::Server;
-use token_core::change::{Change, Committed, Ending, Rotation, Touch};
-use token_core::policy::Slide;
-use token_core::secret::TokenHash;
-use token_core::session::{Epoch, Nonce, Revocation, RevokeReason, RotatedBy};
-use token_core::{Policy, Session, SessionId, Subject, UnixTime};
+use token_core::session::{
+    Change, Committed, Ending, Epoch, Nonce, Revocation, RotatedBy, Rotation, Slide, Touch,
+};
+use token_core::types::TokenHash;
+use token_core::{Policy, RevokeReason, Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
 use token_session::test_util::TestManager;

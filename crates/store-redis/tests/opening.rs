@@ -7,9 +7,8 @@ use std::fmt::Write as _;
 
 use store_redis::{RedisStore, RedisStoreError, RowFault};
 use testbed::redis::Server;
-use token_core::change::Ending;
-use token_core::session::{Epoch, Revocation, RevokeReason};
-use token_core::{Session, Subject, UnixTime};
+use token_core::session::{Ending, Epoch, Revocation};
+use token_core::{RevokeReason, Session, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{Created, SubjectEnding};
 use token_session::test_util::TestManager;

@@ -7,13 +7,12 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use store_redis::RedisStore;
 use testbed::redis::Server;
-use token_core::change::{Change, Rotation};
-use token_core::policy::Slide;
-use token_core::refresh::{self, Login};
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::secret::{Entropy, TokenHash};
-use token_core::session::{Authentication, Device, Epoch, Nonce, RotatedBy, Transport};
-use token_core::{ClientId, CustomClaims, KeyId, Policy, Session, Subject, UnixTime};
+use token_core::session::{self, Change, Device, Epoch, Login, Nonce, RotatedBy, Rotation, Slide};
+use token_core::types::TokenHash;
+use token_core::{
+    Authentication, ClientId, CustomClaims, Entropy, KeyId, Policy, RefreshKey, RefreshKeyRing,
+    Session, Subject, Transport, UnixTime,
+};
 use token_session::SessionStore;
 use token_session::store::{Commit, Created};
 
@@ -93,7 +92,7 @@ async fn open_and_rotate(store: &RedisStore, login: Login, number: u64) {
     let mut entropy = [0; 64];
     fastrand::Rng::with_seed(number).fill(&mut entropy);
     let bucket = store.bucket(&login.subject);
-    let opened = refresh::open(
+    let opened = session::open(
         login,
         bucket,
         &Policy::default(),

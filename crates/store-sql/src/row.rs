@@ -5,12 +5,11 @@ use std::error::Error;
 use std::str::FromStr;
 
 use thiserror::Error;
-use token_core::change::{Ending, Rotation, Touch};
-use token_core::secret::TokenHash;
 use token_core::session::{
-    Authentication, Device, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData,
+    Device, Ending, Epoch, Generation, Nonce, Revocation, RotatedBy, Rotation, SessionData, Touch,
 };
-use token_core::{CustomClaims, Session, SessionId, UnixTime};
+use token_core::types::TokenHash;
+use token_core::{Authentication, CustomClaims, Session, SessionId, UnixTime};
 use token_session::store::{DataWrite, Ended};
 
 /// Defines the columns once, in the order in which they are written and read.

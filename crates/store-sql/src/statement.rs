@@ -30,7 +30,7 @@ pub(crate) const EPOCH: &str = "SELECT epoch FROM {subject} WHERE subject = $1";
 
 pub(crate) const LOAD: &str = "SELECT {columns} FROM {session} WHERE id = $1";
 
-/// [`Rotation`](token_core::change::Rotation). The condition and the write are one atomic
+/// [`Rotation`](token_core::session::Rotation). The condition and the write are one atomic
 /// step because they are one statement.
 pub(crate) const ROTATE: &str = "
 UPDATE {session} SET
@@ -48,7 +48,7 @@ WHERE id = $1 AND generation = $2 AND token_hash = $3
     AND ($5 IS NULL OR rotated_at <= $5)
 RETURNING {columns}";
 
-/// [`Touch`](token_core::change::Touch).
+/// [`Touch`](token_core::session::Touch).
 pub(crate) const TOUCH: &str = "
 UPDATE {session} SET idle_expires_at = $4, purge_at = $5, last_seen_at = $6
 WHERE id = $1 AND generation = $2

@@ -14,13 +14,15 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use token_core::change::{Change, Committed};
-//! use token_core::id::BucketKey;
-//! use token_core::issue::{Credentials, TokenIssuer};
-//! use token_core::refresh::{self, Login};
-//! use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-//! use token_core::secret::Entropy;
-//! use token_core::session::{Authentication, Device, Epoch, Transport};
+//! use token_core::session::{Change, Committed};
+//! use token_core::types::BucketKey;
+//! use token_core::TokenIssuer;
+//! use token_core::session::Credentials;
+//! use token_core::session::{self, Login};
+//! use token_core::{RefreshKey, RefreshKeyRing};
+//! use token_core::Entropy;
+//! use token_core::{Authentication, Transport};
+//! use token_core::session::{Device, Epoch};
 //! use token_core::*;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -49,7 +51,7 @@
 //!     device: Device::default(),
 //! };
 //! let bucket = BucketKey::new(&[1; 32]).bucket(&login.subject);
-//! let pending = refresh::open(login, bucket, policy, keys, now, random());
+//! let pending = session::open(login, bucket, policy, keys, now, random());
 //! let row = pending.session().clone(); // the store's
 //! let granted = pending.committed(Committed::assertion(row.clone()))?;
 //! let Credentials::Tokens(pair) = issuer.issue(&granted, &row.scope, now, random())? else {
@@ -68,52 +70,30 @@
 //! let later = now + Duration::from_secs(240);
 //! let text = pair.refresh_token().secret();
 //! let claims = keys.verify(text, &issuer.issuer, &issuer.audience)?;
-//! let pending = refresh::attempt(&claims, policy, keys, later, random())?;
+//! let pending = session::attempt(&claims, policy, keys, later, random())?;
 //! let written = Change::Rotate(pending.rotation().clone()).apply(&row).expect("the row matches");
 //! let next = pending.committed(Committed::assertion(written))?;
 //! assert_eq!(next.session().generation.as_u64(), 1);
 //! # Ok(()) }
 //! ```
 
-mod base64url;
-pub mod cache;
-pub mod change;
-pub mod claims;
-pub mod decision;
-pub mod denial;
-pub mod error;
-mod header;
-pub mod id;
-pub mod issue;
-pub mod json;
-pub mod jws;
-pub mod key;
-pub mod name;
-pub mod policy;
-pub mod refresh;
-pub mod refresh_token;
-pub mod revocation;
-pub mod ring;
+pub mod access;
+pub mod jose;
+pub mod keys;
 pub mod schedule;
-pub mod scope;
-pub mod secret;
 pub mod session;
-pub mod session_token;
-pub mod sign;
-pub mod time;
-pub mod verify;
+pub mod types;
 
-pub use claims::{AccessClaims, CustomClaims, NoClaims};
-pub use id::SessionId;
-pub use key::{Algorithm, SigningKey, VerifyingKey};
-pub use name::{Audience, ClientId, Issuer, KeyId, Subject};
-pub use policy::Policy;
-pub use ring::KeyRing;
-pub use scope::Scope;
-pub use session::Session;
-pub use sign::AccessToken;
-pub use time::UnixTime;
-pub use verify::{UntrustedToken, VerifiedToken, Verifier, VerifyError};
+pub use access::{
+    AccessClaims, AccessToken, CustomClaims, NoClaims, UntrustedToken, VerifiedToken, Verifier,
+    VerifyError,
+};
+pub use keys::{Algorithm, KeyRing, SigningKey, VerifyingKey};
+pub use session::{
+    Authentication, Policy, RefreshKey, RefreshKeyRing, RevokeReason, Session, TokenIssuer,
+    Transport,
+};
+pub use types::{Audience, ClientId, Entropy, Issuer, KeyId, Scope, SessionId, Subject, UnixTime};
 
 /// The name of the product, in the one place from which programs take it: the target of every log
 /// line, the default prefix of keys in Redis, and the default schema in PostgreSQL.

@@ -15,12 +15,11 @@ use thiserror::Error;
 
 pub use policy::{RotationPolicy, RotationPolicyError};
 
-use crate::error::RefreshKeyError;
-use crate::key::SigningKey;
-use crate::name::KeyId;
-use crate::refresh_token::{RefreshKey, RefreshKeyRing};
-use crate::ring::{KeyRing, KeyRingError};
-use crate::time::UnixTime;
+use crate::keys::private::SigningKey;
+use crate::keys::ring::{KeyRing, KeyRingError};
+use crate::session::refresh_token::{RefreshKey, RefreshKeyError, RefreshKeyRing};
+use crate::types::name::KeyId;
+use crate::types::time::UnixTime;
 
 /// A key that a schedule can have: [`SigningKey`] or [`RefreshKey`].
 pub trait ScheduledKey: Clone {
@@ -71,7 +70,7 @@ pub enum Step {
 /// ```
 /// use std::time::Duration;
 /// use token_core::schedule::{RotationPolicy, Schedule, Step};
-/// use token_core::secret::Entropy;
+/// use token_core::Entropy;
 /// use token_core::{Algorithm, Policy, SigningKey, UnixTime};
 ///
 /// let key = |byte| SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64]));

@@ -10,7 +10,7 @@ use forge::{Claims, now, verifier};
 use serde::Deserialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use token_core::UntrustedToken;
-use token_core::verify::ClaimsBuffer;
+use token_core::access::ClaimsBuffer;
 
 #[global_allocator]
 static COUNTER: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;

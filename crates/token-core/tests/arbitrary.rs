@@ -12,7 +12,7 @@ mod forge;
 
 use forge::{Claims, HEADER, encode, now, sign, verifier};
 use proptest::prelude::*;
-use token_core::key::JwkSet;
+use token_core::keys::JwkSet;
 use token_core::{Algorithm, CustomClaims, NoClaims, SigningKey, UntrustedToken, VerifyingKey};
 
 fn accepted(token: &str) -> bool {

@@ -11,12 +11,11 @@ mod forge;
 
 use std::time::Duration;
 
-use token_core::key::JwkSet;
-use token_core::refresh_token::RefreshKey;
-use token_core::ring::KeyRingError;
-use token_core::secret::Entropy;
-use token_core::verify::{VerifierBuilder, VerifierError};
-use token_core::{Algorithm, Audience, Issuer, KeyId, KeyRing, SigningKey, Verifier};
+use token_core::access::{VerifierBuilder, VerifierError};
+use token_core::keys::{JwkSet, KeyRingError};
+use token_core::{
+    Algorithm, Audience, Entropy, Issuer, KeyId, KeyRing, RefreshKey, SigningKey, Verifier,
+};
 
 fn key(byte: u8) -> SigningKey {
     SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64])).unwrap()

@@ -22,15 +22,11 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use support::{Counter, login};
-use token_core::change::Committed;
-use token_core::id::Bucket;
-use token_core::issue::{Credentials, TokenIssuer};
-use token_core::refresh;
-use token_core::secret::Entropy;
-use token_core::session::{Authentication, Transport};
+use token_core::session::{self, Committed, Credentials};
+use token_core::types::Bucket;
 use token_core::{
-    Algorithm, KeyRing, NoClaims, Policy, SigningKey, UnixTime, UntrustedToken, Verifier,
-    VerifyError, VerifyingKey,
+    Algorithm, Authentication, Entropy, KeyRing, NoClaims, Policy, SigningKey, TokenIssuer,
+    Transport, UnixTime, UntrustedToken, Verifier, VerifyError, VerifyingKey,
 };
 
 const OTHER: &str = "https://other.example";
@@ -82,7 +78,7 @@ impl Ours {
         let (issuer, entropy) = (&self.issuer, &mut self.entropy);
         let mut login = login(Transport::Header);
         login.authentication = Authentication::password(now);
-        let pending = refresh::open(
+        let pending = session::open(
             login,
             Bucket::from_byte(7),
             &issuer.policy,

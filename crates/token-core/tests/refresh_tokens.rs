@@ -6,10 +6,8 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
-use token_core::error::RefreshTokenError;
-use token_core::refresh_token::{MAX_TOKEN_LENGTH, RefreshClaims, RefreshKey, RefreshKeyRing};
-use token_core::session::Transport;
-use token_core::{Audience, Issuer, KeyId};
+use token_core::session::{MAX_TOKEN_LENGTH, RefreshClaims, RefreshTokenError};
+use token_core::{Audience, Issuer, KeyId, RefreshKey, RefreshKeyRing, Transport};
 
 const SECRET: [u8; 32] = [42; 32];
 const HEADER: &str = r#"{"alg":"HS256","kid":"r1","typ":"rt+jwt"}"#;

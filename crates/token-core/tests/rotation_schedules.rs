@@ -12,11 +12,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 use support::{Answer, World, at, secs};
-use token_core::decision::Decision;
-use token_core::refresh::Purpose;
-use token_core::refresh_token::RefreshClaims;
-use token_core::session::Transport;
-use token_core::{Policy, UnixTime};
+use token_core::session::{Decision, Purpose, RefreshClaims};
+use token_core::{Policy, Transport, UnixTime};
 
 const GRACE: u64 = 30;
 const TOLERANCE: u64 = 5;

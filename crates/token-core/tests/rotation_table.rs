@@ -5,16 +5,12 @@
 mod support;
 
 use support::{Answer, World, at, refresh_key, secs};
-use token_core::change::{Change, Committed};
-use token_core::decision::Decision;
-use token_core::denial::Denial;
-use token_core::policy::LostWrites;
-use token_core::refresh::{self, Purpose};
-use token_core::refresh_token::RefreshKeyRing;
-use token_core::secret::TokenHash;
-use token_core::session::{Authentication, Generation, RotatedBy, Transport};
-use token_core::session_token::{CookieDecision, SessionToken};
-use token_core::{Policy, Session};
+use token_core::session::{
+    self, Change, Committed, CookieDecision, Decision, Denial, Generation, LostWrites, Purpose,
+    RotatedBy, SessionToken,
+};
+use token_core::types::TokenHash;
+use token_core::{Authentication, Policy, RefreshKeyRing, Session, Transport};
 
 /// Grace 30 s, tolerance 5 s: the window is 35 s.
 fn world() -> (World, String) {
@@ -181,7 +177,7 @@ fn another_secret_for_a_known_generation_is_refused_and_revokes_nothing() {
 fn a_row_derived_with_other_bytes_replays_nothing() {
     let (mut world, first) = world();
     world.refresh(&first, at(0));
-    world.row.nonce = token_core::session::Nonce::from_bytes([9; 16]);
+    world.row.nonce = session::Nonce::from_bytes([9; 16]);
     assert_eq!(world.refresh(&first, at(1)).reason(), "malformed");
 }
 
@@ -292,7 +288,7 @@ fn a_missing_rotation_key_is_the_servers_fault() {
     let entropy = world.entropy.draw();
     let issuer = &world.issuer;
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let decision = refresh::decide(
+    let decision = session::decide(
         &claims,
         &row,
         &Purpose::Refresh,
@@ -311,7 +307,7 @@ fn the_loser_of_a_race_decides_again_and_replays() {
     let (one, two) = (world.entropy.draw(), world.entropy.draw());
     let issuer = world.issuer.clone();
     let attempt = |entropy| {
-        refresh::attempt(
+        session::attempt(
             &claims,
             &issuer.policy,
             &issuer.refresh_keys,

@@ -14,10 +14,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forge::{AUDIENCE, Claims, HEADER, ISSUER, NOW, encode, now, sign, sign_input, verifier};
-use token_core::claims::ClaimsError;
-use token_core::json::JsonError;
-use token_core::jws::{FormError, HeaderError, MAX_LENGTH, Part};
-use token_core::verify::{ClaimsBuffer, Rejection};
+use token_core::access::{ClaimsBuffer, ClaimsError, Rejection};
+use token_core::jose::{FormError, HeaderError, JsonError, MAX_LENGTH, Part};
 use token_core::{
     AccessClaims, Algorithm, NoClaims, UnixTime, UntrustedToken, Verifier, VerifyError,
 };
@@ -32,7 +30,7 @@ fn verify_at(token: &str, now: UnixTime) -> Result<AccessClaims, VerifyError> {
     let owned = verifier.verify::<NoClaims>(token, now);
     let mut buffer = ClaimsBuffer::new();
     let borrowed = verifier.verify_borrowed::<NoClaims>(token, now, &mut buffer);
-    let borrowed = borrowed.map(token_core::verify::VerifiedTokenRef::into_owned);
+    let borrowed = borrowed.map(token_core::access::VerifiedTokenRef::into_owned);
     assert_eq!(owned, borrowed, "both ways in have the same rules");
     owned.map(token_core::VerifiedToken::into_claims)
 }

@@ -5,8 +5,7 @@ use std::ops::Deref;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use serde::de::DeserializeOwned;
-use token_core::claims::NoClaims;
-use token_core::{Scope, SessionId, Subject, UnixTime};
+use token_core::{NoClaims, Scope, SessionId, Subject, UnixTime};
 use token_session::{AccessError, SessionEnd};
 
 use crate::auth::Auth;

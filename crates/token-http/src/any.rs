@@ -1,8 +1,7 @@
 //! A caller with whichever credential the request carries.
 
 use serde::de::DeserializeOwned;
-use token_core::claims::NoClaims;
-use token_core::{Scope, SessionId, Subject, UnixTime};
+use token_core::{NoClaims, Scope, SessionId, Subject, UnixTime};
 use token_session::SessionEnd;
 use tracing::warn;
 

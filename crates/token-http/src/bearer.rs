@@ -4,7 +4,7 @@ use std::iter;
 
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
-use token_core::refresh_token::MAX_TOKEN_LENGTH;
+use token_core::session::MAX_TOKEN_LENGTH;
 
 use crate::head::Head;
 use crate::refusal::{Refusal, TokenFault};

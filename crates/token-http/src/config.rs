@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ipnet::IpNet;
 use thiserror::Error;
-use token_core::session::Transport;
+use token_core::Transport;
 use tracing::warn;
 use zeroize::Zeroizing;
 

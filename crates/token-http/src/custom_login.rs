@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::Response;
-use token_core::session::{Authentication, Device, RevokeReason, Transport};
-use token_core::{Subject, UnixTime};
+use token_core::session::Device;
+use token_core::{Authentication, RevokeReason, Subject, Transport, UnixTime};
 use token_session::{LoginTicket, NewSession, Presented};
 
 use crate::answer;

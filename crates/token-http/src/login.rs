@@ -5,8 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
-use token_core::session::Transport;
-use token_core::{ClientId, Subject};
+use token_core::{ClientId, Subject, Transport};
 use token_session::{LoginTicket, NewSession};
 use zeroize::Zeroizing;
 

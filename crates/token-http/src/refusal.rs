@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use thiserror::Error;
-use token_core::denial::DenialReason;
+use token_core::session::DenialReason;
 
 /// Why a request is refused, as the client may know it. The evidence is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]

@@ -8,10 +8,9 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use thiserror::Error;
-use token_core::claims::ClaimsError;
-use token_core::denial::{Denial, DenialReason};
-use token_core::error::IssueError;
-use token_core::verify::{self, VerifyError};
+use token_core::VerifyError;
+use token_core::access::{self, ClaimsError};
+use token_core::session::{Denial, DenialReason, IssueError};
 use token_session::signer::SignerError;
 use token_session::{AccessError, LoginError, RefreshError, StoreError};
 use tracing::{debug, error, warn};
@@ -307,7 +306,7 @@ pub(crate) const fn explain(reason: DenialReason) -> &'static str {
 fn fault(error: &AccessError) -> TokenFault {
     match error {
         AccessError::Revoked { .. } => TokenFault::Revoked,
-        AccessError::Invalid(error) if error.rejection() == verify::Rejection::Expired => {
+        AccessError::Invalid(error) if error.rejection() == access::Rejection::Expired => {
             TokenFault::Expired
         }
         _ => TokenFault::Invalid,

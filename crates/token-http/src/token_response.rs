@@ -3,10 +3,8 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
-use token_core::issue::{Credentials, TokenPair};
-use token_core::session::Transport;
-use token_core::session_token::SessionToken;
-use token_core::{SessionId, UnixTime};
+use token_core::session::{Credentials, SessionToken, TokenPair};
+use token_core::{SessionId, Transport, UnixTime};
 use token_session::Issued;
 
 use crate::answer;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use reqwest::Url;
 use thiserror::Error;
-use token_core::verify::{Verifier, VerifierError};
-use token_core::{Algorithm, Audience, Issuer};
+use token_core::access::VerifierError;
+use token_core::{Algorithm, Audience, Issuer, Verifier};
 
 use crate::address::{self, AddressError};
 use crate::fetch::{self, Source};
@@ -80,13 +80,13 @@ impl RemoteJwksBuilder {
         self
     }
 
-    /// See [`VerifierBuilder::leeway`](token_core::verify::VerifierBuilder::leeway).
+    /// See [`VerifierBuilder::leeway`](token_core::access::VerifierBuilder::leeway).
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
-    /// See [`VerifierBuilder::max_age`](token_core::verify::VerifierBuilder::max_age).
+    /// See [`VerifierBuilder::max_age`](token_core::access::VerifierBuilder::max_age).
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self

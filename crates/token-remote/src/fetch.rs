@@ -9,8 +9,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use thiserror::Error;
-use token_core::key::{JwkSet, JwkSetError};
-use token_core::verify::VerifierError;
+use token_core::access::VerifierError;
+use token_core::keys::{JwkSet, JwkSetError};
 use token_core::{Algorithm, KeyId};
 
 use crate::address;

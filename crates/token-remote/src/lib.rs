@@ -26,7 +26,7 @@
 //!
 //! Nothing is asked that the application did not name: no redirect is followed, and the keys
 //! must stand at the issuer's own origin. Not here: what a token must be
-//! ([`token_core::verify`]), sessions and stores.
+//! ([`token_core::access`]), sessions and stores.
 //!
 //! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
 

@@ -8,9 +8,10 @@ use arc_swap::ArcSwapOption;
 use reqwest::header::HeaderValue;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use token_core::verify::{Verifier, VerifierBuilder, VerifierError};
+use token_core::access::{VerifierBuilder, VerifierError};
 use token_core::{
-    Algorithm, Audience, Issuer, KeyId, UnixTime, UntrustedToken, VerifiedToken, VerifyError,
+    Algorithm, Audience, Issuer, KeyId, UnixTime, UntrustedToken, VerifiedToken, Verifier,
+    VerifyError,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;

@@ -17,8 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use support::{AUDIENCE, good, key, pass, verify};
-use token_core::secret::Entropy;
-use token_core::{Algorithm, KeyRing, SigningKey, VerifyError};
+use token_core::{Algorithm, Entropy, KeyRing, SigningKey, VerifyError};
 use token_remote::{BuildError, FetchError, Introspection, RemoteError, RemoteJwks};
 
 /// What the issuer answers when its keys are asked for.

@@ -3,7 +3,7 @@
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use token_core::secret::Entropy;
+use token_core::Entropy;
 use zeroize::Zeroizing;
 
 /// Gives random bytes. Whoever can guess them can guess session ids and refresh tokens.

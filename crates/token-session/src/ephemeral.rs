@@ -3,10 +3,11 @@
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use token_core::issue::TokenIssuer;
-use token_core::key::KeyError;
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::{Algorithm, Audience, Issuer, KeyId, KeyRing, Policy, SigningKey};
+use token_core::keys::KeyError;
+use token_core::{
+    Algorithm, Audience, Issuer, KeyId, KeyRing, Policy, RefreshKey, RefreshKeyRing, SigningKey,
+    TokenIssuer,
+};
 use zeroize::Zeroizing;
 
 use crate::entropy::{EntropySource, SystemEntropy};

@@ -1,9 +1,7 @@
 //! What can go wrong in the driver, one type for each decision a caller can make.
 
 use thiserror::Error;
-use token_core::denial::Denial;
-use token_core::error::{CredentialMismatch, IssueError, KeyMissing};
-use token_core::session::SessionData;
+use token_core::session::{CredentialMismatch, Denial, IssueError, KeyMissing, SessionData};
 
 use crate::erased::StoreError;
 use crate::signer::SignerError;

@@ -2,9 +2,8 @@
 
 use std::fmt;
 
-use token_core::denial::Denial;
-use token_core::session::RevokeReason;
-use token_core::{SessionId, Subject, UnixTime};
+use token_core::session::Denial;
+use token_core::{RevokeReason, SessionId, Subject, UnixTime};
 use tracing::{info, warn};
 
 /// Something happened. Carries no secret.
@@ -58,7 +57,7 @@ pub enum EventKind {
     /// A session was opened.
     Login,
     /// A token of a later generation than the store has: it lost a write. An alarm, whether the
-    /// token was refused or, as [`LostWrites::Adopt`](token_core::policy::LostWrites) says, believed.
+    /// token was refused or, as [`LostWrites::Adopt`](token_core::session::LostWrites) says, believed.
     LostWrite,
     /// A token with our signature and another secret: a stolen key, or a store that lost a
     /// write. An alarm.

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use token_core::revocation::RevocationView;
+use token_core::session::RevocationView;
 use token_core::{SessionId, UnixTime};
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;

@@ -3,8 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use token_core::CustomClaims;
-use token_core::Session;
+use token_core::{CustomClaims, Session};
 
 /// Looks the user up again at each refresh.
 ///

@@ -13,7 +13,7 @@
 //!   a store that fails (feature `test-util`).
 //!
 //! Not here: HTTP (`token-http`), checking passwords (the application's), the rotation rule
-//! itself ([`token_core::refresh`]).
+//! itself ([`token_core::session`]).
 
 pub mod clock;
 #[cfg(feature = "contract")]

@@ -18,12 +18,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use token_core::change::{Committed, Granted};
-use token_core::denial::Denial;
-use token_core::issue::{Credentials, Prepared, TokenIssuer};
-use token_core::secret::Entropy;
-use token_core::session_token::SessionToken;
-use token_core::{ClientId, Policy, Scope, Session, SessionId, Subject, UnixTime};
+use token_core::session::{Committed, Credentials, Denial, Granted, Prepared, SessionToken};
+use token_core::{
+    ClientId, Entropy, Policy, Scope, Session, SessionId, Subject, TokenIssuer, UnixTime,
+};
 use tokio::sync::broadcast;
 use tracing::Instrument as _;
 
@@ -360,7 +358,7 @@ impl Issued {
     }
 
     /// The two tokens, unless the transport is `session`.
-    pub const fn tokens(&self) -> Option<&token_core::issue::TokenPair> {
+    pub const fn tokens(&self) -> Option<&token_core::session::TokenPair> {
         match &self.credentials {
             Credentials::Tokens(pair) => Some(pair),
             Credentials::Session(_) => None,

@@ -8,9 +8,8 @@ use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::{Bucket, BucketKey};
-use token_core::session::{Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::types::{Bucket, BucketKey};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 

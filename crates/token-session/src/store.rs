@@ -2,16 +2,15 @@
 //!
 //! A store evaluates every condition itself, in one atomic step, never by reading and then
 //! writing. What each condition means is written once, as `apply` on the types of
-//! [`token_core::change`]. Run the suite behind [`store_contract!`](crate::store_contract)
+//! [`token_core::session`]. Run the suite behind [`store_contract!`](crate::store_contract)
 //! on an implementation of your own before you trust it with logins.
 
 use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::Bucket;
-use token_core::session::{Epoch, Revocation, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch, Revocation, SessionData};
+use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
@@ -29,7 +28,7 @@ pub trait SessionStore: Send + Sync + 'static {
     type Error: Error + Send + Sync + 'static;
 
     /// The bucket of a subject, by a key that the store made once and keeps with the data
-    /// ([`BucketKey`](token_core::id::BucketKey)). No I/O.
+    /// ([`BucketKey`](token_core::types::BucketKey)). No I/O.
     fn bucket(&self, subject: &Subject) -> Bucket;
 
     /// The subject's epoch: 0 where nothing was ever noted.

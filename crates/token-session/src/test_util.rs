@@ -7,11 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use token_core::issue::TokenIssuer;
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::secret::Entropy;
 use token_core::{
-    Algorithm, Audience, Issuer, KeyId, KeyRing, Policy, SigningKey, Subject, UnixTime,
+    Algorithm, Audience, Entropy, Issuer, KeyId, KeyRing, Policy, RefreshKey, RefreshKeyRing,
+    SigningKey, Subject, TokenIssuer, UnixTime,
 };
 
 pub use trouble::{Injected, Outage, Trouble, TroubledStore, TroubledStoreError};

@@ -14,10 +14,9 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::Bucket;
-use token_core::session::{Epoch, RevokeReason, SessionData};
-use token_core::{NoClaims, Policy, Session, SessionId, Subject, UnixTime};
+use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::types::Bucket;
+use token_core::{NoClaims, Policy, RevokeReason, Session, SessionId, Subject, UnixTime};
 use token_session::event::{Event, EventKind};
 use token_session::store::{
     Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,

@@ -11,8 +11,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use token_core::session::RevokeReason;
-use token_core::{NoClaims, Policy};
+use token_core::{NoClaims, Policy, RevokeReason};
 use token_session::test_util::{TestClock, test_issuer};
 use token_session::{
     Issued, MemoryStore, NewSession, Presented, RevocationCheck, SessionEnd, SessionManager,

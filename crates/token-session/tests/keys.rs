@@ -12,14 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
-use token_core::error::IssueError;
-use token_core::key::JwkSet;
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::secret::Entropy;
-use token_core::session::RevokeReason;
-use token_core::sign::SignError;
+use token_core::keys::{JwkSet, SignError};
+use token_core::session::IssueError;
 use token_core::{
-    Algorithm, KeyId, KeyRing, NoClaims, Policy, SigningKey, Subject, VerifyError, VerifyingKey,
+    Algorithm, Entropy, KeyId, KeyRing, NoClaims, Policy, RefreshKey, RefreshKeyRing, RevokeReason,
+    SigningKey, Subject, VerifyError, VerifyingKey,
 };
 use token_session::event::{Event, EventKind};
 use token_session::signer::{Signer, SignerError, SignerFuture};
@@ -192,7 +189,7 @@ async fn a_key_in_a_kms_signs_there() {
     let alice = Subject::new("alice").unwrap();
     let ticket = test.manager.begin_login(alice).await.unwrap();
     let session = NewSession {
-        transport: Some(token_core::session::Transport::Session),
+        transport: Some(token_core::Transport::Session),
         ..NewSession::default()
     };
     assert!(test.manager.login(ticket, session).await.is_ok());

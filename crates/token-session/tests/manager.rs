@@ -12,9 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde::Deserialize;
-use token_core::denial::Denial;
-use token_core::session::{Authentication, RevokeReason, SessionData, Transport};
-use token_core::{CustomClaims, NoClaims, Policy, Scope, Session, Subject};
+use token_core::session::{Denial, SessionData};
+use token_core::{
+    Authentication, CustomClaims, NoClaims, Policy, RevokeReason, Scope, Session, Subject,
+    Transport,
+};
 use token_session::event::Event;
 use token_session::event::EventKind::{
     self, Login, Refreshed, Replayed, Reused, Revoked, SteppedUp,
@@ -41,8 +43,8 @@ fn access_token(issued: &Issued) -> String {
 
 fn cookie(issued: &Issued) -> String {
     match issued.credentials() {
-        token_core::issue::Credentials::Session(token) => token.to_secret_text().to_string(),
-        token_core::issue::Credentials::Tokens(_) => panic!("the transport is `session`"),
+        token_core::session::Credentials::Session(token) => token.to_secret_text().to_string(),
+        token_core::session::Credentials::Tokens(_) => panic!("the transport is `session`"),
     }
 }
 

@@ -4,8 +4,7 @@
 
 use std::time::Duration;
 
-use token_core::Policy;
-use token_core::session::RevokeReason;
+use token_core::{Policy, RevokeReason};
 use token_session::test_util::TestManager;
 use token_session::{LoginError, MemoryStore, NewSession};
 

@@ -7,16 +7,15 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
-use token_core::change::{Change, Committed, Ending, Rotation};
-use token_core::claims::CustomClaims;
-use token_core::name::KeyId;
-use token_core::policy::Slide;
-use token_core::secret::TokenHash;
 use token_core::session::{
-    Authentication, Device, Epoch, Generation, Nonce, Revocation, RevokeReason, RotatedBy,
-    SessionData, Transport,
+    Change, Committed, Device, Ending, Epoch, Generation, Nonce, Revocation, RotatedBy, Rotation,
+    SessionData, Slide,
 };
-use token_core::{ClientId, Scope, Session, SessionId, Subject, UnixTime};
+use token_core::types::TokenHash;
+use token_core::{
+    Authentication, ClientId, CustomClaims, KeyId, RevokeReason, Scope, Session, SessionId,
+    Subject, Transport, UnixTime,
+};
 use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
 use token_session::{MemoryStore, SessionStore};
 

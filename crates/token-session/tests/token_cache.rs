@@ -4,9 +4,8 @@
 
 use std::time::Duration;
 
-use token_core::cache::CacheCounts;
-use token_core::session::RevokeReason;
-use token_core::{NoClaims, Policy};
+use token_core::access::CacheCounts;
+use token_core::{NoClaims, Policy, RevokeReason};
 use token_session::test_util::TestManager;
 use token_session::{AccessError, MemoryStore, RevocationCheck, WhenBehind, Whose};
 

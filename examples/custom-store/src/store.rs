@@ -10,10 +10,8 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, WriteTransaction};
 use thiserror::Error;
-use token_core::change::{Change, Committed, Ending};
-use token_core::error::TimeOutOfRange;
-use token_core::id::{Bucket, BucketKey};
-use token_core::session::{Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::types::{Bucket, BucketKey, TimeOutOfRange};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{

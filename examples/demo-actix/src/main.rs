@@ -21,8 +21,7 @@ use example_support::{
     WriteNotes, events, log, openapi::document, shutdown,
 };
 use serde_json::{Value, json};
-use token_core::session::Authentication;
-use token_core::{CustomClaims, Subject};
+use token_core::{Authentication, CustomClaims, Subject};
 use token_session::NewSession;
 
 use crate::cors::cors;

@@ -5,7 +5,7 @@ use std::ops::Deref;
 use adapter_axum::{Refusal, Rejection};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use token_core::{AccessClaims, NoClaims, verify};
+use token_core::{AccessClaims, NoClaims, access};
 use token_http::{Head, TokenFault, bearer};
 use token_remote::{Introspection, RemoteError, RemoteJwks};
 use token_session::{AccessError, SessionManager};
@@ -44,7 +44,7 @@ impl Tokens {
             Ok(verified) => verified,
             Err(RemoteError::Invalid(error)) => {
                 debug!(%error, "access token refused");
-                let expired = error.rejection() == verify::Rejection::Expired;
+                let expired = error.rejection() == access::Rejection::Expired;
                 let fault = if expired {
                     TokenFault::Expired
                 } else {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use store_redis::RedisStore;
 use store_sql::{PostgresStore, SqliteStore};
-use token_core::issue::TokenIssuer;
-use token_core::{Audience, Issuer};
+use token_core::{Audience, Issuer, TokenIssuer};
 use token_http::{Attempt, AttemptKind, Auth, AuthConfig, ConfigError, Origin};
 use token_session::{MemoryStore, RevocationCheck, SessionManager, SessionManagerBuilder};
 use tokio::net::TcpListener;

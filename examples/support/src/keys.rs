@@ -19,10 +19,11 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use token_core::key::KeyError;
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
+use token_core::keys::KeyError;
 use token_core::schedule::{Planned, Schedule, Step};
-use token_core::{Algorithm, KeyId, KeyRing, SigningKey, UnixTime, VerifyingKey};
+use token_core::{
+    Algorithm, KeyId, KeyRing, RefreshKey, RefreshKeyRing, SigningKey, UnixTime, VerifyingKey,
+};
 use token_session::entropy::{EntropySource as _, SystemEntropy};
 use zeroize::Zeroizing;
 

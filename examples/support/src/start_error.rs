@@ -8,8 +8,9 @@ use metrics_exporter_prometheus::BuildError;
 use store_redis::RedisStoreError;
 use store_sql::{PostgresStoreError, SqliteStoreError};
 use thiserror::Error;
-use token_core::error::{InvalidName, PolicyError};
 use token_core::schedule::RotationPolicyError;
+use token_core::session::PolicyError;
+use token_core::types::InvalidName;
 use token_http::{ConfigError, OriginError};
 use token_session::{ManagerError, StoreError};
 

@@ -10,7 +10,7 @@ use adapter_actix::{
     Access, Answer, Any, CustomLogin, LoginRequest, LogoutRequest, Optional, PasswordRequest,
     Rejection, Require, Rule, ServerSession, StepUpRequest,
 };
-use token_core::session::Authentication;
+use token_core::Authentication;
 use token_http::Auth;
 use token_session::NewSession;
 

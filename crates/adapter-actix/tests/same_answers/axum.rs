@@ -12,7 +12,7 @@ use axum::extract::Form;
 use axum::http::HeaderName;
 use axum::http::header::CACHE_CONTROL;
 use axum::routing::{get, post};
-use token_core::session::Authentication;
+use token_core::Authentication;
 use token_http::Auth;
 use token_session::NewSession;
 

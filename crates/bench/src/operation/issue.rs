@@ -42,7 +42,7 @@ fn issue(algorithm: Algorithm, Pool(count): Pool, goal: Goal) -> Operation {
             .iter_mut()
             .zip(number.to_le_bytes())
             .for_each(|(to, from)| *to = from);
-        let entropy = token_core::secret::Entropy::new(random);
+        let entropy = token_core::Entropy::new(random);
         let token = issuer.access_token(granted, &granted.session().scope, now, entropy);
         black_box(token.expect("the key is there"));
     });

@@ -6,9 +6,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use aws_lc_rs::{digest, hmac};
-use token_core::issue::Credentials;
-use token_core::session::Transport;
-use token_core::{Algorithm, CustomClaims, NoClaims, Policy, Subject};
+use token_core::session::Credentials;
+use token_core::{Algorithm, CustomClaims, NoClaims, Policy, Subject, Transport};
 use token_session::test_util::TestClock;
 use token_session::{Issued, MemoryStore, NewSession, RevocationCheck, SessionManager, WhenBehind};
 use tokio::runtime::{Builder, Runtime};

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use token_core::SessionId;
-use token_core::revocation::RevocationView;
+use token_core::session::RevocationView;
 
 use super::{Goal, OURS, Operation, Pool, Way, cycle};
 use crate::world;

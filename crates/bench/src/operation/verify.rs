@@ -6,8 +6,7 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
 use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use token_core::cache::CachedVerifier;
-use token_core::verify::ClaimsBuffer;
+use token_core::access::{CachedVerifier, ClaimsBuffer};
 use token_core::{Algorithm, CustomClaims, NoClaims, UntrustedToken, Verifier};
 
 use super::{BARE, Goal, OURS, Operation, Pool, Way, cycle};

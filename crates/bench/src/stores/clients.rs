@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use token_core::UnixTime;
-use token_core::issue::TokenIssuer;
+use token_core::{TokenIssuer, UnixTime};
 use token_session::clock::Clock as _;
 use token_session::test_util::TestClock;
 use token_session::{SessionManager, SessionManagerBuilder, SessionStore};

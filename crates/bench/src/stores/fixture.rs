@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use token_core::change::{Change, Committed, Granted};
-use token_core::id::Bucket;
-use token_core::issue::{Credentials, TokenIssuer};
-use token_core::refresh::{self, Login};
-use token_core::session::{Authentication, Device, Epoch, Transport};
-use token_core::{Algorithm, ClientId, CustomClaims, Policy, Scope, Session, Subject, UnixTime};
+use token_core::session::{self, Change, Committed, Credentials, Device, Epoch, Granted, Login};
+use token_core::types::Bucket;
+use token_core::{
+    Algorithm, Authentication, ClientId, CustomClaims, Policy, Scope, Session, Subject,
+    TokenIssuer, Transport, UnixTime,
+};
 
 use crate::world::{self, Key};
 
@@ -39,7 +39,7 @@ pub fn session(
     let claims = keys.verify(&token, &issuer.issuer, &issuer.audience);
     let claims = claims.expect("it was just made");
     let entropy = world::entropy(u64::from(number) << 32);
-    let pending = refresh::attempt(&claims, &issuer.policy, keys, now, entropy);
+    let pending = session::attempt(&claims, &issuer.policy, keys, now, entropy);
     let pending = pending.expect("it has not expired");
     let row = Change::Rotate(pending.rotation().clone()).apply(granted.session());
     let row = row.expect("it is past the grace");
@@ -78,7 +78,7 @@ fn opened(
     let bucket = bucket(&login.subject);
     let entropy = world::entropy(u64::from(number));
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let pending = refresh::open(login, bucket, policy, keys, now, entropy);
+    let pending = session::open(login, bucket, policy, keys, now, entropy);
     let session = pending.session().clone();
     let granted = pending.committed(Committed::assertion(session));
     granted.expect("it is what is to be written")

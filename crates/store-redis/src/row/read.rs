@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 
 use redis::Value;
-use token_core::secret::TokenHash;
-use token_core::session::{
-    Authentication, Device, Epoch, Generation, Nonce, Revocation, RevokeReason, RotatedBy,
-    Transport,
+use token_core::session::{Device, Epoch, Generation, Nonce, Revocation, RotatedBy};
+use token_core::types::TokenHash;
+use token_core::{
+    Authentication, ClientId, CustomClaims, KeyId, RevokeReason, Scope, Session, SessionId,
+    Subject, Transport, UnixTime,
 };
-use token_core::{ClientId, CustomClaims, KeyId, Scope, Session, SessionId, Subject, UnixTime};
 
 use super::{
     AUTHENTICATION, CLAIMS, CONSTANT, ENDED, Field, HASHES, KEY_ID, LAYOUT, REMEMBER, RowFault,

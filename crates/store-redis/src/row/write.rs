@@ -1,10 +1,8 @@
 //! Sessions and changes to values and arguments.
 
-use token_core::change::{Rotation, Touch};
-use token_core::policy::Slide;
-use token_core::secret::TokenHash;
-use token_core::session::{Authentication, Epoch, Revocation, RotatedBy, Transport};
-use token_core::{CustomClaims, Session, UnixTime};
+use token_core::session::{Epoch, Revocation, RotatedBy, Rotation, Slide, Touch};
+use token_core::types::TokenHash;
+use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
 use super::{
     AUTHENTICATION, CLAIMS, CONSTANT, ENDED, Field, HASHES, KEY_ID, LAYOUT, MOST_PIECES, PIECE,

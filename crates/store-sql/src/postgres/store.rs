@@ -5,9 +5,8 @@ use std::time::Duration;
 
 use sqlx::postgres::PgRow;
 use sqlx::{PgPool, SqlStr};
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::{Bucket, BucketKey};
-use token_core::session::{Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::types::{Bucket, BucketKey};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{

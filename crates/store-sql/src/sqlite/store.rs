@@ -6,9 +6,8 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqlStr, SqlitePool};
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::{Bucket, BucketKey};
-use token_core::session::{Epoch, RotatedBy, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch, RotatedBy, SessionData};
+use token_core::types::{Bucket, BucketKey};
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{
@@ -374,7 +373,7 @@ INSERT INTO {subject} (subject, epoch) VALUES ($1, 1)
 ON CONFLICT (subject) DO UPDATE SET epoch = epoch + 1
 RETURNING epoch";
 
-/// [`Ending`](token_core::change::Ending).
+/// [`Ending`](token_core::session::Ending).
 const REVOKE: &str = "
 UPDATE {session} SET revoked_at = $2, revoke_reason = $3, purge_at = $4
 WHERE id = $1 AND revoked_at IS NULL

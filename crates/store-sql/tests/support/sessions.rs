@@ -2,16 +2,13 @@
 
 use std::time::Duration;
 
-use token_core::change::{Change, Ending, Rotation};
-use token_core::policy::Slide;
-use token_core::refresh::{self, Login};
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::secret::{Entropy, TokenHash};
 use token_core::session::{
-    Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Transport,
+    self, Change, Device, Ending, Login, Nonce, Revocation, RotatedBy, Rotation, Slide,
 };
+use token_core::types::TokenHash;
 use token_core::{
-    ClientId, CustomClaims, KeyId, Policy, Scope, Session, SessionId, Subject, UnixTime,
+    Authentication, ClientId, CustomClaims, Entropy, KeyId, Policy, RefreshKey, RefreshKeyRing,
+    RevokeReason, Scope, Session, SessionId, Subject, Transport, UnixTime,
 };
 use token_session::SessionStore;
 use token_session::store::{Created, SubjectEnding};
@@ -45,7 +42,7 @@ pub(crate) async fn session<S: SessionStore>(store: &S, name: &str) -> Session {
     let keys = RefreshKeyRing::new(key.expect("32 bytes"));
     let bucket = store.bucket(&login.subject);
     let entropy = Entropy::new(std::array::from_fn(|_| fastrand::u8(..)));
-    let pending = refresh::open(login, bucket, &Policy::default(), &keys, at(0), entropy);
+    let pending = session::open(login, bucket, &Policy::default(), &keys, at(0), entropy);
     pending.session().clone()
 }
 

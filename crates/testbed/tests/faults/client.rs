@@ -6,10 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use token_core::denial::Denial;
-use token_core::issue::Credentials;
-use token_core::session::{Authentication, Transport};
-use token_core::{NoClaims, Subject};
+use token_core::session::{Credentials, Denial};
+use token_core::{Authentication, NoClaims, Subject, Transport};
 use token_session::test_util::TestClock;
 use token_session::{
     AccessError, Issued, LoginError, NewSession, Presented, RefreshError, Renewal, SessionManager,

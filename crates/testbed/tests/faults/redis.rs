@@ -7,8 +7,7 @@ use testbed::proxy::Proxy;
 use testbed::redis::{Server, cluster};
 use testbed::wait_until;
 use token_core::Policy;
-use token_core::denial::DenialReason;
-use token_core::policy::LostWrites;
+use token_core::session::{DenialReason, LostWrites};
 use token_session::RefreshError;
 use tokio::task::block_in_place;
 

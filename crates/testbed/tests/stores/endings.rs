@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use token_core::issue::Credentials;
-use token_core::session::Transport;
-use token_core::{SessionId, Subject};
+use token_core::session::Credentials;
+use token_core::{SessionId, Subject, Transport};
 use token_session::test_util::TestClock;
 use token_session::{
     Issued, LoginError, LoginTicket, NewSession, RefreshError, SessionManager, SessionStore,

@@ -4,9 +4,8 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use token_core::issue::Credentials;
-use token_core::session::{Authentication, Transport};
-use token_core::{NoClaims, SessionId, Subject};
+use token_core::session::Credentials;
+use token_core::{Authentication, NoClaims, SessionId, Subject, Transport};
 use token_session::test_util::TestClock;
 use token_session::{
     AccessError, Issued, NewSession, Presented, RefreshError, Renewal, SessionManager, SessionStore,

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::policy::Policy;
-use crate::ring::KeyRing;
-use crate::time::UnixTime;
+use crate::keys::ring::KeyRing;
+use crate::session::policy::Policy;
+use crate::types::time::UnixTime;
 
 /// How long a key signs, how long it is published before that, and how long it is kept after.
 /// Every duration is in whole seconds.

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
 use super::*;
-use crate::key::Algorithm;
-use crate::policy::Policy;
-use crate::secret::Entropy;
+use crate::keys::algorithm::Algorithm;
+use crate::session::policy::Policy;
+use crate::types::secret::Entropy;
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_000 + seconds).unwrap()

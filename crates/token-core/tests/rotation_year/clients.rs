@@ -1,12 +1,8 @@
 //! The clients: they log in, refresh, and repeat what was not answered.
 
-use token_core::change::{Change, Committed, Granted};
-use token_core::decision::Decision;
-use token_core::id::Bucket;
-use token_core::issue::Credentials;
-use token_core::refresh::{self, Purpose};
-use token_core::session::Transport;
-use token_core::{KeyId, Session, UnixTime};
+use token_core::session::{self, Change, Committed, Credentials, Decision, Granted, Purpose};
+use token_core::types::Bucket;
+use token_core::{KeyId, Session, Transport, UnixTime};
 
 use crate::support::login;
 use crate::year::{Year, clock};
@@ -31,7 +27,7 @@ impl Year {
     pub(crate) fn open(&mut self, node: usize) -> (Granted, Session, UnixTime) {
         let now = clock(self.now, self.nodes[node].skew);
         let issuer = self.issuer(node);
-        let pending = refresh::open(
+        let pending = session::open(
             login(Transport::Header),
             Bucket::from_byte(7),
             &issuer.policy,
@@ -95,7 +91,7 @@ impl Year {
             }
             (Err(error), None) => panic!("second {}: {error} of a genuine token", self.now),
         };
-        let pending = refresh::attempt(&claims, policy, keys, now, self.entropy.draw()).unwrap();
+        let pending = session::attempt(&claims, policy, keys, now, self.entropy.draw()).unwrap();
         let change = Change::Rotate(pending.rotation().clone());
         let Some(row) = change.apply(&client.row) else {
             return; // rotated within the grace
@@ -137,7 +133,7 @@ impl Year {
         let row = Committed::assertion(client.row.clone());
         let (policy, purpose) = (&issuer.policy, &Purpose::Refresh);
         let entropy = self.entropy.draw();
-        let decision = refresh::decide(&claims, &row, purpose, policy, keys, now, entropy);
+        let decision = session::decide(&claims, &row, purpose, policy, keys, now, entropy);
         let granted = match decision {
             Ok(Decision::Replay(granted)) => granted,
             // Without the key of the successor it cannot be made again; nothing is ended.

@@ -1,9 +1,7 @@
 //! The nodes of the issuer, the file of their keys, and who changes it.
 
-use token_core::issue::TokenIssuer;
-use token_core::refresh_token::RefreshKey;
 use token_core::schedule::{Schedule, Step};
-use token_core::{Algorithm, KeyId, SigningKey};
+use token_core::{Algorithm, KeyId, RefreshKey, SigningKey, TokenIssuer};
 
 use crate::year::{Year, clock, names};
 use crate::{PROPAGATION, SKEWS};

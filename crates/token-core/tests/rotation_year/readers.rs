@@ -1,6 +1,6 @@
 //! The verifiers: the nodes themselves, and resource servers that keep a JWK set.
 
-use token_core::key::JwkSet;
+use token_core::keys::JwkSet;
 use token_core::{NoClaims, UntrustedToken, Verifier, VerifyError};
 
 use crate::support::{START, secs};

@@ -1,7 +1,7 @@
 //! Keys that must not be accepted any more: retired by the schedule, or removed because they leaked.
 
-use token_core::issue::{Credentials, TokenIssuer};
-use token_core::{KeyId, KeyRing, UnixTime};
+use token_core::session::Credentials;
+use token_core::{KeyId, KeyRing, TokenIssuer, UnixTime};
 
 use crate::nodes::File;
 use crate::year::{Year, clock};

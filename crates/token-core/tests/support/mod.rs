@@ -11,19 +11,16 @@
 
 use std::time::Duration;
 
-use token_core::CustomClaims;
-use token_core::change::{Change, Committed, Granted};
-use token_core::decision::Decision;
-use token_core::denial::Denial;
-use token_core::id::Bucket;
-use token_core::issue::{Credentials, TokenIssuer};
-use token_core::key::{Algorithm, SigningKey};
-use token_core::refresh::{self, Login, Purpose};
-use token_core::refresh_token::{RefreshClaims, RefreshKey, RefreshKeyRing};
-use token_core::ring::KeyRing;
-use token_core::secret::Entropy;
-use token_core::session::{Authentication, Device, Epoch, RevokeReason, Transport};
-use token_core::{Audience, ClientId, Issuer, KeyId, Policy, Scope, Session, Subject, UnixTime};
+use token_core::session::{
+    self, Change, Committed, Credentials, Decision, Denial, Device, Epoch, Granted, Login, Purpose,
+    RefreshClaims,
+};
+use token_core::types::Bucket;
+use token_core::{
+    Algorithm, Audience, Authentication, ClientId, CustomClaims, Entropy, Issuer, KeyId, KeyRing,
+    Policy, RefreshKey, RefreshKeyRing, RevokeReason, Scope, Session, SigningKey, Subject,
+    TokenIssuer, Transport, UnixTime,
+};
 
 pub const START: u64 = 1_700_000_000;
 
@@ -120,7 +117,7 @@ impl World {
     pub fn new(policy: Policy, transport: Transport) -> (Self, String) {
         let issuer = issuer(policy);
         let mut entropy = Counter::default();
-        let pending = refresh::open(
+        let pending = session::open(
             login(transport),
             Bucket::from_byte(7),
             &issuer.policy,
@@ -171,7 +168,7 @@ impl World {
             refresh_keys,
             ..
         } = &self.issuer;
-        let pending = match refresh::attempt(&claims, policy, refresh_keys, now, entropy) {
+        let pending = match session::attempt(&claims, policy, refresh_keys, now, entropy) {
             Ok(pending) => pending,
             Err(denial) => return Answer::Denied(denial),
         };
@@ -216,7 +213,7 @@ impl World {
             ..
         } = &self.issuer;
         let row = Committed::assertion(self.row.clone());
-        refresh::decide(claims, &row, purpose, policy, refresh_keys, now, entropy).unwrap()
+        session::decide(claims, &row, purpose, policy, refresh_keys, now, entropy).unwrap()
     }
 
     pub fn carry_out(&mut self, decision: Decision, now: UnixTime) -> Answer {
@@ -242,7 +239,7 @@ impl World {
     }
 
     pub fn end(&mut self, now: UnixTime) {
-        let ending = refresh::close(self.row.id, RevokeReason::Logout, &self.issuer.policy, now);
+        let ending = session::close(self.row.id, RevokeReason::Logout, &self.issuer.policy, now);
         if let Some(row) = ending.apply(&self.row) {
             self.row = row;
         }

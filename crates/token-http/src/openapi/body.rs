@@ -1,6 +1,6 @@
 //! The bodies of requests and answers.
 
-use token_core::session::Transport;
+use token_core::Transport;
 use utoipa::ToSchema;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use token_core::denial::DenialReason;
+use token_core::session::DenialReason;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder, Responses, Schema,

@@ -5,10 +5,7 @@ use utoipa::ToSchema;
 /// How the credentials of a session travel.
 #[derive(ToSchema)]
 #[schema(rename_all = "lowercase")]
-#[expect(
-    dead_code,
-    reason = "a description of `token_core::session::Transport`"
-)]
+#[expect(dead_code, reason = "a description of `token_core::Transport`")]
 pub(crate) enum Transport {
     /// A refresh token in a cookie, an access token in a header.
     Cookie,

@@ -1,6 +1,6 @@
 //! Who may call: the security schemes, and what a rule means for an operation.
 
-use token_core::session::Transport;
+use token_core::Transport;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,

@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
-use token_core::claims::NoClaims;
-use token_core::{Audience, ClientId, Issuer, Scope, SessionId, Subject, UnixTime};
+use token_core::{Audience, ClientId, Issuer, NoClaims, Scope, SessionId, Subject, UnixTime};
 use token_session::{AccessError, StoreError};
 
 use crate::answer;

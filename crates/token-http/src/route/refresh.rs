@@ -3,8 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
-use token_core::Scope;
-use token_core::session::Transport;
+use token_core::{Scope, Transport};
 use zeroize::Zeroizing;
 
 use crate::auth::Auth;

@@ -4,11 +4,8 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
-use token_core::change::Committed;
-use token_core::claims::NoClaims;
-use token_core::refresh::LAST_SEEN_STEP;
-use token_core::session::{Device, RevokeReason, Transport};
-use token_core::{Session, SessionId, UnixTime};
+use token_core::session::{Committed, Device, LAST_SEEN_STEP};
+use token_core::{NoClaims, RevokeReason, Session, SessionId, Transport, UnixTime};
 use token_session::Whose;
 
 use crate::access::Caller as _;

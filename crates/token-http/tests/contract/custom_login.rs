@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use token_core::session::{Authentication, Transport};
+use token_core::{Authentication, Transport};
 use token_http::{Attempt, AttemptKind, CustomLogin, Head, LogoutRequest, Refusal, Rejection};
 use token_session::NewSession;
 

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use serde_json::json;
-use token_core::session::Transport;
+use token_core::Transport;
 use token_http::{Attempt, AttemptKind};
 
 use crate::world::{

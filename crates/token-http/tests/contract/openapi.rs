@@ -52,7 +52,7 @@ fn what_is_switched_off_is_not_described() {
 
 #[test]
 fn transports_that_are_not_on_offer_are_not_described() {
-    use token_core::session::Transport;
+    use token_core::Transport;
     let names = |document: &Value, pointer: &str| {
         let found = document.pointer(pointer).unwrap().as_object().unwrap();
         found.keys().cloned().collect::<Vec<_>>()

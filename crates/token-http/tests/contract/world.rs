@@ -7,8 +7,7 @@ use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE};
 use http::request::Builder;
 use http::{Method, Request, Response};
 use serde_json::{Value, json};
-use token_core::session::{Authentication, RevokeReason};
-use token_core::{NoClaims, Policy};
+use token_core::{Authentication, NoClaims, Policy, RevokeReason};
 use token_http::{
     Auth, AuthConfig, AuthConfigBuilder, Head, LoginRequest, MAX_BODY, PasswordRequest, Refusal,
     Rejection, Route, SessionSlot, StepUpRequest,

@@ -7,8 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use token_core::secret::Entropy;
-use token_core::{Algorithm, NoClaims, SigningKey, UnixTime};
+use token_core::{Algorithm, Entropy, NoClaims, SigningKey, UnixTime};
 use token_remote::{RemoteError, RemoteJwks};
 
 pub const AUDIENCE: &str = "https://api.example";

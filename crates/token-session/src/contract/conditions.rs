@@ -1,8 +1,8 @@
 //! Each write holds exactly where its condition does.
 
-use token_core::change::{Change, Rotation, Touch};
-use token_core::secret::TokenHash;
-use token_core::session::{Epoch, Generation, Revocation, RevokeReason};
+use token_core::RevokeReason;
+use token_core::session::{Change, Epoch, Generation, Revocation, Rotation, Touch};
+use token_core::types::TokenHash;
 
 use super::world::{World, ending, secs};
 use crate::store::{Commit, Created, DataWrite, DataWritten, Revoke, SessionStore, SubjectEnding};

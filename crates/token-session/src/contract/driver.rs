@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use token_core::session::Authentication;
-use token_core::{NoClaims, Policy, Subject};
+use token_core::{Authentication, NoClaims, Policy, Subject};
 
 use super::world::{World, secs};
 use crate::error::RefreshError;

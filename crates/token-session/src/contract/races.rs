@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use token_core::change::Change;
-use token_core::session::{Revocation, RevokeReason};
+use token_core::RevokeReason;
+use token_core::session::{Change, Revocation};
 use tokio::task::JoinSet;
 
 use super::world::{World, ending, secs};

@@ -2,10 +2,8 @@
 
 use std::collections::HashSet;
 
-use token_core::CustomClaims;
-use token_core::change::{Change, Committed};
-use token_core::session::{Authentication, Device, Epoch, RotatedBy, SessionData, Transport};
-use token_core::{Session, UnixTime};
+use token_core::session::{Change, Committed, Device, Epoch, RotatedBy, SessionData};
+use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
 use super::world::{PATIENCE, World, ending, secs};
 use crate::store::{

@@ -1,8 +1,7 @@
 //! The same seeded schedule gives the same outcomes on every store.
 
-use token_core::change::Change;
-use token_core::session::{Revocation, RevokeReason};
-use token_core::{Session, Subject};
+use token_core::session::{Change, Revocation};
+use token_core::{RevokeReason, Session, Subject};
 
 use super::world::{World, ending, secs};
 use crate::memory::MemoryStore;

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use token_core::change::{Change, Committed, Ending, Rotation, Touch};
-use token_core::policy::Slide;
-use token_core::refresh::{self, Login};
-use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-use token_core::secret::{Entropy, TokenHash};
 use token_core::session::{
-    Authentication, Device, Epoch, Nonce, Revocation, RevokeReason, RotatedBy, Transport,
+    self, Change, Committed, Device, Ending, Epoch, Login, Nonce, Revocation, RotatedBy, Rotation,
+    Slide, Touch,
 };
-use token_core::{ClientId, KeyId, Policy, Session, SessionId, Subject, UnixTime};
+use token_core::types::TokenHash;
+use token_core::{
+    Authentication, ClientId, Entropy, KeyId, Policy, RefreshKey, RefreshKeyRing, RevokeReason,
+    Session, SessionId, Subject, Transport, UnixTime,
+};
 
 use crate::store::{Commit, Created, SessionStore};
 
@@ -83,7 +83,7 @@ impl<S: SessionStore> World<S> {
             device: Device::new(Some("Firefox on Linux"), Some("Mozilla/5.0"), None),
         };
         let (bucket, entropy) = (self.store.bucket(subject), self.entropy());
-        refresh::open(login, bucket, &self.policy, &self.keys, now, entropy)
+        session::open(login, bucket, &self.policy, &self.keys, now, entropy)
             .session()
             .clone()
     }

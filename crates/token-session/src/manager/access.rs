@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use token_core::cache::CacheCounts;
-use token_core::claims::{AccessClaims, NoClaims};
-use token_core::verify::{VerifiedToken, VerifyError};
-use token_core::{Scope, SessionId, Subject, UnixTime};
+use token_core::access::CacheCounts;
+use token_core::{
+    AccessClaims, NoClaims, Scope, SessionId, Subject, UnixTime, VerifiedToken, VerifyError,
+};
 
 use super::SessionManager;
 use crate::erased::StoreError;

@@ -5,11 +5,9 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use thiserror::Error;
-use token_core::cache::CachedVerifier;
-use token_core::issue::TokenIssuer;
-use token_core::revocation::RevocationView;
-use token_core::verify::VerifierError;
-use token_core::{ClientId, KeyId};
+use token_core::access::{CachedVerifier, VerifierError};
+use token_core::session::RevocationView;
+use token_core::{ClientId, KeyId, TokenIssuer};
 
 use super::{Inner, Live, SessionManager, keys};
 use crate::clock::{Clock, SystemClock};

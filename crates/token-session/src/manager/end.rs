@@ -2,12 +2,8 @@
 
 use std::fmt;
 
-use token_core::change::{Committed, Ending};
-use token_core::refresh;
-use token_core::session::{Revocation, RevokeReason};
-use token_core::session_token::SessionToken;
-use token_core::verify::UntrustedToken;
-use token_core::{Session, SessionId, Subject, UnixTime};
+use token_core::session::{self, Committed, Ending, Revocation, SessionToken};
+use token_core::{RevokeReason, Session, SessionId, Subject, UnixTime, UntrustedToken};
 
 use super::SessionManager;
 use crate::erased::StoreError;
@@ -182,7 +178,7 @@ impl SessionManager {
         reason: RevokeReason,
         now: UnixTime,
     ) -> Result<Option<Committed<Session>>, StoreError> {
-        let ending = refresh::close(id, reason, self.policy(), now);
+        let ending = session::close(id, reason, self.policy(), now);
         let ended = self
             .write_ending(ending, EventKind::Revoked(reason))
             .await?;

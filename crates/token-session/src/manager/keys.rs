@@ -2,11 +2,8 @@
 
 use std::sync::Arc;
 
-use token_core::cache::CachedVerifier;
-use token_core::issue::TokenIssuer;
-use token_core::refresh_token::RefreshKeyRing;
-use token_core::ring::KeyRing;
-use token_core::verify::{Verifier, VerifierError};
+use token_core::access::{CachedVerifier, VerifierError};
+use token_core::{KeyRing, RefreshKeyRing, TokenIssuer, Verifier};
 
 use super::{ManagerError, SessionManager};
 

@@ -1,9 +1,10 @@
 //! Opens sessions.
 
-use token_core::CustomClaims;
-use token_core::refresh::{self, Login};
-use token_core::session::{Authentication, Device, Epoch, RevokeReason, Transport};
-use token_core::{ClientId, Scope, SessionId, Subject, UnixTime};
+use token_core::session::{self, Device, Epoch, Login};
+use token_core::{
+    Authentication, ClientId, CustomClaims, RevokeReason, Scope, SessionId, Subject, Transport,
+    UnixTime,
+};
 use tracing::warn;
 
 use super::{Issued, SessionManager};
@@ -87,7 +88,7 @@ impl SessionManager {
         };
         let issuer = self.issuer();
         let keys = &issuer.refresh_keys;
-        let pending = refresh::open(login, bucket, &issuer.policy, keys, now, self.draw());
+        let pending = session::open(login, bucket, &issuer.policy, keys, now, self.draw());
         match self.create(pending.session()).await? {
             Created::Applied(session) => {
                 let granted = pending.committed(session)?;

@@ -1,13 +1,10 @@
 //! Renews credentials: one round trip to the store where nothing is in the way.
 
-use token_core::change::{Change, Committed, Granted};
-use token_core::decision::{Decision, PendingReuse, PendingRotation};
-use token_core::denial::Denial;
-use token_core::error::RefreshTokenError;
-use token_core::refresh::{self, Purpose};
-use token_core::refresh_token::RefreshClaims;
-use token_core::session::RevokeReason;
-use token_core::{Scope, Session, UnixTime};
+use token_core::session::{
+    self, Change, Committed, Decision, Denial, Granted, PendingReuse, PendingRotation, Purpose,
+    RefreshClaims, RefreshTokenError,
+};
+use token_core::{RevokeReason, Scope, Session, UnixTime};
 use tracing::debug;
 
 use super::{Issued, SessionManager};
@@ -94,7 +91,7 @@ impl SessionManager {
             // Not a clone of the pointer: all threads would count in one place.
             let live = self.inner.live.load();
             let (policy, keys) = (&live.issuer.policy, &live.issuer.refresh_keys);
-            refresh::attempt(claims, policy, keys, now, self.draw())?
+            session::attempt(claims, policy, keys, now, self.draw())?
         };
         let mut row = if self.inner.hook.is_some() {
             self.load(claims.session_id).await?
@@ -109,7 +106,7 @@ impl SessionManager {
         for _ in 0..ATTEMPTS {
             let session = row.ok_or(Denial::Unknown)?;
             let entropy = self.draw();
-            let decision = refresh::decide(
+            let decision = session::decide(
                 claims,
                 &session,
                 &Purpose::Refresh,
@@ -201,7 +198,7 @@ impl SessionManager {
             HookAnswer::Refuse => Err(RefreshError::Refused),
             HookAnswer::End => {
                 self.end_one(session.id, RevokeReason::Refused, now).await?;
-                let revocation = token_core::session::Revocation {
+                let revocation = session::Revocation {
                     at: now,
                     reason: RevokeReason::Refused,
                 };

@@ -2,14 +2,10 @@
 
 use std::fmt;
 
-use token_core::change::{Committed, Granted};
-use token_core::decision::Decision;
-use token_core::denial::Denial;
-use token_core::refresh::{self, Purpose};
-use token_core::refresh_token::RefreshClaims;
-use token_core::session::{Authentication, RevokeReason};
-use token_core::session_token::SessionToken;
-use token_core::{Session, SessionId, UnixTime};
+use token_core::session::{
+    self, Committed, Decision, Denial, Granted, Purpose, RefreshClaims, SessionToken,
+};
+use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
 
 use super::{Issued, SessionManager, refresh::ATTEMPTS};
 use crate::error::RefreshError;
@@ -169,7 +165,7 @@ impl SessionManager {
         Ok(match credential {
             Credential::Refresh(claims) => {
                 let purpose = Purpose::StepUp(authentication);
-                refresh::decide(claims, session, &purpose, policy, keys, now, entropy)?
+                session::decide(claims, session, &purpose, policy, keys, now, entropy)?
             }
             Credential::Session(token) => {
                 token.decide_step_up(session, authentication, policy, keys, now, entropy)?

@@ -1,8 +1,6 @@
 //! Uses of a session cookie: is it live, does it slide, what has the application stored.
 
-use token_core::change::{Change, Committed};
-use token_core::session::SessionData;
-use token_core::session_token::{CookieDecision, SessionToken};
+use token_core::session::{Change, Committed, CookieDecision, SessionData, SessionToken};
 use token_core::{Session, SessionId, UnixTime};
 use tracing::warn;
 

@@ -1,7 +1,7 @@
 //! Writes that know their own work: a call that failed may have done what it was asked, and
 //! repeated it finds that in its way.
 
-use token_core::change::{Change, Committed, Ending};
+use token_core::session::{Change, Committed, Ending};
 use token_core::{Session, SessionId, Subject};
 
 use super::SessionManager;

@@ -4,9 +4,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use token_core::name::KeyId;
-use token_core::session::Transport;
-use token_core::{ClientId, Scope, Session};
+use token_core::{ClientId, KeyId, Scope, Session, Transport};
 
 /// The part of a session that many others have too: of which application it is, what it may do, and
 /// how its user proved who they are.

@@ -6,14 +6,11 @@
 
 use std::sync::Arc;
 
-use token_core::claims::CustomClaims;
-use token_core::id::SessionId;
-use token_core::secret::TokenHash;
-use token_core::session::{
-    Authentication, Device, Epoch, Generation, Nonce, Revocation, RevokeReason, RotatedBy,
-    SessionData,
+use token_core::session::{Device, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData};
+use token_core::types::TokenHash;
+use token_core::{
+    Authentication, CustomClaims, RevokeReason, Session, SessionId, Subject, UnixTime,
 };
-use token_core::{Session, Subject, UnixTime};
 
 use super::common::{Common, Commons};
 use super::slab::Place;

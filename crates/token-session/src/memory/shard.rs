@@ -5,8 +5,7 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use token_core::change::{Change, Committed, Ending};
-use token_core::session::{Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
 use token_core::{Session, SessionId, Subject, UnixTime};
 
 use super::common::Commons;

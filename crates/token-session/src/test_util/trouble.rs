@@ -7,9 +7,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use thiserror::Error;
-use token_core::change::{Change, Committed, Ending};
-use token_core::id::Bucket;
-use token_core::session::{Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use token_core::SessionId;
-use token_core::secret::Entropy;
+use token_core::{Entropy, SessionId};
 use token_session::MemoryStore;
 use token_session::entropy::EntropySource;
 use token_session::test_util::{Injected, Trouble, TroubledStore};

@@ -14,9 +14,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flaky::{Twin, When, flaky};
-use token_core::policy::LostWrites;
-use token_core::session::{Authentication, RevokeReason, Transport};
-use token_core::{Policy, SessionId, Subject};
+use token_core::session::LostWrites;
+use token_core::{Authentication, Policy, RevokeReason, SessionId, Subject, Transport};
 use token_session::event::Event;
 use token_session::event::EventKind::{
     self, Expired, Login, LostWrite, Mismatch, Purged, Refreshed, Replayed, Reused, Revoked,

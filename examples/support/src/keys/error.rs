@@ -1,10 +1,9 @@
 use std::io;
 
 use thiserror::Error;
-use token_core::error::RefreshKeyError;
-use token_core::key::KeyError;
-use token_core::ring::KeyRingError;
+use token_core::keys::{KeyError, KeyRingError};
 use token_core::schedule::ScheduleError;
+use token_core::session::RefreshKeyError;
 use token_core::{Algorithm, KeyId};
 
 /// Keys that cannot be used. Whoever tells it says first where they are.

@@ -1,0 +1,209 @@
+//! Building a [`Verifier`], with every value checked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use crate::access::sign::beginning;
+use crate::access::verify::{Inner, Prepared, Verifier};
+use crate::keys::public::VerifyingKey;
+use crate::keys::ring::{self, KeyRing, KeyRingError};
+use crate::keys::set::{JwkSet, JwkSetError};
+use crate::types::name::{Audience, Issuer};
+
+/// Collects what a [`Verifier`] needs.
+///
+/// ```
+/// use std::time::Duration;
+/// use token_core::Entropy;
+/// use token_core::{Algorithm, Audience, Issuer, KeyRing, SigningKey, Verifier};
+///
+/// let ring = KeyRing::new(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64]))?);
+/// let builder = || {
+///     Ok::<_, Box<dyn std::error::Error>>(
+///         Verifier::builder(
+///             Issuer::new("https://id.example")?,
+///             Audience::new("https://api.example")?,
+///         )
+///         .keys(&ring),
+///     )
+/// };
+/// assert!(builder()?.build().is_ok());
+/// assert_eq!(
+///     builder()?.leeway(Duration::from_secs(86_400)).build().unwrap_err().to_string(),
+///     "a leeway of 86400 s would accept tokens from the future; use at most 60 s",
+/// );
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct VerifierBuilder {
+    issuer: Issuer,
+    audience: Audience,
+    keys: Vec<VerifyingKey>,
+    leeway: Duration,
+    max_age: Duration,
+}
+
+impl VerifierBuilder {
+    fn new(issuer: Issuer, audience: Audience) -> Self {
+        Self {
+            issuer,
+            audience,
+            keys: Vec::new(),
+            leeway: Verifier::DEFAULT_LEEWAY,
+            max_age: Verifier::DEFAULT_MAX_AGE,
+        }
+    }
+
+    /// Adds every key of an issuer's own ring.
+    pub fn keys(mut self, ring: &KeyRing) -> Self {
+        self.keys.extend(ring.verifying_keys().cloned());
+        self
+    }
+
+    /// Adds one key.
+    pub fn key(mut self, key: VerifyingKey) -> Self {
+        self.keys.push(key);
+        self
+    }
+
+    /// Adds the usable keys of a published set. Log [`JwkSet::refused`].
+    pub fn jwks(mut self, set: &JwkSet) -> Self {
+        self.keys.extend_from_slice(set.keys());
+        self
+    }
+
+    /// How far the issuer's clock may be ahead, in whole seconds: `iat`, `nbf` and `auth_time` may
+    /// be that far in the future. `exp` stays exclusive to the second.
+    /// Default [`Verifier::DEFAULT_LEEWAY`], at most [`Verifier::MAX_LEEWAY`].
+    pub fn leeway(mut self, leeway: Duration) -> Self {
+        self.leeway = leeway;
+        self
+    }
+
+    /// How long after its `iat` a token is believed, whatever its `exp`, in whole seconds.
+    /// Default [`Verifier::DEFAULT_MAX_AGE`], at most [`Verifier::MAX_MAX_AGE`].
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = max_age;
+        self
+    }
+
+    /// Checks everything together.
+    ///
+    /// # Errors
+    /// [`VerifierError`], with a sentence that says what to do.
+    pub fn build(self) -> Result<Verifier, VerifierError> {
+        if self.keys.is_empty() {
+            return Err(VerifierError::NoKeys);
+        }
+        // > Implementers MAY provide for some small leeway, usually no more than a few minutes, to
+        // > account for clock skew.
+        // RFC 7519 section 4.1.5
+        if self.leeway > Verifier::MAX_LEEWAY {
+            return Err(VerifierError::Leeway {
+                leeway: self.leeway,
+            });
+        }
+        if self.max_age < Duration::from_secs(1) || self.max_age > Verifier::MAX_MAX_AGE {
+            return Err(VerifierError::MaxAge {
+                max_age: self.max_age,
+            });
+        }
+        ring::check_together(self.keys.iter())?;
+        let prepare = |key: VerifyingKey| Prepared {
+            header: key.token_header().into(),
+            key,
+        };
+        Ok(Verifier(Arc::new(Inner {
+            beginning: beginning(&self.issuer, &self.audience).into(),
+            issuer: self.issuer,
+            audience: self.audience,
+            keys: self.keys.into_iter().map(prepare).collect(),
+            leeway: self.leeway,
+            max_age: self.max_age,
+        })))
+    }
+}
+
+impl Verifier {
+    /// Starts with what every verifier must know: whose tokens, and meant for whom.
+    ///
+    /// There is no way to leave the audience out:
+    ///
+    /// ```compile_fail,E0061
+    /// let issuer = token_core::Issuer::new("https://id.example").unwrap();
+    /// token_core::Verifier::builder(issuer);
+    /// ```
+    pub fn builder(issuer: Issuer, audience: Audience) -> VerifierBuilder {
+        VerifierBuilder::new(issuer, audience)
+    }
+
+    /// A verifier with the keys of a published JWK set
+    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)), and defaults for
+    /// the rest. Keys that cannot be used are left out; to log them, or to choose more, read a
+    /// [`JwkSet`] and use [`Self::builder`].
+    ///
+    /// ```
+    /// use token_core::Verifier;
+    ///
+    /// let verifier = Verifier::from_jwks(
+    ///     "https://id.example".parse()?,
+    ///     "https://api.example".parse()?,
+    ///     r#"{"keys":[
+    ///         {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
+    ///     ]}"#,
+    /// )?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`VerifierError::Set`] where it is no such set, and [`VerifierError::NoKeys`].
+    pub fn from_jwks(
+        issuer: Issuer,
+        audience: Audience,
+        jwks: &str,
+    ) -> Result<Self, VerifierError> {
+        let set = JwkSet::parse(jwks)?;
+        Self::builder(issuer, audience).jwks(&set).build()
+    }
+
+    /// 5 seconds: the difference of clocks that NTP keeps, with room.
+    pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
+    /// 60 seconds.
+    pub const MAX_LEEWAY: Duration = Duration::from_mins(1);
+    /// 24 hours: the longest that an access token sensibly lives.
+    pub const DEFAULT_MAX_AGE: Duration = Duration::from_hours(24);
+    /// 31 days.
+    pub const MAX_MAX_AGE: Duration = Duration::from_hours(31 * 24);
+}
+
+/// A configuration that cannot be safe.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum VerifierError {
+    /// Keys that do not go together.
+    #[error(transparent)]
+    Keys(#[from] KeyRingError),
+    /// A leeway that is too long.
+    #[error("a leeway of {} s would accept tokens from the future; use at most 60 s", leeway.as_secs())]
+    Leeway {
+        /// What was asked for.
+        leeway: Duration,
+    },
+    /// A maximum age that is too short or too long.
+    #[error("a maximum age of {} s is not between one second and 31 days", max_age.as_secs())]
+    MaxAge {
+        /// What was asked for.
+        max_age: Duration,
+    },
+    /// No key.
+    #[error(
+        "there is no key to verify with; add the issuer's keys, or look why its set has no usable one"
+    )]
+    NoKeys,
+    /// Text that is not a JWK set.
+    #[error(transparent)]
+    Set(#[from] JwkSetError),
+}

@@ -1,0 +1,408 @@
+//! Tokens that were verified lately: the next request with the same one needs no cryptography.
+//!
+//! Most clients show one access token many times. A [`CachedVerifier`] keeps what a [`Verifier`]
+//! accepted and answers from there for as long as the verifier itself would: before `exp`, within
+//! the maximum age, and, since it is replaced together with its verifier, never after the removal of
+//! a key. Revocation is not decided here, and therefore asked each time.
+//!
+//! Only tokens that were verified get in, so garbage cannot push anything out. The whole token is
+//! compared, with one of the same length in constant time (lengths are no secret: they follow from the
+//! claims); the hash that finds it is keyed, so that nobody can choose tokens that get in each other's
+//! way.
+
+use std::any::{Any, TypeId};
+use std::fmt;
+use std::hash::{Hash as _, Hasher as _};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde::de::DeserializeOwned;
+use siphasher::sip::SipHasher13;
+use zeroize::Zeroizing;
+
+use crate::access::error::VerifyError;
+use crate::access::shard::{Entry, Shard};
+use crate::access::token::{UntrustedToken, VerifiedToken};
+use crate::access::verify::Verifier;
+use crate::types::secret::Entropy;
+use crate::types::time::UnixTime;
+
+/// Enough that threads seldom meet in one.
+const SHARDS: usize = 64;
+
+/// What the tables take for one entry, beside the token and its claims.
+const OVERHEAD: usize = 256;
+
+/// So much of a token's end is hashed: 96 bits of a signature, which differ even where nothing else
+/// does. All of it would take longer than everything else here.
+const HASHED: usize = 16;
+
+/// A [`Verifier`] with the tokens that it accepted lately.
+///
+/// ```
+/// use token_core::access::CachedVerifier;
+/// # use token_core::Entropy;
+/// # use token_core::{Algorithm, Audience, Issuer, KeyRing, NoClaims, SigningKey, UnixTime, Verifier};
+/// # fn random() -> Entropy { Entropy::new([7; 64]) }
+/// # let ring = KeyRing::new(SigningKey::generate(Algorithm::EdDSA, random())?);
+/// # let (issuer, audience) = (Issuer::new("https://id.example")?, Audience::new("a")?);
+/// # let verifier = Verifier::builder(issuer, audience).keys(&ring).build()?;
+/// # let now = UnixTime::from_secs(1_700_000_000)?;
+/// let verifier = CachedVerifier::new(verifier, 16 << 20, random()); // 16 MiB
+/// assert!(verifier.verify::<NoClaims>("garbage", now).is_err());
+/// assert_eq!(verifier.counts().hits, 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub struct CachedVerifier {
+    verifier: Verifier,
+    /// Empty where nothing is to be kept.
+    shards: Box<[Counted]>,
+    key: Zeroizing<[u8; 16]>,
+    bytes: usize,
+}
+
+type Value = Arc<dyn Any + Send + Sync>;
+
+/// A shard with counters of its own, so that threads do not meet in those either.
+struct Counted {
+    shard: Shard<Value>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+/// How often the cache knew the answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CacheCounts {
+    /// Tokens that needed no cryptography.
+    pub hits: u64,
+    /// Tokens that were verified, or refused.
+    pub misses: u64,
+    /// How many are kept.
+    pub entries: usize,
+    /// What they take, in bytes, by the estimate of [`CachedVerifier::new`].
+    pub bytes: usize,
+}
+
+impl CachedVerifier {
+    /// Keeps at most about `bytes` of tokens and claims; with 0 nothing is kept.
+    ///
+    /// What a token takes is estimated as its own length, as much again for the texts of its claims,
+    /// the size of their type, and 256 bytes. Where your own claims take much more memory than their
+    /// text (a tree of JSON values, say), give less.
+    pub fn new(verifier: Verifier, bytes: usize, entropy: Entropy) -> Self {
+        let (key, []) = entropy.split::<16, 0>();
+        drop(entropy);
+        let shards = if bytes == 0 { 0 } else { SHARDS };
+        let shard = || Counted {
+            shard: Shard::new(bytes / SHARDS),
+            hits: AtomicU64::new(0),
+            misses: AtomicU64::new(0),
+        };
+        Self {
+            verifier,
+            shards: std::iter::repeat_with(shard).take(shards).collect(),
+            key: Zeroizing::new(key),
+            bytes,
+        }
+    }
+
+    /// As much room for another verifier, with nothing in it: for when keys were replaced. It goes
+    /// on counting.
+    #[must_use]
+    pub fn renew(&self, verifier: Verifier, entropy: Entropy) -> Self {
+        let renewed = Self::new(verifier, self.bytes, entropy);
+        for (new, old) in renewed.shards.iter().zip(&self.shards) {
+            new.hits
+                .store(old.hits.load(Ordering::Relaxed), Ordering::Relaxed);
+            new.misses
+                .store(old.misses.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        renewed
+    }
+
+    /// The verifier behind it.
+    pub const fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// Accepts a token as [`Verifier::verify`] does: its text, or the bytes that came with a request.
+    /// Nothing is allocated where it is known, and nothing looked at but whether it is the same.
+    ///
+    /// # Errors
+    /// As [`UntrustedToken::parse`] and [`Verifier::verify`].
+    pub fn verify<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        token: impl AsRef<[u8]>,
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedToken<C>>, VerifyError> {
+        let token = token.as_ref();
+        let hash = self.hash(token, TypeId::of::<C>());
+        let Some(counted) = self.shard(hash) else {
+            return self.ask(token, now);
+        };
+        let known = counted.shard.get(hash, token, now);
+        if let Some(Ok(known)) = known.map(Arc::downcast) {
+            counted.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(known);
+        }
+        counted.misses.fetch_add(1, Ordering::Relaxed);
+        let verified: Arc<VerifiedToken<C>> = self.ask(token, now)?;
+        let until = self.verifier.believed_until(verified.claims());
+        let entry = Entry {
+            token: Zeroizing::new(token.into()),
+            value: Arc::clone(&verified) as Value,
+            // A clock that is set back asks again.
+            from: now,
+            until,
+            cost: 2 * token.len() + size_of::<VerifiedToken<C>>() + OVERHEAD,
+        };
+        counted.shard.insert(hash, entry);
+        Ok(verified)
+    }
+
+    /// How well it does. Counts since it was made.
+    pub fn counts(&self) -> CacheCounts {
+        let mut counts = CacheCounts::default();
+        for counted in &self.shards {
+            let (bytes, entries) = counted.shard.size();
+            counts.bytes += bytes;
+            counts.entries += entries;
+            counts.hits += counted.hits.load(Ordering::Relaxed);
+            counts.misses += counted.misses.load(Ordering::Relaxed);
+        }
+        counts
+    }
+
+    fn ask<C: DeserializeOwned>(
+        &self,
+        token: &[u8],
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedToken<C>>, VerifyError> {
+        let token = UntrustedToken::parse(token)?;
+        Ok(Arc::new(self.verifier.verify(token, now)?))
+    }
+
+    /// One token read as two types is two entries.
+    fn hash(&self, token: &[u8], claims: TypeId) -> u64 {
+        let (_, end) = token.split_at(token.len().saturating_sub(HASHED));
+        let mut hasher = SipHasher13::new_with_key(&self.key);
+        hasher.write(end);
+        claims.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn shard(&self, hash: u64) -> Option<&Counted> {
+        // The map within takes its place from the low bits.
+        let index = usize::try_from(hash >> 32).unwrap_or_default();
+        self.shards.get(index.checked_rem(self.shards.len())?)
+    }
+}
+
+impl fmt::Debug for CachedVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CachedVerifier")
+            .field("verifier", &self.verifier)
+            .field("counts", &self.counts())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::access::claims::NoClaims;
+    use crate::access::custom::CustomClaims;
+    use crate::access::sign::AccessGrant;
+    use crate::keys::algorithm::Algorithm;
+    use crate::keys::private::SigningKey;
+    use crate::keys::ring::KeyRing;
+    use crate::types::id::{SessionId, TokenId};
+
+    const LIFE: Duration = Duration::from_mins(5);
+
+    fn now() -> UnixTime {
+        UnixTime::from_secs(1_700_000_000).unwrap()
+    }
+
+    fn ring() -> KeyRing {
+        let key = SigningKey::from_secret(&[42; 32], Algorithm::HS256).unwrap();
+        KeyRing::new(key)
+    }
+
+    fn cached(bytes: usize, max_age: Duration) -> CachedVerifier {
+        let verifier = Verifier::builder("i".parse().unwrap(), "a".parse().unwrap());
+        let verifier = verifier.keys(&ring()).max_age(max_age).build().unwrap();
+        CachedVerifier::new(verifier, bytes, Entropy::new([9; 64]))
+    }
+
+    fn token(number: u8) -> String {
+        let grant = AccessGrant {
+            issuer: &"i".parse().unwrap(),
+            audience: &"a".parse().unwrap(),
+            subject: &"alice".parse().unwrap(),
+            client_id: &"web".parse().unwrap(),
+            session_id: SessionId::from_bytes([number; 18]),
+            scope: &"notes:read".parse().unwrap(),
+            auth_time: now(),
+            acr: None,
+            amr: &[],
+            custom: &CustomClaims::from_json(r#"{"name":"Alice"}"#).unwrap(),
+            issued_at: now(),
+            expires_at: now() + LIFE,
+            id: TokenId::new(Entropy::new([number; 64])),
+        };
+        ring().sign_access(&grant).unwrap().secret().to_owned()
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Profile {
+        name: Box<str>,
+    }
+
+    #[test]
+    fn a_token_is_verified_once_and_then_known() {
+        let cache = cached(1 << 20, LIFE);
+        let token = token(1);
+        let first = cache.verify::<NoClaims>(&token, now()).unwrap();
+        let second = cache.verify::<NoClaims>(&token, now()).unwrap();
+        assert!(Arc::ptr_eq(&first, &second));
+        let counts = cache.counts();
+        assert_eq!((counts.hits, counts.misses, counts.entries), (1, 1, 1));
+    }
+
+    #[test]
+    fn it_is_never_known_past_its_end_or_the_maximum_age_or_before_it_was_seen() {
+        let second = Duration::from_secs(1);
+        for (max_age, last) in [
+            (Duration::from_hours(1), Duration::from_secs(299)),
+            (second * 60, second * 60),
+        ] {
+            let cache = cached(1 << 20, max_age);
+            let token = token(1);
+            let known = |at: UnixTime| {
+                let before = cache.counts().hits;
+                let same = cache
+                    .verifier()
+                    .verify::<NoClaims>(UntrustedToken::parse(&token).unwrap(), at);
+                let answer = cache.verify::<NoClaims>(&token, at);
+                assert_eq!(
+                    answer.as_deref().map_err(Clone::clone),
+                    same.as_ref().map_err(Clone::clone)
+                );
+                cache.counts().hits > before
+            };
+            assert!(!known(now()));
+            assert!(known(now() + last));
+            assert!(!known(now() + last + second));
+            assert!(!known(now() - second), "the clock was set back");
+        }
+    }
+
+    #[test]
+    fn a_token_that_differs_in_one_character_is_not_known() {
+        let cache = cached(1 << 20, LIFE);
+        let token = token(1);
+        cache.verify::<NoClaims>(&token, now()).unwrap();
+        for position in 0..token.len() {
+            let mut other = token.clone().into_bytes();
+            other[position] = if other[position] == b'A' { b'B' } else { b'A' };
+            let other = String::from_utf8(other).unwrap();
+            assert!(
+                cache.verify::<NoClaims>(&other, now()).is_err(),
+                "{position}"
+            );
+        }
+        assert!(cache.verify::<NoClaims>(&token[1..], now()).is_err());
+        assert_eq!(cache.counts().hits, 0);
+    }
+
+    #[test]
+    fn each_type_of_claims_gets_its_own() {
+        let cache = cached(1 << 20, LIFE);
+        let token = token(1);
+        cache.verify::<NoClaims>(&token, now()).unwrap();
+        for _ in 0..2 {
+            let profile = cache.verify::<Profile>(&token, now()).unwrap();
+            assert_eq!(&*profile.claims().custom.name, "Alice");
+            cache.verify::<NoClaims>(&token, now()).unwrap();
+        }
+        assert_eq!((cache.counts().hits, cache.counts().misses), (3, 2));
+    }
+
+    #[test]
+    fn another_verifier_begins_with_nothing_and_goes_on_counting() {
+        let cache = cached(1 << 20, LIFE);
+        let token = token(1);
+        for _ in 0..2 {
+            cache.verify::<NoClaims>(&token, now()).unwrap();
+        }
+        let key = SigningKey::from_secret(&[43; 32], Algorithm::HS256).unwrap();
+        let verifier = Verifier::builder("i".parse().unwrap(), "a".parse().unwrap());
+        let verifier = verifier.keys(&KeyRing::new(key)).build().unwrap();
+        let cache = cache.renew(verifier, Entropy::new([8; 64]));
+        assert!(
+            cache.verify::<NoClaims>(&token, now()).is_err(),
+            "its key was removed"
+        );
+        let counts = cache.counts();
+        assert_eq!((counts.hits, counts.misses, counts.entries), (1, 2, 0));
+    }
+
+    #[test]
+    fn with_no_room_nothing_is_kept() {
+        let cache = cached(0, LIFE);
+        let token = token(1);
+        for _ in 0..2 {
+            cache.verify::<NoClaims>(&token, now()).unwrap();
+        }
+        assert_eq!(cache.counts(), CacheCounts::default());
+    }
+
+    #[test]
+    fn the_bytes_are_bounded_and_what_is_asked_for_stays() {
+        // One shard has room for three.
+        let shard = Shard::new(3 * 100);
+        let entry = |hash: u64| Entry {
+            token: Zeroizing::new(hash.to_le_bytes().into()),
+            value: hash,
+            from: now(),
+            until: now() + LIFE,
+            cost: 100,
+        };
+        let known = |hash: u64| shard.get(hash, &hash.to_le_bytes(), now()).is_some();
+        shard.insert(0, entry(0));
+        for hash in 1..1000 {
+            assert!(known(0), "what is asked for stays");
+            shard.insert(hash, entry(hash));
+            assert!(shard.size().0 <= 300);
+        }
+        assert!(known(999) && !known(500));
+        shard.insert(
+            7,
+            Entry {
+                cost: 301,
+                ..entry(7)
+            },
+        );
+        assert!(!known(7), "what is too big is not kept");
+    }
+
+    #[test]
+    fn garbage_pushes_nothing_out() {
+        let cache = cached(1 << 20, LIFE);
+        let token = token(1);
+        cache.verify::<NoClaims>(&token, now()).unwrap();
+        for number in 0..10_000 {
+            let garbage = format!("{token}{number}");
+            assert!(cache.verify::<NoClaims>(&garbage, now()).is_err());
+        }
+        assert_eq!(cache.counts().entries, 1);
+        cache.verify::<NoClaims>(&token, now()).unwrap();
+        assert_eq!(cache.counts().hits, 1);
+    }
+}

@@ -1,0 +1,187 @@
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
+
+use crate::jose::json::{self, JsonError};
+
+/// Claims of the application's own, which access tokens carry beside those of the library:
+/// a JSON object, checked once. At most 4,096 bytes. They are public: whoever has a token reads them.
+///
+/// ```
+/// use serde::Serialize;
+/// use token_core::CustomClaims;
+///
+/// #[derive(Serialize)]
+/// struct Profile {
+///     name: &'static str,
+/// }
+///
+/// let claims = CustomClaims::new(&Profile { name: "Alice" })?;
+/// assert_eq!(claims.as_str(), r#"{"name":"Alice"}"#);
+/// assert!(CustomClaims::from_json(r#"{"sub":"mallory"}"#).is_err());
+/// # Ok::<(), token_core::access::CustomClaimsError>(())
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CustomClaims(Option<Box<str>>); // `None` is `NONE`, without an allocation
+
+/// No claims.
+const NONE: &str = "{}";
+
+impl CustomClaims {
+    /// The longest text that is accepted, in bytes.
+    pub const MAX_LENGTH: usize = 4096;
+
+    /// Writes a value as claims.
+    ///
+    /// # Errors
+    /// [`CustomClaimsError`], of which [`CustomClaimsError::Serialize`] where the value cannot be JSON.
+    pub fn new(claims: &impl Serialize) -> Result<Self, CustomClaimsError> {
+        let json = serde_json::to_string(claims).map_err(|_| CustomClaimsError::Serialize)?;
+        Self::from_json(&json)
+    }
+
+    /// Checks a JSON text and takes it over as it stands.
+    ///
+    /// # Errors
+    /// [`CustomClaimsError`] where it is too long, not an object, has a member twice at any depth,
+    /// or a name that has a meaning in tokens.
+    pub fn from_json(json: &str) -> Result<Self, CustomClaimsError> {
+        let json = json.trim_matches([' ', '\t', '\r', '\n']); // the whitespace of RFC 8259
+        if json.len() > Self::MAX_LENGTH {
+            return Err(CustomClaimsError::TooLong { length: json.len() });
+        }
+        json::check(json).map_err(CustomClaimsError::Json)?;
+        for (name, _) in json::object(json).map_err(CustomClaimsError::Json)? {
+            if let Some(name) = RESERVED.iter().find(|reserved| **reserved == name.0) {
+                return Err(CustomClaimsError::Reserved { name });
+            }
+        }
+        Ok(Self((json != NONE).then(|| json.into())))
+    }
+
+    /// The JSON object.
+    pub fn as_str(&self) -> &str {
+        self.0.as_deref().unwrap_or(NONE)
+    }
+
+    /// Whether it has no member.
+    pub fn is_empty(&self) -> bool {
+        self.members().is_empty()
+    }
+
+    /// What stands between the braces.
+    pub(crate) fn members(&self) -> &str {
+        let inner = self
+            .as_str()
+            .strip_prefix('{')
+            .and_then(|rest| rest.strip_suffix('}'));
+        inner
+            .unwrap_or_default()
+            .trim_matches([' ', '\t', '\r', '\n'])
+    }
+}
+
+impl<'de> Deserialize<'de> for CustomClaims {
+    /// From the text that a store kept, checked again.
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<str>::deserialize(deserializer)?;
+        Self::from_json(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+impl Serialize for CustomClaims {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
+}
+
+/// Claims that cannot be carried.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum CustomClaimsError {
+    /// Not strict JSON, or not an object.
+    #[error("the claims are not a strict JSON object: {0}")]
+    Json(JsonError),
+    /// A name that has a meaning in tokens.
+    #[error("\"{name}\" has a meaning in tokens; choose another name")]
+    Reserved {
+        /// The name.
+        name: &'static str,
+    },
+    /// The value could not be written as JSON.
+    #[error("the claims cannot be written as JSON")]
+    Serialize,
+    /// Longer than [`CustomClaims::MAX_LENGTH`].
+    #[error(
+        "the claims have {length} bytes, and at most {} are carried",
+        CustomClaims::MAX_LENGTH
+    )]
+    TooLong {
+        /// Their length, in bytes.
+        length: usize,
+    },
+}
+
+/// Names with a meaning in access or refresh tokens: RFC 7519, 9068, 7800, 8693, and this library's.
+const RESERVED: [&str; 18] = [
+    "acr",
+    "act",
+    "amr",
+    "aud",
+    "auth_time",
+    "client_id",
+    "cnf",
+    "exp",
+    "gen",
+    "iat",
+    "iss",
+    "jti",
+    "may_act",
+    "nbf",
+    "scope",
+    "sid",
+    "sub",
+    "typ",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn claims_are_a_strict_object_without_reserved_names() {
+        for fine in ["{}", " { } ", r#"{"name":"Zoë","deep":{"iss":1}}"#] {
+            assert!(CustomClaims::from_json(fine).is_ok(), "{fine}");
+        }
+        for name in RESERVED {
+            let fault = CustomClaims::from_json(&format!(r#"{{"{name}":1}}"#)).unwrap_err();
+            assert_eq!(fault, CustomClaimsError::Reserved { name });
+        }
+        let escaped = CustomClaims::from_json(r#"{"s\u0075b":"mallory"}"#).unwrap_err();
+        assert_eq!(escaped, CustomClaimsError::Reserved { name: "sub" });
+        for broken in [
+            "",
+            "[]",
+            "1",
+            "{",
+            r#"{"a":1,"a":2}"#,
+            "{} {}",
+            r#"{"a":{"b":1,"b":2}}"#,
+        ] {
+            let fault = CustomClaims::from_json(broken);
+            assert!(matches!(fault, Err(CustomClaimsError::Json(_))), "{broken}");
+        }
+        let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(CustomClaims::MAX_LENGTH));
+        assert!(matches!(
+            CustomClaims::from_json(&long),
+            Err(CustomClaimsError::TooLong { .. })
+        ));
+    }
+
+    #[test]
+    fn emptiness_is_about_members() {
+        assert!(CustomClaims::default().is_empty());
+        assert!(CustomClaims::from_json("{ \n}").unwrap().is_empty());
+        assert!(!CustomClaims::from_json(r#"{"a":{}}"#).unwrap().is_empty());
+        assert!(CustomClaims::new(&"text").is_err());
+    }
+}

@@ -1,0 +1,342 @@
+//! Reading claims in one pass, without an allocation where nothing is escaped or nested.
+//!
+//! serde's `flatten` would copy every claim before the application's type sees one. Here that type
+//! drives the reading: it is shown an object without the claims of the library, which are put aside as
+//! they come by.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::fmt;
+
+use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
+use serde::de::{
+    Deserialize, DeserializeSeed, Deserializer, Error as _, IgnoredAny, IntoDeserializer,
+    MapAccess, Visitor,
+};
+use serde::forward_to_deserialize_any;
+
+use crate::access::error::ClaimsError;
+use crate::jose::json::{self, JsonError, Text, Value};
+use crate::jose::texts::Texts;
+use crate::types::time::UnixTime;
+
+/// The claims of the library, as they stood there.
+#[derive(Default)]
+pub(crate) struct Registered<'a> {
+    pub(crate) issuer: Option<Cow<'a, str>>,
+    pub(crate) audience: Option<Value<'a>>,
+    pub(crate) subject: Option<Cow<'a, str>>,
+    pub(crate) client_id: Option<Cow<'a, str>>,
+    pub(crate) session_id: Option<Cow<'a, str>>,
+    pub(crate) id: Option<Cow<'a, str>>,
+    pub(crate) issued_at: Option<UnixTime>,
+    pub(crate) expires_at: Option<UnixTime>,
+    pub(crate) not_before: Option<UnixTime>,
+    pub(crate) auth_time: Option<UnixTime>,
+    pub(crate) scope: Option<Cow<'a, str>>,
+    pub(crate) acr: Option<Cow<'a, str>>,
+    pub(crate) amr: Option<Texts<'a>>,
+}
+
+/// Reads a claims set: the claims of the library by type into `registered`, the others as `C`. What
+/// `registered` has already stood before `json`, in so many bytes.
+pub(crate) fn read<'a, C: Deserialize<'a>>(
+    json: &'a [u8],
+    taken: usize,
+    registered: &mut Registered<'a>,
+) -> Result<C, ClaimsError> {
+    // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely valid
+    // > JSON object conforming to RFC 7159 [RFC7159]; let the JWT Claims Set be this JSON object.
+    // RFC 7519 section 7.2
+    let text = std::str::from_utf8(json).map_err(|_| ClaimsError::Json(JsonError::NotUtf8))?;
+    let mut state = State::new(registered);
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = deserializer
+        .deserialize_map(ClaimsVisitor {
+            state: &mut state,
+            custom: std::marker::PhantomData,
+        })
+        .and_then(|custom| deserializer.end().map(|()| custom));
+    let custom = match read {
+        Ok(custom) => custom,
+        Err(error) if !error.is_data() => {
+            return Err(ClaimsError::Json(JsonError::after(taken, &error)));
+        }
+        Err(_) => {
+            let unknown = if state.is_object {
+                ClaimsError::Custom
+            } else {
+                ClaimsError::NotAnObject
+            };
+            return Err(state.fault.unwrap_or(unknown));
+        }
+    };
+    // > The Claim Names within a JWT Claims Set MUST be unique; JWT parsers MUST either reject JWTs
+    // > with duplicate Claim Names or use a JSON parser that returns only the lexically last
+    // > duplicate member name [...].
+    // RFC 7519 section 4. The pass above saw the top level; what is nested is walked again.
+    // The claims of the library hold no objects, so only another claim can.
+    let nested = || text.rfind('{') > text.find('{');
+    if state.has_others() && nested() {
+        json::check(text).map_err(|error| match error {
+            JsonError::DuplicateMember => ClaimsError::Duplicate { claim: OTHER },
+            error => ClaimsError::Json(error),
+        })?;
+    }
+    Ok(custom)
+}
+
+/// How errors call a claim that is not the library's.
+const OTHER: &str = "another";
+
+/// So many other names are compared as they come by; those after them are put into a set.
+const REMEMBERED: usize = 16;
+
+struct State<'r, 'a> {
+    registered: &'r mut Registered<'a>,
+    /// Names of other claims; the first `count` are set.
+    others: [&'a str; REMEMBERED],
+    count: usize,
+    /// Those that do not fit, or have an escape.
+    more: BTreeSet<Cow<'a, str>>,
+    is_object: bool,
+    fault: Option<ClaimsError>,
+}
+
+impl<'r, 'a> State<'r, 'a> {
+    fn new(registered: &'r mut Registered<'a>) -> Self {
+        Self {
+            registered,
+            others: [""; REMEMBERED],
+            count: 0,
+            more: BTreeSet::new(),
+            is_object: false,
+            fault: None,
+        }
+    }
+
+    /// Notes the name of a claim that is not the library's.
+    #[expect(
+        clippy::ptr_arg,
+        reason = "only a borrowed name lives long enough to be kept as it is"
+    )]
+    fn note(&mut self, name: &Cow<'a, str>) -> Result<(), ClaimsError> {
+        let first = self.others.get(..self.count).unwrap_or_default();
+        let stands = first.iter().any(|other| other == name);
+        let stands = stands || {
+            match (name, self.others.get_mut(self.count)) {
+                (Cow::Borrowed(name), Some(place)) => {
+                    *place = name;
+                    self.count += 1;
+                    // It may have come before with an escape.
+                    self.more.contains(*name)
+                }
+                _ => !self.more.insert(name.clone()),
+            }
+        };
+        if stands {
+            return Err(ClaimsError::Duplicate { claim: OTHER });
+        }
+        Ok(())
+    }
+
+    /// Whether there was a claim that is not the library's.
+    fn has_others(&self) -> bool {
+        self.count > 0 || !self.more.is_empty()
+    }
+
+    /// Takes a claim of the library out of the object; `false` where it is another.
+    fn take<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        let claims = &mut *self.registered;
+        let fault = &mut self.fault;
+        match name {
+            // > The "iss" value is a case-sensitive string containing a StringOrURI value.
+            // RFC 7519 section 4.1.1, and so "sub" and "jti" in sections 4.1.2 and 4.1.7.
+            "iss" => put_text("iss", &mut claims.issuer, map, fault),
+            "sub" => put_text("sub", &mut claims.subject, map, fault),
+            "client_id" => put_text("client_id", &mut claims.client_id, map, fault),
+            "sid" => put_text("sid", &mut claims.session_id, map, fault),
+            "jti" => put_text("jti", &mut claims.id, map, fault),
+            "scope" => put_text("scope", &mut claims.scope, map, fault),
+            "acr" => put_text("acr", &mut claims.acr, map, fault),
+            // > Its value MUST be a number containing a NumericDate value.
+            // RFC 7519 sections 4.1.4, 4.1.5 and 4.1.6; OpenID Connect Core section 2 of "auth_time"
+            "iat" => put_time("iat", &mut claims.issued_at, map, fault),
+            "exp" => put_time("exp", &mut claims.expires_at, map, fault),
+            "nbf" => put_time("nbf", &mut claims.not_before, map, fault),
+            "auth_time" => put_time("auth_time", &mut claims.auth_time, map, fault),
+            // > In the general case, the "aud" value is an array of case-sensitive strings, each
+            // > containing a StringOrURI value. In the special case when the JWT has one audience,
+            // > the "aud" value MAY be a single case-sensitive string containing a StringOrURI
+            // > value.
+            // RFC 7519 section 4.1.3
+            "aud" => put(
+                "aud",
+                &mut claims.audience,
+                map,
+                fault,
+                |value| match value {
+                    Value::Other => None,
+                    texts => Some(texts),
+                },
+            ),
+            "amr" => put("amr", &mut claims.amr, map, fault, |value| match value {
+                Value::Texts(texts) => Some(texts),
+                _ => None,
+            }),
+            // > The protected resource MUST obtain, from its TLS implementation layer, the client
+            // > certificate used for mutual TLS and MUST verify that the certificate matches the
+            // > certificate associated with the access token.
+            // RFC 8705 section 3, and RFC 9449 of other keys: it must not work for a mere bearer.
+            "cnf" => {
+                *fault = Some(ClaimsError::BoundToKey);
+                Err(A::Error::custom("refused"))
+            }
+            _ => return Ok(false),
+        }?;
+        Ok(true)
+    }
+}
+
+fn put_text<'a, A: MapAccess<'a>>(
+    claim: &'static str,
+    place: &mut Option<Cow<'a, str>>,
+    map: &mut A,
+    fault: &mut Option<ClaimsError>,
+) -> Result<(), A::Error> {
+    put(claim, place, map, fault, |text: Text<'a>| Some(text.0))
+}
+
+fn put_time<'a, A: MapAccess<'a>>(
+    claim: &'static str,
+    place: &mut Option<UnixTime>,
+    map: &mut A,
+    fault: &mut Option<ClaimsError>,
+) -> Result<(), A::Error> {
+    // A NumericDate may have a fraction (RFC 7519 section 2). No access token needs one, and whole
+    // numbers mean the same to every reader: 1e3, 1.5 and -1 are refused like "1000".
+    let mut seconds = place.map(UnixTime::as_secs);
+    put(claim, &mut seconds, map, fault, Some)?;
+    *place = seconds.and_then(|seconds| UnixTime::from_secs(seconds).ok());
+    if place.is_none() {
+        *fault = Some(ClaimsError::Time { claim });
+        return Err(A::Error::custom("refused"));
+    }
+    Ok(())
+}
+
+/// Reads one value, names the rule that it breaks, and refuses a second one.
+fn put<'a, A: MapAccess<'a>, V: Deserialize<'a>, T>(
+    claim: &'static str,
+    place: &mut Option<T>,
+    map: &mut A,
+    fault: &mut Option<ClaimsError>,
+    accept: impl FnOnce(V) -> Option<T>,
+) -> Result<(), A::Error> {
+    if place.is_some() {
+        *fault = Some(ClaimsError::Duplicate { claim });
+        return Err(A::Error::custom("refused"));
+    }
+    *fault = Some(ClaimsError::Type { claim });
+    *place = accept(map.next_value()?);
+    if place.is_none() {
+        return Err(A::Error::custom("refused"));
+    }
+    *fault = None;
+    Ok(())
+}
+
+struct ClaimsVisitor<'s, 'r, 'a, C> {
+    state: &'s mut State<'r, 'a>,
+    custom: std::marker::PhantomData<C>,
+}
+
+impl<'a, C: Deserialize<'a>> Visitor<'a> for ClaimsVisitor<'_, '_, 'a, C> {
+    type Value = C;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'a>>(self, map: A) -> Result<C, A::Error> {
+        self.state.is_object = true;
+        let mut others = Others {
+            map,
+            state: self.state,
+        };
+        let custom = C::deserialize(OthersDeserializer(&mut others))?;
+        while others.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {} // what `C` left
+        Ok(custom)
+    }
+}
+
+/// The object without the claims of the library.
+struct Others<'s, 'r, 'a, A> {
+    map: A,
+    state: &'s mut State<'r, 'a>,
+}
+
+impl<'a, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 'a, A> {
+    type Error = A::Error;
+
+    fn next_key_seed<K: DeserializeSeed<'a>>(
+        &mut self,
+        seed: K,
+    ) -> Result<Option<K::Value>, A::Error> {
+        while let Some(Text(name)) = self.map.next_key()? {
+            if self.state.take(&name, &mut self.map)? {
+                continue;
+            }
+            if let Err(fault) = self.state.note(&name) {
+                self.state.fault = Some(fault);
+                return Err(A::Error::custom("refused"));
+            }
+            let key = match name {
+                Cow::Borrowed(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
+                Cow::Owned(name) => {
+                    let name: StringDeserializer<A::Error> = name.into_deserializer();
+                    seed.deserialize(name)
+                }
+            };
+            return key.map(Some);
+        }
+        Ok(None)
+    }
+
+    fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
+        self.map.next_value_seed(seed)
+    }
+}
+
+/// Shows the object to whatever `C` asks for.
+struct OthersDeserializer<'o, 's, 'r, 'a, A>(&'o mut Others<'s, 'r, 'a, A>);
+
+impl<'a, A: MapAccess<'a>> Deserializer<'a> for OthersDeserializer<'_, '_, '_, 'a, A> {
+    type Error = A::Error;
+
+    fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_map(self.0)
+    }
+
+    fn deserialize_option<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_some(self)
+    }
+
+    fn deserialize_newtype_struct<V: Visitor<'a>>(
+        self,
+        _name: &'static str,
+        visitor: V,
+    ) -> Result<V::Value, A::Error> {
+        visitor.visit_newtype_struct(self)
+    }
+
+    fn deserialize_unit<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, A::Error> {
+        visitor.visit_unit()
+    }
+
+    forward_to_deserialize_any! {
+        <V: Visitor<'a>>
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
+        unit_struct seq tuple tuple_struct map struct enum identifier ignored_any
+    }
+}

@@ -1,0 +1,343 @@
+//! `UntrustedToken → VerifiedToken`: the one way in.
+//!
+//! `Verifier::accept`, below, is the whole pipeline, each rule beside the sentence it comes from. What a
+//! token must look like is checked in [`crate::jose`], the types of its claims in [`crate::access`],
+//! and what a key must be in [`crate::keys`]. Revocation is not decided here.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+use crate::access::claims::{AccessClaims, AccessClaimsRef};
+use crate::access::error::{ClaimsError, VerifyError};
+use crate::access::read::{self, Registered};
+use crate::access::sign::BEFORE_NAME;
+use crate::access::token::{
+    ClaimsBuffer, GenuineToken, UntrustedToken, VerifiedToken, VerifiedTokenRef,
+};
+use crate::jose::base64url::Room;
+use crate::jose::header::{self, ACCESS_TOKEN, Header};
+use crate::jose::json::Value;
+use crate::jose::jws::{Compact, MAX_SIGNATURE, Part};
+use crate::keys::public::VerifyingKey;
+use crate::types::name::{Audience, ClientId, InvalidName, Issuer, Subject};
+use crate::types::scope::Scope;
+use crate::types::time::UnixTime;
+
+/// Decides whether an access token is genuine, meant for here, and alive.
+///
+/// It needs public keys only, is cheap to clone and share, and never changes: when keys rotate, build
+/// another and put it in its place.
+#[derive(Clone)]
+pub struct Verifier(pub(super) Arc<Inner>);
+
+pub(super) struct Inner {
+    pub(super) issuer: Issuer,
+    pub(super) audience: Audience,
+    /// How claims begin, as this library writes them for these two.
+    pub(super) beginning: Box<[u8]>,
+    pub(super) keys: Box<[Prepared]>,
+    pub(super) leeway: Duration,
+    pub(super) max_age: Duration,
+}
+
+/// A key, and the header part of a token as this library writes it.
+pub(super) struct Prepared {
+    pub(super) key: VerifyingKey,
+    pub(super) header: Box<str>,
+}
+
+/// Whether the end of a token matters.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expiry {
+    Enforce,
+    Ignore,
+}
+
+impl Verifier {
+    /// Accepts a token, or says which rule it breaks. `now` is the caller's clock.
+    ///
+    /// # Errors
+    /// [`VerifyError`], one variant a rule, for the log. The client learns [`VerifyError::rejection`].
+    pub fn verify<C: DeserializeOwned>(
+        &self,
+        token: UntrustedToken<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedToken<C>, VerifyError> {
+        let mut buffer = ClaimsBuffer::new();
+        let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer)?;
+        Ok(VerifiedToken::assertion(accepted))
+    }
+
+    /// Like [`Self::verify`], without an allocation: the claims borrow from `buffer` and from this.
+    ///
+    /// # Errors
+    /// As [`Self::verify`].
+    pub fn verify_borrowed<'a, C: Deserialize<'a>>(
+        &'a self,
+        token: UntrustedToken<'_>,
+        now: UnixTime,
+        buffer: &'a mut ClaimsBuffer,
+    ) -> Result<VerifiedTokenRef<'a, C>, VerifyError> {
+        let accepted = self.accept(token, now, Expiry::Enforce, buffer)?;
+        Ok(VerifiedTokenRef::assertion(accepted))
+    }
+
+    /// Accepts also a token that has expired or is too old: for logout, where a late client still
+    /// means its own session. Every other rule holds.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], but for [`VerifyError::Expired`] and [`VerifyError::TooOld`].
+    pub fn verify_ignoring_expiry(
+        &self,
+        token: UntrustedToken<'_>,
+        now: UnixTime,
+    ) -> Result<GenuineToken, VerifyError> {
+        let mut buffer = ClaimsBuffer::new();
+        let accepted = self.accept(token, now, Expiry::Ignore, &mut buffer)?;
+        Ok(GenuineToken::assertion(accepted))
+    }
+
+    /// Until when a token that was accepted is accepted, exclusive: its end, or the maximum age.
+    pub(crate) fn believed_until<C>(&self, claims: &AccessClaims<C>) -> UnixTime {
+        let oldest = claims.issued_at + self.0.max_age + Duration::from_secs(1);
+        claims.expires_at.min(oldest)
+    }
+
+    /// The pipeline. Nothing of the token is believed before the signature holds.
+    fn accept<'a, C: Deserialize<'a>>(
+        &'a self,
+        UntrustedToken(token): UntrustedToken<'_>,
+        now: UnixTime,
+        expiry: Expiry,
+        buffer: &'a mut ClaimsBuffer,
+    ) -> Result<AccessClaimsRef<'a, C>, VerifyError> {
+        let key = self.find_key(&token)?;
+        check_signature(key, &token)?;
+        let payload = token.decode(Part::Payload, buffer.0.as_mut_slice())?;
+        // In its place until the end: half a kilobyte that is not moved from step to step.
+        let mut registered = Registered::default();
+        let (json, taken) = self.take_own(payload, &mut registered);
+        let custom = read::read(json, taken, &mut registered)?;
+        self.check_claims(&mut registered, custom, now, expiry)
+    }
+
+    /// The claims of nearly every token begin with our issuer and our audience, as this library
+    /// writes them. Where one comparison says so, both are taken, and what is left is an object
+    /// again; also told is how many bytes were taken.
+    fn take_own<'a>(
+        &'a self,
+        payload: &'a mut [u8],
+        registered: &mut Registered<'a>,
+    ) -> (&'a [u8], usize) {
+        let own = &self.0;
+        if !payload.starts_with(&own.beginning) {
+            return (payload, 0);
+        }
+        // What follows is the name of another member, because the quote before it is compared too.
+        // So the comma before that quote becomes the brace of the object.
+        let taken = own.beginning.len() - BEFORE_NAME.len();
+        *payload.get_mut(taken).expect("it begins so") = b'{';
+        registered.issuer = Some(own.issuer.as_str().into());
+        registered.audience = Some(Value::Text(own.audience.as_str().into()));
+        (payload.get(taken..).unwrap_or_default(), taken)
+    }
+
+    /// Checks the header, and finds the key that it names.
+    fn find_key(&self, token: &Compact<'_>) -> Result<&VerifyingKey, VerifyError> {
+        // The header of nearly every token is one that we wrote: its key's algorithm, its id, and
+        // `at+jwt`. One comparison says that every rule below holds.
+        if let Some(own) = self
+            .0
+            .keys
+            .iter()
+            .find(|own| own.header.as_bytes() == token.header)
+        {
+            return Ok(&own.key);
+        }
+        let mut buffer = ClaimsBuffer::new();
+        let header = token.decode(Part::Header, buffer.0.as_mut_slice())?;
+        let header = Header::parse(header)?;
+        // > Explicit JWT typing is accomplished by using the "typ" Header Parameter.
+        // RFC 8725 section 3.11, and RFC 9068 section 4:
+        // > The resource server MUST verify that the "typ" header value is "at+jwt" or
+        // > "application/at+jwt" and reject tokens carrying any other value.
+        if !header::media_type_is(&header.kind, ACCESS_TOKEN) {
+            return Err(VerifyError::WrongType);
+        }
+        // > The "kid" (key ID) header is used by the relying application to perform key lookup.
+        // > Applications should ensure that this does not create SQL or LDAP injection
+        // > vulnerabilities by validating and/or sanitizing the received value.
+        // RFC 8725 section 3.10. Here it is compared with what is configured, and nothing else.
+        let mut keys = self.0.keys.iter().map(|prepared| &prepared.key);
+        let key = keys
+            .find(|key| key.id().as_str() == header.key_id)
+            .ok_or(VerifyError::UnknownKey)?;
+        // > The library MUST ensure that the "alg" or "enc" header specifies the same algorithm
+        // > that is used for the cryptographic operation.
+        // RFC 8725 section 3.1, and its revision:
+        // > In particular, libraries SHOULD use allowlists for critical parameters such as "alg" instead
+        // > of blocklists.
+        // draft-ietf-oauth-rfc8725bis section 3.1. Here it is one name, compared byte for byte.
+        if header.algorithm != key.algorithm().as_str() {
+            return Err(VerifyError::AlgorithmMismatch {
+                expected: key.algorithm(),
+            });
+        }
+        Ok(key)
+    }
+
+    /// What the claims must say: those rules first that do not depend on the time.
+    fn check_claims<'a, C>(
+        &'a self,
+        claims: &mut Registered<'a>,
+        custom: C,
+        now: UnixTime,
+        expiry: Expiry,
+    ) -> Result<AccessClaimsRef<'a, C>, VerifyError> {
+        // > The issuer identifier for the authorization server [...] MUST exactly match the value of
+        // > the "iss" claim.
+        // RFC 9068 section 4
+        if *require("iss", claims.issuer.as_ref())? != *self.0.issuer.as_str() {
+            return Err(VerifyError::WrongIssuer);
+        }
+        // > The resource server MUST validate that the "aud" claim contains a resource indicator
+        // > value corresponding to an identifier the resource server expects for itself.
+        // RFC 9068 section 4
+        let own = self.0.audience.as_str();
+        let meant = match require("aud", claims.audience.as_ref())? {
+            Value::Text(audience) => audience == own,
+            Value::Texts(audiences) => audiences.iter().any(|audience| audience == own),
+            Value::Other => false,
+        };
+        if !meant {
+            return Err(VerifyError::WrongAudience);
+        }
+        // RFC 9068 section 2.2 makes `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti`
+        // REQUIRED. `sid` and `auth_time` are required by this library: without them nobody could
+        // revoke the token, or ask for a recent authentication.
+        let subject = require("sub", claims.subject.take())?;
+        named("sub", Subject::check(&subject))?;
+        let client_id = require("client_id", claims.client_id.take())?;
+        named("client_id", ClientId::check(&client_id))?;
+        let scope = claims.scope.take().unwrap_or_default();
+        named("scope", Scope::check(&scope))?;
+        let session_id = require("sid", claims.session_id.as_ref())?.parse();
+        let id = require("jti", claims.id.as_ref())?.parse();
+        let times = Times {
+            issued: require("iat", claims.issued_at)?,
+            expires: require("exp", claims.expires_at)?,
+            auth_time: require("auth_time", claims.auth_time)?,
+            not_before: claims.not_before,
+        };
+        let id = id.map_err(|_| ClaimsError::Form { claim: "jti" })?;
+        let session_id = session_id.map_err(|_| ClaimsError::Form { claim: "sid" })?;
+        self.0.check_times(&times, now, expiry)?;
+        Ok(AccessClaimsRef {
+            issuer: &self.0.issuer,
+            audience: &self.0.audience,
+            subject,
+            client_id,
+            issued_at: times.issued,
+            expires_at: times.expires,
+            id,
+            session_id,
+            auth_time: times.auth_time,
+            scope,
+            acr: claims.acr.take(),
+            amr: claims.amr.take().unwrap_or_default(),
+            custom,
+        })
+    }
+}
+
+/// When a token was issued, and from when to when it holds.
+struct Times {
+    issued: UnixTime,
+    expires: UnixTime,
+    auth_time: UnixTime,
+    not_before: Option<UnixTime>,
+}
+
+impl Inner {
+    /// The rules that depend on the time. The leeway covers an issuer whose clock is ahead; it never
+    /// lengthens a life.
+    fn check_times(&self, times: &Times, now: UnixTime, expiry: Expiry) -> Result<(), VerifyError> {
+        let &Times {
+            issued,
+            expires,
+            auth_time,
+            not_before,
+        } = times;
+        if expires <= issued {
+            return Err(VerifyError::ExpiresBeforeIssue { issued, expires });
+        }
+        if issued > now + self.leeway {
+            return Err(VerifyError::IssuedInFuture { now, issued });
+        }
+        if auth_time > now + self.leeway {
+            return Err(VerifyError::AuthenticatedInFuture { now, auth_time });
+        }
+        // > The "nbf" (not before) claim identifies the time before which the JWT MUST NOT be
+        // > accepted for processing.
+        // RFC 7519 section 4.1.5
+        if let Some(not_before) = not_before.filter(|not_before| *not_before > now + self.leeway) {
+            return Err(VerifyError::NotYetValid { now, not_before });
+        }
+        if expiry == Expiry::Ignore {
+            return Ok(());
+        }
+        // > The "exp" (expiration time) claim identifies the expiration time on or after which the
+        // > JWT MUST NOT be accepted for processing.
+        // RFC 7519 section 4.1.4
+        // A client renews long before that, so no leeway is needed here.
+        if now >= expires {
+            return Err(VerifyError::Expired { now, expires });
+        }
+        // > This claim can be used to determine the age of the JWT.
+        // RFC 7519 section 4.1.6, of "iat". A leaked key could sign for any time to come; this bounds
+        // what is believed.
+        if now > issued + self.max_age {
+            return Err(VerifyError::TooOld { now, issued });
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Verifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<_> = self.0.keys.iter().map(|prepared| &prepared.key).collect();
+        f.debug_struct("Verifier")
+            .field("issuer", &self.0.issuer)
+            .field("audience", &self.0.audience)
+            .field("keys", &keys)
+            .field("leeway", &self.0.leeway)
+            .field("max_age", &self.0.max_age)
+            .finish()
+    }
+}
+
+fn check_signature(key: &VerifyingKey, token: &Compact<'_>) -> Result<(), VerifyError> {
+    let mut buffer = Room::<MAX_SIGNATURE>::new();
+    // A signature that decodes to more than the buffer holds is none of this key's.
+    let signature = token.decode(Part::Signature, buffer.as_mut_slice())?;
+    // > All cryptographic operations used in the JWT MUST be validated and the entire JWT MUST be
+    // > rejected if any of them fail to validate.
+    // RFC 8725 section 3.3
+    if key.verify(token.signing_input, signature) {
+        Ok(())
+    } else {
+        Err(VerifyError::Signature)
+    }
+}
+
+fn require<T>(claim: &'static str, value: Option<T>) -> Result<T, ClaimsError> {
+    value.ok_or(ClaimsError::Missing { claim })
+}
+
+fn named(claim: &'static str, check: Result<(), InvalidName>) -> Result<(), ClaimsError> {
+    check.map_err(|reason| ClaimsError::Name { claim, reason })
+}

@@ -1,0 +1,305 @@
+//! Strict JSON: one value, UTF-8, and no member twice, at any depth
+//! ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
+
+use std::borrow::Cow;
+use std::collections::HashSet;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use thiserror::Error;
+
+use crate::jose::texts::Texts;
+
+/// Text that is not strict JSON. Nothing of it is repeated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum JsonError {
+    /// An object with a member twice.
+    #[error("an object has a member twice")]
+    DuplicateMember,
+    /// Another value than an object.
+    #[error("not an object")]
+    NotAnObject,
+    /// Bytes that are not UTF-8.
+    #[error("not UTF-8")]
+    NotUtf8,
+    /// It breaks the grammar, goes on behind its end, or is nested deeper than 127 levels.
+    #[error("line {line}, column {column}")]
+    Syntax {
+        /// From 1.
+        line: usize,
+        /// From 1; 0 where the line has just begun.
+        column: usize,
+    },
+}
+
+impl From<&serde_json::Error> for JsonError {
+    /// Keeps the place and drops the message, which may quote the text.
+    fn from(error: &serde_json::Error) -> Self {
+        Self::Syntax {
+            line: error.line(),
+            column: error.column(),
+        }
+    }
+}
+
+impl JsonError {
+    /// The same for text before which so many bytes of its first line were read already.
+    pub(crate) fn after(bytes: usize, error: &serde_json::Error) -> Self {
+        match Self::from(error) {
+            Self::Syntax { line: 1, column } => Self::Syntax {
+                line: 1,
+                column: column + bytes,
+            },
+            error => error,
+        }
+    }
+}
+
+/// Walks the whole text and refuses a member that stands twice in one object.
+///
+/// > When the names within an object are not unique, the behavior of software that receives such an
+/// > object is unpredictable.
+///
+/// RFC 8259 section 4: two readers could see two different tokens.
+pub(crate) fn check(text: &str) -> Result<(), JsonError> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    let read = Unique::deserialize(&mut deserializer).and_then(|_| deserializer.end());
+    read.map_err(|error| {
+        if error.is_data() {
+            JsonError::DuplicateMember // the one thing that `Unique` refuses
+        } else {
+            JsonError::from(&error)
+        }
+    })
+}
+
+/// The members of an object, in their order. For text that passed [`check`].
+pub(crate) fn object(text: &str) -> Result<Vec<(Text<'_>, Value<'_>)>, JsonError> {
+    struct Members;
+    impl<'de> Visitor<'de> for Members {
+        type Value = Vec<(Text<'de>, Value<'de>)>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut members = Vec::new();
+            while let Some(member) = map.next_entry()? {
+                members.push(member);
+            }
+            Ok(members)
+        }
+    }
+    let mut deserializer = serde_json::Deserializer::from_str(text);
+    deserializer.deserialize_map(Members).map_err(|error| {
+        if error.is_data() {
+            JsonError::NotAnObject
+        } else {
+            JsonError::from(&error)
+        }
+    })
+}
+
+/// A text, borrowed where it has no escape.
+pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
+
+impl<'de> Deserialize<'de> for Text<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct TextVisitor;
+        impl<'de> Visitor<'de> for TextVisitor {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(TextVisitor)
+    }
+}
+
+/// A value as far as tokens and keys need to tell: its type is judged by the reader, who names
+/// the rule, and not by serde, whose message would quote it.
+pub(crate) enum Value<'a> {
+    /// A string.
+    Text(Cow<'a, str>),
+    /// An array of nothing but strings.
+    Texts(Texts<'a>),
+    /// Anything else.
+    Other,
+}
+
+impl<'de> Deserialize<'de> for Value<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(ValueVisitor)
+    }
+}
+
+struct ValueVisitor;
+
+impl<'de> Visitor<'de> for ValueVisitor {
+    type Value = Value<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value<'de>, E> {
+        Ok(Value::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
+        Ok(Value::Other)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
+        let mut texts = Texts::default();
+        while let Some(value) = seq.next_element()? {
+            let Value::Text(text) = value else {
+                while seq.next_element::<IgnoredAny>()?.is_some() {}
+                return Ok(Value::Other);
+            };
+            texts.push(text);
+        }
+        Ok(Value::Texts(texts))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value<'de>, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
+    }
+}
+
+/// Any value in which no object has a member twice.
+struct Unique;
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor)
+    }
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Unique;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_unit<E>(self) -> Result<Unique, E> {
+        Ok(Unique)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Unique, A::Error> {
+        while seq.next_element::<Unique>()?.is_some() {}
+        Ok(Unique)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
+        let mut names = HashSet::new();
+        while let Some(name) = map.next_key::<Text<'de>>()? {
+            if !names.insert(name.0) {
+                return Err(A::Error::custom("a member stands twice"));
+            }
+            map.next_value::<Unique>()?;
+        }
+        Ok(Unique)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_member_stands_twice_at_any_depth() {
+        for fine in [
+            "{}",
+            r#"{"a":1,"b":{"a":1}}"#,
+            r#"[{"a":1},{"a":-1.5e3}]"#,
+            "null",
+        ] {
+            assert_eq!(check(fine), Ok(()), "{fine}");
+        }
+        for twice in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":1}"#,
+            r#"{"x":{"a":true,"b":null,"a":1}}"#,
+            r#"[[{"a":{"b":[{"c":1,"c":2}]}}]]"#,
+        ] {
+            assert_eq!(check(twice), Err(JsonError::DuplicateMember), "{twice}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_one_value_is_refused() {
+        for broken in [
+            "",
+            "{",
+            "{} {}",
+            "[1,]",
+            "{'a':1}",
+            "NaN",
+            "01",
+            "\"\\ud800\"",
+            "// x\n1",
+        ] {
+            let fault = check(broken);
+            assert!(matches!(fault, Err(JsonError::Syntax { .. })), "{broken}");
+        }
+        // Depth is bounded: no text can exhaust the stack.
+        let deep = "[".repeat(100_000);
+        assert!(check(&deep).is_err());
+    }
+}

@@ -1,0 +1,153 @@
+use thiserror::Error;
+
+use crate::jose::json::JsonError;
+use crate::jose::jws::MAX_LENGTH;
+use crate::keys::algorithm::{Algorithm, UnknownAlgorithm};
+use crate::types::name::{InvalidName, KeyId};
+
+/// A key that is not accepted. Each message says what to do; none repeats key material.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum KeyError {
+    /// The `alg` of a JWK does not go with its `kty` and `crv`.
+    #[error(
+        "the key is of another kind than {algorithm} needs; give the algorithm it was made for"
+    )]
+    AlgorithmMismatch {
+        /// What the key should serve.
+        algorithm: Algorithm,
+    },
+    /// An RSA or symmetric JWK without `alg`: it could serve several.
+    #[error(
+        "the JWK has no \"alg\", and its type leaves a choice; add the one algorithm it serves"
+    )]
+    AlgorithmMissing,
+    /// A certificate where a key is expected.
+    #[error("this is a certificate; extract its key with `openssl x509 -pubkey -noout`")]
+    Certificate,
+    /// The same key id, or the same key, stands in the set more than once.
+    #[error("the set has this key or its \"kid\" more than once; all of them are refused")]
+    Duplicate,
+    /// The private half is in a KMS or HSM, and cannot be written down.
+    #[error(
+        "the private half of the key is elsewhere; export it there, or keep only the public one"
+    )]
+    Elsewhere,
+    /// A public exponent that is even, under 65,537, or over 33 bits.
+    #[error("the RSA public exponent is even, below 65537 or too large; use 65537")]
+    Exponent,
+    /// Text or bytes that are not such a key.
+    #[error("not a key for {algorithm}; give {expected}")]
+    Form {
+        /// What the key should serve.
+        algorithm: Algorithm,
+        /// What it should look like.
+        expected: &'static str,
+    },
+    /// aws-lc could not make a key.
+    #[error("the key could not be generated")]
+    Generation,
+    /// A `kid` that cannot be used.
+    #[error("the key id is not acceptable: {0}")]
+    Id(#[from] InvalidName),
+    /// The parts of a key contradict each other.
+    #[error("the parts of the key do not belong together; export it again")]
+    Inconsistent,
+    /// A JWK that is not strict JSON.
+    #[error("the JWK is not strict JSON: {0}")]
+    Json(JsonError),
+    /// A JWK member that does not decode, or to the wrong length.
+    #[error("the JWK member \"{member}\" is not base64url of the right length")]
+    Member {
+        /// Which.
+        member: &'static str,
+    },
+    /// A JWK member that is not there.
+    #[error("the JWK has no \"{member}\"")]
+    Missing {
+        /// Which.
+        member: &'static str,
+    },
+    /// A public key that is no point of its curve.
+    #[error("the public key is not a point on its curve; do not use it")]
+    NotOnCurve,
+    /// A private member in what should be public.
+    #[error("this set or key is public, and it has a private key in it; consider that key stolen")]
+    Private,
+    /// `use`, `key_ops` or `oth` do not fit signatures.
+    #[error("\"use\", \"key_ops\" or \"oth\" do not fit a signature key; use \"sig\"")]
+    Purpose,
+    /// A modulus of the ROCA family (CVE-2017-15361): it can be factored.
+    #[error("the RSA key comes from a broken generator (ROCA) and can be factored; make a new one")]
+    Roca,
+    /// A modulus with too few or too many bits.
+    #[error("the RSA modulus has {bits} bits; use 2048 to 8192")]
+    RsaSize {
+        /// Its size.
+        bits: usize,
+    },
+    /// A key in PEM where a secret is expected: the classic confusion of a public key with one.
+    #[error("this secret is a key in PEM, which others may know; use random bytes")]
+    SecretIsPem,
+    /// A secret that is shorter than the hash.
+    #[error(
+        "the secret has {bytes} bytes, and {algorithm} needs at least {min}; use random bytes of that length"
+    )]
+    SecretTooShort {
+        /// What the key should serve.
+        algorithm: Algorithm,
+        /// Its length.
+        bytes: usize,
+        /// The shortest that is accepted.
+        min: usize,
+    },
+    /// A modulus with a small prime factor, or an even one.
+    #[error("the RSA modulus has a small factor; make a new key")]
+    SmallFactor,
+    /// An Ed25519 public key under which everybody can sign.
+    #[error("the Ed25519 public key has a small order; do not use it")]
+    SmallOrder,
+    /// A symmetric key in a public set.
+    #[error("a symmetric key must never stand in a public set; consider it stolen")]
+    Symmetric,
+    /// A JWK member that is not of the type that it must have.
+    #[error("the JWK member \"{member}\" is not of the right type")]
+    Type {
+        /// Which.
+        member: &'static str,
+    },
+    /// An `alg` that is not offered.
+    #[error("the algorithm is {0}")]
+    UnknownAlgorithm(#[from] UnknownAlgorithm),
+    /// A `kty` or `crv` that is not offered.
+    #[error("the \"kty\" or \"crv\" is not one of EC (P-256, P-384), OKP (Ed25519), RSA and oct")]
+    UnknownType,
+}
+
+/// A token that could not be made.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum SignError {
+    /// The private half is in a KMS or HSM.
+    #[error("the private half of the key is elsewhere; prepare the tokens, and have them signed")]
+    Elsewhere,
+    /// aws-lc refused to sign, for lack of memory for instance.
+    #[error("the signature could not be made")]
+    Key,
+    /// What a KMS or HSM answered is not this key's signature of these tokens.
+    #[error(
+        "the signature does not fit the key {id}; look whether the signer has the same key, and gives R and S without DER"
+    )]
+    Signature {
+        /// The key.
+        id: KeyId,
+    },
+    /// The token would be refused for its length.
+    #[error(
+        "the token has {length} bytes, and at most {MAX_LENGTH} are accepted; use fewer claims"
+    )]
+    TooLong {
+        /// Its length, in bytes.
+        length: usize,
+    },
+}

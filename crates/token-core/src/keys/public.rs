@@ -1,0 +1,301 @@
+//! Keys that verify.
+
+use std::fmt;
+use std::sync::Arc;
+
+use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
+use aws_lc_rs::{digest, hmac};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use jsonwebtoken::{DecodingKey, DecodingKeyKind};
+
+use crate::jose::base64url;
+use crate::jose::header::ACCESS_TOKEN;
+use crate::keys::algorithm::{Algorithm, Curve, Family};
+use crate::keys::error::KeyError;
+use crate::keys::{der, pem, weak};
+use crate::types::name::KeyId;
+
+/// A key that verifies the signatures of exactly one algorithm.
+///
+/// Of an asymmetric algorithm it is public. Of HMAC it is the secret itself; it comes only from
+/// [`SigningKey::verifying_key`](crate::SigningKey::verifying_key) and cannot be exported.
+///
+/// ```
+/// use token_core::{Algorithm, VerifyingKey};
+///
+/// // RFC 8037 appendix A.2
+/// let key = VerifyingKey::from_jwk(
+///     r#"{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}"#,
+/// )?;
+/// assert_eq!(key.algorithm(), Algorithm::EdDSA);
+/// assert_eq!(key.id().as_str(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
+/// # Ok::<(), token_core::keys::KeyError>(())
+/// ```
+#[derive(Clone)]
+pub struct VerifyingKey {
+    id: KeyId,
+    algorithm: Algorithm,
+    fingerprint: [u8; 32],
+    public: Arc<Public>,
+}
+
+/// A key as aws-lc prepared it, with what it is written as.
+#[expect(clippy::large_enum_variant, reason = "only ever behind an `Arc`")]
+enum Public {
+    Ec(&'static Curve, ParsedPublicKey),
+    Ed25519(ParsedPublicKey),
+    Hmac(hmac::Key),
+    Rsa {
+        modulus: Box<[u8]>,
+        exponent: Box<[u8]>,
+        key: ParsedPublicKey,
+    },
+}
+
+impl VerifyingKey {
+    /// Reads a public key in PEM: `PUBLIC KEY`, or `RSA PUBLIC KEY`. Its id is its thumbprint.
+    ///
+    /// # Errors
+    /// [`KeyError`] for anything else, several keys or a certificate, and for weak keys.
+    pub fn from_pem(pem: &str, algorithm: Algorithm) -> Result<Self, KeyError> {
+        let form = KeyError::Form {
+            algorithm,
+            expected: "one PEM block \"PUBLIC KEY\"",
+        };
+        pem::check(pem, "PUBLIC KEY", form)?;
+        let key = match algorithm.family() {
+            Family::Ec(_) => DecodingKey::from_ec_pem(pem.as_bytes()),
+            Family::Ed25519 => DecodingKey::from_ed_pem(pem.as_bytes()),
+            Family::Hmac(_) => return Err(KeyError::Symmetric),
+            Family::Rsa(_) => DecodingKey::from_rsa_pem(pem.as_bytes()),
+        };
+        let key = key.map_err(|_| form)?;
+        let DecodingKeyKind::SecretOrDer(bytes) = key.kind() else {
+            return Err(form);
+        };
+        match algorithm.family() {
+            Family::Ec(curve) => Self::ec(algorithm, curve, bytes),
+            Family::Ed25519 => Self::ed25519(bytes),
+            Family::Hmac(_) => Err(KeyError::Symmetric),
+            Family::Rsa(_) => {
+                let (modulus, exponent) = der::rsa_public(bytes).ok_or(form)?;
+                Self::rsa(algorithm, modulus, exponent)
+            }
+        }
+    }
+
+    /// Reads a public key as a DER `SubjectPublicKeyInfo`. Its id is its thumbprint.
+    ///
+    /// # Errors
+    /// [`KeyError`] for anything else, and for weak keys.
+    pub fn from_der(spki: &[u8], algorithm: Algorithm) -> Result<Self, KeyError> {
+        let form = KeyError::Form {
+            algorithm,
+            expected: "a DER SubjectPublicKeyInfo",
+        };
+        let key = |identifier| der::public_key(spki, identifier).ok_or(form);
+        match algorithm.family() {
+            Family::Ec(curve) => {
+                let identifier = if curve.bytes == 32 {
+                    der::P256
+                } else {
+                    der::P384
+                };
+                Self::ec(algorithm, curve, key(identifier)?)
+            }
+            Family::Ed25519 => Self::ed25519(key(der::ED25519)?),
+            Family::Hmac(_) => Err(KeyError::Symmetric),
+            Family::Rsa(_) => {
+                let (modulus, exponent) = der::rsa_public(key(der::RSA)?).ok_or(form)?;
+                Self::rsa(algorithm, modulus, exponent)
+            }
+        }
+    }
+
+    /// The same key under another id.
+    #[must_use]
+    pub fn with_id(self, id: KeyId) -> Self {
+        Self { id, ..self }
+    }
+
+    /// The `kid` of the tokens it verifies.
+    pub fn id(&self) -> &KeyId {
+        &self.id
+    }
+
+    /// The one algorithm that it serves.
+    pub fn algorithm(&self) -> Algorithm {
+        self.algorithm
+    }
+
+    /// The public JWK, or `None` for a symmetric key, which has no public half.
+    pub fn to_jwk(&self) -> Option<String> {
+        let members = self.members()?;
+        Some(format!(
+            r#"{{{members},"alg":"{}","kid":"{}","use":"sig"}}"#,
+            self.algorithm,
+            self.id.as_str()
+        ))
+    }
+
+    /// The encoded header of every access token that it verifies, as this library writes it.
+    pub(crate) fn token_header(&self) -> String {
+        // Neither needs an escape: both were checked when they were made.
+        let (algorithm, id) = (self.algorithm, self.id.as_str());
+        let json = format!(r#"{{"alg":"{algorithm}","kid":"{id}","typ":"{ACCESS_TOKEN}"}}"#);
+        let mut header = String::with_capacity(base64url::encoded_length(json.len()));
+        base64url::encode(json.as_bytes(), &mut header);
+        header
+    }
+
+    /// The same for the same key material, whatever its id and algorithm. Not secret for a public key.
+    pub(crate) fn fingerprint(&self) -> &[u8; 32] {
+        &self.fingerprint
+    }
+
+    /// Bytes of each signature.
+    pub(crate) fn signature_length(&self) -> usize {
+        match &*self.public {
+            Public::Ec(curve, _) => 2 * curve.bytes,
+            Public::Ed25519(_) => 64,
+            Public::Hmac(key) => key.algorithm().tag_len(),
+            Public::Rsa { modulus, .. } => modulus.len(),
+        }
+    }
+
+    /// Whether the signature is this key's under the message. HMAC is compared in constant time.
+    pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
+        let verified = match &*self.public {
+            Public::Ec(_, key) | Public::Ed25519(key) | Public::Rsa { key, .. } => {
+                key.verify_sig(message, signature)
+            }
+            Public::Hmac(key) => hmac::verify(key, message, signature),
+        };
+        verified.is_ok()
+    }
+
+    /// From an uncompressed point.
+    pub(super) fn ec(
+        algorithm: Algorithm,
+        curve: &'static Curve,
+        point: &[u8],
+    ) -> Result<Self, KeyError> {
+        if point.len() != 1 + 2 * curve.bytes || point.first() != Some(&4) {
+            return Err(KeyError::AlgorithmMismatch { algorithm });
+        }
+        let key = ParsedPublicKey::new(curve.verify, point).map_err(|_| KeyError::NotOnCurve)?;
+        Self::new(algorithm, Public::Ec(curve, key))
+    }
+
+    pub(super) fn ed25519(x: &[u8]) -> Result<Self, KeyError> {
+        let algorithm = Algorithm::EdDSA;
+        let x: &[u8; 32] = x
+            .try_into()
+            .map_err(|_| KeyError::AlgorithmMismatch { algorithm })?;
+        weak::check_ed25519(x)?;
+        let key = ParsedPublicKey::new(&signature::ED25519, x).map_err(|_| KeyError::NotOnCurve)?;
+        Self::new(algorithm, Public::Ed25519(key))
+    }
+
+    pub(super) fn hmac(algorithm: Algorithm, key: hmac::Key, secret: &[u8]) -> Self {
+        // A thumbprint would be a plain hash of the secret (RFC 7638 section 7 warns of it). A tag
+        // under the secret tells no more than any token does.
+        let label = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let tag = hmac::sign(&label, b"token-core key id");
+        let fingerprint = tag.as_ref().try_into().expect("HMAC-SHA256 has 32 bytes");
+        Self {
+            id: thumbprint_id(&fingerprint),
+            algorithm,
+            fingerprint,
+            public: Arc::new(Public::Hmac(key)),
+        }
+    }
+
+    /// From big-endian numbers without leading zeros.
+    pub(super) fn rsa(
+        algorithm: Algorithm,
+        modulus: &[u8],
+        exponent: &[u8],
+    ) -> Result<Self, KeyError> {
+        let Family::Rsa(parameters) = algorithm.family() else {
+            return Err(KeyError::AlgorithmMismatch { algorithm });
+        };
+        weak::check_rsa(modulus, exponent)?;
+        let components = RsaPublicKeyComponents {
+            n: modulus,
+            e: exponent,
+        };
+        let key = components
+            .to_parsed_public_key(parameters.verify)
+            .map_err(|_| KeyError::Inconsistent)?;
+        Self::new(
+            algorithm,
+            Public::Rsa {
+                modulus: modulus.into(),
+                exponent: exponent.into(),
+                key,
+            },
+        )
+    }
+
+    fn new(algorithm: Algorithm, public: Public) -> Result<Self, KeyError> {
+        let mut key = Self {
+            id: KeyId::new("-")?,
+            algorithm,
+            fingerprint: [0; 32],
+            public: Arc::new(public),
+        };
+        // > 1. Construct a JSON object [...] containing only the required members of a JWK
+        // > representing the key and with no whitespace or line breaks before or after any
+        // > syntactic elements and with the required members ordered lexicographically by the
+        // > Unicode [...] code points of the member names. [...]
+        // > 2. Hash the octets of the UTF-8 representation of this JSON object with a cryptographic
+        // > hash function H. [...]
+        // RFC 7638 section 3
+        let members = key.members().unwrap_or_default();
+        let hash = digest::digest(&digest::SHA256, format!("{{{members}}}").as_bytes());
+        key.fingerprint = hash.as_ref().try_into().expect("SHA-256 has 32 bytes");
+        key.id = thumbprint_id(&key.fingerprint);
+        Ok(key)
+    }
+
+    /// The required members of the public JWK, ordered by name; none for a symmetric key.
+    pub(super) fn members(&self) -> Option<String> {
+        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        Some(match &*self.public {
+            Public::Ec(curve, key) => {
+                let (x, y) = key.as_ref().get(1..)?.split_at_checked(curve.bytes)?;
+                let (name, x, y) = (curve.name, encode(x), encode(y));
+                format!(r#""crv":"{name}","kty":"EC","x":"{x}","y":"{y}""#)
+            }
+            Public::Ed25519(key) => {
+                format!(
+                    r#""crv":"Ed25519","kty":"OKP","x":"{}""#,
+                    encode(key.as_ref())
+                )
+            }
+            Public::Hmac(_) => return None,
+            Public::Rsa {
+                modulus, exponent, ..
+            } => format!(
+                r#""e":"{}","kty":"RSA","n":"{}""#,
+                encode(exponent),
+                encode(modulus)
+            ),
+        })
+    }
+}
+
+impl fmt::Debug for VerifyingKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifyingKey")
+            .field("id", &self.id)
+            .field("algorithm", &self.algorithm)
+            .finish_non_exhaustive()
+    }
+}
+
+fn thumbprint_id(fingerprint: &[u8; 32]) -> KeyId {
+    KeyId::new(URL_SAFE_NO_PAD.encode(fingerprint)).expect("base64url is allowed in a key id")
+}

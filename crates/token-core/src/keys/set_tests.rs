@@ -1,0 +1,111 @@
+//! What a set of keys must be, and that one bad key spoils no other.
+
+use serde_json::{Value, json};
+
+use crate::jose::json::JsonError;
+use crate::keys::algorithm::Algorithm;
+use crate::keys::error::KeyError;
+use crate::keys::public::VerifyingKey;
+use crate::keys::set::{JwkSet, JwkSetError};
+use crate::keys::testing::key;
+use crate::keys::tests::{encode, good, with};
+
+#[test]
+fn one_bad_key_does_not_spoil_a_set() {
+    let oct = json!({"kty": "oct", "alg": "HS256", "k": encode([1; 32])});
+    let leaked: Value =
+        serde_json::from_str(&key(Algorithm::ES384).to_private_jwk().unwrap()).unwrap();
+    let twice = r#"{"kty":"OKP","kty":"EC"}"#;
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(500), "]".repeat(500));
+    let set = json!({"keys": [
+        good(Algorithm::EdDSA), oct, leaked, 1, {"kty": "unheard-of"}, {"kty": "oct", "k": 1},
+        "twice", "deep", good(Algorithm::ES256),
+    ]});
+    let set = set
+        .to_string()
+        .replace("\"twice\"", twice)
+        .replace("\"deep\"", &deep);
+    let set = JwkSet::parse(&set).unwrap();
+    let algorithms: Vec<_> = set.keys().iter().map(VerifyingKey::algorithm).collect();
+    assert_eq!(algorithms, [Algorithm::EdDSA, Algorithm::ES256]);
+    let refused: Vec<_> = set
+        .refused()
+        .iter()
+        .map(|refused| (refused.index, refused.reason))
+        .collect();
+    assert_eq!(refused[0], (1, KeyError::Symmetric));
+    assert_eq!(refused[1], (2, KeyError::Private));
+    assert!(matches!(refused[2], (3, KeyError::Json(_))));
+    assert_eq!(refused[3], (4, KeyError::UnknownType));
+    assert_eq!(refused[4], (5, KeyError::Symmetric));
+    assert_eq!(refused[5], (6, KeyError::Json(JsonError::DuplicateMember)));
+    assert!(matches!(refused[6], (7, KeyError::Json(_))));
+}
+
+#[test]
+fn duplicates_in_a_set_are_refused_all_of_them() {
+    let (a, b) = (good(Algorithm::EdDSA), good(Algorithm::ES256));
+    let (pss, pkcs) = (good(Algorithm::PS256), good(Algorithm::RS256));
+    for twins in [
+        [a.clone(), with(b.clone(), "kid", a["kid"].clone())],
+        [a.clone(), with(a.clone(), "kid", "another")],
+        [with(pss, "kid", "pss"), with(pkcs, "kid", "pkcs")],
+    ] {
+        let other = good(Algorithm::ES384);
+        let set = JwkSet::parse(&json!({"keys": [twins[0], other, twins[1]]}).to_string()).unwrap();
+        assert_eq!(set.keys().len(), 1);
+        let refused: Vec<_> = set
+            .refused()
+            .iter()
+            .map(|refused| (refused.index, refused.reason))
+            .collect();
+        assert_eq!(
+            refused,
+            [(0, KeyError::Duplicate), (2, KeyError::Duplicate)]
+        );
+    }
+}
+
+#[test]
+fn what_is_not_a_set_is_refused() {
+    for other in [
+        "[]",
+        "{}",
+        r#"{"keys":{}}"#,
+        r#"{"keys":null}"#,
+        r#"{"key\u0073s":[]}"#,
+    ] {
+        assert_eq!(
+            JwkSet::parse(other).unwrap_err(),
+            JwkSetError::NoKeys,
+            "{other}"
+        );
+    }
+    for twice in [
+        r#"{"keys":[],"keys":[]}"#,
+        r#"{"keys":[],"key\u0073":[]}"#,
+        r#"{"next":1,"keys":[],"next":1}"#,
+    ] {
+        assert_eq!(
+            JwkSet::parse(twice).unwrap_err(),
+            JwkSetError::Json(JsonError::DuplicateMember),
+            "{twice}"
+        );
+    }
+    for broken in ["{", r#"{"keys":[]}{}"#, r#"{"keys":[]"#] {
+        assert!(
+            matches!(JwkSet::parse(broken), Err(JwkSetError::Json(_))),
+            "{broken}"
+        );
+    }
+    let many = json!({"keys": vec![1; 65]}).to_string();
+    assert_eq!(
+        JwkSet::parse(&many).unwrap_err(),
+        JwkSetError::TooMany { count: 65 }
+    );
+    let long = " ".repeat(JwkSet::MAX_LENGTH + 1);
+    assert!(matches!(
+        JwkSet::parse(&long),
+        Err(JwkSetError::TooLong { .. })
+    ));
+}

@@ -1,0 +1,322 @@
+//! What a store is asked to write, and the proof that it did.
+//!
+//! The core decides, a store commits. [`Rotation`] and [`Touch`] say what the row must be
+//! and what it becomes; [`Change::apply`] is their meaning, once, for every store: the
+//! memory store runs it, the others express the same condition in their own language, and
+//! the contract suite in `token-session` compares them.
+
+use std::ops::Deref;
+
+use thiserror::Error;
+
+use crate::access::custom::CustomClaims;
+use crate::session::policy::Slide;
+use crate::session::record::{
+    Authentication, Generation, Nonce, Revocation, RevokeReason, RotatedBy, Session,
+};
+use crate::types::id::SessionId;
+use crate::types::name::KeyId;
+use crate::types::secret::{TokenHash, TokenSecret};
+use crate::types::time::UnixTime;
+
+/// One conditional write to the row of a session.
+///
+/// A store evaluates the condition and writes in one atomic step. It never brings an ended
+/// session back: every change demands that the session is live.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_enums, reason = "a store must handle every change")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a change lives for one store call"
+)]
+pub enum Change {
+    /// Replaces the credential.
+    Rotate(Rotation),
+    /// Moves the idle deadline of a session cookie.
+    Touch(Touch),
+}
+
+impl Change {
+    /// The session it is about.
+    pub const fn id(&self) -> SessionId {
+        match self {
+            Self::Rotate(rotation) => rotation.id,
+            Self::Touch(touch) => touch.id,
+        }
+    }
+
+    /// The row as it becomes, or `None` where the condition does not hold.
+    pub fn apply(&self, row: &Session) -> Option<Session> {
+        let mut next = row.clone();
+        self.apply_to(&mut next).then_some(next)
+    }
+
+    /// The same in place: whether the condition held. Where it did not, the row stays as it is.
+    pub fn apply_to(&self, row: &mut Session) -> bool {
+        match self {
+            Self::Rotate(rotation) => rotation.apply_to(row),
+            Self::Touch(touch) => touch.apply_to(row),
+        }
+    }
+}
+
+/// Replaces the credential of a session by its successor.
+///
+/// Holds only where the row has this `id`, is live at `at`, has exactly the generation and
+/// hash of `from`, and, where `rotated_before` is set, was rotated at that instant or
+/// earlier.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The session.
+    pub id: SessionId,
+    /// The generation that the row must have.
+    pub from: Generation,
+    /// The hash that the row must have.
+    pub from_hash: TokenHash,
+    /// The row must have been rotated at this instant or earlier; `None`: at any time.
+    pub rotated_before: Option<UnixTime>,
+    /// Becomes the generation.
+    pub to: Generation,
+    /// Becomes the hash.
+    pub to_hash: TokenHash,
+    /// Becomes the hash of the credential before it.
+    pub previous_hash: TokenHash,
+    /// Becomes the nonce.
+    pub nonce: Nonce,
+    /// Becomes `rotation_kid`.
+    pub kid: KeyId,
+    /// The instant of the rotation, by the clock of the node that asks.
+    pub at: UnixTime,
+    /// Becomes `rotated_by`.
+    pub by: RotatedBy,
+    /// The new deadlines where the session is not remembered.
+    pub slide: Slide,
+    /// The new deadlines where it is.
+    pub remember_slide: Slide,
+    /// Becomes `last_seen_at`.
+    pub last_seen_at: UnixTime,
+    /// Becomes the authentication, where set.
+    pub authentication: Option<Authentication>,
+    /// Becomes the application's claims, where set.
+    pub claims: Option<CustomClaims>,
+}
+
+impl Rotation {
+    fn apply_to(&self, row: &mut Session) -> bool {
+        let due = self
+            .rotated_before
+            .is_none_or(|limit| row.rotated_at <= limit);
+        let expected = row.id == self.id
+            && row.generation == self.from
+            && row.token_hash == self.from_hash
+            && row.is_live(self.at);
+        if !(expected && due) {
+            return false;
+        }
+        let slide = if row.remember {
+            self.remember_slide
+        } else {
+            self.slide
+        };
+        row.generation = self.to;
+        row.previous_hash = Some(self.previous_hash);
+        row.token_hash = self.to_hash;
+        row.nonce = self.nonce;
+        row.rotation_kid.clone_from(&self.kid);
+        row.rotated_at = self.at;
+        row.rotated_by = self.by;
+        row.idle_expires_at = slide.idle_expires_at;
+        row.purge_at = slide.purge_at;
+        row.last_seen_at = self.last_seen_at;
+        if let Some(authentication) = &self.authentication {
+            row.authentication.clone_from(authentication);
+        }
+        if let Some(claims) = &self.claims {
+            row.claims.clone_from(claims);
+        }
+        true
+    }
+}
+
+/// Moves the idle deadline of a session that was used.
+///
+/// Holds only where the row has this `id` and `generation`, is live at `at`, and does not
+/// have a later idle deadline already. The credential stays.
+#[derive(Clone, Debug)]
+pub struct Touch {
+    /// The session.
+    pub id: SessionId,
+    /// The generation that the row must have.
+    pub generation: Generation,
+    /// The instant of the use, by the clock of the node that asks.
+    pub at: UnixTime,
+    /// The new deadlines.
+    pub slide: Slide,
+    /// Becomes `last_seen_at`.
+    pub last_seen_at: UnixTime,
+}
+
+impl Touch {
+    fn apply_to(&self, row: &mut Session) -> bool {
+        let expected = row.id == self.id
+            && row.generation == self.generation
+            && row.idle_expires_at <= self.slide.idle_expires_at
+            && row.is_live(self.at);
+        if expected {
+            row.idle_expires_at = self.slide.idle_expires_at;
+            row.purge_at = self.slide.purge_at;
+            row.last_seen_at = self.last_seen_at;
+        }
+        expected
+    }
+}
+
+/// Ends a session. Unlike a [`Change`] it has no condition but that the session was not
+/// ended before: a revoke never loses a race.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct Ending {
+    /// The session.
+    pub id: SessionId,
+    /// Becomes `revocation`.
+    pub revocation: Revocation,
+    /// Becomes `purge_at`: until then the tombstone stays.
+    pub purge_at: UnixTime,
+}
+
+impl Ending {
+    /// The row as it becomes, or `None` where it is another session's or was ended before.
+    pub fn apply(&self, row: &Session) -> Option<Session> {
+        (row.id == self.id && row.revocation.is_none()).then(|| Session {
+            revocation: Some(self.revocation),
+            purge_at: self.purge_at,
+            ..row.clone()
+        })
+    }
+
+    /// Why.
+    pub const fn reason(&self) -> RevokeReason {
+        self.revocation.reason
+    }
+}
+
+/// A row that stands in a store: the proof that a write happened, or that it was read.
+///
+/// Everything that leaves the server is made from one. Only a store makes them:
+///
+/// ```compile_fail,E0451
+/// # fn f(row: token_core::Session) {
+/// let committed = token_core::session::Committed { row };
+/// # }
+/// ```
+///
+/// and a plain row is not enough for tokens:
+///
+/// ```compile_fail,E0308
+/// # use token_core::Session;
+/// # use token_core::session::Granted;
+/// # use token_core::types::TokenSecret;
+/// # fn f(row: Session, secret: TokenSecret) {
+/// let granted = Granted::new(row, secret);
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Committed<T> {
+    row: T,
+}
+
+impl<T> Committed<T> {
+    /// Asserts that `row` stands in the store.
+    ///
+    /// Call it in a [`SessionStore`] implementation and nowhere else, and only after the
+    /// write was acknowledged or in a read. A row that a statement returns before its
+    /// transaction has ended is not committed yet; asserting it hands out tokens that the
+    /// store may forget.
+    ///
+    /// [`SessionStore`]: https://docs.rs/token-session
+    pub const fn assertion(row: T) -> Self {
+        Self { row }
+    }
+
+    /// The row by value.
+    pub fn into_inner(self) -> T {
+        self.row
+    }
+}
+
+impl<T> Deref for Committed<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.row
+    }
+}
+
+/// A committed session together with the secret of its current credential: what tokens and
+/// cookies are made from, and nothing else.
+#[derive(Debug)]
+#[must_use]
+pub struct Granted {
+    session: Committed<Session>,
+    secret: TokenSecret,
+    claims: Option<CustomClaims>,
+}
+
+impl Granted {
+    /// Joins the two where the secret's hash is the one that the store has.
+    ///
+    /// # Errors
+    /// [`CredentialMismatch`] where it is another: the store holds something else than it
+    /// was asked to write.
+    pub fn new(
+        session: Committed<Session>,
+        secret: TokenSecret,
+    ) -> Result<Self, CredentialMismatch> {
+        if session.token_hash == secret.hash() {
+            Ok(Self {
+                session,
+                secret,
+                claims: None,
+            })
+        } else {
+            Err(CredentialMismatch {
+                session: session.id,
+                generation: session.generation,
+            })
+        }
+    }
+
+    /// The session.
+    pub fn session(&self) -> &Committed<Session> {
+        &self.session
+    }
+
+    /// The session by value.
+    pub fn into_session(self) -> Committed<Session> {
+        self.session
+    }
+
+    /// Puts other claims of the application's into the access token, for a replay, which writes
+    /// nothing: the row keeps its own until the next rotation.
+    pub fn with_claims(self, claims: CustomClaims) -> Self {
+        let claims = Some(claims);
+        Self { claims, ..self }
+    }
+
+    pub(crate) const fn secret(&self) -> &TokenSecret {
+        &self.secret
+    }
+
+    /// The application's claims of the access token.
+    pub(crate) fn claims(&self) -> &CustomClaims {
+        self.claims.as_ref().unwrap_or(&self.session.claims)
+    }
+}
+
+/// The store has another credential than the one that was to be handed out.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("session {session} holds another credential in generation {}", generation.as_u64())]
+pub struct CredentialMismatch {
+    pub(crate) session: SessionId,
+    pub(crate) generation: Generation,
+}

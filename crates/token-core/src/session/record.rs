@@ -1,0 +1,387 @@
+//! The session: one row in a store, and what it says about who is logged in.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::access::custom::CustomClaims;
+use crate::types::id::SessionId;
+use crate::types::name::{ClientId, KeyId, Subject};
+use crate::types::scope::Scope;
+use crate::types::secret::TokenHash;
+use crate::types::time::UnixTime;
+
+/// A session as a store keeps it: one row, no secret in it.
+///
+/// Stores copy the fields and evaluate the conditions of a [`Change`](crate::session::Change);
+/// they never compute a field of their own. The application's private data is kept beside it
+/// ([`SessionData`]), so that a refresh does not move it.
+///
+/// With serde it can be kept as one document, where a store has no columns:
+///
+/// ```
+/// # fn f(session: &token_core::Session) -> serde_json::Result<token_core::Session> {
+/// let document = serde_json::to_vec(session)?;
+/// serde_json::from_slice(&document)
+/// # }
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// Names the session; proves nothing.
+    pub id: SessionId,
+    /// Whose session it is.
+    pub subject: Subject,
+    /// The subject's [`Epoch`] that the login noted before it checked the password.
+    pub subject_epoch: Epoch,
+    /// The application that logged in.
+    pub client_id: ClientId,
+    /// How its credentials travel.
+    pub transport: Transport,
+    /// What it may do.
+    pub scope: Scope,
+    /// When the login was.
+    pub created_at: UnixTime,
+    /// When and how the user proved who they are.
+    pub authentication: Authentication,
+    /// Counts the credentials: 0 at login, one more at each rotation.
+    pub generation: Generation,
+    /// The hash of the current credential's secret.
+    pub token_hash: TokenHash,
+    /// The hash of the credential before it; `None` in generation 0.
+    pub previous_hash: Option<TokenHash>,
+    /// The random part of the current secret's derivation.
+    pub nonce: Nonce,
+    /// When the current credential was made: its `iat`.
+    pub rotated_at: UnixTime,
+    /// What made the current credential.
+    pub rotated_by: RotatedBy,
+    /// The refresh key that derived and signed the current credential.
+    pub rotation_kid: KeyId,
+    /// From this instant on the session is over unless it is used before; moves with use.
+    pub idle_expires_at: UnixTime,
+    /// From this instant on the session is over; never moves.
+    pub absolute_expires_at: UnixTime,
+    /// Whether the user asked to be remembered on this device.
+    pub remember: bool,
+    /// Why and when it was ended; once set it stays.
+    pub revocation: Option<Revocation>,
+    /// When it was last used, coarse.
+    pub last_seen_at: UnixTime,
+    /// The application's own claims, repeated in each access token.
+    pub claims: CustomClaims,
+    /// Where it was opened, for the user's list of sessions.
+    pub device: Device,
+    /// From when on the row may be deleted; coarse.
+    pub purge_at: UnixTime,
+}
+
+impl Session {
+    /// The earlier of the idle and the absolute deadline. Exclusive: at that second it is over.
+    pub fn expires_at(&self) -> UnixTime {
+        self.idle_expires_at.min(self.absolute_expires_at)
+    }
+
+    /// Whether it is neither ended nor past a deadline.
+    pub fn is_live(&self, now: UnixTime) -> bool {
+        self.revocation.is_none() && now < self.expires_at()
+    }
+}
+
+/// When and how the user proved who they are
+/// ([RFC 9068 section 2.2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.2.1)).
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Authentication {
+    /// The `auth_time` claim.
+    pub time: UnixTime,
+    /// The `acr` claim: the class of the authentication, in the application's words.
+    pub acr: Option<Box<str>>,
+    /// The `amr` claim: the methods used, such as `pwd` and `otp`
+    /// ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)).
+    pub amr: Vec<Box<str>>,
+}
+
+impl Authentication {
+    /// An authentication by password at `now`.
+    pub fn password(now: UnixTime) -> Self {
+        Self {
+            time: now,
+            acr: None,
+            amr: vec!["pwd".into()],
+        }
+    }
+}
+
+/// Where a session was opened, in the words of its user's list. Each text is cut to its
+/// longest length when made.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Device {
+    /// What a person calls it: "Firefox on Linux".
+    pub label: Option<Box<str>>,
+    /// The `User-Agent` that logged in.
+    pub user_agent: Option<Box<str>>,
+    /// The network it came from: an address with the host part cut off.
+    pub ip_prefix: Option<Box<str>>,
+}
+
+impl Device {
+    /// The longest label and prefix, in bytes.
+    pub const MAX_LABEL: usize = 64;
+    /// The longest `User-Agent` that is kept, in bytes; longer ones are cut.
+    pub const MAX_USER_AGENT: usize = 256;
+
+    /// Takes the texts over, each cut to its longest length.
+    pub fn new(label: Option<&str>, user_agent: Option<&str>, ip_prefix: Option<&str>) -> Self {
+        Self {
+            label: label.map(|text| cut(text, Self::MAX_LABEL)),
+            user_agent: user_agent.map(|text| cut(text, Self::MAX_USER_AGENT)),
+            ip_prefix: ip_prefix.map(|text| cut(text, Self::MAX_LABEL)),
+        }
+    }
+}
+
+/// The application's private data of a session: a JSON object that never leaves the server,
+/// with a version of its own so that a lost race is seen and not swallowed.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct SessionData {
+    /// Grows by one at each write; 0 where nothing was written yet.
+    pub version: u64,
+    /// The JSON text; `None` where there is none.
+    pub json: Option<Box<str>>,
+}
+
+impl SessionData {
+    /// The longest JSON text that is kept, in bytes.
+    pub const MAX_LENGTH: usize = 64 * 1024;
+}
+
+impl fmt::Debug for SessionData {
+    /// The content is the application's and may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "SessionData {{ version: {}, json: [redacted] }}",
+            self.version
+        )
+    }
+}
+
+/// Why and when a session was ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Revocation {
+    /// When.
+    pub at: UnixTime,
+    /// Why.
+    pub reason: RevokeReason,
+}
+
+/// Counts the credentials of a session.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Generation(u64);
+
+impl Generation {
+    /// The credential of the login.
+    pub const FIRST: Self = Self(0);
+
+    /// Takes over what a store kept.
+    pub const fn from_u64(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// The number.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// Counts how often all sessions of a subject were ended: a login whose epoch has passed
+/// opens nothing.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(transparent)]
+pub struct Epoch(u64);
+
+impl Epoch {
+    /// Takes over what a store kept.
+    pub const fn from_u64(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// The number.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+
+    /// The one after it.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+/// 16 random bytes in the derivation of a credential. Worth nothing without the credential
+/// before it and the rotation key.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Nonce([u8; 16]);
+
+impl Nonce {
+    /// Takes over what a store kept.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a store.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Nonce {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Nonce([redacted])")
+    }
+}
+
+/// Defines an enumeration whose variants are words in stores, tokens and answers.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// Every value.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The word for it in stores, tokens and answers.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = UnknownWord;
+
+            fn from_str(word: &str) -> Result<Self, UnknownWord> {
+                match word {
+                    $($word => Ok(Self::$variant),)*
+                    _ => Err(UnknownWord { kind: stringify!($name) }),
+                }
+            }
+        }
+    };
+}
+
+words! {
+    /// How the credentials of a session travel.
+    #[expect(clippy::exhaustive_enums, reason = "the contract has these three")]
+    Transport {
+        /// Access token in the header, refresh token in a cookie that scripts cannot read.
+        Cookie = "cookie",
+        /// Both tokens in the body of the answer; the client keeps them.
+        Header = "header",
+        /// One opaque cookie and no token at all.
+        Session = "session",
+    }
+}
+
+words! {
+    /// What made the current credential of a session.
+    #[expect(clippy::exhaustive_enums, reason = "a credential has no other origin")]
+    RotatedBy {
+        /// The login, or the rotation of a refresh: older tokens are replayed within the grace.
+        Refresh = "refresh",
+        /// A step-up or a change of password: older tokens were meant to end at once.
+        StepUp = "step_up",
+    }
+}
+
+words! {
+    /// Why a session was ended.
+    #[non_exhaustive]
+    RevokeReason {
+        /// The application ended it, for example an administrator's button.
+        Admin = "admin",
+        /// The user logged out of it, or ended it in the list.
+        Logout = "logout",
+        /// All sessions of the subject were ended.
+        LogoutAll = "logout_all",
+        /// The user ended all sessions but the current one.
+        LogoutOthers = "logout_others",
+        /// Its first credentials could not be made, so nobody has them.
+        NotIssued = "not_issued",
+        /// The password was changed in another session.
+        PasswordChanged = "password_changed",
+        /// The application's hook refused a refresh for good.
+        Refused = "refused",
+        /// A login replaced the session whose cookie came with it.
+        Replaced = "replaced",
+        /// A superseded credential came back: it was stolen.
+        Reused = "reused",
+    }
+}
+
+/// The longest prefix of at most `max` bytes, without control characters.
+fn cut(text: &str, max: usize) -> Box<str> {
+    let mut kept = String::with_capacity(text.len().min(max));
+    for c in text.chars().filter(|c| !c.is_control()) {
+        if kept.len() + c.len_utf8() > max {
+            break;
+        }
+        kept.push(c);
+    }
+    kept.into()
+}
+
+/// A word that stands for no value of an enumeration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("not a known {kind}")]
+pub struct UnknownWord {
+    pub(crate) kind: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back() {
+        for reason in RevokeReason::ALL {
+            assert_eq!(reason.as_str().parse::<RevokeReason>().unwrap(), *reason);
+        }
+        for transport in Transport::ALL {
+            assert_eq!(
+                transport.to_string().parse::<Transport>().unwrap(),
+                *transport
+            );
+        }
+        assert!("Header".parse::<Transport>().is_err());
+    }
+
+    #[test]
+    fn device_texts_are_cut_at_a_character() {
+        let device = Device::new(Some(&"ä".repeat(40)), Some("a\r\nb"), None);
+        assert_eq!(device.label.unwrap().len(), 64);
+        assert_eq!(device.user_agent.as_deref(), Some("ab"));
+    }
+}

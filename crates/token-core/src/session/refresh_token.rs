@@ -1,0 +1,353 @@
+//! The refresh token: a JWS that only its issuer reads, and the keys that sign and derive it.
+//!
+//! `typ: rt+jwt`, HS256, a key ring of its own. Its `jti` is the [`TokenSecret`] of the
+//! session's current credential. Since only we read it, its header must be byte for byte one
+//! of those that we write: nothing in it is interpreted.
+
+use std::fmt;
+
+use aws_lc_rs::hmac;
+use serde::Deserialize;
+use thiserror::Error;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+use crate::jose::base64url;
+use crate::jose::object::{Object, is_plain};
+use crate::session::record::{Generation, Nonce, Session, Transport};
+use crate::types::id::SessionId;
+use crate::types::name::{Audience, Issuer, KeyId, Subject};
+use crate::types::scope::Scope;
+use crate::types::secret::TokenSecret;
+use crate::types::time::UnixTime;
+
+/// The longest token that is looked at, in bytes; longer ones are refused unread.
+pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
+
+/// A refresh token in compact form, to be handed to its client and nobody else.
+#[derive(ZeroizeOnDrop)]
+pub struct RefreshToken(String);
+
+impl RefreshToken {
+    /// The text. Whoever has it can take the session over until it is rotated.
+    pub fn secret(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshToken([redacted])")
+    }
+}
+
+/// What a genuine refresh token says. Made by [`RefreshKeyRing::verify`] alone.
+///
+/// Genuine means: signed by us, for this issuer and audience. Whether it still works is
+/// decided on the session's row, by [`decide`](crate::session::decide).
+#[derive(Debug)]
+pub struct RefreshClaims {
+    /// Whose session it is.
+    pub subject: Subject,
+    /// The session.
+    pub session_id: SessionId,
+    /// Which credential of the session it is.
+    pub generation: Generation,
+    /// Its secret.
+    pub secret: TokenSecret,
+    /// When it was issued.
+    pub issued_at: UnixTime,
+    /// The session's absolute deadline, exclusive.
+    pub expires_at: UnixTime,
+    /// What the session may do.
+    pub scope: Scope,
+    /// How it travels.
+    pub transport: Transport,
+}
+
+/// A key of refresh tokens: it signs them and derives their successors. Both keys come from
+/// one secret by HMAC with distinct labels, so neither use tells anything about the other.
+///
+/// It is a type of its own, so a key of access tokens cannot take its place:
+///
+/// ```compile_fail,E0308
+/// # fn f(access: token_core::SigningKey) {
+/// let ring = token_core::RefreshKeyRing::new(access);
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct RefreshKey {
+    kid: KeyId,
+    header: Box<str>,
+    signing: hmac::Key,
+    rotation: hmac::Key,
+}
+
+impl RefreshKey {
+    /// Makes a key of at least 32 random bytes that every node has.
+    ///
+    /// # Errors
+    /// [`RefreshKeyError::Short`] for fewer bytes.
+    pub fn new(kid: KeyId, secret: &[u8]) -> Result<Self, RefreshKeyError> {
+        if secret.len() < 32 {
+            return Err(RefreshKeyError::Short {
+                length: secret.len(),
+            });
+        }
+        let master = hmac::Key::new(hmac::HMAC_SHA256, secret);
+        let derive =
+            |label: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&master, label).as_ref());
+        // A `KeyId` has no character that JSON escapes.
+        let header = format!(r#"{{"alg":"HS256","kid":"{kid}","typ":"rt+jwt"}}"#);
+        let mut encoded = String::new();
+        base64url::encode(header.as_bytes(), &mut encoded);
+        Ok(Self {
+            header: encoded.into(),
+            signing: derive(b"refresh token signature v1"),
+            rotation: derive(b"refresh token rotation v1"),
+            kid,
+        })
+    }
+
+    /// Its identifier.
+    pub const fn kid(&self) -> &KeyId {
+        &self.kid
+    }
+
+    /// The secret of generation `to`, from the one before it. Whoever presents that one gets
+    /// the same successor bit for bit; nobody can compute it without both key and secret.
+    pub(crate) fn successor(
+        &self,
+        secret: &TokenSecret,
+        session: SessionId,
+        to: Generation,
+        nonce: Nonce,
+    ) -> TokenSecret {
+        let mut context = hmac::Context::with_key(&self.rotation);
+        // Every part has a fixed length, so the parts cannot be shifted against each other.
+        context.update(b"successor");
+        context.update(session.as_bytes());
+        context.update(&to.as_u64().to_be_bytes());
+        context.update(secret.secret());
+        context.update(nonce.as_bytes());
+        TokenSecret::from_bytes(
+            context
+                .sign()
+                .as_ref()
+                .try_into()
+                .expect("HMAC-SHA256 has 32 bytes"),
+        )
+    }
+}
+
+impl fmt::Debug for RefreshKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshKey")
+            .field("kid", &self.kid)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The keys of refresh tokens: one signs, all verify and replay.
+///
+/// Every node that may see a token needs every key in use. To rotate: add the new key to
+/// every node with [`with_other`](Self::with_other), then make it the first everywhere, and
+/// drop the old one no earlier than one absolute lifetime later, or log its users out.
+#[derive(Clone, Debug)]
+pub struct RefreshKeyRing {
+    keys: Vec<RefreshKey>,
+}
+
+impl RefreshKeyRing {
+    /// A ring whose `current` key signs.
+    pub fn new(current: RefreshKey) -> Self {
+        Self {
+            keys: vec![current],
+        }
+    }
+
+    /// Adds a key that verifies and replays what it signed before, or will sign after the
+    /// next change.
+    ///
+    /// # Errors
+    /// [`RefreshKeyError::Duplicate`] where the ring has that identifier already.
+    pub fn with_other(mut self, key: RefreshKey) -> Result<Self, RefreshKeyError> {
+        if self.find(&key.kid).is_ok() {
+            return Err(RefreshKeyError::Duplicate { kid: key.kid });
+        }
+        self.keys.push(key);
+        Ok(self)
+    }
+
+    /// The identifiers of its keys, the one that signs first.
+    pub fn kids(&self) -> impl Iterator<Item = &KeyId> {
+        self.keys.iter().map(|key| &key.kid)
+    }
+
+    /// Reads a token and checks that it is genuinely ours.
+    ///
+    /// # Errors
+    /// [`RefreshTokenError`] for everything else, cheapest checks first. The client learns
+    /// only that it is malformed.
+    pub fn verify(
+        &self,
+        token: &str,
+        issuer: &Issuer,
+        audience: &Audience,
+    ) -> Result<RefreshClaims, RefreshTokenError> {
+        if token.len() > MAX_TOKEN_LENGTH {
+            return Err(RefreshTokenError::Form);
+        }
+        let (signed, signature) = token.rsplit_once('.').ok_or(RefreshTokenError::Form)?;
+        let (header, payload) = signed.split_once('.').ok_or(RefreshTokenError::Form)?;
+        let key = self.keys.iter().find(|key| *key.header == *header);
+        let key = key.ok_or(RefreshTokenError::UnknownKey)?;
+        let mut tag = [0; 32];
+        crate::types::secret::decode_exact(signature, &mut tag)
+            .map_err(|_| RefreshTokenError::Form)?;
+        hmac::verify(&key.signing, signed.as_bytes(), &tag)
+            .map_err(|_| RefreshTokenError::Signature)?;
+
+        let mut buffer = Zeroizing::new(vec![0; payload.len() / 4 * 3 + 2]);
+        let payload = base64url::decode(payload.as_bytes(), &mut buffer[..])
+            .ok_or(RefreshTokenError::Claims)?;
+        let payload = std::str::from_utf8(payload).map_err(|_| RefreshTokenError::Claims)?;
+        let wire: Wire<'_> =
+            serde_json::from_str(payload).map_err(|_| RefreshTokenError::Claims)?;
+        if wire.iss != issuer.as_str() || wire.aud != audience.as_str() {
+            return Err(RefreshTokenError::Recipient);
+        }
+        let claims = |_| RefreshTokenError::Claims;
+        Ok(RefreshClaims {
+            subject: Subject::new(wire.sub).map_err(|_| RefreshTokenError::Claims)?,
+            session_id: wire.sid,
+            generation: wire.gen_,
+            secret: TokenSecret::from_base64url(wire.jti).map_err(claims)?,
+            issued_at: wire.iat,
+            expires_at: wire.exp,
+            scope: wire.scope.parse().map_err(|_| RefreshTokenError::Claims)?,
+            transport: wire.transport,
+        })
+    }
+
+    /// Writes the token of the session's current credential, the same bytes each time: all
+    /// of it comes from the row and the secret.
+    pub(crate) fn sign(
+        &self,
+        session: &Session,
+        secret: &TokenSecret,
+        issuer: &Issuer,
+        audience: &Audience,
+    ) -> Result<RefreshToken, KeyMissing> {
+        let key = self.find(&session.rotation_kid)?;
+        let mut jti = Zeroizing::new([0; 43]);
+        let texts = [issuer.as_str(), audience.as_str(), session.subject.as_str()];
+        // Room for all of it: a vector that moves leaves a copy of the secret behind.
+        let mut json = Object::with_capacity(longest(&texts, &session.scope));
+        json.text("iss", issuer.as_str());
+        json.text("aud", audience.as_str());
+        json.text("sub", session.subject.as_str());
+        json.text("sid", session.id.encode(&mut [0; 24]));
+        json.number("gen", session.generation.as_u64());
+        json.text("jti", base64url::encode_into(secret.secret(), &mut *jti));
+        json.number("iat", session.rotated_at.as_secs());
+        json.number("exp", session.absolute_expires_at.as_secs());
+        if !session.scope.is_empty() {
+            json.text("scope", session.scope.as_str());
+        }
+        json.text("transport", session.transport.as_str());
+        let json = Zeroizing::new(json.finish(""));
+        let mut token = String::with_capacity(key.header.len() + json.len() * 4 / 3 + 48);
+        token.push_str(&key.header);
+        token.push('.');
+        base64url::encode(&json, &mut token);
+        let tag = hmac::sign(&key.signing, token.as_bytes());
+        token.push('.');
+        base64url::encode(tag.as_ref(), &mut token);
+        Ok(RefreshToken(token))
+    }
+
+    pub(crate) fn current(&self) -> &RefreshKey {
+        self.keys.first().expect("a ring is made with a key")
+    }
+
+    pub(crate) fn find(&self, kid: &KeyId) -> Result<&RefreshKey, KeyMissing> {
+        let key = self.keys.iter().find(|key| key.kid == *kid);
+        key.ok_or_else(|| KeyMissing { kid: kid.clone() })
+    }
+}
+
+/// The claims as they are read. serde refuses a member that stands twice or is unknown.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    iss: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    aud: std::borrow::Cow<'a, str>,
+    #[serde(borrow)]
+    sub: std::borrow::Cow<'a, str>,
+    sid: SessionId,
+    #[serde(rename = "gen")]
+    gen_: Generation,
+    jti: &'a str,
+    iat: UnixTime,
+    exp: UnixTime,
+    #[serde(borrow, default)]
+    scope: std::borrow::Cow<'a, str>,
+    transport: Transport,
+}
+
+/// As long as the claims can become, in bytes.
+fn longest(names: &[&str], scope: &Scope) -> usize {
+    // Names have no control characters, so an escape makes two bytes of one; a scope has none. The
+    // rest is an id, a secret, three numbers, a word and the names of the members.
+    let escaped = |name: &&str| if is_plain(name) { 1 } else { 2 };
+    let names = names.iter().map(|name| name.len() * escaped(name));
+    names.sum::<usize>() + scope.as_str().len() + 230
+}
+
+/// A refresh key that a row or a token names is not in the key ring.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("the refresh key {kid} is not in the key ring of this node; give every node the same keys")]
+pub struct KeyMissing {
+    pub(crate) kid: KeyId,
+}
+
+/// A refresh key or ring that cannot be.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RefreshKeyError {
+    /// Two keys of a ring have one identifier.
+    #[error("two refresh keys are named {kid}; give each key an identifier of its own")]
+    Duplicate {
+        /// The identifier.
+        kid: KeyId,
+    },
+    /// The secret is too short to be safe.
+    #[error("a refresh key of {length} bytes is too short; use at least 32 random bytes")]
+    Short {
+        /// Its length in bytes.
+        length: usize,
+    },
+}
+
+/// Why a text is not a refresh token of ours. The client learns only `malformed`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RefreshTokenError {
+    /// The claims are signed by us but not of the form we sign.
+    #[error("the claims of the refresh token are not of the required form")]
+    Claims,
+    /// It is not three parts of base64url within the size limit.
+    #[error("not a compact JWS within the size limit")]
+    Form,
+    /// It was issued by another issuer, or for another audience.
+    #[error("the refresh token has another issuer or audience")]
+    Recipient,
+    /// The signature does not fit.
+    #[error("the signature of the refresh token does not fit")]
+    Signature,
+    /// No key of the ring has this header.
+    #[error("the header of the refresh token is not that of any key in the ring")]
+    UnknownKey,
+}

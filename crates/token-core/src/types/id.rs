@@ -1,0 +1,197 @@
+//! Identifiers made of random bits: sessions, access tokens, and the buckets that shard them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use aws_lc_rs::hmac;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::jose::base64url;
+use crate::types::name::Subject;
+use crate::types::secret::{Entropy, Malformed, decode_exact};
+
+/// The identifier of a session: a [`Bucket`] and 136 random bits, written as 24 characters
+/// of base64url. It names a session and proves nothing: it stands in lists, logs and the
+/// `sid` claim.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SessionId([u8; Self::LENGTH]);
+
+impl SessionId {
+    /// Bytes of an identifier.
+    pub const LENGTH: usize = 18;
+
+    /// Takes over what a store kept.
+    pub const fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a store.
+    pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
+        &self.0
+    }
+
+    /// The bucket of the session's subject, so that a store finds the shard by the id alone.
+    pub const fn bucket(&self) -> Bucket {
+        let [bucket, ..] = self.0;
+        Bucket(bucket)
+    }
+
+    /// Its text.
+    pub(crate) fn encode<'b>(&self, text: &'b mut [u8; 24]) -> &'b str {
+        base64url::encode_into(&self.0, text)
+    }
+
+    pub(crate) fn new(bucket: Bucket, random: [u8; Self::LENGTH - 1]) -> Self {
+        let mut bytes = [bucket.0; Self::LENGTH];
+        for (byte, random) in bytes.iter_mut().skip(1).zip(random) {
+            *byte = random;
+        }
+        Self(bytes)
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.encode(&mut [0; 24]))
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({self})")
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let mut bytes = [0; Self::LENGTH];
+        decode_exact(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for SessionId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl serde::de::Visitor<'_> for Text {
+            type Value = SessionId;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a session id")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SessionId, E> {
+                text.parse().map_err(E::custom)
+            }
+        }
+        deserializer.deserialize_str(Text)
+    }
+}
+
+/// The shard of a subject: one byte of a keyed hash of its name. All sessions of one
+/// subject share it, so that a Redis Cluster keeps them in one hash slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Bucket(u8);
+
+impl Bucket {
+    /// Takes over what a store kept.
+    pub const fn from_byte(byte: u8) -> Self {
+        Self(byte)
+    }
+
+    /// The byte.
+    pub const fn as_byte(self) -> u8 {
+        self.0
+    }
+}
+
+/// The key behind [`Bucket`]s. It belongs to the data: a store makes it once, keeps it with
+/// the sessions, and never changes it. Without a key anyone could choose names that all
+/// fall into one bucket.
+#[derive(Clone)]
+pub struct BucketKey(hmac::Key);
+
+impl BucketKey {
+    /// Makes a key of the 32 random bytes that a store keeps.
+    pub fn new(bytes: &[u8; 32]) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    }
+
+    /// The bucket of a subject.
+    pub fn bucket(&self, subject: &Subject) -> Bucket {
+        let tag = hmac::sign(&self.0, subject.as_str().as_bytes());
+        Bucket(
+            tag.as_ref()
+                .first()
+                .copied()
+                .expect("HMAC-SHA256 has 32 bytes"),
+        )
+    }
+}
+
+impl fmt::Debug for BucketKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BucketKey([redacted])")
+    }
+}
+
+/// The `jti` of an access token: 128 random bits, 22 characters of base64url
+/// ([RFC 7519 section 4.1.7](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TokenId([u8; 16]);
+
+impl TokenId {
+    /// A new identifier from the caller's entropy.
+    pub fn new(entropy: Entropy) -> Self {
+        let (id, []) = entropy.split::<16, 0>();
+        drop(entropy);
+        Self(id)
+    }
+
+    /// Its text.
+    pub(crate) fn encode<'b>(&self, text: &'b mut [u8; 22]) -> &'b str {
+        base64url::encode_into(&self.0, text)
+    }
+}
+
+impl fmt::Display for TokenId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.encode(&mut [0; 22]))
+    }
+}
+
+impl FromStr for TokenId {
+    type Err = Malformed;
+
+    fn from_str(text: &str) -> Result<Self, Malformed> {
+        let mut bytes = [0; 16];
+        decode_exact(text, &mut bytes)?;
+        Ok(Self(bytes))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_id_begins_with_the_bucket_of_its_subject() {
+        let key = BucketKey::new(&[9; 32]);
+        let bucket = key.bucket(&Subject::new("alice").unwrap());
+        let id = SessionId::new(bucket, [7; 17]);
+        assert_eq!(id.bucket(), bucket);
+        assert_eq!(id.to_string().parse::<SessionId>().unwrap(), id);
+        assert!("".parse::<SessionId>().is_err());
+        assert!("A".repeat(23).parse::<SessionId>().is_err());
+        assert!("A".repeat(25).parse::<SessionId>().is_err());
+        assert!("+".repeat(24).parse::<SessionId>().is_err());
+    }
+}
