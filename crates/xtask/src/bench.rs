@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 
 use self::peers::Peers;
 use crate::error::{Doing, Error};
-use crate::install::Program;
+use crate::program::Program;
 use crate::run;
 use crate::services;
 use crate::workspace::Workspace;

@@ -7,14 +7,17 @@ use std::process::ExitStatus;
 
 use thiserror::Error;
 
-use crate::install::Program;
+use crate::program::Program;
 
 /// Why a task failed, in words that say what to do.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
-    /// Files need each other.
-    #[error("{} circles or arrows that point back; move what both need to a file of its own:\n  {}", .0.len(), .0.join("\n  "))]
-    Circles(Vec<String>),
+    /// Rules of the project are broken.
+    #[error("{what}: {} faults\n  {}", faults.len(), faults.join("\n  "))]
+    Broken {
+        what: &'static str,
+        faults: Vec<String>,
+    },
     /// A command ran and failed; it has said why.
     #[error("`{command}` failed ({status})")]
     Failed {
@@ -23,18 +26,9 @@ pub(crate) enum Error {
         /// The last lines that it said.
         last: Vec<String>,
     },
-    /// Rules between the crates are broken.
-    #[error("the crates break {} of their rules:\n  {}", .0.len(), .0.join("\n  "))]
-    Impure(Vec<String>),
     /// The system would not do something.
     #[error("{doing}: {source}")]
     Io { doing: String, source: io::Error },
-    /// There is more to read than was promised.
-    #[error("{}", .0.join("\n  "))]
-    Lines(Vec<String>),
-    /// The documentation names what is not there.
-    #[error("the documentation has {} faults:\n  {}", .0.len(), .0.join("\n  "))]
-    Links(Vec<String>),
     /// A program is missing and cannot be installed from here.
     #[error("{} is missing: install the package `{}`{}", .0.name, .0.package, .0.otherwise())]
     Missing(&'static Program),

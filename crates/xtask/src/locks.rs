@@ -3,10 +3,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::Path;
 
 use crate::error::{Doing, Error};
-use crate::purity;
+use crate::pattern;
+use crate::workspace::Workspace;
 
 /// What a request goes through on both sides. A pattern that ends in `*` stands for all names that
 /// begin so.
@@ -34,7 +34,8 @@ const FRAMEWORKS: &[&str] = &[
 type Versions = BTreeMap<String, BTreeSet<String>>;
 
 /// Names every framework whose version in our lock is not in that of the peers.
-pub(crate) fn faults(root: &Path) -> Result<Vec<String>, Error> {
+pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
+    let root = &workspace.root;
     let read = |file: &str| {
         let file = root.join(file);
         let text = fs::read_to_string(&file).doing(format!("read {}", file.display()))?;
@@ -49,7 +50,7 @@ fn differences(ours: &Versions, peers: &Versions) -> Vec<String> {
     for (name, versions) in ours {
         let framework = FRAMEWORKS
             .iter()
-            .any(|pattern| purity::matches(pattern, name));
+            .any(|pattern| pattern::matches(pattern, name));
         let Some(theirs) = peers.get(name).filter(|_| framework) else {
             continue;
         };

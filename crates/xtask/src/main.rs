@@ -10,20 +10,34 @@
 )]
 
 mod bench;
+mod browser;
 mod circles;
 mod error;
+mod examples;
 mod install;
 mod lines;
 mod links;
 mod locks;
+mod long;
+mod manifests;
+mod measure;
+mod npm;
+mod pattern;
+mod program;
+mod prose;
 mod purity;
 mod python;
+mod rules;
 mod run;
 mod rust;
 mod services;
 mod source;
 mod tests;
+mod times;
+mod tools;
+mod verifiers;
 mod web;
+mod words;
 mod workspace;
 mod world;
 
@@ -31,7 +45,9 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use crate::error::Error;
 use crate::tests::Part;
+use crate::workspace::Workspace;
 
 /// The project's own commands.
 #[derive(Debug, Parser)]
@@ -48,8 +64,10 @@ enum Task {
     /// idle machine with two processors, and ten to build what people use today.
     Bench(bench::Arguments),
     /// Looks for files that need each other, in every crate, example and the web client, and for
-    /// folders of `token-core` that need one above them. `test` does it too.
+    /// files of `token-core` that need a folder above their own.
     Circles,
+    /// Checks licences, sources and duplicates of all dependencies.
+    Deny,
     /// Prints lines of code and public items of each crate and folder, and fails if `token-core` has
     /// more than was promised.
     Lines,
@@ -60,30 +78,23 @@ enum Task {
     /// Installs the libraries of others that tests compare `token-core` with, at the versions
     /// that are pinned. `test` does it too.
     Peers,
-    /// Runs every test, or one part of them.
+    /// Runs every test, or some parts.
     ///
-    /// Servers that tests need are taken from environment variables where they are set
-    /// (HALLPASS_TEST_POSTGRES_URL, HALLPASS_TEST_REDIS_URL). Otherwise private ones are started
-    /// on free ports, with their data in a temporary folder, and stopped at the end. A program
-    /// that is missing is installed with apt-get where this runs as root on Debian; elsewhere
-    /// its package is named and the run fails. Nothing is skipped.
+    /// Servers that tests need are named by environment variables (HALLPASS_TEST_POSTGRES_URL,
+    /// HALLPASS_TEST_REDIS_URL). If there is none, private ones are started on free ports, with their
+    /// data in a temporary folder, and stopped at the end. If a program is missing, it is installed
+    /// with apt-get, as root on Debian; elsewhere its package is named and the run fails. Nothing is
+    /// skipped.
     Test {
-        /// Only this part; without it, all.
-        part: Option<Part>,
+        /// Only these parts, in this order; if none is named, all but `long`.
+        parts: Vec<Part>,
     },
+    /// Looks for words that this project does not use, and says what to write instead.
+    Words,
 }
 
 fn main() -> ExitCode {
-    let done = match Arguments::parse().task {
-        Task::Bench(arguments) => bench::run(&arguments),
-        Task::Circles => {
-            workspace::Workspace::read().and_then(|workspace| circles::check(&workspace))
-        }
-        Task::Lines => lines::run(),
-        Task::Measure => rust::measure(),
-        Task::Peers => peers(),
-        Task::Test { part } => tests::run(part),
-    };
+    let done = perform(Arguments::parse().task);
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -93,6 +104,28 @@ fn main() -> ExitCode {
     }
 }
 
-fn peers() -> Result<(), error::Error> {
-    world::install_peers(&workspace::Workspace::read()?)
+fn perform(task: Task) -> Result<(), Error> {
+    match task {
+        Task::Bench(arguments) => return bench::run(&arguments),
+        Task::Measure => return measure::run(),
+        Task::Test { parts } => return tests::run(&parts),
+        _ => {}
+    }
+    let workspace = Workspace::read()?;
+    match task {
+        Task::Circles => rules::one(&workspace, "circles of files", circles::faults),
+        Task::Deny => tools::deny(&workspace),
+        Task::Lines => {
+            print(&lines::table(&workspace)?);
+            rules::one(&workspace, "how much there is to read", lines::faults)
+        }
+        Task::Peers => verifiers::install(&workspace),
+        Task::Words => rules::one(&workspace, "words", words::faults),
+        Task::Bench(_) | Task::Measure | Task::Test { .. } => Ok(()),
+    }
+}
+
+#[expect(clippy::print_stdout, reason = "the table is what this is for")]
+fn print(table: &str) {
+    println!("{table}");
 }

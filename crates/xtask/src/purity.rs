@@ -1,12 +1,13 @@
-//! The rules between the crates (docs/design.md): which may know which, what the core may never know,
-//! and that the peers of the bench build on what ours do.
+//! The rules between the crates (docs/design.md): which may depend on which, and what the core may never
+//! depend on.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::error::{Doing, Error};
-use crate::locks;
+use crate::pattern::matches;
 use crate::run;
+use crate::source::files;
 use crate::workspace::{Package, Workspace};
 
 /// Arrows point one way: what each published crate may depend on inside the workspace.
@@ -76,21 +77,14 @@ const CORE_WORDS: &[(&str, &str)] = &[
     ("println!", "the core has no I/O"),
 ];
 
-/// Checks all of it and names every fault.
-pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
+/// Every dependency that points the wrong way, and whatever makes the core impure.
+pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut faults = arrow_faults(&workspace.packages);
     let core = workspace.packages.iter().find(|p| p.name == "token-core");
     let core = core.ok_or(Error::Metadata("package token-core"))?;
     faults.extend(dependency_faults(core)?);
     faults.extend(word_faults(&core.folder.join("src"))?);
-    faults.extend(locks::faults(&workspace.root)?);
-    if faults.is_empty() {
-        let crates = workspace.packages.iter().filter(|p| p.published).count();
-        eprintln!("\n==> {crates} crates keep their rules; token-core is pure; the peers follow");
-        Ok(())
-    } else {
-        Err(Error::Impure(faults))
-    }
+    Ok(faults)
 }
 
 fn arrow_faults(packages: &[Package]) -> Vec<String> {
@@ -155,7 +149,7 @@ fn dependency_faults(core: &Package) -> Result<Vec<String>, Error> {
 
 fn word_faults(folder: &Path) -> Result<Vec<String>, Error> {
     let mut faults = Vec::new();
-    for file in sources(folder)? {
+    for file in files(folder, "rs")? {
         let text = fs::read_to_string(&file).doing(format!("read {}", file.display()))?;
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
@@ -172,30 +166,10 @@ fn word_faults(folder: &Path) -> Result<Vec<String>, Error> {
     Ok(faults)
 }
 
-/// All Rust files below a folder.
-fn sources(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let doing = || format!("list {}", folder.display());
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).doing(doing())? {
-        let path = entry.doing(doing())?.path();
-        if path.is_dir() {
-            found.extend(sources(&path)?);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-/// Whether a pattern, as in the lists above, stands for this name.
-pub(crate) fn matches(pattern: &str, name: &str) -> bool {
-    pattern
-        .strip_suffix('*')
-        .map_or(pattern == name, |start| name.starts_with(start))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn package(name: &str, dependencies: &[&str]) -> Package {
@@ -205,6 +179,7 @@ mod tests {
             published: true,
             features: Vec::new(),
             dependencies: dependencies.iter().map(|&name| name.into()).collect(),
+            uses_testbed: false,
         }
     }
 

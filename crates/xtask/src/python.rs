@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::error::{Doing as _, Error};
-use crate::install::Program;
+use crate::program::Program;
 use crate::run;
 
 static PYTHON: Program = Program {

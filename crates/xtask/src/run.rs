@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,13 @@ use crate::error::{Doing, Error};
 
 /// cargo, as this task was started by it.
 pub(crate) fn cargo() -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    command(Path::new(&cargo))
+}
+
+/// cargo, or a program that starts it.
+pub(crate) fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
     // `cargo run` describes this crate in the environment; a build script that watches one of
     // these variables would run again for nothing.
     for (name, _) in std::env::vars_os() {

@@ -1,78 +1,78 @@
-//! The tests in Rust.
+//! The tests in Rust, in three parts that are built together.
 
-use std::path::PathBuf;
+use std::process::Command;
 
 use crate::error::Error;
-use crate::install::Program;
+use crate::program::Program;
 use crate::python;
 use crate::run;
-use crate::services;
+use crate::services::{self, Services};
+use crate::tools;
+use crate::verifiers;
 use crate::workspace::Workspace;
-use crate::world;
 
-/// Builds the examples, starts the servers that the stores' tests need, and runs everything.
+/// Everything is built with all features, so that what one part has built is there for the next.
+const EVERYTHING: [&str; 3] = ["--workspace", "--all-features", "--locked"];
+
+/// The tests that compare with the verifiers of others, as nextest selects them.
+const VERIFIERS: &str = "(package(=token-core) & (binary(=peers) | binary(=differential)))";
+
+/// The tests of the built examples.
+const EXAMPLES: &str = "package(=e2e)";
+
+/// The tests of `xtask` itself that start servers.
+const SERVICES: &str = "(package(=xtask) & test(/^services::/))";
+
+/// What needs nothing but a processor, the examples in the documentation last.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
-    build_examples(workspace)?;
-    world::install_peers(workspace)?;
-    PROMETHEUS.get()?;
-    let services = services::start(workspace)?;
-    // nextest runs tests side by side and shows what hangs; without it cargo's own runner does.
-    let mut tests = run::cargo();
-    if run::find("cargo-nextest").is_some() {
-        tests.args(["nextest", "run", "--no-fail-fast"]);
-        // Where it happens, and again at the end.
-        tests.arg("--failure-output=immediate-final");
-    } else {
-        tests.args(["test", "--tests", "--no-fail-fast"]);
-    }
-    let tests = run::run(tests.args(EVERYTHING).envs(services.variables()));
+    let stores = stores(workspace);
+    let tests = format!("not ({stores} | {VERIFIERS} | {EXAMPLES})");
+    let tests = run::run(&mut nextest(workspace, &tests, &Services::default())?);
     let mut examples = run::cargo();
-    examples.args(["test", "--doc"]).args(EVERYTHING);
-    let examples = run::run(examples.envs(services.variables()));
+    let examples = run::run(examples.args(["test", "--doc"]).args(EVERYTHING));
     tests.and(examples)
 }
 
-/// Prints figures for the operations page: how soon a logout is heeded on another node, and how
-/// many refreshes a server takes.
-pub(crate) fn measure() -> Result<(), Error> {
-    let workspace = Workspace::read()?;
-    // The measurement starts servers of its own.
-    services::install()?;
-    let mut build = run::cargo();
-    build.args(["build", "--release", "--locked"]);
-    for (name, _) in examples(&workspace) {
-        build.arg(format!("--package={name}"));
-    }
-    run::run(&mut build)?;
-    let measure = "bench --locked --package=e2e --bench=measure";
-    run::run(run::cargo().args(measure.split(' ')))
+/// What needs PostgreSQL and Redis.
+pub(crate) fn test_stores(workspace: &Workspace) -> Result<(), Error> {
+    let services = services::start(workspace)?;
+    run::run(&mut nextest(workspace, &stores(workspace), &services)?)
 }
 
-/// Builds the example servers and the service that accepts their tokens; tests drive the built programs.
-pub(crate) fn build_examples(workspace: &Workspace) -> Result<(), Error> {
-    let mut build = run::cargo();
-    build.arg("build");
-    for (name, _) in examples(workspace) {
-        build.arg(format!("--package={name}"));
-    }
-    // Driven as well, but nobody logs in there: it is none of the servers that every test of a
-    // login runs against.
-    build.arg("--package=resource-server");
-    run::run(&mut build)
+/// What drives the built examples, and what needs the verifiers of others.
+pub(crate) fn test_examples(workspace: &Workspace) -> Result<(), Error> {
+    verifiers::install(workspace)?;
+    PROMETHEUS.get()?;
+    let services = services::start(workspace)?;
+    let filter = format!("{VERIFIERS} | {EXAMPLES}");
+    run::run(&mut nextest(workspace, &filter, &services)?)
 }
 
-/// The example servers: name and program. What they share tells them from other examples.
-pub(crate) fn examples(workspace: &Workspace) -> Vec<(&str, PathBuf)> {
-    let servers = workspace.packages.iter().filter(|package| {
-        let mut dependencies = package.dependencies.iter();
-        dependencies.any(|name| name == "example-support")
+/// The packages that have `testbed`, which knows the servers, and no built examples.
+fn stores(workspace: &Workspace) -> String {
+    let packages = workspace.packages.iter();
+    let packages = packages.filter(|package| {
+        package.name == "testbed" || (package.uses_testbed && package.name != "e2e")
     });
-    servers
-        .map(|package| {
-            let program = workspace.target.join("debug").join(&package.name);
-            (package.name.as_str(), program)
-        })
-        .collect()
+    let selected = packages.map(|package| format!("package(={}) | ", package.name));
+    format!("({}{SERVICES})", selected.collect::<String>())
+}
+
+/// The command that runs the tests that a filter selects.
+pub(crate) fn nextest(
+    workspace: &Workspace,
+    filter: &str,
+    services: &Services,
+) -> Result<Command, Error> {
+    let mut tests = run::command(&tools::nextest(workspace)?);
+    tests.args(["nextest", "run"]).args(EVERYTHING);
+    tests.args(["--no-fail-fast", "--filterset", filter]);
+    // Where it happens, and again at the end.
+    tests.arg("--failure-output=immediate-final");
+    tests
+        .current_dir(&workspace.root)
+        .envs(services.variables());
+    Ok(tests)
 }
 
 /// What reads the examples' metrics as Prometheus does.
@@ -83,5 +83,3 @@ static PROMETHEUS: Program = Program {
     elsewhere: python::modules,
     variable: None,
 };
-
-const EVERYTHING: [&str; 2] = ["--workspace", "--all-features"];

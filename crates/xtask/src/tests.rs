@@ -1,62 +1,139 @@
-//! Every test, in order: rules between the crates, links, then Rust, then the browser half, then the
-//! rest of the world.
+//! Every test, in order: what needs nothing but a processor first.
+
+use std::time::Instant;
 
 use clap::ValueEnum;
 
+use crate::browser;
 use crate::error::Error;
+use crate::examples;
+use crate::long;
+use crate::rules;
+use crate::rust;
+use crate::times::{Times, spoken};
+use crate::web;
 use crate::workspace::Workspace;
-use crate::{links, purity, rust, web, world};
+use crate::world;
 
 /// A part of the tests that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// The rules between the crates, that token-core is pure, and that the peers of the bench build on
-    /// what ours do.
-    Purity,
-    /// The links of the documentation.
-    Links,
-    /// All tests in Rust, the examples as built programs among them.
+    /// The rules of the project: dependencies, circles of files, manifests, links, words.
+    Rules,
+    /// The tests in Rust that need no server, and the examples in the documentation.
     Rust,
-    /// The browser half: its unit tests, its size, its package, and the pages in Chromium.
+    /// The web client: its unit tests, its size and its package.
     Web,
-    /// The examples before the rest of the world: a strict OAuth client, and a tester that asks
-    /// by their OpenAPI document.
-    World,
+    /// The session stores on private servers of PostgreSQL and Redis.
+    Stores,
+    /// The built examples: over HTTP, in Chromium, with a strict OAuth client and with a tester that
+    /// asks by their OpenAPI document. The verifiers of others too.
+    E2e,
+    /// What takes longer than a change can wait for: the fuzzers, and the stores, faults and years of
+    /// rotation with many more seeds. Not a part of all tests.
+    Long,
 }
 
 impl Part {
+    /// What runs if no part is named.
+    const ALL: [Self; 5] = [Self::Rules, Self::Rust, Self::Web, Self::Stores, Self::E2e];
+
     const fn name(self) -> &'static str {
         match self {
-            Self::Links => "links",
-            Self::Purity => "purity",
+            Self::E2e => "e2e",
+            Self::Long => "long",
+            Self::Rules => "rules",
             Self::Rust => "rust",
+            Self::Stores => "stores",
             Self::Web => "web",
-            Self::World => "world",
+        }
+    }
+
+    /// Seconds on two processors with nothing built, until there is a measurement.
+    const fn first_time(self) -> u64 {
+        match self {
+            Self::E2e => 540,
+            Self::Long => 3600,
+            Self::Rules => 5,
+            Self::Rust => 480,
+            Self::Stores => 180,
+            Self::Web => 60,
         }
     }
 
     fn run(self, workspace: &Workspace) -> Result<(), Error> {
         match self {
-            Self::Links => links::check(&workspace.root),
-            Self::Purity => purity::check(workspace),
+            Self::E2e => end_to_end(workspace),
+            Self::Long => long::test(workspace),
+            Self::Rules => rules::check(workspace),
             Self::Rust => rust::test(workspace),
+            Self::Stores => rust::test_stores(workspace),
             Self::Web => web::test(workspace),
-            Self::World => world::test(workspace),
         }
     }
 }
 
-/// Runs one part, or all. A part that fails does not keep the others from running.
-pub(crate) fn run(part: Option<Part>) -> Result<(), Error> {
+/// One that fails does not keep the others from running.
+fn end_to_end(workspace: &Workspace) -> Result<(), Error> {
+    examples::build(workspace)?;
+    let rust = rust::test_examples(workspace);
+    let world = world::test(workspace);
+    let browser = browser::test(workspace);
+    rust.and(world).and(browser)
+}
+
+/// Runs some parts, or all. A part that fails does not keep the others from running.
+pub(crate) fn run(chosen: &[Part]) -> Result<(), Error> {
     let workspace = Workspace::read()?;
-    let parts = part
-        .as_ref()
-        .map_or(Part::value_variants(), std::slice::from_ref);
+    let mut times = Times::read(&workspace.target);
+    let parts = if chosen.is_empty() {
+        &Part::ALL
+    } else {
+        chosen
+    };
+    let expected = |part: Part, times: &Times| times.last(part.name()).unwrap_or(part.first_time());
+    let plan: Vec<_> = parts
+        .iter()
+        .map(|&part| {
+            let measured = if times.last(part.name()).is_some() {
+                ""
+            } else {
+                " at first"
+            };
+            format!(
+                "{} ({}{measured})",
+                part.name(),
+                spoken(expected(part, &times))
+            )
+        })
+        .collect();
+    let sum = parts.iter().map(|&part| expected(part, &times)).sum();
+    eprintln!("==> {}: about {}", plan.join(", "), spoken(sum));
     let mut failed = Vec::new();
-    for part in parts {
-        if let Err(error) = part.run(&workspace) {
-            eprintln!("\nxtask: {}: {error}", part.name());
+    for (number, &part) in parts.iter().enumerate() {
+        let rest = parts.iter().skip(number);
+        let rest = rest.map(|&part| expected(part, &times)).sum();
+        eprintln!(
+            "\n==> [{}/{}] {}, about {}; all that is left, about {}",
+            number + 1,
+            parts.len(),
+            part.name(),
+            spoken(expected(part, &times)),
+            spoken(rest)
+        );
+        let start = Instant::now();
+        let done = part.run(&workspace);
+        let took = start.elapsed().as_secs();
+        if let Err(error) = done {
+            eprintln!(
+                "\nxtask: {} failed after {}: {error}",
+                part.name(),
+                spoken(took)
+            );
             failed.push((part.name(), error));
+        } else {
+            eprintln!("\n==> {} passed in {}", part.name(), spoken(took));
+            times.note(part.name(), took);
         }
     }
     if failed.is_empty() {

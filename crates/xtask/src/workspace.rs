@@ -25,6 +25,8 @@ pub(crate) struct Package {
     pub(crate) features: Vec<String>,
     /// What users of the package get too: dependencies for builds and tests left out.
     pub(crate) dependencies: Vec<String>,
+    /// Whether it, or a test of it, uses the private servers of `testbed`.
+    pub(crate) uses_testbed: bool,
 }
 
 impl Workspace {
@@ -51,7 +53,9 @@ impl Workspace {
 
 fn package(json: &Value) -> Result<Package, Error> {
     let mut dependencies = Vec::new();
+    let mut uses_testbed = false;
     for dependency in array(json, "dependencies")? {
+        uses_testbed |= text(dependency, "name")? == "testbed";
         if dependency.get("kind").is_none_or(Value::is_null) {
             dependencies.push(text(dependency, "name")?);
         }
@@ -69,6 +73,7 @@ fn package(json: &Value) -> Result<Package, Error> {
             .cloned()
             .collect(),
         dependencies,
+        uses_testbed,
     })
 }
 

@@ -8,10 +8,10 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::error::{Doing as _, Error};
+use crate::examples;
+use crate::npm;
 use crate::python;
 use crate::run;
-use crate::rust;
-use crate::web;
 use crate::workspace::Workspace;
 
 /// Each run asks the same; another number asks something else.
@@ -24,12 +24,11 @@ const ADMIN_KEY: &str = "an-administrator-s-key-of-many-letters";
 /// Drives both examples.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let folder = workspace.root.join("crates/e2e/peers");
-    rust::build_examples(workspace)?;
-    web::install(&folder)?;
+    npm::install(&folder)?;
     let environment = workspace.target.join("python/e2e");
     let programs = python::environment(&environment, &folder.join("requirements.txt"))?;
-    let node = web::NODE.get()?;
-    for (name, program) in rust::examples(workspace) {
+    let node = npm::NODE.get()?;
+    for (name, program) in examples::login_servers(workspace) {
         eprintln!("\n==> a strict OAuth client drives {name}");
         let mut client = Command::new(&node);
         client.args(["--test", "--test-reporter=spec", "oauth.test.mjs"]);
@@ -41,15 +40,6 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
         }
     }
     Ok(())
-}
-
-/// Installs the verifiers that the tests compare `token-core` with.
-pub(crate) fn install_peers(workspace: &Workspace) -> Result<(), Error> {
-    let folder = workspace.root.join("crates/token-core/tests/peers");
-    web::install(&folder)?;
-    // Where those tests look for it.
-    let environment = workspace.target.join("python/token-core");
-    python::environment(&environment, &folder.join("requirements.txt")).map(drop)
 }
 
 fn schemathesis(

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use crate::error::Error;
+use crate::npm;
 use crate::run;
-use crate::web;
 use crate::workspace::Workspace;
 
 /// The peers, built.
@@ -50,7 +50,7 @@ impl Peers {
     /// Installs the servers on Node.js from their lock file, and says where they are.
     pub(super) fn install_node(&self) -> Result<PathBuf, Error> {
         let folder = self.folder.join("node");
-        web::install(&folder)?;
+        npm::install(&folder)?;
         Ok(folder)
     }
 }

@@ -57,8 +57,17 @@ impl Graph {
         circles
     }
 
+    /// Every circle in words; files are named from `root` on.
+    pub(super) fn describe_circles(&self, root: &Path) -> Vec<String> {
+        let circles = self.circles();
+        circles
+            .iter()
+            .map(|circle| self.describe(circle, root))
+            .collect()
+    }
+
     /// A circle in words: its files, and the lines that close it.
-    pub(super) fn describe(&self, circle: &BTreeSet<&Path>, root: &Path) -> String {
+    fn describe(&self, circle: &BTreeSet<&Path>, root: &Path) -> String {
         let short = |path: &Path| {
             path.strip_prefix(root)
                 .unwrap_or(path)

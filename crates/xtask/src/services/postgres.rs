@@ -6,9 +6,10 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{Server, data_folder, free_port, latest_first};
+use super::server::{Server, data_folder, free_port};
 use crate::error::{Doing, Error};
-use crate::install::{self, Program};
+use crate::install;
+use crate::program::Program;
 use crate::run;
 
 /// Names a server that is running already.
@@ -74,6 +75,18 @@ fn debian_versions() -> Vec<PathBuf> {
     latest_first(versions.flatten().map(|v| v.path().join("bin")).collect())
 }
 
+/// Where Debian keeps a program's versions, the latest first.
+fn latest_first(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
+    let version = |folder: &PathBuf| {
+        let mut numbers = folder
+            .components()
+            .filter_map(|part| part.as_os_str().to_str()?.parse::<u32>().ok());
+        numbers.next().unwrap_or(0)
+    };
+    folders.sort_by_key(|folder| std::cmp::Reverse(version(folder)));
+    folders
+}
+
 /// The user and group to run as instead of root, which PostgreSQL refuses.
 fn owner() -> Result<Option<(u32, u32)>, Error> {
     if !install::is_root()? {
@@ -116,7 +129,7 @@ mod tests {
     #[test]
     fn a_private_server_starts_and_ends() {
         let server = start().unwrap();
-        let address = server.url.split(['@', '/']).nth(3).unwrap().to_owned();
+        let address = server.url().split(['@', '/']).nth(3).unwrap().to_owned();
         assert!(std::net::TcpStream::connect(&address).is_ok(), "{address}");
         drop(server);
         assert!(std::net::TcpStream::connect(&address).is_err());

@@ -4,9 +4,9 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::Command;
 
-use super::{Server, data_folder, free_port};
+use super::server::{Server, data_folder, free_port};
 use crate::error::Error;
-use crate::install::Program;
+use crate::program::Program;
 
 /// Names a server that is running already.
 pub(super) const VARIABLE: &str = "HALLPASS_TEST_REDIS_URL";
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn a_private_server_starts_and_ends() {
         let server = start().unwrap();
-        let address = server.url.split('/').nth(2).unwrap().to_owned();
+        let address = server.url().split('/').nth(2).unwrap().to_owned();
         assert!(answers(&address).unwrap());
         drop(server);
         assert!(TcpStream::connect(&address).is_err());

@@ -1,0 +1,40 @@
+//! The web client and the examples' page in Chromium.
+
+use crate::error::{Doing as _, Error};
+use crate::examples;
+use crate::npm;
+use crate::program::Program;
+use crate::run;
+use crate::workspace::Workspace;
+
+static CHROMIUM: Program = Program {
+    name: "Chromium",
+    package: "chromium",
+    files: &["chromium", "chromium-browser", "google-chrome"],
+    elsewhere: Vec::new,
+    variable: None,
+};
+
+/// Drives the client in a browser without a window: against its own mock of the contract, which
+/// has faults that no server should have, and then against each built example.
+pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
+    let folder = workspace.root.join("clients/web");
+    CHROMIUM.get()?;
+    let npm = npm::ready(&folder)?;
+    run::run(npm::command(&npm, &folder).args(["run", "--silent", "build"]))?;
+    let keys = tempfile::tempdir().doing("create a temporary folder")?;
+    let tests = || {
+        let mut tests = npm::command(&npm, &folder);
+        tests
+            .args(["run", "--silent", "test:e2e"])
+            .env("HALLPASS_KEYS", keys.path().join("keys.json"));
+        tests
+    };
+    let mut done = run::run(&mut tests());
+    for (name, program) in examples::login_servers(workspace) {
+        eprintln!("\n==> the same against {name}");
+        let tested = run::run(tests().env("HALLPASS_E2E_SERVER", program));
+        done = done.and(tested);
+    }
+    done
+}

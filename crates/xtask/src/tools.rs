@@ -1,0 +1,49 @@
+//! cargo's extensions that are used here, at pinned versions.
+
+use std::path::PathBuf;
+
+use crate::error::Error;
+use crate::python;
+use crate::run;
+use crate::workspace::Workspace;
+
+/// What pins them. These packages have the programs as their projects release them; to compile both
+/// takes longer than all tests.
+const REQUIREMENTS: &str = ".ci/tools.txt";
+
+/// Runs tests side by side, and shows which one hangs.
+pub(crate) fn nextest(workspace: &Workspace) -> Result<PathBuf, Error> {
+    get(workspace, "cargo-nextest")
+}
+
+/// Checks licences, sources and duplicates of the dependencies (`deny.toml`).
+pub(crate) fn deny(workspace: &Workspace) -> Result<(), Error> {
+    let mut deny = run::command(&get(workspace, "cargo-deny")?);
+    deny.current_dir(&workspace.root);
+    run::run(deny.args(["--all-features", "check", "bans", "licenses", "sources"]))
+}
+
+/// Runs the fuzzers of `crates/fuzz`.
+pub(crate) fn fuzz(workspace: &Workspace) -> Result<PathBuf, Error> {
+    if let Some(program) = run::find("cargo-fuzz") {
+        return Ok(program);
+    }
+    let folder = workspace.target.join("tools");
+    let program = folder.join("bin/cargo-fuzz");
+    if !program.exists() {
+        let mut install = run::cargo();
+        install.args(["install", "--locked", "cargo-fuzz@0.13.1", "--root"]);
+        run::run(install.arg(folder))?;
+    }
+    Ok(program)
+}
+
+/// One on PATH, or else in an environment below `target`.
+fn get(workspace: &Workspace, name: &str) -> Result<PathBuf, Error> {
+    if let Some(program) = run::find(name) {
+        return Ok(program);
+    }
+    let folder = workspace.target.join("python/tools");
+    let programs = python::environment(&folder, &workspace.root.join(REQUIREMENTS))?;
+    Ok(programs.join(name))
+}

@@ -1,0 +1,14 @@
+//! Verifiers of others, which the tests compare `token-core` with.
+
+use crate::error::Error;
+use crate::npm;
+use crate::python;
+use crate::workspace::Workspace;
+
+/// Installs them where those tests look for them, at the versions that are pinned.
+pub(crate) fn install(workspace: &Workspace) -> Result<(), Error> {
+    let folder = workspace.root.join("crates/token-core/tests/peers");
+    npm::install(&folder)?;
+    let environment = workspace.target.join("python/token-core");
+    python::environment(&environment, &folder.join("requirements.txt")).map(drop)
+}
