@@ -66,6 +66,9 @@
 //!
 //! What every answer looks like is written once, in `token-http`; this crate translates types.
 
+// Says beside each item which feature it needs; docs.rs sets this.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod access;
 mod answer;
 mod any;

@@ -7,6 +7,9 @@
 //! The tables belong to the store: read them if you like, but let it do the writing. A row
 //! holds hashes and never a token, so a copy of the database logs nobody in.
 
+// Says beside each item which feature it needs; docs.rs sets this.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 #[cfg(feature = "postgres")]
 pub mod postgres;
 #[cfg(feature = "sqlite")]

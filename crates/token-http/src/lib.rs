@@ -17,6 +17,9 @@
 //! Not here: cryptography and sessions (`token-core`, `token-session`), CORS (the application's
 //! middleware), counting attempts (see [`AttemptLimit`]).
 
+// Says beside each item which feature it needs; docs.rs sets this.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 mod access;
 mod answer;
 mod any;

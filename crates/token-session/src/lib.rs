@@ -15,6 +15,9 @@
 //! Not here: HTTP (`token-http`), checking passwords (the application's), the rotation rule
 //! itself ([`token_core::session`]).
 
+// Says beside each item which feature it needs; docs.rs sets this.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod clock;
 #[cfg(feature = "contract")]
 pub mod contract;
