@@ -8,13 +8,14 @@ use token_core::NoClaims;
 use token_http::Auth;
 
 use crate::answer::Rejection;
+use crate::extract::{Extract, extractor};
 use crate::head::authorization;
-use crate::optional::Extract;
 
 /// A caller with a valid access token in `Authorization: Bearer`. `C` is the application's own
 /// claims. Cookies are ignored.
 ///
-/// Where a caller may be absent, see [`Optional`](crate::Optional).
+/// Dereferences to [`token_http::Access`], which has the methods. If a caller may be absent, see
+/// [`Optional`](crate::Optional).
 #[derive(Debug)]
 pub struct Access<C = NoClaims>(token_http::Access<C>);
 
@@ -32,3 +33,5 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Access<C> {
         Ok(access.map(Self))
     }
 }
+
+extractor!(Access);

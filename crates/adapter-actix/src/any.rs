@@ -8,15 +8,16 @@ use token_core::NoClaims;
 use token_http::Auth;
 
 use crate::answer::Rejection;
+use crate::extract::{Extract, extractor};
 use crate::head::authorization;
-use crate::optional::Extract;
 use crate::session::session;
 
-/// A caller with whichever credential the request carries: an access token, or without one a
-/// session cookie. Needs [`sessions`](crate::sessions) around the route; with a cookie, unsafe
-/// methods must pass the CSRF rule.
+/// A caller with an access token or, without one, a session cookie. `C` is the application's own
+/// claims. Needs [`sessions`](crate::sessions) around the route; with a cookie, unsafe methods must
+/// pass the CSRF rule.
 ///
-/// Where a caller may be absent, see [`Optional`](crate::Optional).
+/// Dereferences to [`token_http::Any`], which has the methods. If a caller may be absent, see
+/// [`Optional`](crate::Optional).
 #[derive(Debug)]
 pub struct Any<C = NoClaims>(token_http::Any<C>);
 
@@ -35,3 +36,5 @@ impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Any<C> {
         Ok(caller.map(Self))
     }
 }
+
+extractor!(Any);

@@ -57,7 +57,7 @@ pub(crate) fn authorization(request: &HttpRequest) -> impl Iterator<Item = &[u8]
 pub(crate) fn auth(request: &HttpRequest) -> Result<&Auth, Rejection> {
     let data = request.app_data::<web::Data<Auth>>().map(|data| &***data);
     request.app_data::<Auth>().or(data).ok_or_else(|| {
-        Rejection::misbuilt(
+        Rejection::misconfigured(
             "an extractor found no `Auth` in `app_data`: add \
              `.configure(adapter_actix::routes(&auth))` to the App",
         )

@@ -14,16 +14,15 @@
 //! }
 //!
 //! async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
-//!     let subject = login.username().parse().map_err(|_| login.invalid_credentials())?;
-//!     let ticket = login.begin(subject).await?;
+//!     let ticket = login.begin(login.username()).await?;
 //!     if login.password() != "wonderland" {
-//!         return Err(login.invalid_credentials().into());
+//!         return Err(login.invalid_credentials());
 //!     }
 //!     let session = NewSession {
 //!         scope: "notes:write".parse().expect("a scope"),
 //!         ..login.new_session()
 //!     };
-//!     Ok(login.open(ticket, session).await?.into())
+//!     login.open(ticket, session).await
 //! }
 //!
 //! async fn hello(caller: Any) -> String {
@@ -55,9 +54,9 @@
 mod access;
 mod answer;
 mod any;
+mod extract;
 mod from_errors;
 mod head;
-mod optional;
 mod requests;
 mod require;
 mod routes;
@@ -66,7 +65,7 @@ mod session;
 pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
-pub use optional::Optional;
+pub use extract::Optional;
 pub use requests::{CustomLogin, LoginRequest, LogoutRequest, PasswordRequest, StepUpRequest};
 pub use require::Require;
 #[cfg(feature = "openapi")]

@@ -1,35 +1,21 @@
 //! The extractors for the application's own login, logout, step-up and password handlers.
 
 use std::future::{Future, Ready, ready};
-use std::ops::Deref;
 use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev};
 
-use crate::answer::Rejection;
+use crate::answer::{Answer, Rejection};
 use crate::head::{OwnedHead, auth, read};
 
-/// A request of token-http, for this framework.
-macro_rules! wrapper {
-    ($(#[$doc:meta])* $name:ident) => {
+token_http::request_methods!(Answer, Rejection);
+
+/// Requests that are read with their body; with `await` if the store is asked for the session.
+macro_rules! requests {
+    ($($(#[$doc:meta])* $name:ident $(.$await:tt)?;)*) => {$(
         $(#[$doc])*
         #[derive(Debug)]
         pub struct $name(token_http::$name);
-
-        impl Deref for $name {
-            type Target = token_http::$name;
-
-            fn deref(&self) -> &Self::Target {
-                &self.0
-            }
-        }
-    };
-}
-
-/// Reads each kind of request, with its body; `await` where the store is asked for its session.
-macro_rules! requests {
-    ($($(#[$doc:meta])* $name:ident $(.$await:tt)?;)*) => {$(
-        wrapper!($(#[$doc])* $name);
 
         impl FromRequest for $name {
             type Error = Rejection;
@@ -48,10 +34,12 @@ macro_rules! requests {
     )*};
 }
 
-/// The same for requests of which only the head is read, before or beside the body.
+/// Requests of which only the head is read; the handler may read the body itself.
 macro_rules! heads {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        wrapper!($(#[$doc])* $name);
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(token_http::$name);
 
         impl FromRequest for $name {
             type Error = Rejection;
@@ -69,8 +57,18 @@ macro_rules! heads {
 }
 
 heads! {
-    /// A login by another proof than a name and a password in JSON: a form, a passkey, the word of
-    /// another site. See [`token_http::CustomLogin`].
+    /// A login by another proof than a name and a password in JSON: an HTML form, a passkey, a
+    /// one-time link, or the return from another site (OAuth, OpenID Connect). The request has
+    /// passed the CSRF rule; its body is yours to read.
+    ///
+    /// Call [`begin`](Self::begin) before you check the last proof, then [`open`](Self::open) the
+    /// session, or [`redirect`](Self::redirect) a browser that followed a link or sent a form.
+    /// Both end the session whose cookie came with the request, so that nobody can be given one
+    /// beforehand.
+    ///
+    /// The CSRF rule does not look at a `GET`, such as the return from another site: check the
+    /// `state` of [RFC 6749 section 10.12](https://www.rfc-editor.org/rfc/rfc6749#section-10.12)
+    /// there.
     ///
     /// ```
     /// # use actix_web::web::Form;
@@ -80,37 +78,43 @@ heads! {
     /// # struct Fields { name: String, password: String }
     /// async fn login(login: CustomLogin, form: Form<Fields>) -> Result<Answer, Rejection> {
     ///     login.attempt(&form.name)?;
-    ///     let subject = form.name.parse().map_err(|_| login.invalid_credentials())?;
-    ///     let ticket = login.begin(subject).await?;
+    ///     let ticket = login.begin(&*form.name).await?;
     ///     if form.password != "wonderland" {
-    ///         return Err(login.invalid_credentials().into()); // or the form again
+    ///         return Err(login.invalid_credentials()); // or the form again
     ///     }
     ///     let session = login.new_session(Authentication::password(login.at()));
-    ///     Ok(login.redirect(ticket, session, "/").await?.into())
+    ///     login.redirect(ticket, session, "/").await
     /// }
     /// ```
     CustomLogin;
 
-    /// A logout whose answer is the handler's; see [`token_http::LogoutRequest`].
+    /// A logout in a handler of your own, by the access tokens and cookies that came with the
+    /// request. `POST /auth/logout` does the same; use this to answer differently, for example
+    /// with a redirect.
     ///
     /// ```
     /// # use adapter_actix::{Answer, LogoutRequest, Rejection};
     /// async fn logout(logout: LogoutRequest) -> Result<Answer, Rejection> {
-    ///     Ok(logout.redirect("/").await?.into())
+    ///     logout.redirect("/").await
     /// }
     /// ```
     LogoutRequest;
 }
 
 requests! {
-    /// A request to log in. The handler checks the password; see [`token_http::LoginRequest`].
+    /// A request to log in, with a user name and a password in JSON. It has passed the CSRF rule
+    /// and the limit on attempts; the handler checks the password.
+    ///
+    /// Call [`begin`](Self::begin) before you check the password, and answer an unknown user like
+    /// a wrong password, after the same work, with
+    /// [`invalid_credentials`](Self::invalid_credentials).
     LoginRequest;
 
-    /// A request to change the password. The handler checks both; see
-    /// [`token_http::PasswordRequest`].
+    /// A request to change the password, with a refresh token or session cookie that is valid.
+    /// The handler checks both passwords and stores the new one.
     PasswordRequest.await;
 
-    /// A request to authenticate again in a session. The handler checks the password; see
-    /// [`token_http::StepUpRequest`].
+    /// A request to authenticate again in a session, with a refresh token or session cookie that
+    /// is valid. The handler checks the password.
     StepUpRequest.await;
 }

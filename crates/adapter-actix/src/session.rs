@@ -7,16 +7,20 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
+use serde::de::DeserializeOwned;
+use token_core::NoClaims;
 use token_http::{Auth, SessionSlot};
 
 use crate::answer::Rejection;
+use crate::extract::{Extract, extractor};
 use crate::head::OwnedHead;
-use crate::optional::Extract;
 
-/// A live session that the request's cookie has proven, with the application's private data.
-/// Needs [`sessions`] around the route; unsafe methods must pass the CSRF rule. It is `Send`.
+/// A live session that the request's cookie has proven, with the application's private data. `C` is
+/// the application's own claims. Needs [`sessions`] around the route; unsafe methods must pass the
+/// CSRF rule. It is `Send`.
 ///
-/// Where a session may be absent, see [`Optional`](crate::Optional).
+/// Dereferences to [`token_http::ServerSession`], which has the methods. If a session may be absent,
+/// see [`Optional`](crate::Optional).
 ///
 /// ```
 /// # use adapter_actix::{Rejection, ServerSession};
@@ -26,32 +30,40 @@ use crate::optional::Extract;
 ///     Ok(format!("visit {visits}"))
 /// }
 /// ```
-#[derive(Clone, Debug)]
-pub struct ServerSession(token_http::ServerSession);
+#[derive(Debug)]
+pub struct ServerSession<C = NoClaims>(token_http::ServerSession<C>);
+
+impl<C> Clone for ServerSession<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
 
 const _: () = {
     const fn is_send<T: Send + Sync>() {}
     is_send::<ServerSession>();
 };
 
-impl Deref for ServerSession {
-    type Target = token_http::ServerSession;
+impl<C> Deref for ServerSession<C> {
+    type Target = token_http::ServerSession<C>;
 
     fn deref(&self) -> &Self::Target {
         &self.0
     }
 }
 
-impl Extract for ServerSession {
+impl<C: DeserializeOwned + Send + Sync + 'static> Extract for ServerSession<C> {
     async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
         Ok(session(request, auth).await?.map(Self))
     }
 }
 
-/// The middleware around handlers that take [`ServerSession`] or [`Any`](crate::Any): at the
-/// end of the request it writes the data that was changed and sends the cookie again where the
-/// session slid, in an answer that no shared cache may keep. Where another request wrote first
-/// the answer is 409 `conflict` instead of the handler's.
+extractor!(ServerSession);
+
+/// The middleware around handlers that take [`ServerSession`] or [`Any`](crate::Any). At the end of
+/// the request it writes the data that was changed, and sends the cookie again if its deadline moved,
+/// in an answer that no shared cache may keep. If another request wrote first, the answer is 409
+/// `conflict` instead of the handler's.
 ///
 /// ```
 /// # use actix_web::{App, middleware};
@@ -66,8 +78,8 @@ pub async fn sessions(
 ) -> Result<ServiceResponse<impl MessageBody>, Error> {
     let cookie = request.headers().contains_key(COOKIE);
     if !cookie || request.extensions().get::<SessionSlot>().is_some() {
-        // Without a cookie there is no session to end. Where there is a slot, a middleware further
-        // out will end it.
+        // Without a cookie there is no session to write. If there is a slot, a middleware further out
+        // will do it.
         return Ok(next.call(request).await?.map_into_left_body());
     }
     let slot = SessionSlot::default();
@@ -99,10 +111,10 @@ fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
 }
 
 /// The session of a request, kept where [`sessions`] finds it.
-pub(crate) async fn session(
+pub(crate) async fn session<C: DeserializeOwned>(
     request: &HttpRequest,
     auth: &Auth,
-) -> Result<Option<token_http::ServerSession>, token_http::Rejection> {
+) -> Result<Option<token_http::ServerSession<C>>, token_http::Rejection> {
     let head = OwnedHead::of(request);
     let slot = request.extensions().get::<SessionSlot>().cloned();
     auth.server_session(&head.borrow(), slot.as_ref()).await

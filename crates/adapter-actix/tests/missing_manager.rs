@@ -28,7 +28,7 @@ async fn hello(caller: Access) -> String {
 }
 
 #[test]
-fn a_missing_manager_is_a_500_and_a_line_that_names_the_mend() {
+fn a_missing_manager_is_a_500_and_a_line_that_names_the_fix() {
     actix_web::rt::System::new().block_on(check());
 }
 

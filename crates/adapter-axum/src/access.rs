@@ -14,8 +14,8 @@ use crate::head::authorization;
 /// A caller with a valid access token in `Authorization: Bearer`. `C` is the application's own
 /// claims. Cookies are ignored.
 ///
-/// As an `Option` it is `None` where there is no token; one that does not hold is refused all
-/// the same.
+/// Dereferences to [`token_http::Access`], which has the methods. An `Option` of it is `None` if there
+/// is no token; one that is not valid is refused all the same.
 #[derive(Debug)]
 pub struct Access<C = NoClaims>(token_http::Access<C>);
 
@@ -39,8 +39,8 @@ where
         let access = Auth::from_ref(state)
             .access_by(authorization(parts))
             .await?;
-        let access = access.ok_or_else(|| Auth::from_ref(state).reject(Refusal::Unauthorized));
-        Ok(Self(access?))
+        let access = access.ok_or_else(|| Auth::from_ref(state).reject(Refusal::Unauthorized))?;
+        Ok(Self(access))
     }
 }
 

@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
-/// An answer of the library's, to be returned from a handler.
+/// A finished answer: return it from a handler.
 #[derive(Debug)]
 pub struct Answer(http::Response<Bytes>);
 
@@ -22,7 +22,8 @@ impl IntoResponse for Answer {
     }
 }
 
-/// An answer that is not a success. Every error of the library becomes one with `?`.
+/// The answer to a request that was refused, or that could not be served. Every error of the
+/// library becomes one with `?`.
 #[derive(Clone, Debug)]
 pub struct Rejection(token_http::Rejection);
 
@@ -41,7 +42,18 @@ impl fmt::Display for Rejection {
 impl std::error::Error for Rejection {}
 
 impl Rejection {
-    /// Why.
+    /// Refuses a request in a handler of your own, with the challenge that goes with the refusal.
+    pub fn new(auth: &token_http::Auth, refusal: token_http::Refusal) -> Self {
+        Self(auth.reject(refusal))
+    }
+
+    /// Refuses a request to a protected resource, with the challenge of this realm: for services
+    /// that verify tokens without an [`Auth`](token_http::Auth), which has the realm itself.
+    pub fn at_resource(refusal: token_http::Refusal, realm: &str) -> Self {
+        Self(token_http::Rejection::at_resource(refusal, realm))
+    }
+
+    /// Why the request was refused.
     pub const fn refusal(&self) -> &token_http::Refusal {
         self.0.refusal()
     }

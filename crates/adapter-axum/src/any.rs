@@ -12,12 +12,12 @@ use crate::answer::Rejection;
 use crate::head::authorization;
 use crate::session::session;
 
-/// A caller with whichever credential the request carries: an access token, or without one a
-/// session cookie. Needs [`sessions`](crate::sessions) around the route; with a cookie, unsafe
-/// methods must pass the CSRF rule.
+/// A caller with an access token or, without one, a session cookie. `C` is the application's own
+/// claims. Needs [`sessions`](crate::sessions) around the route; with a cookie, unsafe methods must
+/// pass the CSRF rule.
 ///
-/// As an `Option` it is `None` where there is no credential; one that does not hold is refused
-/// all the same.
+/// Dereferences to [`token_http::Any`], which has the methods. An `Option` of it is `None` if there is
+/// no credential; one that is not valid is refused all the same.
 #[derive(Debug)]
 pub struct Any<C = NoClaims>(token_http::Any<C>);
 
@@ -39,7 +39,8 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let caller = find(parts, state).await?;
-        caller.ok_or_else(|| Auth::from_ref(state).reject(Refusal::Unauthorized).into())
+        let caller = caller.ok_or_else(|| Auth::from_ref(state).reject(Refusal::Unauthorized))?;
+        Ok(Self(caller))
     }
 }
 
@@ -52,11 +53,11 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        find(parts, state).await
+        Ok(find(parts, state).await?.map(Self))
     }
 }
 
-async fn find<S, C>(parts: &Parts, state: &S) -> Result<Option<Any<C>>, Rejection>
+async fn find<S, C>(parts: &Parts, state: &S) -> Result<Option<token_http::Any<C>>, Rejection>
 where
     S: Sync,
     Auth: FromRef<S>,
@@ -64,5 +65,5 @@ where
 {
     let session = async || session(&Auth::from_ref(state), parts).await;
     let caller = Auth::from_ref(state).any(authorization(parts), session);
-    Ok(caller.await?.map(Any))
+    Ok(caller.await?)
 }

@@ -25,9 +25,8 @@
 /// }
 ///
 /// async fn login(login: LoginRequest) -> Result<Answer, AppError> {
-///     let subject = login.username().parse().map_err(|_| AppError::NotFound)?;
-///     let ticket = login.begin(subject).await?;
-///     Ok(login.open(ticket, login.new_session()).await?.into())
+///     let ticket = login.begin(login.username()).await?;
+///     Ok(login.open(ticket, login.new_session()).await?)
 /// }
 ///
 /// async fn visits(session: ServerSession) -> Result<String, AppError> {

@@ -21,16 +21,15 @@
 //! }
 //!
 //! async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
-//!     let subject = login.username().parse().map_err(|_| login.invalid_credentials())?;
-//!     let ticket = login.begin(subject).await?;
+//!     let ticket = login.begin(login.username()).await?;
 //!     if login.password() != "wonderland" {
-//!         return Err(login.invalid_credentials().into());
+//!         return Err(login.invalid_credentials());
 //!     }
 //!     let session = NewSession {
 //!         scope: "notes:write".parse().expect("a scope"),
 //!         ..login.new_session()
 //!     };
-//!     Ok(login.open(ticket, session).await?.into())
+//!     login.open(ticket, session).await
 //! }
 //!
 //! async fn hello(caller: Any) -> String {

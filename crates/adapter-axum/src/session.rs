@@ -4,16 +4,20 @@ use std::ops::Deref;
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
+use serde::de::DeserializeOwned;
+use token_core::NoClaims;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
 use crate::head::head;
 
-/// A live session that the request's cookie has proven, with the application's private data.
-/// Needs [`sessions`](crate::sessions) around the route; unsafe methods must pass the CSRF rule.
+/// A live session that the request's cookie has proven, with the application's private data. `C` is
+/// the application's own claims. Needs [`sessions`](crate::sessions) around the route; unsafe methods
+/// must pass the CSRF rule.
 ///
-/// As an `Option` it is `None` where there is no cookie; one that does not hold is refused all
-/// the same. As a `Result` it never refuses.
+/// Dereferences to [`token_http::ServerSession`], which has the methods. An `Option` of it is `None`
+/// if there is no cookie; one that is not valid is refused all the same. A `Result` of it never
+/// refuses.
 ///
 /// ```
 /// # use adapter_axum::{Rejection, ServerSession};
@@ -23,52 +27,57 @@ use crate::head::head;
 ///     Ok(format!("visit {visits}"))
 /// }
 /// ```
-#[derive(Clone, Debug)]
-pub struct ServerSession(token_http::ServerSession);
+#[derive(Debug)]
+pub struct ServerSession<C = NoClaims>(token_http::ServerSession<C>);
 
-impl Deref for ServerSession {
-    type Target = token_http::ServerSession;
+impl<C> Clone for ServerSession<C> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<C> Deref for ServerSession<C> {
+    type Target = token_http::ServerSession<C>;
 
     fn deref(&self) -> &Self::Target {
         &self.0
     }
 }
 
-impl<S> FromRequestParts<S> for ServerSession
+impl<S, C> FromRequestParts<S> for ServerSession<C>
 where
     S: Send + Sync,
     Auth: FromRef<S>,
+    C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let auth = Auth::from_ref(state);
-        let session = find(&auth, parts).await?;
-        session.ok_or_else(|| auth.reject(Refusal::Unauthorized).into())
+        let session = session(&auth, parts).await?;
+        let session = session.ok_or_else(|| auth.reject(Refusal::Unauthorized))?;
+        Ok(Self(session))
     }
 }
 
-impl<S> OptionalFromRequestParts<S> for ServerSession
+impl<S, C> OptionalFromRequestParts<S> for ServerSession<C>
 where
     S: Send + Sync,
     Auth: FromRef<S>,
+    C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        find(&Auth::from_ref(state), parts).await
+        Ok(session(&Auth::from_ref(state), parts).await?.map(Self))
     }
 }
 
-async fn find(auth: &Auth, parts: &Parts) -> Result<Option<ServerSession>, Rejection> {
-    Ok(session(auth, parts).await?.map(ServerSession))
-}
-
 /// The session of a request, kept where [`sessions`](crate::sessions) finds it.
-pub(crate) async fn session(
+pub(crate) async fn session<C: DeserializeOwned>(
     auth: &Auth,
     parts: &Parts,
-) -> Result<Option<token_http::ServerSession>, token_http::Rejection> {
+) -> Result<Option<token_http::ServerSession<C>>, token_http::Rejection> {
     auth.server_session(&head(parts), parts.extensions.get())
         .await
 }

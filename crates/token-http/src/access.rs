@@ -1,12 +1,12 @@
-//! Who is calling: an access token, a session cookie, or either.
+//! A caller with an access token.
 
-use std::ops::Deref;
+use std::sync::Arc;
 
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use serde::de::DeserializeOwned;
-use token_core::{NoClaims, Scope, SessionId, Subject, UnixTime};
-use token_session::{AccessError, SessionEnd};
+use token_core::{AccessClaims, NoClaims, Scope, SessionId, Subject, UnixTime, VerifiedToken};
+use token_session::{AccessError, SessionEnd, SessionManager};
 
 use crate::auth::Auth;
 use crate::bearer::{credential, is_token};
@@ -15,48 +15,71 @@ use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
 /// A caller with a valid access token. `C` is the application's own claims.
-///
-/// Derefs to [`token_session::Access`], which has the claims.
 #[derive(Debug)]
 pub struct Access<C = NoClaims> {
-    access: token_session::Access<C>,
+    token: Arc<VerifiedToken<C>>,
     auth: Auth,
 }
 
 impl<C> Access<C> {
-    pub(crate) const fn new(access: token_session::Access<C>, auth: Auth) -> Self {
-        Self { access, auth }
+    pub(crate) const fn new(token: Arc<VerifiedToken<C>>, auth: Auth) -> Self {
+        Self { token, auth }
+    }
+
+    /// Everything that the token says.
+    pub fn claims(&self) -> &AccessClaims<C> {
+        self.token.claims()
+    }
+
+    /// Who is calling.
+    pub fn subject(&self) -> &Subject {
+        &self.claims().subject
+    }
+
+    /// In which session. The id is not a secret.
+    pub fn session_id(&self) -> SessionId {
+        self.claims().session_id
+    }
+
+    /// What the caller may do.
+    pub fn scope(&self) -> &Scope {
+        &self.claims().scope
+    }
+
+    /// When the user last authenticated, by the issuer's clock.
+    pub fn auth_time(&self) -> UnixTime {
+        self.claims().auth_time
+    }
+
+    /// The application's own claims.
+    pub fn custom(&self) -> &C {
+        &self.claims().custom
     }
 
     /// Waits for the end of the session: for connections that outlive the request, such as
-    /// WebSockets and server-sent events. The access token itself may expire meanwhile; what
-    /// counts is the session. See [`SessionManager::ended`](token_session::SessionManager::ended).
+    /// WebSockets and server-sent events. The access token itself may expire meanwhile; what counts
+    /// is the session. See [`SessionManager::ended`].
     ///
-    /// It borrows nothing from the caller, and dropped it is gone.
+    /// The future borrows nothing, and it can be dropped at any time.
     pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {
-        self.auth
-            .manager()
-            .ended(self.access.session_id(), self.access.claims().expires_at)
+        let (manager, deadline) = self.watched();
+        manager.ended(self.session_id(), deadline)
     }
-}
 
-impl<C> Deref for Access<C> {
-    type Target = token_session::Access<C>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.access
+    /// What knows of the session's end, and when it ends as far as the token says.
+    pub(crate) fn watched(&self) -> (&SessionManager, UnixTime) {
+        (self.auth.manager(), self.claims().expires_at)
     }
 }
 
 impl Auth {
-    /// Authenticates a request by its access token; `None` where it has no bearer token.
-    /// Cookies are ignored.
+    /// Authenticates a request by its access token; `None` if it has no bearer token. Cookies are
+    /// ignored.
     ///
     /// # Errors
-    /// [`InvalidRequest`](crate::Refusal::InvalidRequest) and
-    /// [`InvalidToken`](crate::Refusal::InvalidToken) where there is one that does not hold,
-    /// [`TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where that must be
-    /// known and is not.
+    /// [`Refusal::InvalidRequest`] and [`Refusal::InvalidToken`] if the token is not valid,
+    /// [`Refusal::TemporarilyUnavailable`] if it must be known whether its session has ended, and is
+    /// not.
     pub async fn access<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         head: &Head<'_>,
@@ -75,23 +98,23 @@ impl Auth {
         self,
         authorization: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Option<Access<C>>, Rejection> {
-        let access = self.authenticate(authorization).await?;
-        Ok(access.map(|access| Access::new(access, self)))
+        let token = self.authenticate(authorization).await?;
+        Ok(token.map(|token| Access::new(token, self)))
     }
 
-    /// By the values of the `Authorization` field; `None` where they bring no bearer token.
+    /// By the values of the `Authorization` field; `None` if there is no bearer token in them.
     pub(crate) async fn authenticate<'a, C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         authorization: impl Iterator<Item = &'a [u8]>,
-    ) -> Result<Option<token_session::Access<C>>, Rejection> {
+    ) -> Result<Option<Arc<VerifiedToken<C>>>, Rejection> {
         let token = credential(authorization).map_err(|refusal| self.challenge(refusal))?;
         let Some(token) = token else {
             return Ok(None);
         };
         match self.manager().authenticate(token).await {
-            Ok(access) => Ok(Some(access)),
-            // Only of what is refused must one ask whether it is a `b64token` at all: an access
-            // token is, and one that was seen before need not be looked at byte by byte again.
+            Ok(token) => Ok(Some(token)),
+            // Whether the text is a `b64token` at all is asked only if it was refused: an access token
+            // is one, and one that was seen before need not be read byte by byte again.
             Err(AccessError::Invalid(_)) if !is_token(token) => {
                 Err(self.challenge(Refusal::InvalidRequest))
             }
@@ -100,7 +123,7 @@ impl Auth {
     }
 }
 
-/// What every kind of caller is known by, for requirements and handlers alike.
+/// What every kind of caller is known by, for rules and handlers alike.
 pub trait Caller {
     /// Who is calling.
     fn subject(&self) -> &Subject;
@@ -108,7 +131,7 @@ pub trait Caller {
     fn session_id(&self) -> SessionId;
     /// What the caller may do.
     fn scope(&self) -> &Scope;
-    /// When the user last proved who they are, by the server's clock.
+    /// When the user last authenticated, by the server's clock.
     fn auth_time(&self) -> UnixTime;
     /// The class of that authentication, in the application's words.
     fn acr(&self) -> Option<&str>;
@@ -118,26 +141,26 @@ pub trait Caller {
 
 impl<C> Caller for Access<C> {
     fn subject(&self) -> &Subject {
-        self.access.subject()
+        self.subject()
     }
 
     fn session_id(&self) -> SessionId {
-        self.access.session_id()
+        self.session_id()
     }
 
     fn scope(&self) -> &Scope {
-        self.access.scope()
+        self.scope()
     }
 
     fn auth_time(&self) -> UnixTime {
-        self.access.claims().auth_time
+        self.auth_time()
     }
 
     fn acr(&self) -> Option<&str> {
-        self.access.claims().acr.as_deref()
+        self.claims().acr.as_deref()
     }
 
     fn amr(&self) -> &[Box<str>] {
-        &self.access.claims().amr
+        &self.claims().amr
     }
 }

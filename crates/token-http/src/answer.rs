@@ -1,11 +1,9 @@
 //! The parts that answers are made of.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, PRAGMA, SET_COOKIE};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
-
-use crate::rejection::Rejection;
 
 /// A JSON answer that no cache may keep.
 pub(crate) fn json(status: StatusCode, body: &impl Serialize) -> Response<Bytes> {
@@ -22,32 +20,6 @@ pub(crate) fn empty(status: StatusCode) -> Response<Bytes> {
     let mut response = Response::new(Bytes::new());
     *response.status_mut() = status;
     private(response)
-}
-
-/// A redirect that is followed with `GET`, and that no cache may keep
-/// ([RFC 9110 section 15.4.4](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.4)).
-///
-/// # Errors
-/// [`Refusal::ServerError`](crate::Refusal::ServerError) where the address cannot stand in a header.
-pub(crate) fn see_other(to: &str) -> Result<Response<Bytes>, Rejection> {
-    let visible = to.bytes().all(|byte| byte.is_ascii_graphic());
-    let location = HeaderValue::try_from(to).ok().filter(|_| visible);
-    let location = location
-        .ok_or_else(|| Rejection::misbuilt("a redirect leads to an address in visible ASCII"))?;
-    let mut response = empty(StatusCode::SEE_OTHER);
-    response.headers_mut().insert(LOCATION, location);
-    Ok(response)
-}
-
-/// The first answer with the cookies that the second sets.
-pub(crate) fn with_cookies_of(
-    mut answer: Response<Bytes>,
-    other: &Response<Bytes>,
-) -> Response<Bytes> {
-    for field in other.headers().get_all(SET_COOKIE) {
-        answer.headers_mut().append(SET_COOKIE, field.clone());
-    }
-    answer
 }
 
 /// An answer that anyone may keep for `max_age` seconds.

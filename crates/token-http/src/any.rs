@@ -1,41 +1,26 @@
-//! A caller with whichever credential the request carries.
+//! A caller in any of the three transports.
 
 use serde::de::DeserializeOwned;
 use token_core::{NoClaims, Scope, SessionId, Subject, UnixTime};
 use token_session::SessionEnd;
-use tracing::warn;
 
 use crate::access::{Access, Caller};
 use crate::auth::Auth;
-use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
 use crate::server_session::ServerSession;
 
-/// A caller in any of the three transports: an access token, or a session cookie. Where a
+/// A caller in any of the three transports: with an access token, or with a session cookie. If a
 /// request has both, the access token counts and the cookie is ignored.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a token or a cookie")]
 pub enum Any<C = NoClaims> {
-    /// By an access token.
+    /// With an access token.
     Access(Access<C>),
-    /// By a session cookie.
-    Session {
-        /// The session.
-        session: ServerSession,
-        /// The application's own claims, which stand in the session.
-        custom: C,
-    },
+    /// With a session cookie.
+    Session(ServerSession<C>),
 }
 
 impl<C> Any<C> {
-    /// The application's own claims.
-    pub fn custom(&self) -> &C {
-        match self {
-            Self::Access(access) => &access.claims().custom,
-            Self::Session { custom, .. } => custom,
-        }
-    }
-
     /// Who is calling.
     pub fn subject(&self) -> &Subject {
         self.caller().subject()
@@ -51,34 +36,36 @@ impl<C> Any<C> {
         self.caller().scope()
     }
 
-    /// When the user last proved who they are, by the server's clock.
+    /// When the user last authenticated, by the server's clock.
     pub fn auth_time(&self) -> UnixTime {
         self.caller().auth_time()
+    }
+
+    /// The application's own claims.
+    pub fn custom(&self) -> &C {
+        match self {
+            Self::Access(access) => access.custom(),
+            Self::Session(session) => session.custom(),
+        }
     }
 
     /// Waits for the end of the session: for connections that outlive the request, such as
     /// WebSockets and server-sent events. See
     /// [`SessionManager::ended`](token_session::SessionManager::ended).
     ///
-    /// It borrows nothing from the caller, and dropped it is gone.
+    /// The future borrows nothing, and it can be dropped at any time.
     pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {
-        let (token, cookie) = match self {
-            Self::Access(access) => (Some(access.ended()), None),
-            Self::Session { session, .. } => (None, Some(session.ended())),
+        let (manager, deadline) = match self {
+            Self::Access(access) => access.watched(),
+            Self::Session(session) => session.watched(),
         };
-        async move {
-            match (token, cookie) {
-                (Some(ended), _) => ended.await,
-                (None, Some(ended)) => ended.await,
-                (None, None) => unreachable!("a caller has one of the two"),
-            }
-        }
+        manager.ended(self.session_id(), deadline)
     }
 
     fn caller(&self) -> &dyn Caller {
         match self {
             Self::Access(access) => access,
-            Self::Session { session, .. } => session,
+            Self::Session(session) => session,
         }
     }
 }
@@ -110,32 +97,24 @@ impl<C> Caller for Any<C> {
 }
 
 impl Auth {
-    /// Authenticates a request by its access token, or where it has none, by its session
-    /// cookie; `None` where it has neither.
+    /// Authenticates a request by its access token or, if it has none, by its session cookie;
+    /// `None` if it has neither.
     ///
     /// `authorization` are the values of that field. `session` looks for the session
-    /// ([`server_session`](Self::server_session)) and is only called where there is no access
-    /// token: a request with one costs nothing of it, and its cookies are not looked at.
+    /// ([`server_session`](Self::server_session)). It is called only if there is no access token:
+    /// a request with one costs nothing of it, and its cookies are not looked at.
     ///
     /// # Errors
     /// As [`access`](Self::access), and those of `session`.
     pub async fn any<'a, C: DeserializeOwned + Send + Sync + 'static>(
         self,
         authorization: impl Iterator<Item = &'a [u8]>,
-        session: impl AsyncFnOnce() -> Result<Option<ServerSession>, Rejection>,
+        session: impl AsyncFnOnce() -> Result<Option<ServerSession<C>>, Rejection>,
     ) -> Result<Option<Any<C>>, Rejection> {
-        if let Some(access) = self.authenticate(authorization).await? {
-            return Ok(Some(Any::Access(Access::new(access, self))));
+        if let Some(token) = self.authenticate(authorization).await? {
+            return Ok(Some(Any::Access(Access::new(token, self))));
         }
-        // Behind a pointer: whoever has a token need not have the room for a call to the store.
-        let Some(session) = Box::pin(session()).await? else {
-            return Ok(None);
-        };
-        // As for an access token: claims that the application cannot read do not hold.
-        let custom = serde_json::from_str(session.session().claims.as_str()).map_err(|_| {
-            warn!(session = %session.session().id, "the session's claims are of another type");
-            self.challenge(Refusal::InvalidToken(TokenFault::Invalid))
-        })?;
-        Ok(Some(Any::Session { session, custom }))
+        // Behind a pointer: a request with a token need not have the room for a call to the store.
+        Ok(Box::pin(session()).await?.map(Any::Session))
     }
 }

@@ -3,10 +3,15 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use token_session::SessionManager;
+use thiserror::Error;
+use token_core::keys::KeyError;
+use token_core::types::InvalidName;
+use token_core::{Audience, Issuer, PRODUCT, Policy};
+use token_session::{ManagerError, MemoryStore, SessionManager, ephemeral_issuer};
 use tracing::warn;
 
-use crate::config::AuthConfig;
+use crate::config::{AuthConfig, ConfigError};
+use crate::origin::{Origin, OriginError};
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
@@ -23,8 +28,38 @@ struct Shared {
     told_of_addresses: AtomicBool,
 }
 
+/// How many sessions [`Auth::in_memory`] has room for; each takes about 1 KB.
+const IN_MEMORY_SESSIONS: usize = 100_000;
+
 impl Auth {
-    /// Joins the two.
+    /// Sessions in memory, and keys that are made now: for a first try and for tests. When the
+    /// process ends, everybody is logged out. There is room for 100,000 sessions.
+    ///
+    /// `origin` is the server's own, as browsers see it, for example `http://127.0.0.1:3000`. It
+    /// is the issuer and the audience of the tokens too.
+    ///
+    /// ```
+    /// use token_http::Auth;
+    ///
+    /// let auth = Auth::in_memory("http://127.0.0.1:3000")?;
+    /// assert_eq!(auth.config().origin().as_str(), "http://127.0.0.1:3000");
+    /// # Ok::<(), token_http::InMemoryError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`InMemoryError::Origin`] if the text is not an origin; the others do not happen to a text
+    /// that is one, unless it is longer than 255 bytes or the system has no entropy.
+    pub fn in_memory(origin: &str) -> Result<Self, InMemoryError> {
+        let origin: Origin = origin.parse()?;
+        let issuer = Issuer::new(origin.as_str())?;
+        let audience = Audience::new(origin.as_str())?;
+        let issuer = ephemeral_issuer(issuer, audience, Policy::default())?;
+        let store = MemoryStore::with_capacity(IN_MEMORY_SESSIONS);
+        let manager = SessionManager::builder(store, issuer).build()?;
+        Ok(Self::new(manager, AuthConfig::builder(origin).build()?))
+    }
+
+    /// Joins a manager and the settings of its routes.
     pub fn new(manager: SessionManager, config: AuthConfig) -> Self {
         Self(Arc::new(Shared {
             manager,
@@ -58,8 +93,9 @@ impl Auth {
     pub(crate) fn tell_of_addresses(&self) {
         if !self.0.told_of_addresses.swap(true, Ordering::Relaxed) {
             warn!(
-                "attempts are limited, and from which address they come is not known: on axum serve \
-                 the router with `into_make_service_with_connect_info::<SocketAddr>()`"
+                target: PRODUCT,
+                "attempts are limited, but the clients' addresses are not known: on axum serve the \
+                 router with `into_make_service_with_connect_info::<SocketAddr>()`"
             );
         }
     }
@@ -68,4 +104,25 @@ impl Auth {
     pub(crate) fn challenge(&self, refusal: Refusal) -> Rejection {
         Rejection::at_resource(refusal, self.config().shared_realm())
     }
+}
+
+/// Why [`Auth::in_memory`] cannot be made.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum InMemoryError {
+    /// The settings do not fit together.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// A key cannot be generated.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The manager cannot be built.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
+    /// The origin is too long for an issuer.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    /// The text is not an origin.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
 }

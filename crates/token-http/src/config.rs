@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ipnet::IpNet;
 use thiserror::Error;
-use token_core::Transport;
+use token_core::{PRODUCT, Transport};
 use tracing::warn;
 use zeroize::Zeroizing;
 
@@ -203,6 +203,7 @@ impl AuthConfigBuilder {
         }
         if keys.iter().any(|key| key.0.len() < SAFE_KEY) {
             warn!(
+                target: PRODUCT,
                 "an introspection key of less than {SAFE_KEY} characters can be guessed: use 16 \
                  random bytes as base64url"
             );

@@ -9,13 +9,13 @@ use token_core::session::Device;
 use token_core::{Authentication, RevokeReason, Subject, Transport, UnixTime};
 use token_session::{LoginTicket, NewSession, Presented};
 
-use crate::answer;
 use crate::auth::Auth;
 use crate::cookies::{Kind, RequestCookies};
 use crate::csrf;
 use crate::device;
 use crate::head::Head;
 use crate::limit::AttemptKind;
+use crate::redirect;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
@@ -74,8 +74,10 @@ impl CustomLogin {
     /// that is overtaken by "end all sessions" opens none.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
-    pub async fn begin(&self, subject: Subject) -> Result<LoginTicket, Rejection> {
+    /// [`Refusal::InvalidCredentials`] if the text cannot be a subject,
+    /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked.
+    pub async fn begin(&self, subject: impl TryInto<Subject>) -> Result<LoginTicket, Rejection> {
+        let subject = subject.try_into().map_err(|_| self.invalid_credentials())?;
         Ok(self.auth.manager().begin_login(subject).await?)
     }
 
@@ -140,10 +142,10 @@ impl CustomLogin {
         session: NewSession,
         to: &str,
     ) -> Result<Response<Bytes>, Rejection> {
-        let redirect = answer::see_other(to)?;
+        let answer = redirect::see_other(to)?;
         let transport = session.transport.unwrap_or(Transport::Session);
         if transport == Transport::Header {
-            return Err(Rejection::misbuilt(
+            return Err(Rejection::misconfigured(
                 "a login that redirects has no body for tokens: use transport `session` or `cookie`",
             ));
         }
@@ -153,7 +155,7 @@ impl CustomLogin {
             ..session
         };
         let opened = self.open(ticket, session).await?;
-        Ok(answer::with_cookies_of(redirect, &opened))
+        Ok(redirect::with_cookies_of(answer, &opened))
     }
 
     pub(crate) const fn device(&self) -> &Device {

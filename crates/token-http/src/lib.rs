@@ -21,6 +21,8 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod access;
+#[doc(hidden)]
+pub mod adapter;
 mod answer;
 mod any;
 #[cfg(test)]
@@ -33,8 +35,6 @@ mod cookies;
 mod csrf;
 mod custom_login;
 mod device;
-#[doc(hidden)]
-pub mod errors;
 mod form;
 mod forwarded;
 mod head;
@@ -46,17 +46,20 @@ mod media_type;
 #[cfg(feature = "openapi")]
 pub mod openapi;
 mod origin;
+mod private_data;
+mod redirect;
 mod refusal;
 mod rejection;
 mod renewal;
 mod route;
 mod rule;
+mod secret_text;
 mod server_session;
 mod token_response;
 
 pub use access::{Access, Caller};
 pub use any::Any;
-pub use auth::Auth;
+pub use auth::{Auth, InMemoryError};
 pub use bearer::bearer;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
 pub use cookies::{is_private, sets_session_cookie};
@@ -66,9 +69,10 @@ pub use limit::{Attempt, AttemptKind, AttemptLimit};
 pub use login::LoginRequest;
 pub use logout_request::LogoutRequest;
 pub use origin::{Origin, OriginError};
+pub use private_data::DataError;
 pub use refusal::{Refusal, TokenFault};
 pub use rejection::Rejection;
 pub use renewal::{PasswordRequest, StepUpRequest};
 pub use route::Route;
 pub use rule::Rule;
-pub use server_session::{DataError, ServerSession, SessionSlot};
+pub use server_session::{ServerSession, SessionSlot};

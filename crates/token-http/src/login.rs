@@ -7,7 +7,6 @@ use http::Response;
 use serde::Deserialize;
 use token_core::{ClientId, Subject, Transport};
 use token_session::{LoginTicket, NewSession};
-use zeroize::Zeroizing;
 
 use crate::auth::Auth;
 use crate::custom_login::CustomLogin;
@@ -16,6 +15,7 @@ use crate::json;
 use crate::media_type::MediaType;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
+use crate::secret_text::SecretText;
 
 /// A request to log in, which has passed the CSRF rule and the limit on attempts.
 ///
@@ -51,15 +51,16 @@ impl LoginRequest {
 
     /// The password as it was typed. A secret.
     pub fn password(&self) -> &str {
-        self.body.password.0.as_str()
+        &self.body.password
     }
 
     /// Begins the login of a user: call it before the password is checked, so that a login
     /// that is overtaken by "end all sessions" opens none.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
-    pub async fn begin(&self, subject: Subject) -> Result<LoginTicket, Rejection> {
+    /// [`Refusal::InvalidCredentials`] if the text cannot be a subject,
+    /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked.
+    pub async fn begin(&self, subject: impl TryInto<Subject>) -> Result<LoginTicket, Rejection> {
         self.login.begin(subject).await
     }
 
@@ -110,7 +111,7 @@ impl fmt::Debug for LoginRequest {
 pub(crate) struct Body {
     username: String,
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
-    password: Password,
+    password: SecretText,
     /// Whether the session outlives the browser.
     #[serde(default)]
     remember: bool,
@@ -137,14 +138,5 @@ impl Body {
             }
             _ => Err(Refusal::InvalidRequest),
         }
-    }
-}
-
-/// A password in a request body, wiped when dropped.
-pub(crate) struct Password(pub(crate) Zeroizing<String>);
-
-impl<'de> Deserialize<'de> for Password {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer).map(|text| Self(Zeroizing::new(text)))
     }
 }

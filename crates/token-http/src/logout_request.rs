@@ -13,6 +13,7 @@ use crate::bearer::bearers;
 use crate::cookies::{self, Kind, RequestCookies};
 use crate::csrf;
 use crate::head::Head;
+use crate::redirect;
 use crate::rejection::Rejection;
 
 /// A request to log out, by the access tokens and the cookies that came with it: what
@@ -68,9 +69,9 @@ impl LogoutRequest {
     /// As [`end`](Self::end). [`Refusal::ServerError`](crate::Refusal::ServerError) where the
     /// address cannot stand in a header.
     pub async fn redirect(&self, to: &str) -> Result<Response<Bytes>, Rejection> {
-        let redirect = answer::see_other(to)?;
+        let answer = redirect::see_other(to)?;
         let ended = self.end().await?;
-        Ok(answer::with_cookies_of(redirect, &ended))
+        Ok(redirect::with_cookies_of(answer, &ended))
     }
 
     pub(crate) async fn end_with(

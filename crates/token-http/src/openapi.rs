@@ -32,6 +32,7 @@
 //! ```
 
 mod body;
+mod media;
 mod operation;
 mod refused;
 pub(crate) mod schema;
@@ -53,6 +54,7 @@ use utoipa::openapi::{
 pub use operation::{change_password, login, step_up};
 pub use security::{Credential, protected};
 
+use self::media::JSON;
 use crate::answer;
 use crate::auth::Auth;
 use crate::refusal::Refusal;
@@ -161,6 +163,3 @@ fn leave_out_unknown_credentials(document: &mut Value) {
         }
     }
 }
-
-const JSON: &str = "application/json";
-const FORM: &str = "application/x-www-form-urlencoded";

@@ -1,4 +1,4 @@
-//! The answer to a refused request, and what the library's errors come to.
+//! The answer to a refused request, and which answer each error of the library gets.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -8,9 +8,9 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use thiserror::Error;
-use token_core::VerifyError;
 use token_core::access::{self, ClaimsError};
 use token_core::session::{Denial, DenialReason, IssueError};
+use token_core::{PRODUCT, VerifyError};
 use token_session::signer::SignerError;
 use token_session::{AccessError, LoginError, RefreshError, StoreError};
 use tracing::{debug, error, warn};
@@ -23,8 +23,7 @@ const RETRY_SECONDS: u64 = 1;
 
 /// A refusal with the challenge that belongs to it: what extractors and handlers return.
 ///
-/// Every error of the library turns into one with `?`. Faults of the server are logged when
-/// they do.
+/// Every error of the library becomes one with `?`. If the server is at fault, that logs the error.
 #[derive(Clone, Debug, Error)]
 #[error("{refusal}")]
 pub struct Rejection {
@@ -32,17 +31,16 @@ pub struct Rejection {
     place: Place,
 }
 
-/// Where a request was refused. An `invalid_request` is a challenge only at a protected
-/// resource.
+/// Where a request was refused, which decides on the challenge.
 #[derive(Clone, Debug)]
 enum Place {
-    /// Nothing to challenge for.
+    /// Without a challenge.
     Anywhere,
-    /// In an application that is put together wrongly, and what would mend it.
-    Misbuilt(&'static str),
-    /// In a handler or route that answers for itself, in this realm.
+    /// In an application that is set up wrongly, with the fix.
+    Misconfigured(&'static str),
+    /// In a handler or route that checks credentials itself, in this realm.
     Route(Arc<str>),
-    /// Where a credential was demanded, in this realm.
+    /// At a protected resource, in this realm.
     Resource(Arc<str>),
 }
 
@@ -52,30 +50,29 @@ impl Rejection {
         Self { refusal, place }
     }
 
-    /// A refusal where an access token is demanded, with the challenge of that realm. For
-    /// services that verify tokens without an [`Auth`](crate::Auth), which does it by itself.
+    /// Refuses a request to a protected resource, with the challenge of this realm: for services
+    /// that verify tokens without an [`Auth`](crate::Auth), which has the realm itself.
     pub fn at_resource(refusal: Refusal, realm: impl Into<Arc<str>>) -> Self {
         let place = Place::Resource(realm.into());
         Self { refusal, place }
     }
 
-    /// A fault of the server: 500, and nothing of it for the client. Log the evidence.
+    /// A fault of the server: 500, and the client learns nothing of it. Log the evidence.
     pub const fn server_error() -> Self {
         Self::plain(Refusal::ServerError)
     }
 
-    /// What the application needs for its answer is away: 503, and the client may try again in
-    /// a second. Log the evidence.
+    /// Something that the answer needs cannot be reached: 503, and the client may try again in a
+    /// second. Log the evidence.
     pub const fn temporarily_unavailable() -> Self {
         Self::plain(Refusal::TemporarilyUnavailable)
     }
 
-    /// An application that is put together wrongly: 500, and a line in the log that says what to
-    /// do. In a debug build the answer says it too, since who is trying things out may have no log
-    /// yet. For adapters.
-    pub fn misbuilt(mend: &'static str) -> Self {
-        error!("{mend}");
-        let place = Place::Misbuilt(mend);
+    /// An application that is set up wrongly: 500, and a line in the log with the fix. In a debug
+    /// build the answer has it too, since there may be no log yet on a first try. For adapters.
+    pub fn misconfigured(fix: &'static str) -> Self {
+        error!(target: PRODUCT, "{fix}");
+        let place = Place::Misconfigured(fix);
         let refusal = Refusal::ServerError;
         Self { refusal, place }
     }
@@ -85,7 +82,7 @@ impl Rejection {
         Self { refusal, place }
     }
 
-    /// Why.
+    /// Why the request was refused.
     pub const fn refusal(&self) -> &Refusal {
         &self.refusal
     }
@@ -95,7 +92,7 @@ impl Rejection {
         let refusal = &self.refusal;
         let description = match (refusal, &self.place) {
             (Refusal::InvalidGrant(reason), _) => Some(explain(*reason)),
-            (_, Place::Misbuilt(mend)) if cfg!(debug_assertions) => Some(*mend),
+            (_, Place::Misconfigured(fix)) if cfg!(debug_assertions) => Some(*fix),
             _ => None,
         };
         let reason = match refusal {
@@ -132,11 +129,11 @@ impl Rejection {
     /// The `WWW-Authenticate` field ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
     fn challenge(&self) -> Option<HeaderValue> {
         let (realm, at_resource) = match &self.place {
-            Place::Anywhere | Place::Misbuilt(_) => return None,
+            Place::Anywhere | Place::Misconfigured(_) => return None,
             Place::Route(realm) => (realm, false),
             Place::Resource(realm) => (realm, true),
         };
-        // What came from the application's code is cut to what can be quoted.
+        // Texts of the application: characters that cannot be quoted are left out.
         let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
         let cut = |value: &str| value.chars().filter(quotable).collect::<String>();
         // > If the client attempted to authenticate via the "Authorization" request header field,
@@ -150,7 +147,7 @@ impl Rejection {
         let mut text = format!("{scheme} realm=\"{}\"", cut(realm));
         let mut add = |name: &str, value: &str| {
             let value = cut(value);
-            write!(text, ", {name}=\"{value}\"").expect("a String takes everything");
+            write!(text, ", {name}=\"{value}\"").expect("writing to a String succeeds");
         };
         match &self.refusal {
             // > If the request lacks any authentication information [...], the resource server
@@ -180,13 +177,14 @@ impl Rejection {
             }
             _ => return None,
         }
-        Some(HeaderValue::try_from(text).expect("all of it was cut"))
+        Some(HeaderValue::try_from(text).expect("only quotable characters are left"))
     }
 }
 
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
         warn!(
+            target: PRODUCT,
             error = &error as &dyn std::error::Error,
             "the session store is out of reach"
         );
@@ -198,6 +196,7 @@ impl From<SignerError> for Rejection {
     /// The client tries again, and gets the same refresh token.
     fn from(error: SignerError) -> Self {
         warn!(
+            target: PRODUCT,
             error = &error as &dyn std::error::Error,
             "a token could not be signed"
         );
@@ -212,7 +211,7 @@ impl From<LoginError> for Rejection {
             LoginError::Store(error) => error.into(),
             // The password may be another now: the client has to try again, and be checked again.
             LoginError::EpochPassed => {
-                debug!(%error, "login refused");
+                debug!(target: PRODUCT, %error, "login refused");
                 Self::temporarily_unavailable()
             }
             error => Self::fault(&error),
@@ -221,13 +220,13 @@ impl From<LoginError> for Rejection {
 }
 
 impl Rejection {
-    /// What the errors of a refresh, a step-up or a change of password mean at their route.
+    /// The answer to a refresh, a step-up or a change of password that failed.
     pub(crate) fn of_refresh(error: RefreshError) -> Self {
         Self::of_renewal(error, |denial| Refusal::InvalidGrant(denial.reason()))
     }
 
-    /// What the errors of a session cookie's use mean at a protected resource.
-    pub(crate) fn of_visit(error: RefreshError, realm: Arc<str>) -> Self {
+    /// The answer of a protected resource to a session cookie that was not accepted.
+    pub(crate) fn of_cookie(error: RefreshError, realm: Arc<str>) -> Self {
         let rejection = Self::of_renewal(error, |denial| {
             Refusal::InvalidToken(TokenFault::of_reason(denial.reason()))
         });
@@ -237,21 +236,21 @@ impl Rejection {
         }
     }
 
-    /// What the errors of an access token mean at a protected resource.
+    /// The answer of a protected resource to an access token that was not accepted.
     pub(crate) fn of_access(error: AccessError, realm: Arc<str>) -> Self {
         match error {
             AccessError::Behind => {
-                warn!(%error, "an access token could not be checked");
+                warn!(target: PRODUCT, %error, "an access token could not be checked");
                 Self::temporarily_unavailable()
             }
             AccessError::Store(error) => error.into(),
-            // Nobody else can make such a token: the server's own types differ.
+            // Only the server can have signed it, so two of its own types differ.
             AccessError::Invalid(VerifyError::Claims(ClaimsError::Custom)) => {
-                warn!("an access token is genuine, and its own claims are of another type");
+                warn!(target: PRODUCT, "an access token is genuine, but its own claims have another type");
                 Self::at_resource(Refusal::InvalidToken(TokenFault::Invalid), realm)
             }
             error => {
-                debug!(%error, "access token refused");
+                debug!(target: PRODUCT, %error, "access token refused");
                 Self::at_resource(Refusal::InvalidToken(fault(&error)), realm)
             }
         }
@@ -265,12 +264,12 @@ impl Rejection {
             RefreshError::Signer(error) => error.into(),
             RefreshError::Store(error) => error.into(),
             RefreshError::Contended { .. } => {
-                warn!(%error, "a session is contended");
+                warn!(target: PRODUCT, %error, "too many requests renewed one session at the same time");
                 Self::temporarily_unavailable()
             }
-            // Another node has the key, and this one will when it is given all of them.
+            // Another node has the key, and this one will have it once it is given all keys.
             RefreshError::Key(_) | RefreshError::Issue(IssueError::Key(_)) => {
-                error!(%error, "a refresh key is missing on this node");
+                error!(target: PRODUCT, %error, "a refresh key is missing on this node");
                 Self::temporarily_unavailable()
             }
             error => Self::fault(&error),
@@ -278,7 +277,7 @@ impl Rejection {
     }
 
     fn fault(error: &(dyn std::error::Error + 'static)) -> Self {
-        error!(error, "a fault of the server");
+        error!(target: PRODUCT, error, "a fault of the server");
         Self::server_error()
     }
 }
@@ -292,7 +291,7 @@ struct Body {
     reason: Option<&'static str>,
 }
 
-/// For developers who look at the answer.
+/// The `error_description`, for developers who look at the answer.
 pub(crate) const fn explain(reason: DenialReason) -> &'static str {
     match reason {
         DenialReason::Expired => "the session has expired",

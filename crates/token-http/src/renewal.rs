@@ -7,10 +7,9 @@ use http::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use token_core::session::{Committed, DenialReason, RefreshClaims};
-use token_core::{Authentication, Session, Transport, UnixTime};
+use token_core::{Authentication, PRODUCT, Session, Transport, UnixTime};
 use token_session::{RefreshError, Renewal};
 use tracing::debug;
-use zeroize::Zeroizing;
 
 use crate::auth::Auth;
 use crate::cookies::Kind;
@@ -18,17 +17,17 @@ use crate::csrf;
 use crate::head::Head;
 use crate::json;
 use crate::limit::AttemptKind;
-use crate::login::Password;
 use crate::media_type::MediaType;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
+use crate::secret_text::SecretText;
 
 /// A request to authenticate again in a session, with a refresh token or cookie that holds.
 /// The password is the handler's to check.
 #[must_use = "nothing is renewed yet"]
 pub struct StepUpRequest {
     proven: Proven,
-    password: Password,
+    password: SecretText,
 }
 
 impl StepUpRequest {
@@ -52,7 +51,7 @@ impl StepUpRequest {
 
     /// The password as it was typed. A secret.
     pub fn password(&self) -> &str {
-        &self.password.0
+        &self.password
     }
 
     /// The time of the request, for [`Authentication`].
@@ -90,8 +89,8 @@ impl StepUpRequest {
 #[must_use = "nothing is changed yet"]
 pub struct PasswordRequest {
     proven: Proven,
-    password: Password,
-    new_password: Password,
+    password: SecretText,
+    new_password: SecretText,
 }
 
 impl PasswordRequest {
@@ -115,12 +114,12 @@ impl PasswordRequest {
 
     /// The present password as it was typed. A secret.
     pub fn password(&self) -> &str {
-        &self.password.0
+        &self.password
     }
 
     /// The new password as it was typed. A secret.
     pub fn new_password(&self) -> &str {
-        &self.new_password.0
+        &self.new_password
     }
 
     /// The time of the request, for [`Authentication`].
@@ -176,10 +175,10 @@ impl fmt::Debug for PasswordRequest {
 #[cfg_attr(feature = "openapi", schema(as = StepUp))]
 pub(crate) struct StepUpBody {
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
-    password: Password,
+    password: SecretText,
     #[serde(default, deserialize_with = "json::some")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
-    refresh_token: Option<Password>,
+    refresh_token: Option<SecretText>,
 }
 
 /// The present password and the next; in transport `header` with the refresh token.
@@ -188,12 +187,12 @@ pub(crate) struct StepUpBody {
 #[cfg_attr(feature = "openapi", schema(as = ChangePassword))]
 pub(crate) struct PasswordBody {
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
-    password: Password,
+    password: SecretText,
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
-    new_password: Password,
+    new_password: SecretText,
     #[serde(default, deserialize_with = "json::some")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
-    refresh_token: Option<Password>,
+    refresh_token: Option<SecretText>,
 }
 
 fn parse<T: DeserializeOwned>(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<T, Rejection> {
@@ -211,8 +210,8 @@ struct Proven {
 }
 
 enum Credential {
-    Refresh(Zeroizing<String>),
-    Session(Zeroizing<String>),
+    Refresh(SecretText),
+    Session(SecretText),
 }
 
 impl Credential {
@@ -228,7 +227,7 @@ impl Proven {
     async fn find(
         auth: &Auth,
         head: &Head<'_>,
-        refresh_token: Option<Password>,
+        refresh_token: Option<SecretText>,
     ) -> Result<Self, Rejection> {
         let at = auth.manager().now();
         let candidates = candidates(auth, head, refresh_token);
@@ -273,18 +272,17 @@ impl Proven {
 fn candidates(
     auth: &Auth,
     head: &Head<'_>,
-    refresh_token: Option<Password>,
+    refresh_token: Option<SecretText>,
 ) -> Result<Vec<(Credential, Transport)>, Refusal> {
-    if let Some(Password(token)) = refresh_token {
+    if let Some(token) = refresh_token {
         return Ok(vec![(Credential::Refresh(token), Transport::Header)]);
     }
     let cookies = head.cookies();
     csrf::check(head, auth.config(), cookies.any())?;
-    let own = |text: &str| Zeroizing::new(text.to_owned());
     let session = cookies.one(Kind::Session)?;
-    let session = session.map(|text| (Credential::Session(own(text)), Transport::Session));
+    let session = session.map(|text| (Credential::Session(text.into()), Transport::Session));
     let refresh = cookies.one(Kind::Refresh)?;
-    let refresh = refresh.map(|text| (Credential::Refresh(own(text)), Transport::Cookie));
+    let refresh = refresh.map(|text| (Credential::Refresh(text.into()), Transport::Cookie));
     Ok(session.into_iter().chain(refresh).collect())
 }
 
@@ -305,9 +303,9 @@ impl Auth {
             Ok(claims) if claims.transport == carrier => return Ok(claims),
             Ok(claims) => {
                 let session = claims.session_id;
-                debug!(%session, %carrier, "a refresh token was moved to another carrier");
+                debug!(target: PRODUCT, %session, %carrier, "a refresh token was moved to another carrier");
             }
-            Err(error) => debug!(%error, "refresh token refused"),
+            Err(error) => debug!(target: PRODUCT, %error, "refresh token refused"),
         }
         Err(Refusal::InvalidGrant(DenialReason::Malformed))
     }

@@ -112,7 +112,16 @@ impl Route {
             Self::Introspect => introspect::introspect(auth, head, &body).await,
             Self::Jwks => Ok(jwks::jwks(auth, head)),
             Self::Logout => logout::logout(auth, head, &body).await,
-            Self::Metadata => Ok(metadata::metadata(auth)),
+            Self::Metadata => {
+                let path = |route: Self| route.path(auth.config());
+                let paths = metadata::Endpoints {
+                    introspect: path(Self::Introspect),
+                    jwks: path(Self::Jwks),
+                    refresh: path(Self::Refresh),
+                    revoke: path(Self::Revoke),
+                };
+                Ok(metadata::metadata(auth, &paths))
+            }
             Self::OneSession => sessions::end_session(auth, head).await,
             Self::Refresh => refresh::refresh(auth, head, &body).await,
             Self::Revoke => revoke::revoke(auth, head, &body).await,

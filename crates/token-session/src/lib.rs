@@ -46,8 +46,8 @@ pub use erased::StoreError;
 pub use error::{LoginError, RefreshError, WriteDataError};
 pub use feed::{FeedState, RevocationCheck, WhenBehind};
 pub use manager::{
-    Access, AccessError, Issued, LoginTicket, ManagerError, NewSession, Presented, Renewal,
-    SessionEnd, SessionManager, SessionManagerBuilder, Visit, Whose,
+    AccessError, Issued, LoginTicket, ManagerError, NewSession, Presented, Renewal, SessionEnd,
+    SessionManager, SessionManagerBuilder, Visit, Whose,
 };
 pub use memory::MemoryStore;
 pub use store::SessionStore;

@@ -27,7 +27,7 @@ use tracing::Instrument as _;
 
 use keys::Live;
 
-pub use access::{Access, AccessError};
+pub use access::AccessError;
 pub use builder::{ManagerError, SessionManagerBuilder};
 pub use end::{Presented, Whose};
 pub use ended::SessionEnd;

@@ -28,7 +28,7 @@ async fn a_known_token_is_refused_once_its_session_was_ended() {
         let token = issued.tokens().unwrap().access_token().secret();
         for hits in 0..3 {
             let access = test.manager.authenticate::<NoClaims>(token).await.unwrap();
-            assert_eq!(access.session_id(), issued.session().id);
+            assert_eq!(access.claims().session_id, issued.session().id);
             assert_eq!(test.manager.token_cache_counts().hits, hits);
         }
         let session = issued.session().id;

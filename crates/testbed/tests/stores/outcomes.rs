@@ -197,7 +197,7 @@ impl Run {
             return "no access token".to_owned();
         };
         match manager.authenticate::<NoClaims>(&self.access[place]).await {
-            Ok(access) => format!("access to {}", self.name(access.session_id())),
+            Ok(access) => format!("access to {}", self.name(access.claims().session_id)),
             Err(AccessError::Revoked { session }) => {
                 format!("no access: {} was ended", self.name(session))
             }

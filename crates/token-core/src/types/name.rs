@@ -63,6 +63,14 @@ macro_rules! name {
             }
         }
 
+        impl TryFrom<&str> for $name {
+            type Error = InvalidName;
+
+            fn try_from(text: &str) -> Result<Self, InvalidName> {
+                Self::new(text)
+            }
+        }
+
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 Self::new(Box::<str>::deserialize(deserializer)?).map_err(serde::de::Error::custom)

@@ -7,7 +7,7 @@ use utoipa::openapi::request_body::{RequestBody, RequestBodyBuilder};
 use utoipa::openapi::schema::{Object, ObjectBuilder, OneOfBuilder, Type};
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 
-use super::{FORM, JSON};
+use super::media::{FORM, JSON};
 use crate::auth::Auth;
 use crate::token_response::{SessionBody, TokenBody};
 

@@ -11,11 +11,11 @@ use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, On
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Required, ResponseBuilder};
 
-use super::JSON;
 use super::body::{
     answer, cookies, described, form, json, json_or_form, object, reference, text, token_form,
     tokens, value, words,
 };
+use super::media::JSON;
 use super::refused::{self, INVALID_GRANT, INVALID_TOKEN};
 use super::schema;
 use super::security::{self, Credential};

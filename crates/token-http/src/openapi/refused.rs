@@ -8,7 +8,7 @@ use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, RefOr, Response, ResponseBuilder, Responses, Schema,
 };
 
-use super::JSON;
+use super::media::JSON;
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::explain;
 

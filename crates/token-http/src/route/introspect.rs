@@ -61,17 +61,17 @@ fn caller(auth: &Auth, head: &Head<'_>) -> Result<(), Refusal> {
 /// An access token that is live. The store is always asked, however requests are checked.
 async fn access(auth: &Auth, token: &str) -> Result<Option<Active>, Rejection> {
     let manager = auth.manager();
-    let access = match manager.authenticate::<NoClaims>(token).await {
-        Ok(access) => access,
+    let token = match manager.authenticate::<NoClaims>(token).await {
+        Ok(token) => token,
         Err(AccessError::Store(error)) => return Err(error.into()),
         // A view that is behind says nothing of the token, and the policy is to refuse then.
         Err(AccessError::Behind) => return Err(auth.reject(Refusal::TemporarilyUnavailable)),
         Err(_) => return Ok(None),
     };
-    if manager.session(access.session_id()).await?.is_none() {
+    let claims = token.claims();
+    if manager.session(claims.session_id).await?.is_none() {
         return Ok(None);
     }
-    let claims = access.claims();
     Ok(Some(Active {
         active: true,
         scope: claims.scope.clone(),

@@ -5,26 +5,33 @@ use bytes::Bytes;
 use http::Response;
 use serde::Serialize;
 
-use super::Route;
 use crate::answer;
 use crate::auth::Auth;
 
-/// Everything in it is configured, nothing is taken from the request.
-pub(super) fn metadata(auth: &Auth) -> Response<Bytes> {
+/// The paths of the routes that the metadata names.
+pub(super) struct Endpoints {
+    pub(super) introspect: String,
+    pub(super) jwks: String,
+    pub(super) refresh: String,
+    pub(super) revoke: String,
+}
+
+/// All of the metadata is configured, and nothing comes from the request.
+pub(super) fn metadata(auth: &Auth, paths: &Endpoints) -> Response<Bytes> {
     let config = auth.config();
     let issuer = auth.manager().issuer();
-    let url = |route: Route| format!("{}{}", config.origin(), route.path(config));
+    let url = |path: &str| format!("{}{path}", config.origin());
     let body = Metadata {
         issuer: issuer.issuer.as_str(),
-        jwks_uri: url(Route::Jwks),
-        token_endpoint: url(Route::Refresh),
+        jwks_uri: url(&paths.jwks),
+        token_endpoint: url(&paths.refresh),
         grant_types_supported: ["refresh_token"],
         token_endpoint_auth_methods_supported: ["none"],
-        revocation_endpoint: url(Route::Revoke),
+        revocation_endpoint: url(&paths.revoke),
         // > If omitted, the default is "client_secret_basic"
         // RFC 8414 section 2. No client has a secret here.
         revocation_endpoint_auth_methods_supported: ["none"],
-        introspection_endpoint: config.introspects().then(|| url(Route::Introspect)),
+        introspection_endpoint: config.introspects().then(|| url(&paths.introspect)),
         introspection_endpoint_auth_methods_supported: config
             .introspects()
             .then_some(["Bearer", "client_secret_basic"]),
@@ -33,7 +40,7 @@ pub(super) fn metadata(auth: &Auth) -> Response<Bytes> {
     answer::public("application/json", body, config.jwks_max_age().as_secs())
 }
 
-/// What clients and resource servers find everything by.
+/// How clients and resource servers find the other routes.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct Metadata<'a> {

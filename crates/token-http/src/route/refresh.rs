@@ -4,7 +4,6 @@ use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
 use token_core::{Scope, Transport};
-use zeroize::Zeroizing;
 
 use crate::auth::Auth;
 use crate::cookies::Kind;
@@ -13,10 +12,10 @@ use crate::form::Form;
 use crate::head::Head;
 use crate::json;
 use crate::limit::AttemptKind;
-use crate::login::Password;
 use crate::media_type::MediaType;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
+use crate::secret_text::SecretText;
 
 pub(super) async fn refresh(
     auth: &Auth,
@@ -31,7 +30,7 @@ pub(super) async fn refresh(
 
 /// What was asked for: the token, from wherever it came, and a narrower scope.
 struct Grant {
-    token: Zeroizing<String>,
+    token: SecretText,
     scope: Option<Scope>,
 }
 
@@ -64,7 +63,7 @@ impl Grant {
 
     fn from_cookie(token: &str) -> Self {
         Self {
-            token: Zeroizing::new(token.to_owned()),
+            token: token.into(),
             scope: None,
         }
     }
@@ -72,7 +71,7 @@ impl Grant {
     fn from_body(media_type: Option<MediaType>, body: &[u8]) -> Result<Self, Refusal> {
         let (token, scope) = if media_type == Some(MediaType::Json) {
             let body: Body = json::parse(body)?;
-            (body.refresh_token.0, body.scope)
+            (body.refresh_token, body.scope)
         } else {
             let form = Form::parse(body)?;
             match form.value("grant_type") {
@@ -82,7 +81,7 @@ impl Grant {
             }
             let token = form.value("refresh_token").ok_or(Refusal::InvalidRequest)?;
             let scope = form.value("scope").map(str::to_owned);
-            (Zeroizing::new(token.to_owned()), scope)
+            (token.into(), scope)
         };
         // > The requested scope is invalid, unknown, malformed, or exceeds the scope granted by the
         // > resource owner.
@@ -99,7 +98,7 @@ impl Grant {
 #[cfg_attr(feature = "openapi", schema(as = Refresh))]
 pub(crate) struct Body {
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    refresh_token: Password,
+    refresh_token: SecretText,
     #[serde(default, deserialize_with = "json::some")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     scope: Option<String>,

@@ -8,7 +8,6 @@ use token_core::session::{Committed, Device, LAST_SEEN_STEP};
 use token_core::{NoClaims, RevokeReason, Session, SessionId, Transport, UnixTime};
 use token_session::Whose;
 
-use crate::access::Caller as _;
 use crate::answer;
 use crate::any::Any;
 use crate::auth::Auth;
@@ -106,7 +105,7 @@ impl Current {
         let caller = caller.ok_or_else(|| auth.challenge(Refusal::Unauthorized))?;
         let session = match &caller {
             Any::Access(access) => auth.manager().session(access.session_id()).await?,
-            Any::Session { session, .. } => Some(session.committed().clone()),
+            Any::Session(session) => Some(session.committed().clone()),
         };
         let over = || auth.challenge(Refusal::InvalidToken(TokenFault::Revoked));
         Ok(Self {

@@ -20,7 +20,7 @@ async fn log_in(
     let (parts, _) = request.into_parts();
     let login = CustomLogin::read(&world.auth, &head(&parts))?;
     login.attempt("alice")?;
-    let ticket = login.begin("alice".parse().unwrap()).await?;
+    let ticket = login.begin("alice").await?;
     let session = NewSession {
         transport,
         ..login.new_session(Authentication {

@@ -329,7 +329,7 @@ async fn claims_of_another_type_are_refused_and_told() {
     assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
     let log = log.take();
     assert!(
-        log.contains("WARN") && log.contains("claims are of another type"),
+        log.contains("WARN") && log.contains("claims have another type"),
         "{log}"
     );
 }

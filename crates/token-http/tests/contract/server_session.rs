@@ -1,15 +1,29 @@
 use http::Method;
+use serde::de::DeserializeOwned;
 use serde_json::json;
 use token_core::session::SessionData;
-use token_http::{DataError, Head, Refusal, Rejection, ServerSession, SessionSlot};
+use token_core::{CustomClaims, NoClaims, Transport};
+use token_http::{Auth, DataError, Head, Refusal, Rejection, ServerSession, SessionSlot};
+use token_session::NewSession;
 
-use crate::world::{PASSWORD, World, get, request, with_cookie};
+use crate::world::{PASSWORD, Reply, World, get, request, with_cookie};
 
 /// One request's view of the session.
 pub(crate) async fn visit(
     world: &World,
     cookie: &str,
 ) -> Result<(ServerSession, SessionSlot), Rejection> {
+    let slot = SessionSlot::default();
+    let session = visit_as(world, cookie, &slot).await?;
+    Ok((session.unwrap(), slot))
+}
+
+/// The same for claims of the application's own.
+async fn visit_as<C: DeserializeOwned>(
+    world: &World,
+    cookie: &str,
+    slot: &SessionSlot,
+) -> Result<Option<ServerSession<C>>, Rejection> {
     let (parts, ()) =
         with_cookie(request(Method::POST, "/").body(()).unwrap(), cookie).into_parts();
     let head = Head {
@@ -18,9 +32,7 @@ pub(crate) async fn visit(
         headers: &parts.headers,
         peer: None,
     };
-    let slot = SessionSlot::default();
-    let session = world.auth.server_session(&head, Some(&slot)).await?;
-    Ok((session.unwrap(), slot))
+    world.auth.server_session(&head, Some(slot)).await
 }
 
 #[tokio::test]
@@ -63,10 +75,10 @@ async fn a_session_is_never_taken_for_one_of_another_application() {
         headers: &parts.headers,
         peer: None,
     };
-    assert!(ours.auth.server_session(&head, Some(&slot)).await.is_ok());
-    let clone = ours.auth.clone();
-    assert!(clone.server_session(&head, Some(&slot)).await.is_ok());
-    let refused = theirs.auth.server_session(&head, Some(&slot)).await;
+    let find = async |auth: &Auth| auth.server_session::<NoClaims>(&head, Some(&slot)).await;
+    assert!(find(&ours.auth).await.is_ok());
+    assert!(find(&ours.auth.clone()).await.is_ok());
+    let refused = find(&theirs.auth).await;
     assert_eq!(refused.unwrap_err().refusal(), &Refusal::ServerError);
 }
 
@@ -209,4 +221,53 @@ async fn near_the_end_the_cookie_lives_no_longer_than_the_session() {
     let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
     let max_age = format!("Max-Age={}", 5 * day);
     assert!(reply.set_cookies()[0].ends_with(&max_age), "{reply:?}");
+}
+
+#[derive(Debug, serde::Deserialize, serde::Serialize)]
+struct Profile {
+    name: String,
+}
+
+#[tokio::test]
+async fn custom_claims_read_alike_from_a_token_and_from_a_cookie() {
+    let world = World::new();
+    let name = "Alice".to_owned();
+    let claims = CustomClaims::new(&Profile { name }).unwrap();
+    for transport in [Transport::Header, Transport::Session] {
+        let manager = world.auth.manager();
+        let ticket = manager.begin_login("alice".parse().unwrap()).await.unwrap();
+        let session = NewSession {
+            claims: claims.clone(),
+            transport: Some(transport),
+            ..NewSession::default()
+        };
+        let issued = manager.login(ticket, session).await.unwrap();
+        let answer = Reply::new(world.auth.token_response(&issued));
+        let (bearer, cookie) = match transport {
+            Transport::Session => (None, Some(answer.cookie())),
+            _ => (
+                Some(format!("Bearer {}", answer.text("access_token"))),
+                None,
+            ),
+        };
+        let slot = SessionSlot::default();
+        let session = async || match &cookie {
+            Some(cookie) => visit_as::<Profile>(&world, cookie, &slot).await,
+            None => Ok(None),
+        };
+        let authorization = bearer.iter().map(|bearer| bearer.as_bytes());
+        let caller = world.auth.clone().any::<Profile>(authorization, session);
+        let caller = caller.await.unwrap().unwrap();
+        assert_eq!(caller.custom().name, "Alice", "{transport}");
+        assert_eq!(caller.subject().as_str(), "alice", "{transport}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_whose_claims_have_another_type_is_refused() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let slot = SessionSlot::default();
+    let refused = visit_as::<Profile>(&world, &cookie, &slot).await;
+    assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
 }

@@ -123,9 +123,7 @@ impl World {
         body: &[u8],
     ) -> Result<Response<Bytes>, Rejection> {
         let login = LoginRequest::read(&self.auth, head, body)?;
-        let subject = login.username().parse();
-        let subject = subject.map_err(|_| login.invalid_credentials())?;
-        let ticket = login.begin(subject).await?;
+        let ticket = login.begin(login.username()).await?;
         if login.password() != PASSWORD {
             return Err(login.invalid_credentials());
         }
@@ -200,7 +198,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    fn new(response: Response<Bytes>) -> Self {
+    pub(crate) fn new(response: Response<Bytes>) -> Self {
         Self {
             status: response.status().as_u16(),
             body: String::from_utf8(response.body().to_vec()).unwrap(),

@@ -5,43 +5,11 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use token_core::access::CacheCounts;
-use token_core::{
-    AccessClaims, NoClaims, Scope, SessionId, Subject, UnixTime, VerifiedToken, VerifyError,
-};
+use token_core::{AccessClaims, SessionId, UnixTime, VerifiedToken, VerifyError};
 
 use super::SessionManager;
 use crate::erased::StoreError;
 use crate::feed::{RevocationCheck, WhenBehind};
-
-/// Proof that a request carried a valid access token whose session was not ended, as far as
-/// the manager's [`RevocationCheck`] can tell. `C` is the application's own claims.
-#[derive(Debug)]
-#[must_use]
-pub struct Access<C = NoClaims> {
-    token: Arc<VerifiedToken<C>>,
-}
-
-impl<C> Access<C> {
-    /// Everything the token says.
-    pub fn claims(&self) -> &AccessClaims<C> {
-        self.token.claims()
-    }
-
-    /// Who is calling.
-    pub fn subject(&self) -> &Subject {
-        &self.claims().subject
-    }
-
-    /// In which session.
-    pub fn session_id(&self) -> SessionId {
-        self.claims().session_id
-    }
-
-    /// What the token may do.
-    pub fn scope(&self) -> &Scope {
-        &self.claims().scope
-    }
-}
 
 /// Why an access token was not accepted.
 #[derive(Debug, Error)]
@@ -76,12 +44,11 @@ impl SessionManager {
     pub async fn authenticate<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         token: impl AsRef<[u8]>,
-    ) -> Result<Access<C>, AccessError> {
+    ) -> Result<Arc<VerifiedToken<C>>, AccessError> {
         let now = self.now();
         let token = self.inner.live.load().verifier.verify(token, now)?;
-        let access = Access { token };
-        self.check_session(access.session_id(), now).await?;
-        Ok(access)
+        self.check_session(token.claims().session_id, now).await?;
+        Ok(token)
     }
 
     /// How well the cache of verified tokens does; see

@@ -1,0 +1,95 @@
+//! What the extractors of callers have in common: a credential that is absent is told from one that
+//! is not valid.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::HttpRequest;
+use token_http::{Auth, Refusal};
+
+use crate::answer::Rejection;
+use crate::head::auth;
+
+/// `Some` caller, or `None` if the request has no credential. One that is not valid is refused.
+///
+/// Use it instead of `Option`, which in actix turns every refusal into `None`: a caller with a
+/// revoked token would be served as a guest.
+///
+/// ```
+/// # use adapter_actix::{Any, Optional};
+/// async fn hello(Optional(caller): Optional<Any>) -> String {
+///     match caller {
+///         Some(caller) => format!("Hello, {}", caller.subject()),
+///         None => "Hello, guest".to_owned(),
+///     }
+/// }
+/// ```
+#[derive(Debug)]
+#[expect(clippy::exhaustive_structs, reason = "taken apart in signatures")]
+pub struct Optional<A>(pub Option<A>);
+
+/// An extractor of callers.
+pub(crate) trait Extract: Sized + 'static {
+    /// `None` if there is no credential.
+    fn extract(
+        request: &HttpRequest,
+        auth: &Auth,
+    ) -> impl Future<Output = Result<Option<Self>, Rejection>>;
+}
+
+/// The future of an extractor, as actix wants it.
+pub(crate) type Extraction<A> = Pin<Box<dyn Future<Output = Result<A, Rejection>>>>;
+
+/// Refuses a request without a credential.
+pub(crate) fn demand<A: Extract>(request: &HttpRequest) -> Extraction<A> {
+    let request = request.clone();
+    Box::pin(async move {
+        let auth = auth(&request)?;
+        let caller = A::extract(&request, auth).await?;
+        Ok(caller.ok_or_else(|| auth.reject(Refusal::Unauthorized))?)
+    })
+}
+
+/// Lets a request without a credential pass.
+pub(crate) fn allow<A: Extract>(request: &HttpRequest) -> Extraction<Optional<A>> {
+    let request = request.clone();
+    Box::pin(async move {
+        let auth = auth(&request)?;
+        Ok(Optional(A::extract(&request, auth).await?))
+    })
+}
+
+/// Makes an extractor of a caller, with `Optional` and without. actix has a blanket implementation
+/// for `Option<T>` alone, so each is written out.
+macro_rules! extractor {
+    ($name:ident) => {
+        impl<C: serde::de::DeserializeOwned + Send + Sync + 'static> actix_web::FromRequest
+            for $name<C>
+        {
+            type Error = crate::answer::Rejection;
+            type Future = crate::extract::Extraction<Self>;
+
+            fn from_request(
+                request: &actix_web::HttpRequest,
+                _: &mut actix_web::dev::Payload,
+            ) -> Self::Future {
+                crate::extract::demand(request)
+            }
+        }
+
+        impl<C: serde::de::DeserializeOwned + Send + Sync + 'static> actix_web::FromRequest
+            for crate::extract::Optional<$name<C>>
+        {
+            type Error = crate::answer::Rejection;
+            type Future = crate::extract::Extraction<Self>;
+
+            fn from_request(
+                request: &actix_web::HttpRequest,
+                _: &mut actix_web::dev::Payload,
+            ) -> Self::Future {
+                crate::extract::allow(request)
+            }
+        }
+    };
+}
+pub(crate) use extractor;

@@ -1,0 +1,276 @@
+//! What an adapter is made with: macros that write the same methods for each framework, and the
+//! types that they name.
+
+pub use token_core::Authentication;
+pub use token_core::{Session, Subject, UnixTime};
+pub use token_session::{LoginError, LoginTicket, NewSession, StoreError};
+
+pub use crate::private_data::DataError;
+pub use crate::rejection::Rejection;
+
+/// Lets `?` convert every error of the library into a variant of an application's own error type.
+/// The variant holds the adapter's rejection. The adapters' `from_errors!` call it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! from_errors {
+    ($error:ty, $variant:expr, $rejection:ty) => {
+        $crate::from_errors!(
+            $error,
+            $variant;
+            $rejection,
+            $crate::adapter::DataError,
+            $crate::adapter::LoginError,
+            $crate::adapter::Rejection,
+            $crate::adapter::StoreError
+        );
+    };
+    ($error:ty, $variant:expr; $($from:ty),+) => {$(
+        impl ::core::convert::From<$from> for $error {
+            fn from(error: $from) -> Self {
+                $variant(error.into())
+            }
+        }
+    )+};
+}
+
+/// Writes the methods of an adapter's request types, so that both frameworks have the same ones.
+/// Each type wraps the one of this crate by the same name; its methods answer with the adapter's
+/// own `Answer` and `Rejection`, so that a handler returns what it gets.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! request_methods {
+    ($answer:ident, $rejection:ident) => {
+        impl LoginRequest {
+            /// The user name as it was typed.
+            pub fn username(&self) -> &str {
+                self.0.username()
+            }
+
+            /// The password as it was typed. A secret.
+            pub fn password(&self) -> &str {
+                self.0.password()
+            }
+
+            /// Begins the login of a user. Call it before the password is checked, so that a
+            /// login which is overtaken by "end all sessions" opens none.
+            ///
+            /// `subject` is who the tokens will be about: the user name, or the id that you have
+            /// for it.
+            ///
+            /// # Errors
+            /// 401 `invalid_credentials` if the text cannot be a
+            /// [`Subject`]($crate::adapter::Subject), 503 if the store cannot be asked.
+            pub async fn begin(
+                &self,
+                subject: impl ::core::convert::TryInto<$crate::adapter::Subject>,
+            ) -> ::core::result::Result<$crate::adapter::LoginTicket, $rejection> {
+                Ok(self.0.begin(subject).await?)
+            }
+
+            /// What the request says of the session: transport, client, device, and whether to
+            /// remember the user. Add scope and claims:
+            /// `NewSession { scope, claims, ..login.new_session() }`.
+            pub fn new_session(&self) -> $crate::adapter::NewSession {
+                self.0.new_session()
+            }
+
+            /// Opens the session once the password was found right, ends those whose cookies came
+            /// with the request, and answers with the credentials.
+            ///
+            /// # Errors
+            /// 503 if the store cannot be asked, or if all sessions of the subject were ended
+            /// since the login began; 500 if the tokens cannot be made.
+            pub async fn open(
+                &self,
+                ticket: $crate::adapter::LoginTicket,
+                session: $crate::adapter::NewSession,
+            ) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self.0.open(ticket, session).await?.into())
+            }
+
+            /// The answer to an unknown user and to a wrong password, which is the same.
+            pub fn invalid_credentials(&self) -> $rejection {
+                self.0.invalid_credentials().into()
+            }
+        }
+
+        impl CustomLogin {
+            /// Counts an attempt at a password, or at anything else that can be guessed, for this
+            /// name as it was sent. Call it before the check.
+            ///
+            /// # Errors
+            /// 429 if the application's limit says so.
+            pub fn attempt(&self, name: &str) -> ::core::result::Result<(), $rejection> {
+                Ok(self.0.attempt(name)?)
+            }
+
+            /// Begins the login of a user. Call it before the last proof is checked, so that a
+            /// login which is overtaken by "end all sessions" opens none.
+            ///
+            /// # Errors
+            /// 401 `invalid_credentials` if the text cannot be a
+            /// [`Subject`]($crate::adapter::Subject), 503 if the store cannot be asked.
+            pub async fn begin(
+                &self,
+                subject: impl ::core::convert::TryInto<$crate::adapter::Subject>,
+            ) -> ::core::result::Result<$crate::adapter::LoginTicket, $rejection> {
+                Ok(self.0.begin(subject).await?)
+            }
+
+            /// The time by the server's clock, for
+            /// [`Authentication`]($crate::adapter::Authentication).
+            pub fn at(&self) -> $crate::adapter::UnixTime {
+                self.0.at()
+            }
+
+            /// A session on the device that the request came from, of a user who authenticated in
+            /// this way. Add the rest:
+            /// `NewSession { remember, scope, claims, ..login.new_session(authentication) }`.
+            pub fn new_session(
+                &self,
+                authentication: $crate::adapter::Authentication,
+            ) -> $crate::adapter::NewSession {
+                self.0.new_session(authentication)
+            }
+
+            /// Opens the session once the user has proven who they are, ends those whose cookies
+            /// came with the request, and answers with the credentials.
+            ///
+            /// # Errors
+            /// 503 if the store cannot be asked, or if all sessions of the subject were ended
+            /// since the login began; 500 if the tokens cannot be made.
+            pub async fn open(
+                &self,
+                ticket: $crate::adapter::LoginTicket,
+                session: $crate::adapter::NewSession,
+            ) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self.0.open(ticket, session).await?.into())
+            }
+
+            /// The same for a browser that followed a link or sent a form: 303 to this address,
+            /// with the session's cookie. The transport is `session` unless the new session says
+            /// `cookie`: then the page at that address asks the refresh route for its first access
+            /// token.
+            ///
+            /// The address is the application's choice. One that came with the request may lead
+            /// anywhere: compare it with the pages that you have.
+            ///
+            /// # Errors
+            /// As [`open`](Self::open), and 500 if the address cannot stand in a header or the
+            /// transport is `header`, since a redirect has no body for tokens.
+            pub async fn redirect(
+                &self,
+                ticket: $crate::adapter::LoginTicket,
+                session: $crate::adapter::NewSession,
+                to: &str,
+            ) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self.0.redirect(ticket, session, to).await?.into())
+            }
+
+            /// The answer to an unknown user and to a wrong proof, which is the same. A handler of
+            /// forms shows the form again instead.
+            pub fn invalid_credentials(&self) -> $rejection {
+                self.0.invalid_credentials().into()
+            }
+        }
+
+        impl LogoutRequest {
+            /// Ends the session of each genuine credential, deletes the cookies, and answers 204
+            /// whether or not there was a session.
+            ///
+            /// # Errors
+            /// 503 if the store cannot be asked: the cookies stay, and the client asks again.
+            pub async fn end(&self) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self.0.end().await?.into())
+            }
+
+            /// The same for a browser that sent a form: 303 to this address.
+            ///
+            /// # Errors
+            /// As [`end`](Self::end), and 500 if the address cannot stand in a header.
+            pub async fn redirect(&self, to: &str) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self.0.redirect(to).await?.into())
+            }
+        }
+
+        impl StepUpRequest {
+            /// The session, which says whose password it has to be.
+            pub fn session(&self) -> &$crate::adapter::Session {
+                self.0.session()
+            }
+
+            /// The password as it was typed. A secret.
+            pub fn password(&self) -> &str {
+                self.0.password()
+            }
+
+            /// The time of the request, for [`Authentication`]($crate::adapter::Authentication).
+            pub fn at(&self) -> $crate::adapter::UnixTime {
+                self.0.at()
+            }
+
+            /// Renews the session's credential with the new authentication, once the password was
+            /// found right, and answers with it.
+            ///
+            /// # Errors
+            /// 400 `invalid_grant` if the session has ended meanwhile, 503 if the store cannot be
+            /// asked.
+            pub async fn renew(
+                &self,
+                authentication: $crate::adapter::Authentication,
+            ) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self.0.renew(authentication).await?.into())
+            }
+
+            /// The answer to a wrong password. Nothing has changed.
+            pub fn invalid_credentials(&self) -> $rejection {
+                self.0.invalid_credentials().into()
+            }
+        }
+
+        impl PasswordRequest {
+            /// The session, which says whose password it is.
+            pub fn session(&self) -> &$crate::adapter::Session {
+                self.0.session()
+            }
+
+            /// The present password as it was typed. A secret.
+            pub fn password(&self) -> &str {
+                self.0.password()
+            }
+
+            /// The new password as it was typed. A secret.
+            pub fn new_password(&self) -> &str {
+                self.0.new_password()
+            }
+
+            /// The time of the request, for [`Authentication`]($crate::adapter::Authentication).
+            pub fn at(&self) -> $crate::adapter::UnixTime {
+                self.0.at()
+            }
+
+            /// Ends every other session of the subject, renews the credential of this one, and
+            /// answers with it. Store the new password first.
+            ///
+            /// # Errors
+            /// 400 `invalid_grant` if the session has ended meanwhile, 503 if the store cannot be
+            /// asked. The other sessions may have been ended already; the client asks again.
+            pub async fn changed(
+                &self,
+                authentication: $crate::adapter::Authentication,
+            ) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self.0.changed(authentication).await?.into())
+            }
+
+            /// The answer to a wrong present password. Nothing has changed.
+            pub fn invalid_credentials(&self) -> $rejection {
+                self.0.invalid_credentials().into()
+            }
+
+            /// The answer to a new password that the application does not accept.
+            pub fn unacceptable(&self) -> $rejection {
+                self.0.unacceptable().into()
+            }
+        }
+    };
+}

@@ -1,0 +1,35 @@
+//! Answers for browsers that followed a link or sent a form.
+
+use bytes::Bytes;
+use http::header::{LOCATION, SET_COOKIE};
+use http::{HeaderValue, Response, StatusCode};
+
+use crate::answer;
+use crate::rejection::Rejection;
+
+/// A redirect that is followed with `GET`, and that no cache may keep
+/// ([RFC 9110 section 15.4.4](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.4)).
+///
+/// # Errors
+/// [`Refusal::ServerError`](crate::Refusal::ServerError) if the address cannot stand in a header.
+pub(crate) fn see_other(to: &str) -> Result<Response<Bytes>, Rejection> {
+    let visible = to.bytes().all(|byte| byte.is_ascii_graphic());
+    let location = HeaderValue::try_from(to).ok().filter(|_| visible);
+    let location = location.ok_or_else(|| {
+        Rejection::misconfigured("the address of a redirect has to be visible ASCII")
+    })?;
+    let mut response = answer::empty(StatusCode::SEE_OTHER);
+    response.headers_mut().insert(LOCATION, location);
+    Ok(response)
+}
+
+/// The first answer with the cookies that the second sets.
+pub(crate) fn with_cookies_of(
+    mut answer: Response<Bytes>,
+    other: &Response<Bytes>,
+) -> Response<Bytes> {
+    for field in other.headers().get_all(SET_COOKIE) {
+        answer.headers_mut().append(SET_COOKIE, field.clone());
+    }
+    answer
+}
