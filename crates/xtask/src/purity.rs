@@ -14,6 +14,17 @@ use crate::workspace::{Package, Workspace};
 /// A pattern that ends in `*` stands for all names that begin so.
 const ARROWS: &[(&str, &[&str])] = &[
     ("adapter-*", &["token-http", "token-session", "token-core"]),
+    (
+        "hallpass",
+        &[
+            "adapter-*",
+            "store-*",
+            "token-core",
+            "token-http",
+            "token-remote",
+            "token-session",
+        ],
+    ),
     ("store-*", &["token-session", "token-core"]),
     ("token-core", &[]),
     ("token-http", &["token-session", "token-core"]),

@@ -1,0 +1,142 @@
+//! Sessions and JSON Web Tokens for Rust back ends, on axum and actix-web.
+//!
+//! A login opens a session. The session's credentials are an access token and a refresh token, or
+//! one session cookie, as the client asks. An access token lives five minutes and is checked
+//! without asking the store. A refresh token is replaced each time it is used: a lost answer, a
+//! retry or a second tab gets the same successor again, while a stolen token that comes back late
+//! ends the session.
+//!
+//! - [`SessionManager`] opens, renews and ends sessions, in a [`MemoryStore`], in SQLite,
+//!   PostgreSQL or Redis, or in a [store of your own](store).
+//! - [`Auth`] is the manager with the settings of its routes. It is what an application keeps in
+//!   its state. [`Auth::in_memory`] makes one for a first try.
+//! - The modules `axum` and `actix` have the extractors, the routes and the answers of each
+//!   framework, under the same names.
+//! - Checking passwords is the application's business, as is TLS.
+//!
+//! # Example
+//!
+//! Log in with `POST /auth/login`, call `GET /hello` with the access token, renew the tokens with
+//! `POST /auth/refresh`, and log out with `POST /auth/logout`:
+//!
+#![cfg_attr(feature = "axum", doc = "```no_run")]
+#![cfg_attr(not(feature = "axum"), doc = "```ignore")]
+//! use axum::{Router, routing::get, routing::post};
+//! use hallpass::axum::{Access, Answer, Auth, LoginRequest, Rejection};
+//!
+//! async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
+//!     let ticket = login.begin(login.username()).await?; // before the password is checked
+//!     if login.password() != "wonderland" {
+//!         return Err(login.invalid_credentials()); // your check goes here
+//!     }
+//!     login.open(ticket, login.new_session()).await
+//! }
+//!
+//! async fn hello(caller: Access) -> String {
+//!     format!("Hello, {}!\n", caller.subject())
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> Result<(), Box<dyn std::error::Error>> {
+//!     let auth = Auth::in_memory("http://127.0.0.1:3000")?;
+//!     let app = Router::new()
+//!         .route("/auth/login", post(login))
+//!         .route("/hello", get(hello))
+//!         .merge(hallpass::axum::routes(&auth)) // refresh, logout, sessions, keys, …
+//!         .with_state(auth);
+//!     let listener = tokio::net::TcpListener::bind("127.0.0.1:3000").await?;
+//!     Ok(axum::serve(listener, app).await?)
+//! }
+//! ```
+//!
+//! # Features
+//!
+//! None is on by default: sessions are then kept in memory.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `axum` | the module `axum`: extractors, a layer and routes for axum 0.8 |
+//! | `actix` | the module `actix`: the same for actix-web 4 |
+//! | `sqlite` | `SqliteStore`: one file, for one process or a few on one machine. It links the one `libsqlite3-sys` that a program can have |
+//! | `postgres` | `PostgresStore`, for any number of nodes |
+//! | `redis` | `RedisStore`: Redis or Valkey, alone, behind Sentinel or in a Cluster |
+//! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked |
+//! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
+//! | `metrics` | counters, gauges and histograms through the `metrics` facade |
+//! | `test-util` | the module `test_util`, for your tests: a manager with a clock that you move, and a store that fails when you say so; `store_contract!`, the test suite for a store of your own |
+//!
+//! # Where to find the rest
+//!
+//! The root has what most applications name. Everything else is in the crates that this one is
+//! made of: [`core`] decides and does nothing else (tokens, keys, the rotation rule), [`session`]
+//! drives it (the manager, the stores, events), [`http`] writes the answers. All of them have one
+//! version and are released together.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(feature = "actix")]
+#[doc(inline)]
+pub use adapter_actix as actix;
+#[cfg(feature = "axum")]
+#[doc(inline)]
+pub use adapter_axum as axum;
+#[cfg(feature = "redis")]
+#[doc(inline)]
+pub use store_redis as redis;
+#[cfg(feature = "redis")]
+pub use store_redis::{RedisStore, RedisStoreError};
+#[cfg(feature = "postgres")]
+pub use store_sql::postgres::{self, PostgresStore, PostgresStoreError};
+#[cfg(feature = "sqlite")]
+pub use store_sql::sqlite::{self, SqliteStore, SqliteStoreError};
+pub use token_core as core;
+pub use token_core::error::{InvalidName, PolicyError, RefreshKeyError};
+pub use token_core::issue::TokenIssuer;
+pub use token_core::key::{JwkSet, KeyError};
+pub use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
+pub use token_core::ring::KeyRingError;
+pub use token_core::schedule;
+pub use token_core::session::{Authentication, Device, RevokeReason, Transport};
+pub use token_core::{
+    AccessClaims, Algorithm, Audience, ClientId, CustomClaims, Issuer, KeyId, KeyRing, NoClaims,
+    Policy, Scope, Session, SessionId, SigningKey, Subject, UnixTime, UntrustedToken,
+    VerifiedToken, Verifier, VerifyError, VerifyingKey,
+};
+pub use token_http as http;
+#[cfg(feature = "openapi")]
+#[doc(inline)]
+pub use token_http::openapi;
+pub use token_http::{
+    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, AuthConfigBuilder, Caller, ConfigError,
+    DataError, InMemoryError, Origin, OriginError, Refusal, Rule, TokenFault,
+};
+#[cfg(feature = "remote")]
+#[doc(inline)]
+pub use token_remote as remote;
+pub use token_session as session;
+pub use token_session::event::{Event, EventKind, EventSink};
+pub use token_session::hook::{HookAnswer, RefreshHook};
+pub use token_session::signer::{Signer, SignerError};
+#[cfg(feature = "test-util")]
+pub use token_session::store_contract;
+#[cfg(feature = "test-util")]
+#[doc(inline)]
+pub use token_session::test_util;
+pub use token_session::{
+    AccessError, FeedState, LoginError, LoginTicket, ManagerError, MemoryStore, NewSession,
+    RefreshError, RevocationCheck, SessionEnd, SessionManager, SessionManagerBuilder, SessionStore,
+    StoreError, WhenBehind, ephemeral_issuer,
+};
+
+/// What a store of your own is made of: implement [`SessionStore`], then run the suite of
+/// `store_contract!` on it (feature `test-util`).
+pub mod store {
+    pub use token_core::change::{Change, Committed, Ending, Rotation, Touch};
+    pub use token_core::error::TimeOutOfRange;
+    pub use token_core::id::{Bucket, BucketKey};
+    pub use token_core::session::{Epoch, Generation, Nonce, Revocation, SessionData};
+    pub use token_session::store::{
+        Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
+        SubjectEnding,
+    };
+}
