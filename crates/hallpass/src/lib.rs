@@ -90,17 +90,15 @@ pub use store_sql::postgres::{self, PostgresStore, PostgresStoreError};
 #[cfg(feature = "sqlite")]
 pub use store_sql::sqlite::{self, SqliteStore, SqliteStoreError};
 pub use token_core as core;
-pub use token_core::error::{InvalidName, PolicyError, RefreshKeyError};
-pub use token_core::issue::TokenIssuer;
-pub use token_core::key::{JwkSet, KeyError};
-pub use token_core::refresh_token::{RefreshKey, RefreshKeyRing};
-pub use token_core::ring::KeyRingError;
+pub use token_core::keys::{JwkSet, KeyError, KeyRingError};
 pub use token_core::schedule;
-pub use token_core::session::{Authentication, Device, RevokeReason, Transport};
+pub use token_core::session::{Device, PolicyError, RefreshKeyError};
+pub use token_core::types::InvalidName;
 pub use token_core::{
-    AccessClaims, Algorithm, Audience, ClientId, CustomClaims, Issuer, KeyId, KeyRing, NoClaims,
-    Policy, Scope, Session, SessionId, SigningKey, Subject, UnixTime, UntrustedToken,
-    VerifiedToken, Verifier, VerifyError, VerifyingKey,
+    AccessClaims, Algorithm, Audience, Authentication, ClientId, CustomClaims, Issuer, KeyId,
+    KeyRing, NoClaims, Policy, RefreshKey, RefreshKeyRing, RevokeReason, Scope, Session, SessionId,
+    SigningKey, Subject, TokenIssuer, Transport, UnixTime, UntrustedToken, VerifiedToken, Verifier,
+    VerifyError, VerifyingKey,
 };
 pub use token_http as http;
 #[cfg(feature = "openapi")]
@@ -131,10 +129,11 @@ pub use token_session::{
 /// What a store of your own is made of: implement [`SessionStore`], then run the suite of
 /// `store_contract!` on it (feature `test-util`).
 pub mod store {
-    pub use token_core::change::{Change, Committed, Ending, Rotation, Touch};
-    pub use token_core::error::TimeOutOfRange;
-    pub use token_core::id::{Bucket, BucketKey};
-    pub use token_core::session::{Epoch, Generation, Nonce, Revocation, SessionData};
+    pub use token_core::session::{
+        Change, Committed, Ending, Epoch, Generation, Nonce, Revocation, Rotation, SessionData,
+        Touch,
+    };
+    pub use token_core::types::{Bucket, BucketKey, TimeOutOfRange};
     pub use token_session::store::{
         Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
         SubjectEnding,

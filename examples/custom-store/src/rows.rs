@@ -1,14 +1,13 @@
 //! The tables. Rows are JSON documents; what is searched for stands in an index beside them.
 
+use hallpass::store::{Ended, Epoch, SessionData};
+use hallpass::{Session, SessionId, Subject, UnixTime};
 use redb::{
     MultimapTableDefinition, ReadTransaction, ReadableMultimapTable, ReadableTable,
     TableDefinition, WriteTransaction,
 };
-use token_core::session::{Epoch, SessionData};
-use token_core::{Session, SessionId, Subject, UnixTime};
-use token_session::store::Ended;
 
-use crate::store::RedbStoreError;
+use crate::error::Result;
 
 type Id = &'static [u8; SessionId::LENGTH];
 type Text = &'static str;
@@ -23,8 +22,6 @@ const SUBJECTS: MultimapTableDefinition<'_, Text, Id> = MultimapTableDefinition:
 const ENDED: MultimapTableDefinition<'_, u64, Id> = MultimapTableDefinition::new("ended");
 /// Which sessions may be deleted, by the second.
 const DUE: MultimapTableDefinition<'_, u64, Id> = MultimapTableDefinition::new("due");
-
-type Result<T> = std::result::Result<T, RedbStoreError>;
 
 /// What can be read, in a snapshot as within a write transaction.
 pub(crate) trait Read {

@@ -5,21 +5,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hallpass::store::{
+    Bucket, BucketKey, Change, Commit, Committed, Created, DataWrite, DataWritten, Ended, Ending,
+    Epoch, Heartbeat, Notice, Revoke, SessionData, SubjectEnding,
+};
+use hallpass::{Session, SessionId, SessionStore, Subject, UnixTime};
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use redb::{Database, ReadTransaction, ReadableDatabase as _, WriteTransaction};
-use thiserror::Error;
-use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
-use token_core::types::{Bucket, BucketKey, TimeOutOfRange};
-use token_core::{Session, SessionId, Subject, UnixTime};
-use token_session::SessionStore;
-use token_session::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
-};
 use tokio::sync::broadcast;
-use tokio::task::{JoinError, spawn_blocking};
+use tokio::task::spawn_blocking;
 
+use crate::error::{RedbStoreError, Result};
 use crate::rows::{self, Read as _};
 
 /// Keeps sessions in one file of redb, for one process.
@@ -29,38 +27,6 @@ pub struct RedbStore {
     bucket_key: BucketKey,
     notices: broadcast::Sender<Notice>,
 }
-
-/// What can go wrong: kept whole for the log, and never shown to a client.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum RedbStoreError {
-    /// The transaction did not happen.
-    #[error("redb: {0}")]
-    Database(#[from] redb::Error),
-    /// Another program wrote the file, or another version of this one.
-    #[error("a row cannot be read or written: {0}")]
-    Row(#[from] serde_json::Error),
-    /// An instant that no clock of ours has.
-    #[error(transparent)]
-    Time(#[from] TimeOutOfRange),
-    /// The runtime is shutting down.
-    #[error("the call was cut off: {0}")]
-    CutOff(#[from] JoinError),
-}
-
-/// redb has an error type for each step; one is enough here.
-macro_rules! from_redb {
-    ($($step:ident)*) => {$(
-        impl From<redb::$step> for RedbStoreError {
-            fn from(error: redb::$step) -> Self {
-                Self::Database(error.into())
-            }
-        }
-    )*};
-}
-from_redb! { CommitError DatabaseError StorageError TableError TransactionError }
-
-type Result<T> = std::result::Result<T, RedbStoreError>;
 
 impl RedbStore {
     /// Opens the file, or makes it.

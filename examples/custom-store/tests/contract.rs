@@ -9,4 +9,4 @@ async fn store() -> RedbStore {
     RedbStore::open(tempfile::NamedTempFile::new().unwrap().path()).unwrap()
 }
 
-token_session::store_contract!(store);
+hallpass::store_contract!(store);

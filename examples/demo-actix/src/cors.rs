@@ -3,7 +3,7 @@
 use actix_cors::Cors;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use adapter_actix::Origin;
+use hallpass::actix::Origin;
 
 /// What pages of other origins may do: call with credentials, and read why not.
 pub(crate) fn cors(allowed: &[Origin]) -> Cors {

@@ -10,29 +10,27 @@ use std::process::ExitCode;
 use actix_web::middleware::{self, Condition};
 use actix_web::web::Json;
 use actix_web::{HttpResponse, HttpServer, web};
-use adapter_actix::{
-    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi, routes,
-    sessions,
-};
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
     App, Flags, JustAuthenticated, Page, PasswordChange, Profile, ReadReports, StartError, Users,
     WriteNotes, events, log, openapi::document, shutdown,
 };
+use hallpass::actix::{
+    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi, routes,
+    sessions,
+};
+use hallpass::{Authentication, CustomClaims, NewSession};
 use serde_json::{Value, json};
-use token_core::{Authentication, CustomClaims, Subject};
-use token_session::NewSession;
 
 use crate::cors::cors;
 use crate::methods::{get, not_found, post};
 use crate::operate::{healthz, keys, log_request, metrics};
 
 async fn login(users: web::Data<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
-    // Noted before the password is checked: where all sessions of the user are ended
-    // meanwhile, this login opens none.
-    let subject = Subject::new(login.username()).map_err(|_| login.invalid_credentials())?;
-    let ticket = login.begin(subject).await?;
+    // Before the password is checked: if all sessions of the user are ended meanwhile, this login
+    // opens none.
+    let ticket = login.begin(login.username()).await?;
     let user = users.authenticate(login.username(), login.password());
     let user = user.await?.ok_or_else(|| login.invalid_credentials())?;
     let name = user.display_name();
@@ -41,15 +39,14 @@ async fn login(users: web::Data<Users>, login: LoginRequest) -> Result<Answer, R
         claims: CustomClaims::new(&Profile { name }).expect("a name is a claim"),
         ..login.new_session()
     };
-    Ok(login.open(ticket, session).await?.into())
+    login.open(ticket, session).await
 }
 
 async fn step_up(users: web::Data<Users>, request: StepUpRequest) -> Result<Answer, Rejection> {
     let name = request.session().subject.as_str();
     let user = users.authenticate(name, request.password()).await?;
     user.ok_or_else(|| request.invalid_credentials())?;
-    let authentication = Authentication::password(request.at());
-    Ok(request.renew(authentication).await?.into())
+    request.renew(Authentication::password(request.at())).await
 }
 
 async fn password(users: web::Data<Users>, request: PasswordRequest) -> Result<Answer, Rejection> {
@@ -57,11 +54,11 @@ async fn password(users: web::Data<Users>, request: PasswordRequest) -> Result<A
     let changed = users.change_password(subject, request.password(), request.new_password());
     match changed.await? {
         PasswordChange::Done => {}
-        PasswordChange::Unacceptable => return Err(request.unacceptable().into()),
-        PasswordChange::WrongPassword => return Err(request.invalid_credentials().into()),
+        PasswordChange::Unacceptable => return Err(request.unacceptable()),
+        PasswordChange::WrongPassword => return Err(request.invalid_credentials()),
     }
     let authentication = Authentication::password(request.at());
-    Ok(request.changed(authentication).await?.into())
+    request.changed(authentication).await
 }
 
 async fn me(caller: Any) -> Json<Value> {

@@ -1,16 +1,16 @@
 //! Which methods and paths there are, and what all others are told.
 
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
-use adapter_actix::{Auth, Refusal, Rejection};
+use hallpass::actix::{Auth, Refusal, Rejection};
 
 async fn only_get(auth: web::Data<Auth>) -> Rejection {
     let allow = "GET, HEAD";
-    auth.reject(Refusal::MethodNotAllowed { allow }).into()
+    Rejection::new(&auth, Refusal::MethodNotAllowed { allow })
 }
 
 async fn only_post(auth: web::Data<Auth>) -> Rejection {
     let allow = "POST";
-    auth.reject(Refusal::MethodNotAllowed { allow }).into()
+    Rejection::new(&auth, Refusal::MethodNotAllowed { allow })
 }
 
 /// Where `GET` is answered; for `HEAD`, actix leaves the body out.
@@ -36,5 +36,5 @@ where
 
 /// Where nothing is.
 pub(crate) async fn not_found(auth: web::Data<Auth>) -> Rejection {
-    auth.reject(Refusal::NotFound).into()
+    Rejection::new(&auth, Refusal::NotFound)
 }

@@ -5,8 +5,8 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpRequest, web};
-use adapter_actix::{Answer, Auth};
 use example_support::{KeyAdmin, Metrics, health, log};
+use hallpass::actix::{Answer, Auth};
 
 /// Changes keys, for whoever has the administrator's key.
 pub(crate) async fn keys(
@@ -16,11 +16,11 @@ pub(crate) async fn keys(
 ) -> Answer {
     let authorization = request.headers().get(AUTHORIZATION);
     let authorization = authorization.map(HeaderValue::as_bytes);
-    admin.act(authorization, &body).await.into()
+    Answer::from(admin.act(authorization, &body).await)
 }
 
 pub(crate) async fn healthz(auth: web::Data<Auth>) -> Answer {
-    health(auth.manager()).into()
+    Answer::from(health(auth.manager()))
 }
 
 pub(crate) async fn metrics(metrics: web::Data<Metrics>) -> Answer {

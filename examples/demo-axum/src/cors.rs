@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use adapter_axum::Origin;
 use axum::http::Method;
 use axum::http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
     ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
+use hallpass::axum::Origin;
 use tower_http::cors::CorsLayer;
 
 /// What pages of other origins may do: call with credentials, and read why not.

@@ -1,12 +1,12 @@
 //! The page's files.
 
-use adapter_axum::Answer;
 use axum::Router;
 use axum::http::StatusCode;
 use example_support::Page;
+use hallpass::axum::Answer;
 
-use crate::Shared;
 use crate::methods::get;
+use crate::state::Shared;
 
 /// A route for each.
 pub(crate) fn files(page: Page) -> Router<Shared> {

@@ -5,16 +5,13 @@ mod cors;
 mod files;
 mod methods;
 mod operate;
+mod state;
 
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use adapter_axum::{
-    Answer, Any, Auth, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi,
-    routes, sessions,
-};
 use axum::body::Body;
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::IntoResponse;
@@ -22,33 +19,26 @@ use axum::{Json, Router};
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, JustAuthenticated, KeyAdmin, Metrics, Page, PasswordChange, Profile, ReadReports,
-    StartError, Users, WriteNotes, events, log, openapi::document, shutdown,
+    App, Flags, JustAuthenticated, PasswordChange, Profile, ReadReports, StartError, Users,
+    WriteNotes, events, log, openapi::document, shutdown,
 };
+use hallpass::axum::{
+    Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi, routes,
+    sessions,
+};
+use hallpass::{Authentication, CustomClaims, NewSession};
 use serde_json::{Value, json};
-use token_core::{Authentication, CustomClaims, Subject};
-use token_session::NewSession;
 
 use crate::cors::cors;
 use crate::files::files;
 use crate::methods::{get, not_found, one_host, post};
 use crate::operate::{healthz, keys, log_request, metrics};
-
-/// What the handlers take from the router's state.
-#[derive(Clone, FromRef)]
-struct Shared {
-    auth: Auth,
-    users: Users,
-    page: Page,
-    metrics: Metrics,
-    key_admin: KeyAdmin,
-}
+use crate::state::Shared;
 
 async fn login(State(users): State<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
-    // Noted before the password is checked: where all sessions of the user are ended
-    // meanwhile, this login opens none.
-    let subject = Subject::new(login.username()).map_err(|_| login.invalid_credentials())?;
-    let ticket = login.begin(subject).await?;
+    // Before the password is checked: if all sessions of the user are ended meanwhile, this login
+    // opens none.
+    let ticket = login.begin(login.username()).await?;
     let user = users.authenticate(login.username(), login.password());
     let user = user.await?.ok_or_else(|| login.invalid_credentials())?;
     let name = user.display_name();
@@ -57,15 +47,14 @@ async fn login(State(users): State<Users>, login: LoginRequest) -> Result<Answer
         claims: CustomClaims::new(&Profile { name }).expect("a name is a claim"),
         ..login.new_session()
     };
-    Ok(login.open(ticket, session).await?.into())
+    login.open(ticket, session).await
 }
 
 async fn step_up(State(users): State<Users>, request: StepUpRequest) -> Result<Answer, Rejection> {
     let name = request.session().subject.as_str();
     let user = users.authenticate(name, request.password()).await?;
     user.ok_or_else(|| request.invalid_credentials())?;
-    let authentication = Authentication::password(request.at());
-    Ok(request.renew(authentication).await?.into())
+    request.renew(Authentication::password(request.at())).await
 }
 
 async fn password(
@@ -76,11 +65,11 @@ async fn password(
     let changed = users.change_password(subject, request.password(), request.new_password());
     match changed.await? {
         PasswordChange::Done => {}
-        PasswordChange::Unacceptable => return Err(request.unacceptable().into()),
-        PasswordChange::WrongPassword => return Err(request.invalid_credentials().into()),
+        PasswordChange::Unacceptable => return Err(request.unacceptable()),
+        PasswordChange::WrongPassword => return Err(request.invalid_credentials()),
     }
     let authentication = Authentication::password(request.at());
-    Ok(request.changed(authentication).await?.into())
+    request.changed(authentication).await
 }
 
 async fn me(caller: Any) -> Json<Value> {

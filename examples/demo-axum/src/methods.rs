@@ -1,6 +1,5 @@
 //! Which requests there are, and what all others are told.
 
-use adapter_axum::{Auth, Refusal, Rejection};
 use axum::extract::{Request, State};
 use axum::handler::Handler;
 use axum::http::header::HOST;
@@ -8,17 +7,18 @@ use axum::http::{StatusCode, Version};
 use axum::middleware::Next;
 use axum::response::Response;
 use axum::routing::{self, MethodRouter};
+use hallpass::axum::{Auth, Refusal, Rejection};
 
-use crate::Shared;
+use crate::state::Shared;
 
 async fn only_get(State(auth): State<Auth>) -> Rejection {
     let allow = "GET, HEAD";
-    auth.reject(Refusal::MethodNotAllowed { allow }).into()
+    Rejection::new(&auth, Refusal::MethodNotAllowed { allow })
 }
 
 async fn only_post(State(auth): State<Auth>) -> Rejection {
     let allow = "POST";
-    auth.reject(Refusal::MethodNotAllowed { allow }).into()
+    Rejection::new(&auth, Refusal::MethodNotAllowed { allow })
 }
 
 /// Where `GET` is answered; for `HEAD`, axum leaves the body out.
@@ -33,7 +33,7 @@ pub(crate) fn post<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter
 
 /// Where nothing is.
 pub(crate) async fn not_found(State(auth): State<Auth>) -> Rejection {
-    auth.reject(Refusal::NotFound).into()
+    Rejection::new(&auth, Refusal::NotFound)
 }
 
 /// > A server MUST respond with a 400 (Bad Request) status code to any HTTP/1.1 request message

@@ -1,6 +1,5 @@
 //! What operators ask of a server.
 
-use adapter_axum::{Answer, Auth};
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
@@ -8,15 +7,16 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::middleware::Next;
 use axum::response::Response;
 use example_support::{KeyAdmin, Metrics, health, log};
+use hallpass::axum::{Answer, Auth};
 
 /// Changes keys, for whoever has the administrator's key.
 pub(crate) async fn keys(State(admin): State<KeyAdmin>, headers: HeaderMap, body: Bytes) -> Answer {
     let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    admin.act(authorization, &body).await.into()
+    Answer::from(admin.act(authorization, &body).await)
 }
 
 pub(crate) async fn healthz(State(auth): State<Auth>) -> Answer {
-    health(auth.manager()).into()
+    Answer::from(health(auth.manager()))
 }
 
 pub(crate) async fn metrics(State(metrics): State<Metrics>) -> Answer {

@@ -2,13 +2,13 @@
 
 use std::ops::Deref;
 
-use adapter_axum::{Refusal, Rejection};
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use token_core::{AccessClaims, NoClaims, access};
-use token_http::{Head, TokenFault, bearer};
-use token_remote::{Introspection, RemoteError, RemoteJwks};
-use token_session::{AccessError, SessionManager};
+use hallpass::axum::{Refusal, Rejection};
+use hallpass::core::access;
+use hallpass::http::{Head, bearer};
+use hallpass::remote::{Introspection, RemoteError, RemoteJwks};
+use hallpass::{AccessClaims, AccessError, NoClaims, SessionManager, TokenFault};
 use tracing::{debug, warn};
 
 /// The realm of each challenge.
@@ -129,5 +129,5 @@ impl FromRequestParts<Tokens> for Caller {
 }
 
 fn refused(refusal: Refusal) -> Rejection {
-    token_http::Rejection::at_resource(refusal, REALM).into()
+    Rejection::at_resource(refusal, REALM)
 }

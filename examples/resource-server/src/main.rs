@@ -11,11 +11,12 @@ use std::time::Duration;
 use axum::routing::get;
 use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
+use hallpass::remote::{FetchError, Introspection, RemoteJwks};
+use hallpass::{
+    Audience, Issuer, Policy, RedisStore, RevocationCheck, SessionManager, WhenBehind,
+    ephemeral_issuer,
+};
 use serde_json::{Value, json};
-use store_redis::RedisStore;
-use token_core::{Audience, Issuer, Policy};
-use token_remote::{FetchError, Introspection, RemoteJwks};
-use token_session::{RevocationCheck, SessionManager, WhenBehind, ephemeral_issuer};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -93,7 +94,7 @@ async fn me(caller: Caller) -> Json<Value> {
     Json(json!({ "sub": caller.subject, "scope": caller.scope }))
 }
 
-async fn reports(caller: Caller) -> Result<Json<Value>, adapter_axum::Rejection> {
+async fn reports(caller: Caller) -> Result<Json<Value>, hallpass::axum::Rejection> {
     caller.require("reports:read")?;
     Ok(Json(
         json!({ "reports": ["Looking-glass sales", "Tea parties"] }),

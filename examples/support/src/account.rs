@@ -3,8 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use hallpass::{Scope, Subject};
 use thiserror::Error;
-use token_core::{Scope, Subject};
 use zeroize::Zeroizing;
 
 /// A user who may log in.

@@ -3,11 +3,10 @@
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
-use store_redis::RedisStore;
-use store_sql::{PostgresStore, SqliteStore};
-use token_core::{Audience, Issuer, TokenIssuer};
-use token_http::{Attempt, AttemptKind, Auth, AuthConfig, ConfigError, Origin};
-use token_session::{MemoryStore, RevocationCheck, SessionManager, SessionManagerBuilder};
+use hallpass::{
+    Attempt, AttemptKind, Audience, Auth, AuthConfig, ConfigError, Issuer, MemoryStore, Origin,
+    RevocationCheck, SessionManager, SessionManagerBuilder, TokenIssuer,
+};
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -83,7 +82,10 @@ impl App {
         };
         let builder = open(&store, issuer).await?;
         let users = Users::open(accounts, &store).await?;
+        #[cfg(feature = "metrics")]
         let metrics = Metrics::install()?;
+        #[cfg(not(feature = "metrics"))]
+        let metrics = Metrics::off();
         let manager = manage(builder, flags).await?;
         let follow = flags.revocation == Revocation::Feed;
         let background = Background::start(&manager, follow, limits, metrics.clone());
@@ -145,11 +147,18 @@ async fn open(store: &StoreUrl, issuer: TokenIssuer) -> Result<SessionManagerBui
         StoreUrl::Memory => {
             SessionManager::builder(MemoryStore::with_capacity(MEMORY_CAPACITY), issuer)
         }
+        #[cfg(feature = "postgres")]
         StoreUrl::Postgres(url) => {
-            SessionManager::builder(PostgresStore::connect(url).await?, issuer)
+            SessionManager::builder(hallpass::PostgresStore::connect(url).await?, issuer)
         }
-        StoreUrl::Redis(url) => SessionManager::builder(RedisStore::connect(url).await?, issuer),
-        StoreUrl::Sqlite(file) => SessionManager::builder(SqliteStore::open(file).await?, issuer),
+        #[cfg(feature = "redis")]
+        StoreUrl::Redis(url) => {
+            SessionManager::builder(hallpass::RedisStore::connect(url).await?, issuer)
+        }
+        #[cfg(feature = "sqlite")]
+        StoreUrl::Sqlite(file) => {
+            SessionManager::builder(hallpass::SqliteStore::open(file).await?, issuer)
+        }
     })
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use hallpass::Rule;
 use serde::{Deserialize, Serialize};
-use token_http::Rule;
 
 /// The claims of our own in each access token.
 #[derive(Debug, Deserialize, Serialize)]

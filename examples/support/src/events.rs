@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Stream, stream};
-use token_session::SessionEnd;
+use hallpass::SessionEnd;
 
 use crate::shutdown;
 

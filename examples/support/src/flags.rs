@@ -5,17 +5,15 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use hallpass::schedule::RotationPolicyError;
+use hallpass::{Algorithm, Audience, Issuer, Origin, Policy, PolicyError, WhenBehind};
 use http::Uri;
 use ipnet::IpNet;
-use token_core::schedule::RotationPolicyError;
-use token_core::session::PolicyError;
-use token_core::{Algorithm, Audience, Issuer, Policy};
-use token_http::Origin;
-use token_session::WhenBehind;
 
 use crate::account::{Account, AccountError};
 use crate::keys::KeySource;
-use crate::rotation::{AdminKey, Rotations};
+use crate::rotation::AdminKey;
+use crate::rotations::Rotations;
 use crate::store_url::{StoreUrl, StoreUrlError};
 
 /// An example server: log in, see both tokens live and renew, end sessions.

@@ -1,10 +1,10 @@
 //! Whether this node should get requests.
 
 use bytes::Bytes;
+use hallpass::{FeedState, RevocationCheck, SessionManager, WhenBehind};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
-use token_session::{FeedState, RevocationCheck, SessionManager, WhenBehind};
 
 /// The answer to `GET /healthz`. 503 where this node answers 503 to every access token: the
 /// feed is behind, and the policy is to refuse. A store that is away is no reason, for it is

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use governor::clock::{Clock as _, DefaultClock};
 use governor::{DefaultKeyedRateLimiter, Quota, RateLimiter};
-use token_core::SessionId;
+use hallpass::SessionId;
 
 /// Counts attempts. Each limit is a bucket that refills steadily.
 #[derive(Debug)]

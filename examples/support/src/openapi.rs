@@ -1,19 +1,19 @@
 //! The OpenAPI document of an example: the library's routes, and the example's own.
 
-use serde_json::json;
-use token_http::openapi::utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
-use token_http::openapi::utoipa::openapi::request_body::RequestBodyBuilder;
-use token_http::openapi::utoipa::openapi::schema::{
+use hallpass::openapi::utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use hallpass::openapi::utoipa::openapi::request_body::RequestBodyBuilder;
+use hallpass::openapi::utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, OneOfBuilder, Type,
 };
-use token_http::openapi::utoipa::openapi::security::{
+use hallpass::openapi::utoipa::openapi::security::{
     HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
-use token_http::openapi::utoipa::openapi::{
+use hallpass::openapi::utoipa::openapi::{
     ContentBuilder, Info, OpenApi, Required, Response, ResponseBuilder,
 };
-use token_http::openapi::{Credential, Document, change_password, login, protected, step_up};
-use token_http::{Auth, Rule};
+use hallpass::openapi::{Credential, Document, change_password, login, protected, step_up};
+use hallpass::{Auth, Rule};
+use serde_json::json;
 
 use crate::demands::{JustAuthenticated, ReadReports, WriteNotes};
 use crate::events::EVENT_STREAM;
@@ -47,7 +47,9 @@ pub fn document(auth: &Auth, admin: bool) -> Document {
     );
     add("/api/events", get(), protected::<Nobody>(events(), any));
     add("/healthz", get(), health());
-    add("/metrics", get(), metrics());
+    if cfg!(feature = "metrics") {
+        add("/metrics", get(), metrics());
+    }
     for (path, content_type) in Page::files() {
         add(path, get(), file(path, content_type));
     }

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use bytes::Bytes;
+use hallpass::{KeyId, KeyRing, SessionManager, UnixTime};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use token_core::schedule::{RotationPolicy, RotationPolicyError};
-use token_core::{KeyId, KeyRing, Policy, UnixTime};
-use token_session::SessionManager;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
@@ -22,40 +20,7 @@ use tracing::{info, warn};
 use zeroize::Zeroizing;
 
 use crate::keys::{KeySource, Keys, KeysError, Stamp};
-
-/// How long it takes until every server has a changed file: each looks once a second.
-const PROPAGATION: Duration = Duration::from_secs(3);
-
-/// The rhythm of both kinds of keys.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a pair")]
-pub struct Rotations {
-    /// Of access keys.
-    pub access: RotationPolicy,
-    /// Of refresh keys, which are kept for long and so change at most 60 times in that time.
-    pub refresh: RotationPolicy,
-}
-
-impl Rotations {
-    /// `period` is how long each access key signs, `max_age` how long the JWK set is cached.
-    ///
-    /// # Errors
-    /// [`RotationPolicyError`] where the period is too short for these lifetimes.
-    pub fn new(
-        policy: &Policy,
-        period: Duration,
-        max_age: Duration,
-    ) -> Result<Self, RotationPolicyError> {
-        let refresh = |period| RotationPolicy::refresh(policy, period, PROPAGATION);
-        Ok(Self {
-            access: RotationPolicy::access(policy, period, max_age, PROPAGATION)?,
-            refresh: match refresh(period) {
-                Err(RotationPolicyError::Period { least, .. }) => refresh(least)?,
-                other => other?,
-            },
-        })
-    }
-}
+use crate::rotations::Rotations;
 
 /// A step that is asked for by request.
 #[derive(Clone, Debug, Deserialize)]

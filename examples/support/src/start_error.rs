@@ -4,15 +4,9 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use metrics_exporter_prometheus::BuildError;
-use store_redis::RedisStoreError;
-use store_sql::{PostgresStoreError, SqliteStoreError};
+use hallpass::schedule::RotationPolicyError;
+use hallpass::{ConfigError, InvalidName, ManagerError, OriginError, PolicyError, StoreError};
 use thiserror::Error;
-use token_core::schedule::RotationPolicyError;
-use token_core::session::PolicyError;
-use token_core::types::InvalidName;
-use token_http::{ConfigError, OriginError};
-use token_session::{ManagerError, StoreError};
 
 use crate::account::AccountError;
 use crate::keys::{KeySource, KeysError};
@@ -30,8 +24,9 @@ pub enum StartError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     /// Something takes the metrics already.
+    #[cfg(feature = "metrics")]
     #[error(transparent)]
-    Metrics(#[from] BuildError),
+    Metrics(#[from] metrics_exporter_prometheus::BuildError),
     /// The origin cannot be an issuer or audience.
     #[error("--origin: {0}")]
     Name(#[from] InvalidName),
@@ -61,11 +56,13 @@ pub enum StartError {
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The sessions in PostgreSQL cannot be read or written.
+    #[cfg(feature = "postgres")]
     #[error(transparent)]
-    Postgres(#[from] PostgresStoreError),
+    Postgres(#[from] hallpass::PostgresStoreError),
     /// The sessions in Redis cannot be read or written.
+    #[cfg(feature = "redis")]
     #[error(transparent)]
-    Redis(#[from] RedisStoreError),
+    Redis(#[from] hallpass::RedisStoreError),
     /// Keys would change too often.
     #[error("--rotate-every: {0}")]
     Rotation(#[from] RotationPolicyError),
@@ -73,8 +70,9 @@ pub enum StartError {
     #[error("the server stopped: {0}")]
     Serve(io::Error),
     /// The sessions in the file cannot be read or written.
+    #[cfg(feature = "sqlite")]
     #[error(transparent)]
-    Sqlite(#[from] SqliteStoreError),
+    Sqlite(#[from] hallpass::SqliteStoreError),
     /// The ended sessions cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -1,24 +1,28 @@
 //! Where sessions and users are kept, as a flag says it.
 
 use std::fmt;
+#[cfg(feature = "sqlite")]
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use sqlx::postgres::PgConnectOptions;
 use thiserror::Error;
+#[cfg(any(feature = "postgres", feature = "redis"))]
 use zeroize::Zeroizing;
 
-/// Where sessions and users are kept.
+/// Where sessions and users are kept: what this server was built with.
 #[derive(Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a new store is a new choice")]
 pub enum StoreUrl {
     /// In this process, until it ends.
     Memory,
     /// In a PostgreSQL database, by its URL, which may have a password in it.
+    #[cfg(feature = "postgres")]
     Postgres(Zeroizing<String>),
     /// In a Redis or Valkey, by its URL, which may have a password in it.
+    #[cfg(feature = "redis")]
     Redis(Zeroizing<String>),
     /// In a file.
+    #[cfg(feature = "sqlite")]
     Sqlite(PathBuf),
 }
 
@@ -28,18 +32,10 @@ impl FromStr for StoreUrl {
     fn from_str(text: &str) -> Result<Self, StoreUrlError> {
         match text.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
-            Some(("sqlite", file)) if !file.trim_start_matches("//").is_empty() => {
-                Ok(Self::Sqlite(file.strip_prefix("//").unwrap_or(file).into()))
-            }
-            Some(("postgres" | "postgresql", rest)) if has_host(rest) => {
-                let error = |error: sqlx::Error| StoreUrlError::Postgres(error.to_string());
-                PgConnectOptions::from_str(text).map_err(error)?;
-                Ok(Self::Postgres(text.to_owned().into()))
-            }
+            Some(("sqlite", file)) if !file.trim_start_matches("//").is_empty() => sqlite(file),
+            Some(("postgres" | "postgresql", rest)) if has_host(rest) => postgres(text),
             Some(("redis" | "rediss" | "valkey" | "valkeys", rest)) if has_host(rest) => {
-                let error = |error: redis::RedisError| StoreUrlError::Redis(error.to_string());
-                redis::Client::open(text).map_err(error)?;
-                Ok(Self::Redis(text.to_owned().into()))
+                redis(text)
             }
             Some((
                 "memory" | "postgres" | "postgresql" | "redis" | "rediss" | "sqlite" | "valkey"
@@ -49,6 +45,45 @@ impl FromStr for StoreUrl {
             _ => Err(StoreUrlError::Scheme),
         }
     }
+}
+
+#[cfg(feature = "sqlite")]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "without the feature it is an error"
+)]
+fn sqlite(file: &str) -> Result<StoreUrl, StoreUrlError> {
+    let file = file.strip_prefix("//").unwrap_or(file);
+    Ok(StoreUrl::Sqlite(file.into()))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn sqlite(_: &str) -> Result<StoreUrl, StoreUrlError> {
+    Err(StoreUrlError::NotBuilt("sqlite"))
+}
+
+#[cfg(feature = "postgres")]
+fn postgres(url: &str) -> Result<StoreUrl, StoreUrlError> {
+    let error = |error: sqlx::Error| StoreUrlError::Postgres(error.to_string());
+    sqlx::postgres::PgConnectOptions::from_str(url).map_err(error)?;
+    Ok(StoreUrl::Postgres(url.to_owned().into()))
+}
+
+#[cfg(not(feature = "postgres"))]
+fn postgres(_: &str) -> Result<StoreUrl, StoreUrlError> {
+    Err(StoreUrlError::NotBuilt("postgres"))
+}
+
+#[cfg(feature = "redis")]
+fn redis(url: &str) -> Result<StoreUrl, StoreUrlError> {
+    let error = |error: redis::RedisError| StoreUrlError::Redis(error.to_string());
+    redis::Client::open(url).map_err(error)?;
+    Ok(StoreUrl::Redis(url.to_owned().into()))
+}
+
+#[cfg(not(feature = "redis"))]
+fn redis(_: &str) -> Result<StoreUrl, StoreUrlError> {
+    Err(StoreUrlError::NotBuilt("redis"))
 }
 
 /// Whether something stands behind the two slashes.
@@ -61,8 +96,11 @@ impl fmt::Debug for StoreUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Memory => f.write_str("Memory"),
+            #[cfg(feature = "postgres")]
             Self::Postgres(_) => f.write_str("Postgres([redacted])"),
+            #[cfg(feature = "redis")]
             Self::Redis(_) => f.write_str("Redis([redacted])"),
+            #[cfg(feature = "sqlite")]
             Self::Sqlite(file) => f.debug_tuple("Sqlite").field(file).finish(),
         }
     }
@@ -78,6 +116,9 @@ pub enum StoreUrlError {
          `redis://USER:PASSWORD@HOST:PORT/NUMBER`"
     )]
     Form,
+    /// A store that this server was built without; the feature that brings it.
+    #[error("this server was built without that store: build it with `--features {0}`")]
+    NotBuilt(&'static str),
     /// Not the address of a PostgreSQL.
     #[error("this is not the URL of a PostgreSQL database: {0}")]
     Postgres(String),
@@ -86,8 +127,7 @@ pub enum StoreUrlError {
     Redis(String),
     /// Another scheme.
     #[error(
-        "this server has no such store; it has `memory:`, `sqlite:FILE`, `postgres://…` and \
-         `redis://…`"
+        "there is no such store; write `memory:`, `sqlite:FILE`, `postgres://…` or `redis://…`"
     )]
     Scheme,
 }
@@ -97,6 +137,21 @@ mod tests {
     use super::*;
 
     #[test]
+    #[cfg(not(any(feature = "postgres", feature = "redis", feature = "sqlite")))]
+    fn a_store_that_was_not_built_names_its_feature() {
+        for (text, feature) in [
+            ("sqlite:a.db", "sqlite"),
+            ("postgres://db/app", "postgres"),
+            ("valkeys://db", "redis"),
+        ] {
+            let error = text.parse::<StoreUrl>().unwrap_err();
+            assert_eq!(error, StoreUrlError::NotBuilt(feature), "{text}");
+            assert!(error.to_string().contains(&format!("--features {feature}")));
+        }
+    }
+
+    #[test]
+    #[cfg(all(feature = "postgres", feature = "redis", feature = "sqlite"))]
     fn stores_are_told_apart_by_their_scheme() {
         let sqlite = |file: &str| Ok(StoreUrl::Sqlite(file.into()));
         let postgres = |url: &str| Ok(StoreUrl::Postgres(url.to_owned().into()));
@@ -129,6 +184,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(all(feature = "postgres", feature = "redis"))]
     fn a_password_is_neither_shown_nor_repeated() {
         for text in [
             "postgres://u:hush@db:port/app",

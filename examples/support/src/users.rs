@@ -3,9 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use hallpass::Subject;
+use hallpass::http::Rejection;
 use thiserror::Error;
-use token_core::Subject;
-use token_http::Rejection;
 
 use crate::account::Account;
 use crate::hashes::{Hashes, HashesError};
@@ -32,9 +32,24 @@ impl Users {
     pub async fn open(accounts: Vec<Account>, store: &StoreUrl) -> Result<Self, UsersError> {
         let hashes = match store {
             StoreUrl::Memory => Hashes::in_memory(),
-            StoreUrl::Postgres(url) => Hashes::in_postgres(url).await?,
-            StoreUrl::Redis(url) => Hashes::in_redis(url).await?,
-            StoreUrl::Sqlite(file) => Hashes::in_sqlite(file).await?,
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Hashes::Postgres(
+                crate::hashes::PostgresHashes::connect(url)
+                    .await
+                    .map_err(HashesError::from)?,
+            ),
+            #[cfg(feature = "redis")]
+            StoreUrl::Redis(url) => Hashes::Redis(
+                crate::hashes::RedisHashes::connect(url)
+                    .await
+                    .map_err(HashesError::from)?,
+            ),
+            #[cfg(feature = "sqlite")]
+            StoreUrl::Sqlite(file) => Hashes::Sqlite(
+                crate::hashes::SqliteHashes::open(file)
+                    .await
+                    .map_err(HashesError::from)?,
+            ),
         };
         let passwords = Passwords::new().await?;
         for account in &accounts {
@@ -189,6 +204,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[cfg(feature = "sqlite")]
     async fn a_store_that_is_away_does_not_tell_who_exists() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("users.db");
@@ -197,7 +213,7 @@ mod tests {
         let Hashes::Sqlite(pool) = &users.hashes else {
             panic!("they are in a file");
         };
-        pool.close().await;
+        pool.0.close().await;
         for name in ["alice", "nobody"] {
             let found = users.authenticate(name, "wonderland").await;
             assert!(matches!(found, Err(UsersError::Hashes(_))), "{name}");
@@ -205,6 +221,7 @@ mod tests {
     }
 
     #[tokio::test]
+    #[cfg(feature = "sqlite")]
     async fn a_changed_password_survives_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("users.db");

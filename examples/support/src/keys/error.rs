@@ -1,10 +1,8 @@
 use std::io;
 
+use hallpass::schedule::ScheduleError;
+use hallpass::{Algorithm, KeyError, KeyId, KeyRingError, RefreshKeyError};
 use thiserror::Error;
-use token_core::keys::{KeyError, KeyRingError};
-use token_core::schedule::ScheduleError;
-use token_core::session::RefreshKeyError;
-use token_core::{Algorithm, KeyId};
 
 /// Keys that cannot be used. Whoever tells it says first where they are.
 #[derive(Debug, Error)]

@@ -7,12 +7,13 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use hallpass::{Algorithm, SigningKey, UnixTime};
 use tempfile::NamedTempFile;
-use token_core::{Algorithm, SigningKey, UnixTime};
 use zeroize::Zeroizing;
 
-use crate::keys::{Keys, KeysError};
-use crate::rotation::Rotations;
+use super::error::KeysError;
+use super::set::Keys;
+use crate::rotations::Rotations;
 
 /// Where keys are kept.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,9 +3,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use token_core::Policy;
+use hallpass::{Algorithm, KeyId, Policy, UnixTime};
 
 use super::*;
+use crate::rotations::Rotations;
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_000 + seconds).unwrap()

@@ -1,0 +1,256 @@
+//! All keys of a server, and their text in a key file.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hallpass::schedule::{Planned, Schedule, Step};
+use hallpass::session::entropy::{EntropySource as _, SystemEntropy};
+use hallpass::{
+    Algorithm, KeyError, KeyId, KeyRing, RefreshKey, RefreshKeyRing, SigningKey, UnixTime,
+    VerifyingKey,
+};
+use rand::Rng as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use zeroize::Zeroizing;
+
+use super::error::KeysError;
+use crate::rotations::Rotations;
+
+/// All keys of a server.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct Keys {
+    /// Sign access tokens.
+    pub access: Schedule<SigningKey>,
+    /// Sign and derive refresh tokens.
+    pub refresh: Schedule<RefreshKey>,
+    /// What the latter were made of.
+    secrets: Secrets,
+}
+
+/// By the id of the refresh key, as they stand in the file.
+type Secrets = BTreeMap<KeyId, Zeroizing<String>>;
+
+impl Keys {
+    /// New keys, which sign at once.
+    pub(crate) fn generate(algorithm: Algorithm, now: UnixTime) -> Result<Self, KeyError> {
+        let mut secrets = Secrets::new();
+        Ok(Self {
+            access: Schedule::new(new_access(algorithm)?, now),
+            refresh: Schedule::new(new_refresh(&mut secrets), now),
+            secrets,
+        })
+    }
+
+    /// What signs access tokens now.
+    pub(crate) fn signs(&self, now: UnixTime) -> Option<&SigningKey> {
+        let index = self.access.current(now);
+        self.access.keys().get(index).map(|planned| &planned.key)
+    }
+
+    /// The rings of this hour.
+    ///
+    /// # Errors
+    /// [`KeysError::Ring`] and [`KeysError::Refresh`] where keys do not go together.
+    pub fn rings(
+        &self,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<(KeyRing, RefreshKeyRing), KeysError> {
+        Ok((
+            self.access.ring(&rotations.access, now)?,
+            self.refresh.ring(&rotations.refresh, now)?,
+        ))
+    }
+
+    /// Whether a new key is due.
+    pub(crate) fn is_due(&self, rotations: &Rotations, now: UnixTime) -> bool {
+        self.access.step(&rotations.access, now) == Step::Publish
+            || self.refresh.step(&rotations.refresh, now) == Step::Publish
+    }
+
+    /// Publishes what is due, with the algorithm that signs now.
+    pub(crate) fn publish(
+        mut self,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Self, KeysError> {
+        while self.access.step(&rotations.access, now) == Step::Publish {
+            let algorithm = self
+                .signs(now)
+                .map_or(Algorithm::EdDSA, SigningKey::algorithm);
+            let key = new_access(algorithm).map_err(KeysError::New)?;
+            self.access = self.access.publish(key, &rotations.access, now)?;
+        }
+        while self.refresh.step(&rotations.refresh, now) == Step::Publish {
+            let key = new_refresh(&mut self.secrets);
+            self.refresh = self.refresh.publish(key, &rotations.refresh, now)?;
+        }
+        Ok(self)
+    }
+
+    /// Reads the text of a key file.
+    pub(crate) fn parse(text: &str, now: UnixTime) -> Result<Self, KeysError> {
+        // The error of serde_json may repeat what it read, which is secret here.
+        let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| KeysError::Form)?;
+        let access = wire.access.into_iter().map(|wire| {
+            Ok(Planned {
+                key: access_key(wire.key)?,
+                published_at: wire.published_at,
+                signs_from: wire.signs_from,
+            })
+        });
+        let mut secrets = Secrets::new();
+        let refresh = wire.refresh.into_iter().map(|wire| {
+            let secret = URL_SAFE_NO_PAD.decode(wire.k);
+            let secret = Zeroizing::new(secret.map_err(|_| KeysError::Form)?);
+            secrets.insert(wire.kid.clone(), wire.k.to_owned().into());
+            Ok::<_, KeysError>(Planned {
+                key: RefreshKey::new(wire.kid, &secret)?,
+                published_at: wire.published_at,
+                signs_from: wire.signs_from,
+            })
+        });
+        let keys = Self {
+            access: Schedule::from_keys(access.collect::<Result<_, KeysError>>()?)?,
+            refresh: Schedule::from_keys(refresh.collect::<Result<_, _>>()?)?,
+            secrets,
+        };
+        let index = keys.access.current(now);
+        let signing = keys.access.keys().iter().skip(index);
+        for planned in signing {
+            if planned.key.is_elsewhere() {
+                let id = planned.key.id().clone();
+                return Err(KeysError::Public { id });
+            }
+        }
+        Ok(keys)
+    }
+
+    /// The text of a key file. Keys that sign no more lose their private half.
+    pub(crate) fn to_text(&self, now: UnixTime) -> Result<Zeroizing<String>, KeysError> {
+        let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
+        text.push_str("{\"access\":[");
+        for (index, planned) in self.access.keys().iter().enumerate() {
+            let next = self.access.keys().get(index + 1);
+            // A server whose clock is behind may sign with it for a moment.
+            let done = next.is_some_and(|next| next.signs_from + SLOWEST_CLOCK < now);
+            let public = planned.key.verifying_key().to_jwk().filter(|_| done);
+            let jwk = match public {
+                Some(jwk) => Zeroizing::new(jwk),
+                None => planned.key.to_private_jwk().map_err(KeysError::Key)?,
+            };
+            let comma = if index == 0 { "" } else { "," };
+            text.extend([comma, "\n{", &*times(planned), "\"key\":", &**jwk, "}"]);
+        }
+        text.push_str("],\n\"refresh\":[");
+        for (index, planned) in self.refresh.keys().iter().enumerate() {
+            let comma = if index == 0 { "" } else { "," };
+            let kid = planned.key.kid();
+            let secret = self.secrets.get(kid).map_or("", |secret| secret);
+            text.extend([comma, "\n{", &*times(planned)]);
+            text.extend(["\"kid\":\"", kid.as_str(), "\",\"k\":\"", secret, "\"}"]);
+        }
+        text.push_str("]}\n");
+        Ok(text)
+    }
+}
+
+/// No clock is behind by more.
+const SLOWEST_CLOCK: std::time::Duration = std::time::Duration::from_mins(1);
+
+fn times<K>(planned: &Planned<K>) -> String {
+    let (published, signs) = (planned.published_at.as_secs(), planned.signs_from.as_secs());
+    format!("\"published_at\":{published},\"signs_from\":{signs},")
+}
+
+fn new_access(algorithm: Algorithm) -> Result<SigningKey, KeyError> {
+    SigningKey::generate(algorithm, SystemEntropy.draw())
+}
+
+fn new_refresh(secrets: &mut Secrets) -> RefreshKey {
+    let mut random = Zeroizing::new([0; 40]);
+    UnwrapErr(SysRng).fill_bytes(&mut *random);
+    let (kid, secret) = random.split_at(8);
+    let kid = KeyId::new(URL_SAFE_NO_PAD.encode(kid)).expect("base64url is a name");
+    secrets.insert(kid.clone(), URL_SAFE_NO_PAD.encode(secret).into());
+    RefreshKey::new(kid, secret).expect("32 bytes")
+}
+
+/// A JWK or PEM, private or public.
+fn access_key(json: &RawValue) -> Result<SigningKey, KeysError> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Wrapped {
+        alg: String,
+        pem: String,
+        kid: Option<KeyId>,
+    }
+    if let Ok(Wrapped { alg, pem, kid }) = serde_json::from_str(json.get()) {
+        let pem = Zeroizing::new(pem);
+        let algorithm = alg.parse().map_err(|_| KeysError::Form)?;
+        let key = match VerifyingKey::from_pem(&pem, algorithm) {
+            Ok(public) => SigningKey::elsewhere(public),
+            Err(_) => SigningKey::from_pem(&pem, algorithm),
+        };
+        let key = key.map_err(KeysError::Key)?;
+        return Ok(match kid {
+            Some(kid) => key.with_id(kid),
+            None => key,
+        });
+    }
+    let key = match VerifyingKey::from_jwk(json.get()) {
+        Ok(public) => SigningKey::elsewhere(public),
+        Err(_) => SigningKey::from_jwk(json.get()),
+    };
+    key.map_err(KeysError::Key)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<'a> {
+    #[serde(borrow)]
+    access: Vec<WireAccess<'a>>,
+    #[serde(borrow)]
+    refresh: Vec<WireRefresh<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireAccess<'a> {
+    #[serde(default = "epoch")]
+    published_at: UnixTime,
+    #[serde(default = "epoch")]
+    signs_from: UnixTime,
+    #[serde(borrow)]
+    key: &'a RawValue,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireRefresh<'a> {
+    #[serde(default = "epoch")]
+    published_at: UnixTime,
+    #[serde(default = "epoch")]
+    signs_from: UnixTime,
+    kid: KeyId,
+    k: &'a str,
+}
+
+const fn epoch() -> UnixTime {
+    UnixTime::EPOCH
+}
+
+impl fmt::Debug for Keys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keys")
+            .field("access", &self.access)
+            .field("refresh", &self.refresh)
+            .finish_non_exhaustive()
+    }
+}
