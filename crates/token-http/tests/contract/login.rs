@@ -103,7 +103,7 @@ async fn a_remembered_cookie_lives_as_long_as_its_session() {
         let body = json!({"username": "alice", "password": PASSWORD,
                           "transport": transport, "remember": true});
         let reply = world.login_as(&body).await;
-        let max_age = format!("; Max-Age={}", 3 * MONTH);
+        let max_age = format!("; Max-Age={}; Priority=High", 3 * MONTH);
         assert!(reply.set_cookies()[0].ends_with(&max_age), "{reply:?}");
     }
 }

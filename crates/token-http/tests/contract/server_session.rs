@@ -219,7 +219,7 @@ async fn near_the_end_the_cookie_lives_no_longer_than_the_session() {
     }
     world.advance(40 * day);
     let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
-    let max_age = format!("Max-Age={}", 5 * day);
+    let max_age = format!("; Max-Age={}; Priority=High", 5 * day);
     assert!(reply.set_cookies()[0].ends_with(&max_age), "{reply:?}");
 }
 
