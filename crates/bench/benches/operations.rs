@@ -1,7 +1,8 @@
 //! Statistics of single operations, with criterion: `cargo bench -p bench`. What is compared is in
 //! the table of `cargo xtask bench`, which is interleaved.
 
-use bench::operation::{ALL, Pool};
+use bench::operation::Pool;
+use bench::operations::ALL;
 use criterion::Criterion;
 
 fn main() {

@@ -1,4 +1,4 @@
-//! Bars and lines in SVG, drawn from what was measured.
+//! Bars and lines in SVG, drawn from the figures.
 
 use std::fmt::Write as _;
 
@@ -6,7 +6,7 @@ use crate::growth::Curve;
 use crate::report::{self, Measured};
 
 const WIDTH: f64 = 760.0;
-/// Where bars begin: left of it stand the names.
+/// The left end of the bars: the names are left of it.
 const LEFT: f64 = 150.0;
 const BAR: f64 = 16.0;
 

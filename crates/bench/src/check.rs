@@ -1,41 +1,41 @@
-//! Fails where something got worse: never on an absolute time, which says more of the machine.
+//! Fails if something got worse. Absolute times are never compared, because they depend on the machine.
 //!
-//! What a machine without load would time is counted instead, in instructions, by callgrind. The
-//! cryptography is taken off first: which instructions do it depends on the processor (valgrind has
-//! AVX2 where the machine has it, and never AVX-512 or the SHA extension), and both sides of a ratio
-//! would be as long as it. What is left is base64, JSON, copies, allocations; the same of
-//! `jsonwebtoken::decode`, counted in the same run, is the yardstick of all.
+//! Instead of time, callgrind counts instructions, which do not depend on load. Those of the cryptography
+//! are subtracted first: they depend on the processor (valgrind has AVX2 if the machine has it, and never
+//! AVX-512 or the SHA extension), and would dominate both sides of a ratio. What is left is base64, JSON,
+//! copies and allocations. It is compared with what is left of `jsonwebtoken::decode` in the same run.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use bench::operation::{ALL, BARE, Goal, Make, OURS, Operation, Pool};
+use bench::operation::{BARE, Goal, Make, OURS, Operation, Pool};
+use bench::operations::ALL;
 use bench::report::{self, Measured};
 use bench::rounds::Effort;
 
-/// By how much a promise on time may be missed: a busy machine's median still moves that far.
+/// By how much a promise on time may be missed: if the machine is busy, a median still moves that far.
 const TIME_MARGIN: f64 = 1.3;
 
-/// A time is measured again so often before it counts as missed: on a busy machine most may be, and
-/// what has become slower misses them all.
+/// How often a time is measured again before it counts as missed. If the machine is busy, most attempts
+/// may miss; if the code has become slower, all do.
 const ATTEMPTS: usize = 12;
 
-/// By how much a count of instructions may grow: another compiler or C library moves it by a few per
-/// cent, another machine or its load not at all.
+/// By how much a count of instructions may grow: another compiler or C library changes it by a few per
+/// cent, another machine or its load does not.
 const INSTRUCTION_MARGIN: f64 = 1.1;
 
-/// Whose time is mostly the HMAC on a machine without the SHA extension, so that no ratio of times
-/// says anything of ours there.
+/// Operations whose time is mostly the HMAC if the machine lacks the SHA extension, so that a ratio of
+/// times says nothing about our code there.
 const NOT_TIMED: &[&str] = &["verify-hs256", "issue-hs256"];
 
 /// The yardstick: what is left of `decode` without the HMAC.
 const YARDSTICK: (&str, &str) = ("verify-hs256", "jsonwebtoken");
 
-/// And by so many more, for those that take hardly any.
+/// By how many instructions more, for operations that take very few.
 const INSTRUCTION_SLACK: f64 = 50.0;
 
-/// Operations, what is taken off ours, and how many yardsticks were left when this was written.
+/// Operations, what is subtracted from ours, and how many yardsticks were left when this was written.
 const INSTRUCTIONS: &[(&str, Option<&str>, f64)] = &[
     ("verify-hs256", Some(BARE), 0.188),
     ("seen-eddsa", None, 0.0171),
@@ -49,7 +49,7 @@ const INSTRUCTIONS: &[(&str, Option<&str>, f64)] = &[
 /// How often a way is run under callgrind.
 const TIMES: u32 = 200;
 
-/// Checks everything, and says what it found.
+/// Checks everything, and prints the result.
 pub(crate) fn run(valgrind: &Path) -> ExitCode {
     let mut counts = Counts::new(valgrind);
     let mut failed = false;
@@ -127,7 +127,7 @@ impl<'a> Counts<'a> {
         Self { valgrind, known }
     }
 
-    /// Of one way of an operation, those of another taken off.
+    /// The instructions of one way of an operation, minus those of another.
     fn beyond(&mut self, name: &str, who: &str, without: Option<&str>) -> Result<f64, String> {
         let found = ALL.iter().find(|(own, _)| *own == name);
         let (_, make) = found.ok_or("there is no such operation")?;
@@ -178,7 +178,7 @@ fn allocations() -> Result<HashMap<String, Vec<f64>>, String> {
     serde_json::from_slice(&output.stdout).map_err(|error| error.to_string())
 }
 
-/// Whether ours allocates no more often than is promised, where that is.
+/// Whether ours allocates no more often than promised, if there is a promise.
 fn allocates(name: &str, make: Make, counted: Option<&Vec<f64>>) -> bool {
     let mut fine = true;
     for goal in make(Pool(8)).goals {
@@ -203,7 +203,7 @@ fn in_time(name: &str, make: fn(Pool) -> Operation) -> bool {
     let loosened = |goal: Goal| match goal {
         Goal::Faster(than, times) => Some(Goal::Faster(than, times / TIME_MARGIN)),
         Goal::Times(of, times) => Some(Goal::Times(of, times * TIME_MARGIN)),
-        // The one depends on the machine; the other is counted.
+        // The first depends on the machine; the second is counted.
         Goal::Nanoseconds(_) | Goal::Allocations(_) => None,
     };
     let mut last = None;

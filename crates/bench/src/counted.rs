@@ -1,5 +1,5 @@
-//! What a counting allocator tells: how often each way of an operation allocates, and how many
-//! bytes a session takes in a store.
+//! Figures of a counting allocator: how often each way of an operation allocates, and how many bytes a
+//! session takes in a store.
 
 use std::alloc::System;
 
@@ -8,13 +8,13 @@ use stats_alloc::{Region, StatsAlloc};
 
 use crate::operation::Operation;
 
-/// How often each way is run: caches and buffers that are filled once do not count.
+/// How often each way is run, so that caches and buffers that are filled once do not count.
 const TIMES: u32 = 1000;
 
 /// How many sessions a store is filled with.
 const SESSIONS: u64 = 1_000_000;
 
-/// Allocations of each way for one, in order.
+/// The allocations of one run of each way, in order.
 pub fn allocations(counter: &StatsAlloc<System>, mut operation: Operation) -> Vec<f64> {
     let ways = operation.ways.iter_mut().map(|way| {
         (0..TIMES).for_each(|_| (way.run)());
@@ -27,22 +27,22 @@ pub fn allocations(counter: &StatsAlloc<System>, mut operation: Operation) -> Ve
     ways.collect()
 }
 
-/// What a session takes in memory.
+/// The memory that a session takes.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Footprint {
-    /// Whose, and what it holds.
+    /// The store, and what its sessions hold.
     pub who: String,
-    /// How many were there.
+    /// How many sessions there were.
     pub sessions: u64,
-    /// Bytes that were asked for, for each.
+    /// The bytes that were allocated for each.
     pub asked: u64,
-    /// Bytes by which the process grew, for each.
+    /// The bytes by which the process grew for each.
     pub resident: u64,
 }
 
 impl Footprint {
-    /// Fills a store with a million sessions; `create` is told the number of each.
+    /// Fills a store with a million sessions; `create` gets the number of each.
     pub fn of(who: &str, counter: &StatsAlloc<System>, create: impl FnMut(u64)) -> Self {
         let before = (in_use(counter), resident());
         (0..SESSIONS).for_each(create);
@@ -59,7 +59,7 @@ impl Footprint {
 /// Bytes that are allocated at present.
 fn in_use(counter: &StatsAlloc<System>) -> u64 {
     let stats = counter.stats();
-    // What a reallocation adds is counted among the allocated, what it frees among the freed.
+    // If a reallocation grows, the growth is counted as allocated; if it shrinks, as freed.
     let bytes = stats.bytes_allocated - stats.bytes_deallocated;
     u64::try_from(bytes).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! How the cost grows with what can grow.
+//! How the cost of an operation grows with the number of keys, claims, sessions and threads.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use token_core::{Algorithm, CustomClaims, KeyRing, NoClaims, Subject, UntrustedT
 use token_session::store::Created;
 use token_session::{MemoryStore, SessionStore as _};
 
-use crate::operation::manager::{PAST_THE_GRACE, at_once, login, manager, refresh_token, runtime};
+use crate::operations::manager::{PAST_THE_GRACE, at_once, login, manager, refresh_token, runtime};
 use crate::rounds::{self, Effort, Middle};
 use crate::world::{self, Key};
 
@@ -24,9 +24,9 @@ pub struct Curve {
     pub name: String,
     /// What grows.
     pub by: String,
-    /// What was to be expected.
+    /// What is expected.
     pub promise: String,
-    /// Its size, and the time.
+    /// Each size, and the time.
     pub points: Vec<(f64, Middle)>,
 }
 
@@ -59,14 +59,14 @@ fn time(effort: Effort, run: impl FnMut() + 'static) -> Middle {
         .map_or(Middle::of(Vec::new()), rounds::Samples::time)
 }
 
-/// Verifies one token with these claims beside those of the library, under the last of these keys.
+/// Verifies one token with these claims in addition to the library's, signed by the last of these keys.
 fn verify(effort: Effort, keys: &[Key], claims: &CustomClaims) -> Middle {
     let mut keys = keys.iter();
     let first = keys.next().expect("there is a key");
     let issuer = world::issuer(first);
     let token = world::access_tokens(&issuer, 1, claims).remove(0);
     let mut verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone());
-    // The one that signed comes last: the longest way through them.
+    // If the key that signed comes last, the search takes longest.
     for key in keys {
         verifier = verifier.keys(&KeyRing::new(key.ours.clone()));
     }
@@ -164,7 +164,7 @@ fn sessions_in_store(effort: Effort) -> Curve {
             let mut tokens = Vec::new();
             for number in 0..u64::from(count) {
                 let issued = login(&manager, number).await;
-                // As many are refreshed at each size, spread over all.
+                // The same number is refreshed at each size, spread over all sessions.
                 if number % (u64::from(count) / 10_000) == 0 {
                     tokens.push(refresh_token(&issued));
                 }

@@ -1,19 +1,21 @@
 //! How fast it is, measured so that anyone can repeat it: `cargo xtask bench`.
 //!
 //! - [`operation`] has what is measured: each operation as ours, as the bare primitive that is its
-//!   limit, and as people do it today.
-//! - [`rounds`] times them, interleaved, so that whatever else the machine does falls on all alike.
+//!   limit, and as other libraries do it.
+//! - [`operations`] has every operation.
+//! - [`rounds`] times them, interleaved, so that other load on the machine affects all of them alike.
 //! - [`growth`] has what the cost grows with, [`requests`] whole servers under load.
 //! - `stores` has the session stores on real servers (feature `stores`).
-//! - [`report`] and [`chart`] write what came out.
+//! - [`report`] and [`chart`] write the figures.
 //!
-//! Allocations are counted by a program of their own (`src/bin/allocations.rs`): a counting
-//! allocator would slow down those who allocate, and that would not be fair.
+//! Allocations are counted by a program of its own (`src/bin/allocations.rs`): in the same program the
+//! counting allocator would slow down the ways that allocate.
 
 pub mod chart;
 pub mod counted;
 pub mod growth;
 pub mod operation;
+pub mod operations;
 pub mod peer;
 pub mod report;
 pub mod requests;

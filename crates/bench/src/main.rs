@@ -12,7 +12,8 @@ use std::time::Duration;
 use bench::chart;
 use bench::counted::Footprint;
 use bench::growth::{self, Curve};
-use bench::operation::{self, Pool};
+use bench::operation::Pool;
+use bench::operations;
 use bench::report::{self, Measured};
 use bench::requests::{self, Tools, paced};
 use bench::rounds::Effort;
@@ -28,23 +29,23 @@ struct Arguments {
 enum Task {
     /// Times the operations and prints the table.
     Core {
-        /// Only operations whose name begins so.
+        /// Only operations whose name begins with this.
         #[arg(long, default_value = "")]
         only: String,
         /// What `allocations` printed.
         #[arg(long)]
         allocations: Option<PathBuf>,
-        /// What `in-memory` of the peers' workspace timed; it follows in the same table.
+        /// What `in-memory` of the peers' workspace timed, for the same table.
         #[arg(long)]
         more: Option<PathBuf>,
-        /// What a session takes in memory, as `allocations --memory` and its like printed it.
+        /// The memory of a session, as `allocations --memory` prints it.
         #[arg(long)]
         memory: Vec<PathBuf>,
         /// Also writes the figures here, as JSON.
         #[arg(long)]
         json: Option<PathBuf>,
     },
-    /// Fails where a ratio is worse than promised, by a margin.
+    /// Fails if a ratio is worse than promised, by a margin.
     Check {
         /// The program valgrind.
         #[arg(long)]
@@ -80,11 +81,11 @@ enum Task {
         /// For how long.
         milliseconds: u64,
     },
-    /// Runs one way of one operation so many times, for callgrind.
+    /// Runs one way of one operation a number of times, for callgrind.
     Run {
         /// The operation.
         name: String,
-        /// Which way.
+        /// The number of the way.
         way: usize,
         /// How many times.
         count: u32,
@@ -97,7 +98,7 @@ struct Requests {
     /// The program wrk.
     #[arg(long)]
     wrk: PathBuf,
-    /// Only servers whose name begins so, and the bare ones beside them.
+    /// Only servers whose name begins with this, and the bare ones beside them.
     #[arg(long, default_value = "")]
     only: String,
     /// How many rounds: each takes some three seconds a server.
@@ -112,7 +113,7 @@ struct Requests {
     /// The URL of a Redis on this machine.
     #[arg(long, requires = "redis_process")]
     redis: Option<String>,
-    /// Its process.
+    /// The id of its process.
     #[arg(long)]
     redis_process: Option<u32>,
     /// Also writes the figures here, as JSON.
@@ -166,7 +167,7 @@ fn main() -> ExitCode {
 
 fn core(only: &str, allocations: Option<PathBuf>, more: Option<PathBuf>, json: Option<PathBuf>) {
     let allocations = allocations.map(|file| read::<HashMap<String, Vec<f64>>>(&file));
-    let chosen = operation::ALL
+    let chosen = operations::ALL
         .iter()
         .filter(|(name, _)| name.starts_with(only));
     let mut measured: Vec<Measured> = chosen
@@ -235,7 +236,7 @@ fn write(file: Option<PathBuf>, figures: &impl serde::Serialize) {
 const POOL: u64 = 8;
 
 fn run(name: &str, way: usize, count: u32) -> ExitCode {
-    let Some((_, make)) = operation::ALL.iter().find(|(own, _)| *own == name) else {
+    let Some((_, make)) = operations::ALL.iter().find(|(own, _)| *own == name) else {
         return ExitCode::FAILURE;
     };
     let mut operation = make(Pool(POOL));

@@ -2,19 +2,12 @@
 
 use crate::rounds::Middle;
 
-pub mod issue;
-pub mod manager;
-#[cfg(feature = "axum")]
-pub mod request;
-pub mod revocation;
-pub mod verify;
-
 /// What this library is called in tables.
 pub const OURS: &str = "hallpass";
-/// The primitive that nobody can be faster than.
+/// The primitive alone, which no library can beat.
 pub const BARE: &str = "bare aws-lc";
 
-/// One thing that can be done, and those who do it.
+/// One thing that can be done, and the ways to do it.
 #[expect(missing_debug_implementations, reason = "closures")]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Operation {
@@ -30,7 +23,7 @@ pub struct Operation {
 #[expect(missing_debug_implementations, reason = "closures")]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Way {
-    /// Who does it.
+    /// The library that does it.
     pub who: &'static str,
     /// Does it once.
     pub run: Box<dyn FnMut()>,
@@ -44,22 +37,22 @@ impl Way {
     }
 }
 
-/// A promise about ours.
+/// A promise about our way.
 #[derive(Clone, Copy, Debug, PartialEq, serde::Serialize, serde::Deserialize)]
 #[expect(clippy::exhaustive_enums, reason = "made here alone")]
 pub enum Goal {
-    /// At most so many allocations.
+    /// At most this many allocations.
     Allocations(u32),
-    /// At least so many times faster than somebody.
+    /// At least this many times faster than another way.
     Faster(&'static str, f64),
-    /// At most so many nanoseconds. Depends on the machine.
+    /// At most this many nanoseconds, which depends on the machine.
     Nanoseconds(f64),
-    /// At most so many times as long as somebody.
+    /// At most this many times as long as another way.
     Times(&'static str, f64),
 }
 
 impl Goal {
-    /// Whom ours is compared with, and what our time may be at most, in theirs.
+    /// The way that ours is compared with, and the highest ratio of our time to its.
     pub const fn bound(self) -> Option<(&'static str, f64)> {
         match self {
             Self::Allocations(_) | Self::Nanoseconds(_) => None,
@@ -68,7 +61,7 @@ impl Goal {
         }
     }
 
-    /// Whether so many allocations keep it; other promises they do not concern.
+    /// Whether this many allocations keep the promise; true if it is about something else.
     pub fn allows(self, allocations: f64) -> bool {
         match self {
             Self::Allocations(most) => allocations <= f64::from(most),
@@ -86,7 +79,7 @@ impl Goal {
         }
     }
 
-    /// What it came to, in the words of the promise; `ratio` is ours through theirs.
+    /// What was measured, in the words of the promise; `ratio` is our time divided by theirs.
     pub fn outcome(self, ratio: Middle) -> String {
         match self {
             Self::Faster(..) => {
@@ -101,39 +94,22 @@ impl Goal {
     }
 }
 
-/// At most two digits behind the point.
+/// A number with at most two digits after the point.
 fn short(value: f64) -> String {
     let text = format!("{value:.2}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
-/// How many different tokens and sessions an operation goes round, so that neither the branch
-/// predictor nor the nearest cache knows the next one.
+/// How many different tokens and sessions an operation cycles through, so that neither the branch
+/// predictor nor the first-level cache has seen the next one.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "one number with a name")]
 pub struct Pool(pub u64);
 
-/// Makes an operation ready.
+/// Prepares an operation.
 pub type Make = fn(Pool) -> Operation;
 
-/// Every operation, by its name.
-pub const ALL: &[(&str, Make)] = &[
-    ("verify-hs256", verify::hs256),
-    ("verify-eddsa", verify::eddsa),
-    ("verify-es256", verify::es256),
-    ("verify-rs256", verify::rs256),
-    ("seen-eddsa", verify::seen),
-    ("revocation", revocation::check),
-    ("issue-hs256", issue::hs256),
-    ("issue-eddsa", issue::eddsa),
-    ("issue-es256", issue::es256),
-    ("authenticate", manager::authenticate),
-    ("refresh", manager::refresh),
-    #[cfg(feature = "axum")]
-    ("request-axum", request::axum),
-];
-
-/// Goes round a pool for ever.
+/// Cycles through a pool for ever.
 pub fn cycle<T: 'static>(pool: Vec<T>, mut use_one: impl FnMut(&mut T) + 'static) -> impl FnMut() {
     let mut pool = pool;
     let mut next = 0;

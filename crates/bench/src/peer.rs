@@ -42,7 +42,7 @@ struct OtherClaims {
 /// `jsonwebtoken::decode`, with aws-lc behind it.
 ///
 /// # Panics
-/// The closure, where a token is refused.
+/// The closure, if a token is refused.
 pub fn jsonwebtoken_decode(key: &Key) -> impl FnMut(&str) + use<> {
     let decoding = match key.algorithm {
         Algorithm::HS256 => DecodingKey::from_secret(&key.private),
@@ -91,7 +91,7 @@ fn algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
 /// jwt-simple's `verify_token`, in pure Rust.
 ///
 /// # Panics
-/// Where the key is refused; the closure, where a token is.
+/// If the key is refused; the closure, if a token is.
 pub fn jwt_simple_verify(key: &Key) -> Box<dyn FnMut(&str)> {
     let options = VerificationOptions {
         allowed_audiences: Some(HashSet::from([AUDIENCE.to_owned()])),

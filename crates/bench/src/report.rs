@@ -1,4 +1,4 @@
-//! What came out, as a table that people read and as JSON that charts are made from.
+//! The figures, as tables and as JSON, from which charts are drawn.
 
 mod servers;
 
@@ -21,7 +21,7 @@ pub struct Measured {
     pub name: String,
     /// Each way to do it; ours first, then the limit.
     pub ways: Vec<Line>,
-    /// What was promised, what it came to, and whether that is enough; `None` where nobody looked.
+    /// What was promised, what was measured, and whether the promise is kept; `None` if it was not checked.
     pub goals: Vec<(String, String, Option<bool>)>,
 }
 
@@ -29,13 +29,13 @@ pub struct Measured {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Line {
-    /// Who.
+    /// The way, as it is called in tables.
     pub who: String,
     /// Nanoseconds for one.
     pub time: Middle,
-    /// Times as long as the limit, which is the second.
+    /// How many times as long as the limit, which is the second way.
     pub of_limit: Middle,
-    /// Allocations for one, where they were counted.
+    /// Allocations for one, if they were counted.
     pub allocations: Option<f64>,
 }
 
@@ -133,7 +133,7 @@ pub fn markdown(all: &[Measured]) -> String {
     text
 }
 
-/// A table in Markdown of what a session takes in memory.
+/// A table in Markdown of the memory that a session takes.
 pub fn memory(all: &[Footprint]) -> String {
     let mut text = String::from(
         "| a session of | sessions | bytes that were asked for | bytes by which the process grew |\n\
@@ -173,7 +173,7 @@ pub fn growth(all: &[Curve]) -> String {
     text
 }
 
-/// With as many digits as mean something.
+/// A number with three digits that matter.
 pub fn number(value: f64) -> String {
     let digits = usize::from(value < 100.0);
     let text = format!("{value:.digits$}");

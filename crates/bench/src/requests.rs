@@ -1,6 +1,6 @@
 //! Whole servers under load: what a check costs a request.
 //!
-//! The server has one processor; the load has another, which Redis shares where there is one.
+//! The server has one processor; the load has another, which it shares with Redis if the server uses it.
 //! Requests a second drift with the machine; the time that the kernel says the server ran, through
 //! the requests that it answered, does not.
 
@@ -23,10 +23,10 @@ struct Kind {
     name: &'static str,
     /// The one that it is compared with.
     bare: &'static str,
-    /// Itself with the check removed, where that is measured.
+    /// The same server with the check removed, if that is measured.
     unchecked: Option<&'static str>,
     program: Program,
-    /// Whether it is told where Redis is, and how long that ran is counted.
+    /// Whether it uses Redis, whose CPU time is then measured too.
     redis: bool,
 }
 
@@ -124,7 +124,7 @@ const KINDS: &[Kind] = &[
 /// Requests a second for everybody, below the saturation of all.
 pub const RATE: f64 = 5000.0;
 
-/// No rate is above this part of what a server does at most: beyond it, latency tells of the queue.
+/// No rate is above this part of a server's maximum: if it were, latency would measure the queue.
 const BELOW_SATURATION: f64 = 0.8;
 
 /// What the measurement needs that is not this program.
@@ -147,7 +147,7 @@ pub struct Tools {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Server {
-    /// Which.
+    /// The server.
     pub name: String,
     /// Whether it is compared with itself.
     pub bare: bool,
@@ -165,7 +165,7 @@ pub struct Server {
     pub same_rate: Option<Latency>,
     /// Latency at half of what the bare server does at most.
     pub half_rate: Option<Latency>,
-    /// Beside itself with the check removed, where that is measured.
+    /// Compared with itself with the check removed, if that is measured.
     pub unchecked: Option<Beside>,
 }
 
@@ -206,7 +206,7 @@ struct Round {
 /// they are compared with as well.
 ///
 /// # Errors
-/// In words, where a server or wrk does not do what it should.
+/// A text, if a server or wrk fails.
 pub fn measure(tools: &Tools, only: &str, rounds: usize) -> Result<Vec<Server>, String> {
     let chosen = KINDS.iter().filter(|kind| kind.name.starts_with(only));
     let bares: Vec<_> = chosen.map(|kind| kind.bare).collect();

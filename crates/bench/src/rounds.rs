@@ -1,8 +1,8 @@
-//! Times ways to do one thing against each other.
+//! Times several ways to do the same thing.
 //!
 //! Every round runs each of them for about the same time, one after the other, beginning with
-//! another one each time. A ratio is taken within a round, where the machine was in one mood; what
-//! is reported is the median of the rounds, and how far the middle half of them lies apart.
+//! another one each time. A ratio is taken within a round, so that a change of the machine's load between
+//! rounds does not matter. Reported are the median of the rounds and the range of their middle half.
 
 use std::time::{Duration, Instant};
 
@@ -22,7 +22,7 @@ impl Effort {
         rounds: 60,
         slice: Duration::from_millis(4),
     };
-    /// To see whether a ratio got much worse.
+    /// To see if a ratio got much worse.
     pub const QUICK: Self = Self {
         rounds: 25,
         slice: Duration::from_millis(1),
@@ -46,7 +46,7 @@ pub struct Middle {
 }
 
 impl Middle {
-    /// Of any numbers; all zero where there are none.
+    /// Of any numbers; all zero if there are none.
     pub fn of(mut values: Vec<f64>) -> Self {
         values.sort_by(f64::total_cmp);
         let last = values.len().saturating_sub(1);
@@ -58,7 +58,7 @@ impl Middle {
         }
     }
 
-    /// So much divided by each: from the time of one to how many in a time, and back.
+    /// `dividend` divided by each: from the time of one to a count in a time, and back.
     #[must_use]
     pub fn inverse(self, of: f64) -> Self {
         Self {

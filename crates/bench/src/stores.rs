@@ -1,11 +1,11 @@
-//! The stores on real servers: how many refreshes a second go through the session manager, beside
-//! the statement or script alone, run by whatever the database's own people measure with.
+//! The stores on real servers: how many refreshes a second go through the session manager, compared with
+//! the statement or script alone, run by the benchmark program of the database.
 //!
-//! - [`fixture`] makes sessions in bulk that a store takes for its own.
+//! - [`fixture`] makes sessions in bulk, as a store would have written them.
 //! - [`clients`] refreshes them through the manager, eight at a time or at a steady rate.
-//! - [`postgres`], [`redis`] and [`sqlite`] fill a database, and know its bare way.
+//! - [`postgres`], [`redis`] and [`sqlite`] fill a database, and run its bare statement.
 //! - [`contest`] runs the ways in turn; [`purge`] refreshes while a million sessions are deleted.
-//! - [`table`] writes what came out.
+//! - [`table`] writes the figures.
 
 use crate::rounds::Middle;
 
@@ -22,7 +22,7 @@ pub mod table;
 /// How many refreshes are under way at once, in every way.
 pub const CLIENTS: usize = 8;
 
-/// How much is measured.
+/// How long and with how many sessions to measure.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Effort {
@@ -32,7 +32,7 @@ pub struct Effort {
     pub rounds: usize,
     /// Whole seconds that each way runs in a round.
     pub seconds: u32,
-    /// How many sessions that are over are purged.
+    /// How many expired sessions are purged.
     pub purged: u32,
     /// How long refreshes go on before the purge and after it, in seconds.
     pub calm: u32,
@@ -42,13 +42,13 @@ pub struct Effort {
 #[derive(Clone, Debug, serde::Serialize)]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Measured {
-    /// Which store, in which setting.
+    /// The store, and its settings.
     pub name: String,
     /// Each way, at each size.
     pub lines: Vec<Line>,
     /// What was promised.
     pub promises: Vec<Promise>,
-    /// What else is to be said.
+    /// Further lines for the report.
     pub notes: Vec<String>,
 }
 
@@ -56,17 +56,17 @@ pub struct Measured {
 #[derive(Clone, Debug, serde::Serialize)]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Line {
-    /// Who.
+    /// The way, as it is called in tables.
     pub who: String,
     /// How many sessions are stored.
     pub sessions: u32,
     /// Refreshes a second.
     pub per_second: Middle,
-    /// As a part of the limit's at the same size, round by round.
+    /// The fraction of the limit's at the same size, round by round.
     pub of_limit: Middle,
 }
 
-/// What was promised, and what it came to.
+/// A promise, and what was measured of it.
 #[derive(Clone, Debug, serde::Serialize)]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Promise {
@@ -74,6 +74,6 @@ pub struct Promise {
     pub words: String,
     /// What was measured.
     pub outcome: String,
-    /// Whether that is enough.
+    /// Whether the promise is kept.
     pub met: bool,
 }

@@ -1,4 +1,4 @@
-//! Keys, sessions and tokens that everybody in a measurement is given alike.
+//! Keys, sessions and tokens that are the same for all libraries in a measurement.
 
 use std::time::Duration;
 
@@ -10,32 +10,32 @@ use token_core::{
     RefreshKeyRing, Scope, SessionId, SigningKey, Subject, TokenIssuer, Transport, UnixTime,
 };
 
-/// The secret of HS256, for all alike.
+/// The secret of HS256.
 pub const SECRET: [u8; 32] = [42; 32];
-/// Who issues, in every token.
+/// The issuer of every token.
 pub const ISSUER: &str = "https://id.example";
-/// For whom, in every token.
+/// The audience of every token.
 pub const AUDIENCE: &str = "https://api.example";
 
-/// One key in the forms that one or another library wants.
+/// One key in the forms that the libraries need.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "forms of one key, for the peers")]
 pub struct Key {
-    /// What it signs with.
+    /// The algorithm.
     pub algorithm: Algorithm,
-    /// Ours.
+    /// The key as a type of `token-core`.
     pub ours: SigningKey,
-    /// PKCS#8, or the secret of HMAC; empty for RSA, which only verifies here.
+    /// PKCS#8, or the secret if it is HMAC; empty for RSA, which only verifies here.
     pub private: Vec<u8>,
-    /// The point, or for RSA the modulus; empty for HMAC.
+    /// The point, or the modulus if it is RSA; empty for HMAC.
     pub public: Vec<u8>,
 }
 
 impl Key {
-    /// A key of one of the algorithms that are measured. That of RSA has 2,048 bits.
+    /// A key of one of the measured algorithms. With RSA it has 2,048 bits.
     ///
     /// # Panics
-    /// For another algorithm.
+    /// If it is another algorithm.
     pub fn new(algorithm: Algorithm) -> Self {
         let (private, public) = match algorithm {
             Algorithm::HS256 => (SECRET.to_vec(), Vec::new()),
@@ -103,7 +103,7 @@ fn rsa_jwk() -> serde_json::Value {
     jwk
 }
 
-/// Now, for every token and every clock.
+/// The time of every token and every clock.
 ///
 /// # Panics
 /// Never: the machine's clock shows a year below 10000.
@@ -116,7 +116,7 @@ pub fn now() -> UnixTime {
 /// An issuer with this key. Its tokens live long enough for any measurement.
 ///
 /// # Panics
-/// Never: the names are fine.
+/// Never: the names are valid.
 pub fn issuer(key: &Key) -> TokenIssuer {
     let policy = Policy::builder().access_lifetime(Duration::from_hours(1));
     let refresh = RefreshKey::new(KeyId::new("refresh").expect("a name"), &SECRET);
@@ -132,7 +132,7 @@ pub fn issuer(key: &Key) -> TokenIssuer {
 /// A new session of its own, as a store would have committed it.
 ///
 /// # Panics
-/// Never: the names are fine.
+/// Never: the names are valid.
 pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Granted {
     let subject = Subject::new(format!("user-{number:08}")).expect("a name");
     let now = now();
@@ -158,7 +158,7 @@ pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Grant
     committed.expect("it is what was to be written")
 }
 
-/// An id that follows from a number, in a bucket.
+/// An id in a bucket, made from a number.
 pub fn session_id(bucket: Bucket, number: u64) -> SessionId {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &number.to_le_bytes());
     let mut bytes = [bucket.as_byte(); SessionId::LENGTH];
@@ -167,7 +167,7 @@ pub fn session_id(bucket: Bucket, number: u64) -> SessionId {
     SessionId::from_bytes(bytes)
 }
 
-/// Bytes that follow from a number.
+/// Bytes made from a number.
 pub fn entropy(number: u64) -> Entropy {
     let mut bytes = [0; 64];
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA512, &number.to_le_bytes());
@@ -175,10 +175,10 @@ pub fn entropy(number: u64) -> Entropy {
     Entropy::new(bytes)
 }
 
-/// Access tokens of so many sessions.
+/// The access tokens of this many sessions.
 ///
 /// # Panics
-/// Where one cannot be issued.
+/// If one cannot be issued.
 pub fn access_tokens(issuer: &TokenIssuer, count: u64, claims: &CustomClaims) -> Vec<String> {
     let token = |number| {
         let granted = session(issuer, number, claims.clone());

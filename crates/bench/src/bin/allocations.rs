@@ -7,8 +7,9 @@ use std::alloc::System;
 use std::collections::BTreeMap;
 
 use bench::counted::{self, Footprint};
-use bench::operation::manager::at_once;
-use bench::operation::{self, OURS, Pool};
+use bench::operation::{OURS, Pool};
+use bench::operations;
+use bench::operations::manager::at_once;
 use bench::world;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use token_core::{Algorithm, CustomClaims};
@@ -22,7 +23,7 @@ fn main() {
     let json = if std::env::args().nth(1).as_deref() == Some("--memory") {
         serde_json::to_string_pretty(&[memory()])
     } else {
-        let counted = operation::ALL
+        let counted = operations::ALL
             .iter()
             .map(|(name, make)| (*name, counted::allocations(COUNTER, make(Pool(64)))));
         serde_json::to_string_pretty(&counted.collect::<BTreeMap<_, _>>())

@@ -1,7 +1,7 @@
 //! One route, `/api/me`, behind one kind of check: `bench requests` puts them under load.
 //!
-//! Every server answers the same JSON on one thread. `bare` answers it to anybody, so that what the
-//! others take beyond it is the check.
+//! Every server answers the same JSON on one thread. `bare` answers it to everybody, so that the difference
+//! to the others is the check.
 
 #![expect(clippy::print_stdout, reason = "it says where it listens")]
 
@@ -13,8 +13,8 @@ use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::request::Parts;
 use axum::{Json, Router, routing::get};
-use bench::operation::manager::{access_token, cookie, login};
-use bench::operation::request::{self, Me, UNCHECKED};
+use bench::operations::manager::{access_token, cookie, login};
+use bench::operations::request::{self, Me, UNCHECKED};
 use bench::world::{self, AUDIENCE, ISSUER, Key};
 use clap::{Parser, ValueEnum};
 use jsonwebtoken::{DecodingKey, Validation};
@@ -25,9 +25,9 @@ use token_session::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
 
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How a caller is known.
+    /// How a caller is authenticated.
     check: Check,
-    /// Where Redis is, for sessions there.
+    /// The URL of Redis, if sessions are stored there.
     redis: Option<String>,
 }
 
@@ -35,7 +35,7 @@ struct Arguments {
 enum Check {
     /// Not at all, on axum.
     AxumBare,
-    /// By an extractor that somebody wrote by hand, with `jsonwebtoken::decode`.
+    /// By an extractor written by hand, with `jsonwebtoken::decode`.
     AxumJsonwebtoken,
     /// By this library.
     AxumTokens,
@@ -43,7 +43,7 @@ enum Check {
     AxumSession,
     /// The same, and the sessions are in Redis.
     AxumSessionRedis,
-    /// By nothing: as `AxumTokens`, with the check removed.
+    /// Not at all: as `AxumTokens`, with the check removed.
     AxumTokensUnchecked,
     /// By this library, every signature verified.
     AxumTokensUncached,
@@ -51,7 +51,7 @@ enum Check {
     ActixBare,
     /// By this library.
     ActixTokens,
-    /// By nothing: as `ActixTokens`, with the check removed.
+    /// Not at all: as `ActixTokens`, with the check removed.
     ActixTokensUnchecked,
 }
 
@@ -116,7 +116,7 @@ async fn axum(check: Check, listener: TcpListener, auth: Auth, key: &Key) {
     axum::serve(listener, app).await.expect("it serves");
 }
 
-/// What the extractor that was written by hand needs.
+/// The state of the extractor that was written by hand.
 #[derive(Clone)]
 struct ByHand {
     key: DecodingKey,
@@ -135,7 +135,7 @@ impl ByHand {
     }
 }
 
-/// The claims that the extractor leaves in a handler's hands.
+/// The claims that the extractor gives to a handler.
 #[derive(Debug, Deserialize)]
 struct Claims {
     sub: String,

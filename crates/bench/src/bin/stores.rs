@@ -21,7 +21,7 @@ struct Arguments {
     /// Whole seconds that each way runs in a round.
     #[arg(long, default_value_t = 1)]
     seconds: u32,
-    /// How many sessions that are over are purged.
+    /// How many expired sessions are purged.
     #[arg(long, default_value_t = 1_000_000)]
     purged: u32,
     /// How many seconds refreshes go on before the purge, and after it.

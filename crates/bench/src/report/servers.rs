@@ -1,4 +1,4 @@
-//! What came out of whole servers under load.
+//! The figures of whole servers under load.
 
 use std::fmt::Write as _;
 

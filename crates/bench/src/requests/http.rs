@@ -1,4 +1,4 @@
-//! As much HTTP as a load needs: one `GET` again and again, and one login.
+//! The HTTP that a load needs: one `GET` that is repeated, and one login.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -10,7 +10,7 @@ pub(super) fn authority(url: &str) -> Result<&str, String> {
     authority.ok_or_else(|| format!("`{url}` is no URL of a server"))
 }
 
-/// The request that is sent again and again.
+/// The request that is repeated.
 pub(super) fn request(url: &str, header: &str) -> Result<String, String> {
     let authority = authority(url)?;
     let path = url.split_once(authority).map_or("/", |(_, path)| path);
@@ -40,10 +40,10 @@ pub(super) fn login(url: &str) -> Result<String, String> {
     Ok(format!("Cookie: {cookie}"))
 }
 
-/// How long an answer is, once all of its head is there: nothing before.
+/// The length of an answer, if all of its head has been read.
 ///
 /// # Errors
-/// Where it is no success, or does not say how long it is.
+/// If it is no success, or has no `Content-Length`.
 pub(super) fn length(begun: &[u8]) -> Result<Option<usize>, String> {
     let Some(end) = begun.windows(4).position(|four| four == b"\r\n\r\n") else {
         return Ok(None);

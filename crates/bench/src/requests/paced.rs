@@ -1,9 +1,9 @@
-//! Below saturation: requests at a fixed rate, each due at its time, whether those before it are
-//! answered or not. wrk cannot do this: its connections wait for their answers, so that a slow
+//! Below saturation: requests at a fixed rate, each sent at its time even if earlier ones are not answered
+//! yet. wrk cannot do this: its connections wait for their answers, so that a slow
 //! answer keeps the next requests from being late.
 //!
 //! One thread asks its sockets in turn and never sleeps: a timer would be later than an answer. It
-//! yields the processor at each turn, because Redis, where there is one, shares it.
+//! yields the processor after each pass, because Redis may run on the same one.
 
 use std::collections::VecDeque;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -13,21 +13,21 @@ use std::time::{Duration, Instant};
 use super::http;
 use crate::rounds::Middle;
 
-/// More than are ever busy at once, unless the server stands still.
+/// More than are ever busy at once, unless the server stalls.
 const CONNECTIONS: usize = 32;
 
-/// How long answers may be out after the last request was due.
+/// How long to wait for answers after the last request was due.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// A 99th percentile is taken of so many requests: a hiccup of the machine, which keeps everything for
-/// some milliseconds, is lost among the others.
+/// The number of requests of which a 99th percentile is taken. If the machine stalls for some
+/// milliseconds, few of these windows are affected.
 const WINDOW: usize = 500;
 
-/// Sends `rate` requests a second for so long and returns, in the order of the answers and in
-/// microseconds, how long after its time each was answered.
+/// Sends `rate` requests a second for this long. Returns how long after its time each was answered, in
+/// microseconds and in the order of the answers.
 ///
 /// # Errors
-/// In words, where the server does not answer with 200 to all of them.
+/// A text, if the server does not answer all of them with 200.
 pub fn load(url: &str, header: &str, rate: f64, time: Duration) -> Result<Vec<f64>, String> {
     let request = http::request(url, header)?;
     let mut idle = (0..CONNECTIONS)
@@ -101,7 +101,7 @@ impl Connection {
     fn send(&mut self, request: &[u8], due: Instant) -> Result<(), String> {
         self.due = due;
         self.answer.clear();
-        // Less than a socket's buffer, and the one before is answered.
+        // Smaller than a socket's buffer, and the previous one has been answered.
         let sent = self.stream.write_all(request);
         sent.map_err(|error| error.to_string())
     }
@@ -157,7 +157,7 @@ mod tests {
         assert!(taken.iter().all(|latency| *latency > 0.0));
     }
 
-    /// Answers until the other side goes, and says how often.
+    /// Answers until the connection is closed, and returns how often.
     fn serve(mut stream: TcpStream) -> u32 {
         let mut requests = Vec::new();
         let mut buffer = [0; 1024];

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Child, Command};
 
-/// A program on one processor alone.
+/// A command that runs a program on one processor alone.
 pub(super) fn pinned(processor: &str, program: &Path) -> Command {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", processor]).arg(program);
@@ -23,12 +23,12 @@ pub(super) fn pin(processor: &str, process: u32) -> Result<(), String> {
     }
 }
 
-/// A process that is stopped when this goes.
+/// A process that is stopped when this is dropped.
 pub(super) struct Running(pub(super) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // Nothing is left to do about a failure here: the round is over.
+        // If this fails, the process has ended already.
         let _ = self.0.kill();
         let _ = self.0.wait();
     }

@@ -12,22 +12,23 @@ use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
 use super::CLIENTS;
-use crate::operation::manager::{PAST_THE_GRACE, refresh_token};
+use crate::operations::manager::{PAST_THE_GRACE, refresh_token};
 
-/// Goes round any number of sessions that is no multiple of it, out of their order on the disk.
+/// The step through the sessions, so that they are not refreshed in their order on the disk. It visits
+/// all of them if their number is not a multiple of it.
 pub(super) const STRIDE: usize = 611_953;
 
-/// The sessions of one store, each refreshed once in a round of all.
+/// The sessions of one store. Each is refreshed once before any is refreshed again.
 #[derive(Debug)]
 pub struct Clients {
-    /// Each session's token, and an instant by which it was made.
+    /// Each session's token, and an instant not earlier than its making.
     tokens: Vec<Mutex<(String, UnixTime)>>,
     next: AtomicUsize,
     clock: TestClock,
 }
 
-/// A clock that shows an early hour of the day, so that no measurement goes past midnight: what a
-/// session moves once a day stays as it is.
+/// A clock that shows an early hour of the day, so that no measurement goes past midnight: the idle
+/// deadline is moved once a day at most, and here it is not moved at all.
 ///
 /// # Panics
 /// Never: the year is before 10000.
@@ -39,7 +40,7 @@ pub fn clock() -> TestClock {
     clock
 }
 
-/// Begins a manager on a store, by a clock.
+/// Builds a manager on a store, with a clock.
 pub fn manager(
     store: impl SessionStore,
     issuer: TokenIssuer,
@@ -60,14 +61,14 @@ impl Clients {
         })
     }
 
-    /// Refreshes the next session whose last one was longer ago than the grace, so that this
-    /// writes.
+    /// Refreshes the next session that was last refreshed before the grace began, so that the store has
+    /// to write.
     ///
     /// # Errors
-    /// What the manager says, in words.
+    /// The manager's error as a text, if the refresh fails.
     ///
     /// # Panics
-    /// Where the token that comes back is the old one: then nothing was measured.
+    /// If the token that comes back is the old one: then nothing was measured.
     pub async fn refresh(&self, manager: &SessionManager) -> Result<(), String> {
         loop {
             let turn = self.next.fetch_add(1, Ordering::Relaxed);
@@ -79,7 +80,7 @@ impl Clients {
             let mut place = place.lock().await;
             let (token, made) = &*place;
             if self.clock.now() < *made + PAST_THE_GRACE {
-                // Of few sessions one may come up again too soon, where a client was held up.
+                // If there are few sessions, one may come up again too soon after a client was delayed.
                 continue;
             }
             let issued = manager.refresh(token, None).await;
@@ -93,10 +94,10 @@ impl Clients {
         }
     }
 
-    /// Refreshes by [`CLIENTS`] at once for so long, and gives how many a second.
+    /// Refreshes with [`CLIENTS`] clients at once for this long, and returns how many a second.
     ///
     /// # Panics
-    /// Where one is refused.
+    /// If one is refused.
     pub async fn refresh_for(self: &Arc<Self>, manager: &SessionManager, time: Duration) -> f64 {
         let start = Instant::now();
         let clients = (0..CLIENTS).map(|_| {
@@ -107,7 +108,7 @@ impl Clients {
                     let refreshed = clients.refresh(&manager).await;
                     refreshed.expect("the token is good");
                     done += 1;
-                    // Looked at afterwards: even a machine that stands still has done one.
+                    // Checked afterwards, so that at least one is done even if the machine stalls.
                     if start.elapsed() >= time {
                         return done;
                     }
@@ -122,11 +123,11 @@ impl Clients {
         per_second(done, start.elapsed())
     }
 
-    /// Begins a refresh at each tick of a steady rate, whatever became of those before, until
-    /// `over` says so. Gives how long each took, in milliseconds, and what went wrong.
+    /// Begins a refresh at each tick of a steady rate, even if earlier ones are still under way, until
+    /// `over` returns true. Returns how long each took, in milliseconds, and what went wrong.
     ///
     /// # Panics
-    /// Where a task is lost.
+    /// If a task panicked.
     pub async fn refresh_steadily(
         self: &Arc<Self>,
         manager: &SessionManager,
@@ -156,7 +157,7 @@ impl Clients {
     }
 }
 
-/// So many in a time.
+/// A count in a time as a count in a second.
 #[expect(clippy::cast_precision_loss, reason = "counts of some seconds")]
 pub fn per_second(count: usize, time: Duration) -> f64 {
     count as f64 / time.as_secs_f64()

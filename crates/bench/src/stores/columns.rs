@@ -1,4 +1,4 @@
-//! The columns of a session in the tables of `store-sql`, for those who fill them in bulk.
+//! The columns of a session in the tables of `store-sql`, to fill them in bulk.
 
 use std::fmt::Write as _;
 
@@ -36,26 +36,26 @@ pub const NAMES: [&str; 28] = [
     "purge_at",
 ];
 
-/// What stands in a column.
+/// The value of a column.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "the types of the tables")]
 pub enum Cell {
-    /// Bytes.
+    /// A `bytea` or a `BLOB`.
     Bytes(Vec<u8>),
     /// Yes or no.
     Flag(bool),
     /// A whole number.
     Int(i64),
-    /// Nothing.
+    /// The value NULL.
     Null,
     /// A text.
     Text(String),
 }
 
-/// The columns of a session that lives.
+/// The columns of a live session.
 ///
 /// # Panics
-/// Never: names are JSON.
+/// Never: names can be written as JSON.
 pub fn values(session: &Session) -> [Cell; 28] {
     let number = |number: u64| Cell::Int(i64::try_from(number).unwrap_or(i64::MAX));
     let text = |text: &str| Cell::Text(text.to_owned());

@@ -3,28 +3,28 @@
 use super::{Line, Promise};
 use crate::rounds::{self, Middle, Samples};
 
-/// One way to refresh sessions, with so many stored.
+/// One way to refresh sessions, with a number of them stored.
 #[expect(missing_debug_implementations, reason = "closures")]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Way<'a> {
-    /// Who.
+    /// The way, as it is called in tables.
     pub who: &'static str,
     /// How many sessions are stored.
     pub sessions: u32,
-    /// Refreshes for a while, and gives how many a second.
+    /// Refreshes for a while, and returns how many a second.
     pub run: Box<dyn FnMut() -> f64 + 'a>,
 }
 
-/// What each way came to.
+/// What was measured of each way.
 #[derive(Debug)]
 pub struct Results(Vec<(&'static str, u32, Samples)>);
 
-/// Runs each way once in every round, beginning with another one each time.
+/// Runs each way once in every round, each round beginning with the next way.
 pub fn run(rounds: usize, ways: Vec<Way<'_>>) -> Results {
     let names: Vec<_> = ways.iter().map(|way| (way.who, way.sessions)).collect();
     let mut runs: Vec<Box<dyn FnMut() -> f64 + '_>> = Vec::new();
     for mut way in ways {
-        // As nanoseconds for one, like everything else that goes through rounds.
+        // As nanoseconds for one refresh, like everything else that goes through `rounds`.
         runs.push(Box::new(move || 1e9 / (way.run)()));
     }
     let samples = rounds::take_turns(rounds, &mut runs);
@@ -33,7 +33,7 @@ pub fn run(rounds: usize, ways: Vec<Way<'_>>) -> Results {
 }
 
 impl Results {
-    /// Each way, beside `limit` at its own size.
+    /// Each way, compared with `limit` at the same size.
     pub fn lines(&self, limit: &str) -> Vec<Line> {
         let line = |(who, sessions, samples): &(&str, u32, Samples)| {
             let limit = self.of(limit, *sessions).unwrap_or(samples);
@@ -47,7 +47,7 @@ impl Results {
         self.0.iter().map(line).collect()
     }
 
-    /// At least this part of the limit, at each size.
+    /// Promises at least this part of the limit, at each size.
     pub fn at_least(&self, who: &str, limit: &str, least: f64) -> Vec<Promise> {
         let of_who = self.0.iter().filter(|(own, ..)| *own == who);
         let promise = |(_, sessions, samples): &(&str, u32, Samples)| {
@@ -65,8 +65,8 @@ impl Results {
         of_who.map(promise).collect()
     }
 
-    /// At most this times the cost of the smallest size at the largest one; beside it, what the
-    /// limit came to.
+    /// Promises that the largest size costs at most this many times what the smallest does. The limit's
+    /// own factor is shown beside it.
     pub fn grows_at_most(&self, who: &str, limit: &str, most: f64) -> Option<Promise> {
         let growth = |who: &str| {
             let mut sizes = self.0.iter().filter(|(own, ..)| *own == who);

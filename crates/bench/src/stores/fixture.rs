@@ -11,10 +11,10 @@ use token_core::{
 
 use crate::world::{self, Key};
 
-/// An issuer under the default policy, with access tokens of an algorithm.
+/// An issuer with the default policy, whose access tokens have this algorithm.
 ///
 /// # Panics
-/// Never: the names are fine.
+/// Never: the names are valid.
 pub fn issuer(algorithm: Algorithm) -> TokenIssuer {
     TokenIssuer {
         policy: Policy::default(),
@@ -26,7 +26,7 @@ pub fn issuer(algorithm: Algorithm) -> TokenIssuer {
 /// refresh token. Every number has a subject of its own; `bucket` is the store's.
 ///
 /// # Panics
-/// Never: the names are fine.
+/// Never: the names are valid.
 pub fn session(
     issuer: &TokenIssuer,
     number: u32,
@@ -43,7 +43,7 @@ pub fn session(
     let pending = pending.expect("it has not expired");
     let row = Change::Rotate(pending.rotation().clone()).apply(granted.session());
     let row = row.expect("it is past the grace");
-    // It is written before anybody shows the token.
+    // It is stored before the token is used.
     let granted = pending.committed(Committed::assertion(row.clone()));
     let granted = granted.expect("it is what is to be written");
     let token = refresh_token(issuer, &granted, number, now);

@@ -21,31 +21,31 @@ use super::columns;
 use super::contest::{self, Way};
 use super::{CLIENTS, Effort, Measured, fixture, purge};
 
-/// The limit.
+/// How the limit is called in tables.
 const BARE: &str = "pgbench";
-/// The least part of the limit that ours does.
+/// The part of the limit that ours has to reach.
 const LEAST: f64 = 0.6;
 const GROWTH: f64 = 1.2;
-/// The length of an id, as the bare rows have it: that many decimal digits, which a text
-/// parameter brings to a `bytea` as they are.
+/// The length of an id in the bare rows: that many decimal digits, which a text parameter carries into
+/// a `bytea` unchanged.
 const FIRST_ID: u64 = 100_000_000_000_000_000;
-/// The hash in every row of theirs.
+/// The hash in every row of pgbench's.
 const BARE_HASH: &str = "\\x0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-/// `COPY` is sent in pieces of about so many bytes.
+/// About how many bytes of a `COPY` are sent at once.
 const PIECE: usize = 1 << 20;
 
-/// While refreshes are measured: no checkpoint, since each makes the next write of a page a long one,
-/// and no vacuum, so that what a round costs does not depend on when it was.
+/// Settings while refreshes are measured. There is no checkpoint, because the first write of a page after
+/// one takes longer, and no vacuum, so that a round does not depend on when it runs.
 const UNDISTURBED: [&str; 3] = [
     "checkpoint_timeout = '1h'",
     "max_wal_size = '30GB'",
     "autovacuum = off",
 ];
 
-/// Measures refreshes, with the disk waited for and without, then a purge.
+/// Measures refreshes, with and without waiting for the disk, then a purge.
 ///
 /// # Panics
-/// Where a server, a refresh or pgbench fails.
+/// If a server, a refresh or pgbench fails.
 pub fn measure(runtime: &Runtime, effort: &Effort) -> Vec<Measured> {
     let server = Server::start_with(&["fsync=on", "shared_buffers=2GB"]);
     let pool = runtime.block_on(pool(&server));
@@ -139,7 +139,7 @@ async fn purge(server: &Server, pool: &PgPool, effort: &Effort) -> (super::Promi
     purge::under_load(store, &Clients::new(tokens, clock.clone()), &clock, effort).await
 }
 
-/// So many sessions in a schema of the store's, and as many in one of pgbench's.
+/// This many sessions in a schema of the store, and as many in one of pgbench.
 struct Size {
     sessions: u32,
     clock: TestClock,
@@ -148,7 +148,7 @@ struct Size {
     ours: String,
     bare: String,
     script: tempfile::TempPath,
-    /// How often pgbench has run it.
+    /// How often pgbench has run the statement.
     bare_runs: Cell<u64>,
     note: String,
 }
@@ -159,7 +159,7 @@ impl Size {
         let (ours, bare) = (format!("ours_{sessions}"), format!("bare_{sessions}"));
         let store = open(server, &ours).await;
         let tokens = copy(pool, &store, &ours, 0..sessions, clock.now()).await;
-        // The tables of the other are made by the store, too.
+        // The store creates the tables of both schemas.
         drop(open(server, &bare).await);
         let selected = columns::NAMES.map(|name| match name {
             "id" => format!("convert_to(({FIRST_ID} + row_number() OVER ())::text, 'UTF8')"),
@@ -217,8 +217,8 @@ impl Size {
         }
     }
 
-    /// Makes sure that pgbench changed a row each time: it looks at no answer. The server counts
-    /// what a connection did when that ends.
+    /// Checks that pgbench changed a row each time, because it reads no answer. The server adds what a
+    /// connection did to its counters if the connection has ended.
     fn check(&self, runtime: &Runtime, pool: &PgPool) {
         let bare = &self.bare;
         let asked = format!(
@@ -231,10 +231,10 @@ impl Size {
         });
     }
 
-    /// The bare statement by as many clients, for whole seconds; how many a second.
+    /// Runs the bare statement with as many clients, for whole seconds; returns how many a second.
     fn pgbench(&self, server: &Server, seconds: u32) -> f64 {
         let mut pgbench = Command::new(server.program("pgbench"));
-        // What it says is read.
+        // Its output is parsed.
         pgbench
             .env("LC_ALL", "C")
             .args([
@@ -268,9 +268,9 @@ impl Size {
     }
 }
 
-/// What pgbench runs: the statement of a refresh, with every value that the library sends but those
-/// that are NULL, which stand in it: pgbench cannot send them. A row
-/// keeps its generation and its hash, so that the next one finds them.
+/// What pgbench runs: the statement of a refresh, with every value that the library sends. If a value is
+/// NULL, it is part of the statement, because pgbench cannot send it. A row keeps its generation and its
+/// hash, so that the next refresh finds them.
 fn bare_script(schema: &str, sessions: u32, now: UnixTime) -> String {
     let day = Duration::from_hours(24);
     let idle = now + 30 * day;
@@ -300,7 +300,7 @@ RETURNING {columns};
     )
 }
 
-/// The texts of the script beside the hash: values of the same lengths as ours.
+/// The other texts of the script: values of the same lengths as ours.
 const BARE_TEXTS: [&str; 3] = [
     "nonce=\\x00112233445566778899aabbccddeeff",
     "kid=refresh",
@@ -321,7 +321,7 @@ async fn open(server: &Server, schema: &str) -> PostgresStore {
     store.expect("the server answers")
 }
 
-/// Copies sessions into a schema of the store's, and gives their tokens.
+/// Copies sessions into a schema of the store, and returns their tokens.
 async fn copy(
     pool: &PgPool,
     store: &PostgresStore,

@@ -1,4 +1,4 @@
-//! Refreshes at a steady rate while sessions that are over are deleted.
+//! Refreshes at a steady rate while expired sessions are deleted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,20 +13,19 @@ use super::clients::{self, Clients};
 use super::{Effort, Promise, fixture};
 use token_session::test_util::TestClock;
 
-/// Between two refreshes: 200 a second.
+/// The time between two refreshes: 200 a second.
 const EACH: Duration = Duration::from_millis(5);
-/// Longer ago than any row is kept.
+/// An age at which no row is kept any longer.
 pub const LONG_AGO: Duration = Duration::from_hours(24 * 500);
-/// The p99 of refreshes while sessions are purged is at most so many times what it is without.
+/// How many times longer the p99 of refreshes may be while sessions are purged.
 const MOST: f64 = 3.0;
 /// How long a purge may take before it counts as stuck.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// Refreshes live sessions before, while, and after those that are over are purged in the way
-/// that an application has it done.
+/// Refreshes live sessions before, during and after a purge of expired ones.
 ///
 /// # Panics
-/// Where nothing is purged.
+/// If nothing is purged.
 pub async fn under_load(
     store: impl SessionStore,
     clients: &Arc<Clients>,
@@ -49,7 +48,7 @@ pub async fn under_load(
         let start = Instant::now();
         clients.refresh_steadily(&manager, EACH, move || start.elapsed() > calm)
     };
-    // So that every connection is there.
+    // So that every connection is open.
     clients.refresh_for(&manager, Duration::from_secs(1)).await;
     let (mut without, mut failed) = at_rest().await;
 

@@ -21,14 +21,14 @@ use super::clients::{self, Clients};
 use super::contest::{self, Way};
 use super::{CLIENTS, Effort, Measured, Promise, fixture};
 
-/// The limit.
+/// How the limit is called in tables.
 const BARE: &str = "redis-benchmark";
-/// The least part of the limit that ours does.
+/// The part of the limit that ours has to reach.
 const LEAST: f64 = 0.7;
 const GROWTH: f64 = 1.2;
-/// Bytes of `used_memory` for each of a million sessions.
+/// The bytes of `used_memory` that each of a million sessions may take.
 const BYTES: u64 = 433;
-/// The script of a rotation, of the parts that the store makes it of.
+/// The script of a rotation, put together from the same parts as the store's.
 const ROTATE: &str = concat!(
     include_str!("../../../store-redis/src/lua/row.lua"),
     include_str!("../../../store-redis/src/lua/commit.lua"),
@@ -37,11 +37,11 @@ const ROTATE: &str = concat!(
 /// How many commands go into one pipeline, and how many sessions are inserted at once.
 const TOGETHER: u32 = 1000;
 
-/// Measures refreshes, and what a session takes. The server has the first processor and everybody
-/// else the second, when this process was started on that one alone.
+/// Measures refreshes, and the memory of a session. The server runs on the first processor, and
+/// everything else on the second if this process was started on that one alone.
 ///
 /// # Panics
-/// Where a server, a refresh or redis-benchmark fails.
+/// If a server, a refresh or redis-benchmark fails.
 pub fn measure(runtime: &Runtime, effort: &Effort) -> Measured {
     let sizes = effort.sessions.iter();
     let sizes: Vec<Size> = sizes
@@ -84,14 +84,14 @@ pub fn measure(runtime: &Runtime, effort: &Effort) -> Measured {
     }
 }
 
-/// A server with so many sessions of the store's, and as many for redis-benchmark.
+/// A server with this many sessions of the store, and as many for redis-benchmark.
 struct Size {
     sessions: u32,
     server: Server,
     clock: TestClock,
     store: Arc<RedisStore>,
     clients: Arc<Clients>,
-    /// Bytes of each session.
+    /// How many bytes each session takes.
     bytes: u64,
 }
 
@@ -131,8 +131,8 @@ impl Size {
         size
     }
 
-    /// Copies of one of the store's rows under keys that redis-benchmark can make up: their ids end
-    /// with twelve digits.
+    /// Copies one row of the store to keys that redis-benchmark can generate, with ids that end with
+    /// twelve digits.
     fn insert_bare(&self) {
         let mut connection = self.server.connection().expect("the server answers");
         let rows: Vec<Vec<u8>> = self.server.ask(&["KEYS", "hallpass:{0?}s*"]);
@@ -158,7 +158,7 @@ impl Size {
             }
             let _: () = pipeline.query(&mut connection).expect("there is room");
         }
-        // It does the whole work: it finds the row, writes it, and gives it back.
+        // It does all of the work: it finds the row, writes it, and returns it.
         let mut call = redis::cmd("EVALSHA");
         let arguments = bare_arguments("000000000000");
         let answer: redis::RedisResult<Vec<Value>> = call.arg(&arguments).query(&mut connection);
@@ -167,7 +167,7 @@ impl Size {
         assert_eq!(answer.first(), Some(&applied), "a rotation");
     }
 
-    /// The bare script by as many clients, about so often; how many a second.
+    /// Runs the bare script with as many clients, about this often; returns how many a second.
     fn redis_benchmark(&self, times: f64) -> f64 {
         let mut benchmark = Command::new("redis-benchmark");
         benchmark
@@ -211,7 +211,7 @@ impl Size {
     }
 }
 
-/// Inserts sessions through the store, many at once, which share the way to the server.
+/// Inserts sessions through the store, many at once on one connection.
 async fn insert(store: &Arc<RedisStore>, sessions: u32, clock: &TestClock) -> Vec<String> {
     let issuer = Arc::new(fixture::issuer(Algorithm::HS256));
     let now = clock.now();
@@ -233,7 +233,7 @@ async fn insert(store: &Arc<RedisStore>, sessions: u32, clock: &TestClock) -> Ve
     tokens
 }
 
-/// What the keys of their rows begin with: the prefix, a bucket, and six bytes of the id.
+/// How the keys of redis-benchmark's rows begin: the prefix, a bucket, and six bytes of the id.
 const BARE_ROWS: &[u8] = b"bare:{01}s\x01-----";
 /// Numbers without a zero byte, which no argument of a program can have.
 const GENERATION: [u8; 8] = [1; 8];
@@ -241,8 +241,8 @@ const HASH: [u8; 32] = [7; 32];
 const LATER: [u8; 5] = [1; 5];
 const LATEST: [u8; 5] = [2; 5];
 
-/// The state of a row of theirs, in the layout of `store-redis`: layout and transport, generation,
-/// instants, nonce.
+/// The state of a row of redis-benchmark's, in the layout of `store-redis`: layout and transport,
+/// generation, instants, nonce.
 fn bare_state() -> Vec<u8> {
     let instants = [LATER, LATEST, LATEST, LATEST, LATER];
     [&[1, 1][..], &GENERATION, &instants.concat(), &[9; 16]].concat()

@@ -21,14 +21,14 @@ use super::columns::{self, Cell};
 use super::contest::{self, Way};
 use super::{Effort, Measured, fixture, purge};
 
-/// The limit.
+/// How the limit is called in tables.
 const BARE: &str = "the statement in a loop";
-/// The least part of the limit that ours does.
+/// The part of the limit that ours has to reach.
 const LEAST: f64 = 0.6;
-/// Rows of one statement: SQLite takes 32,766 values.
+/// How many rows one statement inserts: SQLite takes at most 32,766 values.
 const TOGETHER: usize = 1000;
 
-/// Measures refreshes, with the disk waited for and without, then a purge.
+/// Measures refreshes, with and without waiting for the disk, then a purge.
 ///
 /// # Panics
 /// Where the file cannot be written, or a refresh fails.
@@ -113,7 +113,7 @@ async fn purge(folder: &TempDir, effort: &Effort) -> (super::Promise, String) {
     purge::under_load(store, &Clients::new(tokens, clock.clone()), &clock, effort).await
 }
 
-/// A file with so many sessions, and a copy of it for the bare statement.
+/// A file with this many sessions, and a copy of it for the bare statement.
 struct Size {
     sessions: u32,
     clock: TestClock,
@@ -148,7 +148,7 @@ impl Size {
     }
 }
 
-/// The statement of a refresh by itself, on a connection with the pragmas of the store's.
+/// The statement of a refresh alone, on a connection with the same pragmas as the store's.
 struct Bare {
     connection: SqliteConnection,
     /// Each row's id, generation and hash, as they are now.
@@ -161,7 +161,7 @@ struct Bare {
 impl Bare {
     async fn open(size: &Size, synchronous: SqliteSynchronous) -> Self {
         let mut connection = connect(&size.copy, synchronous).await;
-        // As if each had been written here before: its generation tells its hash.
+        // As if each had been written here before: the hash follows from the generation.
         let reset = "UPDATE tokens_session SET generation = 0, token_hash = zeroblob(32)";
         sqlx::query(reset)
             .execute(&mut connection)
@@ -249,7 +249,7 @@ async fn connect(file: &Path, synchronous: SqliteSynchronous) -> SqliteConnectio
     options.connect().await.expect("it is a database")
 }
 
-/// Inserts sessions into a file of the store's, and gives their tokens and ids.
+/// Inserts sessions into a file of the store, and returns their tokens and ids.
 async fn insert(
     file: &Path,
     numbers: std::ops::Range<u32>,
@@ -292,7 +292,7 @@ async fn insert(
         inserted.expect("the rows are good");
     }
     transaction.commit().await.expect("there is room");
-    // So that everything stands in the one file, which others copy.
+    // So that everything is in the one file, which is copied.
     let all = "PRAGMA wal_checkpoint(TRUNCATE)";
     sqlx::query(all)
         .execute(&mut connection)

@@ -1,4 +1,4 @@
-//! What came out, as tables in Markdown.
+//! The figures, as tables in Markdown.
 
 use std::fmt::Write as _;
 

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bench::operation::manager::{at_once, cookie, manager, runtime};
 use bench::operation::{Make, OURS, Operation, Pool, Way, cycle};
+use bench::operations::manager::{at_once, cookie, manager, runtime};
 use bench::world::Key;
 use serde::{Deserialize, Serialize};
 use token_core::Algorithm;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bench::counted::{self, Footprint};
 use bench::operation::Pool;
-use bench::operation::manager::at_once;
+use bench::operations::manager::at_once;
 use in_memory::{PEER, User};
 use serde::Serialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};

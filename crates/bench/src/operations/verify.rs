@@ -1,4 +1,4 @@
-//! Bearer token in, verified claims out; the token was never seen before.
+//! From a bearer token to verified claims; the token was never seen before.
 
 use std::hint::black_box;
 
@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use token_core::access::{CachedVerifier, ClaimsBuffer};
 use token_core::{Algorithm, CustomClaims, NoClaims, UntrustedToken, Verifier};
 
-use super::{BARE, Goal, OURS, Operation, Pool, Way, cycle};
+use crate::operation::{BARE, Goal, OURS, Operation, Pool, Way, cycle};
 use crate::peer;
 use crate::world::{self, Key};
 
@@ -76,7 +76,7 @@ fn verify(algorithm: Algorithm, Pool(count): Pool, goals: &[Goal]) -> Operation 
 /// Tokens that were seen before, with Ed25519.
 ///
 /// # Panics
-/// Where a token is refused.
+/// If a token is refused.
 pub fn seen(Pool(count): Pool) -> Operation {
     let key = Key::new(Algorithm::EdDSA);
     let issuer = world::issuer(&key);
@@ -119,7 +119,7 @@ pub fn seen(Pool(count): Pool) -> Operation {
     }
 }
 
-/// The signature alone, over bytes that were decoded before.
+/// The signature alone, of bytes that were decoded before.
 pub(super) fn bare(key: &Key, tokens: &[String]) -> Box<dyn FnMut()> {
     let parts = tokens.iter().map(|token| {
         let (message, signature) = token.rsplit_once('.').expect("a token has three parts");

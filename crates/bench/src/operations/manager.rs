@@ -1,4 +1,4 @@
-//! The driver: what a request costs that shows an access token, and one that renews.
+//! The session manager: a request with an access token, and a refresh.
 
 use std::hint::black_box;
 use std::pin::pin;
@@ -12,7 +12,8 @@ use token_session::test_util::TestClock;
 use token_session::{Issued, MemoryStore, NewSession, RevocationCheck, SessionManager, WhenBehind};
 use tokio::runtime::{Builder, Runtime};
 
-use super::{BARE, Goal, OURS, Operation, Pool, Way, cycle, verify};
+use super::verify;
+use crate::operation::{BARE, Goal, OURS, Operation, Pool, Way, cycle};
 use crate::peer;
 use crate::world::{self, Key};
 
@@ -37,7 +38,7 @@ pub fn manager(key: &Key, capacity: usize) -> (SessionManager, TestClock) {
 /// A runtime of the time-outs alone: a memory store never waits.
 ///
 /// # Panics
-/// Where the system gives none.
+/// If the system has no resources for one.
 pub fn runtime() -> Runtime {
     let runtime = Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime starts")
@@ -46,7 +47,7 @@ pub fn runtime() -> Runtime {
 /// Runs a future that never waits.
 ///
 /// # Panics
-/// Where it waits.
+/// If it waits.
 pub fn at_once<T>(future: impl Future<Output = T>) -> T {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(value) => value,
@@ -57,7 +58,7 @@ pub fn at_once<T>(future: impl Future<Output = T>) -> T {
 /// Opens a session.
 ///
 /// # Panics
-/// Where the store is full.
+/// If the store is full.
 pub async fn login(manager: &SessionManager, number: u64) -> Issued {
     let subject = Subject::new(format!("user-{number:08}")).expect("a name");
     let ticket = manager
@@ -71,10 +72,10 @@ pub async fn login(manager: &SessionManager, number: u64) -> Issued {
     manager.login(ticket, session).await.expect("there is room")
 }
 
-/// Opens a session that is shown by a cookie, and returns the cookie's value.
+/// Opens a server session, and returns the value of its cookie.
 ///
 /// # Panics
-/// Where the store is full.
+/// If the store is full.
 pub async fn cookie(manager: &SessionManager, number: u64) -> String {
     let subject = Subject::new(format!("user-{number:08}")).expect("a name");
     let ticket = manager.begin_login(subject).await;
@@ -105,7 +106,7 @@ pub fn refresh_token(issued: &Issued) -> String {
 /// `SessionManager::authenticate`: verifies, and looks into the live revocation view.
 ///
 /// # Panics
-/// Where a token is refused.
+/// If a token is refused.
 pub fn authenticate(Pool(count): Pool) -> Operation {
     let key = Key::new(Algorithm::HS256);
     let (manager, _) = manager(&key, 100_000);
@@ -140,7 +141,7 @@ pub fn authenticate(Pool(count): Pool) -> Operation {
 /// `SessionManager::refresh`, on memory.
 ///
 /// # Panics
-/// Where a refresh is refused.
+/// If a refresh is refused.
 pub fn refresh(Pool(count): Pool) -> Operation {
     let key = Key::new(Algorithm::HS256);
     let (manager, clock) = manager(&key, 1_000_000);
@@ -170,8 +171,8 @@ pub fn refresh(Pool(count): Pool) -> Operation {
     }
 }
 
-/// The cryptography that a rotation is made of: the old token is verified, its secret hashed, the
-/// next one derived and hashed, and two tokens are signed.
+/// The cryptography of a rotation: the old token is verified, its secret is hashed, the next one is
+/// derived and hashed, and two tokens are signed.
 fn bare_refresh(tokens: &[String]) -> impl FnMut() + use<> {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &world::SECRET);
     let messages: Vec<String> = tokens.to_vec();

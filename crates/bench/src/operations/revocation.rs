@@ -1,4 +1,4 @@
-//! Whether a session was ended lately.
+//! Whether a session was revoked lately.
 
 use std::collections::HashSet;
 use std::hint::black_box;
@@ -7,13 +7,13 @@ use std::time::Duration;
 use token_core::SessionId;
 use token_core::session::RevocationView;
 
-use super::{Goal, OURS, Operation, Pool, Way, cycle};
+use crate::operation::{Goal, OURS, Operation, Pool, Way, cycle};
 use crate::world;
 
-/// How many were ended.
+/// How many were revoked.
 const ENDED: u64 = 100_000;
 
-/// Looks up sessions that live, with a hundred thousand that do not.
+/// Looks up live sessions beside a hundred thousand revoked ones.
 ///
 /// # Panics
 /// Never: there is room.

@@ -1,4 +1,4 @@
-//! A request through a router, without a socket: what a layer and an extractor take.
+//! A request through a router, without a socket: the cost of a layer and an extractor.
 
 use std::hint::black_box;
 use std::sync::LazyLock;
@@ -13,25 +13,25 @@ use token_core::{Algorithm, Scope, SessionId, Subject, UnixTime};
 use tower_service::Service as _;
 
 use super::manager::{access_token, at_once, login, manager, runtime};
-use super::{OURS, Operation, Pool, Way, cycle};
+use crate::operation::{OURS, Operation, Pool, Way, cycle};
 use crate::world::Key;
 
-/// What every server answers.
+/// The answer of every server.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[expect(clippy::exhaustive_structs, reason = "made here alone")]
 pub struct Me {
-    /// Who.
+    /// The subject.
     pub sub: String,
-    /// In which session.
+    /// The session.
     pub session_id: String,
-    /// What it may do.
+    /// Its scope.
     pub scope: String,
-    /// When they logged in, in seconds since 1970.
+    /// The time of the login, in seconds since 1970.
     pub auth_time: u64,
 }
 
 impl Me {
-    /// What those answer who do not ask.
+    /// The answer of a server without a check.
     #[must_use]
     pub fn anybody() -> Self {
         Self {
@@ -42,7 +42,7 @@ impl Me {
         }
     }
 
-    /// What is known of a caller.
+    /// The answer from the claims of a caller.
     pub fn of(caller: &impl Caller) -> Self {
         Self {
             sub: caller.subject().as_str().to_owned(),
@@ -53,7 +53,7 @@ impl Me {
     }
 }
 
-/// A caller who was not checked: what a handler has in the place of one where the check is removed.
+/// A caller that was not checked: what a handler gets if the check is removed.
 #[derive(Debug)]
 pub struct Unchecked {
     subject: Subject,
@@ -62,7 +62,7 @@ pub struct Unchecked {
     auth_time: UnixTime,
 }
 
-/// The one of them.
+/// The only caller without a check.
 pub static UNCHECKED: LazyLock<Unchecked> = LazyLock::new(|| {
     let Me {
         sub,
@@ -118,7 +118,7 @@ pub fn ours(auth: Auth) -> Router {
         .with_state(auth)
 }
 
-/// The same with the check removed: layer, state and what is answered stay.
+/// The same with the check removed: layer, state and answer stay.
 pub fn unchecked(auth: Auth) -> Router {
     let me = async || Json(Me::of(&*UNCHECKED));
     Router::new()
@@ -140,7 +140,7 @@ pub fn auth(manager: token_session::SessionManager) -> Auth {
 /// On axum, with Ed25519, tokens seen before.
 ///
 /// # Panics
-/// Where a token is refused.
+/// If a token is refused.
 pub fn axum(Pool(count): Pool) -> Operation {
     let (manager, _) = manager(&Key::new(Algorithm::EdDSA), 100_000);
     let credentials = runtime().block_on(async {

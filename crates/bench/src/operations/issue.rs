@@ -1,4 +1,4 @@
-//! A committed session in, an access token out.
+//! From a committed session to an access token.
 
 use std::hint::black_box;
 
@@ -7,7 +7,7 @@ use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use token_core::{Algorithm, CustomClaims};
 
-use super::{BARE, Goal, OURS, Operation, Pool, Way, cycle};
+use crate::operation::{BARE, Goal, OURS, Operation, Pool, Way, cycle};
 use crate::peer;
 use crate::world::{self, Key};
 
@@ -57,7 +57,7 @@ fn issue(algorithm: Algorithm, Pool(count): Pool, goal: Goal) -> Operation {
     }
 }
 
-/// The signature alone, over text that stands there.
+/// The signature alone, of a fixed text.
 fn bare(key: &Key, tokens: &[String]) -> Box<dyn FnMut()> {
     let messages = tokens.iter().map(|token| {
         let (message, _) = token.rsplit_once('.').expect("a token has three parts");
