@@ -1,4 +1,4 @@
-//! How fast it is: builds `crates/bench` and the peers beside it, and runs their programs.
+//! Measurements: builds `crates/bench` and the peers beside it, and runs their programs.
 
 mod build;
 mod peers;
@@ -35,16 +35,16 @@ static WRK: Program = Program {
 /// What to measure.
 #[derive(Debug, Args)]
 pub(crate) struct Arguments {
-    /// Only this part; without it, all but `build`.
+    /// Only this part; if none is named, all but `build`.
     part: Option<Part>,
-    /// Only fails where a ratio is worse than promised: short, for CI.
+    /// Only fails if a ratio is worse than promised: short, for CI.
     #[arg(long, conflicts_with_all = ["part", "only", "rounds"])]
     check: bool,
-    /// Only operations, servers or programs whose name begins so.
+    /// Only operations, servers or programs whose name begins with this.
     #[arg(long, default_value = "")]
     only: String,
-    /// How many rounds of `requests` (5 where nothing is said, of some three seconds a server), of
-    /// `stores` (7, of one second a way), or of `build` (1).
+    /// How many rounds of `requests` (5 if it is not given, of some three seconds a server), of `stores`
+    /// (7, of one second a way), or of `build` (1).
     #[arg(long)]
     rounds: Option<usize>,
 }
@@ -52,10 +52,10 @@ pub(crate) struct Arguments {
 /// A part of the measurements that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
-    /// How long our crates and the peers take to build, how many crates they bring, and how large a
-    /// program becomes.
+    /// How long our crates and the peers take to build, how many crates they depend on, and the size
+    /// of a program.
     Build,
-    /// Single operations, what a session takes in memory, and charts.
+    /// Single operations, the memory of a session, and charts.
     Core,
     /// How cost grows, and charts.
     Growth,
@@ -63,14 +63,14 @@ enum Part {
     Requests,
     /// Refreshes a second on PostgreSQL, Redis and SQLite (`--only` one of them) beside pgbench,
     /// redis-benchmark and the bare statement, at ten thousand and at a million sessions; refreshes
-    /// while a million sessions are purged; bytes a session. On servers of its own.
+    /// while a million sessions are purged; bytes a session. It starts its own servers.
     Stores,
 }
 
-/// What [`Part::Stores`] measures.
+/// The stores of [`Part::Stores`].
 const STORES: [&str; 3] = ["postgres", "redis", "sqlite"];
 
-/// Prints tables, and leaves them as JSON and as charts in `target/bench`; or checks.
+/// Prints tables, and writes them as JSON and as charts to `target/bench`; or only checks.
 pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     let workspace = Workspace::read()?;
     if arguments.check {
@@ -96,7 +96,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     bench.charts()
 }
 
-/// Fails where a ratio is worse than promised.
+/// Fails if a ratio is worse than promised.
 fn check(workspace: &Workspace) -> Result<(), Error> {
     let valgrind = VALGRIND.get()?;
     build_own(&["--features=axum"])?;
@@ -104,12 +104,12 @@ fn check(workspace: &Workspace) -> Result<(), Error> {
     run::run(check.arg("check").arg("--valgrind").arg(valgrind))
 }
 
-/// Where things are.
+/// The folders of a measurement.
 struct Bench<'a> {
     workspace: &'a Workspace,
-    /// Of our programs.
+    /// The folder of our programs.
     programs: PathBuf,
-    /// Of figures and charts.
+    /// The folder of figures and charts.
     figures: PathBuf,
 }
 
@@ -182,8 +182,8 @@ impl<'a> Bench<'a> {
         let program = self.programs.join("stores");
         for name in STORES.into_iter().filter(|name| name.starts_with(only)) {
             let mut measure = if name == "redis" {
-                // Redis has one thread, which gets the first processor; the clients, ours and
-                // redis-benchmark alike, get the second.
+                // Redis has one thread, which gets the first processor. The clients get the second, ours
+                // and redis-benchmark's alike.
                 let mut pinned = Command::new("taskset");
                 pinned.args(["--cpu-list", "1"]).arg(&program);
                 pinned
@@ -200,7 +200,7 @@ impl<'a> Bench<'a> {
         Ok(())
     }
 
-    /// Draws the figures that are there; those of the other part may be of an earlier run.
+    /// Draws charts of the figures, if there are some; they may be of an earlier run.
     fn charts(&self) -> Result<(), Error> {
         let (core, growth) = (self.file("core"), self.file("growth"));
         if !core.exists() || !growth.exists() {
@@ -225,7 +225,7 @@ impl<'a> Bench<'a> {
         Ok(file)
     }
 
-    /// Runs a program and writes what it prints into a file of this name.
+    /// Runs a program and writes its output to a file of this name.
     fn printed(&self, program: &Path, arguments: &[&str], name: &str) -> Result<PathBuf, Error> {
         let printed = run::output(Command::new(program).args(arguments))?;
         self.write(name, &printed)

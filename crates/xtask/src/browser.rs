@@ -15,8 +15,8 @@ static CHROMIUM: Program = Program {
     variable: None,
 };
 
-/// Drives the client in a browser without a window: against its own mock of the contract, which
-/// has faults that no server should have, and then against each built example.
+/// Tests the client in a browser without a window: first with a mock of the contract, which can fail in
+/// ways that a server should not, and then with each built example.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let folder = workspace.root.join("clients/web");
     CHROMIUM.get()?;

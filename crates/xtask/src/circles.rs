@@ -1,5 +1,5 @@
-//! No circle of files: if one file needs another, that one does not need it back, however many files
-//! are between them. So each file can be read with nothing but the files below it.
+//! Circles of files: if one file needs another, the other must not need it back, directly or through
+//! others. So each file can be read with nothing but the files that it needs.
 
 mod graph;
 mod names;

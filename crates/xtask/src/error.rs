@@ -1,4 +1,4 @@
-//! What can stop a task.
+//! The errors of all tasks.
 
 use std::fmt::Write as _;
 use std::io;
@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::program::Program;
 
-/// Why a task failed, in words that say what to do.
+/// Why a task failed, and what to do about it.
 #[derive(Debug, Error)]
 pub(crate) enum Error {
     /// Rules of the project are broken.
@@ -18,24 +18,24 @@ pub(crate) enum Error {
         what: &'static str,
         faults: Vec<String>,
     },
-    /// A command ran and failed; it has said why.
+    /// A command failed. Its output says why.
     #[error("`{command}` failed ({status})")]
     Failed {
         command: String,
         status: ExitStatus,
-        /// The last lines that it said.
+        /// The last lines of its output.
         last: Vec<String>,
     },
-    /// The system would not do something.
+    /// The operating system reported an error.
     #[error("{doing}: {source}")]
     Io { doing: String, source: io::Error },
-    /// A program is missing and cannot be installed from here.
+    /// A program is missing and cannot be installed by this process.
     #[error("{} is missing: install the package `{}`{}", .0.name, .0.package, .0.otherwise())]
     Missing(&'static Program),
-    /// cargo's description of the workspace was not understood.
+    /// The output of `cargo metadata` lacks something.
     #[error("the output of `cargo metadata` has no {0}")]
     Metadata(&'static str),
-    /// A server was started and never answered.
+    /// A server was started and did not answer.
     #[error("{service} did not start; its log says:\n{log}")]
     NotStarted { service: &'static str, log: String },
     /// Some parts failed.
@@ -44,12 +44,12 @@ pub(crate) enum Error {
     /// A file could not be read as Rust.
     #[error("{} is not Rust: a bracket or a quote has no end", .0.display())]
     Rust(PathBuf),
-    /// A user to run a server as.
+    /// There is no user to run a server as.
     #[error("PostgreSQL refuses to run as root, and there is no user `postgres` or `nobody`")]
     NoUser,
 }
 
-/// Everything that failed, so that the end of a long log tells it all.
+/// Everything that failed, for the end of a long log.
 fn summary(failed: &[(&'static str, Error)]) -> String {
     let mut text = String::from("what failed, with the last that was said of it:\n");
     for (part, error) in failed {
@@ -65,9 +65,9 @@ fn summary(failed: &[(&'static str, Error)]) -> String {
     text
 }
 
-/// Says what was being done when the system refused.
+/// Adds what was being done to an error of the operating system.
 pub(crate) trait Doing<T> {
-    /// Names it: "read x".
+    /// Adds a description, such as "read x".
     fn doing(self, what: impl Into<String>) -> Result<T, Error>;
 }
 

@@ -1,4 +1,4 @@
-//! The example servers, which tests drive as built programs.
+//! The example servers, which tests run as built programs.
 
 use std::path::PathBuf;
 
@@ -8,7 +8,8 @@ use crate::workspace::Workspace;
 
 /// Builds the login servers and the service that accepts their tokens.
 ///
-/// Of the whole workspace and with all features, like the tests: each dependency is built once.
+/// They are built with the features of the whole workspace, like the tests. If they had features of their
+/// own, most dependencies would be built twice.
 pub(crate) fn build(workspace: &Workspace) -> Result<(), Error> {
     let mut build = run::cargo();
     build.args(["build", "--workspace", "--all-features", "--locked"]);
@@ -18,7 +19,7 @@ pub(crate) fn build(workspace: &Workspace) -> Result<(), Error> {
     run::run(build.args(["--bin", "resource-server"]))
 }
 
-/// The servers at which one can log in, which all have `example-support`: name and program.
+/// The servers at which one can log in, which all depend on `example-support`: name and program.
 pub(crate) fn login_servers(workspace: &Workspace) -> Vec<(&str, PathBuf)> {
     let servers = workspace.packages.iter().filter(|package| {
         let mut dependencies = package.dependencies.iter();

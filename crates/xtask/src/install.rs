@@ -1,4 +1,4 @@
-//! Gets programs that are missing, where that is allowed.
+//! Installs programs that are missing, if that is allowed.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use crate::program::Program;
 use crate::run;
 
 impl Program {
-    /// The program's file; installed first where it is missing and this is root on Debian.
+    /// The path of the program. If it is missing and this is root on Debian, it is installed first.
     pub(crate) fn get(&'static self) -> Result<PathBuf, Error> {
         if let Some(file) = self.find() {
             return Ok(file);
@@ -42,7 +42,7 @@ pub(crate) fn is_root() -> Result<bool, Error> {
 
 fn install(package: &str) -> Result<(), Error> {
     static UPDATE: Once = Once::new();
-    // Old package lists may still do; if not, the installation says so.
+    // If this fails, the old package lists may still do.
     UPDATE.call_once(|| drop(run::run(apt().arg("update"))));
     run::run(apt().args(["install", "--yes", "--no-install-recommends", package]))
 }

@@ -19,7 +19,7 @@ use crate::error::Error;
 use crate::source::{Source, files};
 use crate::workspace::Workspace;
 
-/// The most that some folders may have together.
+/// A limit for some folders together.
 struct Limit {
     folders: &'static [&'static str],
     lines: usize,
@@ -27,7 +27,7 @@ struct Limit {
     items: Option<usize>,
 }
 
-/// What was promised, so that the way in stays short.
+/// The limits that keep the code short enough to be read.
 const LIMITS: [Limit; 2] = [
     // To be read in an evening.
     Limit {
@@ -35,7 +35,7 @@ const LIMITS: [Limit; 2] = [
         lines: 5_000,
         items: Some(160),
     },
-    // All that is to be read if one wants sessions and their rotation alone.
+    // What has to be read if one only wants sessions and their rotation.
     Limit {
         folders: &[
             "crates/token-core/src/session",
@@ -52,7 +52,7 @@ struct Count {
     items: usize,
 }
 
-/// By folder, relative to the workspace; each has all that is below it.
+/// The counts of each folder with its subfolders, by its path in the workspace.
 type Counts = BTreeMap<PathBuf, Count>;
 
 /// A table of all crates and their folders.
@@ -64,7 +64,7 @@ pub(crate) fn table(workspace: &Workspace) -> Result<String, Error> {
     Ok(text)
 }
 
-/// Everything that is more than was promised.
+/// Every limit that is exceeded.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     Ok(more_than_promised(&count(workspace)?))
 }
@@ -103,7 +103,7 @@ fn count(workspace: &Workspace) -> Result<Counts, Error> {
     Ok(counts)
 }
 
-/// Where the module of this name is that a file declares, without `.rs`.
+/// The path of a module that a file declares, without `.rs`.
 fn module(file: &Path, name: &str) -> PathBuf {
     let folder = file.with_extension("");
     let root = ["lib", "main", "mod"]
@@ -120,7 +120,7 @@ const KINDS: [&str; 10] = [
     "const", "enum", "fn", "macro", "mod", "static", "struct", "trait", "type", "union",
 ];
 
-/// How many items are public.
+/// The number of public items.
 fn items(tokens: &[TokenTree]) -> usize {
     let mut count = 0;
     for (at, token) in tokens.iter().enumerate() {

@@ -1,5 +1,5 @@
-//! The links of the documentation: every file that a page names is there, and every page of the
-//! book stands in its summary.
+//! The links of the documentation. It is a fault if a page links to a file that does not exist, or if the
+//! summary of the book lacks a page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use crate::error::{Doing, Error};
 use crate::workspace::Workspace;
 
-/// The pages: those at these places, and all in `docs`.
+/// The pages outside of `docs`.
 const PAGES: [&str; 5] = [
     "README.md",
     "CHANGELOG.md",
@@ -50,7 +50,7 @@ fn check(root: &Path) -> Result<Vec<String>, Error> {
     Ok(faults)
 }
 
-/// The files that a page links to or shows; other sites and places within a page left out.
+/// The files that a page links to or shows, without links to other sites and within the page.
 fn targets(text: &str) -> impl Iterator<Item = &str> {
     text.split("](").skip(1).filter_map(|rest| {
         let target = rest.split([')', ' ', '#']).next()?;

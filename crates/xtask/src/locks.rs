@@ -1,5 +1,5 @@
-//! The peers of `crates/bench` have a lock of their own. What both build their servers on must be the
-//! same there, or the bare servers that they are compared with are not their twins.
+//! The lock file of the peers of `crates/bench`. The frameworks must have the same versions there as in
+//! ours; if not, servers with different frameworks would be compared.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,8 +8,7 @@ use crate::error::{Doing, Error};
 use crate::pattern;
 use crate::workspace::Workspace;
 
-/// What a request goes through on both sides. A pattern that ends in `*` stands for all names that
-/// begin so.
+/// The crates that handle a request on both sides. `*` at the end of a name stands for any ending.
 const FRAMEWORKS: &[&str] = &[
     "actix-*",
     "axum",
@@ -33,7 +32,7 @@ const FRAMEWORKS: &[&str] = &[
 
 type Versions = BTreeMap<String, BTreeSet<String>>;
 
-/// Names every framework whose version in our lock is not in that of the peers.
+/// Every framework whose version in our lock file is not in that of the peers.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let root = &workspace.root;
     let read = |file: &str| {
@@ -64,7 +63,7 @@ fn differences(ours: &Versions, peers: &Versions) -> Vec<String> {
     faults
 }
 
-/// The packages of a lock: each has its name on one line, and its version on the next.
+/// The packages of a lock file: the name of each is on one line, and its version on the next.
 fn versions(lock: &str) -> Versions {
     let mut versions = Versions::new();
     let value = |line: &str, key: &str| {

@@ -1,4 +1,4 @@
-//! What takes longer than a change can wait for.
+//! Tests that take too long to be run for each change.
 
 use crate::error::Error;
 use crate::run;
@@ -7,14 +7,14 @@ use crate::services;
 use crate::tools;
 use crate::workspace::Workspace;
 
-/// How often each test with a random schedule is repeated, each time with another seed. It prints
-/// the seed if it fails.
+/// How often each test with a random schedule is repeated. Each time it has another seed, which it prints
+/// if it fails.
 const TIMES: &str = "25";
 
-/// How many random inputs each property is tried with, in place of 256.
+/// The number of random inputs for each property, instead of 256.
 const CASES: &str = "20000";
 
-/// Each fuzzer's seconds.
+/// The seconds that each fuzzer runs.
 const SECONDS: u32 = 600;
 
 /// The tests whose schedules are random.
@@ -23,8 +23,7 @@ const RANDOM: &str = "package(=testbed) | test(contract) | binary(=contract) | b
 
 const FUZZERS: [&str; 3] = ["key", "request", "token"];
 
-/// Random schedules with many more seeds, then the fuzzers. One that fails does not keep the others
-/// from running.
+/// Runs random schedules with many seeds, then the fuzzers. If one fails, the others still run.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let services = services::start(workspace)?;
     let mut schedules = rust::nextest(workspace, RANDOM, &services)?;
@@ -38,7 +37,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     done
 }
 
-/// Runs one of `crates/fuzz`, which keeps what it found in a corpus there.
+/// Runs a fuzzer of `crates/fuzz`, which keeps its corpus there.
 fn fuzz(workspace: &Workspace, target: &str) -> Result<(), Error> {
     let folder = workspace.root.join("crates/fuzz");
     let corpus = folder.join("corpus").join(target);
@@ -52,6 +51,6 @@ fn fuzz(workspace: &Workspace, target: &str) -> Result<(), Error> {
         .arg(&corpus)
         .arg(folder.join("seeds").join(target));
     fuzz.arg("--").arg(format!("-max_total_time={SECONDS}"));
-    // The fuzzer's instruments are in the nightly compiler alone.
+    // The instrumentation needs the nightly compiler.
     run::run(fuzz.env("RUSTUP_TOOLCHAIN", "nightly"))
 }

@@ -1,8 +1,8 @@
 //! The project's own commands. `cargo xtask test` runs every test there is, and gets what it
 //! needs for that: see `cargo xtask test --help`. `cargo xtask bench` measures.
 //!
-//! Where to read on: `tests` has the order of things, `services` the servers that tests need,
-//! `purity` the rules between the crates.
+//! `tests` has the parts of the tests, `services` the servers that they need, and `rules` what is checked
+//! without building anything.
 
 #![expect(
     clippy::print_stderr,
@@ -59,9 +59,9 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Task {
-    /// Measures, and prints tables: ours, the limit, and what people use today; how cost
-    /// grows; whole servers under load; the stores on real servers. Takes some twenty minutes on an
-    /// idle machine with two processors, and ten to build what people use today.
+    /// Measures and prints tables: our operations, their limits and other libraries; how cost grows;
+    /// whole servers under load; the stores on real servers. Takes some twenty minutes if the machine is
+    /// idle and has two processors, and ten to build the other libraries.
     Bench(bench::Arguments),
     /// Looks for files that need each other, in every crate, example and the web client, and for
     /// files of `token-core` that need a folder above their own.
@@ -71,9 +71,9 @@ enum Task {
     /// Prints lines of code and public items of each crate and folder, and fails if `token-core` has
     /// more than was promised.
     Lines,
-    /// Prints figures of two example servers on each store: how soon a logout on one is heeded
-    /// on the other, and how many refreshes they take. Some minutes, on a machine with nothing
-    /// else to do.
+    /// Prints figures of two example servers on each store: how soon a logout on one is known on the
+    /// other, and how many refreshes they take. Takes some minutes. The figures mean nothing if the
+    /// machine is busy.
     Measure,
     /// Installs the libraries of others that tests compare `token-core` with, at the versions
     /// that are pinned. `test` does it too.
@@ -83,8 +83,8 @@ enum Task {
     /// Servers that tests need are named by environment variables (HALLPASS_TEST_POSTGRES_URL,
     /// HALLPASS_TEST_REDIS_URL). If there is none, private ones are started on free ports, with their
     /// data in a temporary folder, and stopped at the end. If a program is missing, it is installed
-    /// with apt-get, as root on Debian; elsewhere its package is named and the run fails. Nothing is
-    /// skipped.
+    /// with apt-get if this is root on Debian. Elsewhere the run fails and names the package. No test
+    /// is skipped.
     Test {
         /// Only these parts, in this order; if none is named, all but `long`.
         parts: Vec<Part>,

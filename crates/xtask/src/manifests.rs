@@ -1,4 +1,4 @@
-//! What a registry and its users need to know of each published crate.
+//! The manifests of published crates: what a registry shows, and the versions that they ask for.
 
 use std::collections::HashMap;
 
@@ -8,12 +8,12 @@ use crate::error::Error;
 use crate::run;
 use crate::workspace::{Package, Workspace};
 
-/// The oldest compiler that reads our own code: it has `let` chains.
+/// The oldest compiler that compiles our own code, which has `let` chains.
 const OWN: Version = (1, 88);
 
 type Version = (u32, u32);
 
-/// Everything that is missing or contradicts itself.
+/// Everything that is missing or wrong.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let metadata = [
         "metadata",
@@ -47,7 +47,7 @@ pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     Ok(faults)
 }
 
-/// What is missing of what a registry shows.
+/// The members that a registry shows and that are missing.
 fn described_faults(own: &Package, described: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     for member in ["description", "license", "repository", "readme"] {
@@ -84,7 +84,7 @@ fn described_faults(own: &Package, described: &Value) -> Vec<String> {
     faults
 }
 
-/// All crates have one version, and ask for exactly that of each other.
+/// Every dependency inside the workspace that does not ask for exactly the one version of all crates.
 fn lockstep_faults(workspace: &Workspace, own: &Package, described: &Value) -> Vec<String> {
     let mut faults = Vec::new();
     let version = text(described, "version");
@@ -108,8 +108,8 @@ fn lockstep_faults(workspace: &Workspace, own: &Package, described: &Value) -> V
     faults
 }
 
-/// The highest compiler that a dependency of a package asks for, with all of its features and no
-/// others: what it has beside other packages is theirs.
+/// The newest compiler that a dependency of a package asks for, if all features of the package are
+/// enabled. Features that only other packages enable do not count.
 fn highest(own: &Package, packages: &[Value]) -> Result<Version, Error> {
     let tree = run::output(run::cargo().args([
         "tree",
@@ -130,7 +130,7 @@ fn highest(own: &Package, packages: &[Value]) -> Result<Version, Error> {
         let found = packages.iter().find(|package| {
             text(package, "name") == name && Some(text(package, "version")) == version
         });
-        // Those of the workspace come with dependencies of their own, which are in this list.
+        // If it is a crate of the workspace, its dependencies are in this list too.
         if let Some(found) = found.filter(|found| found.get("source").is_some_and(Value::is_string))
         {
             highest = highest.max(rust_version(found));

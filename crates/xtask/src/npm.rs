@@ -24,12 +24,12 @@ pub(crate) static NPM: Program = Program {
     variable: None,
 };
 
-/// Installs what a folder's lock file names, and runs no script of it.
+/// Installs the packages of a lock file without running their scripts.
 pub(crate) fn install(folder: &Path) -> Result<(), Error> {
     installed(folder, &["--ignore-scripts"]).map(drop)
 }
 
-/// The same with the scripts of the packages, which some tools need; gives npm.
+/// Installs the packages of a lock file and runs their scripts, which some tools need. Returns npm.
 pub(crate) fn ready(folder: &Path) -> Result<PathBuf, Error> {
     installed(folder, &[])
 }
@@ -39,7 +39,7 @@ fn installed(folder: &Path, flags: &[&str]) -> Result<PathBuf, Error> {
     let npm = NPM.get()?;
     let lock = folder.join("package-lock.json");
     let wanted = fs::read_to_string(&lock).doing(format!("read {}", lock.display()))?;
-    // Written when everything is there; npm deletes the folder before it installs.
+    // Written if all went well. npm deletes the folder before it installs.
     let made = folder.join("node_modules/.installed-lock.json");
     if fs::read_to_string(&made).is_ok_and(|made| made == wanted) {
         return Ok(npm);
@@ -47,12 +47,12 @@ fn installed(folder: &Path, flags: &[&str]) -> Result<PathBuf, Error> {
     let mut install = command(&npm, folder);
     install.args(["ci", "--no-audit", "--no-fund"]).args(flags);
     run::run(&mut install)?;
-    // A folder without dependencies has no `node_modules`.
+    // If there are no dependencies, there is no `node_modules`.
     let _ = fs::write(made, wanted);
     Ok(npm)
 }
 
-/// npm in a folder.
+/// A command of npm in a folder.
 pub(crate) fn command(npm: &Path, folder: &Path) -> Command {
     let mut command = Command::new(npm);
     command.current_dir(folder);

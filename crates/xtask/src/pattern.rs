@@ -1,6 +1,6 @@
 //! Patterns of names.
 
-/// Whether a pattern, stands for this name.
+/// Whether a pattern matches a name. If it ends in `*`, it matches all names with that beginning.
 pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     pattern
         .strip_suffix('*')

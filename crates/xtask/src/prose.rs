@@ -1,6 +1,6 @@
 //! Whether comments are written as this field writes them, measured by crate: how often they say
-//! "where" and "if", and that no line of a doc comment is a single word. In 1,000 words of its comments rustls
-//! says them 1.1 and 6.5 times, jiff 1.1 and 5.1, quinn 0.6 and 6.4.
+//! "where" and "if", and whether a line of a doc comment is a single word. In 1,000 words of comments,
+//! rustls says them 1.1 and 6.5 times, jiff 1.1 and 5.1, quinn 0.6 and 6.4.
 
 use std::fs;
 use std::path::Path;
@@ -9,24 +9,24 @@ use crate::error::{Doing as _, Error};
 use crate::source::files;
 use crate::workspace::Workspace;
 
-/// How often at most, in 1,000 words: a condition is "if".
+/// The most that is usual in 1,000 words.
 const WHERE: f64 = 2.0;
-/// How often at least.
+/// The least that is usual in 1,000 words.
 const IF: f64 = 4.0;
-/// Fewer words than these measure nothing.
+/// If a crate has fewer words than this, the measure means nothing.
 const ENOUGH: usize = 500;
 
-/// What the comments below a folder say.
+/// The comments of a crate.
 #[derive(Debug, Default)]
 struct Comments {
     words: usize,
     wheres: usize,
     ifs: usize,
-    /// The places at which a doc comment has a line of one word.
+    /// A fault for each line of a doc comment that is one word.
     single: Vec<String>,
 }
 
-/// Every crate that is not within the limits, and every doc comment of one word.
+/// Every crate that is not within the limits, and every line of a doc comment that is one word.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut faults = Vec::new();
     for package in &workspace.packages {
@@ -45,7 +45,7 @@ pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
 }
 
 impl Comments {
-    /// Collects the comments of a file, and finds those of one word.
+    /// Collects the comments of a file, and finds lines of one word.
     fn read(&mut self, name: &Path, text: &str, all: &mut String) {
         for (number, line) in text.lines().enumerate() {
             let Some(comment) = line.trim_start().strip_prefix("//") else {

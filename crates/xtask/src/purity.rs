@@ -10,8 +10,8 @@ use crate::run;
 use crate::source::files;
 use crate::workspace::{Package, Workspace};
 
-/// Arrows point one way: what each published crate may depend on inside the workspace.
-/// A pattern that ends in `*` stands for all names that begin so.
+/// Which crates of the workspace each published crate may depend on. A name that ends in `*` stands for
+/// all names with that beginning.
 const ARROWS: &[(&str, &[&str])] = &[
     ("adapter-*", &["token-http", "token-session", "token-core"]),
     (
@@ -32,8 +32,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("token-session", &["token-core"]),
 ];
 
-/// What `token-core` may depend on. Whatever is added here must bring no clock, no entropy
-/// source, no runtime and no I/O into the core's own code.
+/// The crates that `token-core` may depend on. None of them may bring a clock, a source of entropy, a
+/// runtime or I/O into the core's own code.
 const CORE_DEPENDENCIES: &[&str] = &[
     "aws-lc-rs",
     "base64",
@@ -48,8 +48,7 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "zeroize",
 ];
 
-/// What may not even be there indirectly. A pattern that ends in `*` stands for all names that
-/// begin so.
+/// The crates that `token-core` may not depend on, not even indirectly.
 const CORE_NEVER: &[&str] = &[
     "actix*",
     "async-*",
@@ -71,7 +70,7 @@ const CORE_NEVER: &[&str] = &[
     "tracing*",
 ];
 
-/// What the core's own code may not say, with the reason. Comments and tests may.
+/// What may not be in the core's own code, with the reason. It may be in comments and tests.
 const CORE_WORDS: &[(&str, &str)] = &[
     (".await", "nothing in the core is async"),
     ("async fn", "nothing in the core is async"),
@@ -88,7 +87,7 @@ const CORE_WORDS: &[(&str, &str)] = &[
     ("println!", "the core has no I/O"),
 ];
 
-/// Every dependency that points the wrong way, and whatever makes the core impure.
+/// Every dependency that is not allowed, and everything in the core that is not pure.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut faults = arrow_faults(&workspace.packages);
     let core = workspace.packages.iter().find(|p| p.name == "token-core");
@@ -110,7 +109,7 @@ fn arrow_faults(packages: &[Package]) -> Vec<String> {
         };
         let inside = |dependency: &&String| packages.iter().any(|p| p.name == **dependency);
         for dependency in package.dependencies.iter().filter(inside) {
-            // A crate that names itself does so for the features of its own tests.
+            // If a crate depends on itself, it is for the features of its own tests.
             if dependency != name && !allowed.contains(&dependency.as_str()) {
                 faults.push(format!(
                     "{name} depends on {dependency}, against the arrows of docs/design.md"
@@ -130,7 +129,7 @@ fn dependency_faults(core: &Package) -> Result<Vec<String>, Error> {
             ));
         }
     }
-    // With features as they are for this package alone: others of the workspace may want more.
+    // The features are those of this package alone; other packages may enable more.
     let tree = run::output(run::cargo().args([
         "tree",
         "--package=token-core",
@@ -164,7 +163,7 @@ fn word_faults(folder: &Path) -> Result<Vec<String>, Error> {
         let text = fs::read_to_string(&file).doing(format!("read {}", file.display()))?;
         for (number, line) in text.lines().enumerate() {
             let code = line.split("//").next().unwrap_or_default();
-            // Tests stand last in a file, and may do what they like.
+            // Tests are last in a file, and may do anything.
             if code.trim() == "#[cfg(test)]" {
                 break;
             }

@@ -1,4 +1,4 @@
-//! Python, and environments in it with what a file of requirements pins.
+//! Python, and environments with the packages that a file of requirements pins.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ static PYTHON: Program = Program {
     variable: None,
 };
 
-/// What makes environments. Debian has it in a package of its own.
+/// The module that makes environments. Debian has it in a package of its own.
 static VENV: Program = Program {
     name: "Python's venv",
     package: "python3-venv",
@@ -25,13 +25,13 @@ static VENV: Program = Program {
     variable: None,
 };
 
-/// An environment in this folder that has what is pinned, by version and digest; made anew where
-/// something else was pinned before. Gives the folder of its programs.
+/// Makes an environment in this folder with the packages that are pinned by version and digest, if it is
+/// not there already. Returns the folder of its programs.
 pub(crate) fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf, Error> {
     let programs = folder.join("bin");
     let wanted = fs::read_to_string(requirements);
     let wanted = wanted.doing(format!("read {}", requirements.display()))?;
-    // Written when everything is there.
+    // Written if all went well.
     let made = folder.join("requirements.txt");
     let has = fs::read_to_string(&made).is_ok_and(|has| has == wanted);
     if has && programs.join("python").exists() {
@@ -48,7 +48,7 @@ pub(crate) fn environment(folder: &Path, requirements: &Path) -> Result<PathBuf,
     Ok(programs)
 }
 
-/// Where Python looks for modules, and where Debian puts them.
+/// The folders in which Python looks for modules, and that of Debian's packages.
 pub(crate) fn modules() -> Vec<PathBuf> {
     let mut python = Command::new("python3");
     let asked = python.args(["-c", "import sys; print('\\n'.join(sys.path))"]);

@@ -1,4 +1,4 @@
-//! The rules that are read off the files, without building anything.
+//! The rules of the project that can be checked without building anything.
 
 use crate::circles;
 use crate::error::Error;
@@ -11,7 +11,7 @@ use crate::purity;
 use crate::words;
 use crate::workspace::Workspace;
 
-/// Every rule: what it is about, and what finds the faults against it.
+/// A rule: its subject, and the function that finds violations.
 type Rule = (&'static str, fn(&Workspace) -> Result<Vec<String>, Error>);
 
 const RULES: [Rule; 8] = [
@@ -36,7 +36,7 @@ const PENDING: [&str; 4] = [
     "comments",
 ];
 
-/// Checks all of them, and names every fault.
+/// Checks all rules, and reports every fault.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
     let mut broken = Vec::new();
     for (what, faults) in RULES {
@@ -62,7 +62,7 @@ pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {
     }
 }
 
-/// Checks one, for a command of its own.
+/// Checks one rule, for a command of its own.
 pub(crate) fn one(
     workspace: &Workspace,
     what: &'static str,

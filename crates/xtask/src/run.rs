@@ -1,4 +1,4 @@
-//! Runs commands, and shows which.
+//! Runs commands, and prints them.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, IsTerminal as _, Read, Write};
@@ -11,17 +11,17 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Doing, Error};
 
-/// cargo, as this task was started by it.
+/// The cargo that started this task.
 pub(crate) fn cargo() -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     command(Path::new(&cargo))
 }
 
-/// cargo, or a program that starts it.
+/// A command that runs cargo, directly or indirectly.
 pub(crate) fn command(program: &Path) -> Command {
     let mut command = Command::new(program);
-    // `cargo run` describes this crate in the environment; a build script that watches one of
-    // these variables would run again for nothing.
+    // `cargo run` describes this crate in variables. If a build script watches one of them, it would run
+    // again for no reason.
     for (name, _) in std::env::vars_os() {
         let text = name.to_string_lossy();
         if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -31,13 +31,13 @@ pub(crate) fn command(program: &Path) -> Command {
     command
 }
 
-/// Runs a command to its end, showing it and how long it took.
+/// Prints a command, runs it to its end, and prints how long it took.
 pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
     let shown = show(command);
     eprintln!("\n==> {shown}");
     let start = Instant::now();
     let heard = if io::stderr().is_terminal() {
-        // Whoever sits there has seen it, in colours.
+        // If somebody is watching, the output has been seen, in colours.
         command.status().map(|status| (status, Vec::new()))
     } else {
         listen(command)
@@ -55,12 +55,12 @@ pub(crate) fn run(command: &mut Command) -> Result<(), Error> {
     }
 }
 
-/// How many lines of a command that failed are shown again at the end: test runners tell of their
-/// failures last.
+/// How many of the last lines are printed again at the end, if a command fails. They are enough, because
+/// test runners print failures last.
 const LAST: usize = 80;
 
-/// Runs a command to its end, passing on what it says, with the last lines of that: those of its
-/// standard output, then those of its standard error, since nobody knows how they went together.
+/// Runs a command to its end and passes its output on. Returns the last lines of its standard output, then
+/// those of its standard error, because their common order is not known.
 fn listen(command: &mut Command) -> io::Result<(ExitStatus, Vec<String>)> {
     let mut process = command
         .stdout(Stdio::piped())
@@ -74,7 +74,7 @@ fn listen(command: &mut Command) -> io::Result<(ExitStatus, Vec<String>)> {
     let status = process.wait()?;
     let mut all = Vec::new();
     for (end, last) in streams.into_iter().flatten() {
-        // What outlives the command may keep the pipe; nobody waits for that.
+        // If a child outlives the command, it may keep the pipe open. That is not waited for.
         let _ = end.recv_timeout(Duration::from_secs(5));
         let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
         all.extend(last.drain(..));
@@ -84,7 +84,7 @@ fn listen(command: &mut Command) -> io::Result<(ExitStatus, Vec<String>)> {
 
 type Last = Arc<Mutex<VecDeque<String>>>;
 
-/// Passes lines on and keeps the last; says when there are no more.
+/// Passes lines on and keeps the last ones. Sends a message if there are no more.
 fn pass_on(
     from: impl Read + Send + 'static,
     mut to: impl Write + Send + 'static,
@@ -96,7 +96,7 @@ fn pass_on(
         let mut from = BufReader::new(from);
         let mut line = Vec::new();
         while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
-            // Whoever reads it may have gone; the command goes on.
+            // If nobody reads the output any longer, the command still goes on.
             let _ = to.write_all(&line).and_then(|()| to.flush());
             let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
             last.push_back(String::from_utf8_lossy(&line).trim_end().to_owned());
@@ -110,7 +110,7 @@ fn pass_on(
     (end, kept)
 }
 
-/// Runs a command silently, for what it prints.
+/// Runs a command and returns its standard output.
 pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     let shown = show(command);
     let output = command
@@ -128,7 +128,7 @@ pub(crate) fn output(command: &mut Command) -> Result<String, Error> {
     }
 }
 
-/// A program on PATH.
+/// The path of a program, if it is on PATH.
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path)

@@ -11,19 +11,20 @@ use crate::tools;
 use crate::verifiers;
 use crate::workspace::Workspace;
 
-/// Everything is built with all features, so that what one part has built is there for the next.
+/// Everything is built with all features. If parts had different ones, most dependencies would be built
+/// more than once.
 const EVERYTHING: [&str; 3] = ["--workspace", "--all-features", "--locked"];
 
-/// The tests that compare with the verifiers of others, as nextest selects them.
+/// A filter of nextest: the tests that compare with verifiers in other languages.
 const VERIFIERS: &str = "(package(=token-core) & (binary(=peers) | binary(=differential)))";
 
-/// The tests of the built examples.
+/// A filter of nextest: the tests of the built examples.
 const EXAMPLES: &str = "package(=e2e)";
 
-/// The tests of `xtask` itself that start servers.
+/// A filter of nextest: the tests of `xtask` that start servers.
 const SERVICES: &str = "(package(=xtask) & test(/^services::/))";
 
-/// What needs nothing but a processor, the examples in the documentation last.
+/// Runs the tests that need nothing but a processor, and then the examples in the documentation.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let stores = stores(workspace);
     let tests = format!("not ({stores} | {VERIFIERS} | {EXAMPLES})");
@@ -33,13 +34,13 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     tests.and(examples)
 }
 
-/// What needs PostgreSQL and Redis.
+/// Runs the tests that need PostgreSQL and Redis.
 pub(crate) fn test_stores(workspace: &Workspace) -> Result<(), Error> {
     let services = services::start(workspace)?;
     run::run(&mut nextest(workspace, &stores(workspace), &services)?)
 }
 
-/// What drives the built examples, and what needs the verifiers of others.
+/// Runs the tests of the built examples, and those that need verifiers in other languages.
 pub(crate) fn test_examples(workspace: &Workspace) -> Result<(), Error> {
     verifiers::install(workspace)?;
     PROMETHEUS.get()?;
@@ -48,7 +49,7 @@ pub(crate) fn test_examples(workspace: &Workspace) -> Result<(), Error> {
     run::run(&mut nextest(workspace, &filter, &services)?)
 }
 
-/// The packages that have `testbed`, which knows the servers, and no built examples.
+/// A filter of nextest: the packages that use the servers of `testbed`, but no built examples.
 fn stores(workspace: &Workspace) -> String {
     let packages = workspace.packages.iter();
     let packages = packages.filter(|package| {
@@ -58,7 +59,7 @@ fn stores(workspace: &Workspace) -> String {
     format!("({}{SERVICES})", selected.collect::<String>())
 }
 
-/// The command that runs the tests that a filter selects.
+/// A command that runs the tests that a filter selects.
 pub(crate) fn nextest(
     workspace: &Workspace,
     filter: &str,
@@ -67,7 +68,7 @@ pub(crate) fn nextest(
     let mut tests = run::command(&tools::nextest(workspace)?);
     tests.args(["nextest", "run"]).args(EVERYTHING);
     tests.args(["--no-fail-fast", "--filterset", filter]);
-    // Where it happens, and again at the end.
+    // Failures are printed at once, and again at the end.
     tests.arg("--failure-output=immediate-final");
     tests
         .current_dir(&workspace.root)
@@ -75,7 +76,7 @@ pub(crate) fn nextest(
     Ok(tests)
 }
 
-/// What reads the examples' metrics as Prometheus does.
+/// Reads the examples' metrics as Prometheus does.
 static PROMETHEUS: Program = Program {
     name: "Prometheus' client for Python",
     package: "python3-prometheus-client",

@@ -1,4 +1,4 @@
-//! The servers that tests need: named by a variable, or started for this run alone.
+//! The servers that tests need. If a variable names one, it is used; if not, one is started for this run.
 
 mod postgres;
 mod redis;
@@ -11,7 +11,7 @@ use crate::workspace::Workspace;
 /// A kind of server, what needs it, and how one is started.
 struct Service {
     name: &'static str,
-    /// Names a running one; tests read the same variable.
+    /// The variable that names a running one. Tests read it too.
     variable: &'static str,
     /// The package, and its feature, whose tests need it.
     needed_by: (&'static str, Option<&'static str>),
@@ -33,15 +33,15 @@ const SERVICES: [Service; 2] = [
     },
 ];
 
-/// The servers of this run. Those that were started here are stopped when this is dropped.
+/// The servers of this run. If they were started here, they are stopped when this is dropped.
 #[derive(Debug, Default)]
 pub(crate) struct Services {
     started: Vec<(&'static str, Server)>,
 }
 
 impl Services {
-    /// The variables that tell tests where the started ones are; those that were set before
-    /// reach the tests anyway.
+    /// The variables that name the servers that were started here. If a variable was set before, tests
+    /// inherit it anyway.
     pub(crate) fn variables(&self) -> impl Iterator<Item = (&'static str, &str)> {
         self.started
             .iter()
@@ -49,7 +49,7 @@ impl Services {
     }
 }
 
-/// Makes sure of every server that a package of this workspace needs.
+/// Starts every server that a package of this workspace needs, if no variable names one.
 pub(crate) fn start(workspace: &Workspace) -> Result<Services, Error> {
     let mut services = Services::default();
     for service in SERVICES {
@@ -68,13 +68,12 @@ pub(crate) fn start(workspace: &Workspace) -> Result<Services, Error> {
     Ok(services)
 }
 
-/// A Redis of its own for a measurement: one that runs elsewhere could not be told to stay on a
-/// processor.
+/// Starts a Redis for a measurement. Only a process of ours can be kept on one processor.
 pub(crate) fn redis() -> Result<Server, Error> {
     redis::start()
 }
 
-/// Makes sure of the servers' programs, for those who start some of their own.
+/// Installs the servers' programs if they are missing, for tests that start their own.
 pub(crate) fn install() -> Result<(), Error> {
     postgres::INITDB.get()?;
     redis::SERVER.get()?;

@@ -8,13 +8,13 @@ use proc_macro2::{Delimiter, Group, TokenStream, TokenTree};
 
 use crate::error::{Doing as _, Error};
 
-/// A Rust file without what is compiled for tests alone.
+/// A Rust file without the items that are compiled for tests alone.
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) tokens: Vec<TokenTree>,
-    /// Lines of code: neither blank nor a comment.
+    /// The number of lines of code, which are neither blank nor a comment.
     pub(crate) lines: usize,
-    /// The modules that are tests and are in files of their own.
+    /// The names of test modules that have files of their own.
     pub(crate) test_modules: Vec<String>,
 }
 
@@ -25,7 +25,7 @@ impl Source {
         Self::parse(&text).ok_or_else(|| Error::Rust(path.to_owned()))
     }
 
-    /// Gives nothing if the text has, say, a bracket without its other half.
+    /// Returns `None` if the text is not Rust, such as a bracket that is never closed.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut tests = Tests::default();
         let tokens = without_tests(text.parse().ok()?, &mut tests);
@@ -46,15 +46,14 @@ impl Source {
     }
 }
 
-/// What was taken out.
+/// What was removed.
 #[derive(Default)]
 struct Tests {
     lines: Vec<RangeInclusive<usize>>,
     modules: Vec<String>,
 }
 
-/// The tokens that are left after every item with `#[cfg(test)]` or `#[cfg(all(test, …))]` is taken
-/// out.
+/// Removes every item with `#[cfg(test)]` or `#[cfg(all(test, …))]`.
 fn without_tests(tokens: TokenStream, tests: &mut Tests) -> Vec<TokenTree> {
     let mut left = Vec::new();
     let mut tokens = tokens.into_iter().peekable();
@@ -79,7 +78,7 @@ fn without_tests(tokens: TokenStream, tests: &mut Tests) -> Vec<TokenTree> {
                 }
                 tests.lines.push(first..=last);
             }
-            // `#![cfg(test)]`: the whole file.
+            // If it is `#![cfg(test)]`, all of the file is a test.
             (TokenTree::Punct(bang), Some(TokenTree::Group(attribute)))
                 if bang.as_char() == '!' && is_test(attribute) =>
             {
@@ -98,7 +97,7 @@ fn without_tests(tokens: TokenStream, tests: &mut Tests) -> Vec<TokenTree> {
     left
 }
 
-/// The end of an item that has begun: its block, or the semicolon in place of one.
+/// Whether a token is the end of an item: its block, or a semicolon if it has none.
 fn ends_item(token: &TokenTree) -> bool {
     match token {
         TokenTree::Group(group) => group.delimiter() == Delimiter::Brace,
@@ -114,7 +113,7 @@ fn is_test(attribute: &Group) -> bool {
         && (text == "cfg(test)" || text.starts_with("cfg(all(test,"))
 }
 
-/// All files below a folder whose names end so, in order.
+/// All files in a folder and its subfolders with this extension, sorted.
 pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Error> {
     let doing = || format!("list {}", folder.display());
     let mut found = Vec::new();
@@ -140,7 +139,7 @@ mod tests {
 //! Docs.
 use a::b; // counted
 
-/// Docs.
+/// Docs of it.
 fn f() {
     // A comment.
 }

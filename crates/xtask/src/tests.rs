@@ -1,4 +1,4 @@
-//! Every test, in order: what needs nothing but a processor first.
+//! Every test, in parts. Those that need nothing but a processor come first.
 
 use std::time::Instant;
 
@@ -35,7 +35,7 @@ pub(crate) enum Part {
 }
 
 impl Part {
-    /// What runs if no part is named.
+    /// The parts that run if none is named.
     const ALL: [Self; 5] = [Self::Rules, Self::Rust, Self::Web, Self::Stores, Self::E2e];
 
     const fn name(self) -> &'static str {
@@ -49,7 +49,7 @@ impl Part {
         }
     }
 
-    /// Seconds on two processors with nothing built, until there is a measurement.
+    /// An estimate in seconds, on two processors with nothing built, until there is a measurement.
     const fn first_time(self) -> u64 {
         match self {
             Self::E2e => 540,
@@ -73,7 +73,7 @@ impl Part {
     }
 }
 
-/// One that fails does not keep the others from running.
+/// Runs all of it, even if some of it fails.
 fn end_to_end(workspace: &Workspace) -> Result<(), Error> {
     examples::build(workspace)?;
     let rust = rust::test_examples(workspace);
@@ -82,7 +82,7 @@ fn end_to_end(workspace: &Workspace) -> Result<(), Error> {
     rust.and(world).and(browser)
 }
 
-/// Runs some parts, or all. A part that fails does not keep the others from running.
+/// Runs some parts, or all. If one fails, the others still run.
 pub(crate) fn run(chosen: &[Part]) -> Result<(), Error> {
     let workspace = Workspace::read()?;
     let mut times = Times::read(&workspace.target);

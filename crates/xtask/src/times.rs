@@ -1,4 +1,4 @@
-//! How long each part of the tests took when it last passed, in the folder of builds.
+//! How long each part of the tests took when it last passed, in a file in `target`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -7,12 +7,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub(crate) struct Times {
     file: PathBuf,
-    /// Seconds.
+    /// The seconds of each part, by its name.
     parts: BTreeMap<String, u64>,
 }
 
 impl Times {
-    /// Nothing is known if nothing was measured in this folder.
+    /// Reads the file. If there is none, no time is known.
     pub(crate) fn read(target: &Path) -> Self {
         let file = target.join("xtask-times.json");
         let text = fs::read_to_string(&file).unwrap_or_default();
@@ -24,7 +24,7 @@ impl Times {
         self.parts.get(part).copied()
     }
 
-    /// Takes a measurement down. Only a prediction is lost if that fails.
+    /// Writes a measurement down. If that fails, only an estimate is lost.
     pub(crate) fn note(&mut self, part: &str, seconds: u64) {
         self.parts.insert(part.to_owned(), seconds);
         if let Ok(text) = serde_json::to_string_pretty(&self.parts) {
@@ -33,7 +33,7 @@ impl Times {
     }
 }
 
-/// Seconds as people say them.
+/// Seconds as a text, with minutes if there are some.
 pub(crate) fn spoken(seconds: u64) -> String {
     if seconds < 90 {
         format!("{seconds} s")

@@ -7,8 +7,8 @@ use crate::python;
 use crate::run;
 use crate::workspace::Workspace;
 
-/// What pins them. These packages have the programs as their projects release them; to compile both
-/// takes longer than all tests.
+/// The file that pins them. Its packages contain the compiled programs; to compile them here would take
+/// longer than all tests.
 const REQUIREMENTS: &str = ".ci/tools.txt";
 
 /// Runs tests side by side, and shows which one hangs.
@@ -38,7 +38,7 @@ pub(crate) fn fuzz(workspace: &Workspace) -> Result<PathBuf, Error> {
     Ok(program)
 }
 
-/// One on PATH, or else in an environment below `target`.
+/// A program on PATH; if there is none, one from an environment in `target`.
 fn get(workspace: &Workspace, name: &str) -> Result<PathBuf, Error> {
     if let Some(program) = run::find(name) {
         return Ok(program);

@@ -1,11 +1,11 @@
-//! Verifiers of others, which the tests compare `token-core` with.
+//! The verifiers in other languages that tests compare `token-core` with.
 
 use crate::error::Error;
 use crate::npm;
 use crate::python;
 use crate::workspace::Workspace;
 
-/// Installs them where those tests look for them, at the versions that are pinned.
+/// Installs them at pinned versions, in the folders in which the tests look for them.
 pub(crate) fn install(workspace: &Workspace) -> Result<(), Error> {
     let folder = workspace.root.join("crates/token-core/tests/peers");
     npm::install(&folder)?;

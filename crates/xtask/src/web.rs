@@ -5,7 +5,7 @@ use crate::npm;
 use crate::run;
 use crate::workspace::Workspace;
 
-/// What is run, in this order. `build` also checks the size, `embed:check` that the copy in the
+/// The scripts, in the order in which they run. `build` also checks the size, `embed:check` that the copy in the
 /// examples is a fresh build, `lint:package` what users would install.
 const SCRIPTS: [&str; 4] = ["build", "test", "embed:check", "lint:package"];
 

@@ -1,5 +1,6 @@
-//! Words that this project does not use, in names, comments, errors and pages: each with what to write
-//! instead, and why. It is meant for strangers, who know this field's words and no others.
+//! Words that this project does not use in names, comments, errors and pages, each with what to write
+//! instead, and why. Readers know the words of the RFCs and of Rust libraries; if something has a name
+//! there, it has that name here.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +9,7 @@ use crate::error::{Doing as _, Error};
 use crate::source::files;
 use crate::workspace::Workspace;
 
-/// Something that is not said.
+/// A word that is not used.
 struct Word {
     /// One word or several, in lower case. Names are taken apart at each `_`.
     said: &'static str,
@@ -17,14 +18,14 @@ struct Word {
     reason: &'static str,
 }
 
-/// Where a word is not said.
+/// The places at which a word is not used.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
-    /// Nowhere.
+    /// All of them.
     Anywhere,
-    /// In pages for users: there it would be a detail of a store.
+    /// Pages for users.
     Pages,
-    /// As the name of a type, a variant or a module, written just so.
+    /// Names of types, variants and modules, with the same capitals.
     Names,
 }
 
@@ -197,17 +198,17 @@ const WORDS: [Word; 42] = [
     ),
 ];
 
-/// The pages for users, which know nothing of a store's inside.
+/// The pages for users, which do not describe how a store works.
 const PAGES: [&str; 3] = ["README.md", "docs/guide.md", "clients/web/README.md"];
 
-/// This file has to say them.
+/// This file contains the words.
 const EXCEPT: &str = "crates/xtask/src/words.rs";
 
-/// What is read: folders below the root, and the ends of the names of files.
+/// What is read: the folders, and the extensions of the files.
 const FOLDERS: [&str; 5] = [".ci", ".github", "clients/web", "crates", "docs"];
 const EXTENSIONS: [&str; 9] = ["rs", "md", "ts", "mjs", "toml", "sql", "lua", "html", "css"];
 
-/// Every place that says one of the words.
+/// Every place with one of the words.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let root = &workspace.root;
     let mut faults = Vec::new();
@@ -231,7 +232,7 @@ pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     Ok(faults)
 }
 
-/// Every text of the project, without what builds leave behind.
+/// Every text file of the project.
 fn texts(root: &Path) -> Result<Vec<PathBuf>, Error> {
     let mut found = Vec::new();
     for folder in FOLDERS.into_iter().chain(["examples"]) {
@@ -259,11 +260,12 @@ fn texts(root: &Path) -> Result<Vec<PathBuf>, Error> {
 struct Said<'a> {
     text: &'a str,
     line: usize,
-    /// Whether it is a name: in code, or quoted as such.
+    /// Whether it is a name, which is the case in code and between backticks.
     is_name: bool,
 }
 
-/// The words that a text should not say, with their lines. A sentence may go on in the next line.
+/// The words in a text that should not be used, with their lines. They are found even if a phrase goes on
+/// in the next line.
 fn found(text: &str, is_page: bool) -> Vec<(usize, &'static Word)> {
     let said = split(text);
     let mut found = Vec::new();
@@ -288,7 +290,7 @@ fn found(text: &str, is_page: bool) -> Vec<(usize, &'static Word)> {
                 Names => first.is_name,
                 Pages => is_page,
             };
-            // "It is over 5 MiB" is about a size.
+            // If a number follows, as in "It is over 5 MiB", it is about a size.
             let number = said.get(at + wanted.len());
             let counts = word.reason == ENDED
                 && number.is_some_and(|next| next.text.starts_with(|c: char| c.is_ascii_digit()));
@@ -300,7 +302,7 @@ fn found(text: &str, is_page: bool) -> Vec<(usize, &'static Word)> {
     found
 }
 
-/// Takes a text apart, without the marks of comments and between words.
+/// Splits a text into words.
 fn split(text: &str) -> Vec<Said<'_>> {
     let mut words = Vec::new();
     for (number, line) in text.lines().enumerate() {

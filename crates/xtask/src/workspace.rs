@@ -1,4 +1,4 @@
-//! What cargo says of this workspace.
+//! The workspace, as `cargo metadata` describes it.
 
 use std::path::PathBuf;
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::run;
 
-/// The workspace, without anything that it fetches.
+/// The workspace, without its external dependencies.
 #[derive(Debug)]
 pub(crate) struct Workspace {
     pub(crate) root: PathBuf,
@@ -20,12 +20,12 @@ pub(crate) struct Workspace {
 pub(crate) struct Package {
     pub(crate) name: String,
     pub(crate) folder: PathBuf,
-    /// Whether it may go to a registry.
+    /// Whether it may be published.
     pub(crate) published: bool,
     pub(crate) features: Vec<String>,
-    /// What users of the package get too: dependencies for builds and tests left out.
+    /// Its dependencies, without those of builds and tests.
     pub(crate) dependencies: Vec<String>,
-    /// Whether it, or a test of it, uses the private servers of `testbed`.
+    /// Whether it or its tests use the private servers of `testbed`.
     pub(crate) uses_testbed: bool,
 }
 
@@ -42,7 +42,7 @@ impl Workspace {
         })
     }
 
-    /// Whether there is such a package, with such a feature where one is named.
+    /// Whether there is a package of this name, and if a feature is named, whether it has that.
     pub(crate) fn has(&self, name: &str, feature: Option<&str>) -> bool {
         self.packages.iter().any(|package| {
             package.name == name

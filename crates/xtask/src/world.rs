@@ -1,5 +1,5 @@
-//! The example servers before the rest of the world: a strict OAuth client, and a tester that
-//! knows of them nothing but their OpenAPI document.
+//! The example servers with clients that others wrote: a strict OAuth client, and a tester that knows
+//! nothing about them but their OpenAPI document.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -14,14 +14,14 @@ use crate::python;
 use crate::run;
 use crate::workspace::Workspace;
 
-/// Each run asks the same; another number asks something else.
+/// The seed of the requests, so that each run makes the same.
 const SEED: &str = "8414";
 
-/// The keys that the servers are given for this; they listen on this machine alone.
+/// The keys of the servers. They need not be secret, because only this machine can connect.
 const INTROSPECTION_KEY: &str = "an-introspection-key-of-many-letters";
 const ADMIN_KEY: &str = "an-administrator-s-key-of-many-letters";
 
-/// Drives both examples.
+/// Tests both examples.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let folder = workspace.root.join("crates/e2e/peers");
     npm::install(&folder)?;
@@ -63,7 +63,7 @@ fn schemathesis(
         .env("HALLPASS_E2E_TRANSPORT", transport)
         .env("HALLPASS_E2E_INTROSPECTION_KEY", INTROSPECTION_KEY)
         .env("HALLPASS_E2E_ADMIN_KEY", ADMIN_KEY);
-    // What it remembers of a run must not decide about the next.
+    // It stores results in the current folder, and would read them in the next run if it found them.
     run::run(asked.current_dir(server.files.path()))
 }
 
@@ -112,7 +112,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // Nothing is left to do about a failure here: it has ended before.
+        // If this fails, the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,8 +1,8 @@
-//! How long it takes to build a program with our crates and with the peers, how many crates that
-//! are, and how large it becomes.
+//! How long it takes to build a program with our crates and with the peers, how many crates that are, and
+//! the size of the program.
 //!
-//! Each is built from clean into a folder of its own, without symbols. Where aws-lc-sys is among its
-//! crates, which is C and takes as long as all the rest, everything else is built once more.
+//! Each is built from nothing into a folder of its own, without symbols. If aws-lc-sys is among its crates,
+//! which is C and takes as long as all the rest, everything else is built once more.
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -17,7 +17,7 @@ use crate::error::{Doing, Error};
 use crate::run;
 use crate::workspace::Workspace;
 
-/// The least programs that answer `/api/me`, each with the one that lacks the check.
+/// The smallest programs that answer `/api/me`, each with the one that lacks the check.
 const PROGRAMS: [(&str, &str); 9] = [
     ("axum-bare", "axum-bare"),
     ("axum-hallpass", "axum-bare"),
@@ -30,19 +30,19 @@ const PROGRAMS: [(&str, &str); 9] = [
     ("actix-actix-session", "actix-bare"),
 ];
 
-/// Our own crate whose build time is promised.
+/// The crate of ours whose build time is promised.
 const CORE: &str = "token-core";
-/// Seconds that it may take from clean, aws-lc-sys apart.
+/// The seconds that it may take to build from nothing, without aws-lc-sys.
 const CORE_SECONDS: f64 = 25.0;
-/// Crates that a program may gain with [`GAINING`] over its bare one.
+/// How many crates [`GAINING`] may add to its bare program.
 const GAINED_CRATES: usize = 60;
 const GAINING: &str = "axum-hallpass";
 
-/// What builds C, and everything that builds that.
+/// The crate that compiles C.
 const C: &str = "aws-lc-sys";
 
-/// Builds whatever begins so, so many times, and prints the table of everything that was ever
-/// measured in this target folder.
+/// Builds the programs whose names begin with `only`, and prints a table of all that were measured in this
+/// target folder.
 pub(super) fn measure(workspace: &Workspace, only: &str, rounds: usize) -> Result<(), Error> {
     let file = workspace.target.join("bench/build.json");
     let text = fs::read_to_string(&file).unwrap_or_default();
@@ -50,7 +50,7 @@ pub(super) fn measure(workspace: &Workspace, only: &str, rounds: usize) -> Resul
     let folder = peers::folder(workspace);
     run::run(run::cargo().arg("fetch").current_dir(&folder))?;
     let programs = PROGRAMS.map(|(name, _)| (name, folder.as_path(), true));
-    // As tests build it, and as users do.
+    // With the profile of tests, and with that of users.
     let core = [true, false].map(|release| (CORE, workspace.root.as_path(), release));
     for (name, folder, release) in core.into_iter().chain(programs) {
         if !name.starts_with(only) {
@@ -77,7 +77,7 @@ fn print(table: &str) {
     println!("{table}");
 }
 
-/// What is built.
+/// A program to build.
 struct Subject<'a> {
     name: &'static str,
     /// Its workspace.
@@ -123,7 +123,7 @@ impl Subject<'_> {
         )
     }
 
-    /// Seconds.
+    /// Builds it, and returns the seconds.
     fn build(&self) -> Result<f64, Error> {
         let mut build = peers::cargo(self.folder, &self.target, "build");
         build.args(["--package", self.name]);
@@ -133,8 +133,8 @@ impl Subject<'_> {
         Ok(start.elapsed().as_secs_f64())
     }
 
-    /// The crates below a package and itself, by edges of these kinds, with their features as they
-    /// are for this package alone.
+    /// The dependencies of a package and itself, by edges of these kinds, with the features of this
+    /// package alone.
     fn crates(&self, below: &str, edges: &str) -> Result<BTreeSet<String>, Error> {
         let mut tree = run::cargo();
         tree.arg("tree").current_dir(self.folder);
@@ -144,7 +144,7 @@ impl Subject<'_> {
     }
 }
 
-/// `name v1.2.3 …` as cargo wants it: `name@1.2.3`.
+/// Turns `name v1.2.3 …` into a package id for cargo, `name@1.2.3`.
 fn spec(line: &str) -> Option<String> {
     let mut words = line.split(' ');
     let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
@@ -215,20 +215,20 @@ fn table(figures: &HashMap<String, Value>) -> String {
     text
 }
 
-/// The crates of a program, by the member that has them; itself is one of them.
+/// The crates in a member of a program's figures, which include itself.
 fn crates<'a>(row: &'a Value, member: &str) -> BTreeSet<&'a str> {
     let crates = row.get(member).and_then(Value::as_array);
     let crates = crates.into_iter().flatten();
     crates.filter_map(Value::as_str).collect()
 }
 
-/// How many crates a program has, itself left out, that another lacks.
+/// How many crates a program has that another lacks, without itself.
 fn difference(own: &Value, bare: &Value, member: &str) -> usize {
     let (own, bare) = (crates(own, member), crates(bare, member));
     own.difference(&bare).count().saturating_sub(1)
 }
 
-/// All, and in brackets those that are in the program or are macros.
+/// The number of crates, and in brackets of those that are linked or are macros.
 fn count(row: &Value) -> String {
     let [all, linked] = ["crates", "linked"].map(|member| crates(row, member).len());
     format!("{all} ({linked})")
@@ -254,7 +254,7 @@ fn median(mut times: Vec<f64>) -> Option<f64> {
     times.get(times.len().saturating_sub(1) / 2).copied()
 }
 
-/// The median, and the least and the most where there are several.
+/// The median, and the range if there are several.
 fn spread(times: Vec<f64>) -> Option<String> {
     let low = times.iter().copied().reduce(f64::min)?;
     let high = times.iter().copied().reduce(f64::max)?;

@@ -1,4 +1,4 @@
-//! What people use today, in a workspace of its own: `crates/bench/peers`.
+//! Other libraries, in a workspace of their own: `crates/bench/peers`.
 
 use std::path::{Path, PathBuf};
 
@@ -7,20 +7,20 @@ use crate::npm;
 use crate::run;
 use crate::workspace::Workspace;
 
-/// The peers, built.
+/// The built peers.
 pub(super) struct Peers {
     folder: PathBuf,
-    /// Where their programs are.
+    /// The folder of their programs.
     pub(super) programs: PathBuf,
 }
 
-/// Where the workspace of the peers is.
+/// The folder of the workspace of the peers.
 pub(super) fn folder(workspace: &Workspace) -> PathBuf {
     workspace.root.join("crates/bench/peers")
 }
 
-/// cargo, in the workspace of the peers. Not `--locked`: its lock file also says what our own crates
-/// depend on, and follows where they change.
+/// A command of cargo in the workspace of the peers. It is not `--locked`: the lock file also has the
+/// dependencies of our own crates, and has to follow if they change.
 pub(super) fn cargo(folder: &Path, target: &Path, command: &str) -> std::process::Command {
     let mut cargo = run::cargo();
     cargo.arg(command).current_dir(folder);
@@ -29,12 +29,12 @@ pub(super) fn cargo(folder: &Path, target: &Path, command: &str) -> std::process
 }
 
 impl Peers {
-    /// Builds all that is run.
+    /// Builds all programs that are run.
     pub(super) fn build(workspace: &Workspace) -> Result<Self, Error> {
         let folder = folder(workspace);
         let target = workspace.target.join("peers");
         let mut build = cargo(&folder, &target, "build");
-        // That one is only built to see how long that takes.
+        // That one is only for the measurement of build times.
         build.args(["--release", "--workspace", "--exclude=axum-jwt-authorizer"]);
         run::run(&mut build)?;
         Ok(Self {
@@ -47,7 +47,7 @@ impl Peers {
         self.programs.join(name)
     }
 
-    /// Installs the servers on Node.js from their lock file, and says where they are.
+    /// Installs the servers on Node.js from their lock file, and returns their folder.
     pub(super) fn install_node(&self) -> Result<PathBuf, Error> {
         let folder = self.folder.join("node");
         npm::install(&folder)?;

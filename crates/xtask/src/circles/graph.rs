@@ -1,10 +1,10 @@
-//! Files, and which needs which.
+//! Files, and which of them need which.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Which file needs which, and where it says so first.
+/// Which file needs which, with the first line that names something of the other.
 #[derive(Debug, Default)]
 pub(super) struct Graph {
     pub(super) edges: BTreeMap<PathBuf, BTreeMap<PathBuf, Place>>,
@@ -18,7 +18,7 @@ pub(super) struct Place {
 }
 
 impl Graph {
-    /// Notes that a file needs another.
+    /// Records that a file needs another. Nothing happens if they are the same.
     pub(super) fn add(&mut self, from: &Path, to: &Path, line: usize, name: String) {
         if from != to {
             let edges = self.edges.entry(from.to_owned()).or_default();
@@ -26,7 +26,7 @@ impl Graph {
         }
     }
 
-    /// The files that a file needs, itself or through others.
+    /// The files that a file needs, directly or through others.
     fn below<'a>(&'a self, file: &'a Path) -> BTreeSet<&'a Path> {
         let (mut found, mut open) = (BTreeSet::new(), vec![file]);
         while let Some(file) = open.pop() {
@@ -57,7 +57,7 @@ impl Graph {
         circles
     }
 
-    /// Every circle in words; files are named from `root` on.
+    /// Every circle as a text, with paths relative to `root`.
     pub(super) fn describe_circles(&self, root: &Path) -> Vec<String> {
         let circles = self.circles();
         circles
@@ -66,7 +66,7 @@ impl Graph {
             .collect()
     }
 
-    /// A circle in words: its files, and the lines that close it.
+    /// A circle as a text: its files, and the lines that close it.
     fn describe(&self, circle: &BTreeSet<&Path>, root: &Path) -> String {
         let short = |path: &Path| {
             path.strip_prefix(root)

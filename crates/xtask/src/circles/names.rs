@@ -1,17 +1,17 @@
-//! The names that a Rust file says: its `mod`s, its `use`s, and every path.
+//! The names in a Rust file: its `mod`s, its `use`s, and every path.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use proc_macro2::{Delimiter, TokenTree};
 
-/// What one module says, without the modules inside it.
+/// The names in one module, without the modules inside it.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    /// `mod x;`, whose text is in a file of its own.
+    /// `mod x;`, which has a file of its own.
     pub(super) children: Vec<String>,
     /// `mod x { … }`.
     pub(super) inline: BTreeMap<String, Names>,
-    /// What is defined here.
+    /// The items that are defined here.
     pub(super) definitions: BTreeSet<String>,
     pub(super) imports: Vec<Import>,
     /// Paths outside of `use`.
@@ -20,13 +20,13 @@ pub(super) struct Names {
     pub(super) words: BTreeMap<String, usize>,
 }
 
-/// One name that a `use` brings.
+/// One name that a `use` imports.
 #[derive(Debug)]
 pub(super) struct Import {
     pub(super) path: Vec<String>,
-    /// What it is called here; `*` for all of a module.
+    /// The name that it has here; `*` if it is all of a module.
     pub(super) name: String,
-    /// Whether others may name it here: `pub use`, `pub(crate) use` and the like.
+    /// Whether other modules may import it from here: `pub use`, `pub(crate) use` and the like.
     pub(super) public: bool,
     pub(super) line: usize,
 }
@@ -69,13 +69,13 @@ impl Names {
         }
     }
 
-    /// Reads what a word begins; gives the place after it.
+    /// Reads what begins with a word, and returns the index after it.
     fn word(&mut self, word: &str, tokens: &[TokenTree], at: usize, outside: bool) -> usize {
         let line = tokens
             .get(at - 1)
             .map_or(0, |token| token.span().start().line);
         match (word, tokens.get(at)) {
-            // A visibility, as in `pub(in crate::a)`, uses nothing.
+            // The path in a visibility, such as `pub(in crate::a)`, is not a use.
             ("pub", Some(TokenTree::Group(group)))
                 if group.delimiter() == Delimiter::Parenthesis =>
             {
@@ -91,7 +91,7 @@ impl Names {
                 }
                 at + 2
             }
-            // Not the `use<'a>` of a type.
+            // In a type, `use<'a>` imports nothing.
             ("use", Some(next)) if !is_punct(Some(next), '<') => {
                 let is_end = |token: &TokenTree| is_punct(Some(token), ';');
                 let length = tokens.iter().skip(at).position(is_end);
@@ -106,7 +106,7 @@ impl Names {
                 if path.len() > 1 {
                     self.paths.push((path, line));
                 } else if outside && DEFINING.contains(&word) {
-                    // `macro_rules! x` has a mark between.
+                    // `macro_rules! x` has an exclamation mark in between.
                     let mark = usize::from(is_punct(tokens.get(at), '!'));
                     if let Some(TokenTree::Ident(name)) = tokens.get(at + mark)
                         && !["async", "extern", "fn", "mut", "unsafe"]
@@ -123,7 +123,7 @@ impl Names {
         }
     }
 
-    /// Reads a tree of `use`, whose beginning may have been read already.
+    /// Reads a tree of `use`; `before` is the path in front of it.
     fn import(&mut self, tree: &[TokenTree], before: &[String], public: bool, line: usize) {
         for branch in tree.split(|token| is_punct(Some(token), ',')) {
             let mut path = before.to_vec();
@@ -166,10 +166,10 @@ impl Names {
     }
 }
 
-/// The path that a word begins, with the place after it.
+/// The path that begins with a word, and the index after it.
 fn path(word: &str, tokens: &[TokenTree], mut at: usize) -> (Vec<String>, usize) {
     let mut path = vec![word.to_owned()];
-    // After a `::` it is the rest of something else, such as a path from an external crate.
+    // If a `::` is before it, it is the rest of something else, such as a path of an external crate.
     let follows = at >= 3 && is_punct(tokens.get(at - 2), ':') && is_punct(tokens.get(at - 3), ':');
     while is_punct(tokens.get(at), ':') && is_punct(tokens.get(at + 1), ':') {
         let Some(TokenTree::Ident(next)) = tokens.get(at + 2) else {
@@ -184,7 +184,7 @@ fn path(word: &str, tokens: &[TokenTree], mut at: usize) -> (Vec<String>, usize)
     (path, at)
 }
 
-/// Whether there is a `pub`, or `pub(…)`, at this place.
+/// Whether `pub` or `pub(…)` ends at this index.
 fn is_public(tokens: &[TokenTree], at: usize) -> bool {
     let is_pub = |at| matches!(tokens.get(at), Some(TokenTree::Ident(word)) if *word == "pub");
     match tokens.get(at) {

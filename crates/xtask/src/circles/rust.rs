@@ -1,8 +1,9 @@
-//! Which file of a crate needs which, by the names that it says.
+//! Which file of a crate needs which, by the names in it.
 //!
-//! A path leads to the file that defines what it names, through every `pub use` on its way: a module
-//! that only hands names on needs nothing. `mod x;` alone is no need either, or no file could name
-//! its parent; a parent that names something of its child needs it. Comments and tests count nothing.
+//! A file needs another if it names something that the other defines. A path is followed through every
+//! `pub use` on its way, so a module that only re-exports names needs nothing. `mod x;` does not count
+//! either; if it did, no file could name its parent. But if a parent names something of its child, it
+//! needs the child. Comments and tests do not count.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -13,7 +14,7 @@ use super::names::{Import, Names};
 use crate::error::{Doing as _, Error};
 use crate::source::Source;
 
-/// How many names a path may be handed on through.
+/// How many re-exports a path is followed through.
 const HANDED_ON: usize = 16;
 
 /// The files of all crates in a `src` folder: the library, and each program.
@@ -68,7 +69,7 @@ impl Crate {
         for child in &names.children {
             let inside = folder.join(child);
             let files = [folder.join(format!("{child}.rs")), inside.join("mod.rs")];
-            // One that is elsewhere (`#[path]`) belongs to another crate.
+            // If it is elsewhere (`#[path]`), it belongs to another crate.
             if let Some(file) = files.iter().find(|file| file.exists()) {
                 self.read(file, &inside, below(&path, child))?;
             }
@@ -94,7 +95,7 @@ impl Crate {
                 add(named, *line);
             }
             for import in &module.names.imports {
-                // A name that is handed on is needed only if it is said here too.
+                // If a name is re-exported, it is only needed if it is used here too.
                 let line = if import.public {
                     module.names.words.get(&import.name).copied()
                 } else {
@@ -107,7 +108,7 @@ impl Crate {
         }
     }
 
-    /// A path from the root; nothing if it leads out of the crate.
+    /// A path from the root, or nothing if it leads out of the crate.
     fn absolute(&self, module: &[String], named: &[String], depth: usize) -> Option<Vec<String>> {
         let (first, rest) = named.split_first()?;
         match first.as_str() {
@@ -124,7 +125,7 @@ impl Crate {
                 self.absolute(parent, &named, depth)
             }
             _ if self.modules.contains_key(&below(module, first)) => Some([module, named].concat()),
-            // A name that was imported here before.
+            // A name that was imported here.
             _ if depth < HANDED_ON => {
                 let import = self.import(module, first)?;
                 if import.path.first() == Some(first) {

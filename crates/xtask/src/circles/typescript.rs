@@ -7,8 +7,8 @@ use super::graph::Graph;
 use crate::error::{Doing as _, Error};
 use crate::source;
 
-/// The TypeScript files of a folder. An import of types alone counts like any other: whoever reads
-/// the file has to read that one too.
+/// The TypeScript files of a folder. An import of types counts like any other, because the
+/// reader of a file has to read the types too.
 pub(super) fn read(folder: &Path) -> Result<Graph, Error> {
     let mut graph = Graph::default();
     let folder = &fs::canonicalize(folder).doing(format!("find {}", folder.display()))?;
@@ -49,7 +49,7 @@ fn imports(text: &str) -> Vec<(&str, usize)> {
     found
 }
 
-/// The file that a name leads to: TypeScript is imported as `./x.ts`, as the `./x.js` that it
+/// The file that a name refers to: TypeScript is imported as `./x.ts`, as the `./x.js` that it
 /// becomes, or as `./x`.
 fn target(folder: &Path, name: &str) -> Option<PathBuf> {
     let path = folder.join(name);

@@ -12,7 +12,7 @@ use crate::install;
 use crate::program::Program;
 use crate::run;
 
-/// Names a server that is running already.
+/// The variable that names a running server.
 pub(super) const VARIABLE: &str = "HALLPASS_TEST_POSTGRES_URL";
 
 pub(super) static INITDB: Program = Program {
@@ -23,10 +23,10 @@ pub(super) static INITDB: Program = Program {
     variable: Some(VARIABLE),
 };
 
-/// Makes a database cluster in a temporary folder and starts a server on it. Whoever can reach
-/// the loopback interface may use it, for as long as the tests run; it has nothing to hide.
+/// Makes a database cluster in a temporary folder and starts a server on it. Any local process may use
+/// it while the tests run: it has no data but theirs.
 pub(super) fn start() -> Result<Server, Error> {
-    // What is on PATH may be a link; the other programs stand beside the real file.
+    // If it is a link on PATH, the other programs are beside the real file.
     let initdb = fs::canonicalize(INITDB.get()?).doing("find PostgreSQL's programs")?;
     let programs = initdb.parent().unwrap_or(Path::new("/"));
     let data = data_folder()?;
@@ -56,7 +56,7 @@ pub(super) fn start() -> Result<Server, Error> {
         "listen_addresses=127.0.0.1",
         "unix_socket_directories=",
         "max_connections=200",
-        // A crash of the machine may lose what tests wrote.
+        // If the machine crashes, the data of tests may be lost.
         "fsync=off",
     ] {
         server.args(["-c", setting]);
@@ -69,13 +69,13 @@ pub(super) fn start() -> Result<Server, Error> {
     })
 }
 
-/// Where Debian keeps the versions of PostgreSQL, outside PATH.
+/// The folders of the versions of PostgreSQL on Debian, which are not on PATH.
 fn debian_versions() -> Vec<PathBuf> {
     let versions = fs::read_dir("/usr/lib/postgresql").into_iter().flatten();
     latest_first(versions.flatten().map(|v| v.path().join("bin")).collect())
 }
 
-/// Where Debian keeps a program's versions, the latest first.
+/// Sorts the folders of a program's versions, the latest first.
 fn latest_first(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
     let version = |folder: &PathBuf| {
         let mut numbers = folder
@@ -87,7 +87,7 @@ fn latest_first(mut folders: Vec<PathBuf>) -> Vec<PathBuf> {
     folders
 }
 
-/// The user and group to run as instead of root, which PostgreSQL refuses.
+/// The user and group to run as if this is root, because PostgreSQL refuses to run as root.
 fn owner() -> Result<Option<(u32, u32)>, Error> {
     if !install::is_root()? {
         return Ok(None);
@@ -99,7 +99,7 @@ fn owner() -> Result<Option<(u32, u32)>, Error> {
     found.map(Some).ok_or(Error::NoUser)
 }
 
-/// The numbers of a user in the lines of passwd(5).
+/// The user id and group id of a user in the lines of passwd(5).
 fn ids(users: &str, name: &str) -> Option<(u32, u32)> {
     let mut lines = users.lines().map(|line| line.split(':'));
     let mut fields = lines.find_map(|mut fields| (fields.next()? == name).then_some(fields))?;

@@ -8,7 +8,7 @@ use super::server::{Server, data_folder, free_port};
 use crate::error::Error;
 use crate::program::Program;
 
-/// Names a server that is running already.
+/// The variable that names a running server.
 pub(super) const VARIABLE: &str = "HALLPASS_TEST_REDIS_URL";
 
 pub(super) static SERVER: Program = Program {

@@ -17,16 +17,16 @@ pub(crate) struct Server {
     _data: TempDir,
 }
 
-/// How long a server may take to its first answer: seconds on an idle machine, more on a busy one.
+/// How long a server may take to its first answer. It takes seconds, and more if the machine is busy.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 impl Server {
-    /// Where it is.
+    /// The address that clients connect to.
     pub(crate) fn url(&self) -> &str {
         &self.url
     }
 
-    /// The number of its process.
+    /// The id of its process.
     pub(crate) fn process(&self) -> u32 {
         self.process.id()
     }
@@ -63,7 +63,7 @@ impl Server {
 }
 
 impl Drop for Server {
-    /// Asks it to end by its process id, and insists where it does not.
+    /// Interrupts the process, and kills it if it does not end.
     fn drop(&mut self) {
         // SIGINT is PostgreSQL's fast shutdown and Redis' ordinary one.
         let interrupt = format!("kill -s INT {}", self.process.id());
@@ -75,7 +75,7 @@ impl Drop for Server {
             }
             thread::sleep(Duration::from_millis(20));
         }
-        // Nothing is left to do about a failure here: the run is over.
+        // If this fails, the process has ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
