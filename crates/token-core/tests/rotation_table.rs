@@ -12,7 +12,8 @@ use token_core::session::{
 use token_core::types::TokenHash;
 use token_core::{Authentication, Policy, RefreshKeyRing, Session, Transport};
 
-/// Grace 30 s, tolerance 5 s: the window is 35 s.
+/// Grace 30 s, tolerance 5 s, store margin 10 s: the previous token is replayed up to 35 s after a
+/// rotation, and the next rotation comes after 45 s at the earliest.
 fn world() -> (World, String) {
     World::new(Policy::default(), Transport::Header)
 }
@@ -27,14 +28,37 @@ fn the_first_token_rotates_at_once() {
 }
 
 #[test]
-fn the_current_token_rotates_once_the_window_has_passed() {
+fn the_current_token_rotates_once_the_window_and_the_margin_have_passed() {
     let (mut world, first) = world();
     let second = world.refresh(&first, at(0)).token().to_owned();
-    let again = world.refresh(&second, at(34));
+    let again = world.refresh(&second, at(44));
     assert!(matches!(&again, Answer::Replayed(token) if *token == second));
     assert_eq!(world.rotations, 1);
-    let third = world.refresh(&second, at(35));
+    let third = world.refresh(&second, at(45));
     assert!(matches!(&third, Answer::Rotated(token) if *token != second));
+}
+
+/// A client that refreshes every 40 s gets a new token each second time.
+#[test]
+fn a_client_that_refreshes_more_often_than_tokens_rotate_still_gets_new_ones() {
+    let (mut world, mut token) = world();
+    for seconds in (40..=400).step_by(40) {
+        token = world.refresh(&token, at(seconds)).token().to_owned();
+    }
+    // At 40 s, because the first token rotates at once, then at 120 s, 200 s, 280 s and 360 s.
+    assert_eq!(world.row.generation, Generation::from_u64(5));
+}
+
+#[test]
+fn without_a_margin_the_current_token_rotates_when_the_window_ends() {
+    let policy = Policy::builder().store_margin(secs(0)).build().unwrap();
+    let (mut world, first) = World::new(policy, Transport::Header);
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    assert!(matches!(
+        world.refresh(&second, at(34)),
+        Answer::Replayed(_)
+    ));
+    assert!(matches!(world.refresh(&second, at(35)), Answer::Rotated(_)));
 }
 
 #[test]
@@ -66,17 +90,17 @@ fn a_rotation_moves_the_idle_deadline_and_never_the_absolute_one() {
     assert_eq!(world.row.absolute_expires_at, absolute);
 }
 
-/// With a hook the row is read first, and `decide` alone judges: its window must end where that of
+/// With a hook the row is read first, and `decide` alone judges: its interval must end where that of
 /// the optimistic write does.
 #[test]
-fn at_the_end_of_the_window_the_current_token_is_rotated_whoever_judges() {
+fn decide_and_the_optimistic_write_rotate_from_the_same_second_on() {
     let (mut world, first) = world();
     let second = world.refresh(&first, at(100)).token().to_owned();
     let mut judged = |now| world.peek(&second, &Purpose::Refresh, now);
-    assert!(matches!(judged(at(134)), Decision::Replay(_)));
-    assert!(matches!(judged(at(135)), Decision::Rotate(_)));
+    assert!(matches!(judged(at(144)), Decision::Replay(_)));
+    assert!(matches!(judged(at(145)), Decision::Rotate(_)));
     assert!(matches!(
-        world.refresh(&second, at(135)),
+        world.refresh(&second, at(145)),
         Answer::Rotated(_)
     ));
 }
@@ -97,8 +121,8 @@ fn the_previous_token_after_the_window_ends_the_session() {
 fn anything_older_ends_the_session_whenever_it_comes() {
     let (mut world, first) = world();
     let second = world.refresh(&first, at(0)).token().to_owned();
-    world.refresh(&second, at(40));
-    assert_eq!(world.refresh(&first, at(40)).reason(), "reused");
+    world.refresh(&second, at(45));
+    assert_eq!(world.refresh(&first, at(45)).reason(), "reused");
 }
 
 #[test]
@@ -227,7 +251,8 @@ fn a_step_up_always_renews_and_ends_older_tokens_at_once() {
     // The new one is replayed to a storm and rotates when it is time.
     let third = third.token().to_owned();
     assert!(matches!(world.refresh(&third, at(10)), Answer::Replayed(_)));
-    assert!(matches!(world.refresh(&third, at(36)), Answer::Rotated(_)));
+    assert!(matches!(world.refresh(&third, at(45)), Answer::Replayed(_)));
+    assert!(matches!(world.refresh(&third, at(46)), Answer::Rotated(_)));
 }
 
 #[test]
@@ -253,7 +278,7 @@ fn a_step_up_after_a_lost_refresh_goes_on_from_the_token_in_force() {
     let third = world.step_up(&first, at(110)).token().to_owned();
     assert_eq!(world.row.generation, Generation::from_u64(2));
     assert_eq!(world.refresh(&lost, at(111)).reason(), "revoked");
-    assert!(matches!(world.refresh(&third, at(146)), Answer::Rotated(_)));
+    assert!(matches!(world.refresh(&third, at(155)), Answer::Rotated(_)));
 }
 
 #[test]
@@ -273,7 +298,7 @@ fn replays_converge_across_a_change_of_keys() {
         .with_other(refresh_key("r1"))
         .unwrap();
     assert_eq!(world.refresh(&first, at(10)).token(), second);
-    let third = world.refresh(&second, at(40)).token().to_owned();
+    let third = world.refresh(&second, at(45)).token().to_owned();
     assert_eq!(world.row.rotation_kid.as_str(), "r2");
     assert_eq!(world.refresh(&second, at(50)).token(), third);
 }

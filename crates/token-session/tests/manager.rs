@@ -291,7 +291,7 @@ async fn a_change_of_password_ends_the_others_and_renews_this_one() {
     );
     // The older token of this session is refused, and the session lives on.
     assert_eq!(reason(test.manager.refresh(&old, None).await), "revoked");
-    test.clock.advance(secs(36));
+    test.clock.advance(secs(46));
     let _ = test
         .manager
         .refresh(&refresh_token(&renewed), None)

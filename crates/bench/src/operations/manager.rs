@@ -17,8 +17,8 @@ use crate::operation::{BARE, Goal, OURS, Operation, Pool, Way, cycle};
 use crate::peer;
 use crate::world::{self, Key};
 
-/// Longer than the grace and the tolerance: the next refresh rotates.
-pub const PAST_THE_GRACE: Duration = Duration::from_secs(40);
+/// Longer than the grace, the tolerance and the store margin: the next refresh rotates.
+pub const PAST_THE_GRACE: Duration = Duration::from_secs(50);
 
 /// A manager on a memory store, with a clock that moves by hand.
 ///

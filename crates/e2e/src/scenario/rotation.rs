@@ -68,7 +68,7 @@ pub fn a_spent_token_ends_the_session(program: &str) {
     let login = client.login("alice", "wonderland");
     let other = client.login("alice", "wonderland");
     let second = client.refresh(&login.refresh).tokens();
-    pass(2.2);
+    pass(12.2); // the grace and the store margin
     let third = client.refresh(&second.refresh).tokens();
     assert_ne!(third.refresh, second.refresh);
     client.refresh(&login.refresh).refused_as("reused");

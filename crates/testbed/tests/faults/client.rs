@@ -122,7 +122,7 @@ impl Client {
     pub(crate) async fn step(&mut self) -> Option<()> {
         // After that the last rotation is a while ago, and a refresh rotates.
         self.clock
-            .advance(Duration::from_secs(self.rng.u64(36..100)));
+            .advance(Duration::from_secs(self.rng.u64(46..100)));
         if self.tokens.is_none() || self.cookie.is_none() {
             self.log_in().await?;
         }
@@ -257,7 +257,7 @@ impl Client {
 
     /// Sees that everything is as it was told, on both nodes, once all faults are over.
     pub(crate) async fn check(mut self) -> Self {
-        self.clock.advance(Duration::from_secs(36));
+        self.clock.advance(Duration::from_secs(46));
         for token in std::mem::take(&mut self.ended) {
             self.refused(&token).await;
             self.ended.push(token);
@@ -265,7 +265,7 @@ impl Client {
         for _ in 0..2 {
             if self.tokens.is_some() {
                 self.refresh_in_two_tabs().await;
-                self.clock.advance(Duration::from_secs(36));
+                self.clock.advance(Duration::from_secs(46));
             }
             if self.cookie.is_some() {
                 self.visit().await;

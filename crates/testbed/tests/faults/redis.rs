@@ -156,7 +156,7 @@ async fn a_replica_without_the_last_writes_takes_over_and_newer_tokens_are_refus
             let answer = client.present(&newest).await.unwrap();
             assert!(matches!(answer, Err(RefreshError::Denied(_))), "{answer:?}");
         }
-        client.clock.advance(Duration::from_secs(36));
+        client.clock.advance(Duration::from_secs(46));
         let _ = client.present(&next).await.unwrap().unwrap();
     }
     println!("{refused} tokens were refused; {back} sessions go on from an older one");
@@ -178,7 +178,7 @@ async fn a_replica_without_the_last_writes_takes_over_and_newer_tokens_are_adopt
         match client.present(&newest).await.unwrap() {
             Ok(issued) => {
                 kept += 1;
-                client.clock.advance(Duration::from_secs(36));
+                client.clock.advance(Duration::from_secs(46));
                 let next = issued.tokens().unwrap().refresh_token().secret().to_owned();
                 let _ = client.present(&next).await.unwrap().unwrap();
             }

@@ -33,7 +33,9 @@ impl<S: SessionStore> Nodes<S> {
     /// A manager on each, both by one clock.
     pub(crate) fn managers(&self, clock: &TestClock) -> [SessionManager; 2] {
         self.stores.each_ref().map(|store| {
-            let issuer = test_issuer(Policy::default());
+            // As long as the time-out asks for.
+            let policy = Policy::builder().store_margin(2 * PATIENCE);
+            let issuer = test_issuer(policy.build().unwrap());
             let builder = SessionManager::builder(Arc::clone(store), issuer);
             let builder = builder.clock(clock.clone()).view_capacity(16);
             builder.store_timeout(PATIENCE).build().unwrap()

@@ -32,6 +32,7 @@ pub struct Policy {
     absolute_lifetime: Duration,
     grace: Duration,
     tolerance: Duration,
+    store_margin: Duration,
     touch_interval: Duration,
     tombstone: Duration,
     lost_writes: LostWrites,
@@ -47,6 +48,7 @@ impl Policy {
             absolute_lifetime: Duration::from_secs(365 * DAY),
             grace: Duration::from_secs(30),
             tolerance: Duration::from_secs(5),
+            store_margin: Duration::from_secs(10),
             touch_interval: Duration::from_secs(MINUTE),
             tombstone: Duration::from_secs(DAY),
             lost_writes: LostWrites::Refuse,
@@ -82,6 +84,11 @@ impl Policy {
         self.tolerance
     }
 
+    /// How long a request may wait for the store before it decides on what it has read.
+    pub const fn store_margin(&self) -> Duration {
+        self.store_margin
+    }
+
     /// How often, at most, the use of a session cookie moves its idle deadline.
     pub const fn touch_interval(&self) -> Duration {
         self.touch_interval
@@ -111,6 +118,16 @@ impl Policy {
         } else {
             Some(self.straggler_window())
         }
+    }
+
+    /// How long after a rotation the next refresh may rotate: the replay window and the store
+    /// margin, or `None` if the grace is 0, because then every refresh rotates.
+    ///
+    /// A request that presents the previous token at the end of the replay window may wait for the
+    /// store for as long as the margin. It must not find that a second rotation came first.
+    pub(crate) fn rotation_interval(&self) -> Option<Duration> {
+        self.replay_window()
+            .map(|window| window.saturating_add(self.store_margin))
     }
 
     /// How long after a step-up the older tokens are refused without ending the session.
@@ -221,6 +238,16 @@ impl PolicyBuilder {
         self
     }
 
+    /// Default 10 seconds; 0 to 2 minutes. How long a request may wait for the store, from the
+    /// moment at which its time is taken to the last read that it decides on: twice the store
+    /// time-out of the session manager, because a write that finds another write in its way is
+    /// followed by a read. The manager refuses a shorter one. A refresh rotates a token only if the
+    /// last rotation is older than the grace, the tolerance and this margin together.
+    pub fn store_margin(mut self, value: Duration) -> Self {
+        self.0.store_margin = value;
+        self
+    }
+
     /// Default 1 minute; 0 seconds to 1 day. One that is longer than half of the shorter idle
     /// lifetime is cut to that, so that a session never ends as idle while it is used.
     pub fn touch_interval(mut self, value: Duration) -> Self {
@@ -262,6 +289,7 @@ impl PolicyBuilder {
             ("absolute lifetime", p.absolute_lifetime, 1, day400),
             ("grace", p.grace, 0, 10 * MINUTE),
             ("tolerance", p.tolerance, 0, MINUTE),
+            ("store margin", p.store_margin, 0, 2 * MINUTE),
             ("touch interval", p.touch_interval, 0, DAY),
             ("tombstone", p.tombstone, HOUR, day400),
         ] {

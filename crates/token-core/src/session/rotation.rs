@@ -117,8 +117,8 @@ pub fn open(
 }
 
 /// The write that a refresh token asks for, from the token alone: it matches where the token
-/// is the current one and the last rotation is longer ago than grace + tolerance, which is
-/// the normal case, and then a refresh costs one round trip.
+/// is the current one and the last rotation is at least grace + tolerance + store margin ago,
+/// which is the normal case, and then a refresh costs one round trip.
 ///
 /// # Errors
 /// [`Denial::Expired`] where the token's own deadline has passed: the store need not be asked.
@@ -154,7 +154,7 @@ pub fn attempt(
         entropy,
     );
     if token.generation != Generation::FIRST {
-        pending.rotation.rotated_before = policy.replay_window().map(|window| now - window);
+        pending.rotation.rotated_before = policy.rotation_interval().map(|interval| now - interval);
     }
     Ok(pending)
 }
@@ -282,11 +282,11 @@ impl Case<'_> {
         let settled = self.session.generation == Generation::FIRST
             || self
                 .policy
-                .replay_window()
-                .is_none_or(|window| self.age() >= window);
+                .rotation_interval()
+                .is_none_or(|interval| self.age() >= interval);
         match self.purpose {
-            // At most one rotation a window: whatever tabs and retries do within it, they
-            // end with the same token.
+            // At most one rotation an interval: whatever tabs and retries do within it, they
+            // end with the same token, also if they had to wait for the store.
             Purpose::Refresh if !settled => self.replay(self.presented.secret.clone()),
             Purpose::Refresh | Purpose::StepUp(_) => {
                 Decision::Rotate(self.rotate(self.presented, entropy))

@@ -32,6 +32,20 @@ pub enum ManagerError {
     /// The time-out would refuse every call or wait for ever.
     #[error("a store time-out of {0:?} is not between 10 ms and 1 minute")]
     Timeout(Duration),
+    /// A refresh that has to wait for the store could find that the token was rotated twice
+    /// meanwhile, and an honest client would be logged out.
+    #[error(
+        "a store margin of {margin:?} is too short for a store time-out of {timeout:?}; give the \
+         policy a `store_margin` of at least {min:?}"
+    )]
+    StoreMargin {
+        /// The margin of the policy.
+        margin: Duration,
+        /// The shortest that the time-out allows: twice as long, in whole seconds.
+        min: Duration,
+        /// The time-out of the manager.
+        timeout: Duration,
+    },
     /// The key that signs is elsewhere.
     #[error("the key {id} signs elsewhere; give the manager a `signer`")]
     NoSigner {
@@ -145,7 +159,8 @@ impl SessionManagerBuilder {
     }
 
     /// How long a call to the store, repetitions included, or to the signer may take. Default: 5
-    /// seconds; 10 ms to 1 minute.
+    /// seconds; 10 ms to 1 minute, and at most half of the policy's
+    /// [`store_margin`](token_core::Policy::store_margin).
     pub fn store_timeout(mut self, limit: Duration) -> Self {
         self.store_timeout = limit;
         self
@@ -177,6 +192,16 @@ impl SessionManagerBuilder {
         }
         if !(Duration::from_millis(50)..=Duration::from_mins(1)).contains(&self.heartbeat) {
             return Err(ManagerError::Heartbeat(self.heartbeat));
+        }
+        let (margin, timeout) = (self.issuer.policy.store_margin(), self.store_timeout);
+        if margin < timeout * 2 && self.issuer.policy.replay_window().is_some() {
+            let twice = timeout * 2;
+            let min = Duration::from_secs(twice.as_secs() + u64::from(twice.subsec_nanos() > 0));
+            return Err(ManagerError::StoreMargin {
+                margin,
+                min,
+                timeout,
+            });
         }
         let current = self.issuer.access_keys.current();
         if current.is_elsewhere() && self.signer.is_none() {
