@@ -8,12 +8,13 @@ use std::time::Duration;
 use tokio::sync::broadcast;
 
 use crate::check;
-use crate::connection::{Connection, Servers, Timeouts};
+use crate::connection::{Connection, Servers};
 use crate::database::Database;
 use crate::error::RedisStoreError;
 use crate::feed::Feed;
 use crate::keys::Keys;
 use crate::store::RedisStore;
+use crate::timeouts::Timeouts;
 
 /// How many endings a slow reader may be behind before it reads the log again.
 const NOTICES: usize = 4096;
@@ -31,8 +32,45 @@ pub struct RedisStoreBuilder {
     assume_noeviction: bool,
 }
 
+impl RedisStore {
+    /// Opens the store on one server with the defaults of [`RedisStoreBuilder`]:
+    /// `redis://[[user]:password@]host[:port][/database]`.
+    ///
+    /// # Errors
+    /// [`RedisStoreError`] names what is wrong and the mend.
+    pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
+        Self::builder(url).connect().await
+    }
+
+    /// A store on one server.
+    pub fn builder(url: &str) -> RedisStoreBuilder {
+        RedisStoreBuilder::new(Servers::Single(url.to_owned()))
+    }
+
+    /// A store on a Cluster, found through some of its nodes. Name at least two, so that one
+    /// may be away.
+    pub fn cluster<U: AsRef<str>>(nodes: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
+        let nodes = nodes.into_iter().map(|node| node.as_ref().to_owned());
+        RedisStoreBuilder::new(Servers::Cluster(nodes.collect()))
+    }
+
+    /// A store on the master that Sentinels know under a name. The URLs are those of the
+    /// Sentinels.
+    pub fn sentinel<U: AsRef<str>>(
+        sentinels: impl IntoIterator<Item = U>,
+        master: &str,
+    ) -> RedisStoreBuilder {
+        let sentinels = sentinels.into_iter().map(|url| url.as_ref().to_owned());
+        RedisStoreBuilder::new(Servers::Sentinel {
+            sentinels: sentinels.collect(),
+            master: master.to_owned(),
+            login: None,
+        })
+    }
+}
+
 impl RedisStoreBuilder {
-    pub(crate) fn new(servers: Servers) -> Self {
+    fn new(servers: Servers) -> Self {
         Self {
             servers,
             prefix: "hallpass:".into(),

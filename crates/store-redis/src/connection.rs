@@ -1,24 +1,20 @@
 //! One server, the master behind Sentinels, or a Cluster: where commands and subscriptions go.
 
 use std::fmt;
-use std::future::Future;
-use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSub};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
-use redis::io::tcp::{TcpSettings, socket2::TcpKeepalive};
 use redis::{
-    Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisError, RedisResult,
-    ServerErrorKind, Value,
+    Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult, ServerErrorKind, Value,
 };
 use tracing::debug;
 
 use crate::script::Script;
 use crate::sentinel::Sentinel;
+use crate::timeouts::{Timeouts, tcp_settings, within};
 
 /// How often a Cluster is asked again while it moves slots or elects a master, within the
 /// limit of time.
@@ -34,13 +30,6 @@ pub(crate) enum Servers {
         login: Option<(Option<String>, String)>,
     },
     Single(String),
-}
-
-/// Limits of time, each for one attempt.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timeouts {
-    pub(crate) connect: Duration,
-    pub(crate) response: Duration,
 }
 
 /// Connections that mend themselves. Clones share them.
@@ -181,30 +170,6 @@ impl fmt::Debug for Connection {
             Self::Single { .. } => "Single",
         })
     }
-}
-
-/// Gives a call up when its time is over.
-pub(crate) async fn within<T>(
-    limit: Duration,
-    call: impl Future<Output = RedisResult<T>>,
-) -> RedisResult<T> {
-    tokio::time::timeout(limit, call)
-        .await
-        .unwrap_or_else(|_| Err(RedisError::from(io::Error::from(io::ErrorKind::TimedOut))))
-}
-
-/// Settings that notice a peer that vanished without a word: the operating system would try
-/// for a quarter of an hour.
-pub(crate) fn tcp_settings() -> TcpSettings {
-    let keepalive = TcpKeepalive::new()
-        .with_time(Duration::from_secs(15))
-        .with_interval(Duration::from_secs(5));
-    let settings = TcpSettings::default()
-        .set_nodelay(true)
-        .set_keepalive(keepalive);
-    #[cfg(any(target_os = "android", target_os = "fuchsia", target_os = "linux"))]
-    let settings = settings.set_user_timeout(Duration::from_secs(10));
-    settings
 }
 
 fn connection_infos(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {

@@ -12,9 +12,9 @@ use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
 
 use crate::bytes::Reader;
-use crate::connection::{Timeouts, within};
 use crate::database::Database;
 use crate::error::RedisStoreError;
+use crate::timeouts::{Timeouts, within};
 
 /// How often a subscription is asked for a sign of life: a peer that vanished says nothing.
 const PING: Duration = Duration::from_secs(10);

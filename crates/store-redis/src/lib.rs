@@ -86,6 +86,7 @@ mod row;
 mod script;
 mod sentinel;
 mod store;
+mod timeouts;
 mod user_agent;
 
 pub use builder::RedisStoreBuilder;

@@ -10,7 +10,7 @@ use redis::{
 };
 use tracing::{debug, info};
 
-use crate::connection::{Timeouts, tcp_settings, within};
+use crate::timeouts::{Timeouts, tcp_settings, within};
 
 /// A connection to the master, made anew where the Sentinels name another.
 pub(crate) struct Sentinel {

@@ -14,9 +14,7 @@ use token_session::store::{
 };
 use tokio::sync::broadcast;
 
-use crate::builder::RedisStoreBuilder;
 use crate::bytes::{Reader, Writer};
-use crate::connection::Servers;
 use crate::database::{Database, bad_reply, explain};
 use crate::error::RedisStoreError;
 use crate::feed::{self, Feed};
@@ -50,41 +48,6 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    /// Opens the store on one server with the defaults of [`RedisStoreBuilder`]:
-    /// `redis://[[user]:password@]host[:port][/database]`.
-    ///
-    /// # Errors
-    /// [`RedisStoreError`] names what is wrong and the mend.
-    pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
-        Self::builder(url).connect().await
-    }
-
-    /// A store on one server.
-    pub fn builder(url: &str) -> RedisStoreBuilder {
-        RedisStoreBuilder::new(Servers::Single(url.to_owned()))
-    }
-
-    /// A store on a Cluster, found through some of its nodes. Name at least two, so that one
-    /// may be away.
-    pub fn cluster<U: AsRef<str>>(nodes: impl IntoIterator<Item = U>) -> RedisStoreBuilder {
-        let nodes = nodes.into_iter().map(|node| node.as_ref().to_owned());
-        RedisStoreBuilder::new(Servers::Cluster(nodes.collect()))
-    }
-
-    /// A store on the master that Sentinels know under a name. The URLs are those of the
-    /// Sentinels.
-    pub fn sentinel<U: AsRef<str>>(
-        sentinels: impl IntoIterator<Item = U>,
-        master: &str,
-    ) -> RedisStoreBuilder {
-        let sentinels = sentinels.into_iter().map(|url| url.as_ref().to_owned());
-        RedisStoreBuilder::new(Servers::Sentinel {
-            sentinels: sentinels.collect(),
-            master: master.to_owned(),
-            login: None,
-        })
-    }
-
     fn tell(&self, id: SessionId, at: UnixTime) {
         // This node need not wait for its own notice. Nobody listening is no fault.
         let _ = self.notices.send(Notice::Ended(Ended { id, at }));

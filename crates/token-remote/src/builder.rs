@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use reqwest::Url;
-use thiserror::Error;
 use token_core::access::VerifierError;
 use token_core::{Algorithm, Audience, Issuer, Verifier};
 
-use crate::address::{self, AddressError};
+use crate::address;
+use crate::build_error::BuildError;
 use crate::fetch::{self, Source};
 use crate::remote::{RemoteJwks, Settings};
 
@@ -28,9 +28,11 @@ pub struct RemoteJwksBuilder {
     roots: Option<Vec<u8>>,
 }
 
-impl RemoteJwksBuilder {
-    pub(crate) fn new(issuer: Issuer, audience: Audience) -> Self {
-        Self {
+impl RemoteJwks {
+    /// Starts with the issuer, whose URL is also where its metadata is looked for, and with the
+    /// audience that this service is.
+    pub fn builder(issuer: Issuer, audience: Audience) -> RemoteJwksBuilder {
+        RemoteJwksBuilder {
             issuer,
             audience,
             jwks_uri: None,
@@ -44,7 +46,9 @@ impl RemoteJwksBuilder {
             roots: None,
         }
     }
+}
 
+impl RemoteJwksBuilder {
     /// Where the keys are. Default: where the issuer's metadata says (RFC 8414), which must be
     /// at the issuer's own origin.
     pub fn jwks_uri(mut self, address: impl Into<Box<str>>) -> Self {
@@ -163,43 +167,4 @@ impl RemoteJwksBuilder {
             keep: self.keep,
         }))
     }
-}
-
-/// Settings that cannot be.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// An address that is never asked.
-    #[error(transparent)]
-    Address(#[from] AddressError),
-    /// The HTTP client cannot be made, for lack of root certificates for instance.
-    #[error("the HTTP client cannot be made")]
-    Client(#[source] reqwest::Error),
-    /// The introspection key has a character that no header can carry.
-    #[error("the introspection key has a character that no header can carry; use visible ASCII")]
-    Key,
-    /// What should be a certificate authority is none.
-    #[error("there is no certificate; give one or more in PEM")]
-    NoCertificate,
-    /// A duration is too short or too long.
-    #[error("{name} of {value:?} is not between {min:?} and {max:?}")]
-    Range {
-        /// Which setting.
-        name: &'static str,
-        /// What was given.
-        value: Duration,
-        /// The shortest allowed.
-        min: Duration,
-        /// The longest allowed.
-        max: Duration,
-    },
-    /// A secret cannot be published.
-    #[error("{algorithm} has no public keys; name an asymmetric algorithm")]
-    Symmetric {
-        /// What was asked for.
-        algorithm: Algorithm,
-    },
-    /// A leeway or a maximum age that cannot be.
-    #[error(transparent)]
-    Verifier(#[from] VerifierError),
 }

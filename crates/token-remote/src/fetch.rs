@@ -14,7 +14,7 @@ use token_core::keys::{JwkSet, JwkSetError};
 use token_core::{Algorithm, KeyId};
 
 use crate::address;
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::cache_control::freshness;
 
 /// Why a fetch gave no new keys. The last good ones stay.

@@ -12,7 +12,7 @@ use token_core::Issuer;
 use zeroize::Zeroizing;
 
 use crate::address;
-use crate::builder::BuildError;
+use crate::build_error::BuildError;
 use crate::fetch::{self, FetchError, Metadata, own, read, send};
 
 /// Asks an issuer whether a token is still good: its session was not ended meanwhile.

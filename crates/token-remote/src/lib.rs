@@ -31,6 +31,7 @@
 //! [RFC 7662]: https://www.rfc-editor.org/rfc/rfc7662
 
 mod address;
+mod build_error;
 mod builder;
 mod cache_control;
 mod fetch;
@@ -38,7 +39,8 @@ mod introspection;
 mod remote;
 
 pub use address::AddressError;
-pub use builder::{BuildError, RemoteJwksBuilder};
+pub use build_error::BuildError;
+pub use builder::RemoteJwksBuilder;
 pub use fetch::FetchError;
 pub use introspection::Introspection;
 pub use remote::{RemoteError, RemoteJwks};

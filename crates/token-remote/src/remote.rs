@@ -10,14 +10,12 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use token_core::access::{VerifierBuilder, VerifierError};
 use token_core::{
-    Algorithm, Audience, Issuer, KeyId, UnixTime, UntrustedToken, VerifiedToken, Verifier,
-    VerifyError,
+    Algorithm, KeyId, UnixTime, UntrustedToken, VerifiedToken, Verifier, VerifyError,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use crate::builder::RemoteJwksBuilder;
 use crate::fetch::{Answer, FetchError, Keys, Source};
 
 /// Verifies access tokens with the keys that their issuer publishes. Cheap to clone; one per
@@ -86,12 +84,6 @@ pub enum RemoteError {
 }
 
 impl RemoteJwks {
-    /// Starts with the issuer, whose URL is also where its metadata is looked for, and with the
-    /// audience that this service is.
-    pub fn builder(issuer: Issuer, audience: Audience) -> RemoteJwksBuilder {
-        RemoteJwksBuilder::new(issuer, audience)
-    }
-
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             inner: Arc::new(Inner {
