@@ -15,8 +15,11 @@ pub mod postgres;
 #[cfg(feature = "sqlite")]
 pub mod sqlite;
 
+mod column;
+mod parameters;
 mod row;
 mod statement;
+mod value;
 
 #[cfg(feature = "postgres")]
 pub use postgres::{PostgresStore, PostgresStoreError};

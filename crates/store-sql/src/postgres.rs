@@ -93,6 +93,7 @@ mod lanes;
 mod listener;
 mod options;
 mod schema;
+mod statements;
 mod store;
 
 pub use error::PostgresStoreError;

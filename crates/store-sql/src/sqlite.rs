@@ -52,6 +52,7 @@ mod driver;
 mod error;
 mod options;
 mod schema;
+mod statements;
 mod store;
 mod writer;
 

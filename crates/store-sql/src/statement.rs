@@ -1,9 +1,13 @@
-//! The statements that all databases share. `{…}` stands for a table or the columns, which
-//! [`Names::fill`] puts in; `$n` for a value.
+//! The statements that all databases share, and how a statement is put together.
+//!
+//! `{…}` stands for a table or the columns, `:name` for the value of that name in the list of
+//! [`parameters`](crate::parameters), and `$n` for the n-th value if there are only one or two.
+
+use std::fmt::Write as _;
 
 use sqlx::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
-use crate::row::Column;
+use crate::column::Column;
 
 /// The names of the tables.
 #[derive(Clone, Debug)]
@@ -14,46 +18,80 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The finished statement.
-    pub(crate) fn fill(&self, template: &str) -> SqlStr {
+    /// The finished statement: `parameters` are the names of its values, in the order in which
+    /// they are bound.
+    ///
+    /// # Panics
+    /// If the template names a parameter that is not in the list. Templates are constants, and a
+    /// store puts all of its statements together when it is opened.
+    pub(crate) fn fill(&self, template: &str, parameters: &[&str]) -> SqlStr {
         let text = template
             .replace("{columns}", Column::LIST)
+            .replace("{parameters}", Column::PARAMETERS)
             .replace("{data}", &self.data)
             .replace("{session}", &self.session)
             .replace("{subject}", &self.subject);
         // Templates are constants, and names are checked when they are set; values are bound.
-        AssertSqlSafe(text).into_sql_str()
+        AssertSqlSafe(number(&text, parameters)).into_sql_str()
     }
+}
+
+/// Replaces each `:name` by `$n`, where `n` is the place of the name in the list, counted from 1.
+///
+/// SQLite would take the names themselves, PostgreSQL takes numbers alone.
+fn number(text: &str, parameters: &[&str]) -> String {
+    let mut numbered = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(':') {
+        numbered.push_str(before);
+        // Two colons are a cast.
+        if let Some(after) = after.strip_prefix(':') {
+            numbered.push_str("::");
+            rest = after;
+            continue;
+        }
+        let end = after.find(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        let (name, after) = after.split_at(end.unwrap_or(after.len()));
+        let place = parameters.iter().position(|parameter| *parameter == name);
+        let place = place.expect("a statement names nothing but its parameters");
+        write!(numbered, "${}", place + 1).expect("a `String` takes any text");
+        rest = after;
+    }
+    numbered.push_str(rest);
+    numbered
 }
 
 pub(crate) const EPOCH: &str = "SELECT epoch FROM {subject} WHERE subject = $1";
 
 pub(crate) const LOAD: &str = "SELECT {columns} FROM {session} WHERE id = $1";
 
-/// [`Rotation`](token_core::session::Rotation). The condition and the write are one atomic
+/// [`Rotation`](token_core::session::Rotation), with the values of
+/// [`parameters::rotate`](crate::parameters::rotate). The condition and the write are one atomic
 /// step because they are one statement.
 pub(crate) const ROTATE: &str = "
 UPDATE {session} SET
-    generation = $6, token_hash = $7, previous_hash = $8, nonce = $9, rotation_kid = $10,
-    rotated_at = $4, rotated_by = $11,
-    idle_expires_at = CASE WHEN remember THEN $14 ELSE $12 END,
-    purge_at = CASE WHEN remember THEN $15 ELSE $13 END,
-    last_seen_at = $16,
-    auth_time = coalesce($17, auth_time),
-    acr = CASE WHEN $17 IS NULL THEN acr ELSE $18 END,
-    amr = coalesce($19, amr),
-    claims = coalesce($20, claims)
-WHERE id = $1 AND generation = $2 AND token_hash = $3
-    AND revoked_at IS NULL AND idle_expires_at > $4 AND absolute_expires_at > $4
-    AND ($5 IS NULL OR rotated_at <= $5)
+    generation = :to, token_hash = :to_hash, previous_hash = :previous_hash, nonce = :nonce,
+    rotation_kid = :kid, rotated_at = :at, rotated_by = :by,
+    idle_expires_at = CASE WHEN remember THEN :remember_idle_expires_at ELSE :idle_expires_at END,
+    purge_at = CASE WHEN remember THEN :remember_purge_at ELSE :purge_at END,
+    last_seen_at = :last_seen_at,
+    auth_time = coalesce(:auth_time, auth_time),
+    acr = CASE WHEN :auth_time IS NULL THEN acr ELSE :acr END,
+    amr = coalesce(:amr, amr),
+    claims = coalesce(:claims, claims)
+WHERE id = :id AND generation = :from AND token_hash = :from_hash
+    AND revoked_at IS NULL AND idle_expires_at > :at AND absolute_expires_at > :at
+    AND (:rotated_before IS NULL OR rotated_at <= :rotated_before)
 RETURNING {columns}";
 
-/// [`Touch`](token_core::session::Touch).
+/// [`Touch`](token_core::session::Touch), with the values of
+/// [`parameters::touch`](crate::parameters::touch).
 pub(crate) const TOUCH: &str = "
-UPDATE {session} SET idle_expires_at = $4, purge_at = $5, last_seen_at = $6
-WHERE id = $1 AND generation = $2
-    AND revoked_at IS NULL AND idle_expires_at > $3 AND absolute_expires_at > $3
-    AND idle_expires_at <= $4
+UPDATE {session} SET
+    idle_expires_at = :idle_expires_at, purge_at = :purge_at, last_seen_at = :last_seen_at
+WHERE id = :id AND generation = :generation
+    AND revoked_at IS NULL AND idle_expires_at > :at AND absolute_expires_at > :at
+    AND idle_expires_at <= :idle_expires_at
 RETURNING {columns}";
 
 pub(crate) const LOAD_DATA: &str = "
@@ -69,3 +107,43 @@ WHERE s.id = $1 AND s.revoked_at IS NULL
     AND s.idle_expires_at > $2 AND s.absolute_expires_at > $2";
 
 pub(crate) const REVOCATIONS: &str = "SELECT id, revoked_at FROM {session} WHERE revoked_at >= $1";
+
+/// The names of a list that a template does not use.
+#[cfg(test)]
+pub(crate) fn unused<'a>(template: &str, parameters: &[&'a str]) -> Vec<&'a str> {
+    let template = template.replace("{parameters}", Column::PARAMETERS);
+    let mut unused = parameters.to_vec();
+    for part in template.split(':').skip(1) {
+        let end = part.find(|c: char| !(c.is_ascii_lowercase() || c == '_'));
+        let (name, _) = part.split_at(end.unwrap_or(part.len()));
+        unused.retain(|parameter| *parameter != name);
+    }
+    unused
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameters;
+
+    #[test]
+    fn a_name_becomes_the_number_of_its_place_in_the_list() {
+        let text = "SELECT a::bigint FROM b WHERE c = :id_of_c AND d = :d OR e = :id_of_c";
+        let numbered = "SELECT a::bigint FROM b WHERE c = $2 AND d = $1 OR e = $2";
+        assert_eq!(number(text, &["d", "id_of_c"]), numbered);
+    }
+
+    #[test]
+    #[should_panic = "names nothing but its parameters"]
+    fn a_name_that_is_not_in_the_list_is_a_fault() {
+        number("SELECT :other", &["id"]);
+    }
+
+    #[test]
+    fn every_shared_statement_uses_all_its_parameters() {
+        for (template, parameters) in [(ROTATE, parameters::ROTATE), (TOUCH, parameters::TOUCH)] {
+            assert_eq!(unused(template, parameters), [""; 0]);
+            number(template, parameters);
+        }
+    }
+}

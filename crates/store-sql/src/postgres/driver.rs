@@ -4,7 +4,8 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{Postgres, Row, SqlStr};
 
-use crate::row::{Fields, Value};
+use crate::row::Fields;
+use crate::value::Value;
 
 /// A statement with its values; named and prepared once a connection.
 pub(crate) fn query<'q>(

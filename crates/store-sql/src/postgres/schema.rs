@@ -8,8 +8,9 @@ use token_core::types::BucketKey;
 
 use super::PostgresStoreError;
 use super::driver::query;
-use crate::row::{Fault, Fields as _, Missing, Value, exactly};
+use crate::row::{Fault, Fields as _, Missing, exactly};
 use crate::statement::Names;
+use crate::value::Value;
 
 /// Each takes the tables from the version before to its own, which is its place counted
 /// from 1. One that was released never changes.

@@ -20,8 +20,10 @@ use super::lanes::{Lane, Lanes};
 use super::listener::{self, Listener};
 use super::options::{Notices, PostgresStoreOptions};
 use super::schema::Schema;
-use crate::row::{self, Fields as _, Value};
-use crate::statement::{self, Names};
+use super::statements::Statements;
+use crate::parameters;
+use crate::row::{self, Fields as _};
+use crate::value::Value;
 
 /// How many notices a slow reader may be behind before it reads the revocations again.
 const NOTICES: usize = 4096;
@@ -161,7 +163,7 @@ impl SessionStore for PostgresStore {
 
     async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
         let create = &self.inner.statements.create;
-        let rows = self.run(create, &row::insert(session)).await?;
+        let rows = self.run(create, &parameters::insert(session)).await?;
         let row = rows.first().expect("an upsert returns its row");
         if row.int(1)?.is_some() {
             return Ok(Created::Applied(Committed::assertion(session.clone())));
@@ -183,9 +185,13 @@ impl SessionStore for PostgresStore {
         let statements = &self.inner.statements;
         let rows = match change {
             Change::Rotate(rotation) => {
-                self.run(&statements.rotate, &row::rotate(rotation)).await?
+                self.run(&statements.rotate, &parameters::rotate(rotation))
+                    .await?
             }
-            Change::Touch(touch) => self.run(&statements.touch, &row::touch(touch)).await?,
+            Change::Touch(touch) => {
+                self.run(&statements.touch, &parameters::touch(touch))
+                    .await?
+            }
         };
         match rows.first() {
             Some(row) => committed(row).map(Commit::Applied),
@@ -196,7 +202,7 @@ impl SessionStore for PostgresStore {
     async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
         let revoke = &self.inner.statements.revoke;
         let channel = self.inner.channel.as_str().into();
-        let [id, at, reason, purge_at] = row::revoke(ending);
+        let [id, at, reason, purge_at] = parameters::revoke(ending);
         let rows = self
             .run(revoke, &[id, at, reason, purge_at, channel])
             .await?;
@@ -215,14 +221,9 @@ impl SessionStore for PostgresStore {
 
     async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
         let at = ending.revocation.at;
-        let values = [
-            ending.subject.as_str().into(),
-            at.into(),
-            ending.revocation.reason.as_str().into(),
-            ending.purge_at.into(),
-            Value::Bytes(ending.except.as_ref().map(|id| id.as_bytes().as_slice())),
-            self.inner.channel.as_str().into(),
-        ];
+        let [subject, at_time, reason, purge_at, except] = parameters::revoke_subject(ending);
+        let channel = self.inner.channel.as_str().into();
+        let values = [subject, at_time, reason, purge_at, except, channel];
         let revoke_subject = &self.inner.statements.revoke_subject;
         let rows = self.run(revoke_subject, &values).await?;
         let ids = rows.iter().map(row::read_id);
@@ -249,7 +250,7 @@ impl SessionStore for PostgresStore {
 
     async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
         let statements = &self.inner.statements;
-        let values = row::write_data(write);
+        let values = parameters::write_data(write);
         if self.execute(&statements.write_data, &values).await? == 1 {
             return Ok(DataWritten::Applied);
         }
@@ -308,106 +309,6 @@ impl SessionStore for PostgresStore {
         Duration::from_secs(if self.inner.listener.is_some() { 30 } else { 1 })
     }
 }
-
-/// The statements, put together once.
-#[derive(Debug)]
-struct Statements {
-    create: SqlStr,
-    epoch: SqlStr,
-    list: SqlStr,
-    live_data: SqlStr,
-    load: SqlStr,
-    load_data: SqlStr,
-    notify: SqlStr,
-    purge: SqlStr,
-    revocations: SqlStr,
-    revoke: SqlStr,
-    revoke_subject: SqlStr,
-    rotate: SqlStr,
-    touch: SqlStr,
-    write_data: SqlStr,
-}
-
-impl Statements {
-    fn new(names: &Names, schema: &Schema) -> Self {
-        let fill = |template: &str| names.fill(&template.replace("{schema}", &schema.to_string()));
-        Self {
-            create: fill(CREATE),
-            epoch: fill(statement::EPOCH),
-            list: fill(LIST),
-            live_data: fill(statement::LIVE_DATA),
-            load: fill(statement::LOAD),
-            load_data: fill(statement::LOAD_DATA),
-            notify: fill(NOTIFY),
-            purge: fill(PURGE),
-            revocations: fill(statement::REVOCATIONS),
-            revoke: fill(REVOKE),
-            revoke_subject: fill(REVOKE_SUBJECT),
-            rotate: fill(statement::ROTATE),
-            touch: fill(statement::TOUCH),
-            write_data: fill(WRITE_DATA),
-        }
-    }
-}
-
-/// The subject's row is locked and read as it is after every write that was waited for, also
-/// one that this statement began before: `ON CONFLICT DO UPDATE` does that. A plain `SELECT`
-/// would see the epoch as it was when the statement began.
-const CREATE: &str = "
-WITH own AS (
-    INSERT INTO {subject} AS s (subject, epoch) VALUES ($2, 0)
-    ON CONFLICT (subject) DO UPDATE SET epoch = s.epoch
-    RETURNING epoch
-), inserted AS (
-    INSERT INTO {session} ({columns})
-    SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-        $20, $21, $22, $23, $24, $25, $26, $27, $28
-    FROM own WHERE own.epoch = $3
-    ON CONFLICT (id) DO NOTHING
-    RETURNING 1::bigint AS done
-)
-SELECT own.epoch, inserted.done FROM own LEFT JOIN inserted ON true";
-
-const LIST: &str = "
-SELECT {columns} FROM {session} WHERE subject = $1 ORDER BY created_at DESC, serial DESC";
-
-const NOTIFY: &str = "SELECT pg_notify($1, $2)";
-
-/// Locked rows are somebody's refresh; the next batch finds them.
-///
-/// What a crash brings back is deleted again, so its commit waits for no disk, and no refresh waits
-/// for a disk that is busy with it.
-const PURGE: &str = "
-WITH due AS MATERIALIZED (
-    SELECT id FROM {session}
-    WHERE purge_at <= $1 AND (SELECT set_config('synchronous_commit', 'off', true)) = 'off'
-    ORDER BY purge_at LIMIT $2
-    FOR UPDATE SKIP LOCKED
-), data AS (
-    DELETE FROM {data} AS d USING due WHERE d.session = due.id
-)
-DELETE FROM {session} AS s USING due WHERE s.id = due.id";
-
-const REVOKE: &str = "
-WITH ended AS (
-    UPDATE {session} SET revoked_at = $2, revoke_reason = $3, purge_at = $4
-    WHERE id = $1 AND revoked_at IS NULL
-    RETURNING {columns}
-)
-SELECT {columns}, {schema}.tell($5, id, revoked_at) FROM ended";
-
-const REVOKE_SUBJECT: &str = "SELECT {schema}.revoke_subject($1, $2, $3, $4, $5, $6)";
-
-/// The lock keeps a purge from deleting the session in between, and no refresh from anything.
-const WRITE_DATA: &str = "
-INSERT INTO {data} AS d (session, version, json)
-SELECT s.id, $3, $4 FROM {session} AS s
-WHERE s.id = $1 AND s.revoked_at IS NULL
-    AND s.idle_expires_at > $5 AND s.absolute_expires_at > $5
-    AND coalesce((SELECT version FROM {data} WHERE session = $1), 0) = $2
-FOR KEY SHARE OF s
-ON CONFLICT (session) DO UPDATE SET version = excluded.version, json = excluded.json
-WHERE d.version = $2";
 
 fn committed(row: &PgRow) -> Result<Committed<Session>, PostgresStoreError> {
     row::read_session(row)

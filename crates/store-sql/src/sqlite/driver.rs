@@ -4,7 +4,8 @@ use sqlx::query::Query;
 use sqlx::sqlite::{SqliteArguments, SqliteRow};
 use sqlx::{Row, SqlStr, Sqlite};
 
-use crate::row::{Fields, Value};
+use crate::row::Fields;
+use crate::value::Value;
 
 /// A statement with its values, prepared once a connection.
 pub(crate) fn query<'q>(

@@ -17,10 +17,12 @@ use tokio::sync::broadcast;
 
 use super::driver::query;
 use super::options::SqliteStoreOptions;
+use super::statements::Statements;
 use super::writer::{Turn, Writer};
 use super::{SqliteStoreError, schema};
-use crate::row::{self, Value, count};
-use crate::statement::{self, Names};
+use crate::parameters;
+use crate::row;
+use crate::value::{Value, count};
 
 /// A purge holds the write lock for at most so many rows at a time: for less than a millisecond,
 /// so that a refresh that comes meanwhile hardly waits. After each batch it brings the log into the
@@ -120,7 +122,7 @@ impl SessionStore for SqliteStore {
     async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
         let statements = &self.inner.statements;
         let mut turn = self.inner.writer.everyday().await?;
-        let values = row::insert(session);
+        let values = parameters::insert(session);
         if turn.execute(&statements.create, &values).await? == 1 {
             return Ok(Created::Applied(Committed::assertion(session.clone())));
         }
@@ -155,10 +157,13 @@ impl SessionStore for SqliteStore {
         };
         let rows = match change {
             Change::Rotate(rotation) => {
-                turn.fetch(&statements.rotate, &row::rotate(rotation))
+                turn.fetch(&statements.rotate, &parameters::rotate(rotation))
                     .await?
             }
-            Change::Touch(touch) => turn.fetch(&statements.touch, &row::touch(touch)).await?,
+            Change::Touch(touch) => {
+                turn.fetch(&statements.touch, &parameters::touch(touch))
+                    .await?
+            }
         };
         if let Some(row) = rows.first() {
             return committed(row).map(Commit::Applied);
@@ -174,7 +179,9 @@ impl SessionStore for SqliteStore {
             writer, statements, ..
         } = &*self.inner;
         let mut turn = writer.durable().await?;
-        let rows = turn.fetch(&statements.revoke, &row::revoke(ending)).await?;
+        let rows = turn
+            .fetch(&statements.revoke, &parameters::revoke(ending))
+            .await?;
         if let Some(row) = rows.first() {
             self.announce(Ended {
                 id: ending.id,
@@ -217,7 +224,7 @@ impl SessionStore for SqliteStore {
     async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
         let statements = &self.inner.statements;
         let mut turn = self.inner.writer.everyday().await?;
-        let values = row::write_data(write);
+        let values = parameters::write_data(write);
         if turn.execute(&statements.write_data, &values).await? == 1 {
             return Ok(DataWritten::Applied);
         }
@@ -292,109 +299,12 @@ async fn revoke_subject(
         let values = [id.into(), subject.into(), count(epoch.as_u64()).into()];
         turn.execute(&statements.keep, &values).await?;
     }
-    let values = [
-        subject.into(),
-        ending.revocation.at.into(),
-        ending.revocation.reason.as_str().into(),
-        ending.purge_at.into(),
-        Value::Bytes(except.map(|id| id.as_bytes().as_slice())),
-    ];
+    let values = parameters::revoke_subject(ending);
     let rows = turn.fetch(&statements.revoke_subject, &values).await?;
     let ids = rows.iter().map(row::read_id);
     ids.map(|id| id.map_err(SqliteStoreError::corrupt(schema::SESSION)))
         .collect()
 }
-
-/// The statements, put together once.
-#[derive(Debug)]
-struct Statements {
-    checkpoint: SqlStr,
-    create: SqlStr,
-    epoch: SqlStr,
-    keep: SqlStr,
-    list: SqlStr,
-    live_data: SqlStr,
-    load: SqlStr,
-    load_data: SqlStr,
-    purge: SqlStr,
-    raise_epoch: SqlStr,
-    revocations: SqlStr,
-    revoke: SqlStr,
-    revoke_subject: SqlStr,
-    rotate: SqlStr,
-    touch: SqlStr,
-    write_data: SqlStr,
-}
-
-impl Statements {
-    fn new(names: &Names) -> Self {
-        Self {
-            checkpoint: names.fill("PRAGMA wal_checkpoint(PASSIVE)"),
-            create: names.fill(CREATE),
-            epoch: names.fill(statement::EPOCH),
-            keep: names.fill(KEEP),
-            list: names.fill(LIST),
-            live_data: names.fill(statement::LIVE_DATA),
-            load: names.fill(statement::LOAD),
-            load_data: names.fill(statement::LOAD_DATA),
-            purge: names.fill(PURGE),
-            raise_epoch: names.fill(RAISE_EPOCH),
-            revocations: names.fill(statement::REVOCATIONS),
-            revoke: names.fill(REVOKE),
-            revoke_subject: names.fill(REVOKE_SUBJECT),
-            rotate: names.fill(statement::ROTATE),
-            touch: names.fill(statement::TOUCH),
-            write_data: names.fill(WRITE_DATA),
-        }
-    }
-}
-
-/// Reading the epoch and inserting are one step: SQLite has one writer at a time.
-const CREATE: &str = "
-INSERT INTO {session} ({columns})
-SELECT $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19,
-    $20, $21, $22, $23, $24, $25, $26, $27, $28
-WHERE coalesce((SELECT epoch FROM {subject} WHERE subject = $2), 0) = $3
-ON CONFLICT (id) DO NOTHING";
-
-/// Of two logins in one second the later insert is the newer.
-const LIST: &str = "
-SELECT {columns} FROM {session} WHERE subject = $1 ORDER BY created_at DESC, rowid DESC";
-
-const PURGE: &str = "
-DELETE FROM {session} WHERE rowid IN (
-    SELECT rowid FROM {session} WHERE purge_at <= $1 ORDER BY purge_at LIMIT $2)";
-
-/// Gives the new epoch to the one that lives on.
-const KEEP: &str = "UPDATE {session} SET subject_epoch = $3 WHERE id = $1 AND subject = $2";
-
-const RAISE_EPOCH: &str = "
-INSERT INTO {subject} (subject, epoch) VALUES ($1, 1)
-ON CONFLICT (subject) DO UPDATE SET epoch = epoch + 1
-RETURNING epoch";
-
-/// [`Ending`](token_core::session::Ending).
-const REVOKE: &str = "
-UPDATE {session} SET revoked_at = $2, revoke_reason = $3, purge_at = $4
-WHERE id = $1 AND revoked_at IS NULL
-RETURNING {columns}";
-
-/// Ends the others: subject, time, reason, purge time, the one that lives on.
-const REVOKE_SUBJECT: &str = "
-UPDATE {session} SET revoked_at = $2, revoke_reason = $3, purge_at = $4
-WHERE subject = $1 AND revoked_at IS NULL AND ($5 IS NULL OR id <> $5)
-RETURNING id";
-
-/// Session, expected version, new version, JSON text, now. A session without data has version
-/// 0 and no row here.
-const WRITE_DATA: &str = "
-INSERT INTO {data} AS d (session, version, json)
-SELECT s.id, $3, $4 FROM {session} AS s
-WHERE s.id = $1 AND s.revoked_at IS NULL
-    AND s.idle_expires_at > $5 AND s.absolute_expires_at > $5
-    AND coalesce((SELECT version FROM {data} WHERE session = $1), 0) = $2
-ON CONFLICT (session) DO UPDATE SET version = excluded.version, json = excluded.json
-WHERE d.version = $2";
 
 fn committed(row: &SqliteRow) -> Result<Committed<Session>, SqliteStoreError> {
     row::read_session(row)

@@ -9,7 +9,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::SqliteStoreError;
 use super::driver::query;
 use super::options::{Durability, SqliteStoreOptions};
-use crate::row::Value;
+use crate::value::Value;
 
 /// Queues the writes of this process. The connection is made when it is first needed, and
 /// again after an error.

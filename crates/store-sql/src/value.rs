@@ -1,0 +1,49 @@
+//! The values that a statement is given.
+
+use token_core::{SessionId, UnixTime};
+
+/// One value of a statement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Value<'a> {
+    Bytes(Option<&'a [u8]>),
+    Flag(bool),
+    Int(Option<i64>),
+    OwnedText(String),
+    Text(Option<&'a str>),
+}
+
+impl<'a> From<&'a [u8]> for Value<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        Self::Bytes(Some(bytes))
+    }
+}
+
+impl<'a> From<&'a str> for Value<'a> {
+    fn from(text: &'a str) -> Self {
+        Self::Text(Some(text))
+    }
+}
+
+impl From<i64> for Value<'_> {
+    fn from(number: i64) -> Self {
+        Self::Int(Some(number))
+    }
+}
+
+impl From<UnixTime> for Value<'_> {
+    fn from(time: UnixTime) -> Self {
+        time.as_i64().into()
+    }
+}
+
+impl<'a> From<&'a SessionId> for Value<'a> {
+    fn from(id: &'a SessionId) -> Self {
+        id.as_bytes().as_slice().into()
+    }
+}
+
+/// Databases count to 2^63 - 1. A session that is refreshed each second gets there in
+/// 292 thousand million years.
+pub(crate) fn count(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
