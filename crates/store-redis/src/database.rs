@@ -95,7 +95,7 @@ impl Database {
             let (Ok(at), Some(id)) = (UnixTime::try_from(*at), parse_id(id)) else {
                 return Err(bad_reply(script));
             };
-            ended.push(Ended { id, at });
+            ended.push(Ended::new(id, at));
         }
         Ok(ended)
     }

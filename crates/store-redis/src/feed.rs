@@ -209,7 +209,7 @@ fn parse(notice: &[u8]) -> Vec<Ended> {
         return Vec::new();
     };
     let ids = std::iter::from_fn(|| reader.array().map(SessionId::from_bytes));
-    ids.map(|id| Ended { id, at }).collect()
+    ids.map(|id| Ended::new(id, at)).collect()
 }
 
 fn report(error: &RedisStoreError) {
@@ -262,10 +262,7 @@ mod tests {
         for id in [[1; 18], [2; 18]] {
             notice.extend_from_slice(&id);
         }
-        let ended = [[1; 18], [2; 18]].map(|id| Ended {
-            id: SessionId::from_bytes(id),
-            at,
-        });
+        let ended = [[1; 18], [2; 18]].map(|id| Ended::new(SessionId::from_bytes(id), at));
         assert_eq!(parse(&notice), ended);
         for wrong in [&b""[..], b"x", &[0xFF; 40]] {
             assert!(parse(wrong).is_empty());

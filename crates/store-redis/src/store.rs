@@ -50,7 +50,7 @@ pub struct RedisStore {
 impl RedisStore {
     fn tell(&self, id: SessionId, at: UnixTime) {
         // This node need not wait for its own notice. Nobody listening is no fault.
-        let _ = self.notices.send(Notice::Ended(Ended { id, at }));
+        let _ = self.notices.send(Notice::Ended(Ended::new(id, at)));
     }
 }
 
@@ -234,7 +234,7 @@ impl SessionStore for RedisStore {
                 let data = read_data(reply.bytes()?).ok_or_else(|| reply.malformed())?;
                 Ok(DataWritten::Moved(data))
             }
-            "over" => Ok(DataWritten::Over),
+            "over" => Ok(DataWritten::NotLive),
             _ => Err(reply.malformed()),
         }
     }

@@ -306,12 +306,12 @@ async fn a_logout_everywhere() {
         let name = format!("user-{cut}");
         let subject = Subject::new(name.as_str()).unwrap();
         let sessions = [world.stored(&name).await, world.stored(&name).await];
-        let end = SubjectEnding {
-            subject: subject.clone(),
-            except: None,
-            revocation: ending(&sessions[0]).revocation,
-            purge_at: ending(&sessions[0]).purge_at,
-        };
+        let end = SubjectEnding::new(
+            subject.clone(),
+            None,
+            ending(&sessions[0]).revocation,
+            ending(&sessions[0]).purge_at,
+        );
         let ended = sessions.each_ref().map(|s| ending(s).apply(s).unwrap());
         let between = async |store: &RedisStore| {
             for (session, ended) in sessions.iter().zip(&ended) {
@@ -343,19 +343,14 @@ async fn private_data() {
     let world = World::new().await;
     for cut in 0.. {
         let session = world.stored(&format!("user-{cut}")).await;
-        let write = DataWrite {
-            id: session.id,
-            version: 0,
-            json: Some(r#"{"n":1}"#.into()),
-            at: later(&session, 1),
-        };
+        let write = DataWrite::new(session.id, 0, Some(r#"{"n":1}"#.into()), later(&session, 1));
         let nothing = async |_: &RedisStore| {};
         let written = world.twice(cut, async |s| s.write_data(&write).await, nothing);
         let (written, was_cut) = written.await;
         let moved = match written {
             DataWritten::Applied => None,
             DataWritten::Moved(data) => Some(data),
-            DataWritten::Over => panic!("{cut}: over"),
+            DataWritten::NotLive => panic!("{cut}: over"),
         };
         let stored = world.store.load_data(session.id).await.unwrap().unwrap();
         assert!(moved.is_none_or(|moved| moved == stored), "{cut}");

@@ -333,10 +333,10 @@ fn ending(session: &Session) -> Ending {
 }
 
 fn subject_ending(session: &Session) -> SubjectEnding {
-    SubjectEnding {
-        subject: session.subject.clone(),
-        except: None,
-        revocation: revocation(session),
-        purge_at: UnixTime::MAX,
-    }
+    SubjectEnding::new(
+        session.subject.clone(),
+        None,
+        revocation(session),
+        UnixTime::MAX,
+    )
 }

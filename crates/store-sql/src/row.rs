@@ -79,7 +79,7 @@ pub(crate) fn read_ended(row: &impl Fields) -> Result<Ended, Fault> {
     let at = row.int(1).map_err(|error| fault(error.into()))?;
     let at = at.ok_or_else(|| fault(Missing.into()))?;
     let at = UnixTime::try_from(at).map_err(|error| fault(error.into()))?;
-    Ok(Ended { id, at })
+    Ok(Ended::new(id, at))
 }
 
 /// Reads a session id from the first place of a row.

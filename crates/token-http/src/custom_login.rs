@@ -118,7 +118,7 @@ impl CustomLogin {
         for (kind, presented) in presented {
             for value in self.cookies.all(kind) {
                 manager
-                    .end_presented(presented(value), RevokeReason::Replaced)
+                    .revoke_presented(presented(value), RevokeReason::Replaced)
                     .await?;
             }
         }

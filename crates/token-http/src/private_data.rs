@@ -103,7 +103,7 @@ impl PrivateData {
                 *guard = None;
                 Err(DataError::Conflict)
             }
-            DataWritten::Over => {
+            DataWritten::NotLive => {
                 loaded.changed = false;
                 Err(ended(auth))
             }

@@ -8,11 +8,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use token_core::session::{Committed, DenialReason, RefreshClaims};
 use token_core::{Authentication, PRODUCT, Session, Transport, UnixTime};
-use token_session::{RefreshError, Renewal};
+use token_session::{RefreshError, SessionCredential, SessionManager};
 use tracing::debug;
 
 use crate::auth::Auth;
-use crate::cookies::Kind;
+use crate::cookies::{Kind, RequestCookies};
 use crate::csrf;
 use crate::head::Head;
 use crate::json;
@@ -71,9 +71,7 @@ impl StepUpRequest {
         let Proven {
             auth, credential, ..
         } = &self.proven;
-        let issued = auth
-            .manager()
-            .step_up(credential.presented(), authentication);
+        let issued = auth.manager().step_up(credential, authentication);
         let issued = issued.await.map_err(Rejection::of_refresh)?;
         Ok(auth.token_response(&issued))
     }
@@ -141,7 +139,7 @@ impl PasswordRequest {
             auth, credential, ..
         } = &self.proven;
         let manager = auth.manager();
-        let issued = manager.password_changed(credential.presented(), authentication);
+        let issued = manager.password_changed(credential, authentication);
         let issued = issued.await.map_err(Rejection::of_refresh)?;
         Ok(auth.token_response(&issued))
     }
@@ -205,22 +203,8 @@ fn parse<T: DeserializeOwned>(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Resu
 struct Proven {
     auth: Auth,
     session: Committed<Session>,
-    credential: Credential,
+    credential: SessionCredential,
     at: UnixTime,
-}
-
-enum Credential {
-    Refresh(SecretText),
-    Session(SecretText),
-}
-
-impl Credential {
-    fn presented(&self) -> Renewal<'_> {
-        match self {
-            Self::Refresh(text) => Renewal::Refresh(text),
-            Self::Session(text) => Renewal::Session(text),
-        }
-    }
 }
 
 impl Proven {
@@ -230,16 +214,18 @@ impl Proven {
         refresh_token: Option<SecretText>,
     ) -> Result<Self, Rejection> {
         let at = auth.manager().now();
-        let candidates = candidates(auth, head, refresh_token);
+        let cookies = head.cookies();
+        let candidates = candidates(auth, &cookies, head, refresh_token.as_ref());
         let mut rejection = auth.reject(Refusal::InvalidRequest);
-        for (credential, carrier) in candidates.map_err(|refusal| auth.reject(refusal))? {
-            if let Credential::Refresh(token) = &credential
-                && let Err(refusal) = auth.genuine_in(carrier, token)
-            {
-                rejection = auth.reject(refusal);
-                continue;
-            }
-            match auth.manager().stepping_up(credential.presented()).await {
+        for candidate in candidates.map_err(|refusal| auth.reject(refusal))? {
+            let credential = match candidate.read(auth) {
+                Ok(credential) => credential,
+                Err(refusal) => {
+                    rejection = auth.reject(refusal);
+                    continue;
+                }
+            };
+            match auth.manager().begin_step_up(&credential).await {
                 Ok(session) => {
                     let kind = AttemptKind::Reauthenticate(&session.subject);
                     let noted = auth.note_attempt(head, kind);
@@ -266,23 +252,42 @@ impl Proven {
     }
 }
 
+/// A credential to try, as it came.
+enum Candidate<'a> {
+    Refresh(&'a str, Transport),
+    Session(&'a str),
+}
+
+impl Candidate<'_> {
+    /// Verifies it, once for all that follows.
+    fn read(&self, auth: &Auth) -> Result<SessionCredential, Refusal> {
+        match self {
+            Self::Refresh(token, carrier) => auth
+                .genuine_in(*carrier, token)
+                .map(SessionCredential::Refresh),
+            Self::Session(cookie) => SessionManager::read_session_cookie(cookie)
+                .map(SessionCredential::Session)
+                .map_err(|denial| Refusal::InvalidGrant(denial.reason())),
+        }
+    }
+}
+
 /// The credentials to try, each with what carried it. A token in the body is the client's
 /// choice; without one a browser may hold both cookies, of which the older login's is dead: only
 /// a logout deletes a cookie.
-fn candidates(
+fn candidates<'a>(
     auth: &Auth,
+    cookies: &'a RequestCookies,
     head: &Head<'_>,
-    refresh_token: Option<SecretText>,
-) -> Result<Vec<(Credential, Transport)>, Refusal> {
+    refresh_token: Option<&'a SecretText>,
+) -> Result<Vec<Candidate<'a>>, Refusal> {
     if let Some(token) = refresh_token {
-        return Ok(vec![(Credential::Refresh(token), Transport::Header)]);
+        return Ok(vec![Candidate::Refresh(token, Transport::Header)]);
     }
-    let cookies = head.cookies();
     csrf::check(head, auth.config(), cookies.any())?;
-    let session = cookies.one(Kind::Session)?;
-    let session = session.map(|text| (Credential::Session(text.into()), Transport::Session));
+    let session = cookies.one(Kind::Session)?.map(Candidate::Session);
     let refresh = cookies.one(Kind::Refresh)?;
-    let refresh = refresh.map(|text| (Credential::Refresh(text.into()), Transport::Cookie));
+    let refresh = refresh.map(|token| Candidate::Refresh(token, Transport::Cookie));
     Ok(session.into_iter().chain(refresh).collect())
 }
 
@@ -295,18 +300,14 @@ impl Auth {
         carrier: Transport,
         token: &str,
     ) -> Result<RefreshClaims, Refusal> {
-        let issuer = self.manager().issuer();
-        let claims = issuer
-            .refresh_keys
-            .verify(token, &issuer.issuer, &issuer.audience);
-        match claims {
-            Ok(claims) if claims.transport == carrier => return Ok(claims),
+        match self.manager().verify_refresh_token(token) {
+            Ok(claims) if claims.transport == carrier => Ok(claims),
             Ok(claims) => {
                 let session = claims.session_id;
                 debug!(target: PRODUCT, %session, %carrier, "a refresh token was moved to another carrier");
+                Err(Refusal::InvalidGrant(DenialReason::Malformed))
             }
-            Err(error) => debug!(target: PRODUCT, %error, "refresh token refused"),
+            Err(denial) => Err(Refusal::InvalidGrant(denial.reason())),
         }
-        Err(Refusal::InvalidGrant(DenialReason::Malformed))
     }
 }

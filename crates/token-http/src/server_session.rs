@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use token_core::session::Committed;
 use token_core::{NoClaims, PRODUCT, Scope, Session, SessionId, Subject, UnixTime};
-use token_session::{SessionEnd, SessionManager, Visit};
+use token_session::{CookieSession, SessionEnd, SessionManager};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
@@ -39,7 +39,7 @@ pub struct ServerSession<C = NoClaims> {
 /// What all extractors of one request share, whatever claims they ask for.
 struct Shared {
     auth: Auth,
-    visit: Visit,
+    visit: CookieSession,
     data: PrivateData,
 }
 

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use token_core::session::Denial;
-use token_core::{RevokeReason, SessionId, Subject, UnixTime};
+use token_core::{PRODUCT, RevokeReason, SessionId, Subject, UnixTime};
 use tracing::{info, warn};
 
 /// Something happened. Carries no secret.
@@ -18,26 +18,6 @@ pub struct Event {
     pub subject: Option<Subject>,
     /// When, by the clock of this node.
     pub at: UnixTime,
-}
-
-impl Event {
-    pub(crate) fn of(kind: EventKind, session: SessionId, subject: Subject, at: UnixTime) -> Self {
-        Self {
-            kind,
-            session: Some(session),
-            subject: Some(subject),
-            at,
-        }
-    }
-
-    pub(crate) const fn of_node(kind: EventKind, at: UnixTime) -> Self {
-        Self {
-            kind,
-            session: None,
-            subject: None,
-            at,
-        }
-    }
 }
 
 /// The kinds of events.
@@ -140,22 +120,26 @@ impl<F: Fn(Event) + Send + Sync + 'static> EventSink for F {
     }
 }
 
-/// Writes the event's line to the log: alarms as warnings, all else as information.
-pub(crate) fn log(event: &Event) {
-    let kind = &event.kind;
-    let (Some(session), Some(subject)) = (event.session, &event.subject) else {
+/// Writes the event's line to the log: what somebody should look into as a warning, all else as
+/// information.
+pub(crate) fn log(kind: &EventKind, of: Option<(SessionId, &Subject)>) {
+    let Some((session, subject)) = of else {
         return match kind {
-            EventKind::FeedBehind(why) => warn!(event = %kind, why = why.as_str()),
-            EventKind::Purged { sessions } => info!(event = %kind, sessions),
-            _ => info!(event = %kind),
+            EventKind::FeedBehind(why) => {
+                warn!(target: PRODUCT, event = %kind, why = why.as_str());
+            }
+            EventKind::Purged { sessions } => info!(target: PRODUCT, event = %kind, sessions),
+            _ => info!(target: PRODUCT, event = %kind),
         };
     };
     match kind {
-        EventKind::Revoked(reason) => info!(event = %kind, %session, %subject, %reason),
-        EventKind::LostWrite | EventKind::Mismatch | EventKind::Reused => {
-            warn!(event = %kind, %session, %subject);
+        EventKind::Revoked(reason) => {
+            info!(target: PRODUCT, event = %kind, %session, %subject, %reason);
         }
-        _ => info!(event = %kind, %session, %subject),
+        EventKind::LostWrite | EventKind::Mismatch | EventKind::Reused => {
+            warn!(target: PRODUCT, event = %kind, %session, %subject);
+        }
+        _ => info!(target: PRODUCT, event = %kind, %session, %subject),
     }
 }
 
@@ -192,17 +176,16 @@ mod tests {
         }
     }
 
-    /// What stands in the log of an event, but for the time.
-    fn line(event: &Event) -> String {
+    /// The line of an event in the log, without the time.
+    fn line(kind: &EventKind, of: Option<(SessionId, &Subject)>) -> String {
         let written = Log::default();
         let shared = written.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_ansi(false)
-            .with_target(false)
             .without_time()
             .with_writer(move || shared.clone())
             .finish();
-        tracing::subscriber::with_default(subscriber, || log(event));
+        tracing::subscriber::with_default(subscriber, || log(kind, of));
         let bytes = written.0.lock().unwrap_or_else(PoisonError::into_inner);
         String::from_utf8_lossy(&bytes).trim().to_owned()
     }
@@ -210,27 +193,27 @@ mod tests {
     /// An example of each kind, and its line. A kind without one does not compile.
     fn expected(kind: &EventKind) -> &'static str {
         match kind {
-            EventKind::Expired => "INFO event=expired session=SESSION subject=alice",
-            EventKind::FeedBehind(_) => "WARN event=feed_behind why=\"silent\"",
-            EventKind::FeedLive => "INFO event=feed_live",
-            EventKind::Login => "INFO event=login session=SESSION subject=alice",
-            EventKind::LostWrite => "WARN event=lost_write session=SESSION subject=alice",
-            EventKind::Mismatch => "WARN event=mismatch session=SESSION subject=alice",
-            EventKind::Purged { .. } => "INFO event=purged sessions=7",
-            EventKind::Refreshed => "INFO event=refreshed session=SESSION subject=alice",
-            EventKind::Replayed => "INFO event=replayed session=SESSION subject=alice",
-            EventKind::Reused => "WARN event=reused session=SESSION subject=alice",
+            EventKind::Expired => "INFO hallpass: event=expired session=SESSION subject=alice",
+            EventKind::FeedBehind(_) => "WARN hallpass: event=feed_behind why=\"silent\"",
+            EventKind::FeedLive => "INFO hallpass: event=feed_live",
+            EventKind::Login => "INFO hallpass: event=login session=SESSION subject=alice",
+            EventKind::LostWrite => "WARN hallpass: event=lost_write session=SESSION subject=alice",
+            EventKind::Mismatch => "WARN hallpass: event=mismatch session=SESSION subject=alice",
+            EventKind::Purged { .. } => "INFO hallpass: event=purged sessions=7",
+            EventKind::Refreshed => "INFO hallpass: event=refreshed session=SESSION subject=alice",
+            EventKind::Replayed => "INFO hallpass: event=replayed session=SESSION subject=alice",
+            EventKind::Reused => "WARN hallpass: event=reused session=SESSION subject=alice",
             EventKind::Revoked(_) => {
-                "INFO event=revoked session=SESSION subject=alice reason=admin"
+                "INFO hallpass: event=revoked session=SESSION subject=alice reason=admin"
             }
-            EventKind::SteppedUp => "INFO event=stepped_up session=SESSION subject=alice",
+            EventKind::SteppedUp => "INFO hallpass: event=stepped_up session=SESSION subject=alice",
         }
     }
 
     #[test]
     fn each_event_is_one_line_with_names_and_nothing_else() {
         let session = SessionId::from_bytes([9; SessionId::LENGTH]);
-        let at = UnixTime::from_secs(1_700_000_000).expect("a time");
+        let subject = Subject::new("alice").expect("a name");
         for kind in [
             EventKind::Expired,
             EventKind::FeedBehind(Behind::Silent),
@@ -246,12 +229,8 @@ mod tests {
             EventKind::SteppedUp,
         ] {
             let expected = expected(&kind).replace("SESSION", &session.to_string());
-            let event = if expected.contains("session=") {
-                Event::of(kind, session, Subject::new("alice").expect("a name"), at)
-            } else {
-                Event::of_node(kind, at)
-            };
-            assert_eq!(line(&event), expected);
+            let of = expected.contains("session=").then_some((session, &subject));
+            assert_eq!(line(&kind, of), expected);
         }
     }
 }

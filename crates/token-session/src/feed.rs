@@ -1,6 +1,8 @@
 //! The revocation view with what is known of its completeness.
 //!
-//! Here is the state alone; what moves it stands in `follow`.
+//! A node checks access tokens by this view without asking the store, so it has to know when the
+//! view is complete: silence may mean that nothing was ended, or that the connection is dead. Here
+//! is the state alone; the tasks that move it are in `manager/follow.rs`.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,118 +10,75 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use token_core::session::RevocationView;
-use token_core::{SessionId, UnixTime};
+use token_core::{PRODUCT, SessionId, UnixTime};
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 use tracing::error;
 
 use crate::store::{Ended, Heartbeat, Notice};
-use crate::waiting::Waiting;
+use crate::waiters::Waiters;
 
-/// How access tokens of ended sessions are refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_enums, reason = "the view, the store, or neither")]
-pub enum RevocationCheck {
-    /// By the view in memory, fed by the store: no store call a request.
-    Feed(WhenBehind),
-    /// Not at all: an access token lives to its end.
-    None,
-    /// By the store, at each request.
-    #[default]
-    Store,
-}
-
-/// What to do with an access token while the view may be incomplete.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[expect(clippy::exhaustive_enums, reason = "believe the token, ask, or refuse")]
-pub enum WhenBehind {
-    /// Accept it: an ended session may be used until its access token expires.
-    Accept,
-    /// Ask the store, as long as the view is behind.
-    #[default]
-    AskStore,
-    /// Answer 503 until the view has caught up.
-    Refuse,
-}
-
-/// Heartbeats that are remembered until they come back. Those before are given up.
+/// How many heartbeats are remembered until they come back. Older ones are given up, so that a way
+/// that is dead costs no memory.
 const REMEMBERED: usize = 16;
 
-/// What is known of the revocation view's completeness.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "complete, not, or not asked for")]
-pub enum FeedState {
-    /// Something may be missing: [`WhenBehind`] decides.
-    Behind,
-    /// It is complete as of a moment ago.
-    Live,
-    /// Access tokens are not checked by the view.
-    Off,
-}
-
-impl FeedState {
-    /// The word for people and programs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Behind => "behind",
-            Self::Live => "live",
-            Self::Off => "off",
-        }
-    }
-}
-
-/// How often things happen.
+/// How often the feed reads and sends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Rhythm {
+pub(crate) struct FeedTiming {
     /// How often everything is read again.
-    pub(crate) catch_up: Duration,
+    pub(crate) reading_interval: Duration,
     /// How often a heartbeat is sent.
-    pub(crate) heartbeat: Duration,
-    /// What is read again at each reading, before the point that was reached: an ending that
-    /// was asked for then may have become visible later, and clocks differ.
+    pub(crate) heartbeat_interval: Duration,
+    /// How far before the point that was reached each reading begins: an ending that was asked for
+    /// then may have become visible later, and clocks differ.
     pub(crate) overlap: Duration,
 }
 
 /// The view, and until when it counts as complete.
 #[derive(Debug)]
 pub(crate) struct Feed {
-    pub(crate) rhythm: Rhythm,
+    pub(crate) timing: FeedTiming,
     /// Wakes the reader: something may have been missed.
     pub(crate) reading_wanted: Notify,
-    /// Wakes the one that sends heartbeats: the way may be open again.
+    /// Wakes the task that sends heartbeats: the way may be open again.
     pub(crate) heartbeat_wanted: Notify,
-    /// Wakes the one that reports whether the view is behind.
+    /// Wakes the task that reports whether the view is behind.
     pub(crate) changed: Notify,
-    pub(crate) waiting: Waiting,
+    pub(crate) waiters: Waiters,
     view: RevocationView,
     state: Mutex<State>,
     start: Instant,
-    /// In milliseconds after `start`; 0: it is behind.
+    /// In milliseconds after `start`; 0 if the view is behind. Beside the lock, because each request
+    /// asks.
     live_until: AtomicU64,
 }
 
+/// Gaps are numbered. The view is complete if the last gap was followed by a heartbeat that came
+/// back and then by a reading: the heartbeat proves that the subscription works again, and the
+/// reading brings what was ended before it did.
 #[derive(Debug)]
 struct State {
-    /// Everything up to then was read.
+    /// Everything that was ended up to then was read.
     read_until: Option<UnixTime>,
     /// How often notices may have been missed. The first time is before the start.
     gaps: u64,
-    /// The last gap after which a heartbeat was sent and came back.
-    heard: u64,
-    /// The last gap after which everything was read again.
-    mended: u64,
-    /// The view is complete as of then, where no gap is open.
-    proven: Instant,
+    /// The last gap after which a heartbeat came back.
+    heartbeat_after: u64,
+    /// The last gap after which, and after whose heartbeat, everything was read again.
+    read_after: u64,
+    /// The view is complete as of then, unless a gap is open.
+    complete_as_of: Instant,
     /// How often the view had no room for an ending.
     dropped: u64,
     /// Up to which of these it was read again, with room.
     refilled: u64,
     /// Notices do not leave the process: reading alone proves.
     polled: bool,
-    /// Heartbeats since the last gap that have not come back.
+    /// Heartbeats since the last gap that have not come back, oldest first.
     sent: VecDeque<Sent>,
-    /// Subscribed when the view was first caught up, for the one that follows from then on.
-    notices: Option<broadcast::Receiver<Notice>>,
+    /// The subscription that caught the view up, until a task follows it: between the two nothing
+    /// may be missed.
+    subscription: Option<broadcast::Receiver<Notice>>,
     followed: bool,
 }
 
@@ -128,8 +87,9 @@ struct State {
 struct Sent {
     heartbeat: Heartbeat,
     at: Instant,
-    /// The store has said that it took it.
-    taken: bool,
+    /// Whether the store has said that it took it. One that it refused was never on the way, and its
+    /// absence says nothing.
+    accepted: bool,
 }
 
 /// A reading of what was ended, from its beginning on.
@@ -138,34 +98,35 @@ pub(crate) struct Reading {
     pub(crate) since: UnixTime,
     now: UnixTime,
     begun: Instant,
+    /// What the state was when the reading began: what happened meanwhile, it may not have seen.
     gaps: u64,
     dropped: u64,
-    /// A heartbeat has come back since the last gap: nothing falls between this reading and
-    /// the notices.
+    /// Whether a heartbeat has come back since the last gap: then nothing falls between this reading
+    /// and the notices.
     proves: bool,
 }
 
 impl Feed {
-    pub(crate) fn new(view: RevocationView, rhythm: Rhythm) -> Self {
+    pub(crate) fn new(view: RevocationView, timing: FeedTiming) -> Self {
         let start = Instant::now();
         Self {
-            rhythm,
+            timing,
             reading_wanted: Notify::new(),
             heartbeat_wanted: Notify::new(),
             changed: Notify::new(),
-            waiting: Waiting::default(),
+            waiters: Waiters::default(),
             view,
             state: Mutex::new(State {
                 read_until: None,
                 gaps: 1,
-                heard: 0,
-                mended: 0,
-                proven: start,
+                heartbeat_after: 0,
+                read_after: 0,
+                complete_as_of: start,
                 dropped: 0,
                 refilled: 0,
                 polled: false,
                 sent: VecDeque::new(),
-                notices: None,
+                subscription: None,
                 followed: false,
             }),
             start,
@@ -188,7 +149,7 @@ impl Feed {
         until != 0 && millis(self.start.elapsed()) <= until
     }
 
-    /// When it will count as behind if nothing happens; `None` where it does.
+    /// When it will count as behind if nothing happens; `None` if it does already.
     pub(crate) fn live_until(&self) -> Option<Instant> {
         let until = self.live_until.load(Ordering::Acquire);
         (until != 0).then(|| self.start + Duration::from_millis(until))
@@ -199,12 +160,15 @@ impl Feed {
             // Without room it does not know all: behind, until it is caught up again.
             let mut state = self.state();
             if !state.is_full() {
-                error!("the revocation view is full and counts as behind");
+                error!(
+                    target: PRODUCT,
+                    "the revocation view is full and counts as behind; raise `view_capacity`"
+                );
             }
             state.dropped += 1;
             self.publish(&state);
         }
-        self.waiting.wake(ended.id);
+        self.waiters.wake(ended.id);
     }
 
     /// Notices may have been missed: behind, until a heartbeat has come back and everything
@@ -212,13 +176,15 @@ impl Feed {
     pub(crate) fn interrupt(&self) {
         let mut state = self.state();
         state.gaps += 1;
+        // One that was sent before the gap proves nothing about the time after it.
         state.sent.clear();
         self.publish(&state);
         drop(state);
         self.heartbeat_wanted.notify_one();
     }
 
-    /// A heartbeat is about to be sent.
+    /// A heartbeat is about to be sent. Noted before, because it may be back before the store has
+    /// answered.
     pub(crate) fn sends(&self, heartbeat: Heartbeat) {
         let mut state = self.state();
         if state.sent.len() == REMEMBERED {
@@ -227,25 +193,25 @@ impl Feed {
         state.sent.push_back(Sent {
             heartbeat,
             at: Instant::now(),
-            taken: false,
+            accepted: false,
         });
     }
 
-    /// The store has taken a heartbeat, or says that notices do not leave this process.
-    pub(crate) fn sent(&self, heartbeat: Heartbeat, taken: bool) {
+    /// The store has accepted a heartbeat, or says that notices do not leave this process.
+    pub(crate) fn sent(&self, heartbeat: Heartbeat, accepted: bool) {
         let mut state = self.state();
-        if !taken {
+        if !accepted {
             state.polled = true;
             state.sent.clear();
             return;
         }
         let mut sent = state.sent.iter_mut();
         if let Some(sent) = sent.find(|sent| sent.heartbeat == heartbeat) {
-            sent.taken = true;
+            sent.accepted = true;
         }
     }
 
-    /// A heartbeat came. What was sent before it on the same way has come too; where another
+    /// A heartbeat came. What was sent before it on the same way has come too; if another
     /// heartbeat has not, notices may have been lost like it.
     pub(crate) fn hears(&self, heartbeat: Heartbeat) {
         let mut state = self.state();
@@ -253,16 +219,18 @@ impl Feed {
         let Some(place) = sent.position(|sent| sent.heartbeat == heartbeat) else {
             return; // another node's, or from before a gap
         };
-        let lost = state.sent.drain(..place).any(|sent| sent.taken);
+        let lost = state.sent.drain(..place).any(|sent| sent.accepted);
         let Some(sent) = state.sent.pop_front().filter(|_| !lost) else {
             drop(state);
             return self.interrupt();
         };
-        if state.mended == state.gaps {
-            state.proven = state.proven.max(sent.at);
+        if state.read_after == state.gaps {
+            // Everything that was ended before it was sent has been heard of.
+            state.complete_as_of = state.complete_as_of.max(sent.at);
             self.publish(&state);
-        } else if state.heard != state.gaps {
-            state.heard = state.gaps;
+        } else if state.heartbeat_after != state.gaps {
+            // The first one after a gap: notices come again, so that a reading closes the gap.
+            state.heartbeat_after = state.gaps;
             self.reading_wanted.notify_one();
         }
     }
@@ -275,7 +243,7 @@ impl Feed {
         // What had no room was dropped, and what a clock that was ahead took for long ago was
         // forgotten: then everything is read again.
         let since = match state.read_until {
-            Some(until) if until <= now && !state.is_full() => until - self.rhythm.overlap,
+            Some(until) if until <= now && !state.is_full() => until - self.timing.overlap,
             _ => all,
         };
         Reading {
@@ -284,24 +252,26 @@ impl Feed {
             begun: Instant::now(),
             gaps: state.gaps,
             dropped: state.dropped,
-            proves: state.polled || state.heard == state.gaps,
+            proves: state.polled || state.heartbeat_after == state.gaps,
         }
     }
 
     pub(crate) fn finish_reading(&self, reading: &Reading, ended: Vec<Ended>) {
         for ended in ended {
-            // What it knows is there already, and nobody waits for it any more.
+            // Those that it knows already change nothing.
             self.insert(ended);
         }
         let mut state = self.state();
         state.read_until = Some(reading.now);
         state.refilled = reading.dropped;
+        // A gap that opened meanwhile is not closed by a reading that began before it.
         if reading.proves && reading.gaps == state.gaps {
-            // Where notices come, heartbeats prove that they still do; reading mends alone.
-            if state.polled || state.mended != reading.gaps {
-                state.proven = state.proven.max(reading.begun);
+            // If notices come, it is heartbeats that prove that they still do; a reading only
+            // closes a gap.
+            if state.polled || state.read_after != reading.gaps {
+                state.complete_as_of = state.complete_as_of.max(reading.begun);
             }
-            state.mended = reading.gaps;
+            state.read_after = reading.gaps;
         }
         self.publish(&state);
     }
@@ -310,41 +280,43 @@ impl Feed {
         self.state().is_full()
     }
 
-    /// Keeps a subscription for the one that will follow, where nobody does yet.
-    pub(crate) fn keep(&self, notices: broadcast::Receiver<Notice>) {
+    /// Keeps the subscription that caught the view up for the task that will follow it, unless one
+    /// does already.
+    pub(crate) fn keep_subscription(&self, notices: broadcast::Receiver<Notice>) {
         let mut state = self.state();
         if !state.followed {
-            state.notices = Some(notices);
+            state.subscription = Some(notices);
         }
     }
 
-    /// The subscription of whoever caught the view up.
-    pub(crate) fn follow(&self) -> Option<broadcast::Receiver<Notice>> {
+    /// The subscription that caught the view up, if it was kept.
+    pub(crate) fn start_following(&self) -> Option<broadcast::Receiver<Notice>> {
         let mut state = self.state();
         state.followed = true;
-        state.notices.take()
+        state.subscription.take()
     }
 
     /// Nobody follows any more: what comes now is missed.
-    pub(crate) fn leave(&self) {
+    pub(crate) fn stop_following(&self) {
         self.state().followed = false;
         self.interrupt();
     }
 
+    /// Says until when the view counts as complete, to those who check tokens.
     fn publish(&self, state: &State) {
         let patience = if state.polled {
-            self.rhythm.polled_patience()
+            self.timing.reading_patience()
         } else {
-            self.rhythm.told_patience()
+            self.timing.heartbeat_patience()
         };
-        let live = state.mended == state.gaps && !state.is_full();
-        let until = state.proven.duration_since(self.start) + patience;
+        let live = state.read_after == state.gaps && !state.is_full();
+        let until = state.complete_as_of.duration_since(self.start) + patience;
         let until = if live { millis(until) } else { 0 };
         self.live_until.store(until, Ordering::Release);
         self.changed.notify_one();
     }
 
-    /// A panic of another thread cannot leave it half-written: each field stands for itself.
+    /// Each field is right by itself, so that a panic elsewhere has left nothing half-done.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -356,15 +328,15 @@ impl State {
     }
 }
 
-impl Rhythm {
+impl FeedTiming {
     /// How long the view counts as complete after a heartbeat was sent: one may be late.
-    pub(crate) fn told_patience(&self) -> Duration {
-        self.heartbeat * 5 / 2
+    pub(crate) fn heartbeat_patience(&self) -> Duration {
+        self.heartbeat_interval * 5 / 2
     }
 
-    /// The same after a reading, where nothing else proves: two may fail.
-    fn polled_patience(&self) -> Duration {
-        self.catch_up * 3 + Duration::from_secs(1)
+    /// The same after a reading, if nothing else proves: two may fail.
+    fn reading_patience(&self) -> Duration {
+        self.reading_interval * 3 + Duration::from_secs(1)
     }
 }
 

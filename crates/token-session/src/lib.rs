@@ -36,19 +36,18 @@ pub mod test_util;
 mod ephemeral;
 mod erased;
 mod feed;
-mod follow;
-mod housekeeping;
+mod revocation_check;
 mod shared;
-mod waiting;
+mod waiters;
 
 pub use ephemeral::ephemeral_issuer;
 pub use erased::StoreError;
 pub use error::{LoginError, RefreshError, WriteDataError};
-pub use feed::{FeedState, RevocationCheck, WhenBehind};
 pub use manager::{
-    AccessError, Issued, LoginTicket, ManagerError, NewSession, Presented, Renewal, SessionEnd,
-    SessionManager, SessionManagerBuilder, Visit, Whose,
+    AccessError, CookieSession, Issued, LoginTicket, ManagerError, NewSession, Presented,
+    SessionCredential, SessionEnd, SessionManager, SessionManagerBuilder,
 };
 pub use memory::MemoryStore;
+pub use revocation_check::{FeedState, RevocationCheck, WhenBehind};
 pub use store::SessionStore;
 pub use token_core as core;

@@ -163,9 +163,9 @@ pub enum Revoke {
 
 /// Ends the sessions of a subject.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a store needs all of it")]
+#[non_exhaustive]
 pub struct SubjectEnding {
-    /// Whose.
+    /// The subject whose sessions end.
     pub subject: Subject,
     /// The one that lives on.
     pub except: Option<SessionId>,
@@ -175,9 +175,26 @@ pub struct SubjectEnding {
     pub purge_at: UnixTime,
 }
 
+impl SubjectEnding {
+    /// Ends all sessions of `subject` but `except`.
+    pub const fn new(
+        subject: Subject,
+        except: Option<SessionId>,
+        revocation: Revocation,
+        purge_at: UnixTime,
+    ) -> Self {
+        Self {
+            subject,
+            except,
+            revocation,
+            purge_at,
+        }
+    }
+}
+
 /// Replaces the private data of a session.
 #[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "a store needs all of it")]
+#[non_exhaustive]
 pub struct DataWrite {
     /// The session.
     pub id: SessionId,
@@ -189,6 +206,18 @@ pub struct DataWrite {
     pub at: UnixTime,
 }
 
+impl DataWrite {
+    /// Replaces the data of version `version` by `json`.
+    pub const fn new(id: SessionId, version: u64, json: Option<Box<str>>, at: UnixTime) -> Self {
+        Self {
+            id,
+            version,
+            json,
+            at,
+        }
+    }
+}
+
 /// What became of a write of private data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[must_use]
@@ -198,18 +227,25 @@ pub enum DataWritten {
     Applied,
     /// Another write came first; the data as it is now.
     Moved(SessionData),
-    /// The session is over, or there is none.
-    Over,
+    /// The session has expired or was ended, or there is none.
+    NotLive,
 }
 
 /// A session that was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_structs, reason = "a notice is an id and a time")]
+#[non_exhaustive]
 pub struct Ended {
-    /// Which.
+    /// The session.
     pub id: SessionId,
-    /// When, by the clock of the node that ended it.
+    /// When it was ended, by the clock of the node that ended it.
     pub at: UnixTime,
+}
+
+impl Ended {
+    /// The ending of the session `id` at `at`.
+    pub const fn new(id: SessionId, at: UnixTime) -> Self {
+        Self { id, at }
+    }
 }
 
 /// What a subscriber hears.

@@ -23,9 +23,7 @@ use token_session::store::{
     SubjectEnding,
 };
 use token_session::test_util::TestManager;
-use token_session::{
-    AccessError, Issued, MemoryStore, Presented, RevocationCheck, WhenBehind, Whose,
-};
+use token_session::{AccessError, Issued, MemoryStore, Presented, RevocationCheck, WhenBehind};
 use tokio::sync::broadcast;
 
 /// A memory store that can refuse to say what was ended, and that gives no live notice.
@@ -141,7 +139,7 @@ impl World {
 async fn end(on: &TestManager, issued: &[Issued]) {
     for issued in issued {
         let id = issued.session().id;
-        let ended = on.manager.end(id, Whose::Anyones, RevokeReason::Admin);
+        let ended = on.manager.revoke(id, RevokeReason::Admin);
         assert!(ended.await.unwrap());
     }
 }
@@ -229,7 +227,7 @@ async fn a_client_that_breaks_off_keeps_no_ending_from_view_and_log() {
     assert_eq!(*world.events.lock().unwrap(), [EventKind::Reused]);
 
     world.events.lock().unwrap().clear();
-    break_off(manager.logout_all(&"alice".parse().unwrap())).await;
+    break_off(manager.revoke_all(&"alice".parse().unwrap(), RevokeReason::LogoutAll)).await;
     assert!(!world.is_accepted(&logins[2]).await);
     let all = EventKind::Revoked(RevokeReason::LogoutAll);
     assert_eq!(*world.events.lock().unwrap(), [all]);

@@ -15,7 +15,7 @@ use token_core::{NoClaims, Policy, RevokeReason};
 use token_session::test_util::{TestClock, test_issuer};
 use token_session::{
     Issued, MemoryStore, NewSession, Presented, RevocationCheck, SessionEnd, SessionManager,
-    WhenBehind, Whose,
+    WhenBehind,
 };
 use tokio::time::timeout;
 
@@ -100,11 +100,19 @@ async fn every_way_to_end_a_session_is_heard_of() {
                         .await
                         .unwrap()
                 ),
-                1 => assert_eq!(nodes.here.logout_all(&subject).await.unwrap().len(), 1),
+                1 => assert_eq!(
+                    nodes
+                        .here
+                        .revoke_all(&subject, RevokeReason::LogoutAll)
+                        .await
+                        .unwrap()
+                        .len(),
+                    1
+                ),
                 2 => {
                     let admin = RevokeReason::Admin;
                     let id = issued.session().id;
-                    let ended = nodes.here.end(id, Whose::Anyones, admin).await;
+                    let ended = nodes.here.revoke(id, admin).await;
                     assert!(ended.unwrap());
                 }
                 _ => {

@@ -25,8 +25,9 @@ use token_session::hook::{HookAnswer, RefreshHook};
 use token_session::store::DataWritten;
 use token_session::test_util::{TestManager, test_issuer};
 use token_session::{
-    AccessError, Issued, LoginError, MemoryStore, NewSession, Presented, RefreshError, Renewal,
-    RevocationCheck, SessionManager, SessionManagerBuilder, WhenBehind, Whose, WriteDataError,
+    AccessError, Issued, LoginError, MemoryStore, NewSession, Presented, RefreshError,
+    RevocationCheck, SessionCredential, SessionManager, SessionManagerBuilder, WhenBehind,
+    WriteDataError,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -168,7 +169,10 @@ async fn a_login_in_flight_does_not_survive_logout_everywhere() {
     let test = TestManager::new(Policy::default());
     let alice = Subject::new("alice").unwrap();
     let ticket = test.manager.begin_login(alice.clone()).await.unwrap();
-    test.manager.logout_all(&alice).await.unwrap();
+    test.manager
+        .revoke_all(&alice, RevokeReason::LogoutAll)
+        .await
+        .unwrap();
     let opened = test.manager.login(ticket, NewSession::default()).await;
     assert!(matches!(opened, Err(LoginError::EpochPassed)));
 }
@@ -239,28 +243,28 @@ async fn a_subject_ends_its_own_sessions_and_no_others() {
     assert!(
         !test
             .manager
-            .end(session, Whose::Of(&bob), logout)
+            .revoke_own(&bob, session, logout)
             .await
             .unwrap()
     );
     assert_eq!(test.manager.sessions(&alice).await.unwrap().len(), 1);
     assert!(
         test.manager
-            .end(session, Whose::Of(&alice), logout)
+            .revoke_own(&alice, session, logout)
             .await
             .unwrap()
     );
     assert!(
         !test
             .manager
-            .end(session, Whose::Of(&alice), logout)
+            .revoke_own(&alice, session, logout)
             .await
             .unwrap()
     );
     let session = test.login("alice", "").await.session().id;
     assert!(
         test.manager
-            .end(session, Whose::Anyones, RevokeReason::Admin)
+            .revoke(session, RevokeReason::Admin)
             .await
             .unwrap()
     );
@@ -275,12 +279,12 @@ async fn a_change_of_password_ends_the_others_and_renews_this_one() {
     test.clock.advance(secs(10));
     let old = refresh_token(&here);
     let now = test.manager.now();
-    let presented = Renewal::Refresh(&old);
-    let session = test.manager.stepping_up(presented).await.unwrap();
+    let credential = SessionCredential::Refresh(test.manager.verify_refresh_token(&old).unwrap());
+    let session = test.manager.begin_step_up(&credential).await.unwrap();
     assert_eq!(session.subject.as_str(), "alice");
     let renewed = test
         .manager
-        .password_changed(presented, Authentication::password(now))
+        .password_changed(&credential, Authentication::password(now))
         .await
         .unwrap();
     assert_eq!(renewed.session().id, here.session().id);
@@ -352,7 +356,7 @@ async fn a_session_cookie_slides_and_ends() {
         .write_session_data(id, 1, json())
         .await
         .unwrap();
-    assert_eq!(written, DataWritten::Over);
+    assert_eq!(written, DataWritten::NotLive);
 }
 
 /// Says what it is told to.
@@ -565,7 +569,9 @@ async fn a_cookie_of_a_known_id_and_any_secret_is_malformed_and_no_alarm() {
         refused,
         Err(RefreshError::Denied(Denial::Malformed))
     ));
-    let refused = test.manager.stepping_up(Renewal::Session(&forged)).await;
+    let credential = SessionManager::read_session_cookie(&forged).unwrap();
+    let credential = SessionCredential::Session(credential);
+    let refused = test.manager.begin_step_up(&credential).await;
     assert!(matches!(
         refused,
         Err(RefreshError::Denied(Denial::Malformed))
@@ -606,7 +612,11 @@ async fn a_full_memory_store_forgets_what_may_be_purged() {
     let alice = Subject::new("alice").unwrap();
     for _ in 0..3 {
         let issued = login_with(&test, "alice", NewSession::default()).await;
-        let ended = test.manager.logout_all(&alice).await.unwrap();
+        let ended = test
+            .manager
+            .revoke_all(&alice, RevokeReason::LogoutAll)
+            .await
+            .unwrap();
         assert_eq!(ended, [issued.session().id]);
         let early = test.manager.begin_login(alice.clone()).await.unwrap();
         let early = test.manager.login(early, NewSession::default()).await;
@@ -620,24 +630,42 @@ async fn a_full_memory_store_forgets_what_may_be_purged() {
 
 /// Out of range it is cut: no round without a pause, and no panic.
 #[tokio::test(start_paused = true)]
-async fn a_house_is_kept_at_any_interval() {
+async fn expired_sessions_are_deleted_at_any_interval() {
     for every in [Duration::ZERO, Duration::MAX] {
         let test = TestManager::new(Policy::default());
         let hour = tokio::time::sleep(secs(3600));
-        test.manager.keep_house(every, hour).await;
+        test.manager.delete_expired_continuously(every, hour).await;
     }
 }
 
-#[test]
-fn what_a_client_presented_is_not_shown() {
+#[tokio::test]
+async fn what_a_client_presented_is_not_shown() {
     let presented = [
         Presented::Access("hush"),
         Presented::Refresh("hush"),
         Presented::Session("hush"),
     ];
-    let renewals = [Renewal::Refresh("hush"), Renewal::Session("hush")];
-    let shown = format!("{presented:?} {renewals:?}");
+    let shown = format!("{presented:?}");
     assert!(!shown.contains("hush"), "{shown}");
+
+    let test = TestManager::new(Policy::default());
+    let token = refresh_token(&test.login("alice", "").await);
+    let token = test.manager.verify_refresh_token(&token).unwrap();
+    let secret = token.secret.to_base64url();
+    let bytes = format!("{:?}", token.secret.secret());
+    let cookie = format!("{}{}", token.session_id, *secret);
+    let credentials = [
+        SessionCredential::Refresh(token),
+        SessionCredential::Session(SessionManager::read_session_cookie(&cookie).unwrap()),
+    ];
+    for credential in credentials {
+        let shown = format!("{credential:?}");
+        assert!(shown.contains("[redacted]"), "{shown}");
+        assert!(
+            !shown.contains(&*secret) && !shown.contains(&bytes),
+            "{shown}"
+        );
+    }
 }
 
 /// A service that follows the store of an issuer whose tokens live longer than it was told.
@@ -670,7 +698,7 @@ async fn a_token_that_outlives_the_view_is_asked_about() {
         .unwrap();
     issuer
         .manager
-        .logout_all(&over.claims().subject)
+        .revoke_all(&over.claims().subject, RevokeReason::LogoutAll)
         .await
         .unwrap();
     for minutes in [1, 4, 15, 30] {

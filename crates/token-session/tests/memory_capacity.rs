@@ -57,7 +57,7 @@ async fn a_logout_makes_room_once_its_tombstone_has_had_its_time() {
     let subject = "alice".parse().unwrap();
     let ended = test
         .manager
-        .end_subject(&subject, None, RevokeReason::Logout)
+        .revoke_all(&subject, RevokeReason::Logout)
         .await;
     assert_eq!(ended.unwrap().len(), 1);
     login(&test, "bob").await.unwrap_err();
@@ -71,10 +71,7 @@ async fn a_login_that_is_refused_takes_no_place() {
     let subject = "alice".parse().unwrap();
     for _ in 0..3 {
         let ticket = test.manager.begin_login("alice".parse().unwrap()).await;
-        let ended = test
-            .manager
-            .end_subject(&subject, None, RevokeReason::Admin)
-            .await;
+        let ended = test.manager.revoke_all(&subject, RevokeReason::Admin).await;
         assert!(ended.unwrap().is_empty());
         let late = test
             .manager
@@ -91,7 +88,7 @@ async fn a_purge_makes_room() {
     login(&test, "alice").await.unwrap();
     login(&test, "bob").await.unwrap();
     test.clock.advance(Duration::from_hours(400 * 24));
-    assert_eq!(test.manager.purge(1000).await.unwrap(), 2);
+    assert_eq!(test.manager.delete_expired(1000).await.unwrap(), 2);
     for _ in 0..2 {
         login(&test, "carol").await.unwrap();
     }

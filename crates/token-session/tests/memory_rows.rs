@@ -233,12 +233,7 @@ proptest! {
             let store = MemoryStore::new(10, &KEY);
             let first = Session { revocation: None, ..first };
             let _ = store.create(&first).await.expect("there is room");
-            let data = DataWrite {
-                id: first.id,
-                version: 0,
-                json: Some(json.clone()),
-                at: UnixTime::EPOCH,
-            };
+            let data = DataWrite::new(first.id, 0, Some(json.clone()), UnixTime::EPOCH);
             let written = store.write_data(&data).await.expect("it answers");
             let live = first.is_live(UnixTime::EPOCH);
             prop_assert_eq!(written == DataWritten::Applied, live);
@@ -388,12 +383,7 @@ async fn apply(
         Step::Purge { limit } => purge(store, model, limit).await?,
         Step::WriteData { which, json } => {
             if let Some((session, data)) = model.get_mut(which % count) {
-                let write = DataWrite {
-                    id: session.id,
-                    version: data.version,
-                    json: Some(json.clone()),
-                    at: at(10),
-                };
+                let write = DataWrite::new(session.id, data.version, Some(json.clone()), at(10));
                 let written = store.write_data(&write).await.expect("it answers");
                 let live = session.revocation.is_none();
                 prop_assert_eq!(written == DataWritten::Applied, live);
@@ -422,12 +412,7 @@ async fn end_subject(
             expected.push(session.id);
         }
     }
-    let ending = SubjectEnding {
-        subject,
-        except,
-        revocation: REVOCATION,
-        purge_at: at(2000),
-    };
+    let ending = SubjectEnding::new(subject, except, REVOCATION, at(2000));
     let mut ended = store.revoke_subject(&ending).await.expect("it answers");
     ended.sort();
     expected.sort();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use token_core::access::CacheCounts;
 use token_core::{NoClaims, Policy, RevokeReason};
 use token_session::test_util::TestManager;
-use token_session::{AccessError, MemoryStore, RevocationCheck, WhenBehind, Whose};
+use token_session::{AccessError, MemoryStore, RevocationCheck, WhenBehind};
 
 fn checked_by(check: RevocationCheck) -> TestManager {
     let store = MemoryStore::new(100, &[7; 32]);
@@ -32,10 +32,7 @@ async fn a_known_token_is_refused_once_its_session_was_ended() {
             assert_eq!(test.manager.token_cache_counts().hits, hits);
         }
         let session = issued.session().id;
-        let ended = test
-            .manager
-            .end(session, Whose::Anyones, RevokeReason::Admin)
-            .await;
+        let ended = test.manager.revoke(session, RevokeReason::Admin).await;
         assert!(ended.unwrap());
         let refused = test.manager.authenticate::<NoClaims>(token).await;
         assert!(matches!(refused, Err(AccessError::Revoked { .. })));

@@ -179,7 +179,7 @@ pub(crate) fn ended(read: &ReadTransaction, since: UnixTime) -> Result<Vec<Ended
         let at = UnixTime::from_secs(at.value())?;
         for id in ids {
             let id = SessionId::from_bytes(*id?.value());
-            found.push(Ended { id, at });
+            found.push(Ended::new(id, at));
         }
     }
     Ok(found)

@@ -164,7 +164,7 @@ impl SessionStore for RedbStore {
             return Ok(Revoke::Already(row));
         }
         let (id, at) = (ending.id, ending.revocation.at);
-        self.tell([Ended { id, at }]);
+        self.tell([Ended::new(id, at)]);
         Ok(Revoke::Applied(row))
     }
 
@@ -198,7 +198,7 @@ impl SessionStore for RedbStore {
         });
         let ids = ids.await?;
         let at = ending.revocation.at;
-        self.tell(ids.iter().map(|id| Ended { id: *id, at }));
+        self.tell(ids.iter().map(|id| Ended::new(*id, at)));
         Ok(ids)
     }
 
@@ -222,7 +222,7 @@ impl SessionStore for RedbStore {
         let written = self.write(move |write| {
             let row = write.session(new.id)?;
             if !row.is_some_and(|row| row.is_live(new.at)) {
-                return Ok(DataWritten::Over);
+                return Ok(DataWritten::NotLive);
             }
             let before = write.data(new.id)?;
             if before.version != new.version {

@@ -46,7 +46,7 @@ impl Background {
         }
         let mut told = stopped.clone();
         let end = async move { drop(told.wait_for(|stop| *stop).await) };
-        tasks.spawn(manager.clone().keep_house(PURGE, end));
+        tasks.spawn(manager.clone().delete_expired_continuously(PURGE, end));
         tasks.spawn(tidy(limits, metrics, stopped));
         Self { stop, tasks }
     }

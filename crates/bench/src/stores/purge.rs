@@ -54,7 +54,8 @@ pub async fn under_load(
 
     let (stop, stopped) = oneshot::channel::<()>();
     let keeper = manager.clone();
-    let house = keeper.keep_house(Duration::from_millis(200), async { drop(stopped.await) });
+    let house = keeper
+        .delete_expired_continuously(Duration::from_millis(200), async { drop(stopped.await) });
     let house = tokio::spawn(house);
     let start = Instant::now();
     let done = || purged.load(Ordering::SeqCst) >= u64::from(effort.purged);

@@ -157,8 +157,8 @@ fn parse(payload: &str) -> Option<Notice> {
         return Some(Notice::Heartbeat(heartbeat));
     }
     let (id, at) = payload.split_once(' ')?;
-    Some(Notice::Ended(Ended {
-        id: id.parse().ok()?,
-        at: UnixTime::from_secs(at.parse().ok()?).ok()?,
-    }))
+    Some(Notice::Ended(Ended::new(
+        id.parse().ok()?,
+        UnixTime::from_secs(at.parse().ok()?).ok()?,
+    )))
 }

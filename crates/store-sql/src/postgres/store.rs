@@ -207,10 +207,7 @@ impl SessionStore for PostgresStore {
             .run(revoke, &[id, at, reason, purge_at, channel])
             .await?;
         if let Some(row) = rows.first() {
-            self.announce(Ended {
-                id: ending.id,
-                at: ending.revocation.at,
-            });
+            self.announce(Ended::new(ending.id, ending.revocation.at));
             return committed(row).map(Revoke::Applied);
         }
         Ok(match self.load(ending.id).await? {
@@ -231,7 +228,7 @@ impl SessionStore for PostgresStore {
             .map(|id| id.map_err(PostgresStoreError::corrupt("session")))
             .collect::<Result<_, _>>()?;
         for id in &ids {
-            self.announce(Ended { id: *id, at });
+            self.announce(Ended::new(*id, at));
         }
         Ok(ids)
     }
@@ -256,7 +253,7 @@ impl SessionStore for PostgresStore {
         }
         let live = [(&write.id).into(), write.at.into()];
         let rows = self.run(&statements.live_data, &live).await?;
-        rows.first().map_or(Ok(DataWritten::Over), |row| {
+        rows.first().map_or(Ok(DataWritten::NotLive), |row| {
             read_data(row, write.id).map(DataWritten::Moved)
         })
     }

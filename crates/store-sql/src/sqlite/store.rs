@@ -183,10 +183,7 @@ impl SessionStore for SqliteStore {
             .fetch(&statements.revoke, &parameters::revoke(ending))
             .await?;
         if let Some(row) = rows.first() {
-            self.announce(Ended {
-                id: ending.id,
-                at: ending.revocation.at,
-            });
+            self.announce(Ended::new(ending.id, ending.revocation.at));
             return committed(row).map(Revoke::Applied);
         }
         let found = turn.fetch(&statements.load, &[(&ending.id).into()]).await?;
@@ -201,10 +198,7 @@ impl SessionStore for SqliteStore {
         let ids = revoke_subject(&mut turn, &self.inner.statements, ending).await?;
         turn.commit().await?;
         for id in &ids {
-            self.announce(Ended {
-                id: *id,
-                at: ending.revocation.at,
-            });
+            self.announce(Ended::new(*id, ending.revocation.at));
         }
         Ok(ids)
     }
@@ -230,7 +224,7 @@ impl SessionStore for SqliteStore {
         }
         let live = [(&write.id).into(), write.at.into()];
         let rows = turn.fetch(&statements.live_data, &live).await?;
-        rows.first().map_or(Ok(DataWritten::Over), |row| {
+        rows.first().map_or(Ok(DataWritten::NotLive), |row| {
             read_data(row, write.id).map(DataWritten::Moved)
         })
     }

@@ -155,12 +155,7 @@ async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
                 store.purge(before, 3).await.unwrap();
             }
             4 => {
-                let write = DataWrite {
-                    id: row.id,
-                    version: rng.u64(..3),
-                    json: Some("{}".into()),
-                    at: at(1),
-                };
+                let write = DataWrite::new(row.id, rng.u64(..3), Some("{}".into()), at(1));
                 let _ = store.write_data(&write).await.unwrap();
             }
             5 => drop(store.list(&subject(&user)).await.unwrap()),

@@ -42,12 +42,7 @@ async fn a_write_that_fails_at_the_commit_is_not_reported_as_done() {
     let (store, failing) = failing_at_commit(&folder.path().join("sessions.db")).await;
     let row = stored(&store, "alice").await;
     let other = session(&store, "alice").await;
-    let data = DataWrite {
-        id: row.id,
-        version: 0,
-        json: Some("{}".into()),
-        at: at(1),
-    };
+    let data = DataWrite::new(row.id, 0, Some("{}".into()), at(1));
     let mut notices = store.subscribe();
 
     failing.store(true, Ordering::SeqCst);

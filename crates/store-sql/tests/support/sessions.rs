@@ -93,13 +93,13 @@ pub(crate) fn ending(id: SessionId, now: UnixTime) -> Ending {
 }
 
 pub(crate) fn subject_ending(name: &str, now: UnixTime) -> SubjectEnding {
-    SubjectEnding {
-        subject: subject(name),
-        except: None,
-        revocation: Revocation {
+    SubjectEnding::new(
+        subject(name),
+        None,
+        Revocation {
             at: now,
             reason: RevokeReason::LogoutAll,
         },
-        purge_at: now + Duration::from_hours(24),
-    }
+        now + Duration::from_hours(24),
+    )
 }

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use token_core::session::{Credentials, Denial};
-use token_core::{Authentication, NoClaims, Subject, Transport};
+use token_core::{Authentication, NoClaims, RevokeReason, Subject, Transport};
 use token_session::test_util::TestClock;
 use token_session::{
-    AccessError, Issued, LoginError, NewSession, Presented, RefreshError, Renewal, SessionManager,
-    StoreError,
+    AccessError, Issued, LoginError, NewSession, Presented, RefreshError, SessionCredential,
+    SessionManager, StoreError,
 };
 
 /// How long a request may take beyond the store's time-out, on a machine that is busy.
@@ -204,8 +204,9 @@ impl Client {
             let token = token.clone();
             async move {
                 let authentication = Authentication::password(manager.now());
-                let renewal = Renewal::Refresh(&token);
-                manager.step_up(renewal, authentication).await
+                let credential = manager.verify_refresh_token(&token)?;
+                let credential = SessionCredential::Refresh(credential);
+                manager.step_up(&credential, authentication).await
             }
         });
         let issued = honest(renewed.await?);
@@ -235,7 +236,7 @@ impl Client {
         let subject = Subject::new(format!("{}-{}", self.name, self.logins)).unwrap();
         let ended = self.ask("a logout everywhere", |manager| {
             let subject = subject.clone();
-            async move { manager.logout_all(&subject).await }
+            async move { manager.revoke_all(&subject, RevokeReason::LogoutAll).await }
         });
         ended.await?.expect("a logout is not refused");
         // The next login is another subject's: a request that was given up may still be on

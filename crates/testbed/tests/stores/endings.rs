@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use token_core::session::Credentials;
-use token_core::{SessionId, Subject, Transport};
+use token_core::{RevokeReason, SessionId, Subject, Transport};
 use token_session::test_util::TestClock;
 use token_session::{
     Issued, LoginError, LoginTicket, NewSession, RefreshError, SessionManager, SessionStore,
@@ -132,8 +132,14 @@ impl Race {
         calls.spawn(async move {
             wait(turns).await;
             let ended = match except {
-                Some(session) => manager.logout_others(&whose, session).await.unwrap(),
-                None => manager.logout_all(&whose).await.unwrap(),
+                Some(session) => manager
+                    .revoke_others(&whose, session, RevokeReason::LogoutOthers)
+                    .await
+                    .unwrap(),
+                None => manager
+                    .revoke_all(&whose, RevokeReason::LogoutAll)
+                    .await
+                    .unwrap(),
             };
             // At once, while the others are still at it.
             let live = other.sessions(&whose).await.unwrap();

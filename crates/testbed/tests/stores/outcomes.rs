@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use token_core::session::Credentials;
-use token_core::{Authentication, NoClaims, SessionId, Subject, Transport};
+use token_core::{Authentication, NoClaims, RevokeReason, SessionId, Subject, Transport};
 use token_session::test_util::TestClock;
 use token_session::{
-    AccessError, Issued, NewSession, Presented, RefreshError, Renewal, SessionManager, SessionStore,
+    AccessError, Issued, NewSession, Presented, RefreshError, SessionCredential, SessionManager,
+    SessionStore,
 };
 
 use crate::nodes::{Nodes, memory, seed};
@@ -101,6 +102,19 @@ impl Credential {
     }
 }
 
+impl Credential {
+    fn read(&self, manager: &SessionManager) -> SessionCredential {
+        match self {
+            Self::Refresh(text) => {
+                SessionCredential::Refresh(manager.verify_refresh_token(text).unwrap())
+            }
+            Self::Session(text) => {
+                SessionCredential::Session(SessionManager::read_session_cookie(text).unwrap())
+            }
+        }
+    }
+}
+
 impl Run {
     async fn step(&mut self) -> String {
         // Most steps follow closely; now and then everything that is not used expires.
@@ -137,12 +151,9 @@ impl Run {
                 },
             },
             40..45 => {
-                let renewal = match &credential {
-                    Credential::Refresh(token) => Renewal::Refresh(token),
-                    Credential::Session(cookie) => Renewal::Session(cookie),
-                };
+                let credential = credential.read(&manager);
                 let authentication = Authentication::password(manager.now());
-                let result = manager.step_up(renewal, authentication).await;
+                let result = manager.step_up(&credential, authentication).await;
                 self.renewed("step-up", result)
             }
             45..50 => self.authenticate(&manager).await,
@@ -151,15 +162,19 @@ impl Run {
                 format!("logout: {ended}")
             }
             54 => {
-                let ended = manager.logout_all(&subject).await.unwrap();
+                let ended = manager
+                    .revoke_all(&subject, RevokeReason::LogoutAll)
+                    .await
+                    .unwrap();
                 format!("logout of all: {:?}", self.names(ended))
             }
             55 => {
                 let kept = self.sessions[self.rng.usize(..self.sessions.len())];
-                let ended = manager.logout_others(&subject, kept).await.unwrap();
+                let reason = RevokeReason::LogoutOthers;
+                let ended = manager.revoke_others(&subject, kept, reason).await.unwrap();
                 format!("logout of others: {:?}", self.names(ended))
             }
-            56 => format!("purged {}", manager.purge(100_000).await.unwrap()),
+            56 => format!("purged {}", manager.delete_expired(100_000).await.unwrap()),
             _ => {
                 let live = manager.sessions(&subject).await.unwrap();
                 let live = live.iter().map(|session| {

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
+use token_core::session::RefreshClaims;
 use token_core::{Scope, Transport};
 
 use crate::auth::Auth;
@@ -23,14 +24,16 @@ pub(super) async fn refresh(
     body: &[u8],
 ) -> Result<Response<Bytes>, Rejection> {
     let grant = Grant::read(auth, head, body).map_err(|refusal| auth.reject(refusal))?;
-    let issued = auth.manager().refresh(&grant.token, grant.scope.as_ref());
+    let issued = auth
+        .manager()
+        .refresh_verified(&grant.token, grant.scope.as_ref());
     let issued = issued.await.map_err(Rejection::of_refresh)?;
     Ok(auth.token_response(&issued))
 }
 
-/// What was asked for: the token, from wherever it came, and a narrower scope.
+/// What was asked for: the token, from wherever it came and verified, and a narrower scope.
 struct Grant {
-    token: SecretText,
+    token: RefreshClaims,
     scope: Option<Scope>,
 }
 
@@ -42,54 +45,52 @@ impl Grant {
         }
         let media_type = MediaType::of(head)?;
         let cookie = cookies.one(Kind::Refresh)?;
-        let (grant, carrier) = match (media_type, cookie) {
-            (_, Some(token)) if body.is_empty() => (Self::from_cookie(token), Transport::Cookie),
+        let (text, scope, carrier) = match (media_type, cookie) {
+            (_, Some(token)) if body.is_empty() => (token.into(), None, Transport::Cookie),
             (None, None) if !body.is_empty() => return Err(Refusal::UnsupportedMediaType),
             (Some(_), None) if !body.is_empty() => {
-                (Self::from_body(media_type, body)?, Transport::Header)
+                let (text, scope) = from_body(media_type, body)?;
+                (text, scope, Transport::Header)
             }
             // None at all, or body and cookie both.
             _ => return Err(Refusal::InvalidRequest),
         };
         auth.note_attempt(head, AttemptKind::Refresh)?;
-        let claims = auth.genuine_in(carrier, &grant.token)?;
+        let token = auth.genuine_in(carrier, &text)?;
         let kind = AttemptKind::RefreshOf {
-            subject: &claims.subject,
-            session_id: claims.session_id,
+            subject: &token.subject,
+            session_id: token.session_id,
         };
         auth.note_attempt(head, kind)?;
-        Ok(grant)
-    }
-
-    fn from_cookie(token: &str) -> Self {
-        Self {
-            token: token.into(),
-            scope: None,
-        }
-    }
-
-    fn from_body(media_type: Option<MediaType>, body: &[u8]) -> Result<Self, Refusal> {
-        let (token, scope) = if media_type == Some(MediaType::Json) {
-            let body: Body = json::parse(body)?;
-            (body.refresh_token, body.scope)
-        } else {
-            let form = Form::parse(body)?;
-            match form.value("grant_type") {
-                Some("refresh_token") => {}
-                Some(_) => return Err(Refusal::UnsupportedGrantType),
-                None => return Err(Refusal::InvalidRequest),
-            }
-            let token = form.value("refresh_token").ok_or(Refusal::InvalidRequest)?;
-            let scope = form.value("scope").map(str::to_owned);
-            (token.into(), scope)
-        };
-        // > The requested scope is invalid, unknown, malformed, or exceeds the scope granted by the
-        // > resource owner.
-        // RFC 6749 section 5.2
-        let scope = scope.map(|scope| scope.parse().map_err(|_| Refusal::InvalidScope));
-        let scope = scope.transpose()?;
         Ok(Self { token, scope })
     }
+}
+
+/// The token in the body, and the narrower scope.
+fn from_body(
+    media_type: Option<MediaType>,
+    body: &[u8],
+) -> Result<(SecretText, Option<Scope>), Refusal> {
+    let (token, scope) = if media_type == Some(MediaType::Json) {
+        let body: Body = json::parse(body)?;
+        (body.refresh_token, body.scope)
+    } else {
+        let form = Form::parse(body)?;
+        match form.value("grant_type") {
+            Some("refresh_token") => {}
+            Some(_) => return Err(Refusal::UnsupportedGrantType),
+            None => return Err(Refusal::InvalidRequest),
+        }
+        let token = form.value("refresh_token").ok_or(Refusal::InvalidRequest)?;
+        let scope = form.value("scope").map(str::to_owned);
+        (token.into(), scope)
+    };
+    // > The requested scope is invalid, unknown, malformed, or exceeds the scope granted by the
+    // > resource owner.
+    // RFC 6749 section 5.2
+    let scope = scope.map(|scope| scope.parse().map_err(|_| Refusal::InvalidScope));
+    let scope = scope.transpose()?;
+    Ok((token, scope))
 }
 
 /// A refresh token, and a narrower scope where less is wanted.

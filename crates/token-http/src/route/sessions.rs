@@ -6,7 +6,6 @@ use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use token_core::session::{Committed, Device, LAST_SEEN_STEP};
 use token_core::{NoClaims, RevokeReason, Session, SessionId, Transport, UnixTime};
-use token_session::Whose;
 
 use crate::answer;
 use crate::any::Any;
@@ -47,8 +46,9 @@ pub(super) async fn end_session(
     let text = head.uri.path().rsplit('/').next().unwrap_or_default();
     let ended = match text.parse::<SessionId>() {
         Ok(id) => {
-            let whose = Whose::Of(&current.session.subject);
-            auth.manager().end(id, whose, RevokeReason::Logout).await?
+            let subject = &current.session.subject;
+            let ended = auth.manager().revoke_own(subject, id, RevokeReason::Logout);
+            ended.await?
         }
         Err(_) => false,
     };
@@ -69,9 +69,11 @@ pub(super) async fn end_sessions(
     let subject = &current.session.subject;
     if keep {
         let id = current.session.id;
-        auth.manager().logout_others(subject, id).await?;
+        let reason = RevokeReason::LogoutOthers;
+        auth.manager().revoke_others(subject, id, reason).await?;
     } else {
-        auth.manager().logout_all(subject).await?;
+        let reason = RevokeReason::LogoutAll;
+        auth.manager().revoke_all(subject, reason).await?;
     }
     Ok(current.finish(answer::empty(StatusCode::NO_CONTENT)))
 }

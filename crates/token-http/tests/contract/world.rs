@@ -111,9 +111,7 @@ impl World {
     pub(crate) async fn end_all(&self) {
         let subject = "alice".parse().unwrap();
         let manager = self.auth.manager();
-        let ended = manager
-            .end_subject(&subject, None, RevokeReason::Admin)
-            .await;
+        let ended = manager.revoke_all(&subject, RevokeReason::Admin).await;
         assert!(!ended.unwrap().is_empty());
     }
 

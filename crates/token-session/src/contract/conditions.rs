@@ -136,7 +136,7 @@ pub async fn nothing_revives_an_ended_session<S: SessionStore>(mut world: World<
     };
     assert_eq!(
         world.store.write_data(&write).await.expect("write"),
-        DataWritten::Over
+        DataWritten::NotLive
     );
     assert!(matches!(
         world.store.create(&session).await,

@@ -7,7 +7,7 @@ use token_core::{Authentication, NoClaims, Policy, Subject};
 
 use super::world::{World, secs};
 use crate::error::RefreshError;
-use crate::manager::{NewSession, Presented, Renewal};
+use crate::manager::{NewSession, Presented, SessionCredential};
 use crate::store::SessionStore;
 use crate::test_util::{Injected, TestManager, Trouble, TroubledStore};
 
@@ -61,12 +61,9 @@ async fn a_day(test: &TestManager, subject: Subject) {
     }
     test.clock.advance(secs(100));
     let renewed = retry(test, async || {
-        manager
-            .step_up(
-                Renewal::Refresh(&token),
-                Authentication::password(manager.now()),
-            )
-            .await
+        let credential = SessionCredential::Refresh(manager.verify_refresh_token(&token)?);
+        let authentication = Authentication::password(manager.now());
+        manager.step_up(&credential, authentication).await
     });
     token = renewed.await;
     let live = manager.sessions(&subject);

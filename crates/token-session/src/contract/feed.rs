@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use token_core::{NoClaims, SessionId, Subject};
+use token_core::{NoClaims, RevokeReason, SessionId, Subject};
 
 use super::world::PATIENCE;
 use crate::manager::{AccessError, NewSession, Presented, SessionManager};
@@ -89,8 +89,16 @@ impl FeedModel {
                 let kept = self.live.iter().find(|other| other.subject == one.subject);
                 let kept = kept.map(|other| other.session).filter(|_| way == 1);
                 let ended = match kept {
-                    Some(kept) => self.here.logout_others(&one.subject, kept).await,
-                    None => self.here.logout_all(&one.subject).await,
+                    Some(kept) => {
+                        self.here
+                            .revoke_others(&one.subject, kept, RevokeReason::LogoutOthers)
+                            .await
+                    }
+                    None => {
+                        self.here
+                            .revoke_all(&one.subject, RevokeReason::LogoutAll)
+                            .await
+                    }
                 };
                 let ended = ended.expect("logout");
                 let gone = |login: &mut Login| ended.contains(&login.session);

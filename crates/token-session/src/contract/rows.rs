@@ -175,7 +175,7 @@ pub async fn private_data_is_written_by_version<S: SessionStore>(mut world: Worl
     };
     assert_eq!(
         world.store.write_data(&late).await.expect("write"),
-        DataWritten::Over
+        DataWritten::NotLive
     );
     let absent = world.session(&subject, Epoch::default(), now).id;
     let absent = DataWrite {
@@ -184,7 +184,7 @@ pub async fn private_data_is_written_by_version<S: SessionStore>(mut world: Worl
     };
     assert_eq!(
         world.store.write_data(&absent).await.expect("write"),
-        DataWritten::Over
+        DataWritten::NotLive
     );
     assert_eq!(world.store.load_data(absent.id).await.expect("data"), None);
 }
@@ -225,10 +225,7 @@ pub async fn an_ending_is_told_to_subscribers_and_in_the_log<S: SessionStore>(mu
         world.store.revoke(&end).await,
         Ok(Revoke::Applied(_))
     ));
-    let ended = Ended {
-        id: session.id,
-        at: now + secs(7),
-    };
+    let ended = Ended::new(session.id, now + secs(7));
 
     let log: HashSet<Ended> = world
         .store
@@ -263,10 +260,7 @@ pub async fn a_heartbeat_comes_back_behind_the_endings_before_it<S: SessionStore
         world.store.revoke(&end).await,
         Ok(Revoke::Applied(_))
     ));
-    let ended = Ended {
-        id: session.id,
-        at: World::<S>::at(1),
-    };
+    let ended = Ended::new(session.id, World::<S>::at(1));
     let heartbeat = Heartbeat::from_bytes(world.bytes());
     if !world.store.heartbeat(heartbeat).await.expect("heartbeat") {
         assert!(world.store.catch_up_interval() <= secs(5), "nobody tells");

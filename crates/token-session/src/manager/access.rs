@@ -9,7 +9,7 @@ use token_core::{AccessClaims, SessionId, UnixTime, VerifiedToken, VerifyError};
 
 use super::SessionManager;
 use crate::erased::StoreError;
-use crate::feed::{RevocationCheck, WhenBehind};
+use crate::revocation_check::{RevocationCheck, WhenBehind};
 
 /// Why an access token was not accepted.
 #[derive(Debug, Error)]
@@ -46,7 +46,7 @@ impl SessionManager {
         token: impl AsRef<[u8]>,
     ) -> Result<Arc<VerifiedToken<C>>, AccessError> {
         let now = self.now();
-        let token = self.inner.live.load().verifier.verify(token, now)?;
+        let token = self.inner.keys.load().verifier.verify(token, now)?;
         self.check_session(token.claims().session_id, now).await?;
         Ok(token)
     }
@@ -54,7 +54,7 @@ impl SessionManager {
     /// How well the cache of verified tokens does; see
     /// [`token_cache`](super::SessionManagerBuilder::token_cache).
     pub fn token_cache_counts(&self) -> CacheCounts {
-        self.inner.live.load().verifier.counts()
+        self.inner.keys.load().verifier.counts()
     }
 
     /// Checks that the session of a token was not ended, as the [`RevocationCheck`] says: for a
@@ -79,7 +79,7 @@ impl SessionManager {
     }
 
     async fn check_session(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {
-        let feed = self.feed();
+        let feed = &self.inner.feed;
         // First: what the view does not have afterwards was not ended before it was complete. The
         // other way round, a view that is completed in between would count for what it lacked.
         let live = feed.is_live();

@@ -9,14 +9,15 @@ use token_core::access::{CachedVerifier, VerifierError};
 use token_core::session::RevocationView;
 use token_core::{ClientId, KeyId, TokenIssuer};
 
-use super::{Inner, Live, SessionManager, keys};
+use super::{Inner, SessionManager, keys};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{EntropySource, SystemEntropy};
 use crate::erased::ErasedStore;
 use crate::event::EventSink;
-use crate::feed::{Feed, RevocationCheck, Rhythm};
+use crate::feed::{Feed, FeedTiming};
 use crate::hook::RefreshHook;
 use crate::metric;
+use crate::revocation_check::RevocationCheck;
 use crate::signer::Signer;
 
 /// More would only make an outage worse.
@@ -212,24 +213,24 @@ impl SessionManagerBuilder {
         let verifier = keys::verifier(&self.issuer)?;
         let entropy = self.entropy.draw();
         let verifier = CachedVerifier::new(verifier, self.token_cache, entropy);
-        let live = Live::new(self.issuer, verifier);
+        let keys = keys::KeysInForce::new(self.issuer, verifier);
         // An ending has the instant at which it was asked for. The store may have worked on it
         // for as long again as the driver has waited, and tokens were issued meanwhile.
         let overlap = self.store_timeout * 2 + policy.tolerance() * 2;
-        let rhythm = Rhythm {
-            catch_up: self.store.catch_up_interval(),
-            heartbeat: self.heartbeat,
+        let timing = FeedTiming {
+            reading_interval: self.store.catch_up_interval(),
+            heartbeat_interval: self.heartbeat,
             overlap,
         };
         let whole = Duration::from_secs(overlap.as_secs() + 1);
         let view = RevocationView::new(policy.access_lifetime() + whole, self.view_capacity);
-        let feed = Feed::new(view, rhythm);
+        let feed = Feed::new(view, timing);
         metric::describe();
         Ok(SessionManager {
             inner: Arc::new(Inner {
                 store: self.store,
                 policy,
-                live: ArcSwap::from_pointee(live),
+                keys: ArcSwap::from_pointee(keys),
                 signer: self.signer,
                 default_client: self.default_client,
                 clock: self.clock,

@@ -6,14 +6,13 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use token_core::{SessionId, UnixTime};
+use token_core::{PRODUCT, SessionId, UnixTime};
 use tracing::debug;
 
 use super::SessionManager;
-use crate::feed::{RevocationCheck, WhenBehind};
+use crate::revocation_check::{RevocationCheck, WhenBehind};
 
-/// How often one who waits looks whether the feed still lives, and asks the store where it
-/// does not.
+/// How often one who waits looks whether the view is complete, and asks the store if it is not.
 const LOOK: Duration = Duration::from_secs(5);
 
 /// How a session ended.
@@ -27,16 +26,15 @@ pub enum SessionEnd {
 }
 
 impl SessionManager {
-    /// Waits for the end of a session: for WebSockets, server-sent events and whatever else
-    /// outlives the request that was authenticated. It ends when this node hears of the
+    /// Waits for the end of a session: for WebSockets, server-sent events and everything else
+    /// that outlives the request that was authenticated. It ends when this node hears of the
     /// ending, by the same [`RevocationCheck`] as requests, or at the session's deadline.
     ///
-    /// `known_until` is until when the caller has been found to be let in: the expiry of an
-    /// access token, or the deadline of a session. The store is asked then, and again at each
-    /// deadline that has moved meanwhile. While the feed is behind the store is asked each 5
-    /// seconds, unless the policy is to accept; with [`RevocationCheck::Store`] always; with
-    /// [`RevocationCheck::None`] only what this node ends is noticed. A store that cannot be
-    /// asked ends nothing.
+    /// `known_until` is until when the caller is known to be let in: the expiry of an access token,
+    /// or the deadline of a session. The store is asked then, and again at each deadline that has
+    /// moved meanwhile. While the feed is behind the store is asked each 5 seconds, unless the
+    /// policy is to accept; with [`RevocationCheck::Store`] always; with [`RevocationCheck::None`]
+    /// only what this node ends is noticed. A store that cannot be asked ends nothing.
     ///
     /// It borrows nothing and spawns nothing: dropped, it is gone.
     pub fn ended(
@@ -49,37 +47,40 @@ impl SessionManager {
     }
 
     async fn wait_for_end(&self, session: SessionId, mut until: UnixTime) -> SessionEnd {
-        let feed = self.feed();
-        let waiter = feed.waiting.join(session);
-        // With the view, what was ended before this stands there. Without it, the store knows.
-        let mut doubtful = self.inner.check == RevocationCheck::Store;
-        let mut rung = pin!(waiter.bell().notified());
-        // From here on a ring counts, also one during what follows.
-        rung.as_mut().enable();
+        let feed = &self.inner.feed;
+        let waiter = feed.waiters.join(session);
+        // What was ended before this is in the view; without a view, the store knows.
+        let mut ask_store = self.inner.check == RevocationCheck::Store;
+        let mut ended = pin!(waiter.end().notified());
+        // From here on an ending is noticed, also during what follows.
+        ended.as_mut().enable();
         loop {
             let by_view = matches!(self.inner.check, RevocationCheck::Feed(_));
             if by_view && feed.contains(session) {
                 return SessionEnd::Revoked;
             }
             let now = self.now();
-            if now >= until || doubtful {
+            if now >= until || ask_store {
                 match self.load(session).await {
                     Ok(Some(row)) if row.is_live(now) => until = row.expires_at(),
                     Ok(Some(row)) if row.revocation.is_none() => return SessionEnd::Expired,
                     Ok(_) => return SessionEnd::Revoked,
                     Err(error) => {
                         let error = &error as &dyn std::error::Error;
-                        debug!(error, %session, "whether a session has ended is not known");
+                        debug!(
+                            target: PRODUCT,
+                            error, %session, "the store could not say whether a session has ended"
+                        );
                     }
                 }
             }
             let look = LOOK.mul_f64(UnwrapErr(SysRng).random_range(0.8..=1.0));
             let left = until.since(self.now()).max(Duration::from_secs(1));
             tokio::select! {
-                () = &mut rung => return SessionEnd::Revoked,
+                () = &mut ended => return SessionEnd::Revoked,
                 () = tokio::time::sleep(look.min(left)) => {}
             }
-            doubtful = match self.inner.check {
+            ask_store = match self.inner.check {
                 RevocationCheck::Feed(WhenBehind::AskStore | WhenBehind::Refuse) => !feed.is_live(),
                 RevocationCheck::Feed(WhenBehind::Accept) | RevocationCheck::None => false,
                 RevocationCheck::Store => true,

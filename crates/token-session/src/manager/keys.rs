@@ -3,18 +3,18 @@
 use std::sync::Arc;
 
 use token_core::access::{CachedVerifier, VerifierError};
-use token_core::{KeyRing, RefreshKeyRing, TokenIssuer, Verifier};
+use token_core::{KeyRing, PRODUCT, RefreshKeyRing, TokenIssuer, Verifier};
 
 use super::{ManagerError, SessionManager};
 
 /// An issuer, with what follows from its keys.
-pub(super) struct Live {
+pub(super) struct KeysInForce {
     pub(super) issuer: Arc<TokenIssuer>,
     pub(super) verifier: CachedVerifier,
     jwks: Arc<str>,
 }
 
-impl Live {
+impl KeysInForce {
     pub(super) fn new(issuer: TokenIssuer, verifier: CachedVerifier) -> Self {
         Self {
             verifier,
@@ -37,12 +37,12 @@ pub(super) fn verifier(issuer: &TokenIssuer) -> Result<Verifier, VerifierError> 
 impl SessionManager {
     /// The names and keys in force. Ask again after [`replace_keys`](Self::replace_keys).
     pub fn issuer(&self) -> Arc<TokenIssuer> {
-        Arc::clone(&self.inner.live.load().issuer)
+        Arc::clone(&self.inner.keys.load().issuer)
     }
 
     /// The public JWK set of the keys in force.
     pub fn jwks(&self) -> Arc<str> {
-        Arc::clone(&self.inner.live.load().jwks)
+        Arc::clone(&self.inner.keys.load().jwks)
     }
 
     /// Puts other keys in the place of those in force, for every clone of this manager at once.
@@ -53,7 +53,7 @@ impl SessionManager {
     /// key, and those of a key that is not there any more are refused.
     ///
     /// # Errors
-    /// [`ManagerError`] where the keys do not go together, or sign elsewhere and there is no
+    /// [`ManagerError`] if the keys do not go together, or sign elsewhere and there is no
     /// [`Signer`](crate::signer::Signer); those in force stay.
     pub fn replace_keys(
         &self,
@@ -64,7 +64,7 @@ impl SessionManager {
             let id = access.current().id().clone();
             return Err(ManagerError::NoSigner { id });
         }
-        let before = self.inner.live.load();
+        let before = self.inner.keys.load();
         let issuer = TokenIssuer {
             access_keys: access,
             refresh_keys: refresh,
@@ -74,15 +74,16 @@ impl SessionManager {
         };
         // With another verifier begins another cache: nothing that a removed key signed is known.
         let verifier = before.verifier.renew(verifier(&issuer)?, self.draw());
-        let live = Live::new(issuer, verifier);
-        let keys = &live.issuer.access_keys;
+        let next = KeysInForce::new(issuer, verifier);
+        let keys = &next.issuer.access_keys;
         tracing::info!(
+            target: PRODUCT,
             current = %keys.current().id(),
             next = keys.next().len(),
             previous = keys.previous().len(),
             "keys replaced"
         );
-        self.inner.live.store(Arc::new(live));
+        self.inner.keys.store(Arc::new(next));
         Ok(())
     }
 }

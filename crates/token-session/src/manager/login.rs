@@ -2,8 +2,8 @@
 
 use token_core::session::{self, Device, Epoch, Login};
 use token_core::{
-    Authentication, ClientId, CustomClaims, RevokeReason, Scope, SessionId, Subject, Transport,
-    UnixTime,
+    Authentication, ClientId, CustomClaims, PRODUCT, RevokeReason, Scope, SessionId, Subject,
+    Transport, UnixTime,
 };
 use tracing::warn;
 
@@ -92,9 +92,9 @@ impl SessionManager {
         match self.create(pending.session()).await? {
             Created::Applied(session) => {
                 let granted = pending.committed(session)?;
-                self.emit(EventKind::Login, granted.session(), now);
+                self.report(EventKind::Login, granted.session(), now);
                 let id = granted.session().id;
-                match self.issue(granted, None, now).await {
+                match self.issue(granted, None, now, self.draw()).await {
                     Ok(issued) => Ok(issued),
                     Err(error) => {
                         self.end_unissued(id, now).await;
@@ -109,9 +109,12 @@ impl SessionManager {
 
     /// Ends a session that nobody has the credentials of.
     async fn end_unissued(&self, id: SessionId, now: UnixTime) {
-        if let Err(error) = self.end_one(id, RevokeReason::NotIssued, now).await {
+        if let Err(error) = self.revoke_at(id, RevokeReason::NotIssued, now).await {
             let error = &error as &dyn std::error::Error;
-            warn!(error, session = %id, "a session without credentials stays until it expires");
+            warn!(
+                target: PRODUCT,
+                error, session = %id, "a session without credentials stays until it expires"
+            );
         }
     }
 }

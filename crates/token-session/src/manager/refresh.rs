@@ -1,22 +1,15 @@
-//! Renews credentials: one round trip to the store where nothing is in the way.
+//! Renews a refresh token: one round trip to the store unless something is in the way.
 
-use token_core::session::{
-    self, Change, Committed, Decision, Denial, Granted, PendingReuse, PendingRotation, Purpose,
-    RefreshClaims, RefreshTokenError,
-};
-use token_core::{RevokeReason, Scope, Session, UnixTime};
-use tracing::debug;
+use std::convert::Infallible;
 
+use token_core::session::{self, Committed, Denial, Granted, Purpose, RefreshClaims};
+use token_core::{Entropy, PRODUCT, Scope, Session, UnixTime};
+
+use super::settle::{Settled, Verdict};
 use super::{Issued, SessionManager};
 use crate::error::RefreshError;
 use crate::event::EventKind;
-use crate::hook::HookAnswer;
 use crate::metric::{self, Stopwatch};
-use crate::store::{Commit, Revoke};
-
-/// A lost race shows the winner's record, on which one more decision is enough, except for
-/// step-ups that race each other; more than this many in a row is a fault.
-pub(super) const ATTEMPTS: u32 = 8;
 
 impl SessionManager {
     /// Renews the credentials of a session: verifies the token, writes its successor, issues
@@ -34,8 +27,41 @@ impl SessionManager {
         token: &str,
         scope: Option<&Scope>,
     ) -> Result<Issued, RefreshError> {
+        let claims = self.verify_refresh_token(token)?;
+        self.refresh_verified(&claims, scope).await
+    }
+
+    /// Reads a refresh token, and checks that it is genuinely ours: signed with one of the keys in
+    /// force, for this issuer and audience. No I/O. Whether it still works is decided by what is
+    /// done with the claims, [`refresh_verified`](Self::refresh_verified) for example.
+    ///
+    /// # Errors
+    /// [`Denial::Malformed`]; what is wrong is logged, and not for the client.
+    pub fn verify_refresh_token(&self, token: &str) -> Result<RefreshClaims, Denial> {
+        let keys = self.inner.keys.load();
+        let issuer = &keys.issuer;
+        let verified = issuer
+            .refresh_keys
+            .verify(token, &issuer.issuer, &issuer.audience);
+        verified.map_err(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(target: PRODUCT, error, "refresh token refused");
+            Denial::Malformed
+        })
+    }
+
+    /// Like [`refresh`](Self::refresh), for a token that was verified already: what came with it
+    /// can be checked in between, at the cost of one verification.
+    ///
+    /// # Errors
+    /// As [`refresh`](Self::refresh).
+    pub async fn refresh_verified(
+        &self,
+        token: &RefreshClaims,
+        scope: Option<&Scope>,
+    ) -> Result<Issued, RefreshError> {
         let watch = Stopwatch::start();
-        let renewed = self.refresh_at(token, scope).await;
+        let renewed = self.renew_and_issue(token, scope).await;
         let outcome = match &renewed {
             Ok((kind, _)) => kind.as_str(),
             Err(RefreshError::Denied(_) | RefreshError::Refused | RefreshError::Scope) => "denied",
@@ -45,165 +71,62 @@ impl SessionManager {
         renewed.map(|(_, issued)| issued)
     }
 
-    async fn refresh_at(
+    async fn renew_and_issue(
         &self,
-        token: &str,
+        token: &RefreshClaims,
         scope: Option<&Scope>,
     ) -> Result<(EventKind, Issued), RefreshError> {
-        // Taken before the store is asked: waiting for it must not age the token.
-        let now = self.now();
-        let claims = self.genuine(token)?;
-        if scope.is_some_and(|scope| !claims.scope.covers(scope)) {
+        if scope.is_some_and(|scope| !token.scope.covers(scope)) {
             return Err(RefreshError::Scope);
         }
-        let result = self.renew(&claims, now).await;
-        if let Err(RefreshError::Denied(denial)) = &result {
-            self.emit_denial(denial, claims.session_id, &claims.subject, now);
-        }
-        let (kind, granted) = result?;
-        let issued = self.issue(granted, scope, now).await?;
-        self.emit(kind.clone(), issued.session(), now);
+        // Taken before the store is asked: waiting for it must not age the token.
+        let now = self.now();
+        let (kind, granted) = self.renew(token, now, self.draw()).await?;
+        let issued = self.issue(granted, scope, now, self.draw()).await?;
+        self.report(kind.clone(), issued.session(), now);
         Ok((kind, issued))
-    }
-
-    /// Reads a refresh token that is genuinely ours.
-    pub(super) fn genuine(&self, token: &str) -> Result<RefreshClaims, Denial> {
-        let live = self.inner.live.load();
-        let issuer = &live.issuer;
-        let verified = issuer
-            .refresh_keys
-            .verify(token, &issuer.issuer, &issuer.audience);
-        verified.map_err(|error: RefreshTokenError| {
-            debug!(
-                error = &error as &dyn std::error::Error,
-                "refresh token refused"
-            );
-            Denial::Malformed
-        })
     }
 
     async fn renew(
         &self,
-        claims: &RefreshClaims,
+        token: &RefreshClaims,
         now: UnixTime,
+        entropy: Entropy,
     ) -> Result<(EventKind, Granted), RefreshError> {
         let optimistic = {
             // Not a clone of the pointer: all threads would count in one place.
-            let live = self.inner.live.load();
-            let (policy, keys) = (&live.issuer.policy, &live.issuer.refresh_keys);
-            session::attempt(claims, policy, keys, now, self.draw())?
+            let keys = self.inner.keys.load();
+            let (policy, ring) = (&keys.issuer.policy, &keys.issuer.refresh_keys);
+            session::attempt(token, policy, ring, now, entropy)
         };
-        let mut row = if self.inner.hook.is_some() {
-            self.load(claims.session_id).await?
+        let optimistic = match optimistic {
+            Ok(pending) => pending,
+            Err(denial) => {
+                self.report_denial(&denial, token.session_id, &token.subject, now);
+                return Err(denial.into());
+            }
+        };
+        let current = if self.inner.hook.is_some() {
+            // It is asked about the session as it is, so that has to be read first.
+            self.load(token.session_id).await?
         } else {
-            match self.write(optimistic).await? {
+            match self.commit_rotation(optimistic).await? {
                 Ok(granted) => return Ok((EventKind::Refreshed, granted)),
-                Err(row) => row,
+                Err(current) => current,
             }
         };
         let issuer = self.issuer();
-        let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-        for _ in 0..ATTEMPTS {
-            let session = row.ok_or(Denial::Unknown)?;
-            let entropy = self.draw();
-            let decision = session::decide(
-                claims,
-                &session,
-                &Purpose::Refresh,
-                policy,
-                keys,
-                now,
-                entropy,
-            )?;
-            row = match decision {
-                Decision::Deny(denial) => return Err(denial.into()),
-                Decision::Replay(granted) => {
-                    let granted = match self.ask_hook(&session, now).await? {
-                        Some(claims) => granted.with_claims(claims),
-                        None => granted,
-                    };
-                    return Ok((EventKind::Replayed, granted));
-                }
-                Decision::Revoke(reuse) => match self.end_reused(reuse).await? {
-                    Ok(denial) => return Err(denial.into()),
-                    Err(row) => row,
-                },
-                Decision::Rotate(pending) => {
-                    let pending = match self.ask_hook(&session, now).await? {
-                        Some(claims) => pending.with_claims(claims),
-                        None => pending,
-                    };
-                    match self.write(pending).await? {
-                        Ok(granted) => {
-                            self.alarm_adopted(claims, &session, now);
-                            return Ok((EventKind::Refreshed, granted));
-                        }
-                        Err(row) => row,
-                    }
-                }
-            };
-        }
-        Err(RefreshError::Contended { attempts: ATTEMPTS })
-    }
-
-    /// Reports that a token of a later generation than the store had was believed, as the policy
-    /// says: whoever forges one with a stolen key is believed as well.
-    pub(super) fn alarm_adopted(&self, claims: &RefreshClaims, before: &Session, now: UnixTime) {
-        if claims.generation > before.generation {
-            self.emit(EventKind::LostWrite, before, now);
-        }
-    }
-
-    /// Commits a rotation, or gives the row that was in the way.
-    pub(super) async fn write(
-        &self,
-        pending: PendingRotation,
-    ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
-        let change = Change::Rotate(pending.rotation().clone());
-        Ok(match self.commit(&change).await? {
-            Commit::Applied(session) => Ok(pending.committed(session)?),
-            Commit::Missed(row) => Err(row),
-        })
-    }
-
-    /// Ends a session whose superseded credential came back, and reports it. Where another call ended it
-    /// first, that one has answered `reused`; the row says what to answer now.
-    pub(super) async fn end_reused(
-        &self,
-        reuse: PendingReuse,
-    ) -> Result<Result<Denial, Option<Committed<Session>>>, RefreshError> {
-        Ok(
-            match self
-                .write_ending(*reuse.ending(), EventKind::Reused)
-                .await?
-            {
-                Revoke::Absent => Err(None),
-                Revoke::Already(row) => Err(Some(row)),
-                Revoke::Applied(row) => reuse.committed(&row).map_err(|_| Some(row)),
-            },
-        )
-    }
-
-    async fn ask_hook(
-        &self,
-        session: &Committed<Session>,
-        now: UnixTime,
-    ) -> Result<Option<token_core::CustomClaims>, RefreshError> {
-        let Some(hook) = &self.inner.hook else {
-            return Ok(None);
+        let (policy, ring) = (&issuer.policy, &issuer.refresh_keys);
+        let decide = |session: &Committed<Session>| {
+            let (purpose, entropy) = (Purpose::Refresh, self.draw());
+            session::decide(token, session, &purpose, policy, ring, now, entropy)
+                .map(Verdict::<Infallible>::from)
         };
-        match hook.on_refresh(session).await {
-            HookAnswer::Change(claims) => Ok(Some(claims)),
-            HookAnswer::Keep => Ok(None),
-            HookAnswer::Refuse => Err(RefreshError::Refused),
-            HookAnswer::End => {
-                self.end_one(session.id, RevokeReason::Refused, now).await?;
-                let revocation = session::Revocation {
-                    at: now,
-                    reason: RevokeReason::Refused,
-                };
-                Err(Denial::Revoked(revocation).into())
-            }
+        let hook = self.inner.hook.as_deref();
+        let settled = self.settle(token.session_id, current, now, hook, decide);
+        match settled.await? {
+            Settled::Replayed(granted) => Ok((EventKind::Replayed, granted)),
+            Settled::Rotated(granted) => Ok((EventKind::Refreshed, granted)),
         }
     }
 }

@@ -1,45 +1,33 @@
 //! Renews a credential with a fresh authentication: step-up and change of password.
 
-use std::fmt;
+use std::convert::Infallible;
 
 use token_core::session::{
-    self, Committed, Decision, Denial, Granted, Purpose, RefreshClaims, SessionToken,
+    self, Committed, Decision, Granted, KeyMissing, Purpose, RefreshClaims, SessionToken,
 };
 use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
 
-use super::{Issued, SessionManager, refresh::ATTEMPTS};
+use super::settle::{Settled, Verdict};
+use super::{Issued, SessionManager};
 use crate::error::RefreshError;
 use crate::event::EventKind;
 
-/// The long-lived credential that a step-up renews. An access token is not enough.
-#[derive(Clone, Copy)]
+/// The long-lived credential of a session, as it was read and verified: what a step-up renews. An
+/// access token is not enough.
+#[derive(Debug)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "a refresh token or a session cookie"
 )]
-pub enum Renewal<'a> {
-    /// A refresh token.
-    Refresh(&'a str),
-    /// The value of a session cookie.
-    Session(&'a str),
-}
-
-impl fmt::Debug for Renewal<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refresh(_) => "Refresh([redacted])",
-            Self::Session(_) => "Session([redacted])",
-        })
-    }
-}
-
-/// A credential that was read.
-enum Credential {
+pub enum SessionCredential {
+    /// A refresh token, by [`SessionManager::verify_refresh_token`].
     Refresh(RefreshClaims),
+    /// A session cookie, by [`SessionManager::read_session_cookie`].
     Session(SessionToken),
 }
 
-impl Credential {
+impl SessionCredential {
+    /// The session that it names, proven or not.
     fn session_id(&self) -> SessionId {
         match self {
             Self::Refresh(claims) => claims.session_id,
@@ -49,31 +37,29 @@ impl Credential {
 }
 
 impl SessionManager {
-    /// The session that would be stepped up, so that the application can check the user's
+    /// The session that is to be stepped up, so that the application can check the user's
     /// password. Changes nothing, except that a stolen credential ends its session.
     ///
     /// # Errors
     /// As [`refresh`](Self::refresh).
-    pub async fn stepping_up(
+    pub async fn begin_step_up(
         &self,
-        presented: Renewal<'_>,
+        credential: &SessionCredential,
     ) -> Result<Committed<Session>, RefreshError> {
         let now = self.now();
-        let credential = self.read(presented)?;
+        // Nothing is written with it: it makes the decision that the step-up will make.
         let authentication = Authentication::password(now);
-        let mut row = self.load(credential.session_id()).await?;
-        for _ in 0..ATTEMPTS {
-            let session = row.ok_or_else(|| Self::absent(credential.session_id()))?;
-            match self.judge(&credential, &session, authentication.clone(), now)? {
-                Decision::Replay(_) | Decision::Rotate(_) => return Ok(session),
-                Decision::Deny(denial) => return Err(self.deny(denial, &session, now)),
-                Decision::Revoke(reuse) => match self.end_reused(reuse).await? {
-                    Ok(denial) => return Err(self.deny(denial, &session, now)),
-                    Err(current) => row = current,
-                },
-            }
-        }
-        Err(RefreshError::Contended { attempts: ATTEMPTS })
+        let decide = |session: &Committed<Session>| {
+            let decision = self.decide_step_up(credential, session, &authentication, now)?;
+            Ok(match decision {
+                Decision::Replay(_) | Decision::Rotate(_) => Verdict::Accept(()),
+                refused => refused.into(),
+            })
+        };
+        let id = credential.session_id();
+        let current = self.load(id).await?;
+        let settled = self.settle(id, current, now, None, decide).await?;
+        Ok(settled.into_session())
     }
 
     /// Renews the credential of a session whose user has just authenticated again: a new
@@ -85,16 +71,15 @@ impl SessionManager {
     /// As [`refresh`](Self::refresh).
     pub async fn step_up(
         &self,
-        presented: Renewal<'_>,
+        credential: &SessionCredential,
         authentication: Authentication,
     ) -> Result<Issued, RefreshError> {
         let now = self.now();
-        let credential = self.read(presented)?;
         let granted = self
-            .renew_stepped_up(&credential, &authentication, now)
+            .renew_stepped_up(credential, &authentication, now)
             .await?;
-        let issued = self.issue(granted, None, now).await?;
-        self.emit(EventKind::SteppedUp, issued.session(), now);
+        let issued = self.issue(granted, None, now, self.draw()).await?;
+        self.report(EventKind::SteppedUp, issued.session(), now);
         Ok(issued)
     }
 
@@ -106,75 +91,54 @@ impl SessionManager {
     /// with the same credential it goes on.
     pub async fn password_changed(
         &self,
-        presented: Renewal<'_>,
+        credential: &SessionCredential,
         authentication: Authentication,
     ) -> Result<Issued, RefreshError> {
-        let session = self.stepping_up(presented).await?;
+        // A credential that holds no more must not end the sessions of those who have a newer one.
+        let session = self.begin_step_up(credential).await?;
         let reason = RevokeReason::PasswordChanged;
-        self.end_subject(&session.subject, Some(session.id), reason)
+        self.revoke_others(&session.subject, session.id, reason)
             .await?;
-        self.step_up(presented, authentication).await
+        self.step_up(credential, authentication).await
     }
 
     async fn renew_stepped_up(
         &self,
-        credential: &Credential,
+        credential: &SessionCredential,
         authentication: &Authentication,
         now: UnixTime,
     ) -> Result<Granted, RefreshError> {
-        let mut row = self.load(credential.session_id()).await?;
-        for _ in 0..ATTEMPTS {
-            let session = row.ok_or_else(|| Self::absent(credential.session_id()))?;
-            row = match self.judge(credential, &session, authentication.clone(), now)? {
-                Decision::Deny(denial) => return Err(self.deny(denial, &session, now)),
-                Decision::Replay(granted) => return Ok(granted),
-                Decision::Revoke(reuse) => match self.end_reused(reuse).await? {
-                    Ok(denial) => return Err(self.deny(denial, &session, now)),
-                    Err(current) => current,
-                },
-                Decision::Rotate(pending) => match self.write(pending).await? {
-                    Ok(granted) => {
-                        if let Credential::Refresh(claims) = credential {
-                            self.alarm_adopted(claims, &session, now);
-                        }
-                        return Ok(granted);
-                    }
-                    Err(current) => current,
-                },
-            };
-        }
-        Err(RefreshError::Contended { attempts: ATTEMPTS })
-    }
-
-    fn read(&self, presented: Renewal<'_>) -> Result<Credential, Denial> {
-        match presented {
-            Renewal::Refresh(text) => self.genuine(text).map(Credential::Refresh),
-            Renewal::Session(text) => Self::session_token(text).map(Credential::Session),
+        let decide = |session: &Committed<Session>| {
+            self.decide_step_up(credential, session, authentication, now)
+                .map(Verdict::<Infallible>::from)
+        };
+        let id = credential.session_id();
+        // Always read again, and not taken from the beginning of the step-up: a replay writes
+        // nothing, and must not answer for a session that was ended meanwhile.
+        let current = self.load(id).await?;
+        match self.settle(id, current, now, None, decide).await? {
+            Settled::Replayed(granted) | Settled::Rotated(granted) => Ok(granted),
         }
     }
 
-    fn judge(
+    fn decide_step_up(
         &self,
-        credential: &Credential,
+        credential: &SessionCredential,
         session: &Committed<Session>,
-        authentication: Authentication,
+        authentication: &Authentication,
         now: UnixTime,
-    ) -> Result<Decision, RefreshError> {
+    ) -> Result<Decision, KeyMissing> {
         let issuer = self.issuer();
         let (policy, keys, entropy) = (&issuer.policy, &issuer.refresh_keys, self.draw());
-        Ok(match credential {
-            Credential::Refresh(claims) => {
+        let authentication = authentication.clone();
+        match credential {
+            SessionCredential::Refresh(token) => {
                 let purpose = Purpose::StepUp(authentication);
-                session::decide(claims, session, &purpose, policy, keys, now, entropy)?
+                session::decide(token, session, &purpose, policy, keys, now, entropy)
             }
-            Credential::Session(token) => {
-                token.decide_step_up(session, authentication, policy, keys, now, entropy)?
+            SessionCredential::Session(token) => {
+                token.decide_step_up(session, authentication, policy, keys, now, entropy)
             }
-        })
-    }
-
-    fn deny(&self, denial: Denial, session: &Session, now: UnixTime) -> RefreshError {
-        self.emit_denial(&denial, session.id, &session.subject, now);
-        denial.into()
+        }
     }
 }

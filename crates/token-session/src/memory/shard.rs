@@ -108,10 +108,7 @@ impl Shard {
         let row = self.rows.get_mut(place);
         let next = ending.apply(&row.session())?;
         row.set(&next, &mut self.commons);
-        let ended = Ended {
-            id: ending.id,
-            at: ending.revocation.at,
-        };
+        let ended = Ended::new(ending.id, ending.revocation.at);
         self.ended.push(ended);
         Some(ended)
     }
@@ -145,11 +142,11 @@ impl Shard {
 
     pub(super) fn write_data(&mut self, write: &DataWrite) -> DataWritten {
         let Some(place) = self.place(write.id) else {
-            return DataWritten::Over;
+            return DataWritten::NotLive;
         };
         let row = self.rows.get_mut(place);
         if !row.is_live(write.at) {
-            return DataWritten::Over;
+            return DataWritten::NotLive;
         }
         let data = row.data();
         if data.version != write.version {

@@ -1,4 +1,4 @@
-//! What operators rely on: repeated calls, the events of a day, housekeeping.
+//! What operators rely on: repeated calls, the events of a day, the deletion of expired sessions.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ use token_session::event::EventKind::{
 };
 use token_session::test_util::{TestClock, test_issuer};
 use token_session::{
-    Issued, LoginError, MemoryStore, NewSession, Presented, Renewal, SessionManager,
+    Issued, LoginError, MemoryStore, NewSession, Presented, SessionCredential, SessionManager,
     SessionManagerBuilder, SessionStore, StoreError,
 };
 
@@ -60,6 +60,10 @@ fn refresh_token(issued: &Issued) -> String {
     issued.tokens().unwrap().refresh_token().secret().to_owned()
 }
 
+fn credential(manager: &SessionManager, refresh_token: &str) -> SessionCredential {
+    SessionCredential::Refresh(manager.verify_refresh_token(refresh_token).unwrap())
+}
+
 /// Each kind of call fails once, before it did anything or after: the caller notices nothing,
 /// and each event comes once.
 #[tokio::test(start_paused = true)]
@@ -76,7 +80,9 @@ async fn a_call_that_fails_is_repeated_and_knows_its_own_work() {
         assert_ne!(first, second);
         clock.advance(secs(40));
         let step_up = Authentication::password(manager.now());
-        let third = manager.step_up(Renewal::Refresh(&second), step_up).await;
+        let third = manager
+            .step_up(&credential(&manager, &second), step_up)
+            .await;
         let third = refresh_token(&third.unwrap());
         let id = issued.session().id;
         let json = || Some("{}".into());
@@ -92,7 +98,10 @@ async fn a_call_that_fails_is_repeated_and_knows_its_own_work() {
         clock.advance(secs(40));
         assert!(manager.refresh(&old, None).await.is_err());
         let cookie = login(&manager, Transport::Session).await.unwrap();
-        let ended = manager.logout_all(&alice).await.unwrap();
+        let ended = manager
+            .revoke_all(&alice, RevokeReason::LogoutAll)
+            .await
+            .unwrap();
         assert_eq!(ended, [cookie.session().id]);
 
         // Each kind of call but those of the feed, and most of them more than once.
@@ -178,7 +187,7 @@ async fn the_events_of_a_day_are_these_each_once_on_two_nodes_together() {
     clock.advance(secs(300));
     let step_up = Authentication::password(one.now());
     let stepped = one
-        .step_up(Renewal::Refresh(&third), step_up)
+        .step_up(&credential(&one, &third), step_up)
         .await
         .unwrap();
     expect(SteppedUp, &phone);
@@ -203,7 +212,7 @@ async fn the_events_of_a_day_are_these_each_once_on_two_nodes_together() {
     assert!(a.unwrap() ^ b.unwrap());
     expect(Revoked(RevokeReason::Logout), &laptop);
     assert_eq!(
-        two.logout_others(&alice, tablet.session().id)
+        two.revoke_others(&alice, tablet.session().id, RevokeReason::LogoutOthers)
             .await
             .unwrap()
             .len(),
@@ -232,8 +241,8 @@ async fn the_events_of_a_day_are_these_each_once_on_two_nodes_together() {
     expect(Expired, &tablet);
     clock.advance(secs(31 * 86_400));
     let stop = || tokio::time::sleep(secs(600));
-    let house = |node: &SessionManager| node.clone().keep_house(secs(60), stop());
-    tokio::join!(house(&one), house(&two));
+    let delete = |node: &SessionManager| node.clone().delete_expired_continuously(secs(60), stop());
+    tokio::join!(delete(&one), delete(&two));
     expected.push((Purged { sessions: 4 }, None));
     assert!(store.is_empty());
 
@@ -241,9 +250,9 @@ async fn the_events_of_a_day_are_these_each_once_on_two_nodes_together() {
     assert_eq!(log, expected);
 }
 
-/// Believed or refused, a token that is newer than its row rings the alarm.
+/// Believed or refused, a token that is newer than its row raises the event.
 #[tokio::test]
-async fn a_token_that_is_adopted_rings_the_alarm_too() {
+async fn a_token_that_is_adopted_raises_the_event_too() {
     let (clock, log) = (TestClock::new(), Log::default());
     let policy = Policy::builder().lost_writes(LostWrites::Adopt).build();
     let sink = Arc::clone(&log);
@@ -273,8 +282,8 @@ async fn a_token_that_is_adopted_rings_the_alarm_too() {
             Refreshed
         } else {
             let step_up = Authentication::password(manager.now());
-            let renewal = Renewal::Refresh(&token);
-            let _ = manager.step_up(renewal, step_up).await.unwrap();
+            let renewal = credential(&manager, &token);
+            let _ = manager.step_up(&renewal, step_up).await.unwrap();
             SteppedUp
         };
         let expected = [(LostWrite, Some(id)), (believed, Some(id))];
@@ -284,7 +293,7 @@ async fn a_token_that_is_adopted_rings_the_alarm_too() {
 
 /// In batches, on several nodes at once, until it is told to stop.
 #[tokio::test(start_paused = true)]
-async fn the_house_is_kept_until_the_end() {
+async fn expired_sessions_are_deleted_until_the_task_is_stopped() {
     let (clock, log) = (TestClock::new(), Log::default());
     let store = Arc::new(MemoryStore::new(300_000, &[7; 32]));
     let node = || manager(Arc::clone(&store), &clock, &log, |builder| builder);
@@ -294,20 +303,20 @@ async fn the_house_is_kept_until_the_end() {
     }
     log.lock().unwrap().clear();
     let stop = Arc::new(tokio::sync::Notify::new());
-    let houses = nodes.iter().map(|node| {
+    let tasks = nodes.iter().map(|node| {
         let stop = Arc::clone(&stop);
         let stop = async move { stop.notified().await };
-        tokio::spawn(node.clone().keep_house(secs(60), stop))
+        tokio::spawn(node.clone().delete_expired_continuously(secs(60), stop))
     });
-    let houses: Vec<_> = houses.collect();
+    let tasks: Vec<_> = tasks.collect();
     tokio::time::sleep(secs(300)).await;
     assert_eq!(store.len(), 3500, "they live");
     clock.advance(secs(100 * 86_400));
     tokio::time::sleep(secs(120)).await;
     assert!(store.is_empty());
     stop.notify_waiters();
-    for house in houses {
-        tokio::time::timeout(secs(1), house).await.unwrap().unwrap();
+    for task in tasks {
+        tokio::time::timeout(secs(1), task).await.unwrap().unwrap();
     }
     let log = std::mem::take(&mut *log.lock().unwrap());
     let purged = log.into_iter().map(|(kind, _)| match kind {

@@ -1,14 +1,16 @@
-//! Shows and ends sessions.
+//! Ends sessions, and shows those that are live.
 
 use std::fmt;
+use std::future::Future;
 
 use token_core::session::{self, Committed, Ending, Revocation, SessionToken};
 use token_core::{RevokeReason, Session, SessionId, Subject, UnixTime, UntrustedToken};
+use tracing::Instrument as _;
 
 use super::SessionManager;
 use crate::erased::StoreError;
-use crate::event::{Event, EventKind};
-use crate::feed::RevocationCheck;
+use crate::event::EventKind;
+use crate::revocation_check::RevocationCheck;
 use crate::store::{Ended, Revoke, SubjectEnding};
 
 /// A credential as it was presented at a logout.
@@ -36,94 +38,97 @@ impl fmt::Debug for Presented<'_> {
     }
 }
 
-/// Whose sessions may be ended.
-#[derive(Clone, Copy, Debug)]
-#[expect(clippy::exhaustive_enums, reason = "one's own, or anybody's")]
-pub enum Whose<'a> {
-    /// Anybody's: for administrators.
-    Anyones,
-    /// Only this subject's: another's session is not found.
-    Of(&'a Subject),
-}
-
 impl SessionManager {
     /// Ends the session of a credential that is genuinely ours, whatever its age. Returns
     /// whether there was one to end; what is not ours changes nothing.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked: the session may live.
+    /// [`StoreError`] if the store cannot be asked: the session may live.
     pub async fn logout(&self, presented: Presented<'_>) -> Result<bool, StoreError> {
-        self.end_presented(presented, RevokeReason::Logout).await
+        self.revoke_presented(presented, RevokeReason::Logout).await
     }
 
     /// Like [`logout`](Self::logout), for any reason: a login, for example, ends the session
     /// whose cookie came with it as [`RevokeReason::Replaced`].
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked: the session may live.
-    pub async fn end_presented(
+    /// [`StoreError`] if the store cannot be asked: the session may live.
+    pub async fn revoke_presented(
         &self,
         presented: Presented<'_>,
         reason: RevokeReason,
     ) -> Result<bool, StoreError> {
         let now = self.now();
         match self.named_session(presented).await? {
-            Some(id) => Ok(self.end_one(id, reason, now).await?.is_some()),
+            Some(id) => self.revoke_at(id, reason, now).await,
             None => Ok(false),
         }
     }
 
-    /// Ends one session, for the reason given; `false` where there is none that is live, or
-    /// it is another's.
+    /// Ends a session, whoever has it: an administrator's button is
+    /// `manager.revoke(id, RevokeReason::Admin).await?`. For a user's own list of sessions there is
+    /// [`revoke_own`](Self::revoke_own).
     ///
-    /// An administrator's button is one line:
-    /// `manager.end(id, Whose::Anyones, RevokeReason::Admin).await?`.
+    /// Returns `false` if there is no such session, or it was ended before.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked: the session may live.
-    pub async fn end(
+    /// [`StoreError`] if the store cannot be asked: the session may live.
+    pub async fn revoke(&self, id: SessionId, reason: RevokeReason) -> Result<bool, StoreError> {
+        self.revoke_at(id, reason, self.now()).await
+    }
+
+    /// Ends a session if it is one of this subject's. Returns `false` if there is none that is
+    /// live, or it is another's: a caller cannot tell which.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked: the session may live.
+    pub async fn revoke_own(
         &self,
+        subject: &Subject,
         id: SessionId,
-        whose: Whose<'_>,
         reason: RevokeReason,
     ) -> Result<bool, StoreError> {
         let now = self.now();
-        if let Whose::Of(subject) = whose {
-            // A session never changes hands, so this cannot be outdated by the write.
-            match self.load(id).await? {
-                Some(session) if session.subject == *subject && session.is_live(now) => {}
-                _ => return Ok(false),
+        // A session never changes hands, so this cannot be outdated by the write.
+        match self.load(id).await? {
+            Some(session) if session.subject == *subject && session.is_live(now) => {
+                self.revoke_at(id, reason, now).await
             }
+            _ => Ok(false),
         }
-        Ok(self.end_one(id, reason, now).await?.is_some())
     }
 
-    /// Ends all sessions of a subject, those whose login is in flight included.
+    /// Ends all sessions of a subject but `current`, those whose login is in flight included.
+    /// Returns those that this call ended.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked: sessions may live.
-    pub async fn logout_all(&self, subject: &Subject) -> Result<Vec<SessionId>, StoreError> {
-        self.end_subject(subject, None, RevokeReason::LogoutAll)
-            .await
-    }
-
-    /// Ends all sessions of a subject but `current`.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot be asked: sessions may live.
-    pub async fn logout_others(
+    /// [`StoreError`] if the store cannot be asked: sessions may live.
+    pub async fn revoke_others(
         &self,
         subject: &Subject,
         current: SessionId,
+        reason: RevokeReason,
     ) -> Result<Vec<SessionId>, StoreError> {
-        self.end_subject(subject, Some(current), RevokeReason::LogoutOthers)
-            .await
+        self.revoke_but(Some(current), subject, reason).await
+    }
+
+    /// Ends all sessions of a subject, those whose login is in flight included. Returns those that
+    /// this call ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked: sessions may live.
+    pub async fn revoke_all(
+        &self,
+        subject: &Subject,
+        reason: RevokeReason,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        self.revoke_but(None, subject, reason).await
     }
 
     /// The live sessions of a subject, newest first.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked.
+    /// [`StoreError`] if the store cannot be asked.
     pub async fn sessions(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, StoreError> {
         let now = self.now();
         let mut rows = self.list(subject).await?;
@@ -134,61 +139,53 @@ impl SessionManager {
     /// A session, if it is live.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked.
+    /// [`StoreError`] if the store cannot be asked.
     pub async fn session(&self, id: SessionId) -> Result<Option<Committed<Session>>, StoreError> {
         let now = self.now();
         Ok(self.load(id).await?.filter(|session| session.is_live(now)))
     }
 
-    /// Ends all sessions of a subject but one, for any reason.
-    ///
-    /// # Errors
-    /// [`StoreError`] where the store cannot be asked: sessions may live.
-    pub async fn end_subject(
+    async fn revoke_but(
         &self,
-        subject: &Subject,
         except: Option<SessionId>,
+        subject: &Subject,
         reason: RevokeReason,
     ) -> Result<Vec<SessionId>, StoreError> {
         let now = self.now();
-        let ending = SubjectEnding {
-            subject: subject.clone(),
+        let ending = SubjectEnding::new(
+            subject.clone(),
             except,
-            revocation: Revocation { at: now, reason },
-            purge_at: self.policy().tombstone_until(now),
-        };
+            Revocation { at: now, reason },
+            self.policy().tombstone_until(now),
+        );
         let manager = self.clone();
         Self::to_end(async move {
             let ended = manager.revoke_subject(&ending).await?;
             for session in &ended {
                 manager.note_ended(*session, now);
                 let kind = EventKind::Revoked(reason);
-                let subject = ending.subject.clone();
-                manager.report(Event::of(kind, *session, subject, now));
+                manager.report_of(kind, *session, &ending.subject, now);
             }
             Ok(ended)
         })
         .await
     }
 
-    /// Ends one session and reports it, if this call was the one that did.
-    pub(super) async fn end_one(
+    /// Ends one session and reports it; whether this call was the one that did.
+    pub(super) async fn revoke_at(
         &self,
         id: SessionId,
         reason: RevokeReason,
         now: UnixTime,
-    ) -> Result<Option<Committed<Session>>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let ending = session::close(id, reason, self.policy(), now);
         let ended = self
             .write_ending(ending, EventKind::Revoked(reason))
             .await?;
-        Ok(match ended {
-            Revoke::Applied(session) => Some(session),
-            Revoke::Already(_) | Revoke::Absent => None,
-        })
+        Ok(matches!(ended, Revoke::Applied(_)))
     }
 
-    /// Writes an ending, and where this call was the one that did, reports it as `kind`.
+    /// Writes an ending, and reports it as `kind` if this call was the one that ended the session.
     pub(super) async fn write_ending(
         &self,
         ending: Ending,
@@ -196,12 +193,12 @@ impl SessionManager {
     ) -> Result<Revoke, StoreError> {
         let manager = self.clone();
         Self::to_end(async move {
-            let ended = manager.revoke(&ending).await?;
+            let ended = manager.commit_ending(&ending).await?;
             let now = ending.revocation.at;
             match &ended {
                 Revoke::Applied(session) => {
                     manager.note_ended(session.id, now);
-                    manager.emit(kind, session, now);
+                    manager.report(kind, session, now);
                 }
                 // Ended elsewhere: this node may not have heard of it yet.
                 Revoke::Already(session) => {
@@ -215,12 +212,28 @@ impl SessionManager {
         .await
     }
 
-    /// Puts an ending into this node's view before it is answered, and wakes who waits for it.
+    /// Runs a write that ends sessions, with what must follow it, to its end, even if the caller
+    /// is gone: a client that breaks off must keep neither the ending from this node's view nor the
+    /// event from the log.
+    async fn to_end<T: Send + 'static>(
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        match tokio::spawn(work.in_current_span()).await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime shuts down.
+                Err(error) => Err(StoreError::Failed(Box::new(error))),
+            },
+        }
+    }
+
+    /// Puts an ending into this node's view before it is answered, and wakes those who wait for it.
     pub(super) fn note_ended(&self, id: SessionId, at: UnixTime) {
-        let feed = self.feed();
+        let feed = &self.inner.feed;
         match self.inner.check {
-            RevocationCheck::Feed(_) => feed.insert(Ended { id, at }),
-            RevocationCheck::None | RevocationCheck::Store => feed.waiting.wake(id),
+            RevocationCheck::Feed(_) => feed.insert(Ended::new(id, at)),
+            RevocationCheck::None | RevocationCheck::Store => feed.waiters.wake(id),
         }
     }
 
@@ -234,12 +247,15 @@ impl SessionManager {
                 let Ok(token) = UntrustedToken::parse(text) else {
                     return Ok(None);
                 };
-                let live = self.inner.live.load();
-                let verifier = live.verifier.verifier();
+                let keys = self.inner.keys.load();
+                let verifier = keys.verifier.verifier();
                 let genuine = verifier.verify_ignoring_expiry(token, self.now());
                 Ok(genuine.ok().map(|token| token.claims().session_id))
             }
-            Presented::Refresh(text) => Ok(self.genuine(text).ok().map(|claims| claims.session_id)),
+            Presented::Refresh(text) => Ok(self
+                .verify_refresh_token(text)
+                .ok()
+                .map(|claims| claims.session_id)),
             Presented::Session(text) => {
                 let Ok(cookie) = SessionToken::parse(text) else {
                     return Ok(None);

@@ -1,4 +1,4 @@
-//! Who waits for the end of a session.
+//! Those who wait for the end of a session.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -7,36 +7,37 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use token_core::SessionId;
 use tokio::sync::Notify;
 
-/// Those who wait, by session. Empty, it costs a look.
+/// All who wait, by session. If nobody does, waking costs a look into an empty map.
 #[derive(Debug, Default)]
-pub(crate) struct Waiting(Mutex<HashMap<SessionId, Waiters>>);
+pub(crate) struct Waiters(Mutex<HashMap<SessionId, Shared>>);
 
+/// What all who wait for one session share.
 #[derive(Debug)]
-struct Waiters {
-    bell: Arc<Notify>,
+struct Shared {
+    end: Arc<Notify>,
     count: usize,
 }
 
-impl Waiting {
+impl Waiters {
     /// From here on a [`wake`](Self::wake) of the session is not missed.
     pub(crate) fn join(&self, session: SessionId) -> Waiter<'_> {
         let mut all = self.lock();
-        let waiters = all.entry(session).or_insert_with(|| Waiters {
-            bell: Arc::default(),
+        let shared = all.entry(session).or_insert_with(|| Shared {
+            end: Arc::default(),
             count: 0,
         });
-        waiters.count += 1;
+        shared.count += 1;
         Waiter {
-            waiting: self,
+            waiters: self,
             session,
-            bell: Arc::clone(&waiters.bell),
+            end: Arc::clone(&shared.end),
         }
     }
 
     /// Wakes those who wait for the end of this session.
     pub(crate) fn wake(&self, session: SessionId) {
-        if let Some(waiters) = self.lock().get(&session) {
-            waiters.bell.notify_waiters();
+        if let Some(shared) = self.lock().get(&session) {
+            shared.end.notify_waiters();
         }
     }
 
@@ -45,7 +46,8 @@ impl Waiting {
         self.lock().len()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Waiters>> {
+    /// Nothing that is done with it can panic half-way.
+    fn lock(&self) -> MutexGuard<'_, HashMap<SessionId, Shared>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -53,24 +55,24 @@ impl Waiting {
 /// One who waits; dropped, it leaves nothing behind.
 #[derive(Debug)]
 pub(crate) struct Waiter<'a> {
-    waiting: &'a Waiting,
+    waiters: &'a Waiters,
     session: SessionId,
-    bell: Arc<Notify>,
+    end: Arc<Notify>,
 }
 
 impl Waiter<'_> {
-    /// The bell that rings when the session ends.
-    pub(crate) fn bell(&self) -> &Notify {
-        &self.bell
+    /// Notified when the session ends.
+    pub(crate) fn end(&self) -> &Notify {
+        &self.end
     }
 }
 
 impl Drop for Waiter<'_> {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut waiters) = self.waiting.lock().entry(self.session) {
-            waiters.get_mut().count -= 1;
-            if waiters.get().count == 0 {
-                waiters.remove();
+        if let Entry::Occupied(mut shared) = self.waiters.lock().entry(self.session) {
+            shared.get_mut().count -= 1;
+            if shared.get().count == 0 {
+                shared.remove();
             }
         }
     }

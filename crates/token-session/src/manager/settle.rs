@@ -1,0 +1,217 @@
+//! The one loop of everything that a long-lived credential can do: decide on the session as it is
+//! stored, write what was decided, and decide again if another write came first.
+//!
+//! Refresh, step-up, change of password and session cookies differ in how they decide, which is the
+//! core's, and not in what follows.
+
+use std::convert::Infallible;
+
+use token_core::session::{
+    Change, Committed, CookieDecision, Decision, Denial, Granted, KeyMissing, PendingReuse,
+    PendingRotation, Revocation, Touch,
+};
+use token_core::{CustomClaims, PRODUCT, RevokeReason, Session, SessionId, UnixTime};
+
+use super::SessionManager;
+use crate::error::RefreshError;
+use crate::event::EventKind;
+use crate::hook::{HookAnswer, RefreshHook};
+use crate::store::{Commit, Revoke};
+
+/// A lost race shows the winner's session, on which one more decision is enough, except for
+/// step-ups that race each other; more than this many in a row is a fault.
+const ATTEMPTS: u32 = 8;
+
+/// What a credential means for a session as it is stored.
+///
+/// `A` says whether it may be accepted as it is: `()` if it may, and nothing that exists for a
+/// refresh or a step-up, which always renew it.
+pub(super) enum Verdict<A = Infallible> {
+    /// It holds, and nothing has to be written.
+    Accept(A),
+    /// It is refused, and nothing has to be written.
+    Deny(Denial),
+    /// It gets the same successor again; nothing has to be written.
+    Replay(Granted),
+    /// A superseded credential came back: the session has to be ended.
+    Revoke(PendingReuse),
+    /// Its successor has to be written.
+    Rotate(PendingRotation),
+    /// It holds, and the idle deadline moves.
+    Touch(A, Touch),
+}
+
+impl<A> From<Decision> for Verdict<A> {
+    fn from(decision: Decision) -> Self {
+        match decision {
+            Decision::Deny(denial) => Self::Deny(denial),
+            Decision::Replay(granted) => Self::Replay(granted),
+            Decision::Revoke(reuse) => Self::Revoke(reuse),
+            Decision::Rotate(pending) => Self::Rotate(pending),
+        }
+    }
+}
+
+impl From<CookieDecision> for Verdict<()> {
+    fn from(decision: CookieDecision) -> Self {
+        match decision {
+            CookieDecision::Accept(None) => Self::Accept(()),
+            CookieDecision::Accept(Some(touch)) => Self::Touch((), touch),
+            CookieDecision::Deny(denial) => Self::Deny(denial),
+            CookieDecision::Revoke(reuse) => Self::Revoke(reuse),
+        }
+    }
+}
+
+/// What has been committed, or was found committed.
+pub(super) enum Settled<A = Infallible> {
+    /// The session as it was read.
+    Accepted(A, Committed<Session>),
+    /// The credential in force, once more.
+    Replayed(Granted),
+    /// A new credential.
+    Rotated(Granted),
+    /// The session with its new deadline.
+    Slid(A, Committed<Session>),
+}
+
+impl<A> Settled<A> {
+    /// The session as it is now.
+    pub(super) fn into_session(self) -> Committed<Session> {
+        match self {
+            Self::Accepted(_, session) | Self::Slid(_, session) => session,
+            Self::Replayed(granted) | Self::Rotated(granted) => granted.into_session(),
+        }
+    }
+}
+
+impl SessionManager {
+    /// Decides on a session as it was read, and on what each write that came first has left, until
+    /// the credential holds or is refused. What was decided is written before it is answered.
+    ///
+    /// `now` stays that of the request: waiting for the store must not age the credential. `hook` is
+    /// asked before a token is renewed.
+    pub(super) async fn settle<A>(
+        &self,
+        id: SessionId,
+        mut current: Option<Committed<Session>>,
+        now: UnixTime,
+        hook: Option<&dyn RefreshHook>,
+        decide: impl Fn(&Committed<Session>) -> Result<Verdict<A>, KeyMissing>,
+    ) -> Result<Settled<A>, RefreshError> {
+        for _ in 0..ATTEMPTS {
+            let Some(session) = current else {
+                tracing::debug!(target: PRODUCT, session = %id, "credential refused: no such session");
+                return Err(Denial::Unknown.into());
+            };
+            current = match decide(&session)? {
+                Verdict::Accept(accepted) => return Ok(Settled::Accepted(accepted, session)),
+                Verdict::Deny(denial) => return Err(self.deny(denial, &session, now)),
+                Verdict::Replay(granted) => {
+                    let granted = match self.ask(hook, &session, now).await? {
+                        Some(claims) => granted.with_claims(claims),
+                        None => granted,
+                    };
+                    return Ok(Settled::Replayed(granted));
+                }
+                Verdict::Revoke(reuse) => match self.end_reused(reuse).await? {
+                    Ok(denial) => return Err(self.deny(denial, &session, now)),
+                    Err(current) => current,
+                },
+                Verdict::Rotate(pending) => {
+                    let pending = match self.ask(hook, &session, now).await? {
+                        Some(claims) => pending.with_claims(claims),
+                        None => pending,
+                    };
+                    let (from, to) = (pending.rotation().from, pending.rotation().to);
+                    match self.commit_rotation(pending).await? {
+                        Ok(granted) => {
+                            // A token of a later generation than the store had was believed, as the
+                            // policy says: one that was forged with a stolen key is believed as well.
+                            if to > from.next() {
+                                self.report(EventKind::LostWrite, &session, now);
+                            }
+                            return Ok(Settled::Rotated(granted));
+                        }
+                        Err(current) => current,
+                    }
+                }
+                Verdict::Touch(accepted, touch) => match self.commit(&Change::Touch(touch)).await {
+                    Ok(Commit::Applied(slid)) => return Ok(Settled::Slid(accepted, slid)),
+                    Ok(Commit::Missed(current)) => current,
+                    // The session is live; that its deadline could not be moved is no reason to
+                    // refuse it.
+                    Err(error) => {
+                        let error = &error as &dyn std::error::Error;
+                        tracing::warn!(
+                            target: PRODUCT,
+                            error,
+                            session = %session.id,
+                            "the idle deadline of a session could not be moved"
+                        );
+                        return Ok(Settled::Accepted(accepted, session));
+                    }
+                },
+            };
+        }
+        Err(RefreshError::Contended { attempts: ATTEMPTS })
+    }
+
+    /// Commits a rotation, or gives the session that another write has left.
+    pub(super) async fn commit_rotation(
+        &self,
+        pending: PendingRotation,
+    ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
+        let change = Change::Rotate(pending.rotation().clone());
+        Ok(match self.commit(&change).await? {
+            Commit::Applied(session) => Ok(pending.committed(session)?),
+            Commit::Missed(current) => Err(current),
+        })
+    }
+
+    /// Ends a session whose superseded credential came back, and reports it. If another call ended
+    /// it first, that one has answered `reused`; the session says what to answer now.
+    async fn end_reused(
+        &self,
+        reuse: PendingReuse,
+    ) -> Result<Result<Denial, Option<Committed<Session>>>, RefreshError> {
+        let ended = self
+            .write_ending(*reuse.ending(), EventKind::Reused)
+            .await?;
+        Ok(match ended {
+            Revoke::Absent => Err(None),
+            Revoke::Already(session) => Err(Some(session)),
+            Revoke::Applied(session) => reuse.committed(&session).map_err(|_| Some(session)),
+        })
+    }
+
+    /// Asks the application, if there is a hook: the claims that it wants from now on, or `None` if
+    /// it keeps those of the session.
+    async fn ask(
+        &self,
+        hook: Option<&dyn RefreshHook>,
+        session: &Committed<Session>,
+        now: UnixTime,
+    ) -> Result<Option<CustomClaims>, RefreshError> {
+        let Some(hook) = hook else {
+            return Ok(None);
+        };
+        match hook.on_refresh(session).await {
+            HookAnswer::Change(claims) => Ok(Some(claims)),
+            HookAnswer::Keep => Ok(None),
+            HookAnswer::Refuse => Err(RefreshError::Refused),
+            HookAnswer::End => {
+                let reason = RevokeReason::Refused;
+                self.revoke_at(session.id, reason, now).await?;
+                let denial = Denial::Revoked(Revocation { at: now, reason });
+                Err(self.deny(denial, session, now))
+            }
+        }
+    }
+
+    /// The error of a refused credential, which is reported if it is worth an event.
+    fn deny(&self, denial: Denial, session: &Session, now: UnixTime) -> RefreshError {
+        self.report_denial(&denial, session.id, &session.subject, now);
+        denial.into()
+    }
+}

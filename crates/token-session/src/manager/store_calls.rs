@@ -1,0 +1,215 @@
+//! Calls to the store: each within its time, repeated if it failed, and knowing its own work.
+//!
+//! A call that failed may have done what it was asked; repeated, it finds that in its way. So each
+//! write looks whether what is in its way is what it wanted to write.
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use rand::RngExt as _;
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use token_core::session::{Change, Committed, Ending};
+use token_core::{PRODUCT, Session, SessionId, Subject};
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::SessionManager;
+use crate::erased::{StoreError, StoreFuture};
+use crate::metric::{self, Stopwatch};
+use crate::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
+
+/// The pause before the first repetition; before each further one it is four times as long.
+const PAUSE: Duration = Duration::from_millis(25);
+
+/// What a call gave.
+struct Answer<T> {
+    value: T,
+    /// Attempts before it failed; each of them may have done what it was asked.
+    repeated: bool,
+}
+
+impl SessionManager {
+    /// Calls the store, and again if it fails: the store contract says that every call may
+    /// be repeated after an error. All attempts together have the store's time-out, and what
+    /// gave no answer in time is not repeated: the time is over.
+    pub(super) async fn call<'a, T>(
+        &self,
+        name: &'static str,
+        call: impl Fn() -> StoreFuture<'a, T>,
+    ) -> Result<T, StoreError> {
+        Ok(self.call_again(name, call).await?.value)
+    }
+
+    /// The same, for calls whose answer depends on whether an attempt before has worked.
+    async fn call_again<'a, T>(
+        &self,
+        name: &'static str,
+        call: impl Fn() -> StoreFuture<'a, T>,
+    ) -> Result<Answer<T>, StoreError> {
+        let deadline = Instant::now() + self.inner.store_timeout;
+        let mut repeated = false;
+        let mut pause = PAUSE;
+        for _ in 0..self.inner.store_retries {
+            match self.attempt(name, deadline, call()).await {
+                Ok(value) => return Ok(Answer { value, repeated }),
+                Err(error @ StoreError::Timeout(_)) => return Err(error),
+                Err(error) => {
+                    // Not all at once: what failed for one has failed for many.
+                    let jittered = pause.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));
+                    if Instant::now() + jittered >= deadline {
+                        return Err(error);
+                    }
+                    tracing::debug!(
+                        target: PRODUCT,
+                        error = &error as &dyn std::error::Error,
+                        call = name,
+                        "the store failed; calling again"
+                    );
+                    sleep(jittered).await;
+                    pause *= 4;
+                    repeated = true;
+                    metric::retry(name);
+                }
+            }
+        }
+        let value = self.attempt(name, deadline, call()).await?;
+        Ok(Answer { value, repeated })
+    }
+
+    /// Waits for one attempt, but not for ever.
+    async fn attempt<T>(
+        &self,
+        name: &'static str,
+        deadline: Instant,
+        call: StoreFuture<'_, T>,
+    ) -> Result<T, StoreError> {
+        let watch = Stopwatch::start();
+        let result = self.within(deadline, call).await;
+        metric::store_call(name, result.as_ref().err(), watch);
+        result
+    }
+
+    /// The answer to a call, or that there was none in time. A store in this process has its answer
+    /// at once and needs no timer: to make one all threads would meet in the runtime's.
+    async fn within<T>(
+        &self,
+        deadline: Instant,
+        mut call: StoreFuture<'_, T>,
+    ) -> Result<T, StoreError> {
+        let mut timer = pin!(None);
+        poll_fn(|context| {
+            if let Poll::Ready(result) = call.as_mut().poll(context) {
+                return Poll::Ready(result);
+            }
+            if timer.is_none() {
+                timer.set(Some(sleep_until(deadline)));
+            }
+            let timer = timer.as_mut().as_pin_mut().expect("it was just set");
+            let late = StoreError::Timeout(self.inner.store_timeout);
+            timer.poll(context).map(|()| Err(late))
+        })
+        .await
+    }
+}
+
+impl SessionManager {
+    /// Inserts a session.
+    pub(super) async fn create(&self, session: &Session) -> Result<Created, StoreError> {
+        let created = self.call_again("create", || self.inner.store.create(session));
+        let Answer { value, repeated } = created.await?;
+        if !(repeated && matches!(value, Created::IdTaken)) {
+            return Ok(value);
+        }
+        // The hash of a random secret: nobody else has inserted a row with it.
+        Ok(match self.load(session.id).await? {
+            Some(row) if row.token_hash != session.token_hash => Created::IdTaken,
+            Some(row) if row.revocation.is_none() => Created::Applied(row),
+            // It was ended in between, with all others of the subject.
+            _ => Created::EpochPassed,
+        })
+    }
+
+    /// Writes a change to a session.
+    pub(super) async fn commit(&self, change: &Change) -> Result<Commit, StoreError> {
+        let committed = self.call_again("commit", || self.inner.store.commit(change));
+        let Answer { value, repeated } = committed.await?;
+        Ok(match (value, change) {
+            (Commit::Missed(Some(row)), Change::Rotate(rotation))
+                if repeated
+                    && row.generation == rotation.to
+                    && row.token_hash == rotation.to_hash
+                    && row.revocation.is_none() =>
+            {
+                Commit::Applied(row)
+            }
+            (value, _) => value,
+        })
+    }
+
+    /// Ends a session. If another node has ended it in the same second for the same reason, and the
+    /// first attempt failed, both report it.
+    pub(super) async fn commit_ending(&self, ending: &Ending) -> Result<Revoke, StoreError> {
+        let revoked = self.call_again("revoke", || self.inner.store.revoke(ending));
+        let Answer { value, repeated } = revoked.await?;
+        Ok(match value {
+            Revoke::Already(row) if repeated && row.revocation == Some(ending.revocation) => {
+                Revoke::Applied(row)
+            }
+            value => value,
+        })
+    }
+
+    /// Ends the sessions of a subject, and gives all that were ended, by a failed attempt too.
+    pub(super) async fn revoke_subject(
+        &self,
+        ending: &SubjectEnding,
+    ) -> Result<Vec<SessionId>, StoreError> {
+        let name = "revoke_subject";
+        let revoked = self.call_again(name, || self.inner.store.revoke_subject(ending));
+        let Answer { value, repeated } = revoked.await?;
+        if !repeated {
+            return Ok(value);
+        }
+        let mut ended = value;
+        for row in self.list(&ending.subject).await? {
+            if row.revocation == Some(ending.revocation) && !ended.contains(&row.id) {
+                ended.push(row.id);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Writes private data.
+    pub(super) async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, StoreError> {
+        let written = self.call_again("write_data", || self.inner.store.write_data(write));
+        let Answer { value, repeated } = written.await?;
+        Ok(match value {
+            DataWritten::Moved(data)
+                if repeated
+                    && data.version == write.version.saturating_add(1)
+                    && data.json == write.json =>
+            {
+                DataWritten::Applied
+            }
+            value => value,
+        })
+    }
+
+    /// Reads a session, ended or not.
+    pub(super) async fn load(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<Committed<Session>>, StoreError> {
+        self.call("load", || self.inner.store.load(id)).await
+    }
+
+    /// All sessions of a subject that are stored.
+    pub(super) async fn list(
+        &self,
+        subject: &Subject,
+    ) -> Result<Vec<Committed<Session>>, StoreError> {
+        self.call("list", || self.inner.store.list(subject)).await
+    }
+}
