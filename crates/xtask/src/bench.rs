@@ -67,6 +67,9 @@ enum Part {
     Stores,
 }
 
+/// The profile of everything that is measured, and its folder.
+const PROFILE: &str = "measure";
+
 /// The stores of [`Part::Stores`].
 const STORES: [&str; 3] = ["postgres", "redis", "sqlite"];
 
@@ -100,7 +103,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
 fn check(workspace: &Workspace) -> Result<(), Error> {
     let valgrind = VALGRIND.get()?;
     build_own(&["--features=axum"])?;
-    let mut check = Command::new(workspace.target.join("release/bench"));
+    let mut check = Command::new(workspace.target.join(PROFILE).join("bench"));
     run::run(check.arg("check").arg("--valgrind").arg(valgrind))
 }
 
@@ -119,7 +122,7 @@ impl<'a> Bench<'a> {
         fs::create_dir_all(&figures).doing("create a folder for figures")?;
         Ok(Self {
             workspace,
-            programs: workspace.target.join("release"),
+            programs: workspace.target.join(PROFILE),
             figures,
         })
     }
@@ -235,7 +238,8 @@ impl<'a> Bench<'a> {
 fn build_own(more: &[&str]) -> Result<(), Error> {
     let build = [
         "build",
-        "--release",
+        "--profile",
+        PROFILE,
         "--locked",
         "--package=bench",
         "--bins",
