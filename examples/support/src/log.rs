@@ -18,7 +18,10 @@ pub fn init() {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
-    tracing_subscriber::registry().with(lines).with(filter).init();
+    tracing_subscriber::registry()
+        .with(lines)
+        .with(filter)
+        .init();
 }
 
 /// Writes an answered request's line. `RUST_LOG=info,example_support=debug` shows them; the path
