@@ -284,15 +284,15 @@ fn prometheus_reads_the_metrics_and_nothing_secret() {
         for family in families.as_array().unwrap() {
             let (name, kind) = (family[0].as_str().unwrap(), family[1].as_str().unwrap());
             let expected = match name {
-                "tokens_events"
-                | "tokens_store_retries"
-                | "tokens_token_cache_hits"
-                | "tokens_token_cache_misses" => "counter",
-                "tokens_refresh_seconds" | "tokens_store_call_seconds" => "histogram",
-                "tokens_revocation_feed_live"
-                | "tokens_revocation_view_sessions"
-                | "tokens_token_cache_bytes"
-                | "tokens_waiting_sessions" => "gauge",
+                "hallpass_events"
+                | "hallpass_store_retries"
+                | "hallpass_token_cache_hits"
+                | "hallpass_token_cache_misses" => "counter",
+                "hallpass_refresh_seconds" | "hallpass_store_call_seconds" => "histogram",
+                "hallpass_revocation_feed_live"
+                | "hallpass_revocation_view_sessions"
+                | "hallpass_token_cache_bytes"
+                | "hallpass_waiting_sessions" => "gauge",
                 other => panic!("undocumented: {other}"),
             };
             assert_eq!(kind, expected, "{name}");
@@ -306,13 +306,13 @@ fn prometheus_reads_the_metrics_and_nothing_secret() {
                     assert!(label == "le" || value.chars().all(word), "{value}");
                 }
                 let value = sample[2].as_f64().unwrap();
-                if name == "tokens_events" && !sample[0].as_str().unwrap().ends_with("_created") {
+                if name == "hallpass_events" && !sample[0].as_str().unwrap().ends_with("_created") {
                     let labels = &sample[1];
                     let reason = labels["reason"].as_str().unwrap_or_default();
                     let event = labels["event"].as_str().unwrap();
                     *events.entry(format!("{event} {reason}")).or_default() += value;
                 }
-                if name == "tokens_revocation_feed_live" {
+                if name == "hallpass_revocation_feed_live" {
                     assert!((value - 1.0).abs() < f64::EPSILON, "live");
                 }
             }

@@ -12,7 +12,7 @@
 //! # Your own pool
 //! [`SqliteStore::new`] takes the pool that the application has. Its tables are named
 //! `tokens_…` and no other is touched; its steps of migration are noted in
-//! `tokens_migration`, not in the application's `_sqlx_migrations`. It asks of the pool:
+//! `hallpass_migration`, not in the application's `_sqlx_migrations`. It asks of the pool:
 //! - `busy_timeout` above zero (sqlx's default is 5 s) and below the store time-out of the
 //!   session manager, so that a locked database is reported as such;
 //! - `journal_mode` WAL, or each read waits for each write;

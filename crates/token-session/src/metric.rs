@@ -5,16 +5,16 @@
 //!
 //! | name | kind | labels | is |
 //! |---|---|---|---|
-//! | `tokens_events_total` | counter | `event`; `reason` of `revoked`, `why` of `feed_behind` | [events](crate::event::EventKind), by their word in the log |
-//! | `tokens_purged_sessions_total` | counter | | sessions that were over for good and were deleted by this node |
-//! | `tokens_refresh_seconds` | histogram | `outcome`: `refreshed`, `replayed`, `denied`, `failed` | how long refreshes take, the store included |
-//! | `tokens_store_call_seconds` | histogram | `call`: the method of the store; `outcome`: `ok`, `failed`, `timeout` | how long each attempt takes |
-//! | `tokens_store_retries_total` | counter | `call` | attempts after a failed one |
-//! | `tokens_revocation_view_sessions` | gauge | | ended sessions in the view of this node |
-//! | `tokens_revocation_feed_live` | gauge | | 1 where the view is complete, 0 while it is behind |
-//! | `tokens_token_cache_hits_total`, `tokens_token_cache_misses_total` | counter | | access tokens that needed no cryptography, and those that were verified or refused |
-//! | `tokens_token_cache_bytes` | gauge | | what the tokens take that were verified lately |
-//! | `tokens_waiting_sessions` | gauge | | sessions whose end somebody waits for ([`ended`](crate::SessionManager::ended)) |
+//! | `hallpass_events_total` | counter | `event`; `reason` of `revoked`, `why` of `feed_behind` | [events](crate::event::EventKind), by their word in the log |
+//! | `hallpass_purged_sessions_total` | counter | | sessions that were over for good and were deleted by this node |
+//! | `hallpass_refresh_seconds` | histogram | `outcome`: `refreshed`, `replayed`, `denied`, `failed` | how long refreshes take, the store included |
+//! | `hallpass_store_call_seconds` | histogram | `call`: the method of the store; `outcome`: `ok`, `failed`, `timeout` | how long each attempt takes |
+//! | `hallpass_store_retries_total` | counter | `call` | attempts after a failed one |
+//! | `hallpass_revocation_view_sessions` | gauge | | ended sessions in the view of this node |
+//! | `hallpass_revocation_feed_live` | gauge | | 1 where the view is complete, 0 while it is behind |
+//! | `hallpass_token_cache_hits_total`, `hallpass_token_cache_misses_total` | counter | | access tokens that needed no cryptography, and those that were verified or refused |
+//! | `hallpass_token_cache_bytes` | gauge | | what the tokens take that were verified lately |
+//! | `hallpass_waiting_sessions` | gauge | | sessions whose end somebody waits for ([`ended`](crate::SessionManager::ended)) |
 //!
 //! All labels are words of this library, so there are at most some 60 series of counters and
 //! gauges and 40 of histograms a process, whatever clients send. No label has a session, a
@@ -56,38 +56,44 @@ pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
     {
         use metrics::{Unit, describe_counter, describe_gauge, describe_histogram};
-        describe_counter!("tokens_events_total", "Events of sessions and of this node");
-        describe_counter!("tokens_purged_sessions_total", "Deleted sessions");
-        describe_histogram!("tokens_refresh_seconds", Unit::Seconds, "Refreshes");
+        describe_counter!(
+            "hallpass_events_total",
+            "Events of sessions and of this node"
+        );
+        describe_counter!("hallpass_purged_sessions_total", "Deleted sessions");
+        describe_histogram!("hallpass_refresh_seconds", Unit::Seconds, "Refreshes");
         describe_histogram!(
-            "tokens_store_call_seconds",
+            "hallpass_store_call_seconds",
             Unit::Seconds,
             "Attempts of calls to the session store"
         );
-        describe_counter!("tokens_store_retries_total", "Attempts after a failed one");
+        describe_counter!(
+            "hallpass_store_retries_total",
+            "Attempts after a failed one"
+        );
         describe_gauge!(
-            "tokens_revocation_view_sessions",
+            "hallpass_revocation_view_sessions",
             "Ended sessions in the revocation view"
         );
         describe_gauge!(
-            "tokens_revocation_feed_live",
+            "hallpass_revocation_feed_live",
             "1 where the revocation view is complete, 0 while it is behind"
         );
         describe_counter!(
-            "tokens_token_cache_hits_total",
+            "hallpass_token_cache_hits_total",
             "Access tokens that needed no cryptography"
         );
         describe_counter!(
-            "tokens_token_cache_misses_total",
+            "hallpass_token_cache_misses_total",
             "Access tokens that were verified or refused"
         );
         describe_gauge!(
-            "tokens_token_cache_bytes",
+            "hallpass_token_cache_bytes",
             Unit::Bytes,
             "Tokens that were verified lately"
         );
         describe_gauge!(
-            "tokens_waiting_sessions",
+            "hallpass_waiting_sessions",
             "Sessions whose end somebody waits for"
         );
     }
@@ -98,16 +104,16 @@ pub(crate) fn event(kind: &EventKind) {
     match kind {
         EventKind::Revoked(reason) => {
             let labels = [("event", kind.as_str()), ("reason", reason.as_str())];
-            counter!("tokens_events_total", &labels).increment(1);
+            counter!("hallpass_events_total", &labels).increment(1);
         }
         EventKind::FeedBehind(why) => {
             let labels = [("event", kind.as_str()), ("why", why.as_str())];
-            counter!("tokens_events_total", &labels).increment(1);
+            counter!("hallpass_events_total", &labels).increment(1);
         }
         _ => {
-            counter!("tokens_events_total", "event" => kind.as_str()).increment(1);
+            counter!("hallpass_events_total", "event" => kind.as_str()).increment(1);
             if let EventKind::Purged { sessions } = kind {
-                counter!("tokens_purged_sessions_total").increment(*sessions);
+                counter!("hallpass_purged_sessions_total").increment(*sessions);
             }
         }
     }
@@ -117,7 +123,7 @@ pub(crate) fn event(kind: &EventKind) {
 
 pub(crate) fn refresh(outcome: &'static str, watch: Stopwatch) {
     #[cfg(feature = "metrics")]
-    histogram!("tokens_refresh_seconds", "outcome" => outcome).record(watch.elapsed());
+    histogram!("hallpass_refresh_seconds", "outcome" => outcome).record(watch.elapsed());
     #[cfg(not(feature = "metrics"))]
     let _ = (outcome, watch);
 }
@@ -130,7 +136,7 @@ pub(crate) fn store_call(call: &'static str, error: Option<&StoreError>, watch: 
             Some(StoreError::Failed(_)) => "failed",
             Some(StoreError::Timeout(_)) => "timeout",
         };
-        histogram!("tokens_store_call_seconds", "call" => call, "outcome" => outcome)
+        histogram!("hallpass_store_call_seconds", "call" => call, "outcome" => outcome)
             .record(watch.elapsed());
     }
     #[cfg(not(feature = "metrics"))]
@@ -139,7 +145,7 @@ pub(crate) fn store_call(call: &'static str, error: Option<&StoreError>, watch: 
 
 pub(crate) fn retry(call: &'static str) {
     #[cfg(feature = "metrics")]
-    counter!("tokens_store_retries_total", "call" => call).increment(1);
+    counter!("hallpass_store_retries_total", "call" => call).increment(1);
     #[cfg(not(feature = "metrics"))]
     let _ = call;
 }
@@ -167,13 +173,13 @@ impl Gauges {
                 reason = "gauges are floating-point numbers, exact to 2^53"
             )]
             let number = |count: usize| count as f64;
-            gauge!("tokens_revocation_feed_live").set(f64::from(u8::from(live)));
-            gauge!("tokens_revocation_view_sessions").set(number(view));
-            gauge!("tokens_waiting_sessions").set(number(waiting));
+            gauge!("hallpass_revocation_feed_live").set(f64::from(u8::from(live)));
+            gauge!("hallpass_revocation_view_sessions").set(number(view));
+            gauge!("hallpass_waiting_sessions").set(number(waiting));
             // Counted by the cache itself: a request must not wait for a recorder.
-            counter!("tokens_token_cache_hits_total").absolute(cache.hits);
-            counter!("tokens_token_cache_misses_total").absolute(cache.misses);
-            gauge!("tokens_token_cache_bytes").set(number(cache.bytes));
+            counter!("hallpass_token_cache_hits_total").absolute(cache.hits);
+            counter!("hallpass_token_cache_misses_total").absolute(cache.misses);
+            gauge!("hallpass_token_cache_bytes").set(number(cache.bytes));
         }
         #[cfg(not(feature = "metrics"))]
         let _ = (live, view, waiting, cache);

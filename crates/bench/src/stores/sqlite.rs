@@ -162,7 +162,7 @@ impl Bare {
     async fn open(size: &Size, synchronous: SqliteSynchronous) -> Self {
         let mut connection = connect(&size.copy, synchronous).await;
         // As if each had been written here before: the hash follows from the generation.
-        let reset = "UPDATE tokens_session SET generation = 0, token_hash = zeroblob(32)";
+        let reset = "UPDATE hallpass_session SET generation = 0, token_hash = zeroblob(32)";
         sqlx::query(reset)
             .execute(&mut connection)
             .await
@@ -174,7 +174,7 @@ impl Bare {
             next: 0,
             now: size.clock.now(),
             statement: format!(
-                "UPDATE tokens_session SET
+                "UPDATE hallpass_session SET
                     generation = $6, token_hash = $7, previous_hash = $8, nonce = $9,
                     rotation_kid = $10, rotated_at = $4, rotated_by = $11,
                     idle_expires_at = CASE WHEN remember THEN $14 ELSE $12 END,
@@ -276,7 +276,7 @@ async fn insert(
             tokens.push(token);
         }
         let names = columns::NAMES.join(", ");
-        let mut statement = QueryBuilder::new(format!("INSERT INTO tokens_session ({names}) "));
+        let mut statement = QueryBuilder::new(format!("INSERT INTO hallpass_session ({names}) "));
         statement.push_values(rows, |mut row, cells| {
             for cell in cells {
                 match cell {

@@ -1,17 +1,17 @@
 -- Which steps were taken, and when (this machine's clock, for people only).
-CREATE TABLE tokens_migration (
+CREATE TABLE hallpass_migration (
     version    INTEGER PRIMARY KEY,
     applied_at INTEGER NOT NULL
 ) STRICT;
 
 -- What belongs to the data as a whole: the bucket key.
-CREATE TABLE tokens_meta (
+CREATE TABLE hallpass_meta (
     name  TEXT NOT NULL PRIMARY KEY,
     value BLOB NOT NULL
 ) STRICT, WITHOUT ROWID;
 
 -- Subjects whose sessions were all ended at least once; all others are in epoch 0.
-CREATE TABLE tokens_subject (
+CREATE TABLE hallpass_subject (
     subject TEXT    NOT NULL PRIMARY KEY,
     epoch   INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
@@ -19,7 +19,7 @@ CREATE TABLE tokens_subject (
 -- One row a session. Times are Unix seconds. A row has some 600 bytes; in a WITHOUT ROWID
 -- table rows stand in the inner pages too, which then hold six keys each instead of 150, so
 -- this one has a rowid.
-CREATE TABLE tokens_session (
+CREATE TABLE hallpass_session (
     id                  BLOB    NOT NULL PRIMARY KEY,
     subject             TEXT    NOT NULL,
     subject_epoch       INTEGER NOT NULL,
@@ -50,21 +50,21 @@ CREATE TABLE tokens_session (
     purge_at            INTEGER NOT NULL
 ) STRICT;
 
-CREATE INDEX tokens_session_subject ON tokens_session (subject);
-CREATE INDEX tokens_session_purge ON tokens_session (purge_at);
+CREATE INDEX hallpass_session_subject ON hallpass_session (subject);
+CREATE INDEX hallpass_session_purge ON hallpass_session (purge_at);
 -- Small, and all that reading the revocations needs.
-CREATE INDEX tokens_session_revoked ON tokens_session (revoked_at, id)
+CREATE INDEX hallpass_session_revoked ON hallpass_session (revoked_at, id)
     WHERE revoked_at IS NOT NULL;
 
 -- The application's private data, apart, so that a refresh does not move it.
-CREATE TABLE tokens_data (
+CREATE TABLE hallpass_data (
     session BLOB    NOT NULL PRIMARY KEY,
     version INTEGER NOT NULL,
     json    TEXT
 ) STRICT;
 
 -- Holds whatever PRAGMA foreign_keys says.
-CREATE TRIGGER tokens_data_follows AFTER DELETE ON tokens_session
+CREATE TRIGGER hallpass_data_follows AFTER DELETE ON hallpass_session
 BEGIN
-    DELETE FROM tokens_data WHERE session = OLD.id;
+    DELETE FROM hallpass_data WHERE session = OLD.id;
 END;

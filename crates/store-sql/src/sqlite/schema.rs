@@ -28,10 +28,10 @@ pub(crate) fn names() -> Names {
     }
 }
 
-pub(crate) const SESSION: &str = "tokens_session";
-pub(crate) const SUBJECT: &str = "tokens_subject";
-pub(crate) const DATA: &str = "tokens_data";
-const META: &str = "tokens_meta";
+pub(crate) const SESSION: &str = "hallpass_session";
+pub(crate) const SUBJECT: &str = "hallpass_subject";
+pub(crate) const DATA: &str = "hallpass_data";
+const META: &str = "hallpass_meta";
 
 /// Brings the tables up to date and reads the bucket key. Writes nothing where they are, so
 /// that a file which may only be read can be opened.
@@ -43,14 +43,14 @@ pub(crate) async fn prepare(writer: &Writer) -> Result<BucketKey, SqliteStoreErr
         let found = version(&mut turn).await?;
         for (migration, to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > found) {
             turn.run(migration.into_sql_str()).await?;
-            let note = "INSERT INTO tokens_migration (version, applied_at)
+            let note = "INSERT INTO hallpass_migration (version, applied_at)
                 VALUES ($1, unixepoch())";
             turn.execute(&note.into_sql_str(), &[to.into()]).await?;
         }
         // For shards, not for secrets: whoever reads it reads the subjects beside it.
         let mut key = [0; 32];
         UnwrapErr(SysRng).fill_bytes(&mut key);
-        let keep = "INSERT INTO tokens_meta (name, value) VALUES ('bucket_key', $1)
+        let keep = "INSERT INTO hallpass_meta (name, value) VALUES ('bucket_key', $1)
             ON CONFLICT (name) DO NOTHING";
         turn.execute(&keep.into_sql_str(), &[key.as_slice().into()])
             .await?;
@@ -91,8 +91,8 @@ async fn try_wal(writer: &Writer) -> Result<(), SqliteStoreError> {
 /// The version of the tables; 0 where there are none.
 async fn version(turn: &mut Turn<'_>) -> Result<i64, SqliteStoreError> {
     const EXISTS: &str =
-        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'tokens_migration'";
-    const VERSION_NOW: &str = "SELECT coalesce(max(version), 0) FROM tokens_migration";
+        "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'hallpass_migration'";
+    const VERSION_NOW: &str = "SELECT coalesce(max(version), 0) FROM hallpass_migration";
     if turn.fetch(&EXISTS.into_sql_str(), &[]).await?.is_empty() {
         return Ok(0);
     }
@@ -107,7 +107,7 @@ async fn version(turn: &mut Turn<'_>) -> Result<i64, SqliteStoreError> {
 }
 
 async fn bucket_key(turn: &mut Turn<'_>) -> Result<BucketKey, SqliteStoreError> {
-    const KEY: &str = "SELECT value FROM tokens_meta WHERE name = 'bucket_key'";
+    const KEY: &str = "SELECT value FROM hallpass_meta WHERE name = 'bucket_key'";
     let rows = turn.fetch(&KEY.into_sql_str(), &[]).await?;
     let fault = |source| {
         SqliteStoreError::corrupt(META)(Fault {

@@ -24,7 +24,7 @@ use store_sql::postgres::PostgresStoreOptions;
 
 /// A schema that no other test has.
 fn schema() -> String {
-    format!("tokens_test_{:016x}", fastrand::u64(..))
+    format!("hallpass_test_{:016x}", fastrand::u64(..))
 }
 
 /// Waits until some statement on the schema waits for a lock.

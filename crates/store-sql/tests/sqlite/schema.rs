@@ -84,7 +84,7 @@ async fn tables_of_a_newer_version_are_refused_and_left_alone() {
     let file = folder.path().join("sessions.db");
     drop(SqliteStore::open(&file).await.unwrap());
     let pool = pool(&file).await;
-    let newer = "INSERT INTO tokens_migration VALUES (7, 0)";
+    let newer = "INSERT INTO hallpass_migration VALUES (7, 0)";
     sqlx::query(newer).execute(&pool).await.unwrap();
     let error = SqliteStore::open(&file).await.unwrap_err();
     assert!(matches!(
@@ -101,7 +101,7 @@ async fn tables_of_a_newer_version_are_refused_and_left_alone() {
 async fn a_table_of_the_application_with_our_name_is_reported() {
     let folder = folder();
     let pool = pool(&folder.path().join("app.db")).await;
-    let own = "CREATE TABLE tokens_session (id TEXT)";
+    let own = "CREATE TABLE hallpass_session (id TEXT)";
     sqlx::query(own).execute(&pool).await.unwrap();
     let error = SqliteStore::new(pool).await.unwrap_err();
     assert!(matches!(error, SqliteStoreError::Statement(_)), "{error:?}");
@@ -137,12 +137,12 @@ async fn a_value_edited_by_hand_is_named_with_its_column_and_session() {
         ("purge_at", "-1"),
     ] {
         let session = stored(&store, "alice").await;
-        let edit = format!("UPDATE tokens_session SET {column} = {value} WHERE id = $1");
+        let edit = format!("UPDATE hallpass_session SET {column} = {value} WHERE id = $1");
         let edit = sqlx::query(AssertSqlSafe(edit)).bind(session.id.as_bytes().as_slice());
         edit.execute(&pool).await.unwrap();
         let error = store.load(session.id).await.unwrap_err();
         let SqliteStoreError::CorruptRow {
-            table: "tokens_session",
+            table: "hallpass_session",
             column: found,
             session: Some(id),
             ..
@@ -161,10 +161,10 @@ async fn a_bucket_key_edited_by_hand_is_named() {
     let folder = folder();
     let file = folder.path().join("sessions.db");
     drop(SqliteStore::open(&file).await.unwrap());
-    let edit = "UPDATE tokens_meta SET value = x'00'";
+    let edit = "UPDATE hallpass_meta SET value = x'00'";
     sqlx::query(edit).execute(&pool(&file).await).await.unwrap();
     let error = SqliteStore::open(&file).await.unwrap_err();
-    assert!(error.to_string().contains("tokens_meta"), "{error}");
+    assert!(error.to_string().contains("hallpass_meta"), "{error}");
 }
 
 #[tokio::test]
@@ -175,16 +175,16 @@ async fn what_is_searched_for_has_an_index() {
     let pool = pool(&file).await;
     for (search, index) in [
         (
-            "SELECT id, revoked_at FROM tokens_session WHERE revoked_at >= $1",
-            "COVERING INDEX tokens_session_revoked",
+            "SELECT id, revoked_at FROM hallpass_session WHERE revoked_at >= $1",
+            "COVERING INDEX hallpass_session_revoked",
         ),
         (
-            "SELECT rowid FROM tokens_session WHERE purge_at <= $1 ORDER BY purge_at LIMIT 9",
-            "COVERING INDEX tokens_session_purge",
+            "SELECT rowid FROM hallpass_session WHERE purge_at <= $1 ORDER BY purge_at LIMIT 9",
+            "COVERING INDEX hallpass_session_purge",
         ),
         (
-            "SELECT id FROM tokens_session WHERE subject = $1",
-            "INDEX tokens_session_subject",
+            "SELECT id FROM hallpass_session WHERE subject = $1",
+            "INDEX hallpass_session_subject",
         ),
     ] {
         let plan = AssertSqlSafe(format!("EXPLAIN QUERY PLAN {search}"));

@@ -24,7 +24,7 @@ async fn node(
 
 /// A schema that no other test has.
 fn schema() -> String {
-    format!("tokens_test_{:016x}", fastrand::u64(..))
+    format!("hallpass_test_{:016x}", fastrand::u64(..))
 }
 
 /// Listens at a port of the loopback.

@@ -64,7 +64,7 @@ pub(crate) async fn sqlite() -> Nodes<SqliteStore> {
 }
 
 pub(crate) async fn postgres() -> Nodes<store_sql::PostgresStore> {
-    let schema = format!("tokens_test_{:016x}", fastrand::u64(..));
+    let schema = format!("hallpass_test_{:016x}", fastrand::u64(..));
     let options = PostgresStoreOptions::new()
         .schema(schema)
         .acquire_timeout(PATIENCE)
