@@ -31,8 +31,8 @@ impl Metrics {
         Ok(Self(builder.install_recorder()?))
     }
 
-    fn text(&self) -> Option<String> {
-        Some(self.0.render())
+    fn text(&self) -> (StatusCode, String) {
+        (StatusCode::OK, self.0.render())
     }
 
     /// Puts what was counted since the last time into the histograms.
@@ -49,8 +49,9 @@ impl Metrics {
     }
 
     #[expect(clippy::unused_self, reason = "with the feature it has the numbers")]
-    fn text(&self) -> Option<String> {
-        None
+    fn text(&self) -> (StatusCode, String) {
+        let text = "this server was built without metrics: build it with `--features metrics`\n";
+        (StatusCode::NOT_FOUND, text.to_owned())
     }
 
     #[expect(clippy::unused_self, reason = "with the feature it has the numbers")]
@@ -60,14 +61,7 @@ impl Metrics {
 impl Metrics {
     /// The answer to `GET /metrics`: 404 if the server was built without.
     pub fn answer(&self) -> Response<Bytes> {
-        let (status, text) = match self.text() {
-            Some(text) => (StatusCode::OK, text),
-            None => (
-                StatusCode::NOT_FOUND,
-                "this server was built without metrics: build it with `--features metrics`\n"
-                    .to_owned(),
-            ),
-        };
+        let (status, text) = self.text();
         let mut response = Response::new(Bytes::from(text));
         *response.status_mut() = status;
         let headers = response.headers_mut();
