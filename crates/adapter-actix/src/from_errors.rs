@@ -1,7 +1,7 @@
-//! The library's errors in an application's own error type.
+//! Conversion of the library's errors into an application's own error type.
 
-/// Lets `?` take every error of the library into an application's own error type, as one of its
-/// variants, which has a [`Rejection`](crate::Rejection).
+/// Lets `?` convert every error of the library into a variant of an application's own error type. The
+/// variant holds a [`Rejection`](crate::Rejection).
 ///
 /// ```
 /// use adapter_actix::{Answer, LoginRequest, Rejection, ServerSession};

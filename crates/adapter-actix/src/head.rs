@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use token_http::{Auth, Head, MAX_BODY, Refusal, Rejection};
 
-/// What `token-http` looks at, in its types: actix has those of `http` 0.2.
+/// The parts of a request that `token-http` reads, in its types: actix has those of `http` 0.2.
 pub(crate) struct OwnedHead {
     method: Method,
     uri: Uri,
@@ -77,7 +77,7 @@ pub(crate) async fn read(
     };
     match body {
         Ok(Ok(body)) => Ok(body),
-        // The client broke off.
+        // The client closed the connection.
         Ok(Err(_)) => Err(auth.reject(Refusal::InvalidRequest)),
         Err(_) => Err(auth.reject(Refusal::PayloadTooLarge)),
     }

@@ -1,6 +1,6 @@
 //! Sessions and JSON Web Tokens in actix-web.
 //!
-//! Handlers stay ordinary actix handlers: who is calling stands in their signature.
+//! Handlers stay ordinary actix handlers, which say in their signature who may call them.
 //!
 //! ```
 //! use actix_web::{App, middleware, web};
@@ -43,10 +43,11 @@
 //! # }
 //! ```
 //!
-//! The extractors take [`Auth`] from `app_data`, where [`routes`] puts it. Where it is missing
-//! they answer 500 and log what to do.
+//! The extractors take [`Auth`] from `app_data`, into which [`routes`] puts it. If it is missing, they
+//! answer 500 and log what to do.
 //!
-//! What every answer looks like is written once, in `token-http`; this crate translates types.
+//! Applications depend on the crate `hallpass`, in which this one is the module `actix`. The answers are
+//! written in `token-http`, once for all frameworks; this crate translates types.
 
 // Says beside each item which feature it needs; docs.rs sets this.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -1,4 +1,4 @@
-//! The extractor of callers who fulfil a rule.
+//! The extractor of callers who meet a rule.
 
 use std::future::Future;
 use std::marker::PhantomData;
@@ -12,8 +12,8 @@ use crate::answer::Rejection;
 use crate::any::Any;
 use crate::head::auth;
 
-/// A caller who fulfils a [`Rule`]: scopes, and how fresh and strong the authentication is.
-/// `A` says by which credential: [`Any`] (the default), [`Access`](crate::Access) or
+/// A caller who meets a [`Rule`]: scopes, and how recent and how strong the authentication is. `A` is
+/// the extractor of the caller: [`Any`] (the default), [`Access`](crate::Access) or
 /// [`ServerSession`](crate::ServerSession).
 ///
 /// ```
@@ -37,7 +37,7 @@ pub struct Require<R, A = Any> {
 }
 
 impl<R, A> Require<R, A> {
-    /// The caller by value.
+    /// The caller.
     pub fn into_inner(self) -> A {
         self.caller
     }

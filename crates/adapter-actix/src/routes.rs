@@ -6,9 +6,9 @@ use token_http::{Auth, Route};
 use crate::answer::Answer;
 use crate::head::{OwnedHead, read};
 
-/// Puts [`Auth`] into `app_data`, where the extractors look for it and handlers find it as
-/// `web::Data<Auth>`, and mounts the routes that the library serves itself, under the configured prefix and `/.well-known`. Configure the
-/// `App` with it, not a scope.
+/// The routes that the library serves itself, under the configured prefix and `/.well-known`. It also
+/// puts [`Auth`] into `app_data` for the extractors; handlers take it as `web::Data<Auth>`. Configure the
+/// `App` with it, and not a scope.
 ///
 /// ```
 /// # use actix_web::App;

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use token_http::{Auth, Head, MAX_BODY, Refusal, Rejection};
 
 pub(crate) fn head(parts: &Parts) -> Head<'_> {
-    // Known where the server was made with `into_make_service_with_connect_info`.
+    // Known if the router is served with `into_make_service_with_connect_info`.
     let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     Head {
         method: &parts.method,
@@ -39,7 +39,7 @@ async fn read_body(body: Body) -> Result<Bytes, Refusal> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(Refusal::PayloadTooLarge),
-        // The client broke off.
+        // The client closed the connection.
         Err(_) => Err(Refusal::InvalidRequest),
     }
 }

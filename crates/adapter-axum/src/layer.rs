@@ -1,7 +1,7 @@
 //! The layer that ends server sessions with the request.
 //!
-//! Written as a service and not with `axum::middleware::from_fn`, which allocates four times for each
-//! request: most requests carry a token or nothing, and there is no session to end.
+//! It is written as a service and not with `axum::middleware::from_fn`, which allocates four times for
+//! each request: most requests carry a token or nothing, so that there is no session to end.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -19,9 +19,9 @@ use tower_service::Service;
 use crate::answer::Rejection;
 
 /// The layer around handlers that take [`ServerSession`](crate::ServerSession) or
-/// [`Any`](crate::Any): at the end of the request it writes the data that was changed and sends the
-/// cookie again where the session slid, in an answer that no shared cache may keep. Where another
-/// request wrote first the answer is 409 `conflict` instead of the handler's.
+/// [`Any`](crate::Any). At the end of the request it writes the data that was changed, and sends the
+/// cookie again if its deadline moved, in an answer that no shared cache may keep. If another request
+/// wrote first, the answer is 409 `conflict` instead of the handler's.
 ///
 /// ```
 /// # use axum::Router;
@@ -33,7 +33,7 @@ pub const fn sessions() -> SessionsLayer {
     SessionsLayer(())
 }
 
-/// What [`sessions`] gives.
+/// The layer that [`sessions`] returns.
 #[derive(Clone, Copy, Debug)]
 pub struct SessionsLayer(());
 
@@ -62,8 +62,8 @@ impl<S: Service<Request, Response = Response>> Service<Request> for Sessions<S> 
 
     fn call(&mut self, mut request: Request) -> Self::Future {
         let mut slot = None;
-        // Without a cookie there is no session to end. Where there is a slot, a layer further out
-        // will end it.
+        // Without a cookie there is no session to end. If there is a slot, a layer further out will
+        // end it.
         let cookie = request.headers().contains_key(COOKIE);
         if cookie && request.extensions().get::<SessionSlot>().is_none() {
             let own = SessionSlot::default();
@@ -80,7 +80,7 @@ impl<S: Service<Request, Response = Response>> Service<Request> for Sessions<S> 
 }
 
 pin_project! {
-    /// The answer of [`Sessions`], while it is made.
+    /// The future of [`Sessions`].
     pub struct Answering<F> {
         #[pin]
         state: State<F>,

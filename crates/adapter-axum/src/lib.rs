@@ -1,6 +1,6 @@
 //! Sessions and JSON Web Tokens in axum.
 //!
-//! Handlers stay ordinary axum handlers: who is calling stands in their signature.
+//! Handlers stay ordinary axum handlers, which say in their signature who may call them.
 //!
 //! ```
 //! use adapter_axum::{Access, Any, Answer, Auth, LoginRequest, Rejection, Require, Rule};
@@ -63,7 +63,8 @@
 //! let app: Router = Router::<()>::new().route("/hello", get(hello)).with_state(());
 //! ```
 //!
-//! What every answer looks like is written once, in `token-http`; this crate translates types.
+//! Applications depend on the crate `hallpass`, in which this one is the module `axum`. The answers are
+//! written in `token-http`, once for all frameworks; this crate translates types.
 
 // Says beside each item which feature it needs; docs.rs sets this.
 #![cfg_attr(docsrs, feature(doc_cfg))]

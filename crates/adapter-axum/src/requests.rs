@@ -62,12 +62,12 @@ heads! {
     ///
     /// Call [`begin`](Self::begin) before you check the last proof, then [`open`](Self::open) the
     /// session, or [`redirect`](Self::redirect) a browser that followed a link or sent a form.
-    /// Both end the session whose cookie came with the request, so that nobody can be given one
-    /// beforehand.
+    /// Both end the session whose cookie came with the request, so that nobody can be given
+    /// one beforehand.
     ///
     /// The CSRF rule does not look at a `GET`, such as the return from another site: check the
-    /// `state` of [RFC 6749 section 10.12](https://www.rfc-editor.org/rfc/rfc6749#section-10.12)
-    /// there.
+    /// `state` of [RFC 6749 section
+    /// 10.12](https://www.rfc-editor.org/rfc/rfc6749#section-10.12) there.
     ///
     /// ```
     /// # use adapter_axum::{Answer, CustomLogin, Rejection};

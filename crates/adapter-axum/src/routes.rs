@@ -8,8 +8,8 @@ use token_http::{Auth, Route};
 use crate::answer::Answer;
 use crate::head::{head, read};
 
-/// The routes that the library serves itself, under the configured prefix and
-/// `/.well-known`. Merge them at the root of the application's router.
+/// The routes that the library serves itself, under the configured prefix and `/.well-known`. Merge
+/// them into the application's router, at the root.
 ///
 /// ```
 /// # use adapter_axum::Auth;

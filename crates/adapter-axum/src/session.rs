@@ -16,8 +16,8 @@ use crate::head::head;
 /// must pass the CSRF rule.
 ///
 /// Dereferences to [`token_http::ServerSession`], which has the methods. An `Option` of it is `None`
-/// if there is no cookie; one that is not valid is refused all the same. A `Result` of it never
-/// refuses.
+/// if there is no cookie; one that is not valid is refused all the same. A `Result` of it
+/// never refuses.
 ///
 /// ```
 /// # use adapter_axum::{Rejection, ServerSession};

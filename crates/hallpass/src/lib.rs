@@ -1,10 +1,10 @@
 //! Sessions and JSON Web Tokens for Rust back ends, on axum and actix-web.
 //!
-//! A login opens a session. The session's credentials are an access token and a refresh token, or
-//! one session cookie, as the client asks. An access token lives five minutes and is checked
-//! without asking the store. A refresh token is replaced each time it is used: a lost answer, a
-//! retry or a second tab gets the same successor again, while a stolen token that comes back late
-//! ends the session.
+//! A login opens a session. Its credentials are an access token and a refresh token, or one session
+//! cookie if the client asks for that. An access token lives five minutes and is checked without
+//! asking the store. A refresh token is replaced each time it is used. If the answer is lost, or if a
+//! second tab asks at the same time, the client gets the same successor again; if a stolen token
+//! comes back late, the session ends.
 //!
 //! - [`SessionManager`] opens, renews and ends sessions, in a [`MemoryStore`], in SQLite,
 //!   PostgreSQL or Redis, or in a [store of your own](store).
@@ -63,7 +63,7 @@
 //! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked |
 //! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade |
-//! | `test-util` | the module `test_util`, for your tests: a manager with a clock that you move, and a store that fails when you say so; `store_contract!`, the test suite for a store of your own |
+//! | `test-util` | the module `test_util`, for your tests: a manager with a clock that you move, and a store that fails if you say so; `store_contract!`, the test suite for a store of your own |
 //!
 //! # Where to find the rest
 //!
@@ -126,8 +126,8 @@ pub use token_session::{
     StoreError, WhenBehind, ephemeral_issuer,
 };
 
-/// What a store of your own is made of: implement [`SessionStore`], then run the suite of
-/// `store_contract!` on it (feature `test-util`).
+/// The types of the store contract. If you write a store of your own, implement [`SessionStore`], then
+/// run the test suite of `store_contract!` on it (feature `test-util`).
 pub mod store {
     pub use token_core::session::{
         Change, Committed, Ending, Epoch, Generation, Nonce, Revocation, Rotation, SessionData,

@@ -73,13 +73,13 @@ impl<C> Access<C> {
 }
 
 impl Auth {
-    /// Authenticates a request by its access token; `None` if it has no bearer token. Cookies are
-    /// ignored.
+    /// Authenticates a request by its access token; `None` if it has no bearer token. Cookies
+    /// are ignored.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] and [`Refusal::InvalidToken`] if the token is not valid,
-    /// [`Refusal::TemporarilyUnavailable`] if it must be known whether its session has ended, and is
-    /// not.
+    /// [`Refusal::TemporarilyUnavailable`] if it must be known whether its session has ended, and
+    /// is not.
     pub async fn access<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         head: &Head<'_>,

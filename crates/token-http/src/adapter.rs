@@ -149,8 +149,8 @@ macro_rules! request_methods {
 
             /// The same for a browser that followed a link or sent a form: 303 to this address,
             /// with the session's cookie. The transport is `session` unless the new session says
-            /// `cookie`: then the page at that address asks the refresh route for its first access
-            /// token.
+            /// `cookie`: then the page at that address asks the refresh route for its first
+            /// access token.
             ///
             /// The address is the application's choice. One that came with the request may lead
             /// anywhere: compare it with the pages that you have.
@@ -213,8 +213,8 @@ macro_rules! request_methods {
             /// found right, and answers with it.
             ///
             /// # Errors
-            /// 400 `invalid_grant` if the session has ended meanwhile, 503 if the store cannot be
-            /// asked.
+            /// 400 `invalid_grant` if the session has ended meanwhile, 503 if the store cannot
+            /// be asked.
             pub async fn renew(
                 &self,
                 authentication: $crate::adapter::Authentication,

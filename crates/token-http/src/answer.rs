@@ -41,7 +41,7 @@ pub(crate) fn public(
 /// > information, as well as the "Pragma" response header field [...] with a value of "no-cache".
 ///
 /// [RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1).
-/// All answers but the public ones have both.
+/// Every answer has both, except the public ones.
 fn private(mut response: Response<Bytes>) -> Response<Bytes> {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -1,4 +1,4 @@
-//! What adapters take from their state: the manager and the settings.
+//! The manager and the settings, which adapters take from their state.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,8 +15,8 @@ use crate::origin::{Origin, OriginError};
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
-/// The sessions of an application and how they are spoken of over HTTP. Cheap to clone; one
-/// per application, in its state.
+/// The sessions of an application and the settings of its routes. Cheap to clone; make one for each
+/// application and keep it in the application's state.
 #[derive(Clone, Debug)]
 pub struct Auth(Arc<Shared>); // one pointer: extractors clone it in each request
 
@@ -24,8 +24,8 @@ pub struct Auth(Arc<Shared>); // one pointer: extractors clone it in each reques
 struct Shared {
     manager: SessionManager,
     config: AuthConfig,
-    /// Whether it was said that clients have no addresses.
-    told_of_addresses: AtomicBool,
+    /// Whether the log says already that clients have no addresses.
+    warned_of_addresses: AtomicBool,
 }
 
 /// How many sessions [`Auth::in_memory`] has room for; each takes about 1 KB.
@@ -64,11 +64,11 @@ impl Auth {
         Self(Arc::new(Shared {
             manager,
             config,
-            told_of_addresses: AtomicBool::new(false),
+            warned_of_addresses: AtomicBool::new(false),
         }))
     }
 
-    /// Opens, renews, shows and ends sessions.
+    /// The manager, which opens, renews, lists and ends sessions.
     pub fn manager(&self) -> &SessionManager {
         &self.0.manager
     }
@@ -78,20 +78,20 @@ impl Auth {
         &self.0.config
     }
 
-    /// Refuses a request in a handler of the application's own, with the challenge that goes
-    /// with the refusal.
+    /// Refuses a request, with the challenge that goes with the refusal. For adapters: handlers call
+    /// `Rejection::new` of their framework.
     pub fn reject(&self, refusal: Refusal) -> Rejection {
         Rejection::at_route(refusal, self.config().shared_realm())
     }
 
-    /// Whether the two are clones of one.
+    /// Whether both are clones of the same one.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 
-    /// Says once that attempts from different clients cannot be told apart.
-    pub(crate) fn tell_of_addresses(&self) {
-        if !self.0.told_of_addresses.swap(true, Ordering::Relaxed) {
+    /// Logs, once, that attempts of different clients cannot be told apart.
+    pub(crate) fn warn_of_addresses(&self) {
+        if !self.0.warned_of_addresses.swap(true, Ordering::Relaxed) {
             warn!(
                 target: PRODUCT,
                 "attempts are limited, but the clients' addresses are not known: on axum serve the \
@@ -100,7 +100,7 @@ impl Auth {
         }
     }
 
-    /// Refuses a request where a credential is demanded.
+    /// Refuses a request to a protected resource.
     pub(crate) fn challenge(&self, refusal: Refusal) -> Rejection {
         Rejection::at_resource(refusal, self.config().shared_realm())
     }

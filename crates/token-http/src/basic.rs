@@ -1,4 +1,4 @@
-//! A client that proves itself by a secret
+//! A client that authenticates with a secret
 //! ([RFC 6749 section 2.3.1](https://www.rfc-editor.org/rfc/rfc6749#section-2.3.1)).
 
 use std::fmt;
@@ -11,19 +11,19 @@ use zeroize::Zeroizing;
 use crate::head::Head;
 use crate::refusal::Refusal;
 
-/// The secret of a client, as `Authorization: Basic` carries it. The name beside it is not
-/// looked at: the secret alone says who it is.
+/// The secret of a client, as `Authorization: Basic` carries it. The name before it is ignored: the
+/// secret alone identifies the client.
 pub(crate) struct ClientSecret {
     sent: Zeroizing<String>,
     decoded: Zeroizing<String>,
 }
 
 impl ClientSecret {
-    /// Reads it; `None` where there is none, or another scheme's.
+    /// Reads the secret; `None` if there is none, or if the scheme is another one.
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`] for two fields, and [`Refusal::InvalidClient`] for what is
-    /// not of the form.
+    /// [`Refusal::InvalidRequest`] for two fields, and [`Refusal::InvalidClient`] if the field
+    /// is malformed.
     pub(crate) fn of(head: &Head<'_>) -> Result<Option<Self>, Refusal> {
         let value = head.single(AUTHORIZATION);
         let value = value.map_err(|_| Refusal::InvalidRequest)?;
@@ -43,13 +43,13 @@ impl ClientSecret {
         }))
     }
 
-    /// The ways to read it:
+    /// The ways to read the secret. By the RFC:
     ///
     /// > The client identifier is encoded using the "application/x-www-form-urlencoded" encoding
     /// > algorithm [...], and the encoded value is used as the username; the client password is
     /// > encoded using the same algorithm
     ///
-    /// and, as many clients send it, as it is.
+    /// and, since many clients do not encode it, the text itself.
     pub(crate) fn readings(&self) -> impl Iterator<Item = &str> {
         [self.decoded.as_str(), self.sent.as_str()].into_iter()
     }

@@ -9,21 +9,20 @@ use token_core::session::MAX_TOKEN_LENGTH;
 use crate::head::Head;
 use crate::refusal::{Refusal, TokenFault};
 
-/// The bearer token of a request; `None` where there is none, or another scheme's.
+/// The bearer token of a request; `None` if there is none, or if the scheme is another one.
 ///
 /// # Errors
-/// [`Refusal::InvalidRequest`] for what is not of the form `Bearer TOKEN`, and
-/// [`Refusal::InvalidToken`] for a token that is too long to be looked at.
+/// [`Refusal::InvalidRequest`] if the field does not have the form `Bearer TOKEN`, and
+/// [`Refusal::InvalidToken`] if the token is longer than 8 KiB.
 pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
     let values = head.headers.get_all(AUTHORIZATION).iter();
     bearer_of(values.map(HeaderValue::as_bytes))
 }
 
-/// Every bearer token of a request, for a logout: fields of another form or scheme are passed
-/// over, and two are two.
+/// Every bearer token of a request, for a logout. Fields of another form or scheme are ignored.
 ///
 /// # Errors
-/// [`Refusal::InvalidRequest`] for more fields than anybody sends.
+/// [`Refusal::InvalidRequest`] for more than 16 fields.
 pub(crate) fn bearers<'a>(head: &Head<'a>) -> Result<impl Iterator<Item = &'a str>, Refusal> {
     let values = head.headers.get_all(AUTHORIZATION);
     if values.iter().count() > MAX_FIELDS {
@@ -33,7 +32,7 @@ pub(crate) fn bearers<'a>(head: &Head<'a>) -> Result<impl Iterator<Item = &'a st
     Ok(values.iter().filter_map(token))
 }
 
-/// Each may cost a call to the store, as cookies may.
+/// Each token may cost a call to the store. No client sends more than one or two.
 const MAX_FIELDS: usize = 16;
 
 /// The same as [`bearer`] from the values of the field alone.
@@ -56,10 +55,10 @@ pub(crate) fn bearer_of<'a>(
 /// The name of the scheme.
 const BEARER: &[u8] = b"Bearer";
 
-/// What stands behind `Bearer`, of any length, and whether or not it is a token.
+/// The text after `Bearer`, of any length, whether or not it is a token.
 ///
 /// # Errors
-/// [`Refusal::InvalidRequest`] for what has not the form `Bearer …`.
+/// [`Refusal::InvalidRequest`] if the field does not have the form `Bearer …`.
 pub(crate) fn credential<'a>(
     mut values: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Option<&'a [u8]>, Refusal> {
@@ -102,13 +101,13 @@ pub(crate) fn credential<'a>(
 pub(crate) fn is_token(text: &[u8]) -> bool {
     let end = text.iter().rposition(|byte| *byte != b'=');
     let body = end.and_then(|end| text.get(..=end)).unwrap_or_default();
-    // Each byte is looked at, and none is branched on: so the compiler takes many at a time, which
-    // for a token of 450 bytes is the difference between 30 ns and 220.
+    // Every byte is read and the loop never branches, so the compiler vectorizes it: 30 ns instead of
+    // 220 for a token of 450 bytes.
     let wrong = |wrong: u8, byte: &u8| wrong | u8::from(!is_b64token(*byte));
     !body.is_empty() && body.iter().fold(0, wrong) == 0
 }
 
-/// A letter, a digit, or one of `-._~+/`, which between `+` and `9` leave out the comma alone.
+/// A letter, a digit, or one of `-._~+/`. From `+` to `9` that is every byte but the comma.
 fn is_b64token(byte: u8) -> bool {
     let letter = (byte | 0x20).wrapping_sub(b'a') < 26;
     let from_plus_to_nine = byte.wrapping_sub(b'+') <= b'9' - b'+';

@@ -1,4 +1,4 @@
-//! What an application chooses once for all routes.
+//! The settings of all routes.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::bearer;
 use crate::limit::AttemptLimit;
 use crate::origin::Origin;
 
-/// What an application chooses once for all routes.
+/// The settings of all routes, which an application chooses once.
 ///
 /// ```
 /// use token_http::AuthConfig;
@@ -41,8 +41,8 @@ pub struct AuthConfig {
 }
 
 impl AuthConfig {
-    /// Starts with the server's own origin, as browsers see it: it decides in the CSRF rule
-    /// and stands in the metadata. It is never taken from a request.
+    /// Starts with the server's own origin, as browsers see it. The CSRF rule compares with it, and
+    /// the metadata has it. It is never taken from a request.
     pub fn builder(origin: Origin) -> AuthConfigBuilder {
         AuthConfigBuilder(Self {
             origin,
@@ -77,12 +77,12 @@ impl AuthConfig {
         &self.realm
     }
 
-    /// The transports that a login may ask for; the first is that of one which asks for none.
+    /// The transports that a login may ask for. The first is used if it asks for none.
     pub fn transports(&self) -> &[Transport] {
         &self.transports
     }
 
-    /// Whether `/auth/introspect` is there.
+    /// Whether there is an introspection route.
     pub fn introspects(&self) -> bool {
         !self.introspection_keys.is_empty()
     }
@@ -93,7 +93,7 @@ impl AuthConfig {
 
     /// Whether a resource server's key is one of ours, in constant time.
     pub(crate) fn has_introspection_key(&self, presented: &str) -> bool {
-        // Every key is compared, so that the time tells nothing of which one it was.
+        // Every key is compared, so that the time does not depend on which one matches.
         self.introspection_keys.iter().fold(false, |found, key| {
             found | verify_slices_are_equal(key.0.as_bytes(), presented.as_bytes()).is_ok()
         })
@@ -112,8 +112,8 @@ impl AuthConfig {
     }
 }
 
-/// 128 bits in base64url. Whoever has the key reads whose tokens are live, and may try as often
-/// as they like; but what they try has to be a token, so a shorter key is only warned of.
+/// 128 bits in base64url. The holder of a key can ask as often as they like which tokens are live,
+/// but needs the tokens to ask; so a shorter key gets a warning and no error.
 const SAFE_KEY: usize = 22;
 
 /// Builds an [`AuthConfig`].
@@ -134,48 +134,49 @@ impl AuthConfigBuilder {
         self
     }
 
-    /// Default none; call it for each. Its pages pass the CSRF rule. Cross-origin reading is
-    /// the business of the application's CORS middleware.
+    /// Default none; call it for each origin. Pages of this origin pass the CSRF rule. Whether they
+    /// can read the answers is up to the application's CORS middleware.
     pub fn allow_origin(mut self, origin: Origin) -> Self {
         self.0.allowed_origins.push(origin);
         self
     }
 
-    /// Default all three, and `header` where a login asks for none. A login that asks for another
-    /// is refused with 400: whoever wants no long-lived token within reach of scripts leaves
-    /// `header` out. The first counts where a login asks for none.
+    /// Default all three, with `header` first. A login that asks for another transport is refused
+    /// with 400; if it asks for none, it gets the first. Leave `header` out to keep refresh tokens
+    /// away from scripts.
     ///
-    /// Sessions that are there already, and handlers that choose by themselves, are not concerned.
+    /// Existing sessions are not affected, and neither are handlers that choose a
+    /// transport themselves.
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
         self.0.transports = transports.into_iter().collect();
         self
     }
 
-    /// Default none, and then the route answers 404; call it for each. What a resource server
-    /// sends as `Authorization: Bearer KEY`: better 128 random bits, as base64url. A shorter one is
-    /// warned of in the log.
+    /// Default none, and then the introspection route answers 404; call it for each key. A resource
+    /// server sends it as `Authorization: Bearer KEY`. Use 128 random bits as base64url; a shorter
+    /// key gets a warning in the log.
     pub fn introspection_key(mut self, key: impl Into<String>) -> Self {
         let key = IntrospectionKey(Arc::new(Zeroizing::new(key.into())));
         self.0.introspection_keys.push(key);
         self
     }
 
-    /// Default none; call it for each. A proxy in this network is believed when it says in
-    /// `X-Forwarded-For` or `Forwarded` from which address a request came. It must write one
-    /// of the two itself; where a client adds the other, and it differs, neither counts.
+    /// Default none; call it for each network. A proxy in this network is trusted if it names the
+    /// client's address in `X-Forwarded-For` or `Forwarded`. It must write one of the two itself. If
+    /// the client adds the other one with another address, both are ignored.
     pub fn trust_proxy(mut self, network: IpNet) -> Self {
         self.0.trusted_proxies.push(network);
         self
     }
 
-    /// Default 5 minutes; 1 second to 1 day. For how long the key set may be cached: a new
-    /// key must stand in it at least that long before it signs.
+    /// How long the key set may be cached. Default 5 minutes; 1 second to 1 day. A new key must be
+    /// published for at least that long before it signs.
     pub fn jwks_max_age(mut self, max_age: Duration) -> Self {
         self.0.jwks_max_age = max_age;
         self
     }
 
-    /// Default: attempts are not limited.
+    /// Default none: attempts are not limited.
     pub fn limit(mut self, limit: impl AttemptLimit) -> Self {
         self.0.limit = Some(SharedLimit(Arc::new(limit)));
         self
@@ -184,7 +185,7 @@ impl AuthConfigBuilder {
     /// Checks every setting.
     ///
     /// # Errors
-    /// [`ConfigError`] names the one that cannot be.
+    /// [`ConfigError`] names the first setting that is out of its range.
     pub fn build(self) -> Result<AuthConfig, ConfigError> {
         let config = self.0;
         let path = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
@@ -215,23 +216,23 @@ impl AuthConfigBuilder {
     }
 }
 
-/// A setting that cannot be.
+/// A setting that is out of its range.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The key could not be sent in a header.
-    #[error("an introspection key is one or more of A-Z a-z 0-9 - . _ ~ + / and = at its end")]
+    /// The key cannot be sent in a header.
+    #[error("an introspection key has only A-Z a-z 0-9 - . _ ~ + / and, at its end, =")]
     IntrospectionKey,
-    /// It would be cached too long or not at all.
-    #[error("a lifetime of {0:?} for the cached key set is not between 1 s and 1 day")]
+    /// The key set would be cached too long or not at all.
+    #[error("the key set cannot be cached for {0:?}: use 1 s to 1 day")]
     JwksMaxAge(Duration),
-    /// It is not a path.
+    /// The prefix is not a path.
     #[error("a prefix begins with a slash, does not end with one, and needs no escapes")]
     Prefix,
-    /// It could not be quoted in a header.
-    #[error("a realm is visible ASCII and spaces, without quotes and backslashes")]
+    /// The realm cannot be quoted in a header.
+    #[error("a realm has only visible ASCII and spaces, without quotes and backslashes")]
     Realm,
-    /// Nobody could log in.
+    /// There is no transport to log in with.
     #[error("a login needs a transport: name at least one of `header`, `cookie` and `session`")]
     Transports,
 }
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn settings_that_cannot_be_are_named() {
+    fn a_setting_out_of_its_range_is_named() {
         for prefix in ["auth", "/", "/auth/", "/a//b", "/a b", "/{id}"] {
             let error = builder().prefix(prefix).build().unwrap_err();
             assert_eq!(error, ConfigError::Prefix, "{prefix}");
@@ -273,7 +274,7 @@ mod tests {
         assert_eq!(error, ConfigError::Realm);
         let error = builder().introspection_key("a b").build().unwrap_err();
         assert_eq!(error, ConfigError::IntrospectionKey);
-        // Warned of.
+        // Only a warning.
         assert!(builder().introspection_key("short").build().is_ok());
         let error = builder().jwks_max_age(Duration::ZERO).build().unwrap_err();
         assert_eq!(error, ConfigError::JwksMaxAge(Duration::ZERO));

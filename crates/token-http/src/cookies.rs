@@ -1,4 +1,4 @@
-//! The two cookies: how they are read, planted and deleted
+//! The two cookies: how they are read, set and deleted
 //! ([RFC 10025](https://www.rfc-editor.org/rfc/rfc10025)).
 
 use cookie::time::Duration;
@@ -11,11 +11,11 @@ use zeroize::Zeroizing;
 use crate::head::Head;
 use crate::refusal::Refusal;
 
-/// Browsers cut a longer lifetime to 400 days
+/// Browsers shorten a longer lifetime to 400 days
 /// ([RFC 10025 section 5.5](https://www.rfc-editor.org/rfc/rfc10025#section-5.5)).
 const MAX_AGE_LIMIT: u64 = 400 * 24 * 3600;
 
-/// A browser keeps one of each name for a host. Whoever sends more than this many tries something.
+/// A browser keeps one cookie of each name for a host, so more than this many is an attack.
 const MAX_COOKIES: usize = 16;
 
 /// One of our cookies.
@@ -30,9 +30,9 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 2] = [Self::Refresh, Self::Session];
 
-    /// `__Host-Http-`: a browser takes it only with `Secure`, `Path=/`, `HttpOnly` and no
-    /// `Domain`, so no other host, no plain connection and no script can set one. A browser that
-    /// does not know the longer prefix takes it for `__Host-`, which is all of that but the script.
+    /// A browser accepts the prefix `__Host-Http-` only with `Secure`, `Path=/`, `HttpOnly` and no
+    /// `Domain`, so no other host, no plain connection and no script can set such a cookie. A browser
+    /// that does not know the prefix treats it as `__Host-`, which keeps out all of these but scripts.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Refresh => "__Host-Http-refresh",
@@ -40,7 +40,7 @@ impl Kind {
         }
     }
 
-    /// The field that plants it. It stays until the browser ends, or, where the user asked to be
+    /// The field that sets the cookie. It stays until the browser ends or, if the user asked to be
     /// remembered, for as long as the session would live without being used.
     pub(crate) fn plant(self, value: &str, session: &Session, now: UnixTime) -> HeaderValue {
         let seconds = session.expires_at().since(now).as_secs().min(MAX_AGE_LIMIT);
@@ -48,16 +48,16 @@ impl Kind {
         self.field(value, max_age.map(Duration::seconds))
     }
 
-    /// The field that deletes it, with the attributes that it was planted with.
+    /// The field that deletes the cookie, with the attributes that it was set with.
     pub(crate) fn delete(self) -> HeaderValue {
         self.field("", Some(Duration::ZERO))
     }
 
     fn field(self, value: &str, max_age: Option<Duration>) -> HeaderValue {
         let same_site = match self {
-            // Only our own pages' scripts use it.
+            // Only scripts of our own pages use it.
             Self::Refresh => SameSite::Strict,
-            // A link from elsewhere should find the user logged in.
+            // A user who follows a link from another site should be logged in.
             Self::Session => SameSite::Lax,
         };
         let mut cookie = Cookie::build((self.name(), value))
@@ -68,8 +68,8 @@ impl Kind {
         if let Some(max_age) = max_age {
             cookie = cookie.max_age(max_age);
         }
-        // The `cookie` crate does not know `Priority`. Chromium evicts by it when a site is over its
-        // limit of cookies: without it a page of a sister host that sets 300 logs the user out.
+        // The `cookie` crate does not know `Priority`. Chromium evicts cookies by it if a site has too
+        // many: without it, a page of a sister host that sets 300 cookies logs the user out.
         let text = Zeroizing::new(format!("{}; Priority=High", cookie.build()));
         let mut field = HeaderValue::from_str(&text).expect("tokens and numbers are visible ASCII");
         field.set_sensitive(true);
@@ -77,7 +77,7 @@ impl Kind {
     }
 }
 
-/// Our cookies in a request. Nothing in them is believed.
+/// Our cookies in a request. Their values are not verified.
 pub(crate) struct RequestCookies {
     found: Vec<(Kind, Zeroizing<String>)>,
 }
@@ -89,7 +89,7 @@ impl RequestCookies {
             for (name, value) in pairs(field.as_bytes()) {
                 let mut kinds = Kind::ALL.into_iter();
                 if let Some(kind) = kinds.find(|kind| kind.name().as_bytes() == name) {
-                    // A value that is not text is none of ours, and counts all the same.
+                    // A value that is not text is not ours, but counts as a second cookie.
                     let value = String::from_utf8_lossy(value).into_owned();
                     found.push((kind, Zeroizing::new(value)));
                 }
@@ -98,10 +98,10 @@ impl RequestCookies {
         Self { found }
     }
 
-    /// For routes that end the session of each: every one costs a call to the store.
+    /// Limits the cookies on routes that end the session of each: every one costs a call to the store.
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`] for more than any browser sends.
+    /// [`Refusal::InvalidRequest`] for more than 16.
     pub(crate) fn few(&self) -> Result<(), Refusal> {
         if self.found.len() <= MAX_COOKIES {
             Ok(())
@@ -110,22 +110,22 @@ impl RequestCookies {
         }
     }
 
-    /// Whether there is any.
+    /// Whether the request has any of our cookies.
     pub(crate) fn any(&self) -> bool {
         !self.found.is_empty()
     }
 
-    /// All of a kind.
+    /// All cookies of a kind.
     pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
         let found = self.found.iter();
         found.filter_map(move |(own, value)| (*own == kind).then_some(value.as_str()))
     }
 
-    /// The one of a kind.
+    /// The one cookie of a kind.
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`] where there are two: somebody planted one, and "the first
-    /// wins" would let them choose.
+    /// [`Refusal::InvalidRequest`] if there are two: an attacker set one of them, and "the first
+    /// wins" would let them choose which.
     pub(crate) fn one(&self, kind: Kind) -> Result<Option<&str>, Refusal> {
         let mut values = self.all(kind);
         match (values.next(), values.next()) {
@@ -149,8 +149,8 @@ impl Head<'_> {
     }
 }
 
-/// Whether a `Set-Cookie` field plants or deletes our session cookie: then a handler has said
-/// what it is from now on, and sending the older one again would undo that.
+/// Whether one of these `Set-Cookie` fields sets or deletes our session cookie. Then a handler has
+/// decided on it, and sending the older cookie again would undo that.
 pub fn sets_session_cookie<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> bool {
     let name = Kind::Session.name().as_bytes();
     fields.into_iter().any(|field| {
@@ -171,7 +171,7 @@ pub fn sets_session_cookie<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> bo
 pub fn is_private<'a>(cache_control: impl IntoIterator<Item = &'a [u8]>) -> bool {
     let fields = cache_control.into_iter();
     let mut directives = fields.flat_map(|field| field.split(|byte| *byte == b','));
-    // With fields named in it (`private="x"`) it says nothing of the others.
+    // `private="x"` is about the field `x` alone.
     directives.any(|directive| {
         let directive = directive.trim_ascii();
         directive.eq_ignore_ascii_case(b"private") || directive.eq_ignore_ascii_case(b"no-store")
@@ -181,9 +181,9 @@ pub fn is_private<'a>(cache_control: impl IntoIterator<Item = &'a [u8]>) -> bool
 /// The names and values of a `Cookie` field
 /// ([RFC 10025 section 4.2.1](https://www.rfc-editor.org/rfc/rfc10025#section-4.2.1)), in bytes.
 ///
-/// Only spaces and tabs are trimmed, as browsers do before they look at `__Host-`. The cookie
-/// crate trims all that Unicode calls white: a browser lets any subdomain plant
-/// `U+2000 __Host-Http-session`, and trimmed it would pass for ours.
+/// Only spaces and tabs are trimmed, as browsers do before they check for `__Host-`. The cookie crate
+/// trims everything that Unicode calls white space. A browser lets any subdomain set a cookie named
+/// `U+2000 __Host-Http-session`; trimmed, it would look like ours.
 fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     field.split(|byte| *byte == b';').filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_name_that_only_looks_like_ours_is_not() {
-        // What Unicode calls white, an empty name, a zero-width space, a byte order mark.
+        // White space by Unicode, an empty name, a zero-width space, a byte order mark.
         for before in [
             "\u{85}", "\u{a0}", "\u{1680}", "\u{2000}", "\u{2003}", "\u{2028}", "\u{202f}",
             "\u{3000}", "=", "\u{200b}", "\u{feff}", "$", "\"",
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_deleted_with_the_attributes_they_were_planted_with() {
+    fn cookies_are_deleted_with_the_attributes_they_were_set_with() {
         assert_eq!(
             Kind::Refresh.delete(),
             "__Host-Http-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0; Priority=High"

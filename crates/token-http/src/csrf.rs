@@ -7,14 +7,14 @@ use crate::head::Head;
 use crate::origin::Origin;
 use crate::refusal::Refusal;
 
-/// Whether an unsafe request may use what the browser added by itself. `carries` says whether
-/// it has one of our cookies.
+/// Checks whether an unsafe request may use the cookies that the browser added by itself. `carries`
+/// says whether it has one of ours.
 ///
 /// A handshake for a WebSocket counts as unsafe, although it is a `GET`: a page of another origin
 /// may open one with the user's cookies, and then read and write, since CORS does not apply to it
 /// ([RFC 6455 section 10.2](https://www.rfc-editor.org/rfc/rfc6455#section-10.2)).
 ///
-/// `Host`, `Forwarded` and the like are not looked at: they are the sender's word.
+/// `Host`, `Forwarded` and the like are ignored, since the sender chooses them.
 ///
 /// # Errors
 /// [`Refusal::Csrf`].
@@ -33,11 +33,11 @@ fn opens_websocket(head: &Head<'_>) -> bool {
 }
 
 fn passes(head: &Head<'_>, config: &AuthConfig, carries: bool) -> bool {
-    // A browser sends each once; who sends one twice is none, wherever that one decides.
+    // A browser sends each field once. If one of them decides and comes twice, the client is not one.
     let Ok(origin) = head.single(ORIGIN) else {
         return false;
     };
-    // `null` and whatever else is not an origin is equal to none.
+    // `null`, and any other text that is not an origin, equals none of them.
     let parsed = origin.and_then(|text| text.parse::<Origin>().ok());
     if parsed
         .as_ref()
@@ -47,7 +47,7 @@ fn passes(head: &Head<'_>, config: &AuthConfig, carries: bool) -> bool {
     }
     match head.single("sec-fetch-site") {
         Err(_) => return false,
-        // `none`: the user did it, by an address typed or a bookmark.
+        // `none`: the user typed the address or opened a bookmark.
         Ok(Some(site)) => return matches!(site, "same-origin" | "none"),
         Ok(None) => {}
     }
@@ -58,7 +58,7 @@ fn passes(head: &Head<'_>, config: &AuthConfig, carries: bool) -> bool {
     match head.single(REFERER) {
         Err(_) => false,
         Ok(Some(referer)) => own(Origin::of_url(referer).ok()),
-        // No browser: there is nobody whose cookies another site could use.
+        // Not a browser, so there are no cookies that another site could use.
         Ok(None) => !carries,
     }
 }
@@ -152,12 +152,12 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_stands_twice_is_refused() {
+    fn a_repeated_field_is_refused() {
         for name in ["origin", "sec-fetch-site", "referer"] {
             let fields = [(name, "same-origin"), (name, OWN)];
             assert!(!verdict(&Method::POST, &fields, true), "{name}");
         }
-        // A listed origin passes whatever else the request says, and two of it do not.
+        // A listed origin passes whatever else the request says, but not if it is repeated.
         let fields = [("origin", ALLOWED), ("referer", "x"), ("referer", "y")];
         assert!(verdict(&Method::POST, &fields, true));
         let fields = [("origin", ALLOWED), ("origin", ALLOWED)];

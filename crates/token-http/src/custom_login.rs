@@ -1,4 +1,4 @@
-//! A login by any proof: a form of the application's own, a passkey, the word of another site.
+//! A login with any proof: a form, a passkey, a one-time link, the return from another site.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -19,18 +19,9 @@ use crate::redirect;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
-/// A login whose proof is the handler's business: an HTML form, a passkey, a one-time link, the
-/// word of another site (OAuth, OpenID Connect). The request has passed the CSRF rule, which looks
-/// at unsafe methods; its body has not been read.
-///
-/// The handler finds out who it is, [begins](Self::begin) the login before it checks the last
-/// proof, and [opens](Self::open) the session, or [redirects](Self::redirect) a browser that
-/// followed a link or sent a form. Either ends the session whose cookie came with the request, so
-/// that nobody can be given one beforehand.
-///
-/// Where the handler is a `GET`, as the return from another site is, the CSRF rule says nothing:
-/// there the `state` of
-/// [RFC 6749 section 10.12](https://www.rfc-editor.org/rfc/rfc6749#section-10.12) has to be checked.
+/// A login whose proof the handler checks: an HTML form, a passkey, a one-time link, or the return
+/// from another site (OAuth, OpenID Connect). The request has passed the CSRF rule, which is about
+/// unsafe methods; its body has not been read. The adapters' types of this name wrap it.
 #[must_use = "nobody is logged in yet"]
 pub struct CustomLogin {
     auth: Auth,
@@ -43,10 +34,10 @@ impl CustomLogin {
     /// Reads the request, without its body.
     ///
     /// # Errors
-    /// [`Refusal::Csrf`], and [`Refusal::InvalidRequest`] for more cookies than a browser has.
+    /// [`Refusal::Csrf`], and [`Refusal::InvalidRequest`] for more than 16 cookies.
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let cookies = head.cookies();
-        // In every transport: another site must not log the user in as somebody else.
+        // In every transport, so that another site cannot log the user in as somebody else.
         let checked = csrf::check(head, auth.config(), cookies.any());
         let checked = checked.and_then(|()| cookies.few());
         checked.map_err(|refusal| auth.reject(refusal))?;
@@ -58,11 +49,11 @@ impl CustomLogin {
         })
     }
 
-    /// Notes an attempt at a password, or whatever else can be guessed, for this name as it was
-    /// sent. Call it before the check.
+    /// Counts an attempt at a password, or at anything else that can be guessed, for this name as it
+    /// was sent. Call it before the check.
     ///
     /// # Errors
-    /// [`Refusal::TooManyRequests`], where the application's limit says so.
+    /// [`Refusal::TooManyRequests`] if the application's limit says so.
     pub fn attempt(&self, name: &str) -> Result<(), Rejection> {
         let noted = self
             .auth
@@ -70,8 +61,8 @@ impl CustomLogin {
         noted.map_err(|refusal| self.auth.reject(refusal))
     }
 
-    /// Begins the login of a user: call it before the password is checked, so that a login
-    /// that is overtaken by "end all sessions" opens none.
+    /// Begins the login of a user, before the last proof is checked: a login that is overtaken by "end
+    /// all sessions" must not open one.
     ///
     /// # Errors
     /// [`Refusal::InvalidCredentials`] if the text cannot be a subject,
@@ -81,13 +72,12 @@ impl CustomLogin {
         Ok(self.auth.manager().begin_login(subject).await?)
     }
 
-    /// The time, for [`Authentication`], by the server's clock.
+    /// The time by the server's clock, for [`Authentication`].
     pub fn at(&self) -> UnixTime {
         self.auth.manager().now()
     }
 
-    /// A session on the device that the request came from, of a user who proved who they are in
-    /// this way. Add the rest: `NewSession { remember, scope, claims, ..login.new_session(…) }`.
+    /// A session on the device that the request came from, of a user who authenticated in this way.
     pub fn new_session(&self, authentication: Authentication) -> NewSession {
         NewSession {
             authentication: Some(authentication),
@@ -96,13 +86,13 @@ impl CustomLogin {
         }
     }
 
-    /// Opens the session, once the user has proven who they are, ends those whose cookies came
-    /// with the request, and answers with the credentials.
+    /// Opens the session once the user has proven who they are, ends those whose cookies came with the
+    /// request, and answers with the credentials.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked, or where all
-    /// sessions of the subject were ended since the login began. [`Refusal::ServerError`]
-    /// where the tokens cannot be made.
+    /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked, or if all sessions of the
+    /// subject were ended since the login began. [`Refusal::ServerError`] if the tokens cannot
+    /// be made.
     pub async fn open(
         &self,
         ticket: LoginTicket,
@@ -110,7 +100,7 @@ impl CustomLogin {
     ) -> Result<Response<Bytes>, Rejection> {
         let manager = self.auth.manager();
         let issued = manager.login(ticket, session).await?;
-        // After the new one stands: where the store fails here, the user keeps the older one.
+        // Only now that the new one is stored: if the store fails here, the user has a session.
         let presented = [
             (Kind::Refresh, Presented::Refresh as fn(_) -> _),
             (Kind::Session, Presented::Session as fn(_) -> _),
@@ -126,16 +116,12 @@ impl CustomLogin {
     }
 
     /// The same for a browser that followed a link or sent a form: 303 to this address, with the
-    /// session's cookie, in transport [`Session`](Transport::Session) unless `session` says
-    /// [`Cookie`](Transport::Cookie), with which the page there asks for its first access token
-    /// at the refresh route.
-    ///
-    /// The address is the application's choice. One that came with the request may lead anywhere:
-    /// compare it with the pages that you have.
+    /// session's cookie. The transport is [`Session`](Transport::Session) unless `session` says
+    /// [`Cookie`](Transport::Cookie).
     ///
     /// # Errors
-    /// As [`open`](Self::open). [`Refusal::ServerError`] also where the address cannot stand in a
-    /// header, or the transport is [`Header`](Transport::Header): a redirect carries no tokens.
+    /// As [`open`](Self::open), and [`Refusal::ServerError`] if the address cannot stand in a header
+    /// or the transport is [`Header`](Transport::Header), since a redirect has no body for tokens.
     pub async fn redirect(
         &self,
         ticket: LoginTicket,
@@ -146,7 +132,7 @@ impl CustomLogin {
         let transport = session.transport.unwrap_or(Transport::Session);
         if transport == Transport::Header {
             return Err(Rejection::misconfigured(
-                "a login that redirects has no body for tokens: use transport `session` or `cookie`",
+                "a redirect after a login has no body for tokens: use the transport `session` or `cookie`",
             ));
         }
         let transport = Some(transport);
@@ -162,8 +148,7 @@ impl CustomLogin {
         &self.device
     }
 
-    /// The answer to an unknown user and to a wrong password, which is the same. A handler of
-    /// forms shows the form again instead.
+    /// The answer to an unknown user and to a wrong proof, which is the same.
     pub fn invalid_credentials(&self) -> Rejection {
         self.auth.reject(Refusal::InvalidCredentials)
     }

@@ -1,4 +1,4 @@
-//! What a person calls the device that a request came from, and where its attempts are counted.
+//! What a person would call the device that a request came from.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -8,42 +8,12 @@ use woothee::parser::Parser;
 
 use crate::auth::Auth;
 use crate::head::Head;
-use crate::limit::{Attempt, AttemptKind};
-use crate::refusal::Refusal;
-
-impl Auth {
-    /// Asks the application's limit.
-    pub(crate) fn note_attempt(
-        &self,
-        head: &Head<'_>,
-        kind: AttemptKind<'_>,
-    ) -> Result<(), Refusal> {
-        self.note_attempt_from(self.client_address(head), kind)
-    }
-
-    /// The same where the address is known already.
-    pub(crate) fn note_attempt_from(
-        &self,
-        address: Option<IpAddr>,
-        kind: AttemptKind<'_>,
-    ) -> Result<(), Refusal> {
-        let Some(limit) = self.config().limit() else {
-            return Ok(());
-        };
-        if address.is_none() {
-            self.tell_of_addresses();
-        }
-        limit
-            .attempt(Attempt { address, kind })
-            .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
-    }
-}
 
 /// Describes the device for the user's list of sessions.
 pub(crate) fn of(auth: &Auth, head: &Head<'_>) -> Device {
     let user_agent = head.headers.get(USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok());
-    // Cut before it is parsed, so that its length costs nothing.
+    // Shortened before it is parsed, so that a long one costs nothing.
     let user_agent = user_agent.map(|text| text.get(..Device::MAX_USER_AGENT).unwrap_or(text));
     let prefix = auth.client_address(head).map(prefix);
     Device::new(
@@ -53,7 +23,7 @@ pub(crate) fn of(auth: &Auth, head: &Head<'_>) -> Device {
     )
 }
 
-/// "Firefox on Linux".
+/// For example `Firefox on Linux`.
 fn label(user_agent: &str) -> Option<String> {
     let parsed = Parser::new().parse(user_agent)?;
     let known = |word: &str| !word.is_empty() && word != "UNKNOWN";
@@ -64,7 +34,7 @@ fn label(user_agent: &str) -> Option<String> {
     }
 }
 
-/// The parser tells releases of Windows apart; people do not.
+/// The parser names releases of Windows; people just say Windows.
 fn system(name: &str) -> &str {
     match name {
         "Mac OSX" => "macOS",
@@ -73,7 +43,7 @@ fn system(name: &str) -> &str {
     }
 }
 
-/// The network part: enough to recognise a place, too little to find a person.
+/// The network part of an address: enough to recognize a place, too little to find a person.
 fn prefix(address: IpAddr) -> String {
     match address {
         IpAddr::V4(address) => {
@@ -92,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn devices_are_called_what_people_call_them() {
+    fn devices_have_names_that_people_know() {
         for (user_agent, expected) in [
             (
                 "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0",

@@ -1,4 +1,4 @@
-//! Forms: every parameter once.
+//! Forms, in which no parameter may repeat.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,14 +11,14 @@ use crate::refusal::Refusal;
 pub(crate) struct Form(HashMap<String, Zeroizing<String>>);
 
 impl Form {
-    /// Reads them.
+    /// Reads the parameters.
     ///
     /// > Request and response parameters MUST NOT be included more than once.
     ///
     /// [RFC 6749 section 3.2](https://www.rfc-editor.org/rfc/rfc6749#section-3.2).
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`] where one is.
+    /// [`Refusal::InvalidRequest`] if one is.
     pub(crate) fn parse(body: &[u8]) -> Result<Self, Refusal> {
         let mut parameters = HashMap::new();
         for (name, value) in form_urlencoded::parse(body) {
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_stands_twice_is_refused() {
+    fn a_repeated_parameter_is_refused() {
         for body in [&b"a=1&a=1"[..], b"a=1&%61=2", b"a&a", b"x=1&a=&a="] {
             assert!(Form::parse(body).is_err());
         }

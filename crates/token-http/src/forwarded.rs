@@ -1,4 +1,4 @@
-//! From which address a request came, by the word of trusted proxies.
+//! The client's address, as trusted proxies report it.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -9,17 +9,17 @@ use crate::auth::Auth;
 use crate::head::Head;
 
 impl Auth {
-    /// The client's address: the other end of the connection, or where that is a trusted
-    /// proxy, the last address that is not one in `X-Forwarded-For` or `Forwarded`
-    /// ([RFC 7239](https://www.rfc-editor.org/rfc/rfc7239)).
+    /// The client's address: the other end of the connection. If that is a trusted proxy, it is the
+    /// last address in `X-Forwarded-For` or `Forwarded`
+    /// ([RFC 7239](https://www.rfc-editor.org/rfc/rfc7239)) that is not a trusted proxy.
     pub fn client_address(&self, head: &Head<'_>) -> Option<IpAddr> {
         let peer = head.peer?.to_canonical();
         Some(client(peer, head.headers, self.config().trusted_proxies()))
     }
 }
 
-/// A proxy writes one of the two fields and may pass the other on as its client sent it: where
-/// both are there and differ neither counts, and the client is the proxy.
+/// A proxy writes one of the two fields and may pass the other on as its client sent it. If both are
+/// there and differ, both are ignored, and the proxy counts as the client.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let trusts = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
     if !trusts(&peer) {
@@ -27,10 +27,10 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     }
     let named = |field, address: fn(&str) -> Option<IpAddr>| {
         let fields = headers.get_all(field).iter().rev();
-        // In bytes: what the client wrote before it must not hide what a proxy added.
+        // In bytes, so that nothing that the client sent can hide what a proxy added.
         let hops = fields.flat_map(|field| field.as_bytes().rsplit(|byte| *byte == b','));
-        // Each proxy adds the address that it saw at the end: what stands before the first
-        // untrusted one, counted from the end, is that client's word.
+        // Each proxy appends the address that it saw. From the end, everything before the first
+        // untrusted address is what that client claims.
         let mut client = peer;
         for hop in hops {
             let text = std::str::from_utf8(hop).ok();
@@ -62,7 +62,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     node(node_text)
 }
 
-/// An address as both fields write it, with a port or without. What a proxy hides is none.
+/// An address as both fields write it, with or without a port; `None` if a proxy hides it.
 fn node(text: &str) -> Option<IpAddr> {
     let text = text.trim();
     let text = within(text, '"', '"').unwrap_or(text);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_address_that_is_no_proxys_is_the_clients() {
+    fn the_last_address_that_is_not_a_proxy_is_the_client() {
         const XFF: &str = "x-forwarded-for";
         const FORWARDED: &str = "forwarded";
         for (fields, expected) in [
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_field_that_only_the_client_can_have_written_gains_nothing() {
+    fn a_field_that_the_client_added_is_ignored() {
         let own = ("x-forwarded-for", "192.0.2.7");
         let planted = ("forwarded", "for=198.51.100.1");
         assert_eq!(client_of(&[own, planted], &["10.0.0.0/8"]), PEER);

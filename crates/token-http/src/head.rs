@@ -16,19 +16,19 @@ pub const MAX_BODY: usize = 16 * 1024;
     reason = "an adapter has to hand over all of it"
 )]
 pub struct Head<'a> {
-    /// The method.
+    /// The request method.
     pub method: &'a Method,
     /// The path and query, as the client sent them.
     pub uri: &'a Uri,
     /// All header fields, or at least those of [`Head::FIELDS`].
     pub headers: &'a HeaderMap,
-    /// The address at the other end of the connection, where it is known.
+    /// The address at the other end of the connection, if it is known.
     pub peer: Option<IpAddr>,
 }
 
 impl Head<'_> {
-    /// The names of the header fields that are looked at, in lower case: an adapter of a
-    /// framework with header types of its own copies only these.
+    /// The names of the header fields that are read, in lower case. An adapter for a framework with
+    /// its own header types has to copy only these.
     pub const FIELDS: [&'static str; 11] = [
         "authorization",
         "content-type",
@@ -43,8 +43,7 @@ impl Head<'_> {
         "x-forwarded-for",
     ];
 
-    /// The one value of a field: `None` where it is absent, an error where it stands more than
-    /// once or is not text.
+    /// The one value of a field; `None` if it is absent.
     pub(crate) fn single(&self, name: impl AsHeaderName) -> Result<Option<&str>, NotSingle> {
         let mut values = self.headers.get_all(name).iter();
         match (values.next(), values.next()) {

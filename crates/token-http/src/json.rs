@@ -1,4 +1,4 @@
-//! Strict JSON: one object, every member once, nothing after it.
+//! Strict JSON: one object without duplicate members, and nothing after it.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -8,8 +8,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::refusal::Refusal;
 
-/// Reads an object. Unknown members are ignored, as RFC 6749 section 3.2 wants of parameters;
-/// a member that stands twice is refused at any depth, also an unknown one.
+/// Reads an object. Unknown members are ignored, as RFC 6749 section 3.2 demands of parameters.
+/// Duplicate members are refused at any depth, unknown ones too.
 ///
 /// # Errors
 /// [`Refusal::InvalidRequest`] for everything else.
@@ -20,7 +20,7 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
         .map_err(|_| Refusal::InvalidRequest)
 }
 
-/// For `Option` members: absent is `None`, `null` is a wrong type.
+/// For optional members: `None` if the member is absent. `null` is a wrong type.
 pub(crate) fn some<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     T: Deserialize<'de>,
@@ -61,7 +61,7 @@ impl<'de> Visitor<'de> for Unique {
         let mut seen = HashSet::new();
         while let Some(name) = map.next_key::<String>()? {
             if !seen.insert(name) {
-                return Err(A::Error::custom("a member stands twice"));
+                return Err(A::Error::custom("duplicate member"));
             }
             map.next_value_seed(self)?;
         }

@@ -1,4 +1,4 @@
-//! The hook for limits on attempts. Nothing is counted here.
+//! The hook for limits on attempts. Counting is up to the application.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -6,15 +6,19 @@ use std::time::Duration;
 
 use token_core::{SessionId, Subject};
 
-/// Counts attempts and says when there were too many. Called in line with the request,
-/// before anything that costs; it must not block. A refresh is noted twice: when it comes in, and
-/// when its token was found genuine.
+use crate::auth::Auth;
+use crate::head::Head;
+use crate::refusal::Refusal;
+
+/// Counts attempts and says if there were too many. It is called during the request, before anything
+/// expensive, and must not block. A refresh is reported twice: when it comes in, and when its token
+/// has been verified.
 ///
-/// Without one nothing is limited: passwords can be guessed as fast as they can be hashed.
-/// Limit per address and per account.
+/// Without a limit, passwords can be guessed as fast as they can be hashed. Limit by address and
+/// by account.
 pub trait AttemptLimit: Send + Sync + 'static {
-    /// Notes an attempt, or says how long to wait before the next: the answer is then 429
-    /// with `Retry-After`, in whole seconds, at least 1.
+    /// Counts an attempt, or says how long to wait before the next one. Then the answer is 429 with
+    /// `Retry-After`, in whole seconds, at least 1.
     ///
     /// # Errors
     /// The time to wait.
@@ -30,11 +34,11 @@ where
     }
 }
 
-/// Someone tries something that can be guessed or costs something.
+/// A request for something that can be guessed or that is expensive.
 #[derive(Clone, Copy)]
 #[expect(clippy::exhaustive_structs, reason = "who, and what")]
 pub struct Attempt<'a> {
-    /// The client's address, where it is known: on axum, where the server was made with
+    /// The client's address, if it is known. On axum it is known if the router is served with
     /// `into_make_service_with_connect_info::<SocketAddr>()`.
     pub address: Option<IpAddr>,
     /// What is tried.
@@ -45,26 +49,26 @@ pub struct Attempt<'a> {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum AttemptKind<'a> {
-    /// A password, for this name as it was sent: it may be none of the application's users.
+    /// A password, for this name as it was sent. There may be no such user.
     Login(&'a str),
     /// A password, in a session of this subject: a step-up or a change of password.
     Reauthenticate(&'a Subject),
-    /// What may be a refresh token: nothing has been looked at yet, so only the address counts.
+    /// Something that may be a refresh token. It has not been verified, so only the address counts.
     Refresh,
-    /// A refresh token of our own making, noted after [`Refresh`](Self::Refresh) and before the
-    /// store is asked. A stranger cannot get here, but whoever holds an old token can: count by
-    /// the session first and allow an account more than one session, else the holder of a
-    /// spent token keeps the account's other sessions from renewing.
+    /// A refresh token that this server issued, reported after [`Refresh`](Self::Refresh) and before
+    /// the store is asked. A stranger cannot get here, but the holder of an old token can: count by
+    /// session first, and allow an account more than one session. Otherwise the holder of an old
+    /// token keeps the account's other sessions from renewing.
     RefreshOf {
-        /// Whose it is.
+        /// The subject of the token.
         subject: &'a Subject,
-        /// The session it was issued in, which may have ended.
+        /// The session that the token was issued in, which may have ended.
         session_id: SessionId,
     },
 }
 
 impl fmt::Debug for Attempt<'_> {
-    /// People type passwords where the name belongs.
+    /// The name is left out: people type passwords into its field.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Attempt")
             .field("address", &self.address)
@@ -80,5 +84,33 @@ impl fmt::Debug for AttemptKind<'_> {
             Self::Refresh => "Refresh",
             Self::RefreshOf { .. } => "RefreshOf",
         })
+    }
+}
+
+impl Auth {
+    /// Asks the application's limit.
+    pub(crate) fn note_attempt(
+        &self,
+        head: &Head<'_>,
+        kind: AttemptKind<'_>,
+    ) -> Result<(), Refusal> {
+        self.note_attempt_from(self.client_address(head), kind)
+    }
+
+    /// The same if the address is known already.
+    pub(crate) fn note_attempt_from(
+        &self,
+        address: Option<IpAddr>,
+        kind: AttemptKind<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(limit) = self.config().limit() else {
+            return Ok(());
+        };
+        if address.is_none() {
+            self.warn_of_addresses();
+        }
+        limit
+            .attempt(Attempt { address, kind })
+            .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
     }
 }

@@ -1,4 +1,4 @@
-//! The application's own login handler: everything but the password check.
+//! A login with a user name and a password: all of it except the check of the password.
 
 use std::fmt;
 
@@ -17,11 +17,8 @@ use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 use crate::secret_text::SecretText;
 
-/// A request to log in, which has passed the CSRF rule and the limit on attempts.
-///
-/// The handler notes the login *before* it checks the password ([`begin`](Self::begin)), and
-/// answers an unknown user like a wrong password, after the same work
-/// ([`invalid_credentials`](Self::invalid_credentials)).
+/// A request to log in, which has passed the CSRF rule and the limit on attempts. The adapters'
+/// types of this name wrap it.
 #[must_use = "nobody is logged in yet"]
 pub struct LoginRequest {
     login: CustomLogin,
@@ -44,7 +41,7 @@ impl LoginRequest {
         Ok(Self { login, body })
     }
 
-    /// The name as it was typed.
+    /// The user name as it was typed.
     pub fn username(&self) -> &str {
         &self.body.username
     }
@@ -54,8 +51,8 @@ impl LoginRequest {
         &self.body.password
     }
 
-    /// Begins the login of a user: call it before the password is checked, so that a login
-    /// that is overtaken by "end all sessions" opens none.
+    /// Begins the login of a user, before the password is checked: a login that is overtaken by "end
+    /// all sessions" must not open one.
     ///
     /// # Errors
     /// [`Refusal::InvalidCredentials`] if the text cannot be a subject,
@@ -64,8 +61,8 @@ impl LoginRequest {
         self.login.begin(subject).await
     }
 
-    /// What the request says of the session: transport, client, whether to remember, device.
-    /// Add scope and claims: `NewSession { scope, claims, ..login.new_session() }`.
+    /// What the request says of the session: transport, client, device, and whether to remember
+    /// the user.
     pub fn new_session(&self) -> NewSession {
         NewSession {
             client_id: self.body.client_id.clone(),
@@ -76,13 +73,13 @@ impl LoginRequest {
         }
     }
 
-    /// Opens the session, once the password was found right, ends those whose cookies came
-    /// with the request, and answers with the credentials.
+    /// Opens the session once the password was found right, ends those whose cookies came with the
+    /// request, and answers with the credentials.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked, or where all
-    /// sessions of the subject were ended since the login began. [`Refusal::ServerError`]
-    /// where the tokens cannot be made.
+    /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked, or if all sessions of the
+    /// subject were ended since the login began. [`Refusal::ServerError`] if the tokens cannot
+    /// be made.
     pub async fn open(
         &self,
         ticket: LoginTicket,
@@ -98,13 +95,13 @@ impl LoginRequest {
 }
 
 impl fmt::Debug for LoginRequest {
-    /// People type passwords where the name belongs.
+    /// Nothing of it is shown: people type passwords into the field of the name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("LoginRequest").finish_non_exhaustive()
     }
 }
 
-/// A login.
+/// The body of a login.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Login))]
@@ -115,7 +112,7 @@ pub(crate) struct Body {
     /// Whether the session outlives the browser.
     #[serde(default)]
     remember: bool,
-    /// How the session's credentials travel; the first of these where nothing is said.
+    /// How the session's credentials travel; by default the first of these.
     #[serde(default, deserialize_with = "json::some")]
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::schema::Offered, required = false))]
     transport: Option<Transport>,
@@ -129,7 +126,7 @@ pub(crate) struct Body {
 }
 
 impl Body {
-    /// The first transport on offer where none is asked for.
+    /// Chooses the first transport on offer if the request asks for none.
     fn with_transport_of(mut self, offered: &[Transport]) -> Result<Self, Refusal> {
         match self.transport.or_else(|| offered.first().copied()) {
             Some(transport) if offered.contains(&transport) => {

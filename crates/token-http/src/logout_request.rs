@@ -1,4 +1,4 @@
-//! A logout in a handler of the application's own.
+//! A logout in one of the application's handlers.
 
 use std::fmt;
 
@@ -16,14 +16,14 @@ use crate::head::Head;
 use crate::redirect;
 use crate::rejection::Rejection;
 
-/// A request to log out, by the access tokens and the cookies that came with it: what
-/// `POST /auth/logout` does, for a handler that answers otherwise, such as the target of a form.
+/// A request to log out, by the access tokens and cookies that came with it. `POST /auth/logout` uses
+/// it, and so can a handler that answers differently, such as the target of a form.
 #[must_use = "nobody is logged out yet"]
 pub struct LogoutRequest {
     auth: Auth,
     bearers: Vec<Zeroizing<String>>,
     cookies: RequestCookies,
-    /// Another site's form cannot send the cookies, and must not be able to delete them either.
+    /// A form of another site cannot send the cookies, and must not be able to delete them either.
     deletes: bool,
 }
 
@@ -32,8 +32,8 @@ impl LogoutRequest {
     ///
     /// # Errors
     /// [`Refusal::Csrf`](crate::Refusal::Csrf), and
-    /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest) for more cookies than a
-    /// browser has, or access tokens than anybody sends.
+    /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest) for more than 16 cookies or
+    /// access tokens.
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let cookies = head.cookies();
         let csrf = csrf::check(head, auth.config(), cookies.any());
@@ -57,8 +57,8 @@ impl LogoutRequest {
     /// one. The cookies are deleted.
     ///
     /// # Errors
-    /// [`Refusal::TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) where the
-    /// store cannot be asked: the cookies stay, and the client asks again.
+    /// [`Refusal::TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) if the store
+    /// cannot be asked: the cookies stay, and the client asks again.
     pub async fn end(&self) -> Result<Response<Bytes>, Rejection> {
         self.end_with(None).await
     }
@@ -66,8 +66,8 @@ impl LogoutRequest {
     /// The same for a browser that sent a form: 303 to this address.
     ///
     /// # Errors
-    /// As [`end`](Self::end). [`Refusal::ServerError`](crate::Refusal::ServerError) where the
-    /// address cannot stand in a header.
+    /// As [`end`](Self::end). [`Refusal::ServerError`](crate::Refusal::ServerError) if the address
+    /// cannot stand in a header.
     pub async fn redirect(&self, to: &str) -> Result<Response<Bytes>, Rejection> {
         let answer = redirect::see_other(to)?;
         let ended = self.end().await?;

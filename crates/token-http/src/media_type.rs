@@ -13,7 +13,7 @@ pub(crate) enum MediaType {
 }
 
 impl MediaType {
-    /// The type that the request names; `None` where it names none.
+    /// The type that the request names; `None` if it names none.
     ///
     /// # Errors
     /// [`Refusal::UnsupportedMediaType`] for any other, and for a character set other than
@@ -42,7 +42,7 @@ impl MediaType {
         Ok(Some(media_type))
     }
 
-    /// Demands this type.
+    /// Refuses a request whose body has another type.
     ///
     /// # Errors
     /// [`Refusal::UnsupportedMediaType`] for another, or none.

@@ -66,8 +66,8 @@ pub const PATH: &str = "/openapi.json";
 
 impl Auth {
     /// The document of every route that the library serves itself, as it is configured: the
-    /// prefix, the origins, the transports on offer, and introspection only where it is switched
-    /// on.
+    /// prefix, the origins, the transports on offer, and introspection only where it is
+    /// switched on.
     pub fn openapi(&self) -> OpenApi {
         let info = Info::new("Sessions and tokens", env!("CARGO_PKG_VERSION"));
         let mut paths = Paths::new();

@@ -9,8 +9,8 @@ use thiserror::Error;
 /// An origin as browsers write it in the `Origin` header, such as `https://app.example` or
 /// `http://127.0.0.1:3000` ([RFC 6454 section 6.2](https://www.rfc-editor.org/rfc/rfc6454#section-6.2)).
 ///
-/// Scheme and host are compared without case, and the port that a scheme implies may be left
-/// out. `null` is none.
+/// Scheme and host are compared without case, and the port may be left out if the scheme implies it.
+/// `null` is not an origin.
 ///
 /// ```
 /// use token_http::Origin;
@@ -48,7 +48,7 @@ impl Origin {
         let scheme = scheme.map_err(|_| OriginError)?;
         let authority: Authority = authority.parse().map_err(|_| OriginError)?;
         let host = authority.host().to_ascii_lowercase();
-        // A name before the host ("https://own.example@evil.example") makes it look like another.
+        // A user name before the host looks like a host: `https://own.example@evil.example`.
         if host.is_empty() || authority.as_str().contains('@') {
             return Err(OriginError);
         }
@@ -58,7 +58,7 @@ impl Origin {
             _ => None,
         };
         let written = authority.as_str().len() > authority.host().len();
-        // As browsers write it: no sign, no leading zero.
+        // As browsers write it, without a sign or a leading zero.
         let port = authority.port_u16().map(|port| (port, port.to_string()));
         if port
             .as_ref()
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused() {
+    fn a_text_that_is_not_an_origin_is_refused() {
         for text in [
             "",
             "null",

@@ -19,8 +19,8 @@ use crate::auth::Auth;
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
 
-/// The private data of one session: read when it is first asked for, and written once if it was
-/// changed.
+/// The private data of one session: read when it is first asked for, and written once if it
+/// was changed.
 pub(crate) struct PrivateData {
     id: SessionId,
     loaded: Mutex<Option<Loaded>>,

@@ -6,7 +6,7 @@ use http::StatusCode;
 use thiserror::Error;
 use token_core::session::DenialReason;
 
-/// Why a request is refused, as the client may know it. The evidence is in the log.
+/// Why a request is refused, as far as the client may know. The evidence is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Refusal {
@@ -16,7 +16,7 @@ pub enum Refusal {
     /// 409: the session's data was changed by another request at the same time.
     #[error("the session's data was changed by another request")]
     Conflict,
-    /// 403: the CSRF rule.
+    /// 403: the request came from another site's page.
     #[error("the request came from another origin")]
     Csrf,
     /// 403: a scope is missing.
@@ -34,69 +34,69 @@ pub enum Refusal {
         /// The accepted classes of authentication, separated by spaces; may be empty.
         acr_values: Box<str>,
     },
-    /// 401: a client, such as a resource server, that does not prove who it is
+    /// 401: a client, such as a resource server, did not authenticate
     /// ([RFC 6749 section 5.2](https://www.rfc-editor.org/rfc/rfc6749#section-5.2)).
     #[error("the client is not authenticated")]
     InvalidClient,
     /// 401: unknown user or wrong password; the answer does not say which.
     #[error("unknown user or wrong password")]
     InvalidCredentials,
-    /// 400: a refresh token or cookie that does not hold.
+    /// 400: the refresh token or cookie is not valid.
     #[error("the credential is {}", .0.as_str())]
     InvalidGrant(DenialReason),
-    /// 400: the request is not of the required form.
-    #[error("the request is not of the required form")]
+    /// 400: the request is malformed.
+    #[error("the request is malformed")]
     InvalidRequest,
-    /// 400: a scope that is wider than the session's, or not a scope.
+    /// 400: the scope is wider than that of the session, or malformed.
     #[error("the scope exceeds that of the session")]
     InvalidScope,
-    /// 401: an access token or session cookie that does not hold.
+    /// 401: the access token or session cookie is not valid.
     #[error("the token is {}", .0.as_str())]
     InvalidToken(TokenFault),
-    /// 405.
+    /// 405: the route does not have this method.
     #[error("the method is not allowed here")]
     MethodNotAllowed {
-        /// The methods that are, in alphabetic order.
+        /// The methods that it has, in alphabetic order.
         allow: &'static str,
     },
-    /// 404.
-    #[error("there is no such thing")]
+    /// 404: there is nothing here.
+    #[error("not found")]
     NotFound,
     /// 413: the body is longer than [`MAX_BODY`](crate::MAX_BODY).
     #[error("the body is too long")]
     PayloadTooLarge,
-    /// 500: a fault of the server that waiting does not mend.
-    #[error("a fault of the server")]
+    /// 500: an error of the server that a retry does not fix.
+    #[error("an error of the server")]
     ServerError,
-    /// 503: the store is out of reach.
-    #[error("the store is out of reach")]
+    /// 503: the store cannot be reached.
+    #[error("the store cannot be reached")]
     TemporarilyUnavailable,
-    /// 429.
+    /// 429: the application's limit on attempts.
     #[error("too many attempts")]
     TooManyRequests {
         /// When to try again; rounded up to whole seconds, at least 1.
         retry_after: Duration,
     },
-    /// 401: no credentials.
+    /// 401: the request has no credentials.
     #[error("there are no credentials")]
     Unauthorized,
-    /// 400: a `grant_type` other than `refresh_token`.
+    /// 400: the `grant_type` is not `refresh_token`.
     #[error("the grant type is not supported")]
     UnsupportedGrantType,
-    /// 415.
+    /// 415: the body is neither JSON nor a form, as the route demands.
     #[error("the media type of the body is not supported")]
     UnsupportedMediaType,
 }
 
-/// What the client may know of a token that does not hold: the `error_description`.
+/// What the client may know of a token that is not valid: the `error_description`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the HTTP contract has these three")]
 pub enum TokenFault {
-    /// Its time is over.
+    /// The token has expired.
     Expired,
-    /// Anything else.
+    /// The token is not valid for any other reason.
     Invalid,
-    /// Its session was ended.
+    /// The session was ended.
     Revoked,
 }
 

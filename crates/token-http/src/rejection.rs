@@ -18,7 +18,7 @@ use tracing::{debug, error, warn};
 use crate::answer;
 use crate::refusal::{Refusal, TokenFault};
 
-/// How long a client should wait when the store is out of reach, in seconds.
+/// How long a client should wait if the store cannot be reached, in seconds.
 const RETRY_SECONDS: u64 = 1;
 
 /// A refusal with the challenge that belongs to it: what extractors and handlers return.
@@ -57,7 +57,7 @@ impl Rejection {
         Self { refusal, place }
     }
 
-    /// A fault of the server: 500, and the client learns nothing of it. Log the evidence.
+    /// An error of the server: 500, and the client learns nothing of it. Log the evidence.
     pub const fn server_error() -> Self {
         Self::plain(Refusal::ServerError)
     }
@@ -186,7 +186,7 @@ impl From<StoreError> for Rejection {
         warn!(
             target: PRODUCT,
             error = &error as &dyn std::error::Error,
-            "the session store is out of reach"
+            "the session store cannot be reached"
         );
         Self::temporarily_unavailable()
     }
@@ -277,7 +277,7 @@ impl Rejection {
     }
 
     fn fault(error: &(dyn std::error::Error + 'static)) -> Self {
-        error!(target: PRODUCT, error, "a fault of the server");
+        error!(target: PRODUCT, error, "an error of the server");
         Self::server_error()
     }
 }
@@ -318,7 +318,7 @@ mod tests {
 
     use super::*;
 
-    /// Status, challenge, and body of a refusal where a credential is demanded.
+    /// Status, challenge and body of a refusal at a protected resource.
     fn at_resource(refusal: Refusal) -> (u16, String, String) {
         let response = Rejection::at_resource(refusal, "notes").response();
         let challenge = response.headers().get(WWW_AUTHENTICATE);

@@ -17,8 +17,8 @@ use crate::head::Head;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
-/// A route that the library serves itself. An adapter mounts each [`path`](Self::path) for
-/// every method and lets [`answer`](Self::answer) do the rest.
+/// A route that the library serves itself. An adapter mounts each [`path`](Self::path) for every
+/// method and calls [`answer`](Self::answer).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Route {
@@ -43,7 +43,7 @@ pub enum Route {
 }
 
 impl Route {
-    /// Every route.
+    /// All routes.
     pub const ALL: &[Self] = &[
         Self::Introspect,
         Self::Jwks,
@@ -56,7 +56,7 @@ impl Route {
         Self::Sessions,
     ];
 
-    /// The path, prefix included, with `{session_id}` where one stands.
+    /// The path, prefix included. `{session_id}` is a parameter.
     pub fn path(self, config: &AuthConfig) -> String {
         let path = match self {
             Self::Jwks => return "/.well-known/jwks.json".to_owned(),
@@ -82,8 +82,8 @@ impl Route {
         }
     }
 
-    /// Answers a request. `body` is the whole body, or why it could not be read. The body of
-    /// the answer to a `HEAD` request is the adapter's, or its framework's, to leave out.
+    /// Answers a request. `body` is the whole body, or the reason why it could not be read. The
+    /// framework leaves out the body of an answer to `HEAD`.
     pub async fn answer(
         self,
         auth: &Auth,

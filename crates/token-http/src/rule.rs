@@ -9,7 +9,7 @@ use crate::auth::Auth;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
-/// What a route demands of its caller. Each constant that is not given demands nothing.
+/// What a route demands of its caller. A constant that is left out demands nothing.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,20 +43,20 @@ pub trait Rule: Send + Sync + 'static {
 }
 
 impl Auth {
-    /// Refuses a caller who does not fulfil a rule.
+    /// Refuses a caller who does not meet a rule.
     ///
     /// # Errors
     /// [`Refusal::InsufficientScope`], then [`Refusal::InsufficientUserAuthentication`].
     pub fn require<R: Rule>(&self, caller: &impl Caller) -> Result<(), Rejection> {
-        // They stand in a header: what could not be quoted there does not compile.
+        // Both are quoted in a header: a text that cannot be quoted does not compile.
         const { assert!(is_list(R::SCOPE), "SCOPE is not a list of scope values") };
         const { assert!(is_list(R::ACR), "ACR is not a list of words") };
-        let refusal = judge::<R>(caller, self.manager().now());
+        let refusal = check::<R>(caller, self.manager().now());
         refusal.map_err(|refusal| self.challenge(refusal))
     }
 }
 
-fn judge<R: Rule>(caller: &impl Caller, now: UnixTime) -> Result<(), Refusal> {
+fn check<R: Rule>(caller: &impl Caller, now: UnixTime) -> Result<(), Refusal> {
     let words = |list: &'static str| list.split(' ').filter(|word| !word.is_empty());
     if !words(R::SCOPE).all(|value| caller.scope().contains(value)) {
         let scope = R::SCOPE.into();

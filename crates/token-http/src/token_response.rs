@@ -12,8 +12,8 @@ use crate::auth::Auth;
 use crate::cookies::{self, Kind};
 
 impl Auth {
-    /// The answer that hands out what was issued: tokens in the body, or cookies, as the
-    /// session's transport wants it
+    /// The answer with the credentials that were issued: tokens in the body, or cookies, depending on
+    /// the session's transport
     /// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
     pub fn token_response(&self, issued: &Issued) -> Response<Bytes> {
         match issued.credentials() {
@@ -77,14 +77,14 @@ pub(crate) struct TokenBody<'a> {
     expires_in: u64,
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     access_expires_at: UnixTime,
-    /// In transport `header` alone.
+    /// Only in transport `header`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     refresh_token: Option<&'a str>,
     refresh_expires_in: u64,
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     refresh_expires_at: UnixTime,
-    /// For so long a superseded refresh token gets the same successor again.
+    /// For how long a superseded refresh token gets the same successor again.
     refresh_grace: u64,
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     session_id: SessionId,

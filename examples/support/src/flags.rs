@@ -120,8 +120,8 @@ pub struct Flags {
     #[arg(long, env = "HALLPASS_ORIGIN", value_name = "URL")]
     pub origin: Option<Origin>,
 
-    /// Another origin whose pages may log in here; repeatable, in the variable separated by
-    /// commas.
+    /// Another origin whose pages may log in here; repeatable, in the variable separated
+    /// by commas.
     #[arg(
         long,
         env = "HALLPASS_ALLOW_ORIGIN",

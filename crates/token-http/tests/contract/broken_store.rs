@@ -1,4 +1,4 @@
-//! A store that is out of reach: never a 401, never a cookie deleted.
+//! A store that cannot be reached: never a 401, never a cookie deleted.
 
 use http::{Method, Request};
 use serde_json::json;
