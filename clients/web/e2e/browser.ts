@@ -1,6 +1,7 @@
 /** Headless Chromium, and tabs that hold nothing but a client. */
-import { type Browser, type BrowserContext, type Page, chromium } from 'playwright-core';
+import { type Browser, type BrowserContext, type LaunchOptions, type Page, chromium } from 'playwright-core';
 import type { Auth, AuthOptions, TokenResponse } from '../src/index.js';
+import type { Session } from '../src/sessions.js';
 import type { Site } from './site.js';
 
 declare global {
@@ -13,8 +14,9 @@ declare global {
 /** How long a busy machine may take to what an idle one does in a moment, in milliseconds. */
 export const PATIENCE = 12e4;
 
-export const launch = (): Promise<Browser> =>
+export const launch = (options?: LaunchOptions): Promise<Browser> =>
   chromium.launch({
+    ...options,
     executablePath: '/usr/bin/chromium',
     timeout: PATIENCE,
     args: [
@@ -56,7 +58,7 @@ export const start = (page: Page, options: TabOptions['auth'] = {}): Promise<voi
       globalThis.auth = createAuth(options);
       globalThis.events = [];
       auth.on('activity', (detail) => (globalThis.busy = detail.busy));
-      for (const name of ['refreshed', 'signedOut', 'refreshError'] as const)
+      for (const name of ['refreshed', 'signedOut', 'switched', 'refreshError'] as const)
         auth.on(name, (detail) => events.push([name, { ...detail }]));
     },
     [options, '/__e2e/auth.js'] as const,
@@ -64,6 +66,23 @@ export const start = (page: Page, options: TabOptions['auth'] = {}): Promise<voi
 
 export const login = (page: Page): Promise<TokenResponse> =>
   page.evaluate(() => auth.login({ username: 'alice', password: 'wonderland' }));
+
+/** The user's sessions. */
+export const listSessions = (page: Page): Promise<Session[]> =>
+  page.evaluate(async (path) => {
+    const { listSessions } = (await import(path)) as typeof import('../src/sessions.js');
+    return listSessions(auth);
+  }, '/__e2e/sessions.js');
+
+/** Ends a session; the status of the refusal if there is one. */
+export const endSession = (page: Page, id: string): Promise<number | undefined> =>
+  page.evaluate(
+    async ([path, id]) => {
+      const { endSession } = (await import(path)) as typeof import('../src/sessions.js');
+      return endSession(auth, id).catch((error) => error.status);
+    },
+    ['/__e2e/sessions.js', id] as const,
+  );
 
 /** The token, or the error's name. */
 export const token = (page: Page): Promise<string> =>

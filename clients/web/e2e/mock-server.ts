@@ -127,7 +127,7 @@ export const startMock: StartServer = async (flags: Flags) => {
     if (route == 'POST /auth/refresh') return refresh(request);
     if (route == 'POST /auth/step-up') {
       const { password, refresh_token } = await read(request);
-      const session = sessionOf(refresh_token);
+      const session = sessionOf(refresh_token ?? cookies(request)['__Host-Http-refresh']);
       if (!session || session.ended) return { status: 400, body: { error: 'invalid_grant', reason: 'unknown' } };
       if (PASSWORDS[session.id.slice(0, -8)] != password)
         return { ...challenge(), body: { error: 'invalid_credentials' } };
@@ -139,7 +139,8 @@ export const startMock: StartServer = async (flags: Flags) => {
       const { token, refresh_token: body } = await read(request);
       const own = cookies(request);
       const bearer = request.headers.authorization?.slice(7);
-      for (const credential of [token, body, bearer, own['__Host-Http-refresh'], own['__Host-Http-session']]) {
+      const presented = [body, bearer, own['__Host-Http-refresh'], own['__Host-Http-session']];
+      for (const credential of path == '/auth/revoke' ? [token] : presented) {
         const session = sessionOf(credential);
         if (session) session.ended ??= 'revoked';
       }

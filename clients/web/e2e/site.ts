@@ -15,7 +15,10 @@ export type Fault =
   /** It never gets to the server. */
   | 'lose'
   | { readonly delayMs: number }
-  /** The server's answer with some members of its JSON replaced. */
+  /**
+   * The server's answer with some members of its JSON replaced. Make a lifetime longer only if the token is not used
+   * afterwards: a slow machine reaches its real end, and the server then refuses what the client trusts.
+   */
   | { readonly patch: Record<string, unknown> }
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: string };
 
@@ -47,6 +50,7 @@ export interface Site {
 
 // The copy that is embedded, as a page of the examples gets it; a test elsewhere proves that it is fresh.
 const bundle = readFileSync('embed/auth.js');
+const sessions = readFileSync('dist/sessions.js');
 
 const listen = async (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
   const server = createServer(handler);
@@ -73,6 +77,8 @@ export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Pr
       response.writeHead(200, { 'content-type': 'text/html' }).end('<!doctype html><title>test</title>');
     } else if (url.pathname == '/__e2e/auth.js') {
       response.writeHead(200, { 'content-type': 'text/javascript' }).end(bundle);
+    } else if (url.pathname == '/__e2e/sessions.js') {
+      response.writeHead(200, { 'content-type': 'text/javascript' }).end(sessions);
     } else if (url.pathname == '/__e2e/echo') {
       response.writeHead(200, { 'content-type': 'application/json', ...cors }).end(JSON.stringify(request.headers));
     } else if (url.pathname == '/__e2e/redirect') {

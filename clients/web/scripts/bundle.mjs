@@ -8,8 +8,8 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 // them is in an option, a stored record, an event of the application, or an object of the platform; add a new name only
 // if that is true of it.
 const internal =
-  'caller|carrier|flight|gap|hold|jitter|kind|locked|look|looked|mono|online|patch|ready|record|rejected|sent|since|type|until|' +
-  'waiters|wall';
+  'caller|carrier|failed|flight|found|gap|hold|jitter|kind|locked|look|looked|mono|online|patch|ready|record|rejected|sent|' +
+  'since|type|until|waiters|wall';
 
 /** The client as one ES module; `options` are esbuild's. */
 export const bundle = async (options = {}) => {

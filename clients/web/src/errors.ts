@@ -18,7 +18,7 @@ export interface RefreshUnavailable extends Error {
   readonly retryAt: number;
 }
 
-/** The server answered `login`, `sessions` or `endSession` with an error. */
+/** The server answered with an error: to `login` or `stepUp`, or to a function of `@hallpass/web/sessions`. */
 export interface RequestRefused extends Error {
   readonly name: 'RequestRefused';
   readonly status: number;
@@ -31,4 +31,22 @@ export interface RequestRefused extends Error {
 type Detail<E> = E extends AuthError ? Omit<E, 'message' | 'stack' | 'cause'> : never;
 
 /** An error with these members. */
-export const failure = (detail: Detail<AuthError>): Error => Object.assign(new Error(detail.name), detail);
+export const failure = (detail: Detail<AuthError>): Error => Object.assign(Error(detail.name), detail);
+
+/** The field `Retry-After` in milliseconds; a date is measured by the server's own clock, never by this device's. */
+export const retryAfter = ({ headers }: Response): number => {
+  const value = headers.get('retry-after')!;
+  return Math.max(0, +value * 1e3 || Date.parse(value) - Date.parse(headers.get('date')!) || 0);
+};
+
+/** The response, or {@link RequestRefused} if it has an error status. */
+export const expect = async (response: Response): Promise<Response> => {
+  if (!response.ok)
+    throw failure({
+      name: 'RequestRefused',
+      status: response.status,
+      error: (await response.json().catch(() => {}))?.error,
+      retryAfterMs: retryAfter(response),
+    });
+  return response;
+};

@@ -3,14 +3,15 @@
  *
  * Importing this has no effect, and under Node `createAuth` starts nothing that keeps the process alive.
  */
-import { failure } from './errors.js';
+import { expect, failure, retryAfter } from './errors.js';
+import { keeper } from './keeper.js';
 import type { Auth, AuthOptions, Routes, TokenResponse } from './options.js';
-import { type Clock, type Write, apply } from './record.js';
-import { type Effect, type Event, initial, reduce } from './reducer.js';
-import { type Store, indexedDb, memory } from './store.js';
+import { type Clock, type Write, sound } from './record.js';
+import { type Effect, type Event, accept, initial, reduce } from './reducer.js';
+import { indexedDb, memory } from './store.js';
 
 export type { AuthError, LoginRequired, RefreshUnavailable, RequestRefused } from './errors.js';
-export type { Auth, AuthEvents, AuthOptions, Routes, Session, TokenResponse, Transport } from './options.js';
+export type { Auth, AuthEvents, AuthOptions, Routes, TokenResponse, Transport } from './options.js';
 export type { SessionRecord } from './record.js';
 export type { Store } from './store.js';
 
@@ -22,37 +23,38 @@ const disposed = { name: 'LoginRequired', reason: 'disposed' } as const;
 
 const clock = (): Clock => ({ wall: Date.now(), mono: performance.now() });
 
-/** In milliseconds; a date is measured by the server's own clock, never by this device's. */
-const retryAfter = ({ headers }: Response): number => {
-  const value = headers.get('retry-after')!;
-  return Math.max(0, +value * 1e3 || Date.parse(value) - Date.parse(headers.get('date')!) || 0);
-};
-
 /** Creates the client of one login. One for each page; see `AuthOptions` for what can be set. */
 export const createAuth = (options: AuthOptions = {}): Auth => {
-  const { transport = 'header', key = 'auth', routes = {}, params, storage } = options;
-  const send = options.fetch ?? fetch;
+  const { transport = 'header', baseUrl = '/auth', key = 'auth', routes = {}, params, storage } = options;
   const name = 'hallpass:' + key;
   const page = globalThis as Partial<typeof globalThis>;
+  const send = options.fetch ?? page.fetch!;
   const locks = page.navigator?.locks;
-  // Not under Node, where an open channel keeps the process alive.
-  const channel = page.addEventListener && new BroadcastChannel(name);
+  // On a server there are no other tabs, an open channel keeps the process alive, and some runtimes have none, nor allow
+  // timers and random numbers while a module is loaded: nothing happens there before the first call.
+  const channel = page.location && page.BroadcastChannel && new BroadcastChannel(name);
   const disposal = new AbortController();
   const { signal } = disposal;
   const handlers = new Set<readonly [string, (detail: never) => void]>();
-
   let state = initial(transport);
-  let store: Store =
-    typeof storage == 'object' ? storage : storage == 'memory' ? memory() : indexedDb(key);
   let storing: Promise<unknown> = Promise.resolve();
   let timer: ReturnType<typeof setTimeout> | undefined;
+  /** Releases the lock, if this tab holds it. */
   let release = () => {};
 
   const address = (route: keyof Routes) =>
-    new URL(routes[route] ?? (options.baseUrl ?? '/auth') + '/' + route, page.location?.href).href;
+    new URL(routes[route] ?? baseUrl + '/' + route, page.location as unknown as string).href;
 
   /** Aborts after `ms`, or at disposal. */
   const until = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+
+  const sleep = (ms: number) => new Promise((resolve) => (until(ms).onabort = resolve));
+
+  const keep = keeper(
+    typeof storage == 'object' ? storage : storage == 'memory' || !page.indexedDB ? memory() : indexedDb(key),
+    clock,
+    sleep,
+  );
 
   /** A refresh token never travels together with a cookie, nor to where a redirect points. */
   const post = (route: keyof Routes, init: RequestInit, form?: Record<string, string> | '') =>
@@ -70,48 +72,43 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     const now = clock();
     const [next, effects] = reduce(state, event, now, Math.random());
     state = next;
-    const { write, won, status } = event as { write?: Write; won?: boolean; status?: number };
+    const { write, won } = event as { write?: Write; won?: boolean };
     run.emit('activity', {
-      event: event.type,
       write: write?.kind,
       won,
-      status,
       busy: !!state.flight,
       known: { ...state.record, access: 0, refresh: 0 },
     });
     for (const [name, ...args] of effects) (run[name] as (...args: unknown[]) => void)(...args);
   };
 
-  const run: Runners = {
-    store(write, delay) {
-      // One after the other, so that what is read later is not older.
-      storing = storing.then(async () => {
-        if (delay) await new Promise((resolve) => (until(delay).onabort = resolve));
-        let won = false;
-        const change = (found: unknown) => {
-          const next = apply(write, found, clock());
-          won = !!next;
-          return next;
-        };
-        let record;
-        try {
-          record = await store.update(change);
-        } catch {
-          store = memory(state.record);
-          record = await store.update(change);
-        }
-        dispatch({ type: 'stored', write, record, won });
+  /** Writes after the writes before it, so that what is read later is not older; resolves with what the store had. */
+  const perform = (write: Write, delay = 0): Promise<unknown> =>
+    (storing = storing.then(async () => {
+      if (delay) await sleep(delay);
+      const kept = await keep(write, state.record, until(2e3));
+      dispatch(kept);
+      return kept.found;
+    }));
+
+  /** Calls `use` when this tab has the lock or cannot have it. It is held until `release` is called. */
+  const lock = (use: (locked: boolean) => void) => {
+    const turn = (locked: boolean) =>
+      new Promise<void>((resolve) => {
+        if (locked) release = resolve;
+        use(locked);
       });
-    },
-    lock() {
-      const turn = (locked: boolean) =>
-        new Promise<void>((resolve) => {
-          release = resolve;
-          dispatch({ type: 'turn', locked });
-        });
-      // Longer than the holder's request may take. Once the lock is granted the signal has no effect on it.
-      (async () => locks!.request(name, { signal: until(8e3) }, () => turn(true)))().catch(() => turn(false));
-    },
+    // Longer than the holder's request may take. Once the lock is granted the signal has no effect on it.
+    (async () => locks!.request(name, { signal: until(8e3) }, () => turn(true)))().catch(() => turn(false));
+  };
+
+  /** Runs `body` while no refresh is in flight, whose late answer could put an older cookie in the place of a newer. */
+  const alone = <T>(body: () => Promise<T>): Promise<T> =>
+    new Promise((resolve) => lock(() => resolve(body().finally(() => release()))));
+
+  const run: Runners = {
+    store: perform,
+    lock: () => lock((locked) => dispatch({ type: 'turn', locked })),
     release: () => release(),
     send(token) {
       (async () => {
@@ -130,12 +127,15 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
         .then((answer) => dispatch({ type: 'answer', ...answer }));
     },
     revoke(token) {
-      if (routes.revoke != '') post('revoke', {}, { token }).catch(() => {});
+      if (routes.revoke != '') post('revoke', { keepalive: true }, { token }).catch(() => {});
     },
-    tell: () => channel?.postMessage({ gen: state.record?.gen }),
+    tell: () => channel?.postMessage(0),
     timer(ms) {
       clearTimeout(timer);
-      if (ms < 1 / 0) timer = setTimeout(() => dispatch({ type: 'tick' }), ms);
+      if (ms == 1 / 0) return;
+      timer = setTimeout(() => dispatch({ type: 'tick' }), ms);
+      // Under Node only a caller who waits keeps the process alive.
+      if (!state.waiters.length) (timer as { unref?(): void }).unref?.();
     },
     give: (caller, token) => (caller as Caller)[0](token),
     deny: (caller, detail) => (caller as Caller)[1](failure(detail)),
@@ -151,16 +151,26 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
       dispatch({ type: 'get', caller: [resolve, reject] satisfies Caller, rejected });
     });
 
-  const setTokens = async (body: TokenResponse, sent = Date.now()) => {
-    if (!body.access_token && transport != 'session') throw new TypeError('no token');
-    dispatch({ type: 'set', body, sent });
-    await storing;
+  const adopt = async (body: TokenResponse, sent: number, kind: 'renew' | 'set') => {
+    if (!body.access_token && transport != 'session') throw TypeError('no token');
+    await perform({ kind, patch: accept(transport, body, sent) });
+    return body;
+  };
+
+  /** Sends credentials as JSON and keeps the token response. */
+  const authenticate = async (route: 'login' | 'step-up', body: object) => {
+    const sent = Date.now();
+    const response = await post(route, {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return adopt(await (await expect(response)).json(), sent, route == 'login' ? 'set' : 'renew');
   };
 
   const fetchWithToken = async (input: RequestInfo | URL, init?: RequestInit) => {
     const make = () => new Request(input, init);
     let request = make();
-    const { url } = request;
+    const { url, signal } = request;
     if (
       !(options.origins ?? [new URL(address('refresh')).origin]).includes(new URL(url).origin) ||
       url == address('refresh') ||
@@ -172,14 +182,19 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
       if (token) request.headers.set('authorization', 'Bearer ' + token);
       return send(request);
     };
-    const token = await getToken();
+    const aborted = new Promise<never>((_, reject) => {
+      signal.throwIfAborted();
+      signal.onabort = () => reject(signal.reason);
+    });
+    const wanted = (rejected?: string) => Promise.race([aborted, getToken(rejected)]);
+    const token = await wanted();
     const response = await attempt(token);
     if (response.status != 401 || !/error="?invalid_token/.test(response.headers.get('www-authenticate')!))
       return response;
-    if (transport == 'session') dispatch({ type: 'end', reason: 'expired', gen: state.record?.gen });
+    if (transport == 'session') perform({ kind: 'end', gen: state.record?.gen, patch: { end: 'expired' } });
     // A stream was used up by the first attempt.
     else if (!(input as Request).bodyUsed && !(init?.body as ReadableStream | undefined)?.getReader) {
-      const fresh = await getToken(token).catch(() => token);
+      const fresh = await wanted(token).catch(() => token);
       if (fresh != token) {
         request = make();
         return attempt(fresh);
@@ -188,56 +203,41 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     return response;
   };
 
-  const expect = async (response: Response) => {
-    if (!response.ok)
-      throw failure({
-        name: 'RequestRefused',
-        status: response.status,
-        error: (await response.json().catch(() => {}))?.error,
-        retryAfterMs: retryAfter(response),
-      });
-    return response;
-  };
-
-  channel?.addEventListener('message', () => dispatch({ type: 'wake' }));
-  if (channel)
-    for (const type of ['visibilitychange', 'pageshow', 'focus', 'online', 'resume'])
-      // While capturing, so that the document's own events arrive here too.
-      addEventListener(type, () => dispatch({ type: 'wake', online: type == 'online' }), { capture: true, signal });
-  dispatch({ type: 'wake' });
+  if (channel) {
+    channel.addEventListener('message', () => dispatch({ type: 'wake' }));
+    for (const type of ['visibilitychange', 'pageshow', 'focus', 'online', 'resume', 'pagehide'])
+      addEventListener(
+        type,
+        // A page in the back/forward cache would keep the lock.
+        () => (type == 'pagehide' ? release() : dispatch({ type: 'wake', online: type == 'online' })),
+        // While capturing, so that the document's own events arrive here too.
+        { capture: true, signal },
+      );
+    dispatch({ type: 'wake' });
+  }
 
   return {
-    async login(credentials) {
-      const sent = Date.now();
-      const response = await post('login', {
-        headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ transport, ...credentials }),
-      });
-      const body = await (await expect(response)).json();
-      await setTokens(body, sent);
-      return body;
-    },
-    setTokens,
+    login: (credentials) => alone(() => authenticate('login', { transport, ...credentials })),
+    stepUp: (credentials) =>
+      alone(async () => {
+        await perform({ kind: 'read' });
+        return authenticate('step-up', { refresh_token: state.record?.refresh, ...credentials });
+      }),
+    setTokens: async (body, sent = Date.now()) => void (await adopt(body, sent, 'set')),
     getToken,
     fetch: fetchWithToken,
     async logout() {
-      await storing;
-      const { access, refresh = '' } = state.record ?? {};
-      dispatch({ type: 'end', reason: 'logout' });
-      await storing;
-      return post(
-        'logout',
-        { keepalive: true, headers: access ? { authorization: 'Bearer ' + access } : {} },
-        refresh && { refresh_token: refresh, token: refresh },
-      ).then(
-        ({ ok }) => ok,
-        () => false,
+      const { access, refresh = '' } = sound(await perform({ kind: 'end', patch: { end: 'logout' } })) ?? {};
+      return alone(() =>
+        post(
+          'logout',
+          { keepalive: true, headers: access ? { authorization: 'Bearer ' + access } : {} },
+          refresh && { refresh_token: refresh, token: refresh },
+        ).then(
+          ({ ok }) => ok,
+          () => false,
+        ),
       );
-    },
-    sessions: async () => (await (await expect(await fetchWithToken(address('sessions')))).json()).sessions,
-    async endSession(id) {
-      const url = address('sessions') + (id == 'others' ? '?keep=current' : '/' + encodeURIComponent(id));
-      await expect(await fetchWithToken(url, { method: 'DELETE' }));
     },
     on(name, handler) {
       const entry = [name, handler] as const;

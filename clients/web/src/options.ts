@@ -16,7 +16,7 @@ export interface Routes {
   readonly logout?: string;
   /** RFC 7009; the empty string where there is none. */
   readonly revoke?: string;
-  readonly sessions?: string;
+  readonly 'step-up'?: string;
 }
 
 /** All of it may be left out. */
@@ -43,21 +43,15 @@ export interface TokenResponse extends TokenBody {
   readonly [member: string]: unknown;
 }
 
-/** One of the user's sessions, as `GET /auth/sessions` lists it; times are Unix seconds by the server's clock. */
-export interface Session {
-  readonly session_id: string;
-  readonly current: boolean;
-  readonly created_at: number;
-  readonly last_seen_at: number;
-  readonly expires_at: number;
-  readonly transport: Transport;
-  readonly device: { readonly label?: string; readonly user_agent?: string; readonly ip_prefix?: string };
-}
-
 /** What the events carry. Times are milliseconds by this device's wall clock. */
 export interface AuthEvents {
   /** This tab has a new access token, whoever fetched it: this tab, another one, or a login. */
   readonly refreshed: { readonly session?: string; readonly expiresAt: number };
+  /**
+   * Another session took the place of the one that this tab had, by a login here or in another tab: what the page shows
+   * may be somebody else's. Comes instead of `refreshed`, and only from servers that name the session (`session_id`).
+   */
+  readonly switched: { readonly session?: string; readonly expiresAt: number };
   /**
    * The session is over. `reason` is `logout`, what the server gave (`expired`, `revoked`, `reused`, `unknown`,
    * `malformed`, or its error code), or `storage` where the record was deleted by somebody else.
@@ -74,12 +68,9 @@ export interface AuthEvents {
   };
   /** Every step of the state machine, for a page that shows them. Not covered by semantic versioning. */
   readonly activity: {
-    readonly event: 'answer' | 'end' | 'get' | 'set' | 'stored' | 'tick' | 'turn' | 'wake';
-    /** Of `stored`: which write, and whether its condition held. */
+    /** The write that was done, and whether its condition held; absent for every other step. */
     readonly write?: Write['kind'];
     readonly won?: boolean;
-    /** Of `answer`; 0 where nothing came. */
-    readonly status?: number;
     /** A refresh of this tab is on its way, from the wait for the lock to the commit. */
     readonly busy: boolean;
     /** What all tabs share, without the tokens; `end` says that the session is over, `retry` that it backs off. */
@@ -95,6 +86,11 @@ export interface Auth {
    * Rejects with {@link RequestRefused} where the server refuses, and with the `TypeError` of `fetch` where it cannot be asked.
    */
   login(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
+  /**
+   * Authenticates again in the same session: sends `credentials` as JSON to the step-up route, with the refresh token if
+   * the transport is `header`, and keeps what it answers. Rejects as `login`.
+   */
+  stepUp(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
   /**
    * Keeps a token response that the application obtained itself. `sentAt` is when it was asked for (`Date.now()`;
    * default: now). Rejects with a `TypeError` where it has no token.
@@ -116,10 +112,6 @@ export interface Auth {
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
   /** Forgets the session in every tab, then ends it on the server; `false` where the server could not be told. */
   logout(): Promise<boolean>;
-  /** The user's live sessions. Rejects as `fetch`, and with {@link RequestRefused} on an error status. */
-  sessions(): Promise<Session[]>;
-  /** Ends one of the user's sessions, or all `others` than this one. Rejects as `sessions`. */
-  endSession(id: string): Promise<void>;
   /** Calls `handler` at each such event, after the step that caused it; returns the way to stop that. */
   on<Name extends keyof AuthEvents>(name: Name, handler: (detail: AuthEvents[Name]) => void): () => void;
   /** Lets go of timers, channel, listeners and lock. The session stays; waiting callers are rejected. */

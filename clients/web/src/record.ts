@@ -63,23 +63,24 @@ export interface Write {
    * - `claim`: about to ask the token endpoint; leaves a mark, so that a tab that dies now is missed in time.
    * - `commit`: new tokens for this session.
    * - `fail`: no answer that helps; the same tokens, and a back-off.
+   * - `renew`: new tokens for this session from a step-up, which replace those of a refresh that came between.
    * - `set`: another session, whatever was there.
    * - `end`: no session any more.
    */
-  readonly kind: 'claim' | 'commit' | 'end' | 'fail' | 'read' | 'set';
-  /** The generation that the record must still have. Only `set` and `end` hold without. */
+  readonly kind: 'claim' | 'commit' | 'end' | 'fail' | 'read' | 'renew' | 'set';
+  /** The generation that the record must still have. Unused by `set` and `renew`; `end` may leave it out. */
   readonly gen?: number | undefined;
   readonly patch?: Partial<SessionRecord>;
   /** Of a claim: the lock is held, so that no other tab's request is in flight. */
   readonly locked?: boolean;
   /** Of a claim: the network came back after the last attempt. */
-  readonly online?: boolean;
+  readonly online?: boolean | undefined;
 }
 
 /** The record, or `undefined` for anything that no version of this library wrote. */
 export const sound = (found: unknown): SessionRecord | undefined => {
   const record = found as SessionRecord | undefined;
-  return Number.isSafeInteger(record?.gen) && record!.lifeMs >= 0 && record!.issuedAtWall >= 0 ? record : undefined;
+  return record?.gen! >= 0 && record!.lifeMs >= 0 && record!.issuedAtWall >= 0 ? record : undefined;
 };
 
 /** How far two readings of one device's clock may differ before the clock counts as changed. */
@@ -119,7 +120,7 @@ export const apply = (write: Write, found: unknown, now: Clock): SessionRecord |
   const { kind, gen, patch, locked, online } = write;
   if (
     kind == 'read' ||
-    (kind != 'set' && (record?.end || (gen !== record?.gen && (gen || kind != 'end')))) ||
+    (kind != 'set' && (record?.end || (kind != 'renew' && gen !== record?.gen && (gen || kind != 'end')))) ||
     (kind == 'claim' && (backoff(record, now.wall, online) || (!locked && claimed(record, now.wall))))
   )
     return;

@@ -36,13 +36,19 @@ export type Event =
   | { readonly type: 'get'; readonly caller: unknown; readonly rejected?: string | undefined }
   /** It is this tab's turn: the lock was granted, or was not to be had. */
   | { readonly type: 'turn'; readonly locked: boolean }
-  /** A write was done (`won`) or its condition did not hold; `record` is what the store has now. */
-  | { readonly type: 'stored'; readonly write: Write; readonly record: unknown; readonly won: boolean }
-  | ({ readonly type: 'answer' } & Answer)
-  /** The application has a new token response, from a request sent at the wall time `sent`. */
-  | { readonly type: 'set'; readonly body: TokenBody; readonly sent: number }
-  /** The session is over: at the user's wish, or because a resource server said so of generation `gen`. */
-  | { readonly type: 'end'; readonly reason: string; readonly gen?: number | undefined };
+  /**
+   * A write was done (`won`) or its condition did not hold; `found` is what the store had, `record` what it has now.
+   * If the store could not be used (`failed`), `record` is what was known of it.
+   */
+  | {
+      readonly type: 'stored';
+      readonly write: Write;
+      readonly found?: unknown;
+      readonly record: unknown;
+      readonly won: boolean;
+      readonly failed?: boolean;
+    }
+  | ({ readonly type: 'answer' } & Answer);
 
 export type Effect =
   /** Run the write in one transaction after `delay` milliseconds; then `stored`. */
@@ -60,7 +66,7 @@ export type Effect =
   | readonly ['timer', number]
   | readonly ['give', unknown, string]
   | readonly ['deny', unknown, Failure]
-  | readonly ['emit', 'activity' | 'refreshed' | 'signedOut' | 'refreshError', object];
+  | readonly ['emit', 'activity' | 'refreshed' | 'signedOut' | 'refreshError' | 'switched', object];
 
 /** Why a caller gets no token. */
 export type Failure =
@@ -77,23 +83,23 @@ export interface State {
   /** The transport, as the application chose it. */
   readonly carrier: string;
   /** The store was read at least once. */
-  ready: boolean;
-  record: SessionRecord | undefined;
+  ready?: boolean;
+  record?: SessionRecord | undefined;
   /** The access token that a resource server refused. */
-  rejected: string | undefined;
+  rejected?: string | undefined;
   /** The refresh in flight: the record that it started from, and when it was sent. */
-  flight: { readonly record?: SessionRecord | undefined; readonly sent: number } | undefined;
+  flight?: { readonly record?: SessionRecord | undefined; readonly sent: number } | undefined;
   waiters: readonly Waiter[];
-  /** Between 0 and 1, drawn anew for each token. */
-  jitter: number;
-  /** Wall less monotonic time when the token was taken over. */
-  gap: number;
+  /** Between 0 and 1, drawn anew for each token; set with `ready`. */
+  jitter?: number;
+  /** Wall less monotonic time when the token was taken over; set with `ready`. */
+  gap?: number;
   /** Monotonic time of the last renewal that this tab saw. */
   since: number;
   /** Monotonic time before which another tab's unanswered refresh is left alone. */
   hold: number;
   /** The network came back after the last attempt. */
-  online: boolean;
+  online?: boolean;
   /** Another look at the store is wanted, and the time of the last one. */
   look: boolean;
   looked: number;
@@ -101,18 +107,11 @@ export interface State {
 
 export const initial = (carrier: string): State => ({
   carrier,
-  ready: false,
-  record: undefined,
-  rejected: undefined,
-  flight: undefined,
   waiters: [],
-  jitter: 0,
-  gap: 0,
   since: -1 / 0,
-  hold: -1 / 0,
-  online: false,
-  look: false,
-  looked: -1 / 0,
+  hold: 0,
+  look: true,
+  looked: -1e3,
 });
 
 /** From 20 % of the life before its end, at least 5 s and at most 120 s, but never in its first half. */
@@ -120,7 +119,7 @@ const margin = (life: number): number => Math.min(Math.max(life / 5, 5e3), 12e4,
 
 /** The token came from the future, or the wall clock moved by itself: its age cannot be known. */
 const suspect = (s: State, record: SessionRecord, now: Clock): boolean =>
-  now.wall < record.issuedAtWall - TOLERANCE || Math.abs(now.wall - now.mono - s.gap) > TOLERANCE;
+  now.wall < record.issuedAtWall - TOLERANCE || Math.abs(now.wall - now.mono - s.gap!) > TOLERANCE;
 
 const live = (s: State, now: Clock): boolean => {
   const record = s.record;
@@ -142,7 +141,7 @@ const dueIn = (s: State, now: Clock): number => {
   if (s.carrier == 'session' || (!record.refresh && s.carrier != 'cookie')) return 1 / 0;
   // A token that nobody can use is not spared by the distance that good ones keep.
   const urgent = !live(s, now) || suspect(s, record, now);
-  const early = margin(record.lifeMs) * (1 + s.jitter / 8);
+  const early = margin(record.lifeMs) * (1 + s.jitter! / 8);
   return Math.max(
     wait,
     urgent ? 0 : record.issuedAtWall + record.lifeMs - early - now.wall,
@@ -152,10 +151,15 @@ const dueIn = (s: State, now: Clock): number => {
 };
 
 /** The fields that a good token response sets, anchored at the moment when it was asked for. */
-const accept = (s: State, body: TokenBody, sent: number, older?: SessionRecord): Partial<SessionRecord> => ({
+export const accept = (
+  transport: string,
+  body: TokenBody,
+  sent: number,
+  older?: SessionRecord,
+): Partial<SessionRecord> => ({
   access: body.access_token,
   // > The authorization server MAY issue a new refresh token (RFC 6749 section 6): without one the old one stays.
-  refresh: s.carrier == 'header' ? body.refresh_token || older?.refresh : undefined,
+  refresh: transport == 'header' ? body.refresh_token || older?.refresh : undefined,
   session: body.session_id,
   lifeMs: (body.expires_in! > 0 ? +body.expires_in! : 300) * 1e3,
   refreshLifeMs: (body.refresh_expires_in ?? body.session_expires_in ?? 0) * 1e3,
@@ -177,10 +181,6 @@ export const reduce = (state: State, event: Event, now: Clock, random: number): 
     // Who brings a token that has been replaced since gets the new one and costs nothing.
     if (event.rejected && event.rejected == s.record?.access) s.rejected = event.rejected;
     s.waiters = [...s.waiters, { caller: event.caller, until: now.mono + 1e4 }];
-  } else if (event.type == 'set') {
-    out.push(['store', { kind: 'set', patch: accept(s, event.body, event.sent) }]);
-  } else if (event.type == 'end') {
-    out.push(['store', { kind: 'end', gen: event.gen, patch: { end: event.reason } }]);
   } else if (event.type == 'turn') {
     // Not the generation of now: a tab that took over another's tokens while it waited has nothing to ask for.
     const { record } = s.flight!;
@@ -202,8 +202,8 @@ const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
   const { gen, graceMs = 0, retry } = record!;
   const fails = retry?.fails ?? 0;
   const error = body?.error;
-  if (status < 300 && body?.access_token && typeof body.access_token == 'string')
-    return ['store', { kind: 'commit', gen, patch: accept(s, body, sent, record) }];
+  if (status < 300 && body?.access_token?.trim?.())
+    return ['store', { kind: 'commit', gen, patch: accept(s.carrier, body, sent, record) }];
   // Without a body the only thing that can be wrong with the request is its cookie: it is gone.
   if (
     (status == 400 || status == 401) &&
@@ -227,7 +227,15 @@ const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
       gen,
       patch: {
         // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3): a floor, spread upwards.
-        retry: { fails: fails + 1, atWall: now.wall, waitMs: waitMs + retryAfterMs, offline, status, error },
+        retry: {
+          fails: fails + 1,
+          atWall: now.wall,
+          // One wrong answer must not keep a client away for a day.
+          waitMs: Math.min(36e5, waitMs + retryAfterMs),
+          offline,
+          status,
+          error,
+        },
         sentAtWall: 0,
         lostAtWall,
       },
@@ -238,11 +246,14 @@ const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
 /** Take over what the store has, then go on with what was written. */
 const stored = (
   s: State,
-  { write, won, record }: Event & { type: 'stored' },
+  { write, won, found, record, failed }: Event & { type: 'stored' },
   now: Clock,
   random: number,
   out: Effect[],
 ): void => {
+  const { kind, patch } = write;
+  // The old refresh token is spent, so the new one must get into the store: again, until it does or another tab's has.
+  if (failed && (kind == 'commit' || kind == 'renew')) return void out.push(['store', write, 1e3]);
   const was = s.record;
   const is = (s.record = sound(record));
   const changed = was?.gen !== is?.gen;
@@ -250,17 +261,21 @@ const stored = (
     s.rejected = undefined;
     s.jitter = random;
     s.gap = now.wall - now.mono;
-    s.hold = -1 / 0;
+    s.hold = 0;
     s.online = false;
     if (s.ready) {
       s.since = now.mono;
-      if (signedIn(s, is)) out.push(['emit', 'refreshed', { session: is!.session, expiresAt: is!.issuedAtWall + is!.lifeMs }]);
+      if (signedIn(s, is))
+        out.push([
+          'emit',
+          signedIn(s, was) && is!.session != was!.session ? 'switched' : 'refreshed',
+          { session: is!.session, expiresAt: is!.issuedAtWall + is!.lifeMs },
+        ]);
       else if (signedIn(s, was)) out.push(['emit', 'signedOut', { reason: is?.end ?? 'storage' }]);
     }
     s.ready = true;
   }
 
-  const { kind } = write;
   // Only who wrote tells: hearing it makes nobody speak.
   if (won && changed) out.push(['tell']);
   if (kind == 'claim' && won) {
@@ -271,12 +286,24 @@ const stored = (
     out.push(['release']);
   }
   if (kind == 'claim' && !won) s.hold = now.mono + claimed(is, now.wall);
-  // Two tabs may hold the same token: revoking the loser's would end the live session.
-  if (kind == 'commit' && !won && (is?.end || (is && is.session != write.patch!.session)))
-    out.push(['revoke', (write.patch!.refresh || write.patch!.access)!]);
-  if (kind == 'fail' && won) {
+  // End what another session replaced, and what came too late. Not within one session: two tabs may hold the same token,
+  // and revoking that would end it.
+  const loser = won ? kind == 'set' && sound(found) : patch;
+  const token = loser && (loser.refresh || loser.access);
+  if (token && is && (is.end || is.session != loser.session)) out.push(['revoke', token]);
+  // While the store fails this tab gives out what it has, and renews nothing that others would find there.
+  if (failed) {
+    s.look = true;
+    s.looked = s.hold = now.mono + 5e3;
+  }
+  const retry = kind == 'fail' ? patch!.retry : failed && kind == 'claim' && { status: 0, fails: 1, error: 'storage' };
+  if (retry && (won || failed)) {
     s.online = false;
-    out.push(['emit', 'refreshError', { ...is!.retry, retryAt: now.wall + backoff(is, now.wall) }]);
+    out.push([
+      'emit',
+      'refreshError',
+      { ...retry, retryAt: now.wall + Math.max(backoff(is, now.wall), s.hold - now.mono) },
+    ]);
   }
 };
 
@@ -297,7 +324,7 @@ const plan = (s: State, now: Clock, out: Effect[]): void => {
     else if (s.ready && due == 1 / 0)
       out.push(['deny', caller, { name: 'LoginRequired', reason: s.record ? s.record.end || 'expired' : 'none' }]);
     else if (now.mono < until) return (ring = Math.min(ring, until - now.mono));
-    else out.push(['deny', caller, { name: 'RefreshUnavailable', retryAt: now.wall + Math.max(0, due) }]);
+    else out.push(['deny', caller, { name: 'RefreshUnavailable', retryAt: now.wall + Math.max(0, s.ready ? due : 0) }]);
     return 0;
   });
   if (s.look) {

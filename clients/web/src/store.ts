@@ -5,8 +5,9 @@ import type { SessionRecord } from './record.js';
  * A place for the record.
  *
  * `update` reads what is there, hands it to `change` and puts what that returns, all in one transaction that no other
- * tab can enter; where `change` returns `undefined` nothing is written. It resolves, once that is durable, with what
- * is there then. It may reject: the client then goes on in memory, for good.
+ * tab can enter; if `change` returns `undefined` nothing is written. It resolves, once that is durable, with what is
+ * there then. It may reject, but only if nothing was written; the client then tries again, and gives the store 2 s in
+ * all.
  */
 export interface Store {
   update(change: (found: unknown) => SessionRecord | undefined): Promise<unknown>;
@@ -20,7 +21,7 @@ export const memory = (record?: unknown): Store => ({
 /**
  * Keeps the record in IndexedDB, the only storage that two tabs cannot both change at once.
  *
- * Opened for each use: a connection held open stands in the way of the back/forward cache and of deletions.
+ * Opened for each use: an open connection keeps a page out of the back/forward cache and blocks deletions.
  */
 export const indexedDb = (key: string): Store => ({
   update: (change) =>

@@ -77,7 +77,7 @@ describe('when', () => {
   test('a token without expires_in is believed for five minutes', () => {
     const world = new World({ random: () => 0 });
     const tab = world.open();
-    tab.dispatch({ type: 'set', body: { access_token: 'a', refresh_token: 'r0' }, sent: world.clock.wall });
+    tab.set({ access_token: 'a', refresh_token: 'r0' }, world.clock.wall);
     world.run(239 * SECOND);
     assert.equal(world.sends.length, 0);
     world.run(2 * SECOND);
@@ -202,7 +202,7 @@ describe('getToken', () => {
   test('an access token without a refresh token serves until its end, then a login is required', () => {
     const world = new World();
     const tab = world.open();
-    tab.dispatch({ type: 'set', body: { access_token: 'a', expires_in: 60 }, sent: world.clock.wall });
+    tab.set({ access_token: 'a', expires_in: 60 }, world.clock.wall);
     world.run(50 * SECOND);
     assert.equal(tab.get().token, 'a');
     world.run(10 * SECOND);
@@ -448,7 +448,7 @@ describe('clocks', () => {
   test('an old token set by the application is renewed without delay', () => {
     const world = new World();
     const tab = world.open();
-    tab.dispatch({ type: 'set', body: world.server.issue(0), sent: world.clock.wall - HOUR });
+    tab.set(world.server.issue(0), world.clock.wall - HOUR);
     world.run(10);
     const call = tab.get();
     world.run(1.2 * SECOND);
@@ -533,17 +533,17 @@ describe('tabs', () => {
     assert.equal(world.sends[1]!.at - world.sends[0]!.at <= 5.1 * SECOND, true);
   });
 
-  test('a commit that another session overtook is discarded and revoked', () => {
+  test('a login while a renewal is in flight ends the older session, before and after that is answered', () => {
     const { world, tab } = signedIn({ latency: () => 500 });
     world.run(SECOND);
     tab.get('a1');
     world.run(300);
     world.server.session = 's2';
-    tab.dispatch({ type: 'set', body: world.server.issue(world.now), sent: world.clock.wall });
+    tab.set(world.server.issue(world.now), world.clock.wall);
     world.server.session = 's1';
     world.run(3 * SECOND);
     assert.equal(tab.state.record?.session, 's2');
-    assert.deepEqual(world.revoked, ['r1']);
+    assert.deepEqual(world.revoked, ['r0', 'r1']);
   });
 
   test('a commit that the same session overtook is discarded and not revoked', () => {
@@ -563,7 +563,7 @@ describe('tabs', () => {
     world.run(SECOND);
     other.get('a1');
     world.run(300);
-    tab.dispatch({ type: 'end', reason: 'logout' });
+    tab.end('logout');
     world.run(5 * SECOND);
     for (const each of [tab, other]) {
       assert.deepEqual(each.named('signedOut'), [{ reason: 'logout' }]);
@@ -580,11 +580,11 @@ describe('tabs', () => {
     const others = [world.open(), world.open(), world.open()];
     world.run(SECOND);
     const { gen } = world.record!;
-    tab.dispatch({ type: 'end', reason: 'logout' });
+    tab.end('logout');
     world.run(5 * SECOND);
     assert.equal(world.record!.gen, gen + 1);
     for (const other of others) assert.ok(!other.effects.some((effect) => effect[0] == 'tell'));
-    tab.dispatch({ type: 'end', reason: 'logout' });
+    tab.end('logout');
     world.run(SECOND);
     assert.equal(world.record!.gen, gen + 1);
   });
@@ -661,7 +661,7 @@ describe('the transport session', () => {
   test('nothing is ever renewed', () => {
     const world = new World({ transport: 'session' });
     const tab = world.open();
-    tab.dispatch({ type: 'set', body: { session_id: 's1' }, sent: world.clock.wall });
+    tab.set({ session_id: 's1' }, world.clock.wall);
     world.run(24 * HOUR);
     assert.equal(world.sends.length, 0);
     assert.equal(tab.ring, Infinity);
@@ -670,9 +670,9 @@ describe('the transport session', () => {
   test('its end reaches every tab once', () => {
     const world = new World({ transport: 'session' });
     const [tab, other] = [world.open(), world.open()];
-    tab.dispatch({ type: 'set', body: { session_id: 's1' }, sent: world.clock.wall });
+    tab.set({ session_id: 's1' }, world.clock.wall);
     world.run(2 * SECOND);
-    tab.dispatch({ type: 'end', reason: 'expired', gen: world.record!.gen });
+    tab.end('expired', world.record!.gen);
     world.run(2 * SECOND);
     for (const each of [tab, other]) assert.deepEqual(each.named('signedOut'), [{ reason: 'expired' }]);
   });

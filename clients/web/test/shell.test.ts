@@ -2,8 +2,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { describe, test } from 'node:test';
+import { after, describe, test } from 'node:test';
 import { type AuthOptions, type SessionRecord, type Store, createAuth } from '../src/index.js';
+
+// Under Node the pauses of the client do not keep the process alive.
+const alive = setInterval(() => {}, 1e3);
+after(() => clearInterval(alive));
 
 const TOKEN = { access_token: 'a1', refresh_token: 'r1', expires_in: 300, session_id: 's1' };
 

@@ -126,7 +126,7 @@ const simulate = (scenario: Scenario, seed: number) => {
   // And after a logout there is silence, whatever was in flight.
   if (random() < 0.5) any().get(world.record?.access);
   world.run(random() * 200);
-  any().dispatch({ type: 'end', reason: 'logout' });
+  any().end('logout');
   world.run(30 * SECOND);
   const { length } = world.sends;
   for (const tab of living()) {

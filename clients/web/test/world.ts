@@ -5,7 +5,7 @@
  * older token after it ends the session.
  */
 import { type Clock, type SessionRecord, apply } from '../src/record.js';
-import { type Answer, type Effect, type Event, type State, type TokenBody, initial, reduce } from '../src/reducer.js';
+import { type Answer, type Effect, type Event, type State, type TokenBody, accept, initial, reduce } from '../src/reducer.js';
 
 /** A seeded generator (mulberry32), so that a failing run can be had again. */
 export const seeded = (seed: number) => () => {
@@ -126,6 +126,16 @@ export class Tab {
     return caller;
   }
 
+  /** The application has a token response, from a request sent at the wall time `sent`. */
+  set(body: TokenBody, sent: number): void {
+    this.world.perform(this, ['store', { kind: 'set', patch: accept(this.world.transport, body, sent) }]);
+  }
+
+  /** The session ends: by a logout or, at generation `gen`, because a resource server said so. */
+  end(reason: string, gen?: number): void {
+    this.world.perform(this, ['store', { kind: 'end', gen, patch: { end: reason } }]);
+  }
+
   /** The tab is gone from one moment to the next; its requests may still arrive. */
   crash(): void {
     this.alive = false;
@@ -175,7 +185,7 @@ export class World {
   /** A tab with a fresh login, and everything settled. */
   login(): Tab {
     const tab = this.tabs[0] ?? this.open();
-    tab.dispatch({ type: 'set', body: this.server.issue(this.now), sent: this.clock.wall });
+    tab.set(this.server.issue(this.now), this.clock.wall);
     this.cookie = `r${this.server.generation}`;
     this.run(100);
     return tab;
@@ -223,10 +233,11 @@ export class World {
         tab.stored = start + this.random() * 2;
         this.after(start - this.now, () => {
           if (!tab.alive) return;
-          const next = apply(write, this.record, this.clock);
+          const found = this.record;
+          const next = apply(write, found, this.clock);
           if (next) this.record = structuredClone(next);
           const record = structuredClone(this.record);
-          this.after(tab.stored - this.now, () => tab.dispatch({ type: 'stored', write, record, won: !!next }));
+          this.after(tab.stored - this.now, () => tab.dispatch({ type: 'stored', write, found, record, won: !!next }));
         });
         return;
       }

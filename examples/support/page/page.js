@@ -1,7 +1,5 @@
 // The example's page. The client (auth.js) does everything about tokens; this file shows it.
 import { auth, choose, on, start, transport } from './client.js';
-import { send } from './network.js';
-import { record } from './record.js';
 import { note, tab } from './timeline.js';
 import { noteRefreshToken, showSpent } from './trouble.js';
 import { showSessions, showSignedIn, showSignedOut, showStatus, showTokens, showTransport } from './view.js';
@@ -24,8 +22,8 @@ on('transport', (transport) => {
   shown = ends = undefined;
   showTransport(transport);
 });
-on('activity', ({ event, write, won, known: now }) => {
-  if (event != 'stored') return;
+on('activity', ({ write, won, known: now }) => {
+  if (!write) return;
   if (write == 'claim' && !won) note('race', 'Another tab is renewing already', 'This one waits for its tokens.');
   if (won || write == 'read') lastWrite = write;
   render(now);
@@ -42,6 +40,7 @@ on('refreshed', async () => {
     note('renewal', 'A new access token, the same refresh token', 'There is at most one rotation in a grace window.');
   listSoon();
 });
+on('switched', () => note('session', 'Another session', 'Somebody logged in again in this browser: what this page shows is theirs now.'));
 on('refreshError', ({ status, offline, retryAt }) => {
   const wait = Math.max(0, Math.round((retryAt - Date.now()) / 1000));
   const why = offline ? 'offline' : status || 'no answer';
@@ -83,12 +82,13 @@ const listSoon = () => {
 };
 const listSessions = async () => {
   if (!shown) return;
-  const sessions = await auth.sessions().catch(() => []);
+  const response = await auth.fetch('/auth/sessions').catch(() => undefined);
+  const { sessions } = response?.ok ? await response.json() : { sessions: [] };
   ends = sessions.find((session) => session.current)?.expires_at;
   showSessions(sessions, endSession);
 };
 const endSession = async (id) => {
-  await auth.endSession(id).catch(() => {});
+  await auth.fetch(`/auth/sessions${id == 'others' ? '?keep=current' : `/${id}`}`, { method: 'DELETE' }).catch(() => {});
   // Ending one's own is noticed by asking for something.
   await listSessions();
 };
@@ -182,23 +182,14 @@ $('#step-up-cancel').onclick = () => $('#step-up').close();
 $('#step-up-form').onsubmit = async (event) => {
   event.preventDefault();
   const { password } = event.target.elements;
-  const sent = Date.now();
-  // Only with the transport `header`; else a cookie carries what is renewed.
-  const { refresh } = await record();
-  const response = await send('/auth/step-up', {
-    method: 'POST',
-    headers: { 'content-type': 'application/json' },
-    credentials: refresh ? 'omit' : 'same-origin',
-    body: JSON.stringify({ password: password.value, refresh_token: refresh }),
-  }).catch(() => undefined);
-  if (response?.ok) {
-    await auth.setTokens(await response.json(), sent);
+  try {
+    await auth.stepUp({ password: password.value });
     password.value = '';
     $('#step-up').close();
     note('session', 'Authenticated again', 'The same session, renewed at once; what was older is refused from now on.');
     afterStepUp();
-  } else {
-    $('#step-up-error').textContent = response?.status == 401 ? 'Wrong password.' : 'That did not work.';
+  } catch (failure) {
+    $('#step-up-error').textContent = failure.status == 401 ? 'Wrong password.' : 'That did not work.';
     $('#step-up-error').hidden = false;
   }
 };

@@ -1,0 +1,46 @@
+/** Writes the record one change after the other, and decides what to do if the store fails or does not answer. */
+import { type Clock, type SessionRecord, type Write, apply } from './record.js';
+import type { Event } from './reducer.js';
+import { type Store, memory } from './store.js';
+
+type Stored = Event & { type: 'stored' };
+
+/** Runs one write; `known` is the record as this tab knows it, and `limit` aborts when the store has had its time. */
+export type Keeper = (write: Write, known: SessionRecord | undefined, limit: AbortSignal) => Promise<Stored>;
+
+/**
+ * Keeps the record in `home`, or in memory if that fails.
+ *
+ * A call that rejects is repeated. If none works, the tab goes on in memory, but not with a refresh token that `home`
+ * still has: to use it here would make it stale there, and whoever found it would look like a thief. Such a write has
+ * `failed`, and the session is left to the tabs that can store it.
+ */
+export const keeper = (home: Store, clock: () => Clock, sleep: (ms: number) => Promise<unknown>): Keeper => {
+  let store = home;
+  return async (write, known, limit) => {
+    const { kind } = write;
+    let found: unknown;
+    let next: SessionRecord | undefined;
+    let failed = false;
+    const change = (is: unknown) => (next = apply(write, (found = is), clock()));
+    const attempt = (pause: number): Promise<unknown> =>
+      Promise.race([
+        // A store that answers too late changes nothing any more.
+        store.update((is) => (limit.aborted ? undefined : change(is))),
+        new Promise((_, reject) => (limit.onabort = reject)),
+      ]).catch((error) => {
+        if (limit.aborted || pause > 200) throw error;
+        return sleep(pause).then(() => attempt(pause * 4));
+      });
+    // A login is a new beginning.
+    if (kind == 'set') store = home;
+    const record = await attempt(50).catch(() => {
+      // A login that was handed over in time may be stored in the end, and counts as stored.
+      if (kind == 'end' || (kind == 'set' ? !limit.aborted || !next : kind != 'read' && !known?.refresh))
+        return (store = memory(known)).update(change);
+      failed = true;
+      return kind == 'set' ? next : known;
+    });
+    return { type: 'stored', write, found, record, won: !failed && !!next, failed };
+  };
+};
