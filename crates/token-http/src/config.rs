@@ -52,7 +52,7 @@ impl AuthConfig {
             transports: vec![Transport::Header, Transport::Cookie, Transport::Session],
             introspection_keys: Vec::new(),
             trusted_proxies: Vec::new(),
-            jwks_max_age: Duration::from_mins(5),
+            jwks_max_age: Duration::from_secs(5 * 60),
             limit: None,
         })
     }

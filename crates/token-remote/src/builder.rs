@@ -39,7 +39,7 @@ impl RemoteJwks {
             algorithms: Vec::new(),
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
-            keep: Duration::from_hours(24),
+            keep: Duration::from_secs(24 * 60 * 60),
             leeway: Verifier::DEFAULT_LEEWAY,
             max_age: Verifier::DEFAULT_MAX_AGE,
             insecure: false,
@@ -128,8 +128,8 @@ impl RemoteJwksBuilder {
             }
         };
         let short = Duration::from_millis(100);
-        range("interval", self.interval, short, Duration::from_hours(1))?;
-        range("timeout", self.timeout, short, Duration::from_mins(1))?;
+        range("interval", self.interval, short, Duration::from_secs(3600))?;
+        range("timeout", self.timeout, short, Duration::from_secs(60))?;
         range("keep", self.keep, Duration::ZERO, Verifier::MAX_MAX_AGE)?;
         if let Some(algorithm) = self.algorithms.iter().find(|a| a.is_symmetric()) {
             return Err(BuildError::Symmetric {

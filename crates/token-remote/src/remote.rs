@@ -295,7 +295,7 @@ impl fmt::Debug for RemoteJwks {
 }
 
 /// How long a set is fresh of which the issuer does not say it.
-const DEFAULT_FRESHNESS: Duration = Duration::from_mins(5);
+const DEFAULT_FRESHNESS: Duration = Duration::from_secs(5 * 60);
 
 /// A key that leaked must not live on for longer, whatever the issuer says.
-const MAX_FRESHNESS: Duration = Duration::from_hours(24);
+const MAX_FRESHNESS: Duration = Duration::from_secs(24 * 60 * 60);

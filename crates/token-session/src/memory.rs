@@ -238,7 +238,7 @@ impl SessionStore for MemoryStore {
     }
 
     fn catch_up_interval(&self) -> Duration {
-        Duration::from_mins(1)
+        Duration::from_secs(60)
     }
 }
 

@@ -172,11 +172,11 @@ impl Verifier {
     /// 5 seconds: the difference of clocks that NTP keeps, with room.
     pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
     /// 60 seconds.
-    pub const MAX_LEEWAY: Duration = Duration::from_mins(1);
+    pub const MAX_LEEWAY: Duration = Duration::from_secs(60);
     /// 24 hours: the longest that an access token sensibly lives.
-    pub const DEFAULT_MAX_AGE: Duration = Duration::from_hours(24);
+    pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
     /// 31 days.
-    pub const MAX_MAX_AGE: Duration = Duration::from_hours(31 * 24);
+    pub const MAX_MAX_AGE: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 }
 
 /// A configuration that cannot be safe.

@@ -30,7 +30,7 @@ use crate::types::secret::{Entropy, TokenHash, TokenSecret};
 use crate::types::time::UnixTime;
 
 /// Times of use are kept this coarse: exact ones would tell a thief when to act.
-pub const LAST_SEEN_STEP: Duration = Duration::from_mins(5);
+pub const LAST_SEEN_STEP: Duration = Duration::from_secs(5 * 60);
 
 /// A successful authentication: what a new session is made of.
 #[derive(Clone, Debug)]

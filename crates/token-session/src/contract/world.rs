@@ -17,7 +17,7 @@ use token_core::{
 use crate::store::{Commit, Created, SessionStore};
 
 /// How long a busy machine may take to what an idle one does in milliseconds.
-pub(super) const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A store under test and a seeded source of schedules.
 #[derive(Debug)]

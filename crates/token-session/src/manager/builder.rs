@@ -188,10 +188,10 @@ impl SessionManagerBuilder {
     /// # Errors
     /// [`ManagerError`] names the setting and its range.
     pub fn build(self) -> Result<SessionManager, ManagerError> {
-        if !(Duration::from_millis(10)..=Duration::from_mins(1)).contains(&self.store_timeout) {
+        if !(Duration::from_millis(10)..=Duration::from_secs(60)).contains(&self.store_timeout) {
             return Err(ManagerError::Timeout(self.store_timeout));
         }
-        if !(Duration::from_millis(50)..=Duration::from_mins(1)).contains(&self.heartbeat) {
+        if !(Duration::from_millis(50)..=Duration::from_secs(60)).contains(&self.heartbeat) {
             return Err(ManagerError::Heartbeat(self.heartbeat));
         }
         let (margin, timeout) = (self.issuer.policy.store_margin(), self.store_timeout);

@@ -20,7 +20,7 @@ const BATCH: u32 = 1000;
 const PAUSE: Duration = Duration::from_millis(50);
 /// The shortest time between two rounds, and the longest.
 const SHORTEST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_hours(24);
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 /// The most that one round deletes; what is left waits for the next.
 const BATCHES: u32 = 100;
 
