@@ -192,8 +192,8 @@ fn ending(session: &Session) -> Ending {
 /// Moves the end of the row as well, to a later day.
 fn slide(session: &Session) -> Slide {
     Slide {
-        idle_expires_at: session.idle_expires_at + Duration::from_hours(25),
-        purge_at: session.purge_at + Duration::from_hours(48),
+        idle_expires_at: session.idle_expires_at + Duration::from_secs(25 * 3600),
+        purge_at: session.purge_at + Duration::from_secs(48 * 3600),
     }
 }
 

@@ -109,9 +109,9 @@ async fn open_and_rotate(store: &RedisStore, login: Login, number: u64) {
 }
 
 fn rotation(session: &Session, random: &[u8; 64]) -> Rotation {
-    let at = session.rotated_at + Duration::from_mins(5);
+    let at = session.rotated_at + Duration::from_secs(5 * 60);
     let slide = Slide {
-        idle_expires_at: at + Duration::from_hours(30 * 24),
+        idle_expires_at: at + Duration::from_secs(30 * 24 * 3600),
         purge_at: session.purge_at,
     };
     Rotation {

@@ -119,7 +119,7 @@ fn answer(mut stream: TcpStream, keys: &Keys, metadata: &str, asked: &AtomicUsiz
 }
 
 /// How long a busy machine may take to what an idle one does in a moment.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn soon(holds: impl Fn() -> bool) {
     let start = Instant::now();

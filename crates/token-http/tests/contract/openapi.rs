@@ -134,7 +134,7 @@ fn a_rule_becomes_scopes_and_answers() {
     enum FreshNotes {}
     impl Rule for FreshNotes {
         const SCOPE: &'static str = "notes:read notes:write";
-        const MAX_AGE: Option<std::time::Duration> = Some(std::time::Duration::from_mins(1));
+        const MAX_AGE: Option<std::time::Duration> = Some(std::time::Duration::from_secs(60));
     }
     let plain = Operation::new();
     let operation = openapi::protected::<FreshNotes>(plain, Credential::Access);

@@ -136,7 +136,7 @@ impl Rule for Reports {
 
 enum JustAuthenticated {}
 impl Rule for JustAuthenticated {
-    const MAX_AGE: Option<Duration> = Some(Duration::from_mins(1));
+    const MAX_AGE: Option<Duration> = Some(Duration::from_secs(60));
 }
 
 enum Strong {}

@@ -255,7 +255,7 @@ async fn custom_claims_read_alike_from_a_token_and_from_a_cookie() {
             Some(cookie) => visit_as::<Profile>(&world, cookie, &slot).await,
             None => Ok(None),
         };
-        let authorization = bearer.iter().map(|bearer| bearer.as_bytes());
+        let authorization = bearer.iter().map(String::as_bytes);
         let caller = world.auth.clone().any::<Profile>(authorization, session);
         let caller = caller.await.unwrap().unwrap();
         assert_eq!(caller.custom().name, "Alice", "{transport}");
