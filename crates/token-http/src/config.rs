@@ -164,6 +164,8 @@ impl AuthConfigBuilder {
     /// Default none; call it for each network. A proxy in this network is trusted if it names the
     /// client's address in `X-Forwarded-For` or `Forwarded`. It must write one of the two itself. If
     /// the client adds the other one with another address, both are ignored.
+    ///
+    /// `IpNet` is from the crate `ipnet`; `"10.0.0.0/8".parse()?` makes one.
     pub fn trust_proxy(mut self, network: IpNet) -> Self {
         self.0.trusted_proxies.push(network);
         self

@@ -42,7 +42,7 @@ impl Kind {
 
     /// The field that sets the cookie. It stays until the browser ends or, if the user asked to be
     /// remembered, for as long as the session would live without being used.
-    pub(crate) fn plant(self, value: &str, session: &Session, now: UnixTime) -> HeaderValue {
+    pub(crate) fn set(self, value: &str, session: &Session, now: UnixTime) -> HeaderValue {
         let seconds = session.expires_at().since(now).as_secs().min(MAX_AGE_LIMIT);
         let max_age = session.remember.then(|| seconds.cast_signed());
         self.field(value, max_age.map(Duration::seconds))
@@ -292,8 +292,8 @@ mod tests {
     fn no_value_is_shown() {
         let cookies = read(&[b"__Host-Http-session=hidden"]);
         assert!(!format!("{cookies:?}").contains("hidden"));
-        let planted = Kind::Session.delete();
-        assert!(planted.is_sensitive());
+        let deleted = Kind::Session.delete();
+        assert!(deleted.is_sensitive());
     }
 
     #[test]

@@ -1,21 +1,22 @@
-//! What every answer of the session and token routes looks like, once, for every framework.
+//! Every answer of the session and token routes, written once for all frameworks.
 //!
-//! Adapters translate: a framework's request becomes a [`Head`] and bytes, and the
-//! [`Response`](http::Response) that comes back is theirs to send. They decide nothing.
+//! Applications depend on the crate `hallpass`. An adapter for a framework translates: the request
+//! becomes a [`Head`] and bytes, and a [`Response`](http::Response) of the crates `http` and `bytes`
+//! comes back, types that belong to no framework. It decides nothing.
 //!
-//! - [`Auth`] is what an application keeps in its state, [`AuthConfig`] what it chooses.
-//! - [`Route`] has every route that the library serves itself.
-//! - [`LoginRequest`], [`StepUpRequest`] and [`PasswordRequest`] are for the handlers that only
-//!   an application can write, since they check passwords. [`CustomLogin`] is for every other
-//!   proof, and [`LogoutRequest`] for a logout that redirects.
-//! - [`Access`], [`ServerSession`] and [`Any`] say who is calling, [`Rule`] what a route demands
-//!   of them.
-//! - [`Rejection`] is every answer that is not a success. With [`bearer`], services without
-//!   sessions of their own give the same ones.
-//! - `openapi`, with the feature of that name, describes all of it.
+//! - [`Auth`] is what an application keeps in its state, [`AuthConfig`] has its settings.
+//! - [`Route`] lists the routes that the library serves itself, and answers them.
+//! - [`LoginRequest`], [`StepUpRequest`] and [`PasswordRequest`] are for the handlers that only an
+//!   application can write, since they check passwords. [`CustomLogin`] is for every other proof, and
+//!   [`LogoutRequest`] for a logout that redirects.
+//! - [`Access`], [`ServerSession`] and [`Any`] are callers, and a [`Rule`] is what a route demands of
+//!   them.
+//! - [`Rejection`] is the answer to a request that is refused. With [`bearer`], services without
+//!   sessions of their own answer alike.
+//! - `openapi`, with the feature of that name, describes the routes.
 //!
-//! Not here: cryptography and sessions (`token-core`, `token-session`), CORS (the application's
-//! middleware), counting attempts (see [`AttemptLimit`]).
+//! Cryptography is in `token-core`, sessions are in `token-session`. CORS and counting attempts are up
+//! to the application (see [`AttemptLimit`]).
 
 // Says beside each item which feature it needs; docs.rs sets this.
 #![cfg_attr(docsrs, feature(doc_cfg))]

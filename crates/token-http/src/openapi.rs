@@ -1,13 +1,13 @@
 //! The [OpenAPI 3.1](https://spec.openapis.org/oas/v3.1.1.html) document of the routes, as this
 //! application has configured them.
 //!
-//! [`Auth::openapi`] is what the library serves itself. An application adds its own routes:
+//! [`Auth::openapi`] describes the routes that the library serves itself. An application adds its own:
 //! [`login`], [`step_up`] and [`change_password`] describe the handlers that only it can write,
-//! [`protected`] what a [`Rule`](crate::Rule) means for one of its operations, and
-//! [`Document`] serves the whole.
+//! [`protected`] adds what a [`Rule`](crate::Rule) demands to one of its operations, and [`Document`]
+//! serves the whole.
 //!
-//! Bodies are described by the very types that are read and written, answers by
-//! [`Refusal`]: there is no second list of either.
+//! The types of utoipa are part of this interface, so that an application can describe its routes with
+//! all of them. They are re-exported as [`utoipa`].
 //!
 //! ```
 //! use token_http::openapi::utoipa::openapi::path::{HttpMethod, OperationBuilder};
@@ -61,13 +61,12 @@ use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 use crate::route::Route;
 
-/// Where the document stands, at the root of the application.
+/// The path of the document, at the root of the application.
 pub const PATH: &str = "/openapi.json";
 
 impl Auth {
-    /// The document of every route that the library serves itself, as it is configured: the
-    /// prefix, the origins, the transports on offer, and introspection only where it is
-    /// switched on.
+    /// The document of every route that the library serves itself, as it is configured: the prefix, the
+    /// origins, the transports on offer, and introspection if it is enabled.
     pub fn openapi(&self) -> OpenApi {
         let info = Info::new("Sessions and tokens", env!("CARGO_PKG_VERSION"));
         let mut paths = Paths::new();
@@ -96,13 +95,13 @@ impl Auth {
     }
 }
 
-/// A document that is served at [`PATH`]. Cheap to clone.
+/// A document to serve at [`PATH`]. Cheap to clone.
 #[derive(Clone)]
 pub struct Document(Bytes);
 
 impl Document {
-    /// Writes it down once, with the route that serves it. What an operation could be called with
-    /// in a transport that is not on offer is left out.
+    /// Serializes the document, with the route that serves it. Credentials of transports that are not
+    /// on offer are left out.
     pub fn new(mut document: OpenApi) -> Self {
         let content = ContentBuilder::new().schema(Some(body::object())).build();
         let ok = ResponseBuilder::new()
@@ -121,7 +120,7 @@ impl Document {
         Self(document.to_string().into())
     }
 
-    /// Answers a request for it: for `GET` and `HEAD`, whose body is the adapter's to leave out.
+    /// Answers a request for the document. The framework leaves out the body for `HEAD`.
     pub fn answer(&self, auth: &Auth, method: &Method) -> Response<Bytes> {
         if *method == Method::GET || *method == Method::HEAD {
             let max_age = auth.config().jwks_max_age().as_secs();
@@ -140,8 +139,8 @@ impl fmt::Debug for Document {
     }
 }
 
-/// Leaves out each way to call an operation whose security scheme the document does not have, unless
-/// no way would be left: an empty list says that anyone may.
+/// Leaves out each way to call an operation whose security scheme is not in the document, unless none
+/// would be left: an empty list would mean that anyone may call.
 fn leave_out_unknown_credentials(document: &mut Value) {
     let schemes = document.pointer("/components/securitySchemes");
     let schemes = schemes.and_then(Value::as_object).cloned();

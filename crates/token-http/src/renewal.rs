@@ -1,4 +1,4 @@
-//! The application's own step-up and change of password: everything but the password check.
+//! A step-up and a change of password: all of it except the check of the password.
 
 use std::fmt;
 
@@ -6,10 +6,9 @@ use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use token_core::session::{Committed, DenialReason, RefreshClaims};
-use token_core::{Authentication, PRODUCT, Session, Transport, UnixTime};
+use token_core::session::Committed;
+use token_core::{Authentication, Session, Transport, UnixTime};
 use token_session::{RefreshError, SessionCredential, SessionManager};
-use tracing::debug;
 
 use crate::auth::Auth;
 use crate::cookies::{Kind, RequestCookies};
@@ -20,10 +19,11 @@ use crate::limit::AttemptKind;
 use crate::media_type::MediaType;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
+use crate::route::refresh;
 use crate::secret_text::SecretText;
 
-/// A request to authenticate again in a session, with a refresh token or cookie that holds.
-/// The password is the handler's to check.
+/// A request to authenticate again in a session, with a refresh token or session cookie that is valid.
+/// The adapters' types of this name wrap it.
 #[must_use = "nothing is renewed yet"]
 pub struct StepUpRequest {
     proven: Proven,
@@ -36,7 +36,7 @@ impl StepUpRequest {
     /// # Errors
     /// [`Refusal::Csrf`], [`Refusal::UnsupportedMediaType`], [`Refusal::InvalidRequest`];
     /// [`Refusal::InvalidGrant`] as at the refresh route; [`Refusal::TooManyRequests`];
-    /// [`Refusal::TemporarilyUnavailable`] where the store cannot be asked.
+    /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked.
     pub async fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Rejection> {
         let body: StepUpBody = parse(auth, head, body)?;
         let proven = Proven::find(auth, head, body.refresh_token).await?;
@@ -59,8 +59,8 @@ impl StepUpRequest {
         self.proven.at
     }
 
-    /// Renews the session's credential with the new authentication, once the password was
-    /// found right, and answers with it.
+    /// Renews the session's credential with the new authentication, once the password was found
+    /// right, and answers with it.
     ///
     /// # Errors
     /// As [`read`](Self::read): the session may have ended meanwhile.
@@ -82,8 +82,8 @@ impl StepUpRequest {
     }
 }
 
-/// A request to change the password, with a refresh token or cookie that holds. Both
-/// passwords are the handler's to check, and the new one the handler's to store.
+/// A request to change the password, with a refresh token or session cookie that is valid. The
+/// adapters' types of this name wrap it.
 #[must_use = "nothing is changed yet"]
 pub struct PasswordRequest {
     proven: Proven,
@@ -167,7 +167,7 @@ impl fmt::Debug for PasswordRequest {
     }
 }
 
-/// The password again; in transport `header` with the refresh token.
+/// The password; in transport `header` also the refresh token.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = StepUp))]
@@ -179,7 +179,7 @@ pub(crate) struct StepUpBody {
     refresh_token: Option<SecretText>,
 }
 
-/// The present password and the next; in transport `header` with the refresh token.
+/// Both passwords; in transport `header` also the refresh token.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = ChangePassword))]
@@ -199,7 +199,7 @@ fn parse<T: DeserializeOwned>(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Resu
     parsed.map_err(|refusal| auth.reject(refusal))
 }
 
-/// A session whose long-lived credential was presented and holds.
+/// A session that the request has proven, by a valid refresh token or session cookie.
 struct Proven {
     auth: Auth,
     session: Committed<Session>,
@@ -252,19 +252,19 @@ impl Proven {
     }
 }
 
-/// A credential to try, as it came.
+/// A credential to try, as it came with the request.
 enum Candidate<'a> {
     Refresh(&'a str, Transport),
     Session(&'a str),
 }
 
 impl Candidate<'_> {
-    /// Verifies it, once for all that follows.
+    /// Verifies the credential, once for everything that follows.
     fn read(&self, auth: &Auth) -> Result<SessionCredential, Refusal> {
         match self {
-            Self::Refresh(token, carrier) => auth
-                .genuine_in(*carrier, token)
-                .map(SessionCredential::Refresh),
+            Self::Refresh(token, carrier) => {
+                refresh::verify(auth, *carrier, token).map(SessionCredential::Refresh)
+            }
             Self::Session(cookie) => SessionManager::read_session_cookie(cookie)
                 .map(SessionCredential::Session)
                 .map_err(|denial| Refusal::InvalidGrant(denial.reason())),
@@ -272,9 +272,8 @@ impl Candidate<'_> {
     }
 }
 
-/// The credentials to try, each with what carried it. A token in the body is the client's
-/// choice; without one a browser may hold both cookies, of which the older login's is dead: only
-/// a logout deletes a cookie.
+/// The credentials to try. A token in the body is the client's choice. Without one, a browser may have
+/// both cookies, and the session of the older one may have ended: only a logout deletes a cookie.
 fn candidates<'a>(
     auth: &Auth,
     cookies: &'a RequestCookies,
@@ -289,25 +288,4 @@ fn candidates<'a>(
     let refresh = cookies.one(Kind::Refresh)?;
     let refresh = refresh.map(|token| Candidate::Refresh(token, Transport::Cookie));
     Ok(session.into_iter().chain(refresh).collect())
-}
-
-impl Auth {
-    /// Reads a refresh token that is genuinely ours. One that was issued into a cookie counts
-    /// only in that cookie, and one that was issued into a body only in a body: else a script, or
-    /// another site's form, could move a credential from where it was put.
-    pub(crate) fn genuine_in(
-        &self,
-        carrier: Transport,
-        token: &str,
-    ) -> Result<RefreshClaims, Refusal> {
-        match self.manager().verify_refresh_token(token) {
-            Ok(claims) if claims.transport == carrier => Ok(claims),
-            Ok(claims) => {
-                let session = claims.session_id;
-                debug!(target: PRODUCT, %session, %carrier, "a refresh token was moved to another carrier");
-                Err(Refusal::InvalidGrant(DenialReason::Malformed))
-            }
-            Err(denial) => Err(Refusal::InvalidGrant(denial.reason())),
-        }
-    }
 }

@@ -181,7 +181,7 @@ impl Shared {
         let session = visit.session();
         visit
             .slid()
-            .then(|| Kind::Session.plant(&text, session, visit.at()))
+            .then(|| Kind::Session.set(&text, session, visit.at()))
     }
 }
 

@@ -43,7 +43,7 @@ impl Auth {
             },
         );
         if by_cookie {
-            let field = Kind::Refresh.plant(refresh_token, session, now);
+            let field = Kind::Refresh.set(refresh_token, session, now);
             cookies::append(response.headers_mut(), field);
         }
         response
@@ -61,7 +61,7 @@ fn session_cookie(issued: &Issued, token: &SessionToken) -> Response<Bytes> {
             server_time: now,
         },
     );
-    let field = Kind::Session.plant(&token.to_secret_text(), session, now);
+    let field = Kind::Session.set(&token.to_secret_text(), session, now);
     cookies::append(response.headers_mut(), field);
     response
 }

@@ -32,7 +32,7 @@ impl RedbStore {
     /// Opens the file, or makes it.
     ///
     /// # Errors
-    /// [`RedbStoreError`] where the file cannot be used, for example because another process has it.
+    /// [`RedbStoreError`] if the file cannot be used, for example because another process has it open.
     pub fn open(file: impl AsRef<Path>) -> Result<Self> {
         let database = Database::create(file)?;
         let mut bucket_key = [0; 32];
@@ -47,8 +47,8 @@ impl RedbStore {
         })
     }
 
-    /// Runs one transaction on a thread that may block. A future that is dropped half-way does
-    /// not stop it: it ends by itself, done or not done.
+    /// Runs one transaction on a blocking thread. If the future is dropped, the transaction still ends:
+    /// it is committed as a whole or not at all.
     async fn write<T: Send + 'static>(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<T> + Send + 'static,
@@ -74,7 +74,7 @@ impl RedbStore {
 
     fn tell(&self, ended: impl IntoIterator<Item = Ended>) {
         for ended in ended {
-            // Nobody listening is no fault.
+            // It is not an error if nobody listens.
             let _ = self.notices.send(Notice::Ended(ended));
         }
     }
@@ -135,7 +135,7 @@ impl SessionStore for RedbStore {
                 Ok((true, Some(after)))
             })
             .await?;
-        // Here, and not a line earlier: the transaction has ended.
+        // Only here, because the transaction has ended.
         let row = row.map(Committed::assertion);
         Ok(match row {
             Some(row) if applied => Commit::Applied(row),
@@ -252,13 +252,13 @@ impl SessionStore for RedbStore {
         self.notices.subscribe()
     }
 
-    /// One process has the file, so this is the only way that notices take.
+    /// Only one process has the file, so notices do not leave it.
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool> {
         let _ = self.notices.send(Notice::Heartbeat(heartbeat));
         Ok(true)
     }
 
-    /// For the same reason every ending is told.
+    /// For the same reason no notice can be lost.
     fn catch_up_interval(&self) -> Duration {
         Duration::from_mins(1)
     }

@@ -1,11 +1,11 @@
-//! Pages of other origins.
+//! CORS, for pages of other origins.
 
 use actix_cors::Cors;
 use actix_web::http::Method;
 use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use hallpass::actix::Origin;
 
-/// What pages of other origins may do: call with credentials, and read why not.
+/// Lets pages of these origins call with credentials, and read why a request was refused.
 pub(crate) fn cors(allowed: &[Origin]) -> Cors {
     let cors = allowed.iter().fold(Cors::default(), |cors, origin| {
         cors.allowed_origin(origin.as_str())

@@ -1,5 +1,5 @@
-//! The example server on actix-web. Everything about sessions is in the handlers' signatures;
-//! what does not concern actix is in `example-support`.
+//! The demo server on actix-web. If you read one file, read this one: everything about sessions is in
+//! the handlers' signatures. What does not depend on actix is in `example-support`.
 
 mod cors;
 mod methods;

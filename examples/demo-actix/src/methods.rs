@@ -1,4 +1,4 @@
-//! Which methods and paths there are, and what all others are told.
+//! The methods of routes, and the answer to all other requests.
 
 use actix_web::{FromRequest, Handler, Resource, Responder, guard, web};
 use hallpass::actix::{Auth, Refusal, Rejection};
@@ -13,7 +13,7 @@ async fn only_post(auth: web::Data<Auth>) -> Rejection {
     Rejection::new(&auth, Refusal::MethodNotAllowed { allow })
 }
 
-/// Where `GET` is answered; for `HEAD`, actix leaves the body out.
+/// A route for `GET` and `HEAD`; actix leaves the body of the latter out.
 pub(crate) fn get<A>(path: &str, handler: impl Handler<A, Output: Responder + 'static>) -> Resource
 where
     A: FromRequest + 'static,
@@ -24,7 +24,7 @@ where
         .default_service(web::to(only_get))
 }
 
-/// Where `POST` is answered.
+/// A route for `POST`.
 pub(crate) fn post<A>(path: &str, handler: impl Handler<A, Output: Responder + 'static>) -> Resource
 where
     A: FromRequest + 'static,
@@ -34,7 +34,7 @@ where
         .default_service(web::to(only_post))
 }
 
-/// Where nothing is.
+/// The answer if there is no such route.
 pub(crate) async fn not_found(auth: web::Data<Auth>) -> Rejection {
     Rejection::new(&auth, Refusal::NotFound)
 }

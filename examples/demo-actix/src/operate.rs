@@ -1,4 +1,4 @@
-//! What operators ask of a server.
+//! Routes for operators.
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -8,7 +8,7 @@ use actix_web::{HttpRequest, web};
 use example_support::{KeyAdmin, Metrics, health, log};
 use hallpass::actix::{Answer, Auth};
 
-/// Changes keys, for whoever has the administrator's key.
+/// Changes keys, if the request has the administrator's key.
 pub(crate) async fn keys(
     admin: web::Data<KeyAdmin>,
     request: HttpRequest,
@@ -27,7 +27,7 @@ pub(crate) async fn metrics(metrics: web::Data<Metrics>) -> Answer {
     metrics.answer().into()
 }
 
-/// A line of the log for each request.
+/// Logs each request.
 pub(crate) async fn log_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,

@@ -1,4 +1,4 @@
-//! Pages of other origins.
+//! CORS, for pages of other origins.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use axum::http::header::{
 use hallpass::axum::Origin;
 use tower_http::cors::CorsLayer;
 
-/// What pages of other origins may do: call with credentials, and read why not.
+/// Lets pages of these origins call with credentials, and read why a request was refused.
 pub(crate) fn cors(allowed: &[Origin]) -> CorsLayer {
     let origins = allowed.iter().map(|origin| origin.as_str().parse());
     let origins: Result<Vec<_>, _> = origins.collect();

@@ -1,5 +1,5 @@
-//! The example server on axum. Everything about sessions is in the handlers' signatures;
-//! what does not concern axum is in `example-support`.
+//! The demo server on axum. If you read one file, read this one: everything about sessions is in the
+//! handlers' signatures. What does not depend on axum is in `example-support`.
 
 mod cors;
 mod files;
@@ -157,7 +157,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         metrics,
         key_admin,
     });
-    // With the address of the client, which the limits on attempts count by.
+    // With the client's address, by which the limits count attempts.
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = axum::serve(listener, service).with_graceful_shutdown(shutdown::requested());
     let served = tokio::select! {

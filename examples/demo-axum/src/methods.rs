@@ -1,4 +1,4 @@
-//! Which requests there are, and what all others are told.
+//! The methods of routes, and the answer to all other requests.
 
 use axum::extract::{Request, State};
 use axum::handler::Handler;
@@ -21,17 +21,17 @@ async fn only_post(State(auth): State<Auth>) -> Rejection {
     Rejection::new(&auth, Refusal::MethodNotAllowed { allow })
 }
 
-/// Where `GET` is answered; for `HEAD`, axum leaves the body out.
+/// A route for `GET` and `HEAD`; axum leaves the body of the latter out.
 pub(crate) fn get<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter<Shared> {
     routing::get(handler).fallback(only_get)
 }
 
-/// Where `POST` is answered.
+/// A route for `POST`.
 pub(crate) fn post<A: 'static>(handler: impl Handler<A, Shared>) -> MethodRouter<Shared> {
     routing::post(handler).fallback(only_post)
 }
 
-/// Where nothing is.
+/// The answer if there is no such route.
 pub(crate) async fn not_found(State(auth): State<Auth>) -> Rejection {
     Rejection::new(&auth, Refusal::NotFound)
 }

@@ -1,4 +1,4 @@
-//! What operators ask of a server.
+//! Routes for operators.
 
 use axum::body::Bytes;
 use axum::extract::{Request, State};
@@ -9,7 +9,7 @@ use axum::response::Response;
 use example_support::{KeyAdmin, Metrics, health, log};
 use hallpass::axum::{Answer, Auth};
 
-/// Changes keys, for whoever has the administrator's key.
+/// Changes keys, if the request has the administrator's key.
 pub(crate) async fn keys(State(admin): State<KeyAdmin>, headers: HeaderMap, body: Bytes) -> Answer {
     let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
     Answer::from(admin.act(authorization, &body).await)
@@ -23,7 +23,7 @@ pub(crate) async fn metrics(State(metrics): State<Metrics>) -> Answer {
     metrics.answer().into()
 }
 
-/// A line of the log for each request.
+/// Logs each request.
 pub(crate) async fn log_request(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = next.run(request).await;

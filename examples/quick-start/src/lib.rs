@@ -2,3 +2,4 @@
 #![doc = include_str!("../../../docs/guide.md")]
 #![doc = include_str!("../../../docs/operations.md")]
 #![doc = include_str!("../../../docs/transports.md")]
+#![doc = include_str!("../../../crates/hallpass/README.md")]

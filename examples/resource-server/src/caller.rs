@@ -1,4 +1,4 @@
-//! Who is calling: the extractor, and what it asks.
+//! The extractor of callers, and what it asks.
 
 use std::ops::Deref;
 
@@ -14,21 +14,21 @@ use tracing::{debug, warn};
 /// The realm of each challenge.
 const REALM: &str = "api";
 
-/// What accepts tokens.
+/// Decides whether a token is accepted.
 #[derive(Clone, Debug)]
 pub(crate) struct Tokens {
     keys: RemoteJwks,
     revocation: Revocation,
 }
 
-/// Who knows whether a session was ended.
+/// Who knows whether a session has ended.
 #[derive(Clone, Debug)]
 pub(crate) enum Revocation {
-    /// The issuer's store, whose feed is followed.
+    /// The issuer's store, by its feed.
     Feed(SessionManager),
-    /// The issuer, which is asked.
+    /// The issuer.
     Introspection(Introspection),
-    /// Nobody: a token is good until it expires.
+    /// Nobody: a token is accepted until it expires.
     Nobody,
 }
 
@@ -39,7 +39,7 @@ impl Tokens {
 
     async fn accept(&self, token: &str) -> Result<AccessClaims, Refusal> {
         let token_is = Refusal::InvalidToken;
-        // First what this service knows by itself: nonsense costs the issuer nothing.
+        // Verified here first, so that a malformed token costs the issuer nothing.
         let verified = match self.keys.verify::<NoClaims>(token).await {
             Ok(verified) => verified,
             Err(RemoteError::Invalid(error)) => {
@@ -52,7 +52,7 @@ impl Tokens {
                 };
                 return Err(token_is(fault));
             }
-            // Nothing is known of the token, so it is not called bad.
+            // Nothing is known of the token, so it is not called invalid.
             Err(error) => {
                 warn!(%error, "an access token could not be verified");
                 return Err(Refusal::TemporarilyUnavailable);
@@ -64,7 +64,7 @@ impl Tokens {
 }
 
 impl Revocation {
-    /// Refuses the token of an ended session.
+    /// Refuses the token of a session that has ended.
     async fn check(&self, token: &str, claims: &AccessClaims) -> Result<(), Refusal> {
         let revoked = Refusal::InvalidToken(TokenFault::Revoked);
         match self {
@@ -72,7 +72,7 @@ impl Revocation {
                 Ok(()) => Ok(()),
                 Err(AccessError::Revoked { .. }) => Err(revoked),
                 Err(error) => {
-                    warn!(%error, "what was ended is not known");
+                    warn!(%error, "it is not known which sessions have ended");
                     Err(Refusal::TemporarilyUnavailable)
                 }
             },
@@ -80,7 +80,7 @@ impl Revocation {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(revoked),
                 Err(error) => {
-                    warn!(%error, "the issuer does not say whether an access token is still good");
+                    warn!(%error, "the issuer does not say whether an access token is still active");
                     Err(Refusal::TemporarilyUnavailable)
                 }
             },

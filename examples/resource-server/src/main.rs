@@ -1,6 +1,6 @@
-//! Another service: it accepts the access tokens of a login example, and knows nothing of it but
-//! its URL. It keeps no sessions and no secret but, where it asks about revocation, a key of its
-//! own; or it follows the feed of the issuer's store, where it may.
+//! A resource server: it accepts the access tokens of a demo and knows only its URL. It has no
+//! sessions. If it asks the issuer about revocation, it has a key for that; or it follows the feed of
+//! the issuer's store, if it has access to it.
 
 use std::error::Error;
 use std::io::{self, Write as _};
@@ -31,11 +31,11 @@ struct Flags {
     #[arg(long, env = "HALLPASS_LISTEN", default_value = "127.0.0.1:3001")]
     listen: SocketAddr,
 
-    /// The URL of the server whose tokens are accepted. Where its keys are, its metadata says.
+    /// The URL of the server whose tokens are accepted. Its keys are found through its metadata.
     #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL")]
     issuer: Issuer,
 
-    /// What tokens for this service have as `aud`.
+    /// The `aud` of tokens for this service.
     #[arg(long, env = "HALLPASS_AUDIENCE", value_name = "ID")]
     audience: Audience,
 
@@ -48,7 +48,7 @@ struct Flags {
     )]
     revocation: How,
 
-    /// The key that the issuer was given for this service, with `--revocation introspection`.
+    /// The key that the issuer has for this service, if `--revocation introspection` is given.
     #[arg(
         long,
         env = "HALLPASS_INTROSPECTION_KEY",
@@ -58,7 +58,7 @@ struct Flags {
     )]
     introspection_key: Option<String>,
 
-    /// The issuer's Redis, with `--revocation feed`.
+    /// The issuer's Redis, if `--revocation feed` is given.
     #[arg(
         long,
         env = "HALLPASS_STORE",
@@ -68,12 +68,12 @@ struct Flags {
     )]
     store: Option<String>,
 
-    /// How long the issuer's access tokens live, at most: so long an ended session is
-    /// remembered, with `--revocation feed`.
+    /// How long the issuer's access tokens live at most, with `--revocation feed`: for that long an
+    /// ended session is remembered.
     #[arg(long, env = "HALLPASS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     access_ttl: Duration,
 
-    /// How often the issuer is asked for its keys at most, whatever comes in.
+    /// How often the issuer is asked for its keys at most.
     #[arg(long, env = "HALLPASS_INTERVAL", value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     interval: Duration,
 }
@@ -83,10 +83,10 @@ struct Flags {
 enum How {
     /// No: it is accepted until it expires.
     None,
-    /// Yes: the issuer is asked at each request, and without its answer nobody is let in.
+    /// Yes: the issuer is asked at each request. If it does not answer, the request is refused.
     Introspection,
-    /// Yes: the feed of the issuer's store is followed, and while that is behind nobody is let
-    /// in. No question a request.
+    /// Yes, without a question for each request: the feed of the issuer's store is followed. While
+    /// it is behind, requests are refused.
     Feed,
 }
 
@@ -101,7 +101,7 @@ async fn reports(caller: Caller) -> Result<Json<Value>, hallpass::axum::Rejectio
     ))
 }
 
-/// What cannot be is found now. An issuer that is only away is asked again by the requests.
+/// Reports a wrong setting at start. If the issuer just cannot be reached, requests will ask again.
 fn unless_outage(what: &str, asked: Result<(), FetchError>) -> Result<(), Box<dyn Error>> {
     match asked {
         Err(error) if error.is_outage() => warn!("{what}: {error}; going on without"),
@@ -114,7 +114,7 @@ fn unless_outage(what: &str, asked: Result<(), FetchError>) -> Result<(), Box<dy
 async fn introspection(flags: &Flags, key: &str) -> Result<Revocation, Box<dyn Error>> {
     let introspection = Introspection::at_issuer(flags.issuer.clone(), key);
     let introspection = introspection.map_err(|e| format!("--introspection-key: {e}"))?;
-    // Whether the issuer knows the key shows with any question.
+    // Any question shows whether the issuer knows the key.
     let asked = introspection.is_active("nothing").await.map(drop);
     if let Err(error @ FetchError::Status { status: 401, .. }) = &asked {
         let advice = "give the key that the issuer was started with";
@@ -124,8 +124,8 @@ async fn introspection(flags: &Flags, key: &str) -> Result<Revocation, Box<dyn E
     Ok(Revocation::Introspection(introspection))
 }
 
-/// Follows the issuer's store as one of its nodes. It opens no session and renews none, so its
-/// own keys, which last as long as the process, sign nothing.
+/// Follows the issuer's store like one of its nodes. The manager needs keys, but it neither opens nor
+/// renews a session, so they sign nothing.
 async fn feed(flags: &Flags, store: &str) -> Result<Revocation, Box<dyn Error>> {
     let bad = |error: &dyn Error| format!("--store: {error}");
     let store = RedisStore::connect(store).await.map_err(|e| bad(&e))?;
@@ -137,7 +137,7 @@ async fn feed(flags: &Flags, store: &str) -> Result<Revocation, Box<dyn Error>> 
     let manager = SessionManager::builder(store, issuer)
         .revocation_check(RevocationCheck::Feed(WhenBehind::Refuse))
         .build()?;
-    // What was ended before now is known before the first request.
+    // The sessions that have ended are known before the first request.
     manager.catch_up().await.map_err(|e| bad(&e))?;
     tokio::spawn(manager.clone().follow_revocations());
     Ok(Revocation::Feed(manager))

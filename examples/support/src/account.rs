@@ -1,4 +1,4 @@
-//! A user who may log in, as a flag says it.
+//! A user who may log in, as the flag `--user` describes one.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,16 +11,16 @@ use zeroize::Zeroizing;
 #[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "made by parsing")]
 pub struct Account {
-    /// What is typed at the login, and the subject of the tokens.
+    /// The user name, which is the subject of the tokens too.
     pub subject: Subject,
-    /// The first password.
+    /// The initial password.
     pub password: Zeroizing<String>,
     /// What the user's sessions may do.
     pub scope: Scope,
 }
 
 impl Account {
-    /// The users that everybody knows.
+    /// The demo users, whose passwords are public.
     pub(crate) fn demo() -> Vec<Self> {
         let demo = [
             "alice:wonderland:notes:read notes:write reports:read",
@@ -31,7 +31,7 @@ impl Account {
             .collect()
     }
 
-    /// What the page calls the user: the name with a capital.
+    /// The user name with a capital letter.
     pub fn display_name(&self) -> String {
         let mut letters = self.subject.as_str().chars();
         let first = letters.next().into_iter().flat_map(char::to_uppercase);
@@ -43,7 +43,7 @@ impl FromStr for Account {
     type Err = AccountError;
 
     fn from_str(text: &str) -> Result<Self, AccountError> {
-        // Scopes have colons of their own.
+        // Scopes may contain colons.
         let mut parts = text.splitn(3, ':');
         let name = parts.next().filter(|name| !name.is_empty());
         let password = parts.next().filter(|password| !password.is_empty());
@@ -68,17 +68,17 @@ impl fmt::Debug for Account {
     }
 }
 
-/// A user that cannot be. Does not repeat the text, which has a password in it.
+/// A malformed user. The message does not repeat the text, which has a password in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum AccountError {
-    /// No name or no password.
+    /// There is no name or no password.
     #[error("write a name, a colon and a password, as in carol:secret or carol:secret:notes:read")]
     Form,
-    /// A name that no token could carry.
+    /// The name cannot be a subject.
     #[error("the name is too long or has a control character")]
     Name,
-    /// Scopes with characters that RFC 6749 does not allow.
+    /// A scope has characters that RFC 6749 does not allow.
     #[error("scopes are words of visible ASCII, separated by one space")]
     Scopes,
 }
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_user_is_refused_without_repeating_it() {
+    fn a_malformed_user_is_refused_without_repeating_the_text() {
         for (text, expected) in [
             ("carol", AccountError::Form),
             ("carol:", AccountError::Form),

@@ -1,4 +1,4 @@
-//! Puts the parts together, as the flags say.
+//! Puts the parts of a demo together, as the flags say.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
@@ -20,28 +20,28 @@ use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
 use crate::users::Users;
 
-/// What an example needs to serve: all of it but the handlers.
+/// Everything that a demo needs to serve, except the handlers.
 #[derive(Debug)]
 #[expect(clippy::exhaustive_structs, reason = "taken apart at once")]
 pub struct App {
-    /// Where to listen; it is listening already.
+    /// The socket, which listens already.
     pub listener: TcpListener,
-    /// The sessions.
+    /// The sessions and their routes.
     pub auth: Auth,
-    /// Who may log in.
+    /// The users who may log in.
     pub users: Users,
-    /// What a browser sees.
+    /// The page for browsers.
     pub page: Page,
-    /// What Prometheus reads.
+    /// The numbers for Prometheus.
     pub metrics: Metrics,
-    /// What runs beside the requests: end it when they are answered.
+    /// Tasks that run beside the requests. End them once all requests are answered.
     pub background: Background,
-    /// Changes keys by request.
+    /// Changes keys on request.
     pub key_admin: KeyAdmin,
 }
 
 impl App {
-    /// Opens the store, the keys and the port, and starts the housekeeping.
+    /// Opens the store, the keys and the port, and starts the background tasks.
     ///
     /// # Errors
     /// [`StartError`] says what to do.
@@ -57,7 +57,7 @@ impl App {
         let origin = own_origin(flags, &listener)?;
         let limits = (flags.rate_limit == Switch::On).then(|| Arc::new(Limits::new()));
         let config = configure(flags, origin.clone(), limits.clone())?;
-        // Nothing is created before every flag was checked.
+        // Every flag was checked before anything is created.
         let rotations = flags.rotations(&policy)?;
         let now = chrono::Utc::now().into();
         let bad = |error| StartError::Keys {
@@ -110,17 +110,17 @@ impl App {
         })
     }
 
-    /// Tells on standard output that requests are welcome.
+    /// Prints the address on standard output.
     ///
     /// # Errors
-    /// Where nobody listens there any more.
+    /// If standard output is closed.
     pub fn announce(&self) -> io::Result<()> {
         let address = self.listener.local_addr()?;
         writeln!(io::stdout(), "listening on http://{address}")
     }
 }
 
-/// How many sessions fit into the memory store; about 1 KB each.
+/// How many sessions the memory store has room for; each takes about 1 KB.
 const MEMORY_CAPACITY: usize = 100_000;
 
 /// The origin that browsers see.
@@ -134,14 +134,14 @@ fn own_origin(flags: &Flags, listener: &TcpListener) -> Result<Origin, StartErro
     })?;
     if flags.listen.port() == 0 && flags.issuer.is_none() {
         warn!(
-            "the issuer has a port that was picked: after a restart nobody is logged in; \
-             name it with --issuer, or the origin with --origin"
+            "the issuer has a random port, so nobody stays logged in over a restart: name it with \
+             --issuer, or the origin with --origin"
         );
     }
     Ok(format!("http://{address}").parse()?)
 }
 
-/// Makes sure of the store, whose tables are made where there are none.
+/// Opens the store, and makes its tables if there are none.
 async fn open(store: &StoreUrl, issuer: TokenIssuer) -> Result<SessionManagerBuilder, StartError> {
     Ok(match store {
         StoreUrl::Memory => {
@@ -162,7 +162,7 @@ async fn open(store: &StoreUrl, issuer: TokenIssuer) -> Result<SessionManagerBui
     })
 }
 
-/// With the feed, no request is served before the view was caught up.
+/// Builds the manager. With the feed, the view is caught up before the first request.
 async fn manage(
     builder: SessionManagerBuilder,
     flags: &Flags,

@@ -1,4 +1,4 @@
-//! What runs beside the requests, and ends with the server.
+//! Tasks that run beside the requests and end with the server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use tracing::warn;
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 
-/// How often old sessions are purged, more or less.
+/// About how often expired sessions are deleted.
 const PURGE: Duration = Duration::from_mins(1);
-/// How long a batch that has begun may take to its end.
+/// How long tasks may take to end.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Tasks of the server.
@@ -25,7 +25,7 @@ pub struct Background {
 }
 
 impl Background {
-    /// Follows the feed where it is asked for, purges, and looks after limits and metrics.
+    /// Follows the feed if the flags say so, deletes expired sessions, and tidies limits and metrics.
     pub(crate) fn start(
         manager: &SessionManager,
         follow: bool,
@@ -51,17 +51,17 @@ impl Background {
         Self { stop, tasks }
     }
 
-    /// Tells all of them to end, and waits for it.
+    /// Asks all tasks to end, and waits for them.
     pub async fn end(mut self) {
         self.stop.send_replace(true);
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if timeout(PATIENCE, ended).await.is_err() {
-            warn!("a task does not end; it is cut off");
+            warn!("a task does not end; it is aborted");
         }
     }
 }
 
-/// Forgets what is over in memory.
+/// Drops from memory what is no longer needed.
 async fn tidy(limits: Option<Arc<Limits>>, metrics: Metrics, mut stopped: watch::Receiver<bool>) {
     let mut time = interval(Duration::from_secs(5));
     time.set_missed_tick_behavior(MissedTickBehavior::Delay);

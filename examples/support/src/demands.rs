@@ -1,15 +1,15 @@
-//! What the routes demand of their callers, and what the tokens say of them beside the standard.
+//! What the routes demand of their callers, and the claims that the demo adds to tokens.
 
 use std::time::Duration;
 
 use hallpass::Rule;
 use serde::{Deserialize, Serialize};
 
-/// The claims of our own in each access token.
+/// The demo's own claims, in each access token.
 #[derive(Debug, Deserialize, Serialize)]
 #[expect(clippy::exhaustive_structs, reason = "the example shows one claim")]
 pub struct Profile {
-    /// What the page calls the user.
+    /// The name that the page shows.
     pub name: String,
 }
 

@@ -1,4 +1,4 @@
-//! A connection that stays: server-sent events, which end with the session.
+//! A connection that stays open: server-sent events, which end with the session.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -10,7 +10,7 @@ use hallpass::SessionEnd;
 
 use crate::shutdown;
 
-/// How often something is sent, so that nothing in between takes the connection for dead.
+/// How often something is sent, so that no proxy closes an idle connection.
 const ALIVE: Duration = Duration::from_secs(15);
 
 /// The media type of server-sent events
@@ -19,10 +19,10 @@ pub const EVENT_STREAM: &str = "text/event-stream";
 
 type Ended = Pin<Box<dyn Future<Output = SessionEnd> + Send>>;
 
-/// Says hello, stays, and says why when the session ends: `ended`, which is `revoked` or
-/// `expired`. It also ends with the server, which waits for every answer that has begun.
+/// Sends `hello`, and `ended` with `revoked` or `expired` when the session ends. It also ends when the
+/// server shuts down, which otherwise would wait for it.
 ///
-/// A real application would send its news here; the end of the session is one more branch.
+/// An application would send its own events here. The end of the session is one more branch.
 pub fn events(
     ended: impl Future<Output = SessionEnd> + Send + 'static,
 ) -> impl Stream<Item = Result<Bytes, Infallible>> + Send + 'static {

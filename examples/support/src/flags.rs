@@ -1,4 +1,4 @@
-//! The flags of the example servers, each of which is an environment variable too.
+//! The flags of the demo servers, each of which can be an environment variable too.
 
 use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
@@ -16,7 +16,7 @@ use crate::rotation::AdminKey;
 use crate::rotations::Rotations;
 use crate::store_url::{StoreUrl, StoreUrlError};
 
-/// An example server: log in, see both tokens live and renew, end sessions.
+/// A demo of hallpass: log in, watch both tokens live and renew, end sessions.
 ///
 /// Every flag can be given as an environment variable too, as its help says.
 #[derive(Clone, Debug, Parser)]
@@ -34,12 +34,11 @@ pub struct Flags {
         default_value = "sqlite:sessions.db",
         hide_env_values = true
     )]
-    // Read as text: an error of clap's repeats what was given, and here that may have a
-    // password.
+    // Read as text, since clap's errors repeat what was given, and it may contain a password.
     store: String,
 
     /// Who may log in, as NAME:PASSWORD[:SCOPES] with scopes separated by spaces; repeatable,
-    /// in the variable one a line. Replaces alice and bob. A password that was changed since
+    /// in the variable one a line. Replaces alice and bob. A password that the user has changed
     /// stays changed.
     #[arg(
         long = "user",
@@ -48,15 +47,15 @@ pub struct Flags {
         value_delimiter = '\n',
         hide_env_values = true
     )]
-    // Read as text: an error of clap's repeats what was given, and here that has a password.
+    // Read as text, since clap's errors repeat what was given, and it contains a password.
     users: Vec<String>,
 
-    /// The algorithm of a new signing key: EdDSA, ES256, RS256, HS256 and their kin. Without
-    /// it, what the key file has, and EdDSA for a new one.
+    /// The algorithm of a new signing key: EdDSA, ES256, RS256, HS256 and so on. By default the
+    /// algorithm of the key file, and EdDSA for a new file.
     #[arg(long, env = "HALLPASS_ALG", value_name = "ALG")]
     pub alg: Option<Algorithm>,
 
-    /// The signing keys; made where there are none. Servers on one store share the file.
+    /// The file of the signing keys, which is made if there is none. Servers on one store share it.
     /// `env:NAME` takes the text of a key file from a variable instead.
     #[arg(
         long,
@@ -66,7 +65,7 @@ pub struct Flags {
     )]
     pub keys: KeySource,
 
-    /// How long each signing key signs, or `off`: then keys change only with the file.
+    /// How long each signing key signs. With `off` keys change only with the file.
     #[arg(
         long,
         env = "HALLPASS_ROTATE_EVERY",
@@ -75,11 +74,11 @@ pub struct Flags {
     )]
     rotate_every: RotateEvery,
 
-    /// For how long others may cache the public keys.
+    /// How long other services may cache the public keys.
     #[arg(long, env = "HALLPASS_JWKS_MAX_AGE", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
     pub jwks_max_age: Duration,
 
-    /// Switches `POST /admin/keys` on, for whoever sends this key: at least 128 random bits.
+    /// Enables `POST /admin/keys` for requests with this key, of at least 128 random bits.
     #[arg(
         long,
         env = "HALLPASS_ADMIN_KEY",
@@ -96,7 +95,7 @@ pub struct Flags {
     #[arg(long, env = "HALLPASS_IDLE", value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
     idle: Duration,
 
-    /// The same for a login with "remember".
+    /// The same if the login asks to be remembered.
     #[arg(long, env = "HALLPASS_REMEMBER_IDLE", value_name = "TIME", default_value = "90d", value_parser = humantime::parse_duration)]
     remember_idle: Duration,
 
@@ -116,7 +115,7 @@ pub struct Flags {
     #[arg(long, env = "HALLPASS_TOUCH", value_name = "TIME", default_value = "1m", value_parser = humantime::parse_duration)]
     touch: Duration,
 
-    /// The origin that browsers see, for the CSRF rule; without it, the listen address.
+    /// The origin that browsers see, for the CSRF rule; by default the listen address.
     #[arg(long, env = "HALLPASS_ORIGIN", value_name = "URL")]
     pub origin: Option<Origin>,
 
@@ -130,8 +129,8 @@ pub struct Flags {
     )]
     pub allow_origin: Vec<Origin>,
 
-    /// A proxy, or a network of them, that is believed when it says in `X-Forwarded-For` or
-    /// `Forwarded` from where a request came; repeatable, in the variable separated by commas.
+    /// A proxy, or a network of them, that is trusted if it names the client's address in
+    /// `X-Forwarded-For` or `Forwarded`; repeatable, in the variable separated by commas.
     #[arg(
         long,
         env = "HALLPASS_TRUSTED_PROXY",
@@ -141,15 +140,15 @@ pub struct Flags {
     )]
     pub trusted_proxy: Vec<IpNet>,
 
-    /// The `iss` of tokens; without it, the server's origin.
+    /// The `iss` of tokens; by default the server's origin.
     #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL", value_parser = issuer)]
     pub issuer: Option<Issuer>,
 
-    /// The `aud` of tokens; without it, the server's origin.
+    /// The `aud` of tokens; by default the server's origin.
     #[arg(long, env = "HALLPASS_AUDIENCE", value_name = "ID")]
     pub audience: Option<Audience>,
 
-    /// Switches `/auth/introspect` on, for resource servers that send this key.
+    /// Enables `/auth/introspect` for resource servers that send this key.
     #[arg(
         long,
         env = "HALLPASS_INTROSPECTION_KEY",
@@ -158,7 +157,7 @@ pub struct Flags {
     )]
     pub introspection_key: Option<String>,
 
-    /// Limits on attempts; tests that hammer switch them off.
+    /// Whether attempts are limited; load tests turn it off.
     #[arg(
         long,
         env = "HALLPASS_RATE_LIMIT",
@@ -176,7 +175,7 @@ pub struct Flags {
     )]
     pub revocation: Revocation,
 
-    /// What becomes of an access token while the feed is behind.
+    /// What happens to access tokens while the feed is behind.
     #[arg(
         long,
         env = "HALLPASS_WHEN_BEHIND",
@@ -190,7 +189,7 @@ impl Flags {
     /// The lifetimes and tolerances.
     ///
     /// # Errors
-    /// [`PolicyError`] names the one that is out of its range.
+    /// [`PolicyError`] if one is out of its range.
     pub fn policy(&self) -> Result<Policy, PolicyError> {
         Policy::builder()
             .access_lifetime(self.access_ttl)
@@ -206,21 +205,21 @@ impl Flags {
     /// Where sessions and users are kept.
     ///
     /// # Errors
-    /// [`StoreUrlError`] where it cannot be.
+    /// [`StoreUrlError`] if the URL cannot be used.
     pub fn store(&self) -> Result<StoreUrl, StoreUrlError> {
         self.store.parse()
     }
 
-    /// When keys change.
+    /// How often keys are replaced.
     ///
     /// # Errors
-    /// [`RotationPolicyError`] where they would do so too often.
+    /// [`RotationPolicyError`] if that would be too often.
     pub fn rotations(&self, policy: &Policy) -> Result<Rotations, RotationPolicyError> {
         let period = self.rotate_every.0.unwrap_or(Duration::from_hours(30 * 24));
         Rotations::new(policy, period, self.jwks_max_age)
     }
 
-    /// Whether new keys are made.
+    /// Whether keys are replaced on schedule.
     pub fn rotates(&self) -> bool {
         self.rotate_every.0.is_some()
     }
@@ -228,7 +227,7 @@ impl Flags {
     /// Who may log in.
     ///
     /// # Errors
-    /// [`AccountError`] for the first that is not well-formed.
+    /// [`AccountError`] for the first malformed user.
     pub fn accounts(&self) -> Result<Vec<Account>, AccountError> {
         if self.has_demo_users() {
             return Ok(Account::demo());
@@ -236,13 +235,13 @@ impl Flags {
         self.users.iter().map(|text| text.parse()).collect()
     }
 
-    /// Whether the users are those that everybody knows, so that the page may show them.
+    /// Whether the users are the demo users, whose passwords the page may show.
     pub fn has_demo_users(&self) -> bool {
         self.users.is_empty()
     }
 }
 
-/// One address is a network too.
+/// Accepts a single address as a network too.
 fn network(text: &str) -> Result<IpNet, String> {
     let address = || text.parse().map(|address: IpAddr| IpNet::from(address));
     let network = text.parse().or_else(|_| address());
@@ -252,13 +251,13 @@ fn network(text: &str) -> Result<IpNet, String> {
 /// > The authorization server's issuer identifier, which is a URL that uses the "https" scheme
 /// > and has no query or fragment components.
 ///
-/// [RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2); `http` is for trying
-/// things out.
+/// [RFC 8414 section 2](https://www.rfc-editor.org/rfc/rfc8414#section-2). `http` is accepted for a
+/// first try.
 fn issuer(text: &str) -> Result<Issuer, String> {
     let wrong = "an issuer is a URL without a query or fragment, as in https://id.example";
     let uri: Uri = text.parse().map_err(|_| wrong)?;
     let web = matches!(uri.scheme_str(), Some("https" | "http"));
-    // `Uri` drops a fragment.
+    // `Uri` drops the fragment, so it is looked for in the text.
     if !web || uri.query().is_some() || text.contains('#') {
         return Err(wrong.to_owned());
     }
@@ -284,21 +283,21 @@ impl FromStr for RotateEvery {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[expect(clippy::exhaustive_enums, reason = "there is no third state")]
 pub enum Switch {
-    /// In force.
+    /// It is enabled.
     On,
-    /// Not in force.
+    /// It is disabled.
     Off,
 }
 
-/// What becomes of an access token while the feed is behind.
+/// What happens to access tokens while the feed is behind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[expect(clippy::exhaustive_enums, reason = "believe the token, ask, or refuse")]
 pub enum Behind {
-    /// It is accepted.
+    /// They are accepted.
     Accept,
     /// The store is asked.
     Ask,
-    /// It is refused with 503.
+    /// They are refused with 503.
     Refuse,
 }
 
@@ -318,7 +317,7 @@ impl From<Behind> for WhenBehind {
 pub enum Revocation {
     /// By a list in memory that the store feeds.
     Feed,
-    /// Not at all: an access token lives to its end.
+    /// Not at all: an access token is accepted until it expires.
     None,
     /// By asking the store at each request.
     Store,

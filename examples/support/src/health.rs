@@ -6,9 +6,9 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderValue, Response, StatusCode};
 use serde_json::json;
 
-/// The answer to `GET /healthz`. 503 where this node answers 503 to every access token: the
-/// feed is behind, and the policy is to refuse. A store that is away is no reason, for it is
-/// away for all nodes alike, and none of them gets better by being left alone.
+/// The answer to `GET /healthz`. It is 503 if this node answers 503 to every access token, because its
+/// feed is behind and the policy is to refuse. A store that cannot be reached is not a reason: it is
+/// the same for all nodes, and taking them out of service would not help.
 pub fn health(manager: &SessionManager) -> Response<Bytes> {
     let feed = manager.feed_state();
     let refuses = manager.revocation_check() == RevocationCheck::Feed(WhenBehind::Refuse);

@@ -1,9 +1,10 @@
-//! What the example servers share. Nothing here knows a framework: each example has only its
-//! handlers and its router.
+//! What the demo servers share. Nothing here depends on a framework: each demo has only its handlers
+//! and its router.
 //!
-//! [`Flags`] is what can be chosen · [`App`] puts everything together · [`Keys`] are the keys
-//! and how they [rotate](rotation) · [`Users`] and [`Passwords`] say who may log in · [`Limits`] how often one may try ·
-//! [`demands`] is what the routes ask of callers · [`Page`] is what a browser sees.
+//! - [`Flags`] are the settings, and [`App`] puts everything together.
+//! - [`Keys`] are the keys of a server, which [change](rotation) while it runs.
+//! - [`Users`] and [`Passwords`] decide who may log in, [`Limits`] how often one may try.
+//! - [`demands`] is what the routes demand of callers, [`Page`] what a browser shows.
 
 pub mod account;
 pub mod app;

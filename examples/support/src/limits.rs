@@ -1,4 +1,4 @@
-//! Limits on attempts, per address and per account.
+//! Limits on attempts, by address and by account.
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, Ipv6Addr};
@@ -14,24 +14,24 @@ use hallpass::SessionId;
 pub struct Limits {
     /// 30 logins at once, then one each 2 seconds, from one network.
     logins: DefaultKeyedRateLimiter<IpAddr>,
-    /// 10 passwords at once, then one each 6 seconds, for one account, wherever they come from.
+    /// 10 passwords at once, then one each 6 seconds, for one account from any address.
     accounts: DefaultKeyedRateLimiter<u64>,
     /// 300 refreshes at once, then 10 a second, from one network: many people may share it.
     refreshes: DefaultKeyedRateLimiter<IpAddr>,
-    /// As many in one session, wherever they come from: many tabs may share it. A spent token
-    /// is counted like a good one, so this is less than what its account may do: whoever holds
-    /// one cannot keep the account's other sessions from renewing.
+    /// As many in one session from any address: many tabs may share it. An old token counts like
+    /// the current one. So a session may do less than its account, and the holder of an old token
+    /// cannot keep the account's other sessions from renewing.
     sessions: DefaultKeyedRateLimiter<SessionId>,
-    /// 600 refreshes at once, then 20 a second, of one account, wherever they come from.
+    /// 600 refreshes at once, then 20 a second, for one account from any address.
     renewals: DefaultKeyedRateLimiter<u64>,
-    /// Accounts are counted by a hash that only this process knows, so that a long list of
-    /// guessed names takes little memory and tells nothing.
+    /// Accounts are counted by a keyed hash. A long list of guessed names takes little memory, and a
+    /// copy of the memory does not show them.
     hasher: RandomState,
     clock: DefaultClock,
 }
 
 impl Limits {
-    /// Nobody has tried anything yet.
+    /// Limits without any attempts so far.
     pub fn new() -> Self {
         let keyed = |period, burst| {
             let burst = NonZeroU32::new(burst).expect("not zero");
@@ -49,33 +49,33 @@ impl Limits {
         }
     }
 
-    /// Notes an attempt at a password.
+    /// Counts an attempt at a password.
     ///
     /// # Errors
-    /// How long to wait before the next.
+    /// How long to wait before the next attempt.
     pub fn password(&self, address: Option<IpAddr>, account: &str) -> Result<(), Duration> {
         self.check(&self.logins, &network(address))?;
         self.check(&self.accounts, &self.hasher.hash_one(account))
     }
 
-    /// Notes a refresh, with whatever token.
+    /// Counts a refresh, before its token is verified.
     ///
     /// # Errors
-    /// How long to wait before the next.
+    /// How long to wait before the next attempt.
     pub fn refresh(&self, address: Option<IpAddr>) -> Result<(), Duration> {
         self.check(&self.refreshes, &network(address))
     }
 
-    /// Notes that the token of a refresh was genuine.
+    /// Counts a refresh whose token has been verified.
     ///
     /// # Errors
-    /// How long to wait before the next.
+    /// How long to wait before the next attempt.
     pub fn refresh_of(&self, account: &str, session: SessionId) -> Result<(), Duration> {
         self.check(&self.sessions, &session)?;
         self.check(&self.renewals, &self.hasher.hash_one(account))
     }
 
-    /// Forgets whoever has not tried for so long that it makes no difference. Call it each minute.
+    /// Drops every counter that has refilled. Call it each minute.
     pub fn forget_idle(&self) {
         self.logins.retain_recent();
         self.accounts.retain_recent();
@@ -101,12 +101,12 @@ impl Default for Limits {
     }
 }
 
-/// Whoever has one address of IPv6 usually has 2^64 of them.
+/// A client with one IPv6 address usually has 2^64 of them, so the network counts.
 fn network(address: Option<IpAddr>) -> IpAddr {
     match address {
         Some(IpAddr::V6(address)) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
         Some(address) => address,
-        // Without an address all share one bucket.
+        // Without addresses, all clients share one bucket.
         None => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
     }
 }
@@ -122,7 +122,7 @@ mod tests {
         for n in 0..10 {
             assert_eq!(limits.password(address(n), "alice"), Ok(()), "{n}");
         }
-        // Where the machine stands still a drop may have come back, which the next attempt takes.
+        // If the machine was busy, the bucket may have refilled by one, which the next attempt takes.
         let mut waits = (0..10).map(|_| limits.password(address(99), "alice"));
         let wait = waits.find_map(Result::err).unwrap();
         assert!(wait <= Duration::from_secs(6), "{wait:?}");
@@ -138,7 +138,7 @@ mod tests {
     fn one_session_cannot_use_up_what_its_account_may_do() {
         let limits = Limits::new();
         let session = |n| SessionId::from_bytes([n; SessionId::LENGTH]);
-        // More than a bucket holds: what refills meanwhile does not count.
+        // More than a bucket holds, however much refills meanwhile.
         let exhaust = |n| (0..100_000).find(|_| limits.refresh_of("alice", session(n)).is_err());
         assert!(exhaust(1).unwrap() >= 300);
         assert_eq!(limits.refresh_of("alice", session(2)), Ok(()));

@@ -1,4 +1,4 @@
-//! The log: one line an event, on standard error, so that standard output stays for programs.
+//! The log: one line for each event, on standard error.
 
 use std::io::{self, IsTerminal as _};
 
@@ -24,8 +24,8 @@ pub fn init() {
         .init();
 }
 
-/// Writes an answered request's line. `RUST_LOG=info,example_support=debug` shows them; the path
-/// comes without its query, where somebody may have put a token.
+/// Logs an answered request. `RUST_LOG=info,example_support=debug` shows it. The query is left out of
+/// the path, since it may contain a token.
 pub fn request(method: &str, path: &str, status: u16) {
     debug!(%method, %path, status, "request");
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document of an example: the library's routes, and the example's own.
+//! The OpenAPI document of a demo: the library's routes, and the demo's own.
 
 use hallpass::openapi::utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
 use hallpass::openapi::utoipa::openapi::request_body::RequestBodyBuilder;
@@ -19,10 +19,10 @@ use crate::demands::{JustAuthenticated, ReadReports, WriteNotes};
 use crate::events::EVENT_STREAM;
 use crate::page::Page;
 
-/// Every route that an example serves; `admin` says whether keys are changed by request.
+/// Every route that a demo serves. `admin` says whether keys can be changed on request.
 pub fn document(auth: &Auth, admin: bool) -> Document {
     let mut document = auth.openapi();
-    document.info = Info::new("An example of tokens", env!("CARGO_PKG_VERSION"));
+    document.info = Info::new("A demo of hallpass", env!("CARGO_PKG_VERSION"));
     let mut add = |path: &str, method, operation| {
         document
             .paths
@@ -33,7 +33,7 @@ pub fn document(auth: &Auth, admin: bool) -> Document {
     add("/auth/step-up", post(), step_up(auth));
     add("/auth/password", post(), change_password(auth));
     let any = Credential::Any;
-    add("/api/me", get(), protected::<Nobody>(me(), any));
+    add("/api/me", get(), protected::<AnyCaller>(me(), any));
     add(
         "/api/reports",
         get(),
@@ -45,7 +45,7 @@ pub fn document(auth: &Auth, admin: bool) -> Document {
         post(),
         protected::<JustAuthenticated>(transfer(), any),
     );
-    add("/api/events", get(), protected::<Nobody>(events(), any));
+    add("/api/events", get(), protected::<AnyCaller>(events(), any));
     add("/healthz", get(), health());
     if cfg!(feature = "metrics") {
         add("/metrics", get(), metrics());
@@ -60,9 +60,9 @@ pub fn document(auth: &Auth, admin: bool) -> Document {
     Document::new(document)
 }
 
-/// Whoever has a session may.
-enum Nobody {}
-impl Rule for Nobody {}
+/// Any caller with a session.
+enum AnyCaller {}
+impl Rule for AnyCaller {}
 
 const ADMIN_KEY: &str = "admin_key";
 
@@ -99,7 +99,11 @@ fn transfer() -> Operation {
     let body = ObjectBuilder::new()
         .property("transferred", done)
         .required("transferred");
-    answering("transfer", "Needs a password that was just typed", body)
+    answering(
+        "transfer",
+        "Needs a password that was typed within the last minute",
+        body,
+    )
 }
 
 fn events() -> Operation {
@@ -107,7 +111,7 @@ fn events() -> Operation {
     let ok = ResponseBuilder::new()
         .description("Server-sent events, until the session ends.")
         .content(EVENT_STREAM, content);
-    operation("events", "Stays until the session ends")
+    operation("events", "Stays open until the session ends")
         .response("200", ok.build())
         .build()
 }
@@ -121,8 +125,8 @@ fn health() -> Operation {
             .required("feed")
     };
     operation("health", "Whether this node should get requests")
-        .response("200", json_answer("It should.", body()))
-        .response("503", json_answer("It should not.", body()))
+        .response("200", json_answer("It should get requests.", body()))
+        .response("503", json_answer("It should not get requests.", body()))
         .build()
 }
 
@@ -176,12 +180,15 @@ fn keys() -> Operation {
             "200",
             json_answer("The key that signs now.", texts(&["kid"])),
         )
-        .response("400", json_answer("It is no command.", texts(&["error"])))
-        .response("401", json_answer("Another key.", texts(&["error"])))
-        .response("409", json_answer("It cannot be done.", why))
+        .response(
+            "400",
+            json_answer("The body is not a command.", texts(&["error"])),
+        )
+        .response("401", json_answer("The key is wrong.", texts(&["error"])))
+        .response("409", json_answer("The change is not possible.", why))
         .response(
             "503",
-            json_answer("The server is about to end.", texts(&["error"])),
+            json_answer("The server is shutting down.", texts(&["error"])),
         )
         .build()
 }

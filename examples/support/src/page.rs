@@ -1,10 +1,10 @@
-//! The page: files that are compiled in, so that nothing else is needed to run an example.
+//! The page. Its files are compiled in, so that a demo needs nothing else to run.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
 use http::{HeaderValue, Response};
 
-/// What a browser may do with the page: nothing but its own files and this server.
+/// Lets the page load its own files and call this server, and nothing else.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
@@ -64,12 +64,12 @@ impl Page {
         Self { with_demo_users }
     }
 
-    /// Where the files stand; each answers `GET`.
+    /// The paths of the files; each answers `GET`.
     pub fn paths() -> impl Iterator<Item = &'static str> {
         FILES.iter().map(|file| file.path)
     }
 
-    /// The same, with what each file is.
+    /// The paths of the files, with their media types.
     pub fn files() -> impl Iterator<Item = (&'static str, &'static str)> {
         FILES.iter().map(|file| (file.path, file.content_type))
     }
@@ -85,7 +85,7 @@ impl Page {
         let mut response = Response::new(body);
         let headers = [
             (CONTENT_TYPE, file.content_type),
-            // Another version of the program has other files under the same names.
+            // Another version of the program has different files under the same names.
             (CACHE_CONTROL, "no-cache"),
             (REFERRER_POLICY, "no-referrer"),
             (
@@ -102,7 +102,7 @@ impl Page {
     }
 }
 
-/// Cuts out what shows the demo users.
+/// Leaves out the part that shows the demo users.
 fn without_demo_users(text: &str) -> String {
     let cut = text.split_once("<!--demo-->").and_then(|(before, rest)| {
         let (_, after) = rest.split_once("<!--/demo-->")?;

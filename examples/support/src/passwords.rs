@@ -1,4 +1,4 @@
-//! Passwords: argon2id, off the runtime's threads, and never more at once than the machine can do.
+//! Passwords: argon2id on blocking threads, at most one hash for each processor at a time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -15,17 +15,17 @@ use zeroize::Zeroizing;
 /// Hashes and checks passwords. Cheap to clone.
 #[derive(Clone)]
 pub struct Passwords {
-    /// Each hash takes 19 MiB and a processor for some 20 ms: more at once only wait longer.
+    /// Each hash takes 19 MiB and a processor for about 20 ms, so more at once would only wait.
     permits: Arc<Semaphore>,
-    /// Checked for users that do not exist, so that an answer takes as long for them.
+    /// The hash to check for users that do not exist, so that their answer takes as long.
     dummy: Arc<str>,
 }
 
 impl Passwords {
-    /// Makes the dummy hash, which takes as long as any.
+    /// Makes the dummy hash, which takes as long as any other.
     ///
     /// # Errors
-    /// [`PasswordError::Hash`] where the system has no memory or no entropy for it.
+    /// [`PasswordError::Hash`] if the system has no memory or no entropy for it.
     pub async fn new() -> Result<Self, PasswordError> {
         let mut passwords = Self {
             permits: Arc::new(Semaphore::new(
@@ -40,22 +40,23 @@ impl Passwords {
     /// The hash of a new password in PHC form, with a salt of its own.
     ///
     /// # Errors
-    /// [`PasswordError::Hash`] where the system has no memory or no entropy for it.
+    /// [`PasswordError::Hash`] if the system has no memory or no entropy for it.
     pub async fn hash(&self, password: &str) -> Result<String, PasswordError> {
         let password = Zeroizing::new(password.to_owned());
         self.work(move || {
-            // Argon2id with 19 MiB and 2 passes: what OWASP asks for at least.
+            // Argon2id with 19 MiB and 2 passes, the least that OWASP recommends.
             let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes())?;
             Ok(hash.to_string())
         })
         .await
     }
 
-    /// Whether a password is the one behind a hash. `None` stands for a user that does not
-    /// exist: always false, after the same work.
+    /// Whether a password matches a hash. `None` is for a user that does not exist: always false,
+    /// after the same work.
     ///
     /// # Errors
-    /// [`PasswordError::Hash`] where the stored hash is none, or the system has no memory.
+    /// [`PasswordError::Stored`] if the stored text is not a hash, [`PasswordError::Hash`] if the
+    /// system has no memory for it.
     pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, PasswordError> {
         let password = Zeroizing::new(password.to_owned());
         let exists = hash.is_some();
@@ -79,7 +80,7 @@ impl Passwords {
         let permit = permits.acquire_owned().await;
         let permit = permit.expect("the semaphore is never closed");
         let work = task::spawn_blocking(move || {
-            // Given back when the work is done, also where nobody waits for it any more.
+            // Released when the work is done, even if nobody waits for it any more.
             let _permit = permit;
             work()
         });
@@ -93,7 +94,7 @@ impl fmt::Debug for Passwords {
     }
 }
 
-/// A password that could be neither hashed nor checked: a fault of the server.
+/// A password that could not be hashed: an error of the server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PasswordError {

@@ -1,4 +1,4 @@
-//! Keys that change while the server runs: by the clock, by the file, by SIGHUP, or by request.
+//! Keys that change while the server runs: on schedule, with the file, on SIGHUP, or on request.
 
 use std::fmt;
 use std::str::FromStr;
@@ -22,21 +22,21 @@ use zeroize::Zeroizing;
 use crate::keys::{KeySource, Keys, KeysError, Stamp};
 use crate::rotations::Rotations;
 
-/// A step that is asked for by request.
+/// A change of keys that an administrator asks for.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
-#[expect(clippy::exhaustive_enums, reason = "what can be asked for")]
+#[expect(clippy::exhaustive_enums, reason = "the two changes that there are")]
 pub enum KeyCommand {
-    /// The next access key signs now, before its time.
+    /// Lets the next access key sign now, ahead of schedule.
     Promote,
-    /// An access key leaked, and goes at once.
+    /// Removes an access key that has leaked, at once.
     Remove {
-        /// Which.
+        /// The id of the key.
         kid: KeyId,
     },
 }
 
-/// What an administrator sends as `Authorization: Bearer KEY`.
+/// The key that an administrator sends as `Authorization: Bearer KEY`.
 #[derive(Clone)]
 pub struct AdminKey(Arc<Zeroizing<String>>);
 
@@ -44,7 +44,7 @@ impl FromStr for AdminKey {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // 128 bits in base64url, and nothing that a header could not carry.
+        // 128 bits in base64url, in characters that a header can carry.
         let fits = text.bytes().all(|byte| byte.is_ascii_graphic());
         if text.len() < 22 || !fits {
             return Err("use at least 128 random bits, as base64url");
@@ -59,10 +59,10 @@ impl fmt::Debug for AdminKey {
     }
 }
 
-/// A step, and where to say how it went.
+/// A change of keys, and the channel for its result.
 type Asked = (KeyCommand, oneshot::Sender<Result<KeyId, KeysError>>);
 
-/// Asks the keeper for a step. Cheap to clone.
+/// Asks the keeper for a change of keys. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct KeyAdmin {
     key: Option<AdminKey>,
@@ -70,14 +70,14 @@ pub struct KeyAdmin {
 }
 
 impl KeyAdmin {
-    /// Whether anybody may.
+    /// Whether the server has an administrator's key.
     pub const fn is_on(&self) -> bool {
         self.key.is_some()
     }
 
-    /// Has it done for whoever has the key, and says which access key signs now: 404 where
-    /// nobody may, 401 without the key, 400 for what is no command, and 409 with the reason
-    /// for what is not possible.
+    /// Changes keys if the request has the administrator's key, and says which access key signs now.
+    /// The answer is 404 if the server has no such key, 401 if the request has another, 400 if the
+    /// body is not a command, and 409 with the reason if the change is not possible.
     pub async fn act(&self, authorization: Option<&[u8]>, body: &[u8]) -> Response<Bytes> {
         let Some(AdminKey(key)) = &self.key else {
             return answer(404, &json!({ "error": "not_found" }));
@@ -104,7 +104,7 @@ impl KeyAdmin {
                     &json!({ "error": "conflict", "error_description": why }),
                 )
             }
-            // The server is about to end; another will be there soon.
+            // The server is shutting down; another one will be there soon.
             _ => {
                 let mut away = answer(503, &json!({ "error": "temporarily_unavailable" }));
                 let soon = HeaderValue::from_static("1");
@@ -124,7 +124,7 @@ fn answer(status: u16, body: &Value) -> Response<Bytes> {
     response.expect("every part is well-formed")
 }
 
-/// Keeps the manager's keys as the clock and the file say.
+/// Keeps the manager's keys up to date with the schedule and the file.
 pub(crate) struct Keeper {
     pub(crate) source: KeySource,
     pub(crate) keys: Keys,
@@ -136,7 +136,7 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Spawns it.
+    /// Spawns the keeper.
     pub(crate) fn start(self) -> KeyAdmin {
         let (commands, received) = mpsc::channel(1);
         let key = self.admin_key.clone();
@@ -167,7 +167,7 @@ impl Keeper {
                 command = commands.recv() => {
                     let Some((command, reply)) = command else { return };
                     let done = self.obey(command).await;
-                    // The one who asked may have gone.
+                    // The client may have closed the connection.
                     let _ = reply.send(done);
                 }
             }
@@ -177,7 +177,7 @@ impl Keeper {
         }
     }
 
-    /// Takes the file, if it is another one and a good one.
+    /// Reads the file if it has changed, and takes its keys if they can be used.
     async fn reread(&mut self, last: &mut Option<Stamp>) {
         let stamp = self.source.stamp();
         if stamp == *last && stamp.is_some() {
@@ -188,7 +188,7 @@ impl Keeper {
         let rotations = self.rotations;
         let read = spawn_blocking(move || {
             let keys = source.read(now)?;
-            // What cannot be used together must not take the place of what can.
+            // Keys that cannot be used together must not replace keys that can.
             drop(keys.rings(&rotations, now)?);
             Ok::<_, KeysError>(keys)
         });
@@ -199,7 +199,7 @@ impl Keeper {
         }
     }
 
-    /// Publishes a new key where one is due.
+    /// Publishes a new key if one is due.
     async fn publish(&mut self) {
         let (now, rotations) = (self.manager.now(), self.rotations);
         if !self.rotates || !self.keys.is_due(&rotations, now) {
@@ -245,7 +245,7 @@ impl Keeper {
         Ok(())
     }
 
-    /// Puts the rings of this moment in force, where they are others than those.
+    /// Gives the manager the keys that apply now, if they have changed.
     fn apply(&self) {
         let replaced = self.keys.rings(&self.rotations, self.manager.now());
         let (access, refresh) = match replaced {
@@ -256,7 +256,7 @@ impl Keeper {
         let ids = |ring: &KeyRing| -> Vec<KeyId> {
             ring.verifying_keys().map(|key| key.id().clone()).collect()
         };
-        // The one that signs stands first in both.
+        // The key that signs comes first in both.
         let same = ids(&access) == ids(&issuer.access_keys)
             && refresh.kids().eq(issuer.refresh_keys.kids());
         if same {

@@ -17,13 +17,13 @@ use crate::users::UsersError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A user that cannot be.
+    /// A user is malformed.
     #[error("--user: {0}")]
     Account(#[from] AccountError),
-    /// A setting of the routes that cannot be.
+    /// A setting of the routes is out of its range.
     #[error(transparent)]
     Config(#[from] ConfigError),
-    /// Something takes the metrics already.
+    /// Another recorder is installed already.
     #[cfg(feature = "metrics")]
     #[error(transparent)]
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
@@ -33,26 +33,26 @@ pub enum StartError {
     /// The key file cannot be used.
     #[error("{place}: {error}")]
     Keys {
-        /// Where they are.
+        /// The file or the variable.
         place: KeySource,
-        /// What is wrong with them.
+        /// What is wrong with the keys.
         error: KeysError,
     },
-    /// The port cannot be had.
+    /// The server cannot listen on its address.
     #[error("cannot listen on {address}: {source}; name another with --listen")]
     Listen {
-        /// Where.
+        /// The address.
         address: String,
-        /// Why.
+        /// The operating system's error.
         source: io::Error,
     },
     /// The manager cannot be built.
     #[error(transparent)]
     Manager(#[from] ManagerError),
-    /// The listen address makes no origin.
-    #[error("the listen address makes no origin; name it with --origin: {0}")]
+    /// The listen address cannot be an origin.
+    #[error("the listen address cannot be an origin: {0}; name the origin with --origin")]
     Origin(#[from] OriginError),
-    /// A lifetime that cannot be.
+    /// A lifetime is out of its range.
     #[error(transparent)]
     Policy(#[from] PolicyError),
     /// The sessions in PostgreSQL cannot be read or written.
@@ -63,7 +63,7 @@ pub enum StartError {
     #[cfg(feature = "redis")]
     #[error(transparent)]
     Redis(#[from] hallpass::RedisStoreError),
-    /// Keys would change too often.
+    /// Keys would be replaced too often.
     #[error("--rotate-every: {0}")]
     Rotation(#[from] RotationPolicyError),
     /// The server stopped.
@@ -76,7 +76,7 @@ pub enum StartError {
     /// The ended sessions cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// A store that cannot be.
+    /// The store's URL cannot be used.
     #[error("--store: {0}")]
     StoreUrl(#[from] StoreUrlError),
     /// The users cannot be read or written.
@@ -85,7 +85,7 @@ pub enum StartError {
 }
 
 impl StartError {
-    /// 2 where the flags or the key file have to be put right, else 1.
+    /// 2 if the flags or the key file are wrong, else 1.
     pub fn exit_code(&self) -> ExitCode {
         match self {
             Self::Account(_)
@@ -101,15 +101,15 @@ impl StartError {
         }
     }
 
-    /// Tells it on standard error.
+    /// Prints the error on standard error.
     pub fn report(&self) -> ExitCode {
-        // Where nobody listens there either, the exit code has to do.
+        // If standard error is closed, only the exit code is left.
         let _ = writeln!(io::stderr(), "error: {}", Chain(self));
         self.exit_code()
     }
 }
 
-/// An error with its causes, but for those that its sentence has already.
+/// An error with its causes, without those that its sentence repeats.
 struct Chain<'a>(&'a StartError);
 
 impl fmt::Display for Chain<'_> {

@@ -1,4 +1,4 @@
-//! Where sessions and users are kept, as a flag says it.
+//! Where sessions and users are kept, as the flag `--store` says.
 
 use std::fmt;
 #[cfg(feature = "sqlite")]
@@ -86,7 +86,7 @@ fn redis(_: &str) -> Result<StoreUrl, StoreUrlError> {
     Err(StoreUrlError::NotBuilt("redis"))
 }
 
-/// Whether something stands behind the two slashes.
+/// Whether there is a host after the two slashes.
 fn has_host(rest: &str) -> bool {
     rest.strip_prefix("//")
         .is_some_and(|rest| !rest.is_empty() && !rest.starts_with('/'))
@@ -106,11 +106,11 @@ impl fmt::Debug for StoreUrl {
     }
 }
 
-/// A store that cannot be. Does not repeat the text, which may have a password in it.
+/// A URL that cannot be used. The message does not repeat it, since it may have a password in it.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum StoreUrlError {
-    /// Too much after `memory:`, or too little after another scheme.
+    /// There is text after `memory:`, or too little after another scheme.
     #[error(
         "write `memory:`, `sqlite:FILE`, `postgres://USER:PASSWORD@HOST:PORT/DATABASE` or \
          `redis://USER:PASSWORD@HOST:PORT/NUMBER`"
@@ -119,13 +119,13 @@ pub enum StoreUrlError {
     /// A store that this server was built without; the feature that brings it.
     #[error("this server was built without that store: build it with `--features {0}`")]
     NotBuilt(&'static str),
-    /// Not the address of a PostgreSQL.
+    /// The URL is not one of PostgreSQL.
     #[error("this is not the URL of a PostgreSQL database: {0}")]
     Postgres(String),
-    /// Not the address of a Redis.
+    /// The URL is not one of Redis.
     #[error("this is not the URL of a Redis: {0}")]
     Redis(String),
-    /// Another scheme.
+    /// The scheme is unknown.
     #[error(
         "there is no such store; write `memory:`, `sqlite:FILE`, `postgres://…` or `redis://…`"
     )]
@@ -152,7 +152,7 @@ mod tests {
 
     #[test]
     #[cfg(all(feature = "postgres", feature = "redis", feature = "sqlite"))]
-    fn stores_are_told_apart_by_their_scheme() {
+    fn the_scheme_says_which_store() {
         let sqlite = |file: &str| Ok(StoreUrl::Sqlite(file.into()));
         let postgres = |url: &str| Ok(StoreUrl::Postgres(url.to_owned().into()));
         let redis = |url: &str| Ok(StoreUrl::Redis(url.to_owned().into()));

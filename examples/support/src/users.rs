@@ -1,4 +1,4 @@
-//! The users of the example: who they are comes from the flags, their passwords are stored.
+//! The users of a demo. Their names come from the flags, their passwords are stored.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use crate::hashes::{Hashes, HashesError};
 use crate::passwords::{PasswordError, Passwords};
 use crate::store_url::StoreUrl;
 
-/// Everybody who may log in. Cheap to clone.
+/// All users who may log in. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Users {
     accounts: Arc<HashMap<Subject, Account>>,
@@ -24,8 +24,8 @@ impl Users {
     /// The shortest password that a user may choose, in characters.
     pub const MIN_PASSWORD: usize = 8;
 
-    /// Looks into the store of the sessions for the passwords, which the store has made. One
-    /// that is there already stays, so that a changed password survives a restart.
+    /// Opens the passwords, which are kept in the store of the sessions. A password that is there
+    /// already stays, so that a changed one survives a restart.
     ///
     /// # Errors
     /// [`UsersError`].
@@ -66,18 +66,18 @@ impl Users {
         })
     }
 
-    /// The user of that name, if there is one and the password is right. Takes as long where
-    /// there is none.
+    /// The user of that name, if there is one and the password is right. It takes as long if there is
+    /// no such user.
     ///
     /// # Errors
-    /// [`UsersError`] is a fault of the server and says nothing of the password.
+    /// [`UsersError`] if the server cannot check the password.
     pub async fn authenticate(
         &self,
         name: &str,
         password: &str,
     ) -> Result<Option<&Account>, UsersError> {
         let subject = Subject::new(name).ok();
-        // Looked for whoever it is: how long that takes must not tell a user from a stranger.
+        // Looked up for every name, so that the time does not tell users from strangers.
         let hash = match &subject {
             Some(subject) => self.hashes.get(subject).await?,
             None => None,
@@ -87,14 +87,14 @@ impl Users {
         Ok(account.filter(|_| right))
     }
 
-    /// Stores a new password where the present one is right.
+    /// Stores a new password if the present one is right.
     ///
-    /// The answer may be lost on its way to the client, who then asks again with the password that
-    /// is the old one by now. So where the new one is in force already, that counts as well: whoever
-    /// sends it has proven who they are, and is to get the credential that was missed.
+    /// The answer may be lost, and then the client asks again with what is now the old password. So it
+    /// also counts if the new password is stored already: the client knows it, and should get the
+    /// credential that it missed.
     ///
     /// # Errors
-    /// [`UsersError`]: whether it was stored is then unknown.
+    /// [`UsersError`] if it is not known whether the password was stored.
     pub async fn change_password(
         &self,
         subject: &Subject,
@@ -119,37 +119,37 @@ impl Users {
     }
 }
 
-/// What became of a change of password.
+/// The result of a change of password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "the contract has these outcomes")]
 pub enum PasswordChange {
-    /// The new one is in force.
+    /// The new password is stored.
     Done,
-    /// The new one is shorter than [`Users::MIN_PASSWORD`]; nothing has changed.
+    /// The new password is shorter than [`Users::MIN_PASSWORD`]; nothing has changed.
     Unacceptable,
-    /// The present one is another; nothing has changed.
+    /// The present password is wrong; nothing has changed.
     WrongPassword,
 }
 
-/// A fault of the server while it looked at a user.
+/// An error of the server while it checked or stored a password.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum UsersError {
-    /// What is stored cannot be read or written.
+    /// The stored hashes cannot be read or written.
     #[error(transparent)]
     Hashes(#[from] HashesError),
-    /// The password could be neither hashed nor checked.
+    /// The password could not be hashed.
     #[error(transparent)]
     Password(#[from] PasswordError),
 }
 
 impl From<UsersError> for Rejection {
-    /// Neither the client nor the password is to blame.
+    /// An error of the server, not of the client.
     fn from(error: UsersError) -> Self {
         tracing::error!(
             error = &error as &dyn std::error::Error,
-            "a user was not looked up"
+            "a user's password cannot be checked or stored"
         );
         match error {
             UsersError::Hashes(_) => Self::temporarily_unavailable(),
@@ -187,7 +187,7 @@ mod tests {
             ("guess", "looking-glass", PasswordChange::WrongPassword),
             ("wonderland", "short", PasswordChange::Unacceptable),
             ("wonderland", "looking-glass", PasswordChange::Done),
-            // Asked again, because the answer was lost.
+            // The same again, because the answer was lost.
             ("wonderland", "looking-glass", PasswordChange::Done),
             ("wonderland", "another-glass", PasswordChange::WrongPassword),
         ] {
@@ -205,7 +205,7 @@ mod tests {
 
     #[tokio::test]
     #[cfg(feature = "sqlite")]
-    async fn a_store_that_is_away_does_not_tell_who_exists() {
+    async fn a_failing_store_does_not_tell_who_exists() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("users.db");
         std::fs::write(&file, "").unwrap(); // an empty database

@@ -11,7 +11,7 @@ use super::media::{FORM, JSON};
 use crate::auth::Auth;
 use crate::token_response::{SessionBody, TokenBody};
 
-/// A JSON object of which nothing more is said.
+/// A JSON object without further description.
 pub(super) fn object() -> Object {
     ObjectBuilder::new().schema_type(Type::Object).build()
 }
@@ -28,14 +28,14 @@ pub(super) fn words(words: &[&str]) -> Object {
         .build()
 }
 
-/// A form: every parameter once, and each a text.
+/// A form, in which every parameter is a text.
 pub(super) fn form() -> ObjectBuilder {
     let values = Schema::Object(text());
     let form = ObjectBuilder::new().schema_type(Type::Object);
     form.additional_properties(Some(RefOr::T(values)))
 }
 
-/// A text that is not empty:
+/// A text that must not be empty:
 ///
 /// > Parameters sent without a value MUST be treated as if they were omitted from the request.
 ///

@@ -1,4 +1,4 @@
-//! The operations: what each takes, and everything that it may answer.
+//! The operations: what each accepts, and everything that it may answer.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::token_response::{SessionBody, TokenBody};
 pub(super) const OAUTH: &str = "oauth";
 pub(super) const SESSIONS: &str = "sessions";
 
-/// The operations of a route of the library's; none where it is switched off.
+/// The operations of one of the library's routes; none if it is disabled.
 pub(super) fn of(route: Route, auth: &Auth) -> Vec<(HttpMethod, Operation)> {
     match route {
         Route::Introspect if !auth.config().introspects() => Vec::new(),
@@ -250,7 +250,7 @@ fn operation(id: &str, summary: &str, tag: &str) -> OperationBuilder {
         .tag(tag)
 }
 
-/// What every route with a body may answer, and these.
+/// Adds these refusals, and those of every route with a body.
 fn finish(operation: OperationBuilder, refusals: &[Refusal]) -> Operation {
     let mut operation = operation.build();
     let always = [
@@ -285,7 +285,7 @@ fn for_caller(operation: OperationBuilder, refusals: &[Refusal]) -> Operation {
     security::demand(operation.build(), by, "", &all)
 }
 
-/// A credential that may come, and need not.
+/// Lets an operation be called with or without these credentials.
 fn optional(operation: OperationBuilder, names: &[&str]) -> OperationBuilder {
     let none = std::iter::once(SecurityRequirement::default());
     let named = names
@@ -294,7 +294,7 @@ fn optional(operation: OperationBuilder, names: &[&str]) -> OperationBuilder {
     operation.securities(Some(none.chain(named)))
 }
 
-/// These, and 429 where attempts are counted.
+/// These refusals, and 429 if attempts are limited.
 fn limited(auth: &Auth, refusals: impl IntoIterator<Item = Refusal>) -> Vec<Refusal> {
     let too_many = auth.config().limit().map(|_| Refusal::TooManyRequests {
         retry_after: Duration::from_secs(1),

@@ -1,4 +1,4 @@
-//! What the answers to refused requests look like, by status.
+//! The answers to refused requests, by status.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::rejection::explain;
 pub(super) const INVALID_GRANT: Refusal = Refusal::InvalidGrant(DenialReason::Malformed);
 pub(super) const INVALID_TOKEN: Refusal = Refusal::InvalidToken(TokenFault::Invalid);
 
-/// What the holder of a refused credential may be told.
+/// The reasons that the holder of a refused credential may learn.
 const REASONS: [DenialReason; 5] = [
     DenialReason::Expired,
     DenialReason::Malformed,
@@ -24,7 +24,7 @@ const REASONS: [DenialReason; 5] = [
     DenialReason::Unknown,
 ];
 
-/// Adds the answers to these refusals, one for each status. What is there already stays.
+/// Adds the answers to these refusals, one for each status. Existing answers stay.
 pub(super) fn add(responses: &mut Responses, refusals: &[Refusal]) {
     let mut by_status: BTreeMap<u16, Vec<&Refusal>> = BTreeMap::new();
     for refusal in refusals {
@@ -70,7 +70,7 @@ fn response(status: u16, refusals: &[&Refusal]) -> Response {
     response.build()
 }
 
-/// The sentence of the refusal, which of a denial says nothing of the reason.
+/// The sentence of a refusal, without the reason of a denial.
 fn meaning(refusal: &Refusal) -> String {
     match refusal {
         Refusal::InsufficientScope { .. } => "a scope is missing".to_owned(),
@@ -89,7 +89,7 @@ fn body(refusals: &[&Refusal]) -> RefOr<Schema> {
     let body = ObjectBuilder::new()
         .property("error", words(codes))
         .required("error");
-    // Only a denied grant says more.
+    // Only a denied grant has a reason.
     let denied = refusals
         .iter()
         .any(|refusal| matches!(refusal, Refusal::InvalidGrant(_)));

@@ -1,4 +1,4 @@
-//! The schemas of types that `token-core` writes, which knows nothing of this document.
+//! Schemas for types of `token-core`, which does not depend on utoipa.
 
 use utoipa::ToSchema;
 
@@ -9,13 +9,13 @@ use utoipa::ToSchema;
 pub(crate) enum Transport {
     /// A refresh token in a cookie, an access token in a header.
     Cookie,
-    /// Two tokens, each in answers and headers.
+    /// Two tokens, in bodies and headers.
     Header,
     /// One opaque cookie.
     Session,
 }
 
-/// The transports that a login may ask for, which the configuration says.
+/// The transports that a login may ask for; the configuration lists them.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a name that is described by the configuration")]
 pub(crate) struct Offered(String);
@@ -24,13 +24,13 @@ pub(crate) struct Offered(String);
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "a description of `token_core::session::Device`")]
 pub(crate) struct Device {
-    /// What a person calls it.
+    /// A name that people know, such as `Firefox on Linux`.
     #[schema(required = true)]
     label: Option<String>,
-    /// The `User-Agent` that logged in.
+    /// The `User-Agent` of the login.
     #[schema(required = true)]
     user_agent: Option<String>,
-    /// The network it came from.
+    /// The network of the client's address.
     #[schema(required = true)]
     ip_prefix: Option<String>,
 }

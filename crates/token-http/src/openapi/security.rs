@@ -19,7 +19,7 @@ pub(super) const SESSION_COOKIE: &str = "session_cookie";
 const INTROSPECTION_KEY: &str = "introspection_key";
 const INTROSPECTION_CLIENT: &str = "introspection_client";
 
-/// What proves a caller.
+/// The credential that authenticates a caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "one extractor each")]
 pub enum Credential {
@@ -31,8 +31,8 @@ pub enum Credential {
     Session,
 }
 
-/// Adds to an operation of the application's what its extractors demand and answer: the
-/// credential, and a [`Rule`] with its scopes. Answers that the operation describes itself stay.
+/// Adds to one of the application's operations what its extractors demand and answer: the credential,
+/// and a [`Rule`] with its scopes. Answers that the operation has already stay.
 pub fn protected<R: Rule>(operation: Operation, by: Credential) -> Operation {
     let mut refusals = caller(by);
     if !R::SCOPE.is_empty() {
@@ -48,7 +48,7 @@ pub fn protected<R: Rule>(operation: Operation, by: Credential) -> Operation {
     demand(operation, by, R::SCOPE, &refusals)
 }
 
-/// The same for a caller of whom nothing more is demanded, with these refusals.
+/// The same with a scope and a list of refusals instead of a rule.
 pub(super) fn demand(
     mut operation: Operation,
     by: Credential,
@@ -86,7 +86,7 @@ pub(super) fn caller(by: Credential) -> Vec<Refusal> {
     refusals
 }
 
-/// How a resource server says who it is.
+/// How a resource server authenticates.
 pub(super) fn introspection() -> [SecurityRequirement; 2] {
     [INTROSPECTION_KEY, INTROSPECTION_CLIENT].map(|name| SecurityRequirement::new(name, [""; 0]))
 }

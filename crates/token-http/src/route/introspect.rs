@@ -42,7 +42,7 @@ pub(super) async fn introspect(
     })
 }
 
-/// Whether a resource server asks: its key is a bearer token, or a client's secret.
+/// Authenticates the resource server, by its key as a bearer token or as a client's secret.
 fn caller(auth: &Auth, head: &Head<'_>) -> Result<(), Refusal> {
     let config = auth.config();
     if let Some(client) = ClientSecret::of(head)? {
@@ -58,13 +58,13 @@ fn caller(auth: &Auth, head: &Head<'_>) -> Result<(), Refusal> {
         .ok_or(Refusal::InvalidToken(TokenFault::Invalid))
 }
 
-/// An access token that is live. The store is always asked, however requests are checked.
+/// An access token that is active. The store is always asked, whatever the `RevocationCheck` is.
 async fn access(auth: &Auth, token: &str) -> Result<Option<Active>, Rejection> {
     let manager = auth.manager();
     let token = match manager.authenticate::<NoClaims>(token).await {
         Ok(token) => token,
         Err(AccessError::Store(error)) => return Err(error.into()),
-        // A view that is behind says nothing of the token, and the policy is to refuse then.
+        // The view is behind, so nothing is known of the token, and the policy is to refuse.
         Err(AccessError::Behind) => return Err(auth.reject(Refusal::TemporarilyUnavailable)),
         Err(_) => return Ok(None),
     };
@@ -87,8 +87,8 @@ async fn access(auth: &Auth, token: &str) -> Result<Option<Active>, Rejection> {
     }))
 }
 
-/// The current refresh token of a live session. A superseded one is not active, although its
-/// repetition is answered within the grace.
+/// The current refresh token of a live session. A superseded one is not active, although a refresh
+/// with it is answered within the grace.
 async fn refresh(auth: &Auth, token: &str) -> Result<Option<Active>, StoreError> {
     let issuer = auth.manager().issuer();
     let verified = issuer
@@ -116,7 +116,7 @@ async fn refresh(auth: &Auth, token: &str) -> Result<Option<Active>, StoreError>
     }))
 }
 
-/// A token that is live.
+/// A token that is active.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[expect(clippy::struct_field_names, reason = "the names of the RFC")]
@@ -127,7 +127,7 @@ pub(crate) struct Active {
     scope: Scope,
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     client_id: ClientId,
-    /// Of an access token alone.
+    /// Only of an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     token_type: Option<&'static str>,
@@ -141,16 +141,16 @@ pub(crate) struct Active {
     aud: Audience,
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     iss: Issuer,
-    /// Of an access token alone.
+    /// Only of an access token.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
     jti: Option<String>,
-    /// The session.
+    /// The id of the session.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     sid: SessionId,
 }
 
-/// A token that is not, whatever the reason.
+/// A token that is not active, for any reason.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub(crate) struct Inactive {

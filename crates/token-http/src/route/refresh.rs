@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
-use token_core::session::RefreshClaims;
-use token_core::{Scope, Transport};
+use token_core::session::{DenialReason, RefreshClaims};
+use token_core::{PRODUCT, Scope, Transport};
+use tracing::debug;
 
 use crate::auth::Auth;
 use crate::cookies::Kind;
@@ -31,7 +32,7 @@ pub(super) async fn refresh(
     Ok(auth.token_response(&issued))
 }
 
-/// What was asked for: the token, from wherever it came and verified, and a narrower scope.
+/// A verified refresh token, and the narrower scope if the client asks for one.
 struct Grant {
     token: RefreshClaims,
     scope: Option<Scope>,
@@ -52,11 +53,11 @@ impl Grant {
                 let (text, scope) = from_body(media_type, body)?;
                 (text, scope, Transport::Header)
             }
-            // None at all, or body and cookie both.
+            // Neither a body nor a cookie, or both.
             _ => return Err(Refusal::InvalidRequest),
         };
         auth.note_attempt(head, AttemptKind::Refresh)?;
-        let token = auth.genuine_in(carrier, &text)?;
+        let token = verify(auth, carrier, &text)?;
         let kind = AttemptKind::RefreshOf {
             subject: &token.subject,
             session_id: token.session_id,
@@ -66,7 +67,29 @@ impl Grant {
     }
 }
 
-/// The token in the body, and the narrower scope.
+/// Verifies a refresh token and how it came. One that was issued into a cookie counts only in that
+/// cookie, and one that was issued into a body only in a body. Otherwise a script, or a form of another
+/// site, could move a credential to where it does not belong.
+pub(crate) fn verify(
+    auth: &Auth,
+    carrier: Transport,
+    token: &str,
+) -> Result<RefreshClaims, Refusal> {
+    match auth.manager().verify_refresh_token(token) {
+        Ok(claims) if claims.transport == carrier => Ok(claims),
+        Ok(claims) => {
+            let session = claims.session_id;
+            debug!(
+                target: PRODUCT,
+                %session, %carrier, "a refresh token came by another way than it was issued"
+            );
+            Err(Refusal::InvalidGrant(DenialReason::Malformed))
+        }
+        Err(denial) => Err(Refusal::InvalidGrant(denial.reason())),
+    }
+}
+
+/// Reads the token and the scope from the body.
 fn from_body(
     media_type: Option<MediaType>,
     body: &[u8],
@@ -93,7 +116,7 @@ fn from_body(
     Ok((token, scope))
 }
 
-/// A refresh token, and a narrower scope where less is wanted.
+/// A refresh token, and a narrower scope if less is wanted.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Refresh))]

@@ -1,4 +1,4 @@
-//! The subject's own sessions: shown and ended.
+//! The routes that list and end the subject's own sessions.
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -78,7 +78,7 @@ pub(super) async fn end_sessions(
     Ok(current.finish(answer::empty(StatusCode::NO_CONTENT)))
 }
 
-/// A misspelt `keep` must not end the session that was to be kept.
+/// Refuses a misspelt `keep`, which must not end the session that was to be kept.
 fn keeps_current(head: &Head<'_>) -> Result<bool, Refusal> {
     let query = head.uri.query().unwrap_or_default();
     let form = Form::parse(query.as_bytes())?;
@@ -90,8 +90,8 @@ fn keeps_current(head: &Head<'_>) -> Result<bool, Refusal> {
     }
 }
 
-/// The session of the caller. The store is always asked, however requests are checked:
-/// whoever was logged out must not end others' sessions.
+/// The session of the caller. The store is always asked, whatever the `RevocationCheck` is: a caller
+/// who was logged out must not end other sessions.
 struct Current {
     session: Committed<Session>,
     set_cookie: Option<HeaderValue>,
@@ -116,7 +116,7 @@ impl Current {
         })
     }
 
-    /// Sends the cookie again where the session slid.
+    /// Sends the cookie again if its deadline moved.
     fn finish(self, mut response: Response<Bytes>) -> Response<Bytes> {
         if let Some(field) = self.set_cookie {
             cookies::append(response.headers_mut(), field);
@@ -133,14 +133,14 @@ pub(crate) struct List<'a> {
     sessions: Vec<Item<'a>>,
 }
 
-/// A session, in the words of its user's list.
+/// A session in the user's list.
 #[derive(Serialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Session))]
 pub(crate) struct Item<'a> {
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     session_id: SessionId,
-    /// Whether it is the one that asks.
+    /// Whether the request belongs to this session.
     current: bool,
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     created_at: UnixTime,
@@ -161,7 +161,7 @@ impl<'a> Item<'a> {
             session_id: session.id,
             current: session.id == current,
             created_at: session.created_at,
-            // Exact times would tell a thief when to act.
+            // An exact time would show a thief when the user is away.
             last_seen_at: session.last_seen_at.round_down(LAST_SEEN_STEP),
             expires_at: session.expires_at(),
             transport: session.transport,

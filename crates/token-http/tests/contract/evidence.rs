@@ -295,7 +295,7 @@ async fn refused_credentials_of_every_other_kind_are_logged() {
                 empty("/auth/refresh"),
                 &format!("__Host-Http-refresh={token}"),
             ),
-            "a refresh token was moved to another carrier",
+            "a refresh token came by another way than it was issued",
         ),
         (cookie("garbage"), "session cookie refused"),
         (cookie(&unknown), "credential refused: no such session"),

@@ -4,7 +4,7 @@ use hallpass::schedule::ScheduleError;
 use hallpass::{Algorithm, KeyError, KeyId, KeyRingError, RefreshKeyError};
 use thiserror::Error;
 
-/// Keys that cannot be used. Whoever tells it says first where they are.
+/// Keys that cannot be used. The sentence follows the name of the file or variable.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeysError {

@@ -25,19 +25,19 @@ use crate::rotations::Rotations;
 #[derive(Clone)]
 #[non_exhaustive]
 pub struct Keys {
-    /// Sign access tokens.
+    /// The keys that sign access tokens.
     pub access: Schedule<SigningKey>,
-    /// Sign and derive refresh tokens.
+    /// The keys that sign and derive refresh tokens.
     pub refresh: Schedule<RefreshKey>,
-    /// What the latter were made of.
+    /// The secrets of the refresh keys, as the file has them.
     secrets: Secrets,
 }
 
-/// By the id of the refresh key, as they stand in the file.
+/// Secrets by the id of their refresh key, in base64url.
 type Secrets = BTreeMap<KeyId, Zeroizing<String>>;
 
 impl Keys {
-    /// New keys, which sign at once.
+    /// Makes new keys, which sign at once.
     pub(crate) fn generate(algorithm: Algorithm, now: UnixTime) -> Result<Self, KeyError> {
         let mut secrets = Secrets::new();
         Ok(Self {
@@ -47,16 +47,16 @@ impl Keys {
         })
     }
 
-    /// What signs access tokens now.
+    /// The key that signs access tokens now.
     pub(crate) fn signs(&self, now: UnixTime) -> Option<&SigningKey> {
         let index = self.access.current(now);
         self.access.keys().get(index).map(|planned| &planned.key)
     }
 
-    /// The rings of this hour.
+    /// The keys that apply now.
     ///
     /// # Errors
-    /// [`KeysError::Ring`] and [`KeysError::Refresh`] where keys do not go together.
+    /// [`KeysError::Ring`] and [`KeysError::Refresh`] if the keys cannot be used together.
     pub fn rings(
         &self,
         rotations: &Rotations,
@@ -74,7 +74,7 @@ impl Keys {
             || self.refresh.step(&rotations.refresh, now) == Step::Publish
     }
 
-    /// Publishes what is due, with the algorithm that signs now.
+    /// Publishes the keys that are due, with the algorithm that signs now.
     pub(crate) fn publish(
         mut self,
         rotations: &Rotations,
@@ -96,7 +96,7 @@ impl Keys {
 
     /// Reads the text of a key file.
     pub(crate) fn parse(text: &str, now: UnixTime) -> Result<Self, KeysError> {
-        // The error of serde_json may repeat what it read, which is secret here.
+        // An error of serde_json may repeat what it read, which is secret here.
         let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| KeysError::Form)?;
         let access = wire.access.into_iter().map(|wire| {
             Ok(Planned {
@@ -138,7 +138,7 @@ impl Keys {
         text.push_str("{\"access\":[");
         for (index, planned) in self.access.keys().iter().enumerate() {
             let next = self.access.keys().get(index + 1);
-            // A server whose clock is behind may sign with it for a moment.
+            // A server whose clock is behind may still sign with it for a moment.
             let done = next.is_some_and(|next| next.signs_from + SLOWEST_CLOCK < now);
             let public = planned.key.verifying_key().to_jwk().filter(|_| done);
             let jwk = match public {
@@ -161,7 +161,7 @@ impl Keys {
     }
 }
 
-/// No clock is behind by more.
+/// The most that a server's clock may be behind.
 const SLOWEST_CLOCK: std::time::Duration = std::time::Duration::from_mins(1);
 
 fn times<K>(planned: &Planned<K>) -> String {

@@ -21,11 +21,11 @@ use crate::rotations::Rotations;
 pub enum KeySource {
     /// In the environment variable of that name, as the text of a key file.
     Env(Box<str>),
-    /// In a file, which is made where there is none.
+    /// In a file, which is made if there is none.
     File(PathBuf),
 }
 
-/// Tells a changed file from the one that was read.
+/// Identifies the contents of a file, to notice a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
     inode: u64,
@@ -34,11 +34,11 @@ pub struct Stamp {
 }
 
 impl KeySource {
-    /// Reads the keys; where there is no file, makes keys and writes it first, readable by its
-    /// owner alone. Of two servers that start at the same time both get the same keys.
+    /// Reads the keys. If there is no file, it makes keys and writes them first, readable by the owner
+    /// alone. Two servers that start at the same time get the same keys.
     ///
     /// `algorithm` is for new keys; a file that signs with another one is refused. Of new keys
-    /// those that will sign next are there from the start, where they rotate at all.
+    /// those that will sign next are there from the start, if keys are replaced on schedule.
     ///
     /// # Errors
     /// [`KeysError`] says what to do.
@@ -80,7 +80,7 @@ impl KeySource {
         Keys::parse(&text, now)
     }
 
-    /// Tells whether the file is another one than before; `None` for a variable, which stays.
+    /// A stamp that changes with the file; `None` for a variable, which does not change.
     pub fn stamp(&self) -> Option<Stamp> {
         let Self::File(path) = self else { return None };
         let metadata = path.metadata().ok()?;
@@ -103,7 +103,7 @@ impl KeySource {
         let Self::File(path) = self else {
             return Err(KeysError::Fixed);
         };
-        // The file itself is replaced, so the lock is on its folder. It goes with the handle.
+        // The file itself is replaced, so the folder is locked. The lock ends with the handle.
         let folder = File::open(folder(path)).map_err(KeysError::Write)?;
         folder.lock().map_err(KeysError::Write)?;
         let keys = change(self.read(now)?)?;
@@ -146,9 +146,9 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Writes a file that nobody sees half-written.
+/// Writes a file so that no reader sees a part of it.
 fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
-    // Readable by its owner alone from the first moment.
+    // Readable by the owner alone from the first moment.
     let mut file = NamedTempFile::new_in(folder(path))?;
     file.as_file()
         .set_permissions(Permissions::from_mode(0o600))?;
@@ -160,7 +160,7 @@ fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     };
     match written {
         Ok(_) => File::open(folder(path))?.sync_all(),
-        // Another process was faster.
+        // Another process wrote it first.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error.error),
     }
