@@ -51,7 +51,7 @@ pub(crate) enum Error {
 
 /// Everything that failed, for the end of a long log.
 fn summary(failed: &[(&'static str, Error)]) -> String {
-    let mut text = String::from("what failed, with the last that was said of it:\n");
+    let mut text = String::from("what failed, with the last lines of its output:\n");
     for (part, error) in failed {
         let _ = write!(text, "\n{part}: {error}\n");
         if let Error::Failed { last, .. } = error {
@@ -61,7 +61,12 @@ fn summary(failed: &[(&'static str, Error)]) -> String {
         }
     }
     let names: Vec<_> = failed.iter().map(|(part, _)| *part).collect();
-    let _ = write!(text, "\nfailed: {}", names.join(", "));
+    let _ = write!(
+        text,
+        "\nfailed: {}\nonly this again: cargo xtask test {}",
+        names.join(", "),
+        names.join(" ")
+    );
     text
 }
 
@@ -97,6 +102,7 @@ mod tests {
         let text = Error::Parts(failed).to_string();
         assert!(text.contains("rust: `cargo nextest run` failed (exit status: 100)"));
         assert!(text.contains("\n  | FAIL a_test\n"), "{text}");
-        assert!(text.ends_with("\nfailed: rust, web"), "{text}");
+        let end = "\nfailed: rust, web\nonly this again: cargo xtask test rust web";
+        assert!(text.ends_with(end), "{text}");
     }
 }
