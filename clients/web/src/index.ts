@@ -8,7 +8,7 @@ import { keeper } from './keeper.js';
 import type { Auth, AuthOptions, Routes, TokenResponse } from './options.js';
 import { type Clock, type Write, sound } from './record.js';
 import { type Effect, type Event, accept, initial, reduce } from './reducer.js';
-import { indexedDb, memory } from './store.js';
+import { type Store, indexedDb, memory } from './store.js';
 
 export type { AuthError, LoginRequired, RefreshUnavailable, RequestRefused } from './errors.js';
 export type { Auth, AuthEvents, AuthOptions, Routes, TokenResponse, Transport } from './options.js';
@@ -45,13 +45,13 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   const address = (route: keyof Routes) =>
     new URL(routes[route] ?? baseUrl + '/' + route, page.location as unknown as string).href;
 
-  /** Aborts after `ms`, or at disposal. */
-  const until = (ms: number) => AbortSignal.any([signal, AbortSignal.timeout(ms)]);
+  /** Aborts after `ms`, or at disposal; only then in a runtime that cannot join signals, which has no tabs either. */
+  const until = (ms: number) => AbortSignal.any?.([signal, AbortSignal.timeout(ms)]) ?? signal;
 
   const sleep = (ms: number) => new Promise((resolve) => (until(ms).onabort = resolve));
 
   const keep = keeper(
-    typeof storage == 'object' ? storage : storage == 'memory' || !page.indexedDB ? memory() : indexedDb(key),
+    (storage as Store)?.update ? (storage as Store) : storage == 'memory' || !page.indexedDB ? memory() : indexedDb(key),
     clock,
     sleep,
   );

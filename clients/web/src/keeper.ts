@@ -23,18 +23,18 @@ export const keeper = (home: Store, clock: () => Clock, sleep: (ms: number) => P
     let next: SessionRecord | undefined;
     let failed = false;
     const change = (is: unknown) => (next = apply(write, (found = is), clock()));
-    const attempt = (pause: number): Promise<unknown> =>
+    const attempt = (more: number): Promise<unknown> =>
       Promise.race([
         // A store that answers too late changes nothing any more.
         store.update((is) => (limit.aborted ? undefined : change(is))),
         new Promise((_, reject) => (limit.onabort = reject)),
       ]).catch((error) => {
-        if (limit.aborted || pause > 200) throw error;
-        return sleep(pause).then(() => attempt(pause * 4));
+        if (limit.aborted || !more) throw error;
+        return sleep(100).then(() => attempt(more - 1));
       });
     // A login is a new beginning.
     if (kind == 'set') store = home;
-    const record = await attempt(50).catch(() => {
+    const record = await attempt(2).catch(() => {
       // A login that was handed over in time may be stored in the end, and counts as stored.
       if (kind == 'end' || (kind == 'set' ? !limit.aborted || !next : kind != 'read' && !known?.refresh))
         return (store = memory(known)).update(change);

@@ -289,6 +289,14 @@ describe('the answer', () => {
     world.sends.forEach((send, i, all) => i && assert.ok(send.at - all[i - 1]!.at >= 20 * SECOND));
   });
 
+  test('no wait is longer than an hour, whatever the server says', () => {
+    const { world, tab } = signedIn({ fault: () => ({ status: 503, retryAfterMs: 24 * HOUR }), random: () => 0.9 });
+    world.run(10 * HOUR);
+    assert.ok(world.sends.length >= 9, `${world.sends.length}`);
+    for (const { retryAt, atWall } of tab.named('refreshError') as Record<string, number>[])
+      assert.equal(retryAt! - atWall!, HOUR);
+  });
+
   test('no attempt comes sooner than 250 ms after a failed one', () => {
     const { world } = signedIn({ fault: () => unavailable, random: () => 0 });
     world.run(260 * SECOND);

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
-import { type AuthOptions, type SessionRecord, type Store, createAuth } from '../src/index.js';
+import { createContext, runInContext } from 'node:vm';
+import { type Auth, type AuthOptions, type SessionRecord, type Store, createAuth } from '../src/index.js';
 
 // Under Node the pauses of the client do not keep the process alive.
 const alive = setInterval(() => {}, 1e3);
@@ -61,6 +62,64 @@ describe('login', () => {
   });
 });
 
+describe('a second login', () => {
+  test('ends the first session on the server, and is a switch', async () => {
+    let serial = 0;
+    const { auth, sent } = client(() => json({ ...TOKEN, refresh_token: `r${++serial}`, session_id: `s${serial}` }));
+    const switched: unknown[] = [];
+    auth.on('switched', ({ session }) => switched.push(session));
+    await auth.login({ username: 'alice' });
+    await auth.login({ username: 'bob' });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    assert.deepEqual(sent.map((each) => each.url.split('/').pop()), ['login', 'login', 'revoke']);
+    assert.equal(String(sent[2]!.init.body), 'token=r1');
+    assert.deepEqual(switched, ['s2']);
+    auth.dispose();
+  });
+
+  test('in the same session ends nothing', async () => {
+    const { auth, sent } = client(() => json(TOKEN));
+    await auth.setTokens({ ...TOKEN, access_token: 'a0', refresh_token: 'r0' });
+    await auth.setTokens(TOKEN);
+    assert.equal(sent.length, 0);
+    auth.dispose();
+  });
+});
+
+describe('a step-up', () => {
+  test('sends the refresh token of the transport header along, and keeps what comes back', async () => {
+    const { auth, sent } = client(() => json({ ...TOKEN, access_token: 'a2', refresh_token: 'r2' }));
+    await auth.setTokens(TOKEN);
+    await auth.stepUp({ password: 'x' });
+    assert.equal(sent[0]!.url, 'https://app.example/auth/step-up');
+    assert.deepEqual(JSON.parse(String(sent[0]!.init.body)), { refresh_token: 'r1', password: 'x' });
+    assert.equal(await auth.getToken(), 'a2');
+    auth.dispose();
+  });
+
+  test('that is answered after a logout brings nothing back to life, and what it brought is ended', async () => {
+    let answer = (_response: Response) => {};
+    const sent: string[] = [];
+    const auth = createAuth({
+      baseUrl: 'https://app.example/auth',
+      storage: 'memory',
+      fetch: (input, init) => {
+        sent.push(`${String(input).split('/').pop()} ${init?.body ?? ''}`);
+        return sent.length == 1 ? new Promise((resolve) => (answer = resolve)) : Promise.resolve(json({}));
+      },
+    });
+    await auth.setTokens(TOKEN);
+    const stepUp = auth.stepUp({ password: 'x' });
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await auth.logout();
+    answer(json({ ...TOKEN, access_token: 'a2', refresh_token: 'r2' }));
+    await stepUp;
+    await assert.rejects(auth.getToken(), { name: 'LoginRequired', reason: 'logout' });
+    assert.equal(sent.at(-1), 'revoke token=r2');
+    auth.dispose();
+  });
+});
+
 describe('the refresh request', () => {
   test('is a form of RFC 6749 section 6, with the own parameters of the application, and follows no redirect', async () => {
     const { auth, sent } = client(() => json({ ...TOKEN, access_token: 'a2' }), {
@@ -101,6 +160,16 @@ describe('the refresh request', () => {
   });
 });
 
+test('a Retry-After of a day is believed for an hour, and refreshError says so', async () => {
+  const { auth } = client(() => json({}, 503, { 'retry-after': '86400' }));
+  const failed = new Promise<number>((resolve) => auth.on('refreshError', ({ retryAt }) => resolve(retryAt - Date.now())));
+  await auth.setTokens(TOKEN, Date.now() - 3e5);
+  auth.getToken().catch(() => {});
+  const wait = await failed;
+  assert.ok(wait > 3590e3 && wait <= 3600e3, `${wait}`);
+  auth.dispose();
+});
+
 describe('fetch', () => {
   const expired = () =>
     new Response(null, { status: 401, headers: { 'www-authenticate': 'Bearer realm="x", error="invalid_token"' } });
@@ -130,6 +199,26 @@ describe('fetch', () => {
     );
     auth.dispose();
   });
+
+  for (const [name, when] of [
+    ['before the call', -1],
+    ['while a renewal hangs', 50],
+  ] as const)
+    test(`the caller's signal, aborted ${name}, ends the wait for a token`, async () => {
+      const auth = createAuth({
+        baseUrl: 'https://app.example/auth',
+        storage: 'memory',
+        fetch: (input) => (input instanceof Request ? fetch(input) : new Promise(() => {})),
+      });
+      await auth.setTokens(TOKEN, Date.now() - 3e5);
+      const controller = new AbortController();
+      if (when < 0) controller.abort();
+      else setTimeout(() => controller.abort(), when);
+      const begin = Date.now();
+      await assert.rejects(auth.fetch('https://app.example/api', { signal: controller.signal }), { name: 'AbortError' });
+      assert.ok(Date.now() - begin < 5e3, `${Date.now() - begin}`);
+      auth.dispose();
+    });
 
   test('a stream body is sent once', async () => {
     const { auth, sent } = await settled();
@@ -269,9 +358,57 @@ describe('the files', () => {
       for (const [, from] of code.matchAll(/from '(.*)'/g)) assert.equal(from, './record.js');
     }
   });
+});
 
-  test('under Node the import does nothing, and a client that nobody disposed of does not keep the process alive', () => {
-    const script = `import { createAuth } from './embed/auth.js'; createAuth(); createAuth({ transport: 'cookie' });`;
-    execFileSync(process.execPath, ['--input-type=module', '--eval', script], { timeout: 12e4 });
+describe('on a server', () => {
+  const program = readFileSync('embed/auth.js', 'utf8').replace(/export\{(\w+) as createAuth\};?\s*$/, 'createAuth = $1;');
+
+  /** Runs the client, and a module that creates one, in a runtime that has these globals and the language. */
+  const evaluate = (globals: Record<string, unknown>, loading: { now: boolean }) => {
+    const context = createContext({ ...globals });
+    runInContext(`let createAuth; ${program}; globalThis.auth = createAuth({ baseUrl: 'https://app.example/auth' });`, context);
+    loading.now = false;
+    return (context as { auth: Auth }).auth;
+  };
+
+  const { AbortController, Headers, Request, Response, URL, URLSearchParams, clearTimeout, fetch, performance, queueMicrotask, setTimeout } =
+    globalThis;
+  const common = { AbortController, Headers, Request, Response, URL, URLSearchParams, fetch, performance, queueMicrotask };
+  const addEventListener = () => {};
+
+  for (const [name, globals] of [
+    ['a worker of Cloudflare, with listeners but no channels', { ...common, AbortSignal, addEventListener, clearTimeout, setTimeout }],
+    ['an edge runtime, which cannot join signals', { ...common, AbortSignal: {}, addEventListener, clearTimeout, setTimeout }],
+    ['jsdom, a page without channels, storage and fetch', { AbortController, AbortSignal, URL, addEventListener, clearTimeout, document: {}, location: new URL('https://app.example/'), performance, queueMicrotask, setTimeout }],
+  ] as const)
+    test(`a client may be created while a module is loaded: ${name}`, async () => {
+      const loading = { now: true };
+      const guarded = Object.fromEntries(
+        Object.entries(globals).map(([key, value]) => [
+          key,
+          key == 'setTimeout' || key == 'fetch'
+            ? (...args: never[]) => {
+                assert.equal(loading.now, false, `${key} while a module is loaded`);
+                return (value as (...args: never[]) => unknown)(...args);
+              }
+            : value,
+        ]),
+      );
+      const auth = evaluate(guarded, loading);
+      await assert.rejects(auth.getToken(), { name: 'LoginRequired', reason: 'none' });
+      auth.dispose();
+    });
+
+  test('no random number is drawn while a module is loaded', () => {
+    const context = createContext({ AbortController, queueMicrotask, performance });
+    runInContext(`Math.random = () => { throw new Error('no random numbers here'); }; let createAuth; ${program}; createAuth();`, context);
   });
+
+  for (const transport of ['header', 'cookie', 'session'])
+    test(`under Node a client with the transport ${transport} does not keep the process alive, asked or not`, () => {
+      const script = `import { createAuth } from './embed/auth.js';
+        createAuth({ transport: '${transport}' });
+        await createAuth({ transport: '${transport}', baseUrl: 'http://127.0.0.1:9/auth' }).getToken().catch(() => {});`;
+      execFileSync(process.execPath, ['--input-type=module', '--eval', script], { timeout: 12e4 });
+    });
 });
