@@ -35,7 +35,7 @@ async fn a_token_needs_no_layer_and_a_cookie_does() {
     let node = TestManager::new(Policy::default());
     let issued = node.login("alice", "").await;
     let tokens = issued.tokens().expect("the transport is `header`");
-    let bearer = format!("Bearer {}", tokens.access_token().secret());
+    let bearer = format!("Bearer {}", tokens.access_token.secret());
     let bearer = (AUTHORIZATION, bearer.as_str());
     let cookie = (COOKIE, "__Host-Http-session=nobody's");
     let foreign = (COOKIE, "_ga=GA1.1.2; consent=yes");

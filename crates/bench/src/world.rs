@@ -120,13 +120,13 @@ pub fn now() -> UnixTime {
 pub fn issuer(key: &Key) -> TokenIssuer {
     let policy = Policy::builder().access_lifetime(Duration::from_hours(1));
     let refresh = RefreshKey::new(KeyId::new("refresh").expect("a name"), &SECRET);
-    TokenIssuer {
-        issuer: ISSUER.parse().expect("a name"),
-        audience: AUDIENCE.parse().expect("a name"),
-        access_keys: KeyRing::new(key.ours.clone()),
-        refresh_keys: RefreshKeyRing::new(refresh.expect("32 bytes")),
-        policy: policy.build().expect("an hour is in range"),
-    }
+    let (issuer, audience) = (ISSUER.parse(), AUDIENCE.parse());
+    TokenIssuer::builder(issuer.expect("a name"), audience.expect("a name"))
+        .policy(policy.build().expect("an hour is in range"))
+        .build(
+            KeyRing::new(key.ours.clone()),
+            RefreshKeyRing::new(refresh.expect("32 bytes")),
+        )
 }
 
 /// A new session of its own, as a store would have committed it.
@@ -153,7 +153,7 @@ pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Grant
     let bucket = BucketKey::new(&SECRET).bucket(&login.subject);
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
     let pending = session::open(login, bucket, policy, keys, now, entropy(number));
-    let row = pending.session().clone();
+    let row = pending.write.clone();
     let committed = pending.committed(Committed::assertion(row));
     committed.expect("it is what was to be written")
 }
@@ -185,7 +185,7 @@ pub fn access_tokens(issuer: &TokenIssuer, count: u64, claims: &CustomClaims) ->
         let scope = granted.session().scope.clone();
         let issued = issuer.issue(&granted, &scope, now(), entropy(number + count));
         match issued.expect("the key is there") {
-            Credentials::Tokens(pair) => pair.access_token().secret().to_owned(),
+            Credentials::Tokens(pair) => pair.access_token.secret().to_owned(),
             Credentials::Session(_) => unreachable!("the transport is `header`"),
         }
     };

@@ -4,8 +4,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use libfuzzer_sys::fuzz_target;
-use token_core::{Algorithm, CustomClaims, SigningKey, VerifyingKey};
 use token_core::keys::JwkSet;
+use token_core::{Algorithm, CustomClaims, SigningKey, VerifyingKey};
 
 fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
@@ -13,12 +13,12 @@ fuzz_target!(|data: &[u8]| {
         let _ = SigningKey::from_jwk(text);
         let _ = JwkSet::parse(text);
         let _ = CustomClaims::from_json(text);
-        for algorithm in Algorithm::ALL {
+        for &algorithm in Algorithm::ALL {
             let _ = SigningKey::from_pem(text, algorithm);
             let _ = VerifyingKey::from_pem(text, algorithm);
         }
     }
-    for algorithm in Algorithm::ALL {
+    for &algorithm in Algorithm::ALL {
         let _ = VerifyingKey::from_der(data, algorithm);
         let _ = SigningKey::from_der(data, algorithm);
         let _ = SigningKey::from_secret(data, algorithm);

@@ -11,8 +11,8 @@ use http::header::WWW_AUTHENTICATE;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use httparse::Status;
 use libfuzzer_sys::fuzz_target;
-use token_core::{NoClaims, Policy, Subject, Transport};
 use token_core::session::Credentials;
+use token_core::{NoClaims, Policy, Subject, Transport};
 use token_http::{
     Auth, AuthConfig, Head, LoginRequest, PasswordRequest, Route, SessionSlot, StepUpRequest,
 };

@@ -9,7 +9,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use libfuzzer_sys::fuzz_target;
 use serde_json::Value;
-use token_core::{Algorithm, Audience, Issuer, KeyRing, NoClaims, RefreshKey, RefreshKeyRing, SigningKey, UnixTime, UntrustedToken, Verifier};
+use token_core::{
+    Algorithm, Audience, Issuer, KeyRing, NoClaims, RefreshKey, RefreshKeyRing, SigningKey,
+    UnixTime, UntrustedToken, Verifier,
+};
 
 const SECRET: [u8; 32] = [42; 32];
 const ISSUER: &str = "https://id.example";
@@ -30,7 +33,7 @@ static WORLD: LazyLock<World> = LazyLock::new(|| {
     let audience: Audience = AUDIENCE.parse().expect("an audience");
     let key = SigningKey::from_secret(&SECRET, Algorithm::HS256).expect("32 bytes");
     let keys = KeyRing::new(key.with_id("k1".parse().expect("an id")));
-    let verifier = Verifier::builder(issuer.clone(), audience.clone()).keys(&keys);
+    let verifier = Verifier::builder(issuer.clone(), audience.clone()).keys(keys.verifying_keys());
     let refresh = RefreshKey::new("r1".parse().expect("an id"), &SECRET).expect("32 bytes");
     // The ring derives its signing key from the secret.
     let secret = hmac::Key::new(hmac::HMAC_SHA256, &SECRET);

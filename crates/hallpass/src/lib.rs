@@ -92,8 +92,8 @@ pub use store_sql::sqlite::{self, SqliteStore, SqliteStoreError};
 pub use token_core as core;
 pub use token_core::keys::{JwkSet, KeyError, KeyRingError};
 pub use token_core::schedule;
-pub use token_core::session::{Device, PolicyError, RefreshKeyError};
-pub use token_core::types::InvalidName;
+pub use token_core::session::{Device, PolicyError};
+pub use token_core::types::InvalidValue;
 pub use token_core::{
     AccessClaims, Algorithm, Audience, Authentication, ClientId, CustomClaims, Issuer, KeyId,
     KeyRing, NoClaims, Policy, RefreshKey, RefreshKeyRing, RevokeReason, Scope, Session, SessionId,
@@ -133,7 +133,7 @@ pub mod store {
         Change, Committed, Ending, Epoch, Generation, Nonce, Revocation, Rotation, SessionData,
         Touch,
     };
-    pub use token_core::types::{Bucket, BucketKey, TimeOutOfRange};
+    pub use token_core::types::{Bucket, BucketKey, InvalidValue};
     pub use token_session::store::{
         Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
         SubjectEnding,

@@ -78,11 +78,11 @@ async fn a_row_ends_with_its_session() {
         shortest - 60..=shortest + day
     };
     let issued = test.login("alice", "notes:read").await;
-    let idle = policy.idle_lifetime(false);
+    let idle = policy.idle_lifetime();
     assert!(about(idle).contains(&ends_in()), "{}", ends_in());
     // Two days later it is used, and moves by as much.
     test.clock.advance(Duration::from_hours(48));
-    let token = issued.tokens().unwrap().refresh_token().secret();
+    let token = issued.tokens().unwrap().refresh_token.secret();
     let _ = test.manager.refresh(token, None).await.unwrap();
     assert!(about(idle).contains(&ends_in()), "{}", ends_in());
     // What is left of it after its end is a tombstone.

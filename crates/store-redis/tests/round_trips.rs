@@ -18,14 +18,14 @@ fn manager(store: RedisStore) -> TestManager {
 
 async fn login(test: &TestManager) -> String {
     let issued = test.login("alice", "notes:read").await;
-    issued.tokens().unwrap().refresh_token().secret().to_owned()
+    issued.tokens().unwrap().refresh_token.secret().to_owned()
 }
 
 /// The happy path: the token is the current one, and the last refresh is a while ago.
 async fn refresh(test: &TestManager, token: &str) -> String {
     test.clock.advance(Duration::from_secs(100));
     let issued = test.manager.refresh(token, None).await.unwrap();
-    let next = issued.tokens().unwrap().refresh_token().secret().to_owned();
+    let next = issued.tokens().unwrap().refresh_token.secret().to_owned();
     assert_ne!(next, token, "a rotation");
     next
 }

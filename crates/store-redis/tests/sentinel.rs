@@ -34,7 +34,7 @@ async fn store(sentinel: &Server) -> Result<RedisStore, RedisStoreError> {
 }
 
 fn refresh_token(issued: &token_session::Issued) -> String {
-    issued.tokens().unwrap().refresh_token().secret().to_owned()
+    issued.tokens().unwrap().refresh_token.secret().to_owned()
 }
 
 #[tokio::test]

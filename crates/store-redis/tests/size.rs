@@ -100,7 +100,7 @@ async fn open_and_rotate(store: &RedisStore, login: Login, number: u64) {
         now(),
         Entropy::new(entropy),
     );
-    let session = opened.session();
+    let session = &opened.write;
     let created = store.create(session).await.unwrap();
     assert!(matches!(created, Created::Applied(_)));
     let rotation = Change::Rotate(rotation(session, &entropy));

@@ -16,11 +16,13 @@ mod sync;
 pub(crate) mod token;
 pub(crate) mod verify;
 
+pub use crate::jose::error::FormError;
+pub use crate::jose::json::JsonError;
 pub use builder::{VerifierBuilder, VerifierError};
 pub use cache::{CacheCounts, CachedVerifier};
-pub use claims::{AccessClaims, AccessClaimsRef, NoClaims};
-pub use custom::{CustomClaims, CustomClaimsError};
-pub use error::{ClaimsError, Rejection, VerifyError};
+pub use claims::{AccessClaims, NoClaims};
+pub use custom::CustomClaims;
+pub use error::{ClaimsError, VerifyError};
 pub use sign::AccessToken;
-pub use token::{ClaimsBuffer, GenuineToken, UntrustedToken, VerifiedToken, VerifiedTokenRef};
+pub use token::{UntrustedToken, VerifiedToken};
 pub use verify::Verifier;

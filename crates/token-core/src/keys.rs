@@ -30,9 +30,9 @@ mod tests;
 mod vectors;
 mod weak;
 
-pub use algorithm::{Algorithm, UnknownAlgorithm};
-pub use error::{KeyError, SignError};
+pub use algorithm::Algorithm;
+pub use error::KeyError;
 pub use private::SigningKey;
 pub use public::VerifyingKey;
 pub use ring::{KeyRing, KeyRingError};
-pub use set::{JwkSet, JwkSetError, RefusedKey};
+pub use set::JwkSet;

@@ -1,44 +1,47 @@
 //! Sessions and JSON Web Tokens for web back ends: the pure core.
 //!
-//! It decides, and does nothing: no async, no clock, no source of entropy, no HTTP, no I/O. Time
-//! and random bytes come in as arguments, and every rule is a function from values to a value.
+//! This crate decides and does nothing else. It has no async code, no clock, no source of entropy and no
+//! I/O: the time and random bytes are arguments, and every rule is a function from values to a value. So
+//! the same code runs behind axum and actix, on every store, and in tests that move time by hand.
 //!
-//! - Who is calling? [`verify`]: an [`UntrustedToken`] becomes a [`VerifiedToken`], or not.
-//! - Who stays logged in? [`refresh`]: open a session, decide what a credential means, close it.
-//! - What must a store do? [`change`]: the writes, their conditions, and the proof of a write.
-//! - What leaves the server? [`issue`]: credentials, from a committed session and nothing else.
-//! - With which keys? [`key`] and [`ring`] for access tokens, [`refresh_token`] for the others.
+//! Most applications want the `hallpass` crate, which drives this one and has adapters for web frameworks.
+//! Depend on `token-core` alone if you write a store or an adapter of your own, or if you only verify
+//! access tokens.
 //!
-//! Most applications want `token-session` (the driver) and an adapter for their framework, and
-//! meet the types of this crate there. Read `docs/rotation.md` for the idea.
+//! # Where to find what
+//!
+//! Each module stands on those before it:
+//!
+//! - [`types`]: identifiers, names, scopes, secrets and points in time.
+//! - [`keys`]: keys and key rings, each key for exactly one algorithm.
+//! - [`access`]: access tokens. A [`Verifier`] turns an [`UntrustedToken`] into a [`VerifiedToken`].
+//! - [`session`]: what a store keeps, what a presented credential means, and what leaves the server.
+//! - [`schedule`]: when each key is published, signs, and is removed.
+//!
+//! To learn how rotation works, read `docs/rotation.md`, then [`session`].
+//!
+//! # Example
+//!
+//! A login, a request with its access token, and a refresh. A real application has a store between the
+//! decision and the tokens; here a variable stands in for it.
 //!
 //! ```
 //! use std::time::Duration;
-//! use token_core::session::{Change, Committed};
+//! use token_core::session::{self, Change, Committed, Credentials, Device, Epoch, Login};
 //! use token_core::types::BucketKey;
-//! use token_core::TokenIssuer;
-//! use token_core::session::Credentials;
-//! use token_core::session::{self, Login};
-//! use token_core::{RefreshKey, RefreshKeyRing};
-//! use token_core::Entropy;
-//! use token_core::{Authentication, Transport};
-//! use token_core::session::{Device, Epoch};
 //! use token_core::*;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # fn random() -> Entropy { static N: std::sync::atomic::AtomicU8 = std::sync::atomic::AtomicU8::new(1);
 //! #     Entropy::new([N.fetch_add(1, std::sync::atomic::Ordering::Relaxed); 64]) }
 //! let now = UnixTime::from_secs(1_700_000_000)?;
-//! let issuer = TokenIssuer {
-//!     issuer: Issuer::new("https://id.example")?,
-//!     audience: Audience::new("https://api.example")?,
-//!     access_keys: KeyRing::new(SigningKey::generate(Algorithm::EdDSA, random())?),
-//!     refresh_keys: RefreshKeyRing::new(RefreshKey::new(KeyId::new("r1")?, &[7; 32])?),
-//!     policy: Policy::default(),
-//! };
+//! let access_keys = KeyRing::new(SigningKey::generate(Algorithm::EdDSA, random())?);
+//! let refresh_keys = RefreshKeyRing::new(RefreshKey::new(KeyId::new("r1")?, &[7; 32])?);
+//! let issuer = TokenIssuer::builder("https://id.example".parse()?, "https://api.example".parse()?)
+//!     .build(access_keys, refresh_keys);
 //! let TokenIssuer { policy, refresh_keys: keys, .. } = &issuer;
 //!
-//! // A login: the store inserts the row, and only then are there tokens.
+//! // A login. The store inserts the session, and only then are there tokens.
 //! let login = Login {
 //!     subject: Subject::new("alice")?,
 //!     epoch: Epoch::default(),
@@ -52,33 +55,32 @@
 //! };
 //! let bucket = BucketKey::new(&[1; 32]).bucket(&login.subject);
 //! let pending = session::open(login, bucket, policy, keys, now, random());
-//! let row = pending.session().clone(); // the store's
-//! let granted = pending.committed(Committed::assertion(row.clone()))?;
-//! let Credentials::Tokens(pair) = issuer.issue(&granted, &row.scope, now, random())? else {
+//! let stored = pending.write.clone(); // by the store
+//! let granted = pending.committed(Committed::assertion(stored.clone()))?;
+//! let Credentials::Tokens(pair) = issuer.issue(&granted, &stored.scope, now, random())? else {
 //!     unreachable!("the transport is `header`");
 //! };
 //!
-//! // A request: public keys are enough.
+//! // A request. Public keys are enough to verify its token.
 //! let verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
-//!     .keys(&issuer.access_keys)
+//!     .keys(issuer.access_keys.verifying_keys())
 //!     .build()?;
-//! let token = UntrustedToken::parse(pair.access_token().secret())?;
+//! let token = UntrustedToken::parse(pair.access_token.secret())?;
 //! let verified: VerifiedToken = verifier.verify(token, now)?;
 //! assert_eq!(verified.claims().subject.as_str(), "alice");
 //!
-//! // A refresh: one conditional write, from the token alone.
+//! // A refresh: one conditional write, made from the token alone.
 //! let later = now + Duration::from_secs(240);
-//! let text = pair.refresh_token().secret();
-//! let claims = keys.verify(text, &issuer.issuer, &issuer.audience)?;
+//! let claims = keys.verify(pair.refresh_token.secret(), &issuer.issuer, &issuer.audience)?;
 //! let pending = session::attempt(&claims, policy, keys, later, random())?;
-//! let written = Change::Rotate(pending.rotation().clone()).apply(&row).expect("the row matches");
+//! let written = Change::Rotate(pending.write.clone()).apply(&stored).expect("the condition holds");
 //! let next = pending.committed(Committed::assertion(written))?;
 //! assert_eq!(next.session().generation.as_u64(), 1);
 //! # Ok(()) }
 //! ```
 
 pub mod access;
-pub mod jose;
+mod jose;
 pub mod keys;
 pub mod schedule;
 pub mod session;

@@ -11,31 +11,66 @@
 
 mod policy;
 
-use thiserror::Error;
-
-pub use policy::{RotationPolicy, RotationPolicyError};
+pub use policy::RotationPolicy;
 
 use crate::keys::private::SigningKey;
 use crate::keys::ring::{KeyRing, KeyRingError};
-use crate::session::refresh_token::{RefreshKey, RefreshKeyError, RefreshKeyRing};
+use crate::session::refresh_token::{RefreshKey, RefreshKeyRing};
 use crate::types::name::KeyId;
 use crate::types::time::UnixTime;
 
 /// A key that a schedule can have: [`SigningKey`] or [`RefreshKey`].
 pub trait ScheduledKey: Clone {
+    /// What holds the keys of this kind: [`KeyRing`] or [`RefreshKeyRing`].
+    type Ring;
+
     /// Its identifier, the `kid` of what it signs.
     fn key_id(&self) -> &KeyId;
+
+    /// A ring in which `current` signs.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] if the keys do not go together.
+    fn ring(current: &Self, next: &[&Self], previous: &[&Self])
+    -> Result<Self::Ring, KeyRingError>;
 }
 
 impl ScheduledKey for SigningKey {
+    type Ring = KeyRing;
+
     fn key_id(&self) -> &KeyId {
         self.id()
+    }
+
+    fn ring(current: &Self, next: &[&Self], previous: &[&Self]) -> Result<KeyRing, KeyRingError> {
+        let mut ring = KeyRing::new(current.clone());
+        for &key in next {
+            ring = ring.with_next(key.clone())?;
+        }
+        for key in previous {
+            ring = ring.with_previous(key.verifying_key().clone())?;
+        }
+        Ok(ring)
     }
 }
 
 impl ScheduledKey for RefreshKey {
+    type Ring = RefreshKeyRing;
+
     fn key_id(&self) -> &KeyId {
         self.kid()
+    }
+
+    fn ring(
+        current: &Self,
+        next: &[&Self],
+        previous: &[&Self],
+    ) -> Result<RefreshKeyRing, KeyRingError> {
+        let mut ring = RefreshKeyRing::new(current.clone());
+        for &key in next.iter().chain(previous) {
+            ring = ring.with_other(key.clone())?;
+        }
+        Ok(ring)
     }
 }
 
@@ -121,16 +156,16 @@ impl<K: ScheduledKey> Schedule<K> {
     /// A schedule as it was kept.
     ///
     /// # Errors
-    /// [`ScheduleError::Empty`] and [`ScheduleError::Duplicate`].
-    pub fn from_keys(mut keys: Vec<Planned<K>>) -> Result<Self, ScheduleError> {
+    /// [`KeyRingError::Empty`] and [`KeyRingError::DuplicateId`].
+    pub fn from_keys(mut keys: Vec<Planned<K>>) -> Result<Self, KeyRingError> {
         if keys.is_empty() {
-            return Err(ScheduleError::Empty);
+            return Err(KeyRingError::Empty);
         }
         keys.sort_by_key(|planned| planned.signs_from);
         for (index, planned) in keys.iter().enumerate() {
             let id = planned.key.key_id();
             if keys.iter().skip(index + 1).any(|k| k.key.key_id() == id) {
-                return Err(ScheduleError::Duplicate { id: id.clone() });
+                return Err(KeyRingError::DuplicateId { id: id.clone() });
             }
         }
         Ok(Self { keys })
@@ -163,25 +198,26 @@ impl<K: ScheduledKey> Schedule<K> {
         }
     }
 
-    /// Adds a key that signs after all others, and forgets those whose time is over.
+    /// Adds a key that signs after all others, and forgets those whose last token has expired.
     ///
     /// Before: the schedule is the latest one, and nobody else changes it meanwhile.
     ///
     /// # Errors
-    /// [`ScheduleError::Duplicate`].
+    /// [`KeyRingError::DuplicateId`].
     pub fn publish(
         mut self,
         key: K,
         policy: &RotationPolicy,
         now: UnixTime,
-    ) -> Result<Self, ScheduleError> {
+    ) -> Result<Self, KeyRingError> {
         if self.position(key.key_id()).is_ok() {
             let id = key.key_id().clone();
-            return Err(ScheduleError::Duplicate { id });
+            return Err(KeyRingError::DuplicateId { id });
         }
-        let over: Vec<KeyId> = self.over(policy, now).cloned().collect();
-        self.keys
-            .retain(|planned| !over.contains(planned.key.key_id()));
+        let expired = (0..self.current(now))
+            .filter(|index| self.ends(*index, policy).is_some_and(|end| end <= now));
+        // The earliest keys expire first.
+        self.keys.drain(..expired.count());
         self.keys.push(Planned {
             key,
             published_at: now,
@@ -194,44 +230,44 @@ impl<K: ScheduledKey> Schedule<K> {
     /// Lets the next key sign now, before its time.
     ///
     /// # Errors
-    /// [`ScheduleError::NoNext`], and [`ScheduleError::Early`] where a verifier could still keep
+    /// [`KeyRingError::NoNext`], and [`KeyRingError::Early`] where a verifier could still keep
     /// a JWK set without it.
-    pub fn promote(
-        mut self,
-        policy: &RotationPolicy,
-        now: UnixTime,
-    ) -> Result<Self, ScheduleError> {
+    pub fn promote(mut self, policy: &RotationPolicy, now: UnixTime) -> Result<Self, KeyRingError> {
         let current = self.current(now);
         let next = self.keys.get_mut(current + 1);
-        let next = next.ok_or(ScheduleError::NoNext)?;
+        let next = next.ok_or(KeyRingError::NoNext)?;
         let known = policy.known_from(next.published_at);
         if known > now {
-            return Err(ScheduleError::Early { until: known });
+            return Err(KeyRingError::Early { until: known });
         }
         next.signs_from = now;
         self.plan(policy, now);
         Ok(self)
     }
 
-    /// Removes a key at once, because it leaked: what it signed is refused from then on, by
-    /// every node that has the changed schedule and by every verifier whose JWK set is from
-    /// after that. Where it was the current one, the next one signs.
+    /// Removes a key at once, because it leaked: what it signed is refused from then on, by every node that
+    /// has the changed schedule and by every verifier whose JWK set is from after that. If it was the
+    /// current one, the next one signs.
+    ///
+    /// It also returns until when a verifier may keep a JWK set without the key that signs instead, and
+    /// refuse its tokens, if that key was published only lately. It takes two emergencies right after each
+    /// other to come to this.
     ///
     /// # Errors
-    /// [`ScheduleError::UnknownKey`], and [`ScheduleError::NoNext`] for the only key.
+    /// [`KeyRingError::UnknownKey`], and [`KeyRingError::NoNext`] for the only key.
     pub fn remove(
         mut self,
         id: &KeyId,
         policy: &RotationPolicy,
         now: UnixTime,
-    ) -> Result<Removal<K>, ScheduleError> {
+    ) -> Result<(Self, Option<UnixTime>), KeyRingError> {
         let index = self.position(id)?;
         let current = self.current(now);
         let mut unknown_until = None;
         if index == current {
             let since = self.keys.get(index).map(|removed| removed.signs_from);
             let next = self.keys.get_mut(index + 1);
-            let next = next.ok_or(ScheduleError::NoNext)?;
+            let next = next.ok_or(KeyRingError::NoNext)?;
             let known = policy.known_from(next.published_at);
             unknown_until = (known > now).then_some(known);
             // It takes the other's place from its beginning: where it signed from `now` on, a
@@ -240,18 +276,7 @@ impl<K: ScheduledKey> Schedule<K> {
         }
         self.keys.remove(index);
         self.plan(policy, now);
-        Ok(Removal {
-            schedule: self,
-            unknown_until,
-        })
-    }
-
-    /// The keys whose last token has expired: they are in no ring any more.
-    pub fn over(&self, policy: &RotationPolicy, now: UnixTime) -> impl Iterator<Item = &KeyId> {
-        let ended = move |index: &usize| self.ends(*index, policy).is_some_and(|end| end <= now);
-        let over = (0..self.current(now)).filter(ended);
-        over.filter_map(|index| self.keys.get(index))
-            .map(|planned| planned.key.key_id())
+        Ok((self, unknown_until))
     }
 
     /// When a key that signs no more has no token left.
@@ -275,100 +300,28 @@ impl<K: ScheduledKey> Schedule<K> {
         }
     }
 
-    fn position(&self, id: &KeyId) -> Result<usize, ScheduleError> {
+    fn position(&self, id: &KeyId) -> Result<usize, KeyRingError> {
         let mut keys = self.keys.iter();
         let position = keys.position(|planned| planned.key.key_id() == id);
-        position.ok_or_else(|| ScheduleError::UnknownKey { id: id.clone() })
+        position.ok_or_else(|| KeyRingError::UnknownKey { id: id.clone() })
     }
 
-    /// The keys of a ring at `now`: current, next, and previous with the latest first.
-    fn phases(&self, policy: &RotationPolicy, now: UnixTime) -> (&K, Vec<&K>, Vec<&K>) {
+    /// The ring at `now`: current, next, and previous with the latest first.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] if the keys do not go together.
+    pub fn ring(&self, policy: &RotationPolicy, now: UnixTime) -> Result<K::Ring, KeyRingError> {
         let current = self.current(now);
         let alive = |index: &usize| self.ends(*index, policy).is_none_or(|end| end > now);
         let key = |index: usize| self.keys.get(index).map(|planned| &planned.key);
-        let next = (current + 1..self.keys.len()).filter_map(key).collect();
-        let previous = (0..current).rev().filter(alive).filter_map(key).collect();
-        (key(current).expect("a schedule has a key"), next, previous)
+        let next: Vec<&K> = (current + 1..self.keys.len()).filter_map(key).collect();
+        let previous: Vec<&K> = (0..current).rev().filter(alive).filter_map(key).collect();
+        K::ring(
+            key(current).expect("a schedule has a key"),
+            &next,
+            &previous,
+        )
     }
-}
-
-impl Schedule<SigningKey> {
-    /// The keys of access tokens at `now`.
-    ///
-    /// # Errors
-    /// [`KeyRingError`] where they do not go together.
-    pub fn ring(&self, policy: &RotationPolicy, now: UnixTime) -> Result<KeyRing, KeyRingError> {
-        let (current, next, previous) = self.phases(policy, now);
-        let mut ring = KeyRing::new(current.clone());
-        for key in next {
-            ring = ring.with_next(key.clone())?;
-        }
-        for key in previous {
-            ring = ring.with_previous(key.verifying_key().clone())?;
-        }
-        Ok(ring)
-    }
-}
-
-impl Schedule<RefreshKey> {
-    /// The keys of refresh tokens at `now`.
-    ///
-    /// # Errors
-    /// [`RefreshKeyError`] where they do not go together.
-    pub fn ring(
-        &self,
-        policy: &RotationPolicy,
-        now: UnixTime,
-    ) -> Result<RefreshKeyRing, RefreshKeyError> {
-        let (current, next, previous) = self.phases(policy, now);
-        let mut ring = RefreshKeyRing::new(current.clone());
-        for key in next.into_iter().chain(previous) {
-            ring = ring.with_other(key.clone())?;
-        }
-        Ok(ring)
-    }
-}
-
-/// A schedule without the key that leaked.
-#[derive(Clone, Debug)]
-#[expect(clippy::exhaustive_structs, reason = "taken apart at once")]
-pub struct Removal<K> {
-    /// What is left.
-    pub schedule: Schedule<K>,
-    /// Where the key that stands in was published only lately: until then a verifier may keep a
-    /// JWK set without it, and refuse its tokens. It takes two emergencies right after each
-    /// other to come to this.
-    pub unknown_until: Option<UnixTime>,
-}
-
-/// A schedule, or a step, that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum ScheduleError {
-    /// Two keys with one id.
-    #[error("two keys have the id {id}; give each its own")]
-    Duplicate {
-        /// Their id.
-        id: KeyId,
-    },
-    /// The next key is not known everywhere yet.
-    #[error("until {until} verifiers may not know the next key; wait, or remove the current one")]
-    Early {
-        /// From when on it may sign.
-        until: UnixTime,
-    },
-    /// No key at all.
-    #[error("a schedule needs a key that signs")]
-    Empty,
-    /// There is no key to sign instead.
-    #[error("there is no next key; publish one first")]
-    NoNext,
-    /// No such key.
-    #[error("there is no key {id}")]
-    UnknownKey {
-        /// What was asked for.
-        id: KeyId,
-    },
 }
 
 #[cfg(test)]

@@ -15,19 +15,21 @@ pub(crate) mod refresh_token;
 pub(crate) mod revocations;
 pub(crate) mod rotation;
 
-pub use change::{Change, Committed, CredentialMismatch, Ending, Granted, Rotation, Touch};
+pub use change::{Change, Committed, Ending, Granted, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};
-pub use decision::{Decision, PendingLogin, PendingReuse, PendingRotation};
-pub use denial::{Denial, DenialReason, Reused};
-pub use issue::{Credentials, IssueError, Prepared, TokenIssuer, TokenPair, UnsignedPair};
+pub use decision::{Decision, Pending, PendingReuse};
+pub use denial::{Denial, DenialReason};
+pub use issue::{Credentials, TokenIssuer, TokenIssuerBuilder, TokenPair, UnsignedPair};
 pub use policy::{LostWrites, Policy, PolicyBuilder, PolicyError, Slide};
 pub use record::{
-    Authentication, Device, Epoch, Generation, Nonce, Revocation, RevokeReason, RotatedBy, Session,
-    SessionData, Transport, UnknownWord,
+    Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, SessionData,
+    Transport,
 };
 pub use refresh_token::{
-    KeyMissing, MAX_TOKEN_LENGTH, RefreshClaims, RefreshKey, RefreshKeyError, RefreshKeyRing,
-    RefreshToken, RefreshTokenError,
+    RefreshClaims, RefreshKey, RefreshKeyRing, RefreshToken, RefreshTokenError,
 };
 pub use revocations::{RevocationView, ViewFull};
 pub use rotation::{LAST_SEEN_STEP, Login, Purpose, attempt, close, decide, open};
+
+pub use crate::keys::error::IssueError;
+pub use crate::types::count::{Epoch, Generation};

@@ -2,14 +2,18 @@
 //!
 //! Each is checked when it is made, so a value of such a type needs no check after that.
 
+pub(crate) mod count;
 pub(crate) mod id;
+pub(crate) mod invalid;
 pub(crate) mod name;
 pub(crate) mod scope;
 pub(crate) mod secret;
+pub(crate) mod stored;
 pub(crate) mod time;
 
 pub use id::{Bucket, BucketKey, SessionId, TokenId};
-pub use name::{Audience, ClientId, InvalidName, Issuer, KeyId, Subject};
+pub use invalid::InvalidValue;
+pub use name::{Audience, ClientId, Issuer, KeyId, Subject};
 pub use scope::Scope;
-pub use secret::{Entropy, Malformed, TokenHash, TokenSecret};
-pub use time::{TimeOutOfRange, UnixTime};
+pub use secret::{Entropy, TokenHash};
+pub use time::UnixTime;

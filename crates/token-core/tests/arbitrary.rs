@@ -121,7 +121,7 @@ proptest! {
             let _ = JwkSet::parse(&format!("{{\"keys\":[{text}]}}"));
             let _ = CustomClaims::from_json(text);
         }
-        for algorithm in Algorithm::ALL {
+        for &algorithm in Algorithm::ALL {
             let _ = VerifyingKey::from_der(&bytes, algorithm);
             let _ = SigningKey::from_der(&bytes, algorithm);
             let _ = SigningKey::from_secret(&bytes, algorithm);

@@ -86,14 +86,14 @@ impl Ours {
             now,
             entropy.draw(),
         );
-        let row = Committed::assertion(pending.session().clone());
+        let row = Committed::assertion(pending.write.clone());
         let granted = pending.committed(row).unwrap();
         let scope = granted.session().scope.clone();
         let issued = issuer.issue(&granted, &scope, now, entropy.draw()).unwrap();
         let Credentials::Tokens(pair) = issued else {
             unreachable!("the transport is `header`");
         };
-        pair.access_token().secret().to_owned()
+        pair.access_token.secret().to_owned()
     }
 
     /// What verifies it, as others read it.
@@ -112,7 +112,11 @@ impl Ours {
 fn exchange(peer: &mut Command, modules: &Value) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = UnixTime::from_secs(now.unwrap().as_secs()).unwrap();
-    let mut all = Algorithm::ALL.map(Ours::new);
+    let mut all = Algorithm::ALL
+        .iter()
+        .copied()
+        .map(Ours::new)
+        .collect::<Vec<_>>();
     let keys: Vec<Value> = all.iter().map(Ours::key).collect();
     let (mut cases, mut issue) = (Vec::new(), Vec::new());
     for (index, ours) in all.iter_mut().enumerate() {
@@ -175,8 +179,8 @@ fn judge(theirs: &Value, now: UnixTime) {
         let key = key.to_string();
         let verifier = Verifier::builder(issuer.issuer.clone(), audience.parse().unwrap());
         let verifier = match SigningKey::from_jwk(&key) {
-            Ok(secret) => verifier.keys(&KeyRing::new(secret)),
-            Err(_) => verifier.key(VerifyingKey::from_jwk(&key).unwrap()),
+            Ok(secret) => verifier.keys(KeyRing::new(secret).verifying_keys()),
+            Err(_) => verifier.keys([&VerifyingKey::from_jwk(&key).unwrap()]),
         };
         let token = UntrustedToken::parse(token).unwrap();
         let verified = verifier.build().unwrap().verify::<NoClaims>(token, now);

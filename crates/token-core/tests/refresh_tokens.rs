@@ -6,8 +6,8 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
-use token_core::session::{MAX_TOKEN_LENGTH, RefreshClaims, RefreshTokenError};
-use token_core::{Audience, Issuer, KeyId, RefreshKey, RefreshKeyRing, Transport};
+use token_core::session::{RefreshClaims, RefreshTokenError};
+use token_core::{Audience, Issuer, KeyId, RefreshKey, RefreshKeyRing, Transport, UntrustedToken};
 
 const SECRET: [u8; 32] = [42; 32];
 const HEADER: &str = r#"{"alg":"HS256","kid":"r1","typ":"rt+jwt"}"#;
@@ -113,7 +113,7 @@ fn what_is_not_a_token_of_three_parts_is_refused() {
         &format!("{input}.{}", &tag[..42]),
         &format!("{input}.{tag}A"),
         &format!("{token}.{tag}"),
-        &"a".repeat(MAX_TOKEN_LENGTH + 1),
+        &"a".repeat(UntrustedToken::MAX_LENGTH + 1),
     ] {
         let fault = fault(text);
         assert!(

@@ -252,7 +252,7 @@ impl Simulation {
             let mut rotating = Vec::new();
             for claims in issued.values() {
                 match self.world.peek_at(claims, &Purpose::Refresh, now) {
-                    Decision::Rotate(pending) => rotating.push(pending.rotation().from),
+                    Decision::Rotate(pending) => rotating.push(pending.write.from),
                     Decision::Replay(granted) => {
                         let same = granted.session().token_hash == self.world.row.token_hash;
                         assert!(same && live);

@@ -342,11 +342,11 @@ fn the_loser_of_a_race_decides_again_and_replays() {
         .unwrap()
     };
     let (winner, loser) = (attempt(one), attempt(two));
-    let committed: Session = Change::Rotate(winner.rotation().clone())
+    let committed: Session = Change::Rotate(winner.write.clone())
         .apply(&world.row)
         .unwrap();
     assert!(
-        Change::Rotate(loser.rotation().clone())
+        Change::Rotate(loser.write.clone())
             .apply(&committed)
             .is_none()
     );
@@ -372,8 +372,8 @@ fn reused_is_not_answered_before_the_session_is_ended() {
     };
     let live = Committed::assertion(world.row.clone());
     let reuse = reuse.committed(&live).unwrap_err();
-    let ended = Committed::assertion(reuse.ending().apply(&world.row).unwrap());
-    assert!(matches!(reuse.committed(&ended), Ok(Denial::Reused(_))));
+    let ended = Committed::assertion(reuse.ending.apply(&world.row).unwrap());
+    assert!(matches!(reuse.committed(&ended), Ok(Denial::Reused { .. })));
 }
 
 mod session_cookie {
@@ -459,10 +459,13 @@ mod session_cookie {
         };
         world.end(at(46));
         let row = Committed::assertion(world.row.clone());
-        let Ok(Denial::Reused(reused)) = reuse.committed(&row) else {
+        let Ok(Denial::Reused {
+            presented, stored, ..
+        }) = reuse.committed(&row)
+        else {
             panic!("the session is ended");
         };
-        let evidence = (reused.presented().as_u64(), reused.stored().as_u64());
+        let evidence = (presented.as_u64(), stored.as_u64());
         assert_eq!(evidence, (0, 1));
     }
 

@@ -14,10 +14,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use forge::{AUDIENCE, Claims, HEADER, ISSUER, NOW, encode, now, sign, sign_input, verifier};
-use token_core::access::{ClaimsBuffer, ClaimsError, Rejection};
-use token_core::jose::{FormError, HeaderError, JsonError, MAX_LENGTH, Part};
+use token_core::access::{ClaimsError, FormError, JsonError};
 use token_core::{
-    AccessClaims, Algorithm, NoClaims, UnixTime, UntrustedToken, Verifier, VerifyError,
+    AccessClaims, Algorithm, NoClaims, SessionId, UnixTime, UntrustedToken, VerifyError,
 };
 
 fn verify(token: &str) -> Result<AccessClaims, VerifyError> {
@@ -28,10 +27,9 @@ fn verify_at(token: &str, now: UnixTime) -> Result<AccessClaims, VerifyError> {
     let verifier = verifier();
     let token = UntrustedToken::parse(token)?;
     let owned = verifier.verify::<NoClaims>(token, now);
-    let mut buffer = ClaimsBuffer::new();
-    let borrowed = verifier.verify_borrowed::<NoClaims>(token, now, &mut buffer);
-    let borrowed = borrowed.map(token_core::access::VerifiedTokenRef::into_owned);
-    assert_eq!(owned, borrowed, "both ways in have the same rules");
+    let checked = verifier.check(token, now);
+    let same = owned.as_ref().map(|_| ()).map_err(Clone::clone);
+    assert_eq!(checked, same, "both ways in have the same rules");
     owned.map(token_core::VerifiedToken::into_claims)
 }
 
@@ -90,11 +88,11 @@ fn too_long_a_token_is_refused_unread() {
         fault(&long),
         VerifyError::Form(FormError::TooLong { length: long.len() })
     );
-    let room = (MAX_LENGTH - 600) / 4 * 3;
+    let room = (UntrustedToken::MAX_LENGTH - 600) / 4 * 3;
     let fits = Claims::good()
         .with("pad", format!("\"{}\"", "x".repeat(room - 100)))
         .token();
-    assert!(fits.len() > 7 * 1024 && fits.len() <= MAX_LENGTH);
+    assert!(fits.len() > 7 * 1024 && fits.len() <= UntrustedToken::MAX_LENGTH);
     assert!(verify(&fits).is_ok());
 }
 
@@ -151,9 +149,9 @@ fn more_or_fewer_than_three_parts_are_refused() {
 fn an_empty_part_is_refused() {
     let payload = encode(Claims::good().json());
     for (text, part) in [
-        (sign_input(&format!(".{payload}")), Part::Header),
-        (sign_input(&format!("{}.", encode(HEADER))), Part::Payload),
-        (format!("{}.{payload}.", encode(HEADER)), Part::Signature),
+        (sign_input(&format!(".{payload}")), "header"),
+        (sign_input(&format!("{}.", encode(HEADER))), "payload"),
+        (format!("{}.{payload}.", encode(HEADER)), "signature"),
     ] {
         assert_eq!(fault(&text), VerifyError::Form(FormError::Empty { part }));
     }
@@ -181,15 +179,15 @@ fn another_spelling_of_the_same_bytes_is_refused() {
     for (token, part) in [
         (
             sign_input(&format!("{}.{payload}", respell(&header))),
-            Part::Header,
+            "header",
         ),
         (
             sign_input(&format!("{header}.{}", respell(&payload))),
-            Part::Payload,
+            "payload",
         ),
         (
             respell(&sign_input(&format!("{header}.{payload}"))),
-            Part::Signature,
+            "signature",
         ),
     ] {
         assert_eq!(
@@ -202,33 +200,33 @@ fn another_spelling_of_the_same_bytes_is_refused() {
 #[test]
 fn a_header_member_that_is_not_known_is_refused() {
     for (member, expected) in [
-        (r#""crit":["exp"]"#, HeaderError::Critical),
-        (r#""zip":"DEF""#, HeaderError::Compressed),
-        (r#""b64":false"#, HeaderError::Unencoded),
-        (r#""b64":true"#, HeaderError::Unencoded),
-        (r#""enc":"A128GCM""#, HeaderError::Encrypted),
-        (r#""cty":"JWT""#, HeaderError::ContentType),
+        (r#""crit":["exp"]"#, FormError::Critical),
+        (r#""zip":"DEF""#, FormError::Compressed),
+        (r#""b64":false"#, FormError::Unencoded),
+        (r#""b64":true"#, FormError::Unencoded),
+        (r#""enc":"A128GCM""#, FormError::Encrypted),
+        (r#""cty":"JWT""#, FormError::ContentType),
         (
             r#""jku":"https://evil.example""#,
-            HeaderError::KeyReference { member: "jku" },
+            FormError::KeyReference { member: "jku" },
         ),
         (
             r#""jwk":{"kty":"oct","k":""}"#,
-            HeaderError::KeyReference { member: "jwk" },
+            FormError::KeyReference { member: "jwk" },
         ),
         (
             r#""x5u":"https://evil.example""#,
-            HeaderError::KeyReference { member: "x5u" },
+            FormError::KeyReference { member: "x5u" },
         ),
-        (r#""x5c":[]"#, HeaderError::KeyReference { member: "x5c" }),
-        (r#""x5t":"""#, HeaderError::KeyReference { member: "x5t" }),
-        (r#""foo":1"#, HeaderError::UnknownMember),
-        (r#""kid":"k1""#, HeaderError::Duplicate { member: "kid" }),
+        (r#""x5c":[]"#, FormError::KeyReference { member: "x5c" }),
+        (r#""x5t":"""#, FormError::KeyReference { member: "x5t" }),
+        (r#""foo":1"#, FormError::UnknownMember),
+        (r#""kid":"k1""#, FormError::Duplicate { member: "kid" }),
     ] {
         let header = format!(r#"{{"alg":"HS256","kid":"k1","typ":"at+jwt",{member}}}"#);
         assert_eq!(
             header_fault(&header),
-            VerifyError::Header(expected),
+            VerifyError::Form(expected),
             "{member}"
         );
     }
@@ -238,11 +236,11 @@ fn a_header_member_that_is_not_known_is_refused() {
 fn a_header_that_is_not_an_object_is_refused() {
     assert_eq!(
         header_fault("[]"),
-        VerifyError::Header(HeaderError::NotAnObject)
+        VerifyError::Form(FormError::NotAnObject)
     );
     assert!(matches!(
         header_fault("{"),
-        VerifyError::Header(HeaderError::Json(JsonError::Syntax { .. }))
+        VerifyError::Form(FormError::Json(JsonError::Syntax { .. }))
     ));
 }
 
@@ -306,7 +304,7 @@ fn an_endless_signature_is_refused() {
         .map(|(a, b)| (a.to_owned(), b.len()))
         .unwrap();
     let token = format!("{input}.{}", encode(vec![0; 4000]));
-    let part = Part::Signature;
+    let part = "signature";
     assert_eq!(
         fault(&token),
         VerifyError::Form(FormError::Encoding { part })
@@ -605,8 +603,8 @@ fn exp_is_exclusive_to_the_second_whatever_the_leeway() {
             expires
         }
     );
-    assert_eq!(fault.rejection(), Rejection::Expired);
-    assert_eq!(VerifyError::Signature.rejection(), Rejection::Invalid);
+    assert!(fault.is_expired());
+    assert!(!VerifyError::Signature.is_expired());
 }
 
 #[test]
@@ -665,7 +663,7 @@ fn a_token_that_expires_before_it_is_issued_is_refused() {
 #[test]
 fn a_token_older_than_the_maximum_age_is_refused_whatever_exp_says() {
     let token = Claims::good().with("exp", NOW + 1_000_000_000).token();
-    let limit = now() + Verifier::DEFAULT_MAX_AGE;
+    let limit = now() + Duration::from_hours(24);
     assert!(verify_at(&token, limit).is_ok());
     let late = limit + Duration::from_secs(1);
     assert_eq!(
@@ -690,8 +688,8 @@ fn an_expired_token_is_still_genuine_for_logout_and_nothing_else_is() {
     let genuine = |token: &str| {
         verifier.verify_ignoring_expiry(UntrustedToken::parse(token).unwrap(), now() + ended)
     };
-    let token = genuine(&Claims::good().token()).unwrap();
-    assert_eq!(token.claims().subject.as_str(), "alice");
+    let session = genuine(&Claims::good().token()).unwrap();
+    assert_eq!(session, SessionId::from_bytes([0; 18]));
     let other = Claims::good().with("aud", "\"other\"").token();
     assert_eq!(genuine(&other), Err(VerifyError::WrongAudience));
     let forged = format!("{}A", &other[..other.len() - 1]);

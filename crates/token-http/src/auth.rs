@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use thiserror::Error;
 use token_core::keys::KeyError;
-use token_core::types::InvalidName;
+use token_core::types::InvalidValue;
 use token_core::{Audience, Issuer, PRODUCT, Policy};
 use token_session::{ManagerError, MemoryStore, SessionManager, ephemeral_issuer};
 use tracing::warn;
@@ -121,7 +121,7 @@ pub enum InMemoryError {
     Manager(#[from] ManagerError),
     /// The origin is too long for an issuer.
     #[error(transparent)]
-    Name(#[from] InvalidName),
+    Name(#[from] InvalidValue),
     /// The text is not an origin.
     #[error(transparent)]
     Origin(#[from] OriginError),

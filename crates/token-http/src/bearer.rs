@@ -4,7 +4,7 @@ use std::iter;
 
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
-use token_core::session::MAX_TOKEN_LENGTH;
+use token_core::UntrustedToken;
 
 use crate::head::Head;
 use crate::refusal::{Refusal, TokenFault};
@@ -45,7 +45,7 @@ pub(crate) fn bearer_of<'a>(
     if !is_token(token) {
         return Err(Refusal::InvalidRequest);
     }
-    if token.len() > MAX_TOKEN_LENGTH {
+    if token.len() > UntrustedToken::MAX_LENGTH {
         return Err(Refusal::InvalidToken(TokenFault::Invalid));
     }
     let token = std::str::from_utf8(token).map_err(|_| Refusal::InvalidRequest)?;
@@ -193,7 +193,7 @@ mod tests {
 
     #[test]
     fn an_oversized_token_is_refused_unread() {
-        let fits = format!("Bearer {}", "a".repeat(MAX_TOKEN_LENGTH));
+        let fits = format!("Bearer {}", "a".repeat(UntrustedToken::MAX_LENGTH));
         assert!(parse(&[fits.as_bytes()]).unwrap().is_some());
         let long = fits + "a";
         let refusal = parse(&[long.as_bytes()]).unwrap_err();

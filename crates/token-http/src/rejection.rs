@@ -8,7 +8,7 @@ use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use thiserror::Error;
-use token_core::access::{self, ClaimsError};
+use token_core::access::ClaimsError;
 use token_core::session::{Denial, DenialReason, IssueError};
 use token_core::{PRODUCT, VerifyError};
 use token_session::signer::SignerError;
@@ -268,7 +268,7 @@ impl Rejection {
                 Self::temporarily_unavailable()
             }
             // Another node has the key, and this one will have it once it is given all keys.
-            RefreshError::Key(_) | RefreshError::Issue(IssueError::Key(_)) => {
+            RefreshError::Issue(IssueError::KeyMissing { .. }) => {
                 error!(target: PRODUCT, %error, "a refresh key is missing on this node");
                 Self::temporarily_unavailable()
             }
@@ -305,9 +305,7 @@ pub(crate) const fn explain(reason: DenialReason) -> &'static str {
 fn fault(error: &AccessError) -> TokenFault {
     match error {
         AccessError::Revoked { .. } => TokenFault::Revoked,
-        AccessError::Invalid(error) if error.rejection() == access::Rejection::Expired => {
-            TokenFault::Expired
-        }
+        AccessError::Invalid(error) if error.is_expired() => TokenFault::Expired,
         _ => TokenFault::Invalid,
     }
 }

@@ -25,14 +25,14 @@ impl Auth {
     fn tokens(&self, issued: &Issued, pair: &TokenPair) -> Response<Bytes> {
         let (session, now) = (issued.session(), issued.issued_at());
         let by_cookie = session.transport == Transport::Cookie;
-        let refresh_token = pair.refresh_token().secret();
+        let refresh_token = pair.refresh_token.secret();
         let mut response = answer::json(
             StatusCode::OK,
             &TokenBody {
                 token_type: "Bearer",
-                access_token: pair.access_token().secret(),
-                expires_in: pair.access_expires_at().since(now).as_secs(),
-                access_expires_at: pair.access_expires_at(),
+                access_token: pair.access_token.secret(),
+                expires_in: pair.access_expires_at.since(now).as_secs(),
+                access_expires_at: pair.access_expires_at,
                 refresh_token: (!by_cookie).then_some(refresh_token),
                 refresh_expires_in: session.expires_at().since(now).as_secs(),
                 refresh_expires_at: session.expires_at(),

@@ -40,8 +40,8 @@ impl RemoteJwks {
             interval: Duration::from_secs(10),
             timeout: Duration::from_secs(5),
             keep: Duration::from_secs(24 * 60 * 60),
-            leeway: Verifier::DEFAULT_LEEWAY,
-            max_age: Verifier::DEFAULT_MAX_AGE,
+            leeway: Duration::from_secs(5),
+            max_age: Duration::from_secs(24 * 60 * 60),
             insecure: false,
             roots: None,
         }
@@ -128,9 +128,10 @@ impl RemoteJwksBuilder {
             }
         };
         let short = Duration::from_millis(100);
+        const MONTH: Duration = Duration::from_secs(31 * 24 * 60 * 60);
         range("interval", self.interval, short, Duration::from_secs(3600))?;
         range("timeout", self.timeout, short, Duration::from_secs(60))?;
-        range("keep", self.keep, Duration::ZERO, Verifier::MAX_MAX_AGE)?;
+        range("keep", self.keep, Duration::ZERO, MONTH)?;
         if let Some(algorithm) = self.algorithms.iter().find(|a| a.is_symmetric()) {
             return Err(BuildError::Symmetric {
                 algorithm: *algorithm,

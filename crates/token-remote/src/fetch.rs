@@ -10,7 +10,7 @@ use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use thiserror::Error;
 use token_core::access::VerifierError;
-use token_core::keys::{JwkSet, JwkSetError};
+use token_core::keys::{JwkSet, KeyError};
 use token_core::{Algorithm, KeyId};
 
 use crate::address;
@@ -88,7 +88,7 @@ pub enum FetchError {
     },
     /// It is not a key set.
     #[error(transparent)]
-    Set(#[from] JwkSetError),
+    Set(#[from] KeyError),
     /// It did not answer with 200. Redirects are not followed.
     #[error("{address} answered with {status}")]
     Status {

@@ -243,8 +243,8 @@ impl Inner {
     /// The usable keys of a set, if they may follow those of before.
     fn admit(&self, Keys { set, etag }: Keys, before: Option<&Set>) -> Result<Set, FetchError> {
         let issuer = &*self.settings.source.issuer;
-        for refused in set.refused() {
-            warn!(%refused, issuer, "a key of the issuer is not used");
+        for (index, reason) in set.refused() {
+            warn!(index, %reason, issuer, "a key of the issuer is not used");
         }
         let wanted = &self.settings.algorithms;
         let mut verifier = self.settings.verifier.clone();
@@ -266,7 +266,7 @@ impl Inner {
                 });
             }
             keys.push((id.clone(), algorithm));
-            verifier = verifier.key(key.clone());
+            verifier = verifier.keys([key]);
         }
         let verifier = verifier.build()?;
         if before.is_none_or(|before| before.keys != keys) {

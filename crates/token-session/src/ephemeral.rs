@@ -28,14 +28,8 @@ pub fn ephemeral_issuer(
     UnwrapErr(SysRng).fill_bytes(&mut *secret);
     let kid = KeyId::new("ephemeral").expect("a name");
     let refresh = RefreshKey::new(kid, &*secret).expect("32 bytes");
-    Ok(TokenIssuer {
-        issuer,
-        audience,
-        access_keys: KeyRing::new(SigningKey::generate(
-            Algorithm::EdDSA,
-            SystemEntropy.draw(),
-        )?),
-        refresh_keys: RefreshKeyRing::new(refresh),
-        policy,
-    })
+    let access = SigningKey::generate(Algorithm::EdDSA, SystemEntropy.draw())?;
+    Ok(TokenIssuer::builder(issuer, audience)
+        .policy(policy)
+        .build(KeyRing::new(access), RefreshKeyRing::new(refresh)))
 }

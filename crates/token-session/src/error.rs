@@ -1,7 +1,7 @@
 //! What can go wrong in the driver, one type for each decision a caller can make.
 
 use thiserror::Error;
-use token_core::session::{CredentialMismatch, Denial, IssueError, KeyMissing, SessionData};
+use token_core::session::{Denial, IssueError, SessionData};
 
 use crate::erased::StoreError;
 use crate::signer::SignerError;
@@ -16,12 +16,10 @@ pub enum LoginError {
     /// The random session id exists already: the entropy source is broken.
     #[error("the session id is taken: the source of entropy repeats itself")]
     IdTaken,
-    /// The credentials could not be made.
+    /// The credentials could not be made: a key is missing on this node, or the store wrote something else
+    /// than it was asked to.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// The store wrote something else than it was asked to.
-    #[error(transparent)]
-    Mismatch(#[from] CredentialMismatch),
     /// The signer gave no signature: try again.
     #[error(transparent)]
     Signer(#[from] SignerError),
@@ -43,15 +41,10 @@ pub enum RefreshError {
     /// The credential was refused, with the evidence.
     #[error("the credential was refused: {0}")]
     Denied(#[from] Denial),
-    /// The credentials could not be made.
+    /// The credentials could not be made: a key is missing on this node, or the store wrote something else
+    /// than it was asked to.
     #[error(transparent)]
     Issue(#[from] IssueError),
-    /// A refresh key is missing on this node.
-    #[error(transparent)]
-    Key(#[from] KeyMissing),
-    /// The store wrote something else than it was asked to.
-    #[error(transparent)]
-    Mismatch(#[from] CredentialMismatch),
     /// The application's hook refused, and the token stays usable.
     #[error("the application refused the refresh")]
     Refused,

@@ -86,13 +86,12 @@ impl EntropySource for SeededEntropy {
 pub fn test_issuer(policy: Policy) -> TokenIssuer {
     let key = SigningKey::generate(Algorithm::EdDSA, Entropy::new([5; 64]));
     let refresh = RefreshKey::new(KeyId::new("test").expect("a name"), &[6; 32]);
-    TokenIssuer {
-        issuer: Issuer::new("https://issuer.example").expect("a name"),
-        audience: Audience::new("https://api.example").expect("a name"),
-        access_keys: KeyRing::new(key.expect("a seed makes a key")),
-        refresh_keys: RefreshKeyRing::new(refresh.expect("32 bytes")),
-        policy,
-    }
+    let issuer = Issuer::new("https://issuer.example").expect("a name");
+    let audience = Audience::new("https://api.example").expect("a name");
+    TokenIssuer::builder(issuer, audience).policy(policy).build(
+        KeyRing::new(key.expect("a seed makes a key")),
+        RefreshKeyRing::new(refresh.expect("32 bytes")),
+    )
 }
 
 /// A manager on a memory store, with a clock that moves by hand.
@@ -173,7 +172,7 @@ impl TestManager {
         issued
             .tokens()
             .expect("the transport is `header`")
-            .access_token()
+            .access_token
             .secret()
             .to_owned()
     }

@@ -127,7 +127,7 @@ impl World {
     }
 
     async fn is_accepted(&self, issued: &Issued) -> bool {
-        let token = issued.tokens().unwrap().access_token().secret();
+        let token = issued.tokens().unwrap().access_token.secret();
         match self.node.manager.authenticate::<NoClaims>(token).await {
             Ok(_) => true,
             Err(AccessError::Behind | AccessError::Revoked { .. }) => false,
@@ -202,14 +202,14 @@ async fn a_client_that_breaks_off_keeps_no_ending_from_view_and_log() {
     let logins = world.logins(3).await;
     world.events.lock().unwrap().clear();
 
-    let token = logins[0].tokens().unwrap().refresh_token().secret();
+    let token = logins[0].tokens().unwrap().refresh_token.secret();
     break_off(manager.logout(Presented::Refresh(token))).await;
     assert!(!world.is_accepted(&logins[0]).await);
     let logout = EventKind::Revoked(RevokeReason::Logout);
     assert_eq!(*world.events.lock().unwrap(), [logout]);
 
     // A thief, who would rather not ring the alarm.
-    let stolen = logins[1].tokens().unwrap().refresh_token().secret();
+    let stolen = logins[1].tokens().unwrap().refresh_token.secret();
     let next = manager.refresh(stolen, None).await.unwrap();
     world.node.clock.advance(Duration::from_secs(36));
     world.events.lock().unwrap().clear();

@@ -63,7 +63,7 @@ impl Nodes {
     }
 
     fn ended(&self, issued: &Issued) -> impl Future<Output = SessionEnd> + Send + use<> {
-        let expiry = issued.tokens().unwrap().access_expires_at();
+        let expiry = issued.tokens().unwrap().access_expires_at;
         self.there.ended(issued.session().id, expiry)
     }
 
@@ -77,7 +77,7 @@ impl Nodes {
 }
 
 fn refresh_token(issued: &Issued) -> String {
-    issued.tokens().unwrap().refresh_token().secret().to_owned()
+    issued.tokens().unwrap().refresh_token.secret().to_owned()
 }
 
 #[tokio::test(start_paused = true)]
@@ -209,7 +209,7 @@ async fn who_gives_up_leaves_nothing_behind() {
     }
     let one = nodes.ended(&issued);
     assert_eq!(tasks(), before);
-    let access = issued.tokens().unwrap().access_token().secret().to_owned();
+    let access = issued.tokens().unwrap().access_token.secret().to_owned();
     assert!(nodes.there.authenticate::<NoClaims>(&access).await.is_ok());
     let refresh = refresh_token(&issued);
     nodes

@@ -72,7 +72,7 @@ impl World {
 }
 
 fn token(issued: &Issued) -> String {
-    issued.tokens().unwrap().refresh_token().secret().to_owned()
+    issued.tokens().unwrap().refresh_token.secret().to_owned()
 }
 
 /// The repeat arrives within the grace, and its write hangs until another tab has refreshed again.

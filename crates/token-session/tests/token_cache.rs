@@ -25,7 +25,7 @@ async fn a_known_token_is_refused_once_its_session_was_ended() {
         let test = checked_by(check);
         test.manager.catch_up().await.unwrap();
         let issued = test.login("alice", "").await;
-        let token = issued.tokens().unwrap().access_token().secret();
+        let token = issued.tokens().unwrap().access_token.secret();
         for hits in 0..3 {
             let access = test.manager.authenticate::<NoClaims>(token).await.unwrap();
             assert_eq!(access.claims().session_id, issued.session().id);

@@ -1,6 +1,6 @@
 //! Why a call to the store failed.
 
-use hallpass::store::TimeOutOfRange;
+use hallpass::store::InvalidValue;
 use thiserror::Error;
 use tokio::task::JoinError;
 
@@ -16,7 +16,7 @@ pub enum RedbStoreError {
     Row(#[from] serde_json::Error),
     /// A time that is out of range.
     #[error(transparent)]
-    Time(#[from] TimeOutOfRange),
+    Time(#[from] InvalidValue),
     /// The runtime is shutting down.
     #[error("the call was interrupted: {0}")]
     Interrupted(#[from] JoinError),

@@ -5,7 +5,6 @@ use std::ops::Deref;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use hallpass::axum::{Refusal, Rejection};
-use hallpass::core::access;
 use hallpass::http::{Head, bearer};
 use hallpass::remote::{Introspection, RemoteError, RemoteJwks};
 use hallpass::{AccessClaims, AccessError, NoClaims, SessionManager, TokenFault};
@@ -44,7 +43,7 @@ impl Tokens {
             Ok(verified) => verified,
             Err(RemoteError::Invalid(error)) => {
                 debug!(%error, "access token refused");
-                let expired = error.rejection() == access::Rejection::Expired;
+                let expired = error.is_expired();
                 let fault = if expired {
                     TokenFault::Expired
                 } else {

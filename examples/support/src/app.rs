@@ -58,7 +58,7 @@ impl App {
         let limits = (flags.rate_limit == Switch::On).then(|| Arc::new(Limits::new()));
         let config = configure(flags, origin.clone(), limits.clone())?;
         // Every flag was checked before anything is created.
-        let rotations = flags.rotations(&policy)?;
+        let rotations = flags.rotations(&policy).map_err(StartError::Rotation)?;
         let now = chrono::Utc::now().into();
         let bad = |error| StartError::Keys {
             place: flags.keys.clone(),
@@ -67,19 +67,17 @@ impl App {
         let rotating = flags.rotates().then_some(&rotations);
         let keys = flags.keys.open(flags.alg, rotating, now).map_err(bad)?;
         let (access_keys, refresh_keys) = keys.rings(&rotations, now).map_err(bad)?;
-        let issuer = TokenIssuer {
-            issuer: match &flags.issuer {
-                Some(issuer) => issuer.clone(),
-                None => Issuer::new(origin.as_str())?,
-            },
-            audience: match &flags.audience {
-                Some(audience) => audience.clone(),
-                None => Audience::new(origin.as_str())?,
-            },
-            access_keys,
-            refresh_keys,
-            policy,
+        let issuer = match &flags.issuer {
+            Some(issuer) => issuer.clone(),
+            None => Issuer::new(origin.as_str())?,
         };
+        let audience = match &flags.audience {
+            Some(audience) => audience.clone(),
+            None => Audience::new(origin.as_str())?,
+        };
+        let issuer = TokenIssuer::builder(issuer, audience)
+            .policy(policy)
+            .build(access_keys, refresh_keys);
         let builder = open(&store, issuer).await?;
         let users = Users::open(accounts, &store).await?;
         #[cfg(feature = "metrics")]

@@ -5,7 +5,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use hallpass::schedule::RotationPolicyError;
 use hallpass::{Algorithm, Audience, Issuer, Origin, Policy, PolicyError, WhenBehind};
 use http::Uri;
 use ipnet::IpNet;
@@ -213,8 +212,8 @@ impl Flags {
     /// How often keys are replaced.
     ///
     /// # Errors
-    /// [`RotationPolicyError`] if that would be too often.
-    pub fn rotations(&self, policy: &Policy) -> Result<Rotations, RotationPolicyError> {
+    /// [`PolicyError`] if that would be too often.
+    pub fn rotations(&self, policy: &Policy) -> Result<Rotations, PolicyError> {
         let period = self.rotate_every.0.unwrap_or(Duration::from_hours(30 * 24));
         Rotations::new(policy, period, self.jwks_max_age)
     }

@@ -220,11 +220,12 @@ impl Keeper {
             keys.access = match command {
                 KeyCommand::Promote => keys.access.promote(&rotations.access, now)?,
                 KeyCommand::Remove { kid } => {
-                    let removal = keys.access.remove(&kid, &rotations.access, now)?;
-                    if let Some(until) = removal.unknown_until {
+                    let removed = keys.access.remove(&kid, &rotations.access, now)?;
+                    let (schedule, unknown_until) = removed;
+                    if let Some(until) = unknown_until {
                         warn!(%until, "verifiers may not know the key that stands in");
                     }
-                    removal.schedule
+                    schedule
                 }
             };
             keys.publish(&rotations, now)

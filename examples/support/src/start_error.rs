@@ -4,8 +4,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
-use hallpass::schedule::RotationPolicyError;
-use hallpass::{ConfigError, InvalidName, ManagerError, OriginError, PolicyError, StoreError};
+use hallpass::{ConfigError, InvalidValue, ManagerError, OriginError, PolicyError, StoreError};
 use thiserror::Error;
 
 use crate::account::AccountError;
@@ -29,7 +28,7 @@ pub enum StartError {
     Metrics(#[from] metrics_exporter_prometheus::BuildError),
     /// The origin cannot be an issuer or audience.
     #[error("--origin: {0}")]
-    Name(#[from] InvalidName),
+    Name(#[from] InvalidValue),
     /// The key file cannot be used.
     #[error("{place}: {error}")]
     Keys {
@@ -65,7 +64,7 @@ pub enum StartError {
     Redis(#[from] hallpass::RedisStoreError),
     /// Keys would be replaced too often.
     #[error("--rotate-every: {0}")]
-    Rotation(#[from] RotationPolicyError),
+    Rotation(PolicyError),
     /// The server stopped.
     #[error("the server stopped: {0}")]
     Serve(io::Error),

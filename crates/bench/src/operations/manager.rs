@@ -94,13 +94,13 @@ pub async fn cookie(manager: &SessionManager, number: u64) -> String {
 /// The access token of an answer.
 pub fn access_token(issued: &Issued) -> String {
     let tokens = issued.tokens().expect("the transport is `header`");
-    tokens.access_token().secret().to_owned()
+    tokens.access_token.secret().to_owned()
 }
 
 /// The refresh token of an answer.
 pub fn refresh_token(issued: &Issued) -> String {
     let tokens = issued.tokens().expect("the transport is `header`");
-    tokens.refresh_token().secret().to_owned()
+    tokens.refresh_token.secret().to_owned()
 }
 
 /// `SessionManager::authenticate`: verifies, and looks into the live revocation view.

@@ -16,10 +16,9 @@ use crate::world::{self, Key};
 /// # Panics
 /// Never: the names are valid.
 pub fn issuer(algorithm: Algorithm) -> TokenIssuer {
-    TokenIssuer {
-        policy: Policy::default(),
-        ..world::issuer(&Key::new(algorithm))
-    }
+    let mut issuer = world::issuer(&Key::new(algorithm));
+    issuer.policy = Policy::default();
+    issuer
 }
 
 /// A session from a browser as it is stored after its first refresh, which was just now, and its
@@ -41,7 +40,7 @@ pub fn session(
     let entropy = world::entropy(u64::from(number) << 32);
     let pending = session::attempt(&claims, &issuer.policy, keys, now, entropy);
     let pending = pending.expect("it has not expired");
-    let row = Change::Rotate(pending.rotation().clone()).apply(granted.session());
+    let row = Change::Rotate(pending.write.clone()).apply(granted.session());
     let row = row.expect("it is past the grace");
     // It is stored before the token is used.
     let granted = pending.committed(Committed::assertion(row.clone()));
@@ -79,7 +78,7 @@ fn opened(
     let entropy = world::entropy(u64::from(number));
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
     let pending = session::open(login, bucket, policy, keys, now, entropy);
-    let session = pending.session().clone();
+    let session = pending.write.clone();
     let granted = pending.committed(Committed::assertion(session));
     granted.expect("it is what is to be written")
 }
@@ -88,7 +87,7 @@ fn refresh_token(issuer: &TokenIssuer, granted: &Granted, number: u32, now: Unix
     let entropy = world::entropy(u64::MAX - u64::from(number));
     let issued = issuer.issue(granted, &granted.session().scope, now, entropy);
     match issued.expect("the key is there") {
-        Credentials::Tokens(pair) => pair.refresh_token().secret().to_owned(),
+        Credentials::Tokens(pair) => pair.refresh_token.secret().to_owned(),
         Credentials::Session(_) => unreachable!("the transport is `header`"),
     }
 }

@@ -23,14 +23,14 @@ fn manager(store: PostgresStore) -> TestManager {
 
 async fn login(test: &TestManager) -> String {
     let issued = test.login("alice", "notes:read").await;
-    issued.tokens().unwrap().refresh_token().secret().to_owned()
+    issued.tokens().unwrap().refresh_token.secret().to_owned()
 }
 
 /// The happy path: the token is the current one, and the last refresh is a while ago.
 async fn refresh(test: &TestManager, token: &str) -> String {
     test.clock.advance(Duration::from_secs(100));
     let issued = test.manager.refresh(token, None).await.unwrap();
-    let next = issued.tokens().unwrap().refresh_token().secret().to_owned();
+    let next = issued.tokens().unwrap().refresh_token.secret().to_owned();
     assert_ne!(next, token, "a rotation");
     next
 }
@@ -166,7 +166,7 @@ async fn refreshes_are_heap_only_updates() {
     for _ in 0..20 {
         for token in &mut tokens {
             let issued = test.manager.refresh(token, None).await.unwrap();
-            *token = issued.tokens().unwrap().refresh_token().secret().to_owned();
+            *token = issued.tokens().unwrap().refresh_token.secret().to_owned();
         }
         test.clock.advance(Duration::from_secs(100));
     }

@@ -42,8 +42,7 @@ pub(crate) async fn session<S: SessionStore>(store: &S, name: &str) -> Session {
     let keys = RefreshKeyRing::new(key.expect("32 bytes"));
     let bucket = store.bucket(&login.subject);
     let entropy = Entropy::new(std::array::from_fn(|_| fastrand::u8(..)));
-    let pending = session::open(login, bucket, &Policy::default(), &keys, at(0), entropy);
-    pending.session().clone()
+    session::open(login, bucket, &Policy::default(), &keys, at(0), entropy).write
 }
 
 /// The same, stored.

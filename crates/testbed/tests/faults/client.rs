@@ -171,7 +171,7 @@ impl Client {
         let token = self.tokens.as_ref()?.newest();
         let issued = honest(self.present(&token).await?);
         self.tokens.as_mut()?.learn(&issued);
-        let access = issued.tokens().expect("header").access_token().secret();
+        let access = issued.tokens().expect("header").access_token.secret();
         let access = access.to_owned();
         let used = self.ask("a use", |manager| {
             let access = access.clone();
@@ -336,7 +336,7 @@ impl Client {
 fn honest<T>(result: Result<T, RefreshError>) -> T {
     match result {
         Ok(answer) => answer,
-        Err(RefreshError::Denied(denial @ Denial::Reused(_))) => {
+        Err(RefreshError::Denied(denial @ Denial::Reused { .. })) => {
             panic!("an honest client was taken for a thief: {denial}")
         }
         Err(error) => panic!("an honest client was refused: {error}"),
@@ -346,7 +346,7 @@ fn honest<T>(result: Result<T, RefreshError>) -> T {
 /// The long-lived credential.
 fn text(issued: &Issued) -> String {
     match issued.credentials() {
-        Credentials::Tokens(pair) => pair.refresh_token().secret().to_owned(),
+        Credentials::Tokens(pair) => pair.refresh_token.secret().to_owned(),
         Credentials::Session(cookie) => cookie.to_secret_text().to_string(),
     }
 }

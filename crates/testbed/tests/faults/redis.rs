@@ -146,12 +146,7 @@ async fn a_replica_without_the_last_writes_takes_over_and_newer_tokens_are_refus
         };
         back += 1;
         // The lost branch stays dead, and does not end the living one.
-        let next = accepted
-            .tokens()
-            .unwrap()
-            .refresh_token()
-            .secret()
-            .to_owned();
+        let next = accepted.tokens().unwrap().refresh_token.secret().to_owned();
         if next != newest && !tokens.0.values().any(|token| *token == next) {
             let answer = client.present(&newest).await.unwrap();
             assert!(matches!(answer, Err(RefreshError::Denied(_))), "{answer:?}");
@@ -179,7 +174,7 @@ async fn a_replica_without_the_last_writes_takes_over_and_newer_tokens_are_adopt
             Ok(issued) => {
                 kept += 1;
                 client.clock.advance(Duration::from_secs(46));
-                let next = issued.tokens().unwrap().refresh_token().secret().to_owned();
+                let next = issued.tokens().unwrap().refresh_token.secret().to_owned();
                 let _ = client.present(&next).await.unwrap().unwrap();
             }
             Err(RefreshError::Denied(denial)) => {

@@ -227,7 +227,7 @@ async fn open(
 /// The long-lived credential.
 fn text(issued: &Issued) -> String {
     match issued.credentials() {
-        Credentials::Tokens(pair) => pair.refresh_token().secret().to_owned(),
+        Credentials::Tokens(pair) => pair.refresh_token.secret().to_owned(),
         Credentials::Session(cookie) => cookie.to_secret_text().to_string(),
     }
 }

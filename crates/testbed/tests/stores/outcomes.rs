@@ -227,8 +227,8 @@ impl Run {
         };
         let credential = match issued.credentials() {
             Credentials::Tokens(pair) => {
-                self.access.push(pair.access_token().secret().to_owned());
-                Credential::Refresh(pair.refresh_token().secret().to_owned())
+                self.access.push(pair.access_token.secret().to_owned());
+                Credential::Refresh(pair.refresh_token.secret().to_owned())
             }
             Credentials::Session(cookie) => {
                 Credential::Session(cookie.to_secret_text().to_string())

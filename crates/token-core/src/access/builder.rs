@@ -8,8 +8,7 @@ use thiserror::Error;
 use crate::access::sign::beginning;
 use crate::access::verify::{Inner, Prepared, Verifier};
 use crate::keys::public::VerifyingKey;
-use crate::keys::ring::{self, KeyRing, KeyRingError};
-use crate::keys::set::{JwkSet, JwkSetError};
+use crate::keys::ring::{self, KeyRingError};
 use crate::types::name::{Audience, Issuer};
 
 /// Collects what a [`Verifier`] needs.
@@ -26,7 +25,7 @@ use crate::types::name::{Audience, Issuer};
 ///             Issuer::new("https://id.example")?,
 ///             Audience::new("https://api.example")?,
 ///         )
-///         .keys(&ring),
+///         .keys(ring.verifying_keys()),
 ///     )
 /// };
 /// assert!(builder()?.build().is_ok());
@@ -52,39 +51,28 @@ impl VerifierBuilder {
             issuer,
             audience,
             keys: Vec::new(),
-            leeway: Verifier::DEFAULT_LEEWAY,
-            max_age: Verifier::DEFAULT_MAX_AGE,
+            leeway: Duration::from_secs(5),
+            max_age: Duration::from_secs(24 * 3600),
         }
     }
 
-    /// Adds every key of an issuer's own ring.
-    pub fn keys(mut self, ring: &KeyRing) -> Self {
-        self.keys.extend(ring.verifying_keys().cloned());
-        self
-    }
-
-    /// Adds one key.
-    pub fn key(mut self, key: VerifyingKey) -> Self {
-        self.keys.push(key);
-        self
-    }
-
-    /// Adds the usable keys of a published set. Log [`JwkSet::refused`].
-    pub fn jwks(mut self, set: &JwkSet) -> Self {
-        self.keys.extend_from_slice(set.keys());
+    /// Adds keys: those of an issuer's own [`KeyRing`](crate::KeyRing), those of a
+    /// [`JwkSet`](crate::keys::JwkSet), or any others.
+    pub fn keys<'a>(mut self, keys: impl IntoIterator<Item = &'a VerifyingKey>) -> Self {
+        self.keys.extend(keys.into_iter().cloned());
         self
     }
 
     /// How far the issuer's clock may be ahead, in whole seconds: `iat`, `nbf` and `auth_time` may
     /// be that far in the future. `exp` stays exclusive to the second.
-    /// Default [`Verifier::DEFAULT_LEEWAY`], at most [`Verifier::MAX_LEEWAY`].
+    /// Default 5 seconds, the difference of clocks that NTP keeps, with room; at most 60 seconds.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;
         self
     }
 
     /// How long after its `iat` a token is believed, whatever its `exp`, in whole seconds.
-    /// Default [`Verifier::DEFAULT_MAX_AGE`], at most [`Verifier::MAX_MAX_AGE`].
+    /// Default 24 hours, the longest that an access token sensibly lives; 1 second to 31 days.
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = max_age;
         self
@@ -101,12 +89,12 @@ impl VerifierBuilder {
         // > Implementers MAY provide for some small leeway, usually no more than a few minutes, to
         // > account for clock skew.
         // RFC 7519 section 4.1.5
-        if self.leeway > Verifier::MAX_LEEWAY {
+        if self.leeway > MAX_LEEWAY {
             return Err(VerifierError::Leeway {
                 leeway: self.leeway,
             });
         }
-        if self.max_age < Duration::from_secs(1) || self.max_age > Verifier::MAX_MAX_AGE {
+        if self.max_age < Duration::from_secs(1) || self.max_age > MAX_AGE {
             return Err(VerifierError::MaxAge {
                 max_age: self.max_age,
             });
@@ -139,45 +127,10 @@ impl Verifier {
     pub fn builder(issuer: Issuer, audience: Audience) -> VerifierBuilder {
         VerifierBuilder::new(issuer, audience)
     }
-
-    /// A verifier with the keys of a published JWK set
-    /// ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)), and defaults for
-    /// the rest. Keys that cannot be used are left out; to log them, or to choose more, read a
-    /// [`JwkSet`] and use [`Self::builder`].
-    ///
-    /// ```
-    /// use token_core::Verifier;
-    ///
-    /// let verifier = Verifier::from_jwks(
-    ///     "https://id.example".parse()?,
-    ///     "https://api.example".parse()?,
-    ///     r#"{"keys":[
-    ///         {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}
-    ///     ]}"#,
-    /// )?;
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`VerifierError::Set`] where it is no such set, and [`VerifierError::NoKeys`].
-    pub fn from_jwks(
-        issuer: Issuer,
-        audience: Audience,
-        jwks: &str,
-    ) -> Result<Self, VerifierError> {
-        let set = JwkSet::parse(jwks)?;
-        Self::builder(issuer, audience).jwks(&set).build()
-    }
-
-    /// 5 seconds: the difference of clocks that NTP keeps, with room.
-    pub const DEFAULT_LEEWAY: Duration = Duration::from_secs(5);
-    /// 60 seconds.
-    pub const MAX_LEEWAY: Duration = Duration::from_secs(60);
-    /// 24 hours: the longest that an access token sensibly lives.
-    pub const DEFAULT_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);
-    /// 31 days.
-    pub const MAX_MAX_AGE: Duration = Duration::from_secs(31 * 24 * 60 * 60);
 }
+
+const MAX_LEEWAY: Duration = Duration::from_secs(60);
+const MAX_AGE: Duration = Duration::from_secs(31 * 24 * 3600);
 
 /// A configuration that cannot be safe.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -203,7 +156,4 @@ pub enum VerifierError {
         "there is no key to verify with; add the issuer's keys, or look why its set has no usable one"
     )]
     NoKeys,
-    /// Text that is not a JWK set.
-    #[error(transparent)]
-    Set(#[from] JwkSetError),
 }

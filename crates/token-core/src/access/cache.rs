@@ -46,7 +46,7 @@ const HASHED: usize = 16;
 /// # fn random() -> Entropy { Entropy::new([7; 64]) }
 /// # let ring = KeyRing::new(SigningKey::generate(Algorithm::EdDSA, random())?);
 /// # let (issuer, audience) = (Issuer::new("https://id.example")?, Audience::new("a")?);
-/// # let verifier = Verifier::builder(issuer, audience).keys(&ring).build()?;
+/// # let verifier = Verifier::builder(issuer, audience).keys(ring.verifying_keys()).build()?;
 /// # let now = UnixTime::from_secs(1_700_000_000)?;
 /// let verifier = CachedVerifier::new(verifier, 16 << 20, random()); // 16 MiB
 /// assert!(verifier.verify::<NoClaims>("garbage", now).is_err());
@@ -216,8 +216,6 @@ mod tests {
 
     use super::*;
     use crate::access::claims::NoClaims;
-    use crate::access::custom::CustomClaims;
-    use crate::access::sign::AccessGrant;
     use crate::keys::algorithm::Algorithm;
     use crate::keys::private::SigningKey;
     use crate::keys::ring::KeyRing;
@@ -236,27 +234,25 @@ mod tests {
 
     fn cached(bytes: usize, max_age: Duration) -> CachedVerifier {
         let verifier = Verifier::builder("i".parse().unwrap(), "a".parse().unwrap());
-        let verifier = verifier.keys(&ring()).max_age(max_age).build().unwrap();
+        let verifier = verifier
+            .keys(ring().verifying_keys())
+            .max_age(max_age)
+            .build()
+            .unwrap();
         CachedVerifier::new(verifier, bytes, Entropy::new([9; 64]))
     }
 
     fn token(number: u8) -> String {
-        let grant = AccessGrant {
-            issuer: &"i".parse().unwrap(),
-            audience: &"a".parse().unwrap(),
-            subject: &"alice".parse().unwrap(),
-            client_id: &"web".parse().unwrap(),
-            session_id: SessionId::from_bytes([number; 18]),
-            scope: &"notes:read".parse().unwrap(),
-            auth_time: now(),
-            acr: None,
-            amr: &[],
-            custom: &CustomClaims::from_json(r#"{"name":"Alice"}"#).unwrap(),
-            issued_at: now(),
-            expires_at: now() + LIFE,
-            id: TokenId::new(Entropy::new([number; 64])),
-        };
-        ring().sign_access(&grant).unwrap().secret().to_owned()
+        let (session, id) = (
+            SessionId::from_bytes([number; 18]),
+            TokenId::from_bytes([number; 16]),
+        );
+        let (now, end) = (now().as_secs(), (now() + LIFE).as_secs());
+        let claims = format!(
+            r#"{{"iss":"i","aud":"a","sub":"alice","client_id":"web","sid":"{session}","jti":"{id}","iat":{now},"exp":{end},"auth_time":{now},"scope":"notes:read","name":"Alice"}}"#
+        );
+        let token = ring().sign_access(claims.as_bytes()).unwrap();
+        token.secret().to_owned()
     }
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -343,7 +339,7 @@ mod tests {
         }
         let key = SigningKey::from_secret(&[43; 32], Algorithm::HS256).unwrap();
         let verifier = Verifier::builder("i".parse().unwrap(), "a".parse().unwrap());
-        let verifier = verifier.keys(&KeyRing::new(key)).build().unwrap();
+        let verifier = verifier.keys([key.verifying_key()]).build().unwrap();
         let cache = cache.renew(verifier, Entropy::new([8; 64]));
         assert!(
             cache.verify::<NoClaims>(&token, now()).is_err(),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::jose::json::Value;
 use crate::jose::texts::Texts;
 use crate::types::id::{SessionId, TokenId};
 use crate::types::name::{Audience, ClientId, Issuer, Subject};
@@ -17,7 +18,7 @@ use crate::types::time::UnixTime;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct AccessClaims<C = NoClaims> {
-    /// `iss`: who issued it.
+    /// `iss`: who issued the token.
     pub issuer: Issuer,
     /// `aud`: for whom it is. A token may name several; this is the verifier's own.
     pub audience: Audience,
@@ -35,69 +36,59 @@ pub struct AccessClaims<C = NoClaims> {
     pub session_id: SessionId,
     /// `auth_time`: when the subject last authenticated.
     pub auth_time: UnixTime,
-    /// `scope`: what it may do; empty where the claim is missing.
+    /// `scope`: what it may do; empty if the claim is missing.
     pub scope: Scope,
     /// `acr`: how strongly the subject authenticated.
     pub acr: Option<Box<str>>,
-    /// `amr`: by which methods; empty where the claim is missing.
+    /// `amr`: by which methods; empty if the claim is missing.
     pub amr: Vec<Box<str>>,
     /// The application's own claims.
     pub custom: C,
 }
 
-/// [`AccessClaims`] that borrow their texts from the buffer the token was decoded into, and from the verifier.
-///
-/// Nothing is allocated, but for texts with escapes, for more than three methods or audiences, and for
-/// more than sixteen claims of the application's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct AccessClaimsRef<'a, C = NoClaims> {
-    /// `iss`: who issued it.
-    pub issuer: &'a Issuer,
-    /// `aud`: for whom it is. A token may name several; this is the verifier's own.
-    pub audience: &'a Audience,
-    /// `sub`: who is calling. It would make a [`Subject`].
-    pub subject: Cow<'a, str>,
-    /// `client_id`: through which application. It would make a [`ClientId`].
-    pub client_id: Cow<'a, str>,
-    /// `iat`: when it was issued, by the issuer's clock.
-    pub issued_at: UnixTime,
-    /// `exp`: when it ends, by the issuer's clock.
-    pub expires_at: UnixTime,
-    /// `jti`: its own identifier.
-    pub id: TokenId,
-    /// `sid`: the session behind it.
-    pub session_id: SessionId,
-    /// `auth_time`: when the subject last authenticated.
-    pub auth_time: UnixTime,
-    /// `scope`: what it may do, as a text; it would make a [`Scope`].
-    pub scope: Cow<'a, str>,
-    /// `acr`: how strongly the subject authenticated.
-    pub acr: Option<Cow<'a, str>>,
-    /// `amr`: by which methods; empty where the claim is missing.
-    pub amr: Texts<'a>,
-    /// The application's own claims.
-    pub custom: C,
+/// The same claims while they are read. Texts borrow from the buffer that the token was decoded into, so
+/// nothing is allocated unless a text has escapes, `amr` or `aud` have more than three texts, or the
+/// application has more than sixteen claims.
+#[derive(Default)]
+pub(crate) struct BorrowedClaims<'a> {
+    pub(crate) issuer: Option<Cow<'a, str>>,
+    pub(crate) audience: Option<Value<'a>>,
+    pub(crate) subject: Option<Cow<'a, str>>,
+    pub(crate) client_id: Option<Cow<'a, str>>,
+    pub(crate) session_id: Option<SessionId>,
+    pub(crate) id: Option<TokenId>,
+    pub(crate) issued_at: Option<UnixTime>,
+    pub(crate) expires_at: Option<UnixTime>,
+    pub(crate) not_before: Option<UnixTime>,
+    pub(crate) auth_time: Option<UnixTime>,
+    pub(crate) scope: Option<Cow<'a, str>>,
+    pub(crate) acr: Option<Cow<'a, str>>,
+    pub(crate) amr: Option<Texts<'a>>,
 }
 
-impl<C> AccessClaimsRef<'_, C> {
-    /// The same with texts of its own.
-    pub fn into_owned(self) -> AccessClaims<C> {
-        let checked = "checked when the claims were read";
+impl BorrowedClaims<'_> {
+    /// The claims with texts of their own, once the verifier has accepted them.
+    pub(crate) fn into_owned<C>(
+        self,
+        issuer: &Issuer,
+        audience: &Audience,
+        custom: C,
+    ) -> AccessClaims<C> {
+        let checked = "the verifier accepts no token without this claim in its form";
         AccessClaims {
-            issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
-            subject: Subject::new(self.subject).expect(checked),
-            client_id: ClientId::new(self.client_id).expect(checked),
-            issued_at: self.issued_at,
-            expires_at: self.expires_at,
-            id: self.id,
-            session_id: self.session_id,
-            auth_time: self.auth_time,
-            scope: self.scope.parse().expect(checked),
+            issuer: issuer.clone(),
+            audience: audience.clone(),
+            subject: Subject::new(self.subject.expect(checked)).expect(checked),
+            client_id: ClientId::new(self.client_id.expect(checked)).expect(checked),
+            issued_at: self.issued_at.expect(checked),
+            expires_at: self.expires_at.expect(checked),
+            id: self.id.expect(checked),
+            session_id: self.session_id.expect(checked),
+            auth_time: self.auth_time.expect(checked),
+            scope: self.scope.unwrap_or_default().parse().expect(checked),
             acr: self.acr.map(Into::into),
-            amr: self.amr.into(),
-            custom: self.custom,
+            amr: self.amr.unwrap_or_default().into(),
+            custom,
         }
     }
 }

@@ -1,7 +1,8 @@
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use thiserror::Error;
 
-use crate::jose::json::{self, JsonError};
+use crate::access::error::ClaimsError;
+use crate::jose::json;
 
 /// Claims of the application's own, which access tokens carry beside those of the library:
 /// a JSON object, checked once. At most 4,096 bytes. They are public: whoever has a token reads them.
@@ -18,7 +19,7 @@ use crate::jose::json::{self, JsonError};
 /// let claims = CustomClaims::new(&Profile { name: "Alice" })?;
 /// assert_eq!(claims.as_str(), r#"{"name":"Alice"}"#);
 /// assert!(CustomClaims::from_json(r#"{"sub":"mallory"}"#).is_err());
-/// # Ok::<(), token_core::access::CustomClaimsError>(())
+/// # Ok::<(), token_core::access::ClaimsError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CustomClaims(Option<Box<str>>); // `None` is `NONE`, without an allocation
@@ -27,32 +28,31 @@ pub struct CustomClaims(Option<Box<str>>); // `None` is `NONE`, without an alloc
 const NONE: &str = "{}";
 
 impl CustomClaims {
-    /// The longest text that is accepted, in bytes.
-    pub const MAX_LENGTH: usize = 4096;
+    const MAX_LENGTH: usize = 4096;
 
     /// Writes a value as claims.
     ///
     /// # Errors
-    /// [`CustomClaimsError`], of which [`CustomClaimsError::Serialize`] where the value cannot be JSON.
-    pub fn new(claims: &impl Serialize) -> Result<Self, CustomClaimsError> {
-        let json = serde_json::to_string(claims).map_err(|_| CustomClaimsError::Serialize)?;
+    /// [`ClaimsError`], of which [`ClaimsError::Serialize`] where the value cannot be JSON.
+    pub fn new(claims: &impl Serialize) -> Result<Self, ClaimsError> {
+        let json = serde_json::to_string(claims).map_err(|_| ClaimsError::Serialize)?;
         Self::from_json(&json)
     }
 
     /// Checks a JSON text and takes it over as it stands.
     ///
     /// # Errors
-    /// [`CustomClaimsError`] where it is too long, not an object, has a member twice at any depth,
+    /// [`ClaimsError`] where it is too long, not an object, has a member twice at any depth,
     /// or a name that has a meaning in tokens.
-    pub fn from_json(json: &str) -> Result<Self, CustomClaimsError> {
+    pub fn from_json(json: &str) -> Result<Self, ClaimsError> {
         let json = json.trim_matches([' ', '\t', '\r', '\n']); // the whitespace of RFC 8259
         if json.len() > Self::MAX_LENGTH {
-            return Err(CustomClaimsError::TooLong { length: json.len() });
+            return Err(ClaimsError::TooLong { length: json.len() });
         }
-        json::check(json).map_err(CustomClaimsError::Json)?;
-        for (name, _) in json::object(json).map_err(CustomClaimsError::Json)? {
+        json::check(json).map_err(ClaimsError::Json)?;
+        for (name, _) in json::members::<IgnoredAny>(json).map_err(ClaimsError::Json)? {
             if let Some(name) = RESERVED.iter().find(|reserved| **reserved == name.0) {
-                return Err(CustomClaimsError::Reserved { name });
+                return Err(ClaimsError::Reserved { claim: name });
             }
         }
         Ok(Self((json != NONE).then(|| json.into())))
@@ -94,33 +94,6 @@ impl Serialize for CustomClaims {
     }
 }
 
-/// Claims that cannot be carried.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum CustomClaimsError {
-    /// Not strict JSON, or not an object.
-    #[error("the claims are not a strict JSON object: {0}")]
-    Json(JsonError),
-    /// A name that has a meaning in tokens.
-    #[error("\"{name}\" has a meaning in tokens; choose another name")]
-    Reserved {
-        /// The name.
-        name: &'static str,
-    },
-    /// The value could not be written as JSON.
-    #[error("the claims cannot be written as JSON")]
-    Serialize,
-    /// Longer than [`CustomClaims::MAX_LENGTH`].
-    #[error(
-        "the claims have {length} bytes, and at most {} are carried",
-        CustomClaims::MAX_LENGTH
-    )]
-    TooLong {
-        /// Their length, in bytes.
-        length: usize,
-    },
-}
-
 /// Names with a meaning in access or refresh tokens: RFC 7519, 9068, 7800, 8693, and this library's.
 const RESERVED: [&str; 18] = [
     "acr",
@@ -154,10 +127,10 @@ mod tests {
         }
         for name in RESERVED {
             let fault = CustomClaims::from_json(&format!(r#"{{"{name}":1}}"#)).unwrap_err();
-            assert_eq!(fault, CustomClaimsError::Reserved { name });
+            assert_eq!(fault, ClaimsError::Reserved { claim: name });
         }
         let escaped = CustomClaims::from_json(r#"{"s\u0075b":"mallory"}"#).unwrap_err();
-        assert_eq!(escaped, CustomClaimsError::Reserved { name: "sub" });
+        assert_eq!(escaped, ClaimsError::Reserved { claim: "sub" });
         for broken in [
             "",
             "[]",
@@ -168,12 +141,12 @@ mod tests {
             r#"{"a":{"b":1,"b":2}}"#,
         ] {
             let fault = CustomClaims::from_json(broken);
-            assert!(matches!(fault, Err(CustomClaimsError::Json(_))), "{broken}");
+            assert!(matches!(fault, Err(ClaimsError::Json(_))), "{broken}");
         }
         let long = format!(r#"{{"a":"{}"}}"#, "x".repeat(CustomClaims::MAX_LENGTH));
         assert!(matches!(
             CustomClaims::from_json(&long),
-            Err(CustomClaimsError::TooLong { .. })
+            Err(ClaimsError::TooLong { .. })
         ));
     }
 

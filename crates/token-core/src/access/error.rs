@@ -2,11 +2,10 @@
 
 use thiserror::Error;
 
-use crate::jose::header::HeaderError;
+use crate::jose::error::FormError;
 use crate::jose::json::JsonError;
-use crate::jose::jws::FormError;
 use crate::keys::algorithm::Algorithm;
-use crate::types::name::InvalidName;
+use crate::types::invalid::InvalidValue;
 use crate::types::time::UnixTime;
 
 /// The rule that a token breaks. For logs: it has evidence, and nothing of the token but its times.
@@ -46,12 +45,9 @@ pub enum VerifyError {
         /// What the token says.
         expires: UnixTime,
     },
-    /// Not a JWS in compact form.
+    /// Not a JWS in compact form, or its header is not accepted.
     #[error("form: {0}")]
     Form(#[from] FormError),
-    /// The header breaks a rule.
-    #[error("header: {0}")]
-    Header(#[from] HeaderError),
     /// `iat` is in the future by more than the leeway.
     #[error("it is {now}, and the token would be issued only at {issued}")]
     IssuedInFuture {
@@ -94,26 +90,11 @@ pub enum VerifyError {
 }
 
 impl VerifyError {
-    /// What the client may learn.
-    pub fn rejection(&self) -> Rejection {
-        match self {
-            Self::Expired { .. } | Self::TooOld { .. } => Rejection::Expired,
-            _ => Rejection::Invalid,
-        }
+    /// Whether the token was good until its time had passed, so that its client should renew it. A client
+    /// learns nothing else of a refused token.
+    pub const fn is_expired(&self) -> bool {
+        matches!(self, Self::Expired { .. } | Self::TooOld { .. })
     }
-}
-
-/// All that a client learns of a refused token. (That it was revoked is found out elsewhere.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "the HTTP contract has these two answers"
-)]
-pub enum Rejection {
-    /// It was good, and its time is over: renew it.
-    Expired,
-    /// Anything else.
-    Invalid,
 }
 
 /// Claims that are not accepted, whatever the time and the configuration. None of them is repeated.
@@ -153,7 +134,7 @@ pub enum ClaimsError {
         /// Which.
         claim: &'static str,
         /// Why.
-        reason: InvalidName,
+        reason: InvalidValue,
     },
     /// JSON, but not an object.
     #[error("not an object")]
@@ -163,6 +144,21 @@ pub enum ClaimsError {
     Time {
         /// Which.
         claim: &'static str,
+    },
+    /// A claim of the application's whose name has a meaning in tokens.
+    #[error("the claim `{claim}` has a meaning in tokens; choose another name")]
+    Reserved {
+        /// The name of the claim.
+        claim: &'static str,
+    },
+    /// The application's claims could not be written as JSON.
+    #[error("the claims cannot be written as JSON")]
+    Serialize,
+    /// The application's claims are longer than 4,096 bytes.
+    #[error("the claims have {length} bytes, and at most 4096 are carried")]
+    TooLong {
+        /// Their length, in bytes.
+        length: usize,
     },
     /// A claim of the wrong JSON type.
     #[error("the claim {claim} is not of the right type")]

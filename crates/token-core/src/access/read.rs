@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::str::FromStr;
 
 use serde::de::value::{BorrowedStrDeserializer, StringDeserializer};
 use serde::de::{
@@ -15,41 +16,23 @@ use serde::de::{
 };
 use serde::forward_to_deserialize_any;
 
+use crate::access::claims::BorrowedClaims;
 use crate::access::error::ClaimsError;
 use crate::jose::json::{self, JsonError, Text, Value};
-use crate::jose::texts::Texts;
 use crate::types::time::UnixTime;
 
-/// The claims of the library, as they stood there.
-#[derive(Default)]
-pub(crate) struct Registered<'a> {
-    pub(crate) issuer: Option<Cow<'a, str>>,
-    pub(crate) audience: Option<Value<'a>>,
-    pub(crate) subject: Option<Cow<'a, str>>,
-    pub(crate) client_id: Option<Cow<'a, str>>,
-    pub(crate) session_id: Option<Cow<'a, str>>,
-    pub(crate) id: Option<Cow<'a, str>>,
-    pub(crate) issued_at: Option<UnixTime>,
-    pub(crate) expires_at: Option<UnixTime>,
-    pub(crate) not_before: Option<UnixTime>,
-    pub(crate) auth_time: Option<UnixTime>,
-    pub(crate) scope: Option<Cow<'a, str>>,
-    pub(crate) acr: Option<Cow<'a, str>>,
-    pub(crate) amr: Option<Texts<'a>>,
-}
-
-/// Reads a claims set: the claims of the library by type into `registered`, the others as `C`. What
-/// `registered` has already stood before `json`, in so many bytes.
+/// Reads a claims set: the claims of the library by type into `claims`, the others as `C`. What
+/// `claims` has already stood before `json`, in so many bytes.
 pub(crate) fn read<'a, C: Deserialize<'a>>(
     json: &'a [u8],
     taken: usize,
-    registered: &mut Registered<'a>,
+    claims: &mut BorrowedClaims<'a>,
 ) -> Result<C, ClaimsError> {
     // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely valid
     // > JSON object conforming to RFC 7159 [RFC7159]; let the JWT Claims Set be this JSON object.
     // RFC 7519 section 7.2
     let text = std::str::from_utf8(json).map_err(|_| ClaimsError::Json(JsonError::NotUtf8))?;
-    let mut state = State::new(registered);
+    let mut state = State::new(claims);
     let mut deserializer = serde_json::Deserializer::from_str(text);
     let read = deserializer
         .deserialize_map(ClaimsVisitor {
@@ -93,7 +76,7 @@ const OTHER: &str = "another";
 const REMEMBERED: usize = 16;
 
 struct State<'r, 'a> {
-    registered: &'r mut Registered<'a>,
+    claims: &'r mut BorrowedClaims<'a>,
     /// Names of other claims; the first `count` are set.
     others: [&'a str; REMEMBERED],
     count: usize,
@@ -104,9 +87,9 @@ struct State<'r, 'a> {
 }
 
 impl<'r, 'a> State<'r, 'a> {
-    fn new(registered: &'r mut Registered<'a>) -> Self {
+    fn new(claims: &'r mut BorrowedClaims<'a>) -> Self {
         Self {
-            registered,
+            claims,
             others: [""; REMEMBERED],
             count: 0,
             more: BTreeSet::new(),
@@ -147,7 +130,7 @@ impl<'r, 'a> State<'r, 'a> {
 
     /// Takes a claim of the library out of the object; `false` where it is another.
     fn take<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        let claims = &mut *self.registered;
+        let claims = &mut *self.claims;
         let fault = &mut self.fault;
         match name {
             // > The "iss" value is a case-sensitive string containing a StringOrURI value.
@@ -155,8 +138,8 @@ impl<'r, 'a> State<'r, 'a> {
             "iss" => put_text("iss", &mut claims.issuer, map, fault),
             "sub" => put_text("sub", &mut claims.subject, map, fault),
             "client_id" => put_text("client_id", &mut claims.client_id, map, fault),
-            "sid" => put_text("sid", &mut claims.session_id, map, fault),
-            "jti" => put_text("jti", &mut claims.id, map, fault),
+            "sid" => put_id("sid", &mut claims.session_id, map, fault),
+            "jti" => put_id("jti", &mut claims.id, map, fault),
             "scope" => put_text("scope", &mut claims.scope, map, fault),
             "acr" => put_text("acr", &mut claims.acr, map, fault),
             // > Its value MUST be a number containing a NumericDate value.
@@ -205,6 +188,24 @@ fn put_text<'a, A: MapAccess<'a>>(
     fault: &mut Option<ClaimsError>,
 ) -> Result<(), A::Error> {
     put(claim, place, map, fault, |text: Text<'a>| Some(text.0))
+}
+
+fn put_id<'a, A: MapAccess<'a>, T: FromStr>(
+    claim: &'static str,
+    place: &mut Option<T>,
+    map: &mut A,
+    fault: &mut Option<ClaimsError>,
+) -> Result<(), A::Error> {
+    let mut form = false;
+    let read = put(claim, place, map, fault, |Text(text): Text<'a>| {
+        let id = text.parse().ok();
+        form = id.is_none();
+        id
+    });
+    if form {
+        *fault = Some(ClaimsError::Form { claim });
+    }
+    read
 }
 
 fn put_time<'a, A: MapAccess<'a>>(

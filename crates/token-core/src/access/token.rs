@@ -2,10 +2,9 @@
 
 use std::fmt;
 
-use crate::access::claims::{AccessClaims, AccessClaimsRef, NoClaims};
+use crate::access::claims::{AccessClaims, NoClaims};
 use crate::access::error::VerifyError;
-use crate::jose::base64url::Room;
-use crate::jose::jws::{Compact, MAX_PAYLOAD};
+use crate::jose::jws::{Compact, MAX_LENGTH};
 
 /// Text that may be a token: three parts over the right alphabet, at most 8 KiB. Nothing in it is trusted.
 ///
@@ -34,6 +33,9 @@ use crate::jose::jws::{Compact, MAX_PAYLOAD};
 pub struct UntrustedToken<'a>(pub(super) Compact<'a>);
 
 impl<'a> UntrustedToken<'a> {
+    /// The longest token that is looked at, in bytes; a longer one is refused unread.
+    pub const MAX_LENGTH: usize = MAX_LENGTH;
+
     /// Splits the text that came with a request, or its bytes.
     ///
     /// # Errors
@@ -73,82 +75,7 @@ impl<C> VerifiedToken<C> {
     }
 
     /// The only place that makes one.
-    pub(super) fn assertion(accepted: AccessClaimsRef<'_, C>) -> Self {
-        Self {
-            claims: accepted.into_owned(),
-        }
-    }
-}
-
-/// A token that a [`Verifier`](crate::Verifier) accepted, with claims that borrow from a [`ClaimsBuffer`].
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct VerifiedTokenRef<'a, C = NoClaims> {
-    claims: AccessClaimsRef<'a, C>,
-}
-
-impl<'a, C> VerifiedTokenRef<'a, C> {
-    /// What it says.
-    pub fn claims(&self) -> &AccessClaimsRef<'a, C> {
-        &self.claims
-    }
-
-    /// The same with texts of its own.
-    pub fn into_owned(self) -> VerifiedToken<C> {
-        VerifiedToken::assertion(self.claims)
-    }
-
-    /// The only place that makes one.
-    pub(super) fn assertion(accepted: AccessClaimsRef<'a, C>) -> Self {
-        Self { claims: accepted }
-    }
-}
-
-/// A token that is genuine, and may have expired: good for ending its session, for nothing else.
-///
-/// ```compile_fail,E0308
-/// fn handler(token: token_core::VerifiedToken) {}
-///
-/// fn logout(token: token_core::access::GenuineToken) {
-///     handler(token);
-/// }
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GenuineToken {
-    claims: AccessClaims,
-}
-
-impl GenuineToken {
-    /// What it says. It may be long over.
-    pub fn claims(&self) -> &AccessClaims {
-        &self.claims
-    }
-
-    /// The only place that makes one.
-    pub(super) fn assertion(accepted: AccessClaimsRef<'_, NoClaims>) -> Self {
-        Self {
-            claims: accepted.into_owned(),
-        }
-    }
-}
-
-/// Room for the decoded claims of one token, to be used again and again.
-pub struct ClaimsBuffer(pub(super) Room<MAX_PAYLOAD>);
-
-impl ClaimsBuffer {
-    /// Room for the longest token: 6 KiB.
-    pub const fn new() -> Self {
-        Self(Room::new())
-    }
-}
-
-impl Default for ClaimsBuffer {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl fmt::Debug for ClaimsBuffer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("ClaimsBuffer([redacted])")
+    pub(super) const fn assertion(claims: AccessClaims<C>) -> Self {
+        Self { claims }
     }
 }

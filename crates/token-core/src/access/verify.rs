@@ -11,19 +11,19 @@ use std::time::Duration;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::access::claims::{AccessClaims, AccessClaimsRef};
+use crate::access::claims::{AccessClaims, BorrowedClaims, NoClaims};
 use crate::access::error::{ClaimsError, VerifyError};
-use crate::access::read::{self, Registered};
+use crate::access::read;
 use crate::access::sign::BEFORE_NAME;
-use crate::access::token::{
-    ClaimsBuffer, GenuineToken, UntrustedToken, VerifiedToken, VerifiedTokenRef,
-};
+use crate::access::token::{UntrustedToken, VerifiedToken};
 use crate::jose::base64url::Room;
 use crate::jose::header::{self, ACCESS_TOKEN, Header};
 use crate::jose::json::Value;
-use crate::jose::jws::{Compact, MAX_SIGNATURE, Part};
+use crate::jose::jws::{Compact, MAX_PAYLOAD, MAX_SIGNATURE, Part};
 use crate::keys::public::VerifyingKey;
-use crate::types::name::{Audience, ClientId, InvalidName, Issuer, Subject};
+use crate::types::id::SessionId;
+use crate::types::invalid::InvalidValue;
+use crate::types::name::{Audience, ClientId, Issuer, Subject};
 use crate::types::scope::Scope;
 use crate::types::time::UnixTime;
 
@@ -52,7 +52,7 @@ pub(super) struct Prepared {
 
 /// Whether the end of a token matters.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Expiry {
+pub(crate) enum Expiry {
     Enforce,
     Ignore,
 }
@@ -61,33 +61,36 @@ impl Verifier {
     /// Accepts a token, or says which rule it breaks. `now` is the caller's clock.
     ///
     /// # Errors
-    /// [`VerifyError`], one variant a rule, for the log. The client learns [`VerifyError::rejection`].
+    /// [`VerifyError`], one variant a rule, for the log. The client learns only whether it
+    /// [has expired](VerifyError::is_expired).
     pub fn verify<C: DeserializeOwned>(
         &self,
         token: UntrustedToken<'_>,
         now: UnixTime,
     ) -> Result<VerifiedToken<C>, VerifyError> {
-        let mut buffer = ClaimsBuffer::new();
-        let accepted = self.accept(token, now, Expiry::Enforce, &mut buffer)?;
-        Ok(VerifiedToken::assertion(accepted))
+        let (mut buffer, mut claims) = (Room::new(), BorrowedClaims::default());
+        let custom = self.accept(token, now, Expiry::Enforce, &mut buffer, &mut claims)?;
+        let own = &self.0;
+        Ok(VerifiedToken::assertion(claims.into_owned(
+            &own.issuer,
+            &own.audience,
+            custom,
+        )))
     }
 
-    /// Like [`Self::verify`], without an allocation: the claims borrow from `buffer` and from this.
+    /// Decides as [`Self::verify`] does and keeps nothing of the token, without an allocation: for a
+    /// gateway that only lets requests through.
     ///
     /// # Errors
     /// As [`Self::verify`].
-    pub fn verify_borrowed<'a, C: Deserialize<'a>>(
-        &'a self,
-        token: UntrustedToken<'_>,
-        now: UnixTime,
-        buffer: &'a mut ClaimsBuffer,
-    ) -> Result<VerifiedTokenRef<'a, C>, VerifyError> {
-        let accepted = self.accept(token, now, Expiry::Enforce, buffer)?;
-        Ok(VerifiedTokenRef::assertion(accepted))
+    pub fn check(&self, token: UntrustedToken<'_>, now: UnixTime) -> Result<(), VerifyError> {
+        let (mut buffer, mut claims) = (Room::new(), BorrowedClaims::default());
+        self.accept(token, now, Expiry::Enforce, &mut buffer, &mut claims)
+            .map(|NoClaims {}| ())
     }
 
-    /// Accepts also a token that has expired or is too old: for logout, where a late client still
-    /// means its own session. Every other rule holds.
+    /// The session of a token that is genuine, also if it has expired or is too old: for logout, as a
+    /// late client still means its own session. It proves nothing else.
     ///
     /// # Errors
     /// As [`Self::verify`], but for [`VerifyError::Expired`] and [`VerifyError::TooOld`].
@@ -95,10 +98,10 @@ impl Verifier {
         &self,
         token: UntrustedToken<'_>,
         now: UnixTime,
-    ) -> Result<GenuineToken, VerifyError> {
-        let mut buffer = ClaimsBuffer::new();
-        let accepted = self.accept(token, now, Expiry::Ignore, &mut buffer)?;
-        Ok(GenuineToken::assertion(accepted))
+    ) -> Result<SessionId, VerifyError> {
+        let (mut buffer, mut claims) = (Room::new(), BorrowedClaims::default());
+        let NoClaims {} = self.accept(token, now, Expiry::Ignore, &mut buffer, &mut claims)?;
+        Ok(require("sid", claims.session_id)?)
     }
 
     /// Until when a token that was accepted is accepted, exclusive: its end, or the maximum age.
@@ -107,22 +110,23 @@ impl Verifier {
         claims.expires_at.min(oldest)
     }
 
-    /// The pipeline. Nothing of the token is believed before the signature holds.
-    fn accept<'a, C: Deserialize<'a>>(
+    /// The pipeline. Nothing of the token is believed before the signature holds. The claims are read in
+    /// their place, as half a kilobyte would be moved from step to step otherwise.
+    pub(crate) fn accept<'a, C: Deserialize<'a>>(
         &'a self,
         UntrustedToken(token): UntrustedToken<'_>,
         now: UnixTime,
         expiry: Expiry,
-        buffer: &'a mut ClaimsBuffer,
-    ) -> Result<AccessClaimsRef<'a, C>, VerifyError> {
+        buffer: &'a mut Room<MAX_PAYLOAD>,
+        claims: &mut BorrowedClaims<'a>,
+    ) -> Result<C, VerifyError> {
         let key = self.find_key(&token)?;
         check_signature(key, &token)?;
-        let payload = token.decode(Part::Payload, buffer.0.as_mut_slice())?;
-        // In its place until the end: half a kilobyte that is not moved from step to step.
-        let mut registered = Registered::default();
-        let (json, taken) = self.take_own(payload, &mut registered);
-        let custom = read::read(json, taken, &mut registered)?;
-        self.check_claims(&mut registered, custom, now, expiry)
+        let payload = token.decode(Part::Payload, buffer.as_mut_slice())?;
+        let (json, taken) = self.take_own(payload, claims);
+        let custom = read::read(json, taken, claims)?;
+        self.check_claims(claims, now, expiry)?;
+        Ok(custom)
     }
 
     /// The claims of nearly every token begin with our issuer and our audience, as this library
@@ -131,7 +135,7 @@ impl Verifier {
     fn take_own<'a>(
         &'a self,
         payload: &'a mut [u8],
-        registered: &mut Registered<'a>,
+        claims: &mut BorrowedClaims<'a>,
     ) -> (&'a [u8], usize) {
         let own = &self.0;
         if !payload.starts_with(&own.beginning) {
@@ -141,8 +145,8 @@ impl Verifier {
         // So the comma before that quote becomes the brace of the object.
         let taken = own.beginning.len() - BEFORE_NAME.len();
         *payload.get_mut(taken).expect("it begins so") = b'{';
-        registered.issuer = Some(own.issuer.as_str().into());
-        registered.audience = Some(Value::Text(own.audience.as_str().into()));
+        claims.issuer = Some(own.issuer.as_str().into());
+        claims.audience = Some(Value::Text(own.audience.as_str().into()));
         (payload.get(taken..).unwrap_or_default(), taken)
     }
 
@@ -158,8 +162,8 @@ impl Verifier {
         {
             return Ok(&own.key);
         }
-        let mut buffer = ClaimsBuffer::new();
-        let header = token.decode(Part::Header, buffer.0.as_mut_slice())?;
+        let mut buffer = Room::<MAX_PAYLOAD>::new();
+        let header = token.decode(Part::Header, buffer.as_mut_slice())?;
         let header = Header::parse(header)?;
         // > Explicit JWT typing is accomplished by using the "typ" Header Parameter.
         // RFC 8725 section 3.11, and RFC 9068 section 4:
@@ -191,13 +195,12 @@ impl Verifier {
     }
 
     /// What the claims must say: those rules first that do not depend on the time.
-    fn check_claims<'a, C>(
-        &'a self,
-        claims: &mut Registered<'a>,
-        custom: C,
+    fn check_claims(
+        &self,
+        claims: &BorrowedClaims<'_>,
         now: UnixTime,
         expiry: Expiry,
-    ) -> Result<AccessClaimsRef<'a, C>, VerifyError> {
+    ) -> Result<(), VerifyError> {
         // > The issuer identifier for the authorization server [...] MUST exactly match the value of
         // > the "iss" claim.
         // RFC 9068 section 4
@@ -219,38 +222,26 @@ impl Verifier {
         // RFC 9068 section 2.2 makes `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti`
         // REQUIRED. `sid` and `auth_time` are required by this library: without them nobody could
         // revoke the token, or ask for a recent authentication.
-        let subject = require("sub", claims.subject.take())?;
-        named("sub", Subject::check(&subject))?;
-        let client_id = require("client_id", claims.client_id.take())?;
-        named("client_id", ClientId::check(&client_id))?;
-        let scope = claims.scope.take().unwrap_or_default();
-        named("scope", Scope::check(&scope))?;
-        let session_id = require("sid", claims.session_id.as_ref())?.parse();
-        let id = require("jti", claims.id.as_ref())?.parse();
+        named(
+            "sub",
+            Subject::check(require("sub", claims.subject.as_ref())?),
+        )?;
+        named(
+            "client_id",
+            ClientId::check(require("client_id", claims.client_id.as_ref())?),
+        )?;
+        if let Some(scope) = &claims.scope {
+            named("scope", Scope::check(scope))?;
+        }
+        require("sid", claims.session_id)?;
+        require("jti", claims.id)?;
         let times = Times {
             issued: require("iat", claims.issued_at)?,
             expires: require("exp", claims.expires_at)?,
             auth_time: require("auth_time", claims.auth_time)?,
             not_before: claims.not_before,
         };
-        let id = id.map_err(|_| ClaimsError::Form { claim: "jti" })?;
-        let session_id = session_id.map_err(|_| ClaimsError::Form { claim: "sid" })?;
-        self.0.check_times(&times, now, expiry)?;
-        Ok(AccessClaimsRef {
-            issuer: &self.0.issuer,
-            audience: &self.0.audience,
-            subject,
-            client_id,
-            issued_at: times.issued,
-            expires_at: times.expires,
-            id,
-            session_id,
-            auth_time: times.auth_time,
-            scope,
-            acr: claims.acr.take(),
-            amr: claims.amr.take().unwrap_or_default(),
-            custom,
-        })
+        self.0.check_times(&times, now, expiry)
     }
 }
 
@@ -338,6 +329,6 @@ fn require<T>(claim: &'static str, value: Option<T>) -> Result<T, ClaimsError> {
     value.ok_or(ClaimsError::Missing { claim })
 }
 
-fn named(claim: &'static str, check: Result<(), InvalidName>) -> Result<(), ClaimsError> {
+fn named(claim: &'static str, check: Result<(), InvalidValue>) -> Result<(), ClaimsError> {
     check.map_err(|reason| ClaimsError::Name { claim, reason })
 }

@@ -4,66 +4,12 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
-use thiserror::Error;
 
+use crate::jose::error::FormError;
 use crate::jose::json::{JsonError, Text, Value};
 
 /// The `typ` of an access token ([RFC 9068 section 2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)).
 pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
-
-/// A header that is not accepted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum HeaderError {
-    /// `zip`: compressed content.
-    #[error("the content is compressed")]
-    Compressed,
-    /// `cty`: a token within the token.
-    #[error("the content has a type of its own")]
-    ContentType,
-    /// `crit`: extensions that must be understood; there is none that is.
-    #[error("it has critical extensions")]
-    Critical,
-    /// A member twice.
-    #[error("the member {member} stands twice")]
-    Duplicate {
-        /// Which.
-        member: &'static str,
-    },
-    /// `enc` and what goes with it: an encrypted token.
-    #[error("it belongs to an encrypted token")]
-    Encrypted,
-    /// Not JSON in UTF-8.
-    #[error("it is not JSON: {0}")]
-    Json(JsonError),
-    /// A member that brings a key, or says where to find one.
-    #[error("the member {member} brings or points to a key")]
-    KeyReference {
-        /// Which.
-        member: &'static str,
-    },
-    /// A member that must be there.
-    #[error("the member {member} is missing")]
-    Missing {
-        /// Which.
-        member: &'static str,
-    },
-    /// JSON, but not an object.
-    #[error("it is not an object")]
-    NotAnObject,
-    /// A member that is not a string.
-    #[error("the member {member} is not a string")]
-    Type {
-        /// Which.
-        member: &'static str,
-    },
-    /// `b64`: content that is not encoded (RFC 7797).
-    #[error("the content is not encoded")]
-    Unencoded,
-    /// A member of which nothing is known.
-    #[error("it has an unknown member")]
-    UnknownMember,
-}
 
 /// What an accepted header says. Nothing of it is trusted: it is only compared.
 #[derive(Debug)]
@@ -75,12 +21,12 @@ pub(crate) struct Header<'a> {
 
 impl<'a> Header<'a> {
     /// Reads a decoded header: `alg`, `kid` and `typ`, all required, each a string, and nothing else.
-    pub(crate) fn parse(json: &'a [u8]) -> Result<Self, HeaderError> {
+    pub(crate) fn parse(json: &'a [u8]) -> Result<Self, FormError> {
         // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely
         // > valid JSON object conforming to RFC 7159 [RFC7159]; let the JWS Protected Header be this
         // > JSON object.
         // RFC 7515 section 5.2
-        let text = std::str::from_utf8(json).map_err(|_| HeaderError::Json(JsonError::NotUtf8))?;
+        let text = std::str::from_utf8(json).map_err(|_| FormError::Json(JsonError::NotUtf8))?;
         let mut members = Members::default();
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let read = (&mut members)
@@ -89,14 +35,14 @@ impl<'a> Header<'a> {
         if let Err(error) = read {
             return Err(members.fault.unwrap_or_else(|| {
                 if error.is_data() {
-                    HeaderError::NotAnObject
+                    FormError::NotAnObject
                 } else {
-                    HeaderError::Json(JsonError::from(&error))
+                    FormError::Json(JsonError::of(&error))
                 }
             }));
         }
         let require =
-            |value: Option<Cow<'a, str>>, member| value.ok_or(HeaderError::Missing { member });
+            |value: Option<Cow<'a, str>>, member| value.ok_or(FormError::Missing { member });
         Ok(Self {
             algorithm: require(members.algorithm, "alg")?,
             key_id: require(members.key_id, "kid")?,
@@ -126,11 +72,11 @@ struct Members<'a> {
     algorithm: Option<Cow<'a, str>>,
     key_id: Option<Cow<'a, str>>,
     kind: Option<Cow<'a, str>>,
-    fault: Option<HeaderError>,
+    fault: Option<FormError>,
 }
 
 impl<'a> Members<'a> {
-    fn put(&mut self, name: &str, value: Value<'a>) -> Result<(), HeaderError> {
+    fn put(&mut self, name: &str, value: Value<'a>) -> Result<(), FormError> {
         let (member, place) = match name {
             "alg" => ("alg", &mut self.algorithm),
             "kid" => ("kid", &mut self.key_id),
@@ -138,36 +84,36 @@ impl<'a> Members<'a> {
             // > If any of the listed extension Header Parameters are not understood and
             // > supported by the recipient, then the JWS is invalid.
             // RFC 7515 section 4.1.11
-            "crit" => return Err(HeaderError::Critical),
+            "crit" => return Err(FormError::Critical),
             // > Upon decryption, recipients are expected to decompress the payload before further
             // > processing.
             // draft-ietf-oauth-rfc8725bis section 2.12, of how little can become very much; and
             // > Compression of data SHOULD NOT be done before encryption, because such compressed
             // > data often reveals information about the plaintext.
             // RFC 8725 section 3.6; and a JWS knows no compression at all.
-            "zip" => return Err(HeaderError::Compressed),
+            "zip" => return Err(FormError::Compressed),
             // > For interoperability reasons, JSON Web Tokens [JWT] MUST NOT use "b64" with a
             // > "false" value.
             // RFC 7797 section 7 ("b64" with "true" says nothing, and nobody writes it)
-            "b64" => return Err(HeaderError::Unencoded),
+            "b64" => return Err(FormError::Unencoded),
             // > Attackers can use a very large count, thereby imposing an unreasonable computational
             // > burden on recipients.
             // draft-ietf-oauth-rfc8725bis section 2.10, of "p2c". Nothing here decrypts.
             "enc" | "epk" | "apu" | "apv" | "iv" | "tag" | "p2s" | "p2c" => {
-                return Err(HeaderError::Encrypted);
+                return Err(FormError::Encrypted);
             }
             // > In the normal case in which nested signing or encryption operations are not
             // > employed, the use of this Header Parameter is NOT RECOMMENDED.
             // RFC 7519 section 5.2
-            "cty" => return Err(HeaderError::ContentType),
+            "cty" => return Err(FormError::ContentType),
             // > Similarly, blindly following a "jku" (JWK set URL) or "x5u" (X.509 URL) header,
             // > which may contain an arbitrary URL, could result in server-side request forgery
             // > (SSRF) attacks.
             // RFC 8725 section 3.10. A key is found by its id among those configured, or not at all.
             _ => {
                 return Err(match KEY_MEMBERS.iter().find(|member| **member == name) {
-                    Some(member) => HeaderError::KeyReference { member },
-                    None => HeaderError::UnknownMember,
+                    Some(member) => FormError::KeyReference { member },
+                    None => FormError::UnknownMember,
                 });
             }
         };
@@ -176,11 +122,11 @@ impl<'a> Members<'a> {
         // > returns only the lexically last duplicate member name [...].
         // RFC 7515 section 4
         if place.is_some() {
-            return Err(HeaderError::Duplicate { member });
+            return Err(FormError::Duplicate { member });
         }
         match value {
             Value::Text(text) => *place = Some(text),
-            _ => return Err(HeaderError::Type { member }),
+            _ => return Err(FormError::Type { member }),
         }
         Ok(())
     }
@@ -219,7 +165,7 @@ impl<'de> Visitor<'de> for &mut Members<'de> {
 mod tests {
     use super::*;
 
-    fn fault(json: &str) -> HeaderError {
+    fn fault(json: &str) -> FormError {
         Header::parse(json.as_bytes()).unwrap_err()
     }
 
@@ -243,25 +189,22 @@ mod tests {
                 .map(|(name, value)| format!(r#""{name}":"{value}""#))
                 .collect();
             let rest = rest.join(",");
-            assert_eq!(
-                fault(&format!("{{{rest}}}")),
-                HeaderError::Missing { member }
-            );
+            assert_eq!(fault(&format!("{{{rest}}}")), FormError::Missing { member });
             for other in ["1", "null", "true", "[\"ES256\"]", "{}", "1.5"] {
                 assert_eq!(
                     fault(&format!(r#"{{{rest},"{member}":{other}}}"#)),
-                    HeaderError::Type { member }
+                    FormError::Type { member }
                 );
             }
             assert_eq!(
                 fault(&format!(r#"{{"{member}":"a",{rest},"{member}":"b"}}"#)),
-                HeaderError::Duplicate { member }
+                FormError::Duplicate { member }
             );
         }
         // An escape does not hide a second member of the same name.
         assert_eq!(
             fault(r#"{"alg":"ES256","\u0061lg":"none"}"#),
-            HeaderError::Duplicate { member: "alg" }
+            FormError::Duplicate { member: "alg" }
         );
     }
 
@@ -272,31 +215,31 @@ mod tests {
                 r#"{{"alg":"ES256","kid":"k","typ":"at+jwt","{member}":{value}}}"#
             ))
         };
-        assert_eq!(with("crit", r#"["exp"]"#), HeaderError::Critical);
-        assert_eq!(with("crit", "[]"), HeaderError::Critical);
-        assert_eq!(with("zip", r#""DEF""#), HeaderError::Compressed);
-        assert_eq!(with("b64", "false"), HeaderError::Unencoded);
-        assert_eq!(with("enc", r#""A128GCM""#), HeaderError::Encrypted);
-        assert_eq!(with("epk", "{}"), HeaderError::Encrypted);
-        assert_eq!(with("cty", r#""JWT""#), HeaderError::ContentType);
-        assert_eq!(with("nonce", r#""x""#), HeaderError::UnknownMember);
+        assert_eq!(with("crit", r#"["exp"]"#), FormError::Critical);
+        assert_eq!(with("crit", "[]"), FormError::Critical);
+        assert_eq!(with("zip", r#""DEF""#), FormError::Compressed);
+        assert_eq!(with("b64", "false"), FormError::Unencoded);
+        assert_eq!(with("enc", r#""A128GCM""#), FormError::Encrypted);
+        assert_eq!(with("epk", "{}"), FormError::Encrypted);
+        assert_eq!(with("cty", r#""JWT""#), FormError::ContentType);
+        assert_eq!(with("nonce", r#""x""#), FormError::UnknownMember);
         for member in KEY_MEMBERS {
             let fault = with(member, r#"{"a":{"b":["c"]}}"#);
-            assert_eq!(fault, HeaderError::KeyReference { member });
+            assert_eq!(fault, FormError::KeyReference { member });
         }
     }
 
     #[test]
     fn a_header_is_one_json_object() {
         for other in ["[]", "1", "null", "\"alg\""] {
-            assert_eq!(fault(other), HeaderError::NotAnObject, "{other}");
+            assert_eq!(fault(other), FormError::NotAnObject, "{other}");
         }
         for broken in ["", "{", "{}}", "{\"alg\":}", "{,}", "{} {}", "\u{feff}{}"] {
-            assert!(matches!(fault(broken), HeaderError::Json(_)), "{broken}");
+            assert!(matches!(fault(broken), FormError::Json(_)), "{broken}");
         }
         assert_eq!(
             Header::parse(b"{\"alg\":\"\xff\"}").unwrap_err(),
-            HeaderError::Json(JsonError::NotUtf8)
+            FormError::Json(JsonError::NotUtf8)
         );
     }
 

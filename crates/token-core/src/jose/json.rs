@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt;
+use std::marker::PhantomData;
 
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::de::StrRead;
 use thiserror::Error;
 
 use crate::jose::texts::Texts;
@@ -15,7 +17,7 @@ use crate::jose::texts::Texts;
 #[non_exhaustive]
 pub enum JsonError {
     /// An object with a member twice.
-    #[error("an object has a member twice")]
+    #[error("duplicate member of an object")]
     DuplicateMember,
     /// Another value than an object.
     #[error("not an object")]
@@ -33,20 +35,18 @@ pub enum JsonError {
     },
 }
 
-impl From<&serde_json::Error> for JsonError {
+impl JsonError {
     /// Keeps the place and drops the message, which may quote the text.
-    fn from(error: &serde_json::Error) -> Self {
+    pub(crate) fn of(error: &serde_json::Error) -> Self {
         Self::Syntax {
             line: error.line(),
             column: error.column(),
         }
     }
-}
 
-impl JsonError {
     /// The same for text before which so many bytes of its first line were read already.
     pub(crate) fn after(bytes: usize, error: &serde_json::Error) -> Self {
-        match Self::from(error) {
+        match Self::of(error) {
             Self::Syntax { line: 1, column } => Self::Syntax {
                 line: 1,
                 column: column + bytes,
@@ -56,29 +56,26 @@ impl JsonError {
     }
 }
 
-/// Walks the whole text and refuses a member that stands twice in one object.
+/// Walks the whole text and refuses a member that stands twice in one object, at any depth.
 ///
 /// > When the names within an object are not unique, the behavior of software that receives such an
 /// > object is unpredictable.
 ///
 /// RFC 8259 section 4: two readers could see two different tokens.
 pub(crate) fn check(text: &str) -> Result<(), JsonError> {
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = Unique::deserialize(&mut deserializer).and_then(|_| deserializer.end());
-    read.map_err(|error| {
-        if error.is_data() {
-            JsonError::DuplicateMember // the one thing that `Unique` refuses
-        } else {
-            JsonError::from(&error)
-        }
+    // The one thing that `Unique` refuses.
+    read(text, JsonError::DuplicateMember, |deserializer| {
+        Unique::deserialize(deserializer).map(|_| ())
     })
 }
 
-/// The members of an object, in their order. For text that passed [`check`].
-pub(crate) fn object(text: &str) -> Result<Vec<(Text<'_>, Value<'_>)>, JsonError> {
-    struct Members;
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<(Text<'de>, Value<'de>)>;
+/// The members of an object, in their order, and any of them as often as it stands there.
+pub(crate) fn members<'a, T: Deserialize<'a>>(
+    text: &'a str,
+) -> Result<Vec<(Text<'a>, T)>, JsonError> {
+    struct Members<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Members<T> {
+        type Value = Vec<(Text<'de>, T)>;
 
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("an object")
@@ -92,12 +89,24 @@ pub(crate) fn object(text: &str) -> Result<Vec<(Text<'_>, Value<'_>)>, JsonError
             Ok(members)
         }
     }
+    read(text, JsonError::NotAnObject, |deserializer| {
+        deserializer.deserialize_map(Members(PhantomData))
+    })
+}
+
+/// Reads one value and nothing behind it; `refused` is what it means if the reader refuses it.
+fn read<'a, T>(
+    text: &'a str,
+    refused: JsonError,
+    value: impl FnOnce(&mut serde_json::Deserializer<StrRead<'a>>) -> serde_json::Result<T>,
+) -> Result<T, JsonError> {
     let mut deserializer = serde_json::Deserializer::from_str(text);
-    deserializer.deserialize_map(Members).map_err(|error| {
+    let read = value(&mut deserializer).and_then(|value| deserializer.end().map(|()| value));
+    read.map_err(|error| {
         if error.is_data() {
-            JsonError::NotAnObject
+            refused
         } else {
-            JsonError::from(&error)
+            JsonError::of(&error)
         }
     })
 }
@@ -125,6 +134,31 @@ impl<'de> Deserialize<'de> for Text<'de> {
         }
         deserializer.deserialize_str(TextVisitor)
     }
+}
+
+/// The parts of a visitor that take every number, boolean and null for the same.
+macro_rules! scalars {
+    ($value:expr) => {
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok($value)
+        }
+    };
 }
 
 /// A value as far as tokens and keys need to tell: its type is judged by the reader, who names
@@ -161,25 +195,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
         Ok(Value::Text(Cow::Owned(text.to_owned())))
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Value<'de>, E> {
-        Ok(Value::Other)
-    }
+    scalars!(Value::Other);
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Value<'de>, A::Error> {
         let mut texts = Texts::default();
@@ -221,25 +237,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         Ok(Unique)
     }
 
-    fn visit_u64<E>(self, _: u64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Unique, E> {
-        Ok(Unique)
-    }
-
-    fn visit_unit<E>(self) -> Result<Unique, E> {
-        Ok(Unique)
-    }
+    scalars!(Unique);
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Unique, A::Error> {
         while seq.next_element::<Unique>()?.is_some() {}
@@ -250,7 +248,7 @@ impl<'de> Visitor<'de> for UniqueVisitor {
         let mut names = HashSet::new();
         while let Some(name) = map.next_key::<Text<'de>>()? {
             if !names.insert(name.0) {
-                return Err(A::Error::custom("a member stands twice"));
+                return Err(A::Error::custom("duplicate member"));
             }
             map.next_value::<Unique>()?;
         }

@@ -8,7 +8,7 @@ const INLINE: usize = 3;
 /// Texts from an array in a token, borrowed where they have no escape: a slice of them. Up to three
 /// stand in it without an allocation.
 #[derive(Clone, Debug, Default)]
-pub struct Texts<'a>(Place<'a>);
+pub(crate) struct Texts<'a>(Place<'a>);
 
 #[derive(Clone, Debug)]
 enum Place<'a> {

@@ -1,11 +1,19 @@
+//! What is wrong with a key, and why credentials could not be made.
+
 use thiserror::Error;
 
 use crate::jose::json::JsonError;
 use crate::jose::jws::MAX_LENGTH;
-use crate::keys::algorithm::{Algorithm, UnknownAlgorithm};
-use crate::types::name::{InvalidName, KeyId};
+use crate::keys::algorithm::Algorithm;
+use crate::types::count::Generation;
+use crate::types::id::SessionId;
+use crate::types::invalid::InvalidValue;
+use crate::types::name::KeyId;
 
-/// A key that is not accepted. Each message says what to do; none repeats key material.
+/// The most keys in one ring or set: far more than a sane schedule has at once.
+pub(crate) const MAX_KEYS: usize = 64;
+
+/// A key or a JWK set that is not accepted. Each message says what to do; none repeats key material.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -47,14 +55,11 @@ pub enum KeyError {
     /// aws-lc could not make a key.
     #[error("the key could not be generated")]
     Generation,
-    /// A `kid` that cannot be used.
-    #[error("the key id is not acceptable: {0}")]
-    Id(#[from] InvalidName),
     /// The parts of a key contradict each other.
     #[error("the parts of the key do not belong together; export it again")]
     Inconsistent,
-    /// A JWK that is not strict JSON.
-    #[error("the JWK is not strict JSON: {0}")]
+    /// A JWK or a set of them that is not strict JSON.
+    #[error("not strict JSON: {0}")]
     Json(JsonError),
     /// A JWK member that does not decode, or to the wrong length.
     #[error("the JWK member \"{member}\" is not base64url of the right length")]
@@ -68,6 +73,9 @@ pub enum KeyError {
         /// Which.
         member: &'static str,
     },
+    /// Not an object with one array `keys`.
+    #[error("the JWK set is not an object with one array \"keys\"")]
+    NotASet,
     /// A public key that is no point of its curve.
     #[error("the public key is not a point on its curve; do not use it")]
     NotOnCurve,
@@ -101,6 +109,12 @@ pub enum KeyError {
         /// The shortest that is accepted.
         min: usize,
     },
+    /// A JWK set that is longer than is read.
+    #[error("the JWK set has {length} bytes, and at most 262144 are read")]
+    SetTooLong {
+        /// Its length, in bytes.
+        length: usize,
+    },
     /// A modulus with a small prime factor, or an even one.
     #[error("the RSA modulus has a small factor; make a new key")]
     SmallFactor,
@@ -110,36 +124,58 @@ pub enum KeyError {
     /// A symmetric key in a public set.
     #[error("a symmetric key must never stand in a public set; consider it stolen")]
     Symmetric,
+    /// A JWK set with more keys than are read.
+    #[error("the JWK set has {count} keys, and at most {MAX_KEYS} are read")]
+    TooManyKeys {
+        /// How many it has.
+        count: usize,
+    },
     /// A JWK member that is not of the type that it must have.
     #[error("the JWK member \"{member}\" is not of the right type")]
     Type {
         /// Which.
         member: &'static str,
     },
-    /// An `alg` that is not offered.
-    #[error("the algorithm is {0}")]
-    UnknownAlgorithm(#[from] UnknownAlgorithm),
     /// A `kty` or `crv` that is not offered.
     #[error("the \"kty\" or \"crv\" is not one of EC (P-256, P-384), OKP (Ed25519), RSA and oct")]
     UnknownType,
+    /// An `alg` that is not offered, or a `kid` that cannot be used.
+    #[error(transparent)]
+    Value(#[from] InvalidValue),
 }
 
-/// A token that could not be made.
+/// Why credentials could not be made. It is always a fault on the server's side.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
-pub enum SignError {
-    /// The private half is in a KMS or HSM.
+pub enum IssueError {
+    /// The store has another credential than the one that was to be handed out.
+    #[error("session {session} holds another credential in generation {}", generation.as_u64())]
+    CredentialMismatch {
+        /// The session.
+        session: SessionId,
+        /// The generation that the store has.
+        generation: Generation,
+    },
+    /// The private half of the key is in a KMS or HSM.
     #[error("the private half of the key is elsewhere; prepare the tokens, and have them signed")]
     Elsewhere,
+    /// A session names a refresh key that is not in the key ring.
+    #[error(
+        "the refresh key {kid} is not in the key ring of this node; give every node the same keys"
+    )]
+    KeyMissing {
+        /// The identifier of the key.
+        kid: KeyId,
+    },
     /// aws-lc refused to sign, for lack of memory for instance.
     #[error("the signature could not be made")]
-    Key,
+    Sign,
     /// What a KMS or HSM answered is not this key's signature of these tokens.
     #[error(
-        "the signature does not fit the key {id}; look whether the signer has the same key, and gives R and S without DER"
+        "the signature does not fit the key {id}; check that the signer has the same key, and gives R and S without DER"
     )]
     Signature {
-        /// The key.
+        /// The identifier of the key.
         id: KeyId,
     },
     /// The token would be refused for its length.

@@ -119,7 +119,7 @@ impl<'a> Jwk<'a> {
         // > duplicate member name [...].
         // RFC 7517 section 4
         json::check(json).map_err(KeyError::Json)?;
-        json::object(json).map(Self).map_err(KeyError::Json)
+        json::members(json).map(Self).map_err(KeyError::Json)
     }
 
     fn has(&self, member: &str) -> bool {

@@ -14,7 +14,7 @@ use jsonwebtoken::EncodingKey;
 use zeroize::Zeroizing;
 
 use crate::keys::algorithm::{Algorithm, Curve, Family, RsaParameters};
-use crate::keys::error::{KeyError, SignError};
+use crate::keys::error::{IssueError, KeyError};
 use crate::keys::public::VerifyingKey;
 use crate::keys::{der, pem};
 use crate::types::name::KeyId;
@@ -294,28 +294,28 @@ impl SigningKey {
 
     /// Signs the message into `signature`, and says how many bytes it took:
     /// [`VerifyingKey::signature_length`].
-    pub(crate) fn sign(&self, message: &[u8], signature: &mut [u8]) -> Result<usize, SignError> {
+    pub(crate) fn sign(&self, message: &[u8], signature: &mut [u8]) -> Result<usize, IssueError> {
         let length = self.public.signature_length();
-        let signature = signature.get_mut(..length).ok_or(SignError::Key)?;
+        let signature = signature.get_mut(..length).ok_or(IssueError::Sign)?;
         match &*self.private {
             // aws-lc ignores the generator that it is given, and draws from its own.
             Private::Ec(pair) => {
                 let made = pair
                     .sign(&SystemRandom::new(), message)
-                    .map_err(|_| SignError::Key)?;
+                    .map_err(|_| IssueError::Sign)?;
                 signature.copy_from_slice(made.as_ref());
             }
             Private::Ed25519(pair) => {
-                let made = pair.try_sign(message).map_err(|_| SignError::Key)?;
+                let made = pair.try_sign(message).map_err(|_| IssueError::Sign)?;
                 signature.copy_from_slice(made.as_ref());
             }
-            Private::Elsewhere => return Err(SignError::Elsewhere),
+            Private::Elsewhere => return Err(IssueError::Elsewhere),
             Private::Hmac { key, .. } => {
-                hmac::sign_to_buffer(key, message, signature).map_err(|_| SignError::Key)?;
+                hmac::sign_to_buffer(key, message, signature).map_err(|_| IssueError::Sign)?;
             }
             Private::Rsa(pair, parameters) => {
                 pair.sign(parameters.sign, &SystemRandom::new(), message, signature)
-                    .map_err(|_| SignError::Key)?;
+                    .map_err(|_| IssueError::Sign)?;
             }
         }
         Ok(length)

@@ -115,7 +115,7 @@ impl VerifyingKey {
 
     /// The same key under another id.
     #[must_use]
-    pub fn with_id(self, id: KeyId) -> Self {
+    pub(crate) fn with_id(self, id: KeyId) -> Self {
         Self { id, ..self }
     }
 

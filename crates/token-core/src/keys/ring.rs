@@ -5,27 +5,29 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::keys::algorithm::Algorithm;
+use crate::keys::error::MAX_KEYS;
 use crate::keys::private::SigningKey;
 use crate::keys::public::VerifyingKey;
 use crate::types::name::KeyId;
+use crate::types::time::UnixTime;
 
 /// The keys of one issuer, as they rotate: `current` signs, `next` is already published so that
 /// every verifier knows it before its first token, and `previous` verify what is still out there.
 ///
-/// It changes by value: make the next ring, then put it in the place of the old one. When which
-/// step is due, a [`Schedule`](crate::schedule::Schedule) says.
+/// A ring never changes: make another, then put it in the place of the old one. A
+/// [`Schedule`](crate::schedule::Schedule) makes them by the clock.
 ///
 /// ```
-/// use token_core::Entropy;
-/// use token_core::{Algorithm, KeyRing, SigningKey};
+/// use token_core::{Algorithm, Entropy, KeyRing, SigningKey};
 ///
 /// let key = |byte| SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64]));
-/// let ring = KeyRing::new(key(1)?).with_next(key(2)?)?;
-/// let retiring = ring.current().id().clone();
-/// let ring = ring.promote()?;
-/// assert_eq!(ring.previous().len(), 1);
-/// let ring = ring.retire(&retiring)?;
-/// assert!(ring.previous().is_empty());
+/// let (old, new) = (key(1)?, key(2)?);
+/// // Publish the new key first, sign with it once every verifier has it, and drop the old one as soon
+/// // as its last token has expired.
+/// let published = KeyRing::new(old.clone()).with_next(new.clone())?;
+/// let promoted = KeyRing::new(new.clone()).with_previous(old.verifying_key().clone())?;
+/// let retired = KeyRing::new(new);
+/// # assert_eq!((published.next().len(), promoted.previous().len()), (1, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -39,9 +41,6 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// The most keys in one ring: far more than a sane schedule has at once.
-    pub const MAX_KEYS: usize = 64;
-
     /// A ring of one key, which signs.
     pub fn new(current: SigningKey) -> Self {
         Self {
@@ -52,7 +51,7 @@ impl KeyRing {
         }
     }
 
-    /// Adds a key that will sign after [`Self::promote`], behind those that are there already.
+    /// Adds a key that will sign later, behind those that are there already.
     ///
     /// # Errors
     /// [`KeyRingError`] where it does not go with the others.
@@ -61,51 +60,13 @@ impl KeyRing {
         self.checked()
     }
 
-    /// Adds a key that signed before, and verifies until [`Self::retire`].
+    /// Adds a key that signed before and still verifies, behind those that are there already.
     ///
     /// # Errors
     /// [`KeyRingError`] where it does not go with the others.
     pub fn with_previous(mut self, key: VerifyingKey) -> Result<Self, KeyRingError> {
         self.previous.push(key);
         self.checked()
-    }
-
-    /// Lets the first of `next` sign from now on; `current` becomes the latest of the previous.
-    ///
-    /// Before: it was published for as long as anyone may keep a copy of the JWK set.
-    ///
-    /// # Errors
-    /// [`KeyRingError::NoNext`].
-    pub fn promote(mut self) -> Result<Self, KeyRingError> {
-        if self.next.is_empty() {
-            return Err(KeyRingError::NoNext);
-        }
-        let mut ring = Self::new(self.next.remove(0));
-        ring.next = self.next;
-        ring.previous = self.previous;
-        ring.previous
-            .insert(0, self.current.verifying_key().clone());
-        Ok(ring)
-    }
-
-    /// Removes one of the next or of the previous. Tokens that it signed are refused from then on.
-    ///
-    /// Before: no token of it is still alive, unless it is removed because it leaked.
-    ///
-    /// # Errors
-    /// [`KeyRingError::CurrentKey`] for the current one, which must be replaced first, and
-    /// [`KeyRingError::UnknownKey`].
-    pub fn retire(mut self, id: &KeyId) -> Result<Self, KeyRingError> {
-        if self.current.id() == id {
-            return Err(KeyRingError::CurrentKey { id: id.clone() });
-        }
-        let before = self.verifying_keys().count();
-        self.next.retain(|key| key.id() != id);
-        self.previous.retain(|key| key.id() != id);
-        if self.verifying_keys().count() == before {
-            return Err(KeyRingError::UnknownKey { id: id.clone() });
-        }
-        Ok(self)
     }
 
     /// The key that signs.
@@ -167,7 +128,7 @@ pub(crate) fn check_together<'a>(
 ) -> Result<(), KeyRingError> {
     let mut seen: Vec<&VerifyingKey> = Vec::new();
     for key in keys {
-        if seen.len() == KeyRing::MAX_KEYS {
+        if seen.len() == MAX_KEYS {
             return Err(KeyRingError::TooMany);
         }
         for other in &seen {
@@ -202,12 +163,6 @@ pub(crate) fn check_together<'a>(
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyRingError {
-    /// The key that signs cannot be removed.
-    #[error("{id} signs at present; promote another key first")]
-    CurrentKey {
-        /// The key.
-        id: KeyId,
-    },
     /// Two keys with one id.
     #[error("two keys have the id {id}; give each its own")]
     DuplicateId {
@@ -220,17 +175,26 @@ pub enum KeyRingError {
         /// The second id.
         id: KeyId,
     },
+    /// The next key of a schedule is not known everywhere yet.
+    #[error("until {until} verifiers may not know the next key; wait, or remove the current one")]
+    Early {
+        /// From when on it may sign.
+        until: UnixTime,
+    },
+    /// No key at all.
+    #[error("there is no key; add one")]
+    Empty,
     /// Symmetric and asymmetric keys together.
     #[error("{id} mixes symmetric with asymmetric keys; use only one kind")]
     Mixed {
         /// The key that came last.
         id: KeyId,
     },
-    /// There is no key to promote.
-    #[error("there is no next key; add one with `with_next` first")]
+    /// There is no key to sign instead.
+    #[error("there is no next key; publish one first")]
     NoNext,
-    /// More than [`KeyRing::MAX_KEYS`].
-    #[error("there are more than {} keys; retire old ones", KeyRing::MAX_KEYS)]
+    /// More than 64 keys.
+    #[error("there are more than {MAX_KEYS} keys; remove old ones")]
     TooMany,
     /// One key under two algorithms.
     #[error("one key serves {} and {}; make a key for each algorithm", algorithms[0], algorithms[1])]

@@ -6,7 +6,7 @@ use crate::jose::json::JsonError;
 use crate::keys::algorithm::Algorithm;
 use crate::keys::error::KeyError;
 use crate::keys::public::VerifyingKey;
-use crate::keys::set::{JwkSet, JwkSetError};
+use crate::keys::set::JwkSet;
 use crate::keys::testing::key;
 use crate::keys::tests::{encode, good, with};
 
@@ -28,11 +28,7 @@ fn one_bad_key_does_not_spoil_a_set() {
     let set = JwkSet::parse(&set).unwrap();
     let algorithms: Vec<_> = set.keys().iter().map(VerifyingKey::algorithm).collect();
     assert_eq!(algorithms, [Algorithm::EdDSA, Algorithm::ES256]);
-    let refused: Vec<_> = set
-        .refused()
-        .iter()
-        .map(|refused| (refused.index, refused.reason))
-        .collect();
+    let refused: Vec<_> = set.refused().to_vec();
     assert_eq!(refused[0], (1, KeyError::Symmetric));
     assert_eq!(refused[1], (2, KeyError::Private));
     assert!(matches!(refused[2], (3, KeyError::Json(_))));
@@ -54,11 +50,7 @@ fn duplicates_in_a_set_are_refused_all_of_them() {
         let other = good(Algorithm::ES384);
         let set = JwkSet::parse(&json!({"keys": [twins[0], other, twins[1]]}).to_string()).unwrap();
         assert_eq!(set.keys().len(), 1);
-        let refused: Vec<_> = set
-            .refused()
-            .iter()
-            .map(|refused| (refused.index, refused.reason))
-            .collect();
+        let refused: Vec<_> = set.refused().to_vec();
         assert_eq!(
             refused,
             [(0, KeyError::Duplicate), (2, KeyError::Duplicate)]
@@ -77,7 +69,7 @@ fn what_is_not_a_set_is_refused() {
     ] {
         assert_eq!(
             JwkSet::parse(other).unwrap_err(),
-            JwkSetError::NoKeys,
+            KeyError::NotASet,
             "{other}"
         );
     }
@@ -88,24 +80,24 @@ fn what_is_not_a_set_is_refused() {
     ] {
         assert_eq!(
             JwkSet::parse(twice).unwrap_err(),
-            JwkSetError::Json(JsonError::DuplicateMember),
+            KeyError::Json(JsonError::DuplicateMember),
             "{twice}"
         );
     }
     for broken in ["{", r#"{"keys":[]}{}"#, r#"{"keys":[]"#] {
         assert!(
-            matches!(JwkSet::parse(broken), Err(JwkSetError::Json(_))),
+            matches!(JwkSet::parse(broken), Err(KeyError::Json(_))),
             "{broken}"
         );
     }
     let many = json!({"keys": vec![1; 65]}).to_string();
     assert_eq!(
         JwkSet::parse(&many).unwrap_err(),
-        JwkSetError::TooMany { count: 65 }
+        KeyError::TooManyKeys { count: 65 }
     );
     let long = " ".repeat(JwkSet::MAX_LENGTH + 1);
     assert!(matches!(
         JwkSet::parse(&long),
-        Err(JwkSetError::TooLong { .. })
+        Err(KeyError::SetTooLong { .. })
     ));
 }

@@ -2,10 +2,8 @@
 
 use std::time::Duration;
 
-use thiserror::Error;
-
-use crate::keys::ring::KeyRing;
-use crate::session::policy::Policy;
+use crate::keys::error::MAX_KEYS;
+use crate::session::policy::{Policy, PolicyError};
 use crate::types::time::UnixTime;
 
 /// How long a key signs, how long it is published before that, and how long it is kept after.
@@ -26,13 +24,13 @@ impl RotationPolicy {
     /// `access lifetime + propagation + 2 × tolerance` after that.
     ///
     /// # Errors
-    /// [`RotationPolicyError`] where the period is too short for that.
+    /// [`PolicyError`] where the period is too short for that.
     pub fn access(
         policy: &Policy,
         period: Duration,
         max_age: Duration,
         propagation: Duration,
-    ) -> Result<Self, RotationPolicyError> {
+    ) -> Result<Self, PolicyError> {
         // The clocks of two nodes may be off, one each way.
         let margin = propagation + policy.tolerance() * 2;
         Self {
@@ -48,12 +46,12 @@ impl RotationPolicy {
     /// comes back is known and ends its session.
     ///
     /// # Errors
-    /// [`RotationPolicyError`] where the period is too short for that.
+    /// [`PolicyError`] where the period is too short for that.
     pub fn refresh(
         policy: &Policy,
         period: Duration,
         propagation: Duration,
-    ) -> Result<Self, RotationPolicyError> {
+    ) -> Result<Self, PolicyError> {
         let margin = propagation + policy.tolerance() * 2;
         Self {
             period,
@@ -63,19 +61,8 @@ impl RotationPolicy {
         .checked()
     }
 
-    /// How long each key signs.
-    pub const fn period(&self) -> Duration {
+    pub(super) const fn period(&self) -> Duration {
         self.period
-    }
-
-    /// How long before that it is published.
-    pub const fn lead(&self) -> Duration {
-        self.lead
-    }
-
-    /// How long after that it is kept.
-    pub const fn keep(&self) -> Duration {
-        self.keep
     }
 
     /// From when on everybody knows a key that was published at that time.
@@ -88,35 +75,18 @@ impl RotationPolicy {
         successor_signs_from + self.keep
     }
 
-    fn checked(self) -> Result<Self, RotationPolicyError> {
+    fn checked(self) -> Result<Self, PolicyError> {
         // A shorter one would leave no key that may sign at once in an emergency, and a ring
         // has room for so many: current, next and another, one that is being replaced by hand.
-        let room = u32::try_from(KeyRing::MAX_KEYS - 4).expect("a small number");
+        let room = u32::try_from(MAX_KEYS - 4).expect("a small number");
         let least = self.lead.max(self.keep.div_f64(f64::from(room)));
         let least = Duration::from_secs(least.as_secs() + 1);
         if self.period < least {
-            return Err(RotationPolicyError::Period {
+            return Err(PolicyError::RotationPeriod {
                 period: self.period,
                 least,
             });
         }
         Ok(self)
     }
-}
-
-/// Durations that do not go together.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RotationPolicyError {
-    /// Keys would change too often.
-    #[error(
-        "a key that signs for {} s is replaced too early for these lifetimes; let it sign for at least {} s",
-        period.as_secs(), least.as_secs()
-    )]
-    Period {
-        /// What was asked for.
-        period: Duration,
-        /// The shortest that goes.
-        least: Duration,
-    },
 }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::keys::algorithm::Algorithm;
-use crate::session::policy::Policy;
+use crate::session::policy::{Policy, PolicyError};
 use crate::types::secret::Entropy;
 
 fn at(seconds: u64) -> UnixTime {
@@ -44,8 +44,8 @@ fn two_keys_are_published_ahead_and_sign_in_turn() {
     let schedule = schedule.publish(key("d"), &policy, at(1000)).unwrap();
     let until = at(1370);
     assert_eq!(schedule.step(&policy, at(1000)), Step::Wait { until });
-    assert!(schedule.over(&policy, at(1369)).next().is_none());
-    assert_eq!(schedule.over(&policy, at(1370)).count(), 1);
+    let kept = |now| schedule.ring(&policy, now).unwrap().kids().count();
+    assert_eq!((kept(at(1369)), kept(at(1370))), (4, 3));
     // It is forgotten when the next one is published.
     let schedule = schedule.publish(key("e"), &policy, at(2000)).unwrap();
     let ids = schedule.keys().iter().map(|planned| planned.key.kid());
@@ -66,51 +66,48 @@ fn a_next_key_may_sign_early_once_it_is_known() {
     let policy = policy(1000);
     let until = at(370);
     let error = filled(&policy).promote(&policy, at(369)).unwrap_err();
-    assert_eq!(error, ScheduleError::Early { until });
+    assert_eq!(error, KeyRingError::Early { until });
     let schedule = filled(&policy).promote(&policy, at(370)).unwrap();
     assert_eq!(signs(&schedule, 370), "b");
     assert_eq!(signs(&schedule, 1369), "b");
     assert_eq!(signs(&schedule, 1370), "c");
     let error = Schedule::new(key("a"), at(0)).promote(&policy, at(0));
-    assert_eq!(error.unwrap_err(), ScheduleError::NoNext);
+    assert_eq!(error.unwrap_err(), KeyRingError::NoNext);
 }
 
 #[test]
 fn the_next_key_stands_in_for_one_that_leaked() {
     let policy = policy(1000);
     let id = |name| KeyId::new(name).unwrap();
-    let removal = filled(&policy).remove(&id("a"), &policy, at(370)).unwrap();
-    assert_eq!(removal.unknown_until, None);
-    assert_eq!(signs(&removal.schedule, 370), "b");
-    assert_eq!(removal.schedule.keys().len(), 2);
+    let (rest, unknown_until) = filled(&policy).remove(&id("a"), &policy, at(370)).unwrap();
+    assert_eq!(unknown_until, None);
+    assert_eq!(signs(&rest, 370), "b");
+    assert_eq!(rest.keys().len(), 2);
     // Too early for all verifiers, but the leaked key has to go.
-    let removal = filled(&policy).remove(&id("a"), &policy, at(369)).unwrap();
-    assert_eq!(removal.unknown_until, Some(at(370)));
+    let (_, unknown_until) = filled(&policy).remove(&id("a"), &policy, at(369)).unwrap();
+    assert_eq!(unknown_until, Some(at(370)));
     // A key that does not sign yet only moves the others up.
-    let removal = filled(&policy).remove(&id("b"), &policy, at(10)).unwrap();
-    assert_eq!(signs(&removal.schedule, 999), "a");
-    assert_eq!(signs(&removal.schedule, 1000), "c");
+    let (rest, _) = filled(&policy).remove(&id("b"), &policy, at(10)).unwrap();
+    assert_eq!(signs(&rest, 999), "a");
+    assert_eq!(signs(&rest, 1000), "c");
 
     let error = filled(&policy).remove(&id("x"), &policy, at(0));
-    assert_eq!(
-        error.unwrap_err(),
-        ScheduleError::UnknownKey { id: id("x") }
-    );
+    assert_eq!(error.unwrap_err(), KeyRingError::UnknownKey { id: id("x") });
     let error = Schedule::new(key("a"), at(0)).remove(&id("a"), &policy, at(0));
-    assert_eq!(error.unwrap_err(), ScheduleError::NoNext);
+    assert_eq!(error.unwrap_err(), KeyRingError::NoNext);
 }
 
 #[test]
 fn a_schedule_has_keys_and_each_once() {
     let none: Vec<Planned<RefreshKey>> = Vec::new();
-    assert_eq!(Schedule::from_keys(none).unwrap_err(), ScheduleError::Empty);
+    assert_eq!(Schedule::from_keys(none).unwrap_err(), KeyRingError::Empty);
     let twice = [
         Schedule::new(key("a"), at(0)),
         Schedule::new(key("a"), at(1)),
     ];
     let twice = twice.iter().flat_map(|one| one.keys().to_vec()).collect();
     let id = KeyId::new("a").unwrap();
-    let duplicate = ScheduleError::Duplicate { id };
+    let duplicate = KeyRingError::DuplicateId { id };
     assert_eq!(Schedule::from_keys(twice).unwrap_err(), duplicate);
     let again = filled(&policy(1000)).publish(key("a"), &policy(1000), at(0));
     assert_eq!(again.unwrap_err(), duplicate);
@@ -150,7 +147,7 @@ fn periods_that_leave_no_time_are_refused() {
     let period = secs(370);
     assert_eq!(
         access(period),
-        Err(RotationPolicyError::Period { period, least })
+        Err(PolicyError::RotationPeriod { period, least })
     );
     assert!(access(secs(371)).is_ok());
     // A ring has room for 64 keys, and refresh keys are kept for a year.

@@ -7,13 +7,11 @@
 
 use std::ops::Deref;
 
-use thiserror::Error;
-
 use crate::access::custom::CustomClaims;
+use crate::keys::error::IssueError;
 use crate::session::policy::Slide;
-use crate::session::record::{
-    Authentication, Generation, Nonce, Revocation, RevokeReason, RotatedBy, Session,
-};
+use crate::session::record::{Authentication, Nonce, Revocation, RotatedBy, Session};
+use crate::types::count::Generation;
 use crate::types::id::SessionId;
 use crate::types::name::KeyId;
 use crate::types::secret::{TokenHash, TokenSecret};
@@ -193,11 +191,6 @@ impl Ending {
             ..row.clone()
         })
     }
-
-    /// Why.
-    pub const fn reason(&self) -> RevokeReason {
-        self.revocation.reason
-    }
 }
 
 /// A row that stands in a store: the proof that a write happened, or that it was read.
@@ -210,14 +203,13 @@ impl Ending {
 /// # }
 /// ```
 ///
-/// and a plain row is not enough for tokens:
+/// and a plain session is not enough for tokens:
 ///
 /// ```compile_fail,E0308
+/// # use token_core::session::{Granted, Pending};
 /// # use token_core::Session;
-/// # use token_core::session::Granted;
-/// # use token_core::types::TokenSecret;
-/// # fn f(row: Session, secret: TokenSecret) {
-/// let granted = Granted::new(row, secret);
+/// # fn f(session: Session, pending: Pending<Session>) {
+/// let granted = pending.committed(session);
 /// # }
 /// ```
 #[derive(Clone, Debug)]
@@ -263,15 +255,11 @@ pub struct Granted {
 }
 
 impl Granted {
-    /// Joins the two where the secret's hash is the one that the store has.
-    ///
-    /// # Errors
-    /// [`CredentialMismatch`] where it is another: the store holds something else than it
-    /// was asked to write.
-    pub fn new(
+    /// Joins the two if the secret's hash is the one that the store has.
+    pub(crate) fn new(
         session: Committed<Session>,
         secret: TokenSecret,
-    ) -> Result<Self, CredentialMismatch> {
+    ) -> Result<Self, IssueError> {
         if session.token_hash == secret.hash() {
             Ok(Self {
                 session,
@@ -279,7 +267,7 @@ impl Granted {
                 claims: None,
             })
         } else {
-            Err(CredentialMismatch {
+            Err(IssueError::CredentialMismatch {
                 session: session.id,
                 generation: session.generation,
             })
@@ -287,7 +275,7 @@ impl Granted {
     }
 
     /// The session.
-    pub fn session(&self) -> &Committed<Session> {
+    pub const fn session(&self) -> &Committed<Session> {
         &self.session
     }
 
@@ -311,12 +299,4 @@ impl Granted {
     pub(crate) fn claims(&self) -> &CustomClaims {
         self.claims.as_ref().unwrap_or(&self.session.claims)
     }
-}
-
-/// The store has another credential than the one that was to be handed out.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("session {session} holds another credential in generation {}", generation.as_u64())]
-pub struct CredentialMismatch {
-    pub(crate) session: SessionId,
-    pub(crate) generation: Generation,
 }

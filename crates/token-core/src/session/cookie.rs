@@ -1,19 +1,20 @@
-//! The value of a session cookie: a session id and a secret, for sites whose front end
-//! handles nothing.
+//! The value of a session cookie: a session id and a secret, for sites whose front end handles nothing.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use crate::jose::base64url;
+use crate::keys::error::IssueError;
 use crate::session::change::{Committed, Granted, Touch};
 use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
 use crate::session::policy::Policy;
-use crate::session::record::{Authentication, Generation, Session, Transport};
-use crate::session::refresh_token::{KeyMissing, RefreshKeyRing};
-use crate::session::rotation::{Case, LAST_SEEN_STEP, Presented, Purpose, over};
+use crate::session::record::{Authentication, Session, Transport};
+use crate::session::refresh_token::{Presented, RefreshKeyRing};
+use crate::session::rotation::{Evaluation, LAST_SEEN_STEP, Purpose, ended};
+use crate::types::count::Generation;
 use crate::types::id::SessionId;
-use crate::types::secret::{Entropy, Malformed, TokenSecret, decode_exact};
+use crate::types::invalid::InvalidValue;
+use crate::types::secret::{Entropy, TokenSecret, decode_exact};
 use crate::types::time::UnixTime;
 
 /// The bytes of a session id and a secret.
@@ -21,8 +22,8 @@ const LENGTH: usize = SessionId::LENGTH + 32;
 
 /// A session cookie's value: 67 characters of base64url, opaque to the client.
 ///
-/// The secret is the session's credential, kept in the store only as its hash. It stays the
-/// same while the session slides and is replaced at a step-up.
+/// The secret is the session's credential, kept in the store only as its hash. It stays the same while the
+/// session slides and is replaced at a step-up.
 #[derive(Clone, Debug)]
 pub struct SessionToken {
     id: SessionId,
@@ -33,10 +34,9 @@ impl SessionToken {
     /// Reads what a client presented.
     ///
     /// # Errors
-    /// [`Malformed`] for every text that we do not write.
-    pub fn parse(text: &str) -> Result<Self, Malformed> {
-        let mut bytes = Zeroizing::new([0; LENGTH]);
-        decode_exact(text, &mut *bytes)?;
+    /// [`InvalidValue`] for every text that we do not write.
+    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
+        let bytes: Zeroizing<[u8; LENGTH]> = Zeroizing::new(decode_exact("SessionToken", text)?);
         let (id, secret) = bytes.split_at(SessionId::LENGTH);
         Ok(Self {
             id: SessionId::from_bytes(id.try_into().expect("split at its length")),
@@ -45,7 +45,7 @@ impl SessionToken {
     }
 
     /// The value for the session's current credential.
-    pub fn new(granted: &Granted) -> Self {
+    pub(crate) fn new(granted: &Granted) -> Self {
         Self {
             id: granted.session().id,
             secret: granted.secret().clone(),
@@ -63,13 +63,15 @@ impl SessionToken {
         let (id, secret) = bytes.split_at_mut(SessionId::LENGTH);
         id.copy_from_slice(self.id.as_bytes());
         secret.copy_from_slice(self.secret.secret());
-        Zeroizing::new(URL_SAFE_NO_PAD.encode(*bytes))
+        let mut text = Zeroizing::new(String::with_capacity(base64url::encoded_length(LENGTH)));
+        base64url::encode(&*bytes, &mut text);
+        text
     }
 
     /// Decides what the cookie means for the session that it names, when it is used.
     ///
-    /// A session of another transport has no cookie: what fits it was put together from the
-    /// payload of a refresh token, whose holder has id and secret.
+    /// A session of another transport has no cookie: a value that fits it was put together from the
+    /// payload of a refresh token, which has both id and secret.
     ///
     /// `now` is this node's clock, taken before the store was asked for `session`.
     pub fn decide(
@@ -79,29 +81,23 @@ impl SessionToken {
         keys: &RefreshKeyRing,
         now: UnixTime,
     ) -> CookieDecision {
-        let Some(standing) = self.standing(session) else {
-            return CookieDecision::Deny(Denial::Malformed);
+        let evaluation = match self.evaluate(session, &Purpose::Refresh, policy, keys, now) {
+            Ok(evaluation) => evaluation,
+            Err(denial) => return CookieDecision::Deny(denial),
         };
-        if let Some(denial) = over(session, session.absolute_expires_at, now) {
-            return CookieDecision::Deny(denial);
+        if evaluation.presented.generation == session.generation {
+            return CookieDecision::Accept(touch(session, policy, now));
         }
-        match standing {
-            Standing::Current => CookieDecision::Accept(touch(session, policy, now)),
-            Standing::Previous => {
-                let case = self.case(session, standing, &Purpose::Refresh, policy, keys, now);
-                match case.older() {
-                    Ok(reuse) => CookieDecision::Revoke(reuse),
-                    Err(denial) => CookieDecision::Deny(denial),
-                }
-            }
-        }
+        evaluation
+            .older()
+            .map_or_else(CookieDecision::Deny, CookieDecision::Revoke)
     }
 
-    /// Decides what the cookie means in a step-up or a change of password: a new credential
-    /// in its place, or the same new one again where the answer was lost.
+    /// Decides what the cookie means in a step-up or a change of password: a new credential in its place,
+    /// or the same new one again if the answer was lost.
     ///
     /// # Errors
-    /// [`KeyMissing`] as for [`decide`](crate::session::decide).
+    /// [`IssueError::KeyMissing`] as for [`decide`](crate::session::decide).
     pub fn decide_step_up(
         &self,
         session: &Committed<Session>,
@@ -110,78 +106,67 @@ impl SessionToken {
         keys: &RefreshKeyRing,
         now: UnixTime,
         entropy: Entropy,
-    ) -> Result<Decision, KeyMissing> {
-        let Some(standing) = self.standing(session) else {
-            return Ok(Decision::Deny(Denial::Malformed));
-        };
-        if let Some(denial) = over(session, session.absolute_expires_at, now) {
-            return Ok(Decision::Deny(denial));
-        }
+    ) -> Result<Decision, IssueError> {
         let purpose = Purpose::StepUp(authentication);
-        let case = self.case(session, standing, &purpose, policy, keys, now);
-        match standing {
-            Standing::Current => Ok(case.current(entropy)),
-            Standing::Previous => case.previous(entropy),
+        match self.evaluate(session, &purpose, policy, keys, now) {
+            Ok(evaluation) if evaluation.presented.generation == session.generation => {
+                Ok(evaluation.current(entropy))
+            }
+            Ok(evaluation) => evaluation.previous(entropy),
+            Err(denial) => Ok(Decision::Deny(denial)),
         }
     }
 
-    /// Whether this is the credential of `session`, current or the one before, whatever has
-    /// become of it: enough to end it.
+    /// Whether this is the credential of `session`, current or the one before, whatever has become of the
+    /// session: enough to end it.
     pub fn belongs_to(&self, session: &Session) -> bool {
-        self.standing(session).is_some()
+        self.generation_in(session).is_some()
     }
 
-    /// Where the cookie stands in the session; `None` where it is none of its own. That comes
-    /// first: who knows only the id must not learn what became of the session, and an unknown
-    /// secret under no signature proves nothing, so it rings no alarm.
-    fn standing(&self, session: &Session) -> Option<Standing> {
+    /// Which credential of the session the cookie is, or `None` if it is none of its own.
+    fn generation_in(&self, session: &Session) -> Option<Generation> {
         if session.transport != Transport::Session || session.id != self.id {
             return None;
         }
         let hash = self.secret.hash();
+        let current = session.generation;
         if session.token_hash == hash {
-            Some(Standing::Current)
+            Some(current)
         } else if session.previous_hash == Some(hash) {
-            Some(Standing::Previous)
+            Some(Generation::from_u64(current.as_u64().saturating_sub(1)))
         } else {
             None
         }
     }
 
-    fn case<'a>(
+    /// That it is a credential of the session is checked first: anyone who knows only the id must not
+    /// learn what became of the session. An unknown secret under no signature proves nothing, so it raises
+    /// no event either.
+    fn evaluate<'a>(
         &'a self,
         session: &'a Committed<Session>,
-        standing: Standing,
         purpose: &'a Purpose,
         policy: &'a Policy,
         keys: &'a RefreshKeyRing,
         now: UnixTime,
-    ) -> Case<'a> {
-        let stored = session.generation;
-        let presented = Presented {
-            generation: match standing {
-                Standing::Current => stored,
-                Standing::Previous => Generation::from_u64(stored.as_u64().saturating_sub(1)),
+    ) -> Result<Evaluation<'a>, Denial> {
+        let generation = self.generation_in(session).ok_or(Denial::Malformed)?;
+        if let Some(denial) = ended(session, session.absolute_expires_at, now) {
+            return Err(denial);
+        }
+        Ok(Evaluation {
+            presented: Presented {
+                generation,
+                secret: &self.secret,
+                hash: self.secret.hash(),
             },
-            secret: &self.secret,
-        };
-        Case {
-            presented,
             session,
             purpose,
             policy,
             keys,
             now,
-        }
+        })
     }
-}
-
-/// Which credential of its session a cookie is.
-#[derive(Clone, Copy)]
-enum Standing {
-    Current,
-    /// The one before.
-    Previous,
 }
 
 /// What a session cookie means, by [`SessionToken::decide`].
@@ -189,7 +174,7 @@ enum Standing {
 #[must_use]
 #[expect(clippy::exhaustive_enums, reason = "a cookie has these three outcomes")]
 pub enum CookieDecision {
-    /// It holds. Where a touch is due, the store should write it and the cookie be sent again.
+    /// It holds. If a touch is due, the store should write it and the cookie be sent again.
     Accept(Option<Touch>),
     /// Refuse it; nothing is written.
     Deny(Denial),

@@ -1,60 +1,29 @@
-//! What the rotation rule decides, as values that wait for the store: nothing in them can leave
-//! before it is committed.
+//! What the rotation rule decides, as values that wait for the store: nothing in them can leave before it
+//! is committed.
 
-use crate::access::custom::CustomClaims;
-use crate::session::change::{Committed, CredentialMismatch, Ending, Granted, Rotation};
-use crate::session::denial::{Denial, Reused};
+use crate::keys::error::IssueError;
+use crate::session::change::{Committed, Ending, Granted, Rotation};
+use crate::session::denial::Denial;
 use crate::session::record::Session;
+use crate::types::count::Generation;
 use crate::types::secret::TokenSecret;
 
-/// A session that is to be inserted, and the secret of its first credential.
+/// A write that the store has to make, and the secret of the credential that comes into force with it.
+/// `W` is the [`Session`] that a login inserts, or the [`Rotation`] of a refresh.
 #[derive(Debug)]
 #[must_use = "nothing is stored yet"]
-pub struct PendingLogin {
-    pub(crate) session: Session,
-    pub(crate) secret: TokenSecret,
-}
-
-impl PendingLogin {
-    /// The row that the store shall insert.
-    pub const fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// Joins the secret with the row that the store inserted.
-    ///
-    /// # Errors
-    /// [`CredentialMismatch`] where it inserted another.
-    pub fn committed(self, session: Committed<Session>) -> Result<Granted, CredentialMismatch> {
-        Granted::new(session, self.secret)
-    }
-}
-
-/// A rotation that is to be written, and the secret that comes into force with it.
-#[derive(Debug)]
-#[must_use = "nothing is stored yet"]
-pub struct PendingRotation {
-    pub(crate) rotation: Rotation,
-    pub(crate) secret: TokenSecret,
-}
-
-impl PendingRotation {
+pub struct Pending<W> {
     /// What the store shall write.
-    pub const fn rotation(&self) -> &Rotation {
-        &self.rotation
-    }
+    pub write: W,
+    pub(crate) secret: TokenSecret,
+}
 
-    /// Replaces the application's claims in the same write.
-    pub fn with_claims(mut self, claims: CustomClaims) -> Self {
-        self.rotation.claims = Some(claims);
-        self
-    }
-
-    /// Joins the secret with the row as the store wrote it.
+impl<W> Pending<W> {
+    /// Joins the secret with the session as the store wrote it.
     ///
     /// # Errors
-    /// [`CredentialMismatch`] where it wrote another.
-    pub fn committed(self, session: Committed<Session>) -> Result<Granted, CredentialMismatch> {
+    /// [`IssueError::CredentialMismatch`] if the store has another credential.
+    pub fn committed(self, session: Committed<Session>) -> Result<Granted, IssueError> {
         Granted::new(session, self.secret)
     }
 }
@@ -74,39 +43,39 @@ pub enum Decision {
     /// It was stolen: end the session, then refuse.
     Revoke(PendingReuse),
     /// Write the successor, then answer with it.
-    Rotate(PendingRotation),
+    Rotate(Pending<Rotation>),
 }
 
 /// A session that must be ended because a superseded credential came back.
 ///
-/// The answer `reused` exists only once the store has ended it:
+/// The answer `reused` exists only once the store has ended the session:
 ///
-/// ```compile_fail,E0451
-/// # use token_core::session::{Denial, Generation, Reused};
+/// ```compile_fail,E0639
+/// # use token_core::session::{Denial, Generation};
 /// # fn f(g: Generation) -> Denial {
-/// Denial::Reused(Reused { presented: g, stored: g })
+/// Denial::Reused { presented: g, stored: g }
 /// # }
 /// ```
 #[derive(Debug)]
 #[must_use = "the session is not ended yet"]
 pub struct PendingReuse {
-    pub(crate) ending: Ending,
-    pub(crate) evidence: Reused,
+    /// What the store shall write.
+    pub ending: Ending,
+    pub(crate) presented: Generation,
+    pub(crate) stored: Generation,
 }
 
 impl PendingReuse {
-    /// What the store shall write.
-    pub const fn ending(&self) -> &Ending {
-        &self.ending
-    }
-
     /// The answer, once the store has ended the session.
     ///
     /// # Errors
-    /// Itself, where `session` is not the ended one.
+    /// Itself, if `session` is not the ended one.
     pub fn committed(self, session: &Committed<Session>) -> Result<Denial, Self> {
         if session.id == self.ending.id && session.revocation.is_some() {
-            Ok(Denial::Reused(self.evidence))
+            let Self {
+                presented, stored, ..
+            } = self;
+            Ok(Denial::Reused { presented, stored })
         } else {
             Err(self)
         }

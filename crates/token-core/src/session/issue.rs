@@ -3,17 +3,16 @@
 
 use std::fmt;
 
-use thiserror::Error;
-
-use crate::access::sign::{AccessGrant, AccessToken, UnsignedToken};
-use crate::keys::error::SignError;
+use crate::access::sign::{self, AccessToken, UnsignedToken};
+use crate::jose::object::Object;
+use crate::keys::error::IssueError;
 use crate::keys::public::VerifyingKey;
 use crate::keys::ring::KeyRing;
 use crate::session::change::Granted;
 use crate::session::cookie::SessionToken;
 use crate::session::policy::Policy;
 use crate::session::record::Transport;
-use crate::session::refresh_token::{KeyMissing, RefreshKeyRing, RefreshToken};
+use crate::session::refresh_token::{RefreshKeyRing, RefreshToken};
 use crate::types::id::TokenId;
 use crate::types::name::{Audience, Issuer};
 use crate::types::scope::Scope;
@@ -22,10 +21,7 @@ use crate::types::time::UnixTime;
 
 /// Issues credentials in one name, with one set of keys, under one policy.
 #[derive(Clone, Debug)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "an issuer has to be given all of it"
-)]
+#[non_exhaustive]
 pub struct TokenIssuer {
     /// The `iss` of every token.
     pub issuer: Issuer,
@@ -40,15 +36,36 @@ pub struct TokenIssuer {
 }
 
 impl TokenIssuer {
+    /// Starts with the `iss` and `aud` of every token, and the default [`Policy`].
+    ///
+    /// ```
+    /// use token_core::{
+    ///     Algorithm, Entropy, KeyRing, RefreshKey, RefreshKeyRing, SigningKey, TokenIssuer,
+    /// };
+    ///
+    /// # fn random() -> Entropy { Entropy::new([7; 64]) }
+    /// let access_keys = KeyRing::new(SigningKey::generate(Algorithm::EdDSA, random())?);
+    /// let refresh_keys = RefreshKeyRing::new(RefreshKey::new("r1".parse()?, &[7; 32])?);
+    /// let issuer = TokenIssuer::builder("https://id.example".parse()?, "https://api.example".parse()?)
+    ///     .build(access_keys, refresh_keys);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn builder(issuer: Issuer, audience: Audience) -> TokenIssuerBuilder {
+        TokenIssuerBuilder {
+            issuer,
+            audience,
+            policy: Policy::default(),
+        }
+    }
+
     /// Makes the credentials of a session, as its transport wants them.
     ///
-    /// `now` becomes the `iat` of the access token and `scope` its scope, usually the
-    /// session's. The refresh token depends on the row alone: the same row gives the same
-    /// token.
+    /// `now` becomes the `iat` of the access token and `scope` its scope, usually the session's. The
+    /// refresh token depends on the session alone: the same session gives the same token.
     ///
     /// # Errors
-    /// [`IssueError`] where a key is missing or the signature fails. The session is
-    /// committed all the same; the client asks again and gets the same refresh token.
+    /// [`IssueError`] if a key is missing or the signature fails. The session is committed all the same;
+    /// the client asks again and gets the same refresh token.
     pub fn issue(
         &self,
         granted: &Granted,
@@ -56,25 +73,22 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy,
     ) -> Result<Credentials, IssueError> {
-        let session = granted.session();
-        match session.transport {
-            Transport::Session => Ok(Credentials::Session(SessionToken::new(granted))),
-            Transport::Cookie | Transport::Header => {
-                let grant = self.grant(granted, scope, now, entropy);
-                Ok(Credentials::Tokens(TokenPair {
-                    access_expires_at: grant.expires_at,
-                    refresh_token: self.refresh_token(granted)?,
-                    access_token: self.access_keys.sign_access(&grant)?,
-                }))
-            }
+        if granted.session().transport == Transport::Session {
+            return Ok(Credentials::Session(SessionToken::new(granted)));
         }
+        let access_expires_at = self.policy.access_expires_at(granted.session(), now);
+        Ok(Credentials::Tokens(TokenPair {
+            access_expires_at,
+            refresh_token: self.refresh_token(granted)?,
+            access_token: self.access_token(granted, scope, now, entropy)?,
+        }))
     }
 
     /// Makes an access token alone, whatever the session's transport: for a back end that keeps the
     /// session itself and calls others in the user's name. `now` and `scope` are as in [`Self::issue`].
     ///
     /// # Errors
-    /// [`IssueError`] where the signature fails.
+    /// [`IssueError`] if the signature fails.
     pub fn access_token(
         &self,
         granted: &Granted,
@@ -82,8 +96,8 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy,
     ) -> Result<AccessToken, IssueError> {
-        let grant = self.grant(granted, scope, now, entropy);
-        Ok(self.access_keys.sign_access(&grant)?)
+        let claims = self.claims(granted, scope, now, entropy);
+        self.access_keys.sign_access(&claims)
     }
 
     /// Makes all but the signature of the access token, for a key whose private half is in a
@@ -97,66 +111,80 @@ impl TokenIssuer {
         scope: &Scope,
         now: UnixTime,
         entropy: Entropy,
-    ) -> Result<Prepared, IssueError> {
-        let session = granted.session();
-        match session.transport {
-            Transport::Session => Ok(Prepared::Session(SessionToken::new(granted))),
-            Transport::Cookie | Transport::Header => {
-                let grant = self.grant(granted, scope, now, entropy);
-                Ok(Prepared::Tokens(UnsignedPair {
-                    access_expires_at: grant.expires_at,
-                    refresh_token: self.refresh_token(granted)?,
-                    access_token: self.access_keys.prepare_access(&grant)?,
-                    key: self.access_keys.current().verifying_key().clone(),
-                }))
-            }
+    ) -> Result<Credentials<UnsignedPair>, IssueError> {
+        if granted.session().transport == Transport::Session {
+            return Ok(Credentials::Session(SessionToken::new(granted)));
         }
+        let claims = self.claims(granted, scope, now, entropy);
+        Ok(Credentials::Tokens(UnsignedPair {
+            access_expires_at: self.policy.access_expires_at(granted.session(), now),
+            refresh_token: self.refresh_token(granted)?,
+            access_token: self.access_keys.prepare_access(&claims)?,
+            key: self.access_keys.current().verifying_key().clone(),
+        }))
     }
 
-    fn refresh_token(&self, granted: &Granted) -> Result<RefreshToken, KeyMissing> {
+    fn refresh_token(&self, granted: &Granted) -> Result<RefreshToken, IssueError> {
         let (session, secret) = (granted.session(), granted.secret());
         self.refresh_keys
             .sign(session, secret, &self.issuer, &self.audience)
     }
 
-    fn grant<'a>(
-        &'a self,
-        granted: &'a Granted,
-        scope: &'a Scope,
-        now: UnixTime,
-        entropy: Entropy,
-    ) -> AccessGrant<'a> {
-        let session = granted.session();
-        AccessGrant {
-            issuer: &self.issuer,
-            audience: &self.audience,
-            subject: &session.subject,
-            client_id: &session.client_id,
-            session_id: session.id,
-            scope,
-            auth_time: session.authentication.time,
-            acr: session.authentication.acr.as_deref(),
-            amr: &session.authentication.amr,
-            custom: granted.claims(),
-            issued_at: now,
-            expires_at: self.policy.access_expires_at(session, now),
-            id: TokenId::new(entropy),
+    /// The claims of [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2), then
+    /// the application's own.
+    fn claims(&self, granted: &Granted, scope: &Scope, now: UnixTime, entropy: Entropy) -> Vec<u8> {
+        let (session, custom) = (granted.session(), granted.claims());
+        let authentication = &session.authentication;
+        let mut json = Object::with_capacity(512 + custom.as_str().len());
+        sign::begin(&mut json, &self.issuer, &self.audience);
+        json.text("sub", session.subject.as_str());
+        json.text("client_id", session.client_id.as_str());
+        json.text("sid", session.id.encode(&mut [0; 24]));
+        json.text("jti", TokenId::new(entropy).encode(&mut [0; 22]));
+        json.number("iat", now.as_secs());
+        json.number("exp", self.policy.access_expires_at(session, now).as_secs());
+        json.number("auth_time", authentication.time.as_secs());
+        // > If an authorization request includes a scope parameter, the corresponding issued JWT
+        // > access token SHOULD include a "scope" claim as defined in Section 4.2 of [RFC8693].
+        // RFC 9068 section 2.2.3
+        if !scope.is_empty() {
+            json.text("scope", scope.as_str());
         }
+        if let Some(acr) = &authentication.acr {
+            json.text("acr", acr);
+        }
+        if !authentication.amr.is_empty() {
+            json.value("amr", &authentication.amr);
+        }
+        json.finish(custom.members())
     }
 }
 
-/// Credentials that may lack one signature.
-#[derive(Debug)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "tokens or a session cookie, by the transport"
-)]
+/// Builds a [`TokenIssuer`].
+#[derive(Clone, Debug)]
 #[must_use]
-pub enum Prepared {
-    /// An opaque cookie, which needs none.
-    Session(SessionToken),
-    /// Two tokens, one of which is to be signed.
-    Tokens(UnsignedPair),
+pub struct TokenIssuerBuilder {
+    issuer: Issuer,
+    audience: Audience,
+    policy: Policy,
+}
+
+impl TokenIssuerBuilder {
+    /// Lifetimes and tolerances.
+    pub fn policy(self, policy: Policy) -> Self {
+        Self { policy, ..self }
+    }
+
+    /// An issuer that signs access tokens with the first keys, and refresh tokens with the others.
+    pub fn build(self, access_keys: KeyRing, refresh_keys: RefreshKeyRing) -> TokenIssuer {
+        TokenIssuer {
+            issuer: self.issuer,
+            audience: self.audience,
+            access_keys,
+            refresh_keys,
+            policy: self.policy,
+        }
+    }
 }
 
 /// A pair of tokens whose access token is to be signed elsewhere.
@@ -194,7 +222,7 @@ impl UnsignedPair {
     /// R and S beside each other, not DER.
     ///
     /// # Errors
-    /// [`SignError::Signature`](crate::keys::SignError::Signature) where it does not fit.
+    /// [`IssueError::Signature`] where it does not fit.
     pub fn signed(self, signature: &[u8]) -> Result<Credentials, IssueError> {
         Ok(Credentials::Tokens(TokenPair {
             access_token: self.access_token.signed(signature, &self.key)?,
@@ -218,18 +246,19 @@ impl fmt::Debug for UnsignedPair {
     clippy::exhaustive_enums,
     reason = "tokens or a session cookie, by the transport"
 )]
-pub enum Credentials {
+#[must_use]
+pub enum Credentials<T = TokenPair> {
     /// An opaque cookie.
     Session(SessionToken),
-    /// Two tokens.
-    Tokens(TokenPair),
+    /// Two tokens. In an [`UnsignedPair`] one of them is yet to be signed.
+    Tokens(T),
 }
 
 /// An access token and a refresh token, made from a committed session.
 ///
 /// Nothing else makes one:
 ///
-/// ```compile_fail,E0451
+/// ```compile_fail,E0639
 /// # use token_core::session::TokenPair;
 /// # fn f(pair: TokenPair, other: TokenPair) -> TokenPair {
 /// TokenPair { refresh_token: other.refresh_token, ..pair }
@@ -237,43 +266,129 @@ pub enum Credentials {
 /// ```
 /// ```compile_fail,E0308
 /// # use token_core::{Entropy, Session, TokenIssuer, UnixTime};
-/// # use token_core::session::Credentials;
 /// # fn f(issuer: TokenIssuer, session: Session, now: UnixTime, entropy: Entropy) {
 /// let pair = issuer.issue(&session, &session.scope, now, entropy);
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct TokenPair {
-    access_token: AccessToken,
-    access_expires_at: UnixTime,
-    refresh_token: RefreshToken,
-}
-
-impl TokenPair {
-    /// The short-lived token that is sent with each request.
-    pub const fn access_token(&self) -> &AccessToken {
-        &self.access_token
-    }
-
-    /// When the access token expires, exclusive.
-    pub const fn access_expires_at(&self) -> UnixTime {
-        self.access_expires_at
-    }
-
-    /// The token that buys the next pair.
-    pub const fn refresh_token(&self) -> &RefreshToken {
-        &self.refresh_token
-    }
-}
-
-/// Why credentials could not be made. Always a fault on the server's side.
-#[derive(Debug, Error)]
 #[non_exhaustive]
-pub enum IssueError {
-    /// The refresh key of the row is not in the ring.
-    #[error(transparent)]
-    Key(#[from] KeyMissing),
-    /// The access token could not be signed.
-    #[error(transparent)]
-    Sign(#[from] SignError),
+pub struct TokenPair {
+    /// The short-lived token that is sent with each request.
+    pub access_token: AccessToken,
+    /// When the access token expires, exclusive.
+    pub access_expires_at: UnixTime,
+    /// The token that buys the next pair.
+    pub refresh_token: RefreshToken,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::access::claims::BorrowedClaims;
+    use crate::access::custom::CustomClaims;
+    use crate::access::token::UntrustedToken;
+    use crate::access::verify::{Expiry, Verifier};
+    use crate::jose::base64url::Room;
+    use crate::keys::algorithm::Algorithm;
+    use crate::keys::private::SigningKey;
+    use crate::keys::testing;
+    use crate::session::change::Committed;
+    use crate::session::record::{Authentication, Device};
+    use crate::session::refresh_token::RefreshKey;
+    use crate::session::rotation::{self, Login};
+    use crate::types::count::Epoch;
+    use crate::types::id::BucketKey;
+    use crate::types::name::{ClientId, Subject};
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Profile<'a> {
+        #[serde(borrow)]
+        name: &'a str,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct OwnedProfile {
+        name: String,
+    }
+
+    fn issuer(key: SigningKey) -> TokenIssuer {
+        let refresh_key = RefreshKey::new("r1".parse().unwrap(), &[7; 32]).unwrap();
+        let issuer = "https://id.example".parse().unwrap();
+        TokenIssuer::builder(issuer, "https://api.example".parse().unwrap())
+            .build(KeyRing::new(key), RefreshKeyRing::new(refresh_key))
+    }
+
+    fn granted(issuer: &TokenIssuer, amr: Vec<Box<str>>, claims: &str, now: UnixTime) -> Granted {
+        let login = Login {
+            subject: Subject::new(r#"ali"ce\ Zoë"#).unwrap(),
+            epoch: Epoch::default(),
+            client_id: ClientId::new("web").unwrap(),
+            transport: Transport::Header,
+            scope: "notes:read notes:write".parse().unwrap(),
+            authentication: Authentication {
+                time: now - Duration::from_mins(1),
+                acr: Some("1".into()),
+                amr,
+            },
+            remember: false,
+            claims: CustomClaims::from_json(claims).unwrap(),
+            device: Device::default(),
+        };
+        let bucket = BucketKey::new(&[1; 32]).bucket(&login.subject);
+        let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
+        let pending = rotation::open(login, bucket, policy, keys, now, Entropy::new([3; 64]));
+        let session = Committed::assertion(pending.write.clone());
+        pending.committed(session).unwrap()
+    }
+
+    #[test]
+    fn an_issued_token_is_verified_with_every_algorithm() {
+        let now = UnixTime::from_secs(1_700_000_000).unwrap();
+        for &algorithm in Algorithm::ALL {
+            let issuer = issuer(testing::key(algorithm));
+            let amr = vec!["pwd".into(), "otp".into()];
+            let claims = r#"{ "name":"Alice", "x":[1,{"iss":2}] }"#;
+            let granted = granted(&issuer, amr, claims, now);
+            let session = granted.session();
+            let entropy = Entropy::new([4; 64]);
+            let token = issuer.access_token(&granted, &session.scope, now, entropy);
+            let token = token.unwrap();
+            let verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
+                .keys(issuer.access_keys.verifying_keys())
+                .build()
+                .unwrap();
+            let untrusted = UntrustedToken::parse(token.secret()).unwrap();
+            let (mut buffer, mut claims) = (Room::new(), BorrowedClaims::default());
+            let profile: Profile<'_> = verifier
+                .accept(untrusted, now, Expiry::Enforce, &mut buffer, &mut claims)
+                .unwrap();
+            assert_eq!(profile, Profile { name: "Alice" });
+            assert_eq!(claims.subject.as_deref(), Some(session.subject.as_str()));
+            assert_eq!(claims.session_id, Some(session.id));
+            assert_eq!(claims.id, Some(TokenId::new(Entropy::new([4; 64]))));
+            assert_eq!(*claims.amr.unwrap(), ["pwd", "otp"]);
+            let owned = verifier.verify::<OwnedProfile>(untrusted, now).unwrap();
+            let owned = owned.into_claims();
+            assert_eq!(owned.custom.name, "Alice");
+            assert_eq!(
+                (&owned.subject, &owned.scope),
+                (&session.subject, &session.scope)
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_that_would_be_refused_is_not_issued() {
+        let issuer = issuer(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap());
+        let long = "\"".repeat(255); // each takes two bytes in JSON
+        let amr = (0..40).map(|_| long.as_str().into()).collect();
+        let now = UnixTime::EPOCH + Duration::from_hours(1);
+        let granted = granted(&issuer, amr, "{}", now);
+        let refused = issuer.issue(&granted, &Scope::default(), now, Entropy::new([4; 64]));
+        assert!(matches!(refused, Err(IssueError::TooLong { .. })));
+    }
 }

@@ -1,5 +1,6 @@
 //! How long things live, and what is tolerated. Every duration is in whole seconds.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -11,108 +12,106 @@ const MINUTE: u64 = 60;
 const HOUR: u64 = 60 * MINUTE;
 const DAY: u64 = 24 * HOUR;
 
-/// The lifetimes and tolerances of all sessions of an application, checked when built.
-///
-/// ```
-/// use std::time::Duration;
-/// use token_core::Policy;
-///
-/// let policy = Policy::builder()
-///     .access_lifetime(Duration::from_secs(600))
-///     .idle_lifetime(Duration::from_secs(14 * 24 * 3600))
-///     .build()?;
-/// assert_eq!(policy.grace(), Duration::from_secs(30));
-/// # Ok::<(), token_core::session::PolicyError>(())
-/// ```
-#[derive(Clone, Debug)]
-pub struct Policy {
-    access_lifetime: Duration,
-    idle_lifetime: Duration,
-    remember_idle_lifetime: Duration,
-    absolute_lifetime: Duration,
-    grace: Duration,
-    tolerance: Duration,
-    store_margin: Duration,
-    touch_interval: Duration,
-    tombstone: Duration,
-    lost_writes: LostWrites,
+/// Defines the settings of a policy: each has a default, the range that it must be in, a method of
+/// [`Policy`] that reads it and one of [`PolicyBuilder`] that sets it.
+macro_rules! settings {
+    ($($(#[$doc:meta])* $name:ident = $default:expr, $range:expr;)*) => {
+        /// The lifetimes and tolerances of all sessions of an application, checked when built.
+        ///
+        /// ```
+        /// use std::time::Duration;
+        /// use token_core::Policy;
+        ///
+        /// let policy = Policy::builder()
+        ///     .access_lifetime(Duration::from_secs(600))
+        ///     .idle_lifetime(Duration::from_secs(14 * 24 * 3600))
+        ///     .build()?;
+        /// assert_eq!(policy.grace(), Duration::from_secs(30));
+        /// # Ok::<(), token_core::session::PolicyError>(())
+        /// ```
+        #[derive(Clone, Debug)]
+        pub struct Policy {
+            $($name: Duration,)*
+            lost_writes: LostWrites,
+        }
+
+        impl Policy {
+            /// Starts with the default of each setting.
+            pub const fn builder() -> PolicyBuilder {
+                PolicyBuilder(Self {
+                    $($name: Duration::from_secs($default),)*
+                    lost_writes: LostWrites::Refuse,
+                })
+            }
+
+            $($(#[$doc])* pub const fn $name(&self) -> Duration {
+                self.$name
+            })*
+
+            /// The name of each setting, its value, and the seconds that it may have.
+            fn settings(&self) -> impl Iterator<Item = (&'static str, Duration, RangeInclusive<u64>)> {
+                [$((stringify!($name), self.$name, $range)),*].into_iter()
+            }
+        }
+
+        impl PolicyBuilder {
+            $($(#[$doc])* pub const fn $name(mut self, value: Duration) -> Self {
+                self.0.$name = value;
+                self
+            })*
+        }
+    };
+}
+
+settings! {
+    /// How long an access token lives at most. Default 5 minutes; 1 second to 1 hour. For so long an
+    /// ended session can still be used if no revocation is checked.
+    access_lifetime = 5 * MINUTE, 1..=HOUR;
+    /// How long a session lives without being used. Default 30 days; 1 second to 400 days. One that is
+    /// longer than the absolute lifetime is cut to it.
+    idle_lifetime = 30 * DAY, 1..=400 * DAY;
+    /// The idle lifetime of sessions with "remember me". Default 90 days; 1 second to 400 days. One that
+    /// is longer than the absolute lifetime is cut to it.
+    remember_idle_lifetime = 90 * DAY, 1..=400 * DAY;
+    /// How long a session lives, used or not. Default 365 days; 1 second to 400 days, the longest that
+    /// browsers keep a cookie ([RFC 10025 section 5.5](https://www.rfc-editor.org/rfc/rfc10025#section-5.5)).
+    absolute_lifetime = 365 * DAY, 1..=400 * DAY;
+    /// How long after a rotation the superseded token still gets the same successor. Default 30 seconds;
+    /// 0 to 10 minutes. 0 means no replay at all, so that a lost answer costs the session.
+    grace = 30, 0..=10 * MINUTE;
+    /// How far the clocks of two nodes may differ. Default 5 seconds; 0 to 60 seconds. As times are whole
+    /// seconds, give it one second more than clocks differ by, also on a single node.
+    tolerance = 5, 0..=MINUTE;
+    /// How long a request may wait for the store before it decides on what it has read. Default
+    /// 10 seconds; 0 to 2 minutes. It counts from the moment at which the request's time is taken, so it
+    /// is twice the store time-out of the session manager, as a write that finds another write in its way
+    /// is followed by a read. The manager refuses a shorter one. A refresh rotates a token only if the
+    /// last rotation is older than the grace, the tolerance and this margin together.
+    store_margin = 10, 0..=2 * MINUTE;
+    /// How often, at most, the use of a session cookie moves its idle deadline. Default 1 minute;
+    /// 0 seconds to 1 day. If it is longer than half of the shorter idle lifetime it is cut to that, so
+    /// that a session never ends as idle while it is used.
+    touch_interval = MINUTE, 0..=DAY;
+    /// How long an ended session is kept, so that its tokens are refused by name. Default 1 day; 1 hour
+    /// to 400 days, and 2 minutes and 3 tolerances longer than the access lifetime: a node that starts
+    /// has to find what was ended while access tokens of it may live.
+    tombstone = DAY, HOUR..=400 * DAY;
 }
 
 impl Policy {
-    /// Starts with the defaults that each method of [`PolicyBuilder`] names.
-    pub fn builder() -> PolicyBuilder {
-        PolicyBuilder(Self {
-            access_lifetime: Duration::from_secs(5 * MINUTE),
-            idle_lifetime: Duration::from_secs(30 * DAY),
-            remember_idle_lifetime: Duration::from_secs(90 * DAY),
-            absolute_lifetime: Duration::from_secs(365 * DAY),
-            grace: Duration::from_secs(30),
-            tolerance: Duration::from_secs(5),
-            store_margin: Duration::from_secs(10),
-            touch_interval: Duration::from_secs(MINUTE),
-            tombstone: Duration::from_secs(DAY),
-            lost_writes: LostWrites::Refuse,
-        })
-    }
-
-    /// How long an access token lives at most.
-    pub const fn access_lifetime(&self) -> Duration {
-        self.access_lifetime
-    }
-
-    /// How long a session lives without being used.
-    pub const fn idle_lifetime(&self, remember: bool) -> Duration {
-        if remember {
-            self.remember_idle_lifetime
-        } else {
-            self.idle_lifetime
-        }
-    }
-
-    /// How long a session lives, used or not.
-    pub const fn absolute_lifetime(&self) -> Duration {
-        self.absolute_lifetime
-    }
-
-    /// How long after a rotation the superseded token still gets the same successor.
-    pub const fn grace(&self) -> Duration {
-        self.grace
-    }
-
-    /// How far the clocks of two nodes may differ.
-    pub const fn tolerance(&self) -> Duration {
-        self.tolerance
-    }
-
-    /// How long a request may wait for the store before it decides on what it has read.
-    pub const fn store_margin(&self) -> Duration {
-        self.store_margin
-    }
-
-    /// How often, at most, the use of a session cookie moves its idle deadline.
-    pub const fn touch_interval(&self) -> Duration {
-        self.touch_interval
-    }
-
-    /// How long an ended session is kept, so that its tokens are refused by name.
-    pub const fn tombstone(&self) -> Duration {
-        self.tombstone
-    }
-
-    /// How long an ended session must be stored as ended: the access lifetime, the verifier's
-    /// leeway (one tolerance), what two nodes' clocks may differ by on either side, and as long
-    /// as the ending may have been on its way, from the instant that it bears.
+    /// How long an ended session must be stored as ended: the access lifetime, the verifier's leeway (one
+    /// tolerance), what two nodes' clocks may differ by on either side, and as long as the ending may have
+    /// been on its way, from the instant that it bears.
     fn shortest_tombstone(&self) -> Duration {
         self.access_lifetime + self.tolerance * 3 + Duration::from_secs(2 * MINUTE)
     }
 
-    /// What to do with a token of a later generation than the store has.
-    pub const fn lost_writes(&self) -> LostWrites {
+    pub(crate) const fn lost_writes(&self) -> LostWrites {
         self.lost_writes
     }
 
-    /// Grace plus tolerance, or `None` where the grace is 0: no replay at all.
-    pub const fn replay_window(&self) -> Option<Duration> {
+    /// Grace plus tolerance, or `None` if the grace is 0: no replay at all.
+    pub(crate) const fn replay_window(&self) -> Option<Duration> {
         if self.grace.is_zero() {
             None
         } else {
@@ -120,11 +119,11 @@ impl Policy {
         }
     }
 
-    /// How long after a rotation the next refresh may rotate: the replay window and the store
-    /// margin, or `None` if the grace is 0, because then every refresh rotates.
+    /// How long after a rotation the next refresh may rotate: the replay window and the store margin, or
+    /// `None` if the grace is 0, because then every refresh rotates.
     ///
-    /// A request that presents the previous token at the end of the replay window may wait for the
-    /// store for as long as the margin. It must not find that a second rotation came first.
+    /// A request that presents the previous token at the end of the replay window may wait for the store
+    /// for as long as the margin. It must not find that a second rotation came first.
     pub(crate) fn rotation_interval(&self) -> Option<Duration> {
         self.replay_window()
             .map(|window| window.saturating_add(self.store_margin))
@@ -137,7 +136,12 @@ impl Policy {
 
     /// The deadlines that a use at `now` gives a session.
     pub(crate) fn slide(&self, remember: bool, absolute: UnixTime, now: UnixTime) -> Slide {
-        let idle_expires_at = (now + self.idle_lifetime(remember)).min(absolute);
+        let idle = if remember {
+            self.remember_idle_lifetime
+        } else {
+            self.idle_lifetime
+        };
+        let idle_expires_at = (now + idle).min(absolute);
         // Coarse, so that an index on it changes once a day and not at each refresh.
         let purge_at = (idle_expires_at + self.tombstone).round_up(Duration::from_secs(DAY));
         Slide {
@@ -146,7 +150,7 @@ impl Policy {
         }
     }
 
-    /// When a session that is ended at `now` may be forgotten; rounded up to whole hours.
+    /// When a session that is ended at `now` may be deleted; rounded up to whole hours.
     pub fn tombstone_until(&self, now: UnixTime) -> UnixTime {
         (now + self.tombstone).round_up(Duration::from_secs(HOUR))
     }
@@ -168,24 +172,23 @@ impl Default for Policy {
 pub struct Slide {
     /// The new idle deadline, never after the absolute one.
     pub idle_expires_at: UnixTime,
-    /// From when on the row may be deleted; rounded up to whole days.
+    /// From when on the session may be deleted; rounded up to whole days.
     pub purge_at: UnixTime,
 }
 
-/// What to do with a genuine token of a later generation than the store has: the store
-/// acknowledged a rotation and then lost it, as an asynchronous failover can.
+/// What to do with a genuine token of a later generation than the store has. The store acknowledged a
+/// rotation and then lost it, as an asynchronous failover can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(
     clippy::exhaustive_enums,
     reason = "the store either is believed or the token is"
 )]
 pub enum LostWrites {
-    /// Go on from the token. Its secret cannot be checked against the store, so whoever has
-    /// the refresh signing key and a session id could forge one: choose it only where losing
-    /// a few logins in a failover is worse.
+    /// Go on from the token. Its secret cannot be checked against the store, so anyone who has the
+    /// refresh signing key and a session id could forge one. Choose it only if losing a few logins in a
+    /// failover is worse.
     Adopt,
-    /// Refuse it as `unknown`; nothing is revoked, and an older token that the store knows
-    /// still works.
+    /// Refuse it as `unknown`. Nothing is revoked, and an older token that the store knows still works.
     #[default]
     Refuse,
 }
@@ -196,74 +199,8 @@ pub enum LostWrites {
 pub struct PolicyBuilder(Policy);
 
 impl PolicyBuilder {
-    /// Default 5 minutes; 1 second to 1 hour. How long an ended session can still be used
-    /// where no revocation is checked.
-    pub fn access_lifetime(mut self, value: Duration) -> Self {
-        self.0.access_lifetime = value;
-        self
-    }
-
-    /// Default 30 days; 1 second to 400 days, at most the absolute lifetime.
-    pub fn idle_lifetime(mut self, value: Duration) -> Self {
-        self.0.idle_lifetime = value;
-        self
-    }
-
-    /// Default 90 days; the idle lifetime of sessions with "remember me", within the same
-    /// bounds.
-    pub fn remember_idle_lifetime(mut self, value: Duration) -> Self {
-        self.0.remember_idle_lifetime = value;
-        self
-    }
-
-    /// Default 365 days; 1 second to 400 days, the longest that browsers keep a cookie
-    /// ([RFC 10025 section 5.5](https://www.rfc-editor.org/rfc/rfc10025#section-5.5)).
-    /// Shorter idle lifetimes are cut to it.
-    pub fn absolute_lifetime(mut self, value: Duration) -> Self {
-        self.0.absolute_lifetime = value;
-        self
-    }
-
-    /// Default 30 seconds; 0 to 10 minutes. 0 means no replay at all: a lost answer then
-    /// costs the session.
-    pub fn grace(mut self, value: Duration) -> Self {
-        self.0.grace = value;
-        self
-    }
-
-    /// Default 5 seconds; 0 to 60 seconds. It also covers that times are whole seconds: give it one
-    /// more than clocks differ by, also on a single node.
-    pub fn tolerance(mut self, value: Duration) -> Self {
-        self.0.tolerance = value;
-        self
-    }
-
-    /// Default 10 seconds; 0 to 2 minutes. How long a request may wait for the store, from the
-    /// moment at which its time is taken to the last read that it decides on: twice the store
-    /// time-out of the session manager, because a write that finds another write in its way is
-    /// followed by a read. The manager refuses a shorter one. A refresh rotates a token only if the
-    /// last rotation is older than the grace, the tolerance and this margin together.
-    pub fn store_margin(mut self, value: Duration) -> Self {
-        self.0.store_margin = value;
-        self
-    }
-
-    /// Default 1 minute; 0 seconds to 1 day. One that is longer than half of the shorter idle
-    /// lifetime is cut to that, so that a session never ends as idle while it is used.
-    pub fn touch_interval(mut self, value: Duration) -> Self {
-        self.0.touch_interval = value;
-        self
-    }
-
-    /// Default 1 day; 1 hour to 400 days, and 2 minutes and 3 tolerances longer than the access
-    /// lifetime: a node that starts has to find what was ended while access tokens of it may live.
-    pub fn tombstone(mut self, value: Duration) -> Self {
-        self.0.tombstone = value;
-        self
-    }
-
-    /// Default [`LostWrites::Refuse`].
-    pub fn lost_writes(mut self, value: LostWrites) -> Self {
+    /// What to do with a token of a later generation than the store has. Default [`LostWrites::Refuse`].
+    pub const fn lost_writes(mut self, value: LostWrites) -> Self {
         self.0.lost_writes = value;
         self
     }
@@ -273,43 +210,27 @@ impl PolicyBuilder {
     /// # Errors
     /// [`PolicyError`] names the value that is out of its range, and the range.
     pub fn build(mut self) -> Result<Policy, PolicyError> {
-        let p = &mut self.0;
-        let day400 = 400 * DAY;
-        p.idle_lifetime = p.idle_lifetime.min(p.absolute_lifetime);
-        p.remember_idle_lifetime = p.remember_idle_lifetime.min(p.absolute_lifetime);
-        for (name, value, min, max) in [
-            ("access lifetime", p.access_lifetime, 1, HOUR),
-            ("idle lifetime", p.idle_lifetime, 1, day400),
-            (
-                "remembered idle lifetime",
-                p.remember_idle_lifetime,
-                1,
-                day400,
-            ),
-            ("absolute lifetime", p.absolute_lifetime, 1, day400),
-            ("grace", p.grace, 0, 10 * MINUTE),
-            ("tolerance", p.tolerance, 0, MINUTE),
-            ("store margin", p.store_margin, 0, 2 * MINUTE),
-            ("touch interval", p.touch_interval, 0, DAY),
-            ("tombstone", p.tombstone, HOUR, day400),
-        ] {
+        let policy = &mut self.0;
+        let absolute = policy.absolute_lifetime;
+        policy.idle_lifetime = policy.idle_lifetime.min(absolute);
+        policy.remember_idle_lifetime = policy.remember_idle_lifetime.min(absolute);
+        for (name, value, range) in policy.settings() {
             if value.subsec_nanos() != 0 {
                 return Err(PolicyError::Fraction { name, value });
             }
-            if !(min..=max).contains(&value.as_secs()) {
-                let (min, max) = (Duration::from_secs(min), Duration::from_secs(max));
+            if !range.contains(&value.as_secs()) {
                 return Err(PolicyError::OutOfRange {
                     name,
                     value,
-                    min,
-                    max,
+                    min: Duration::from_secs(*range.start()),
+                    max: Duration::from_secs(*range.end()),
                 });
             }
         }
-        let idle = self.0.idle_lifetime.min(self.0.remember_idle_lifetime);
+        let idle = policy.idle_lifetime.min(policy.remember_idle_lifetime);
         let half = Duration::from_secs(idle.as_secs() / 2);
-        self.0.touch_interval = self.0.touch_interval.min(half);
-        let (value, min) = (self.0.tombstone, self.0.shortest_tombstone());
+        policy.touch_interval = policy.touch_interval.min(half);
+        let (value, min) = (policy.tombstone, policy.shortest_tombstone());
         if value < min {
             return Err(PolicyError::TombstoneShort { value, min });
         }
@@ -317,37 +238,48 @@ impl PolicyBuilder {
     }
 }
 
-/// A [`Policy`](crate::Policy) that cannot be.
+/// Durations that cannot be safe or useful.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum PolicyError {
     /// A duration has a part below a second; tokens count whole seconds.
-    #[error("{name} of {value:?} is not in whole seconds")]
+    #[error("`{name}` of {value:?} is not in whole seconds")]
     Fraction {
-        /// Which setting.
+        /// The name of the setting.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: Duration,
     },
-    /// A duration is too short or too long to be safe or useful.
-    #[error("{name} of {value:?} is not between {min:?} and {max:?}")]
+    /// A duration is too short or too long.
+    #[error("`{name}` of {value:?} is not between {min:?} and {max:?}")]
     OutOfRange {
-        /// Which setting.
+        /// The name of the setting.
         name: &'static str,
-        /// What was given.
+        /// The value that was given.
         value: Duration,
-        /// The shortest allowed.
+        /// The shortest that is allowed.
         min: Duration,
-        /// The longest allowed.
+        /// The longest that is allowed.
         max: Duration,
     },
-    /// An ended session would be forgotten while access tokens of it may live.
+    /// A schedule would replace its keys too often.
     #[error(
-        "a tombstone of {value:?} is forgotten while access tokens of its session may live; use \
-         at least {min:?}"
+        "a key that signs for {} s is replaced too early for these lifetimes; let it sign for at least {} s",
+        period.as_secs(), least.as_secs()
+    )]
+    RotationPeriod {
+        /// The value that was given.
+        period: Duration,
+        /// The shortest that is allowed.
+        least: Duration,
+    },
+    /// An ended session would be deleted while access tokens of it may live.
+    #[error(
+        "a tombstone of {value:?} is deleted while access tokens of its session may live; use at \
+         least {min:?}"
     )]
     TombstoneShort {
-        /// What was given.
+        /// The value that was given.
         value: Duration,
         /// The access lifetime with what clocks may add.
         min: Duration,
@@ -364,18 +296,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_out_of_range_is_named() {
+    fn a_value_out_of_range_is_named() {
         let error = Policy::builder()
             .access_lifetime(Duration::from_secs(DAY))
             .build();
         assert_eq!(
             error.unwrap_err().to_string(),
-            "access lifetime of 86400s is not between 1s and 3600s"
+            "`access_lifetime` of 86400s is not between 1s and 3600s"
         );
         let error = Policy::builder().grace(Duration::from_millis(1500)).build();
         assert_eq!(
             error.unwrap_err().to_string(),
-            "grace of 1.5s is not in whole seconds"
+            "`grace` of 1.5s is not in whole seconds"
         );
     }
 
@@ -389,8 +321,8 @@ mod tests {
         assert!(build(hour + Duration::from_secs(135)).is_ok());
         assert_eq!(
             build(hour).unwrap_err().to_string(),
-            "a tombstone of 3600s is forgotten while access tokens of its session may live; use \
-             at least 3735s"
+            "a tombstone of 3600s is deleted while access tokens of its session may live; use at \
+             least 3735s"
         );
         assert!(build(hour + Duration::from_secs(134)).is_err());
     }
@@ -414,7 +346,7 @@ mod tests {
     fn an_idle_lifetime_never_exceeds_the_absolute_one() {
         let day = Duration::from_secs(DAY);
         let policy = Policy::builder().absolute_lifetime(day).build().unwrap();
-        assert_eq!(policy.idle_lifetime(false), day);
-        assert_eq!(policy.idle_lifetime(true), day);
+        assert_eq!(policy.idle_lifetime(), day);
+        assert_eq!(policy.remember_idle_lifetime(), day);
     }
 }

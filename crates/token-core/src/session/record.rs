@@ -4,13 +4,15 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use crate::access::custom::CustomClaims;
+use crate::types::count::{Epoch, Generation};
 use crate::types::id::SessionId;
+use crate::types::invalid::InvalidValue;
 use crate::types::name::{ClientId, KeyId, Subject};
 use crate::types::scope::Scope;
 use crate::types::secret::TokenHash;
+use crate::types::stored::{bytes, words};
 use crate::types::time::UnixTime;
 
 /// A session as a store keeps it: one row, no secret in it.
@@ -176,120 +178,18 @@ pub struct Revocation {
     pub reason: RevokeReason,
 }
 
-/// Counts the credentials of a session.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Generation(u64);
-
-impl Generation {
-    /// The credential of the login.
-    pub const FIRST: Self = Self(0);
-
-    /// Takes over what a store kept.
-    pub const fn from_u64(value: u64) -> Self {
-        Self(value)
-    }
-
-    /// The number.
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-
-    /// The one after it.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-/// Counts how often all sessions of a subject were ended: a login whose epoch has passed
-/// opens nothing.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
-#[serde(transparent)]
-pub struct Epoch(u64);
-
-impl Epoch {
-    /// Takes over what a store kept.
-    pub const fn from_u64(value: u64) -> Self {
-        Self(value)
-    }
-
-    /// The number.
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-
-    /// The one after it.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-/// 16 random bytes in the derivation of a credential. Worth nothing without the credential
-/// before it and the rotation key.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Nonce([u8; 16]);
-
-impl Nonce {
-    /// Takes over what a store kept.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes, for a store.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
+bytes! {
+    /// 16 random bytes in the derivation of a credential. They are worth nothing without the credential
+    /// before it and the rotation key.
+    #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+    #[serde(transparent)]
+    Nonce, 16
 }
 
 impl fmt::Debug for Nonce {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Nonce([redacted])")
     }
-}
-
-/// Defines an enumeration whose variants are words in stores, tokens and answers.
-macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-        pub enum $name {
-            $($(#[$vdoc])* #[serde(rename = $word)] $variant,)*
-        }
-
-        impl $name {
-            /// Every value.
-            pub const ALL: &[Self] = &[$(Self::$variant),*];
-
-            /// The word for it in stores, tokens and answers.
-            pub const fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $word),* }
-            }
-        }
-
-        impl fmt::Display for $name {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(self.as_str())
-            }
-        }
-
-        impl FromStr for $name {
-            type Err = UnknownWord;
-
-            fn from_str(word: &str) -> Result<Self, UnknownWord> {
-                match word {
-                    $($word => Ok(Self::$variant),)*
-                    _ => Err(UnknownWord { kind: stringify!($name) }),
-                }
-            }
-        }
-    };
 }
 
 words! {
@@ -351,13 +251,6 @@ fn cut(text: &str, max: usize) -> Box<str> {
         kept.push(c);
     }
     kept.into()
-}
-
-/// A word that stands for no value of an enumeration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("not a known {kind}")]
-pub struct UnknownWord {
-    pub(crate) kind: &'static str,
 }
 
 #[cfg(test)]

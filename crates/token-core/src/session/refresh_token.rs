@@ -9,41 +9,32 @@ use std::fmt;
 use aws_lc_rs::hmac;
 use serde::Deserialize;
 use thiserror::Error;
-use zeroize::{ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
 use crate::jose::base64url;
+use crate::jose::jws::MAX_LENGTH;
 use crate::jose::object::{Object, is_plain};
-use crate::session::record::{Generation, Nonce, Session, Transport};
+use crate::keys::algorithm::Algorithm;
+use crate::keys::error::{IssueError, KeyError};
+use crate::keys::ring::KeyRingError;
+use crate::session::record::{Nonce, Session, Transport};
+use crate::types::count::Generation;
 use crate::types::id::SessionId;
 use crate::types::name::{Audience, Issuer, KeyId, Subject};
 use crate::types::scope::Scope;
-use crate::types::secret::TokenSecret;
+use crate::types::secret::{TokenHash, TokenSecret, decode_exact, secret_text};
 use crate::types::time::UnixTime;
 
-/// The longest token that is looked at, in bytes; longer ones are refused unread.
-pub const MAX_TOKEN_LENGTH: usize = 8 * 1024;
-
-/// A refresh token in compact form, to be handed to its client and nobody else.
-#[derive(ZeroizeOnDrop)]
-pub struct RefreshToken(String);
-
-impl RefreshToken {
-    /// The text. Whoever has it can take the session over until it is rotated.
-    pub fn secret(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for RefreshToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("RefreshToken([redacted])")
-    }
+secret_text! {
+    /// A refresh token in compact form, to be handed to its client and nobody else. Anyone who has it can
+    /// take the session over until it is rotated.
+    RefreshToken
 }
 
 /// What a genuine refresh token says. Made by [`RefreshKeyRing::verify`] alone.
 ///
-/// Genuine means: signed by us, for this issuer and audience. Whether it still works is
-/// decided on the session's row, by [`decide`](crate::session::decide).
+/// Genuine means: signed by us, for this issuer and audience. Whether it still works is decided on the
+/// session, by [`decide`](crate::session::decide).
 #[derive(Debug)]
 pub struct RefreshClaims {
     /// Whose session it is.
@@ -52,8 +43,9 @@ pub struct RefreshClaims {
     pub session_id: SessionId,
     /// Which credential of the session it is.
     pub generation: Generation,
-    /// Its secret.
-    pub secret: TokenSecret,
+    pub(crate) secret: TokenSecret,
+    /// The hash of its secret.
+    pub token_hash: TokenHash,
     /// When it was issued.
     pub issued_at: UnixTime,
     /// The session's absolute deadline, exclusive.
@@ -62,6 +54,24 @@ pub struct RefreshClaims {
     pub scope: Scope,
     /// How it travels.
     pub transport: Transport,
+}
+
+impl RefreshClaims {
+    pub(crate) const fn presented(&self) -> Presented<'_> {
+        Presented {
+            generation: self.generation,
+            secret: &self.secret,
+            hash: self.token_hash,
+        }
+    }
+}
+
+/// A credential as it was presented.
+#[derive(Clone, Copy)]
+pub(crate) struct Presented<'a> {
+    pub(crate) generation: Generation,
+    pub(crate) secret: &'a TokenSecret,
+    pub(crate) hash: TokenHash,
 }
 
 /// A key of refresh tokens: it signs them and derives their successors. Both keys come from
@@ -86,11 +96,13 @@ impl RefreshKey {
     /// Makes a key of at least 32 random bytes that every node has.
     ///
     /// # Errors
-    /// [`RefreshKeyError::Short`] for fewer bytes.
-    pub fn new(kid: KeyId, secret: &[u8]) -> Result<Self, RefreshKeyError> {
+    /// [`KeyError::SecretTooShort`] for fewer bytes.
+    pub fn new(kid: KeyId, secret: &[u8]) -> Result<Self, KeyError> {
         if secret.len() < 32 {
-            return Err(RefreshKeyError::Short {
-                length: secret.len(),
+            return Err(KeyError::SecretTooShort {
+                algorithm: Algorithm::HS256,
+                bytes: secret.len(),
+                min: 32,
             });
         }
         let master = hmac::Key::new(hmac::HMAC_SHA256, secret);
@@ -169,10 +181,10 @@ impl RefreshKeyRing {
     /// next change.
     ///
     /// # Errors
-    /// [`RefreshKeyError::Duplicate`] where the ring has that identifier already.
-    pub fn with_other(mut self, key: RefreshKey) -> Result<Self, RefreshKeyError> {
+    /// [`KeyRingError::DuplicateId`] if the ring has that identifier already.
+    pub fn with_other(mut self, key: RefreshKey) -> Result<Self, KeyRingError> {
         if self.find(&key.kid).is_ok() {
-            return Err(RefreshKeyError::Duplicate { kid: key.kid });
+            return Err(KeyRingError::DuplicateId { id: key.kid });
         }
         self.keys.push(key);
         Ok(self)
@@ -194,16 +206,15 @@ impl RefreshKeyRing {
         issuer: &Issuer,
         audience: &Audience,
     ) -> Result<RefreshClaims, RefreshTokenError> {
-        if token.len() > MAX_TOKEN_LENGTH {
+        if token.len() > MAX_LENGTH {
             return Err(RefreshTokenError::Form);
         }
         let (signed, signature) = token.rsplit_once('.').ok_or(RefreshTokenError::Form)?;
         let (header, payload) = signed.split_once('.').ok_or(RefreshTokenError::Form)?;
         let key = self.keys.iter().find(|key| *key.header == *header);
         let key = key.ok_or(RefreshTokenError::UnknownKey)?;
-        let mut tag = [0; 32];
-        crate::types::secret::decode_exact(signature, &mut tag)
-            .map_err(|_| RefreshTokenError::Form)?;
+        let tag: [u8; 32] =
+            decode_exact("signature", signature).map_err(|_| RefreshTokenError::Form)?;
         hmac::verify(&key.signing, signed.as_bytes(), &tag)
             .map_err(|_| RefreshTokenError::Signature)?;
 
@@ -217,14 +228,16 @@ impl RefreshKeyRing {
             return Err(RefreshTokenError::Recipient);
         }
         let claims = |_| RefreshTokenError::Claims;
+        let secret = TokenSecret::from_base64url(wire.jti).map_err(claims)?;
         Ok(RefreshClaims {
-            subject: Subject::new(wire.sub).map_err(|_| RefreshTokenError::Claims)?,
+            subject: Subject::new(wire.sub).map_err(claims)?,
             session_id: wire.sid,
             generation: wire.gen_,
-            secret: TokenSecret::from_base64url(wire.jti).map_err(claims)?,
+            token_hash: secret.hash(),
+            secret,
             issued_at: wire.iat,
             expires_at: wire.exp,
-            scope: wire.scope.parse().map_err(|_| RefreshTokenError::Claims)?,
+            scope: wire.scope.parse().map_err(claims)?,
             transport: wire.transport,
         })
     }
@@ -237,7 +250,7 @@ impl RefreshKeyRing {
         secret: &TokenSecret,
         issuer: &Issuer,
         audience: &Audience,
-    ) -> Result<RefreshToken, KeyMissing> {
+    ) -> Result<RefreshToken, IssueError> {
         let key = self.find(&session.rotation_kid)?;
         let mut jti = Zeroizing::new([0; 43]);
         let texts = [issuer.as_str(), audience.as_str(), session.subject.as_str()];
@@ -263,16 +276,16 @@ impl RefreshKeyRing {
         let tag = hmac::sign(&key.signing, token.as_bytes());
         token.push('.');
         base64url::encode(tag.as_ref(), &mut token);
-        Ok(RefreshToken(token))
+        Ok(RefreshToken(token.into()))
     }
 
     pub(crate) fn current(&self) -> &RefreshKey {
         self.keys.first().expect("a ring is made with a key")
     }
 
-    pub(crate) fn find(&self, kid: &KeyId) -> Result<&RefreshKey, KeyMissing> {
+    pub(crate) fn find(&self, kid: &KeyId) -> Result<&RefreshKey, IssueError> {
         let key = self.keys.iter().find(|key| key.kid == *kid);
-        key.ok_or_else(|| KeyMissing { kid: kid.clone() })
+        key.ok_or_else(|| IssueError::KeyMissing { kid: kid.clone() })
     }
 }
 
@@ -304,31 +317,6 @@ fn longest(names: &[&str], scope: &Scope) -> usize {
     let escaped = |name: &&str| if is_plain(name) { 1 } else { 2 };
     let names = names.iter().map(|name| name.len() * escaped(name));
     names.sum::<usize>() + scope.as_str().len() + 230
-}
-
-/// A refresh key that a row or a token names is not in the key ring.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the refresh key {kid} is not in the key ring of this node; give every node the same keys")]
-pub struct KeyMissing {
-    pub(crate) kid: KeyId,
-}
-
-/// A refresh key or ring that cannot be.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RefreshKeyError {
-    /// Two keys of a ring have one identifier.
-    #[error("two refresh keys are named {kid}; give each key an identifier of its own")]
-    Duplicate {
-        /// The identifier.
-        kid: KeyId,
-    },
-    /// The secret is too short to be safe.
-    #[error("a refresh key of {length} bytes is too short; use at least 32 random bytes")]
-    Short {
-        /// Its length in bytes.
-        length: usize,
-    },
 }
 
 /// Why a text is not a refresh token of ours. The client learns only `malformed`.

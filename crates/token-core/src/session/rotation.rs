@@ -1,45 +1,44 @@
 //! The rotation rule: open a session, decide what a presented credential means, close it.
 //!
-//! A refresh token carries its generation under a signature, so one row knows which tokens
-//! are spent. The successor's secret is derived from the presented one and a stored nonce:
-//! whoever presents the previous token again lets the server compute the same successor
-//! again, bit for bit, and nobody else can. So a lost answer, a second tab and a retry all
-//! end with the same token, and a session never forks. `docs/rotation.md` has the table and
-//! the reasons.
+//! A refresh token carries its generation under a signature, so the session alone knows which tokens are
+//! spent. The successor's secret is derived from the presented one and a stored nonce: if the previous
+//! token is presented again, the server computes the same successor again, bit for bit, and nobody else
+//! can. So a lost answer, a second tab and a retry all end with the same token, and a session never forks.
+//! `docs/rotation.md` has the table and the reasons.
 //!
-//! The usual way of a refresh: [`attempt`] makes the write that should succeed from the
-//! token alone; where the store says that it did not match, [`decide`] looks at the row that
-//! came back.
+//! A refresh usually goes like this: [`attempt`] makes the write that should succeed from the token alone.
+//! If the store says that it did not match, [`decide`] looks at the session that came back.
 
 use std::time::Duration;
 
 use crate::access::custom::CustomClaims;
-use crate::session::change::{Committed, CredentialMismatch, Ending, Granted, Rotation};
-use crate::session::decision::{Decision, PendingLogin, PendingReuse, PendingRotation};
-use crate::session::denial::{Denial, Reused};
-use crate::session::policy::{LostWrites, Policy, Slide};
+use crate::keys::error::IssueError;
+use crate::session::change::{Committed, Ending, Granted, Rotation};
+use crate::session::decision::{Decision, Pending, PendingReuse};
+use crate::session::denial::Denial;
+use crate::session::policy::{LostWrites, Policy};
 use crate::session::record::{
-    Authentication, Device, Epoch, Generation, Nonce, Revocation, RevokeReason, RotatedBy, Session,
-    Transport,
+    Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
 };
-use crate::session::refresh_token::{KeyMissing, RefreshClaims, RefreshKey, RefreshKeyRing};
+use crate::session::refresh_token::{Presented, RefreshClaims, RefreshKeyRing};
+use crate::types::count::{Epoch, Generation};
 use crate::types::id::{Bucket, SessionId};
 use crate::types::name::{ClientId, Subject};
 use crate::types::scope::Scope;
 use crate::types::secret::{Entropy, TokenHash, TokenSecret};
 use crate::types::time::UnixTime;
 
-/// Times of use are kept this coarse: exact ones would tell a thief when to act.
-pub const LAST_SEEN_STEP: Duration = Duration::from_secs(5 * 60);
+/// Times of use are kept this coarse, as exact ones would tell a thief when to act.
+pub const LAST_SEEN_STEP: Duration = Duration::from_secs(300);
 
 /// A successful authentication: what a new session is made of.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "a login has to say all of it")]
 pub struct Login {
-    /// Who it is.
+    /// The user.
     pub subject: Subject,
-    /// The subject's epoch, read from the store *before* the password was checked: where all
-    /// sessions of the subject are ended meanwhile, this login opens nothing.
+    /// The subject's epoch, read from the store *before* the password was checked. If all sessions of the
+    /// subject are ended meanwhile, this login opens nothing.
     pub epoch: Epoch,
     /// The application that asks.
     pub client_id: ClientId,
@@ -49,7 +48,7 @@ pub struct Login {
     pub scope: Scope,
     /// When and how the user proved who they are.
     pub authentication: Authentication,
-    /// Whether to live by the remembered idle lifetime.
+    /// Whether the session lives by the remembered idle lifetime.
     pub remember: bool,
     /// The application's own claims for each access token.
     pub claims: CustomClaims,
@@ -66,15 +65,14 @@ pub struct Login {
 pub enum Purpose {
     /// The next pair of tokens.
     Refresh,
-    /// A step-up or a change of password, with this authentication: always a new credential,
-    /// and the older ones end at once.
+    /// A step-up or a change of password, with this authentication. It always makes a new credential, and
+    /// the older ones end at once.
     StepUp(Authentication),
 }
 
-/// Opens a session: the row to insert and the first credential.
+/// Opens a session: the session to insert and the secret of its first credential.
 ///
-/// `now` is the time of the login by this node's clock; `bucket` the subject's, from the
-/// store.
+/// `now` is the time of the login by this node's clock. `bucket` is the subject's, from the store.
 pub fn open(
     login: Login,
     bucket: Bucket,
@@ -82,13 +80,13 @@ pub fn open(
     keys: &RefreshKeyRing,
     now: UnixTime,
     entropy: Entropy,
-) -> PendingLogin {
+) -> Pending<Session> {
     let (id, secret) = entropy.split::<17, 32>();
     drop(entropy);
     let secret = TokenSecret::from_bytes(secret);
     let absolute_expires_at = now + policy.absolute_lifetime();
     let slide = policy.slide(login.remember, absolute_expires_at, now);
-    let session = Session {
+    let write = Session {
         id: SessionId::new(bucket, id),
         subject: login.subject,
         subject_epoch: login.epoch,
@@ -97,7 +95,7 @@ pub fn open(
         scope: login.scope,
         created_at: now,
         authentication: login.authentication,
-        generation: Generation::FIRST,
+        generation: Generation::default(),
         token_hash: secret.hash(),
         previous_hash: None,
         nonce: Nonce::from_bytes([0; 16]), // the first secret is random, not derived
@@ -113,60 +111,55 @@ pub fn open(
         device: login.device,
         purge_at: slide.purge_at,
     };
-    PendingLogin { session, secret }
+    Pending { write, secret }
 }
 
-/// The write that a refresh token asks for, from the token alone: it matches where the token
-/// is the current one and the last rotation is at least grace + tolerance + store margin ago,
-/// which is the normal case, and then a refresh costs one round trip.
+/// The write that a refresh token asks for, from the token alone. It matches if the token is the current
+/// one and the last rotation is at least grace + tolerance + store margin ago, which is the normal case, and
+/// then a refresh costs one round trip.
 ///
 /// # Errors
-/// [`Denial::Expired`] where the token's own deadline has passed: the store need not be asked.
+/// [`Denial::Expired`] if the token's own deadline has passed: the store need not be asked.
 pub fn attempt(
     token: &RefreshClaims,
     policy: &Policy,
     keys: &RefreshKeyRing,
     now: UnixTime,
     entropy: Entropy,
-) -> Result<PendingRotation, Denial> {
+) -> Result<Pending<Rotation>, Denial> {
     if now >= token.expires_at {
         return Err(Denial::Expired {
             now,
             expires: token.expires_at,
         });
     }
-    let from = Position {
-        generation: token.generation,
-        hash: token.secret.hash(),
-    };
-    let slides = Slides::new(policy, token.expires_at, now);
     let mut pending = rotate(
-        token.session_id,
-        from,
-        Presented {
+        Expected {
+            id: token.session_id,
             generation: token.generation,
-            secret: &token.secret,
+            hash: token.token_hash,
+            absolute_expires_at: token.expires_at,
         },
-        RotatedBy::Refresh,
-        slides,
-        keys.current(),
+        token.presented(),
+        policy,
+        keys,
         now,
         entropy,
     );
-    if token.generation != Generation::FIRST {
-        pending.rotation.rotated_before = policy.rotation_interval().map(|interval| now - interval);
+    if token.generation != Generation::default() {
+        pending.write.rotated_before = policy.rotation_interval().map(|interval| now - interval);
     }
     Ok(pending)
 }
 
-/// Decides what a genuine refresh token means for its session. Looks at nothing but its
-/// arguments: the same ones give the same decision on every node.
+/// Decides what a genuine refresh token means for its session. It looks at nothing but its arguments: the
+/// same ones give the same decision on every node.
 ///
 /// `now` is this node's clock, taken before the store was asked for `session`.
 ///
 /// # Errors
-/// [`KeyMissing`] where the row was rotated with a key that this node does not have: a fault
-/// of the configuration and never the client's.
+/// [`IssueError::KeyMissing`] if the session was rotated with a key that this node does not have, which is
+/// a fault of the configuration and never the client's.
 pub fn decide(
     token: &RefreshClaims,
     session: &Committed<Session>,
@@ -175,16 +168,12 @@ pub fn decide(
     keys: &RefreshKeyRing,
     now: UnixTime,
     entropy: Entropy,
-) -> Result<Decision, KeyMissing> {
-    let presented = Presented {
-        generation: token.generation,
-        secret: &token.secret,
-    };
-    if let Some(denial) = over(session, token.expires_at, now) {
+) -> Result<Decision, IssueError> {
+    if let Some(denial) = ended(session, token.expires_at, now) {
         return Ok(Decision::Deny(denial));
     }
-    let case = Case {
-        presented,
+    let evaluation = Evaluation {
+        presented: token.presented(),
         session,
         purpose,
         policy,
@@ -192,15 +181,15 @@ pub fn decide(
         now,
     };
     if token.generation > session.generation {
-        return Ok(case.later(entropy));
+        return Ok(evaluation.later(entropy));
     }
     if token.generation == session.generation {
-        return Ok(case.current(entropy));
+        return Ok(evaluation.current(entropy));
     }
     if token.generation.next() == session.generation {
-        return case.previous(entropy);
+        return evaluation.previous(entropy);
     }
-    Ok(case.older().into())
+    Ok(evaluation.older().into())
 }
 
 /// Ends a session.
@@ -212,8 +201,8 @@ pub fn close(id: SessionId, reason: RevokeReason, policy: &Policy, now: UnixTime
     }
 }
 
-/// Whether the session is over, whatever is presented.
-pub(crate) fn over(session: &Session, deadline: UnixTime, now: UnixTime) -> Option<Denial> {
+/// Whether the session has ended, whatever is presented.
+pub(crate) fn ended(session: &Session, deadline: UnixTime, now: UnixTime) -> Option<Denial> {
     if let Some(revocation) = session.revocation {
         return Some(Denial::Revoked(revocation));
     }
@@ -221,50 +210,19 @@ pub(crate) fn over(session: &Session, deadline: UnixTime, now: UnixTime) -> Opti
     (now >= expires).then_some(Denial::Expired { now, expires })
 }
 
-/// A credential as it was presented.
+/// What the store must have for a rotation to hold.
 #[derive(Clone, Copy)]
-pub(crate) struct Presented<'a> {
-    pub(crate) generation: Generation,
-    pub(crate) secret: &'a TokenSecret,
-}
-
-/// Where a row must stand for a rotation to hold.
-#[derive(Clone, Copy)]
-struct Position {
+struct Expected {
+    id: SessionId,
     generation: Generation,
     hash: TokenHash,
+    absolute_expires_at: UnixTime,
 }
 
-impl Position {
-    fn of(session: &Session) -> Self {
-        Self {
-            generation: session.generation,
-            hash: session.token_hash,
-        }
-    }
-}
-
-/// The deadlines for both kinds of session, since a token does not say which it is.
+/// The evaluation of one presented credential for a session that has not ended. Its methods are the rows
+/// of the table in `docs/rotation.md`.
 #[derive(Clone, Copy)]
-struct Slides {
-    plain: Slide,
-    remember: Slide,
-    last_seen_at: UnixTime,
-}
-
-impl Slides {
-    fn new(policy: &Policy, absolute: UnixTime, now: UnixTime) -> Self {
-        Self {
-            plain: policy.slide(false, absolute, now),
-            remember: policy.slide(true, absolute, now),
-            last_seen_at: now.round_down(LAST_SEEN_STEP),
-        }
-    }
-}
-
-/// One presented credential of a live session: the rows of the table.
-#[derive(Clone, Copy)]
-pub(crate) struct Case<'a> {
+pub(crate) struct Evaluation<'a> {
     pub(crate) presented: Presented<'a>,
     pub(crate) session: &'a Committed<Session>,
     pub(crate) purpose: &'a Purpose,
@@ -273,20 +231,18 @@ pub(crate) struct Case<'a> {
     pub(crate) now: UnixTime,
 }
 
-impl Case<'_> {
+impl Evaluation<'_> {
     /// The credential in force.
     pub(crate) fn current(self, entropy: Entropy) -> Decision {
-        if self.presented.secret.hash() != self.session.token_hash {
+        if self.presented.hash != self.session.token_hash {
             return self.mismatch();
         }
-        let settled = self.session.generation == Generation::FIRST
-            || self
-                .policy
-                .rotation_interval()
-                .is_none_or(|interval| self.age() >= interval);
+        let interval = self.policy.rotation_interval();
+        let settled = self.session.generation == Generation::default()
+            || interval.is_none_or(|interval| self.age() >= interval);
         match self.purpose {
-            // At most one rotation an interval: whatever tabs and retries do within it, they
-            // end with the same token, also if they had to wait for the store.
+            // At most one rotation an interval: whatever tabs and retries do within it, they end with the
+            // same token, also if they had to wait for the store.
             Purpose::Refresh if !settled => self.replay(self.presented.secret.clone()),
             Purpose::Refresh | Purpose::StepUp(_) => {
                 Decision::Rotate(self.rotate(self.presented, entropy))
@@ -295,49 +251,45 @@ impl Case<'_> {
     }
 
     /// The credential before it.
-    pub(crate) fn previous(self, entropy: Entropy) -> Result<Decision, KeyMissing> {
-        if self.session.previous_hash != Some(self.presented.secret.hash()) {
+    pub(crate) fn previous(self, entropy: Entropy) -> Result<Decision, IssueError> {
+        if self.session.previous_hash != Some(self.presented.hash) {
             return Ok(self.mismatch());
         }
-        let recognised = self
-            .policy
-            .replay_window()
-            .is_some_and(|window| self.age() <= window);
+        let window = self.policy.replay_window();
+        if window.is_none_or(|window| self.age() > window) {
+            return Ok(self.older().into());
+        }
         match (self.session.rotated_by, self.purpose) {
             // A lost answer, or a second tab.
-            (RotatedBy::Refresh, Purpose::Refresh) | (RotatedBy::StepUp, Purpose::StepUp(_))
-                if recognised =>
-            {
+            (RotatedBy::Refresh, Purpose::Refresh) | (RotatedBy::StepUp, Purpose::StepUp(_)) => {
                 Ok(self.replay(self.successor()?))
             }
-            // The answer to a refresh was lost; the password comes along now.
-            (RotatedBy::Refresh, Purpose::StepUp(_)) if recognised => {
+            // The answer to a refresh was lost, and now the password comes along.
+            (RotatedBy::Refresh, Purpose::StepUp(_)) => {
                 let secret = self.successor()?;
-                let generation = self.session.generation;
-                Ok(Decision::Rotate(self.rotate(
-                    Presented {
-                        generation,
-                        secret: &secret,
-                    },
-                    entropy,
-                )))
+                let presented = Presented {
+                    generation: self.session.generation,
+                    secret: &secret,
+                    hash: secret.hash(),
+                };
+                Ok(Decision::Rotate(self.rotate(presented, entropy)))
             }
-            _ => Ok(self.older().into()),
+            (RotatedBy::StepUp, Purpose::Refresh) => Ok(self.older().into()),
         }
     }
 
-    /// Any credential before the current one that is not recognised: a straggler is refused,
-    /// anything else ends the session.
+    /// Any credential before the current one that is not recognised: a straggler is refused, anything else
+    /// ends the session.
     pub(crate) fn older(self) -> Result<PendingReuse, Denial> {
-        if self.session.rotated_by == RotatedBy::StepUp
-            && self.age() <= self.policy.straggler_window()
-        {
+        let age = self.age();
+        if self.session.rotated_by == RotatedBy::StepUp && age <= self.policy.straggler_window() {
             // An honest straggler: the renewal was meant to end older tokens at once.
-            return Err(Denial::Superseded { age: self.age() });
+            return Err(Denial::Superseded { age });
         }
         Ok(PendingReuse {
             ending: close(self.session.id, RevokeReason::Reused, self.policy, self.now),
-            evidence: Reused::new(self.presented.generation, self.session.generation),
+            presented: self.presented.generation,
+            stored: self.session.generation,
         })
     }
 
@@ -360,92 +312,77 @@ impl Case<'_> {
 
     /// Gives the credential in force once more.
     fn replay(self, secret: TokenSecret) -> Decision {
-        match Granted::new(self.session.clone(), secret) {
-            Ok(granted) => Decision::Replay(granted),
-            // The row was derived by other keys than ours: nothing to hand out.
-            Err(CredentialMismatch { .. }) => self.mismatch(),
-        }
+        // If the session was derived by other keys than ours, there is nothing to hand out.
+        Granted::new(self.session.clone(), secret)
+            .map_or_else(|_| self.mismatch(), Decision::Replay)
     }
 
     /// The current secret, computed once more from the one before it.
-    fn successor(self) -> Result<TokenSecret, KeyMissing> {
-        let key = self.keys.find(&self.session.rotation_kid)?;
-        let Session {
-            id,
-            generation,
-            nonce,
-            ..
-        } = **self.session;
-        Ok(key.successor(self.presented.secret, id, generation, nonce))
+    fn successor(self) -> Result<TokenSecret, IssueError> {
+        let session = &**self.session;
+        let key = self.keys.find(&session.rotation_kid)?;
+        let secret = self.presented.secret;
+        Ok(key.successor(secret, session.id, session.generation, session.nonce))
     }
 
-    /// The write that makes the successor of `presented`, if the row is still this one.
-    fn rotate(self, presented: Presented<'_>, entropy: Entropy) -> PendingRotation {
-        let authentication = match self.purpose {
-            Purpose::Refresh => None,
-            Purpose::StepUp(authentication) => Some(authentication.clone()),
+    /// The write that makes the successor of `presented`, if the session is still this one.
+    fn rotate(self, presented: Presented<'_>, entropy: Entropy) -> Pending<Rotation> {
+        let session = self.session;
+        let expected = Expected {
+            id: session.id,
+            generation: session.generation,
+            hash: session.token_hash,
+            absolute_expires_at: session.absolute_expires_at,
         };
-        let by = match self.purpose {
-            Purpose::Refresh => RotatedBy::Refresh,
-            Purpose::StepUp(_) => RotatedBy::StepUp,
-        };
-        let mut pending = rotate(
-            self.session.id,
-            Position::of(self.session),
-            presented,
-            by,
-            Slides::new(self.policy, self.session.absolute_expires_at, self.now),
-            self.keys.current(),
-            self.now,
-            entropy,
-        );
-        pending.rotation.authentication = authentication;
+        let (policy, keys) = (self.policy, self.keys);
+        let mut pending = rotate(expected, presented, policy, keys, self.now, entropy);
+        if let Purpose::StepUp(authentication) = self.purpose {
+            pending.write.by = RotatedBy::StepUp;
+            pending.write.authentication = Some(authentication.clone());
+        }
         pending
     }
 
-    /// How long ago the current credential was made; zero where another node's clock says
-    /// that it is yet to be.
+    /// How long ago the current credential was made; zero if another node's clock says that it is yet to
+    /// be.
     fn age(self) -> Duration {
         self.now.since(self.session.rotated_at)
     }
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "private, and each is one field of the write"
-)]
 fn rotate(
-    id: SessionId,
-    from: Position,
+    expected: Expected,
     presented: Presented<'_>,
-    by: RotatedBy,
-    slides: Slides,
-    key: &RefreshKey,
+    policy: &Policy,
+    keys: &RefreshKeyRing,
     now: UnixTime,
     entropy: Entropy,
-) -> PendingRotation {
+) -> Pending<Rotation> {
     let (nonce, []) = entropy.split::<16, 0>();
     drop(entropy);
     let nonce = Nonce::from_bytes(nonce);
     let to = presented.generation.next();
-    let secret = key.successor(presented.secret, id, to, nonce);
-    let rotation = Rotation {
-        id,
-        from: from.generation,
-        from_hash: from.hash,
+    let key = keys.current();
+    let secret = key.successor(presented.secret, expected.id, to, nonce);
+    // A token does not say whether its session is remembered, so the write has the deadlines of both.
+    let slide = |remember| policy.slide(remember, expected.absolute_expires_at, now);
+    let write = Rotation {
+        id: expected.id,
+        from: expected.generation,
+        from_hash: expected.hash,
         rotated_before: None,
         to,
         to_hash: secret.hash(),
-        previous_hash: presented.secret.hash(),
+        previous_hash: presented.hash,
         nonce,
         kid: key.kid().clone(),
         at: now,
-        by,
-        slide: slides.plain,
-        remember_slide: slides.remember,
-        last_seen_at: slides.last_seen_at,
+        by: RotatedBy::Refresh,
+        slide: slide(false),
+        remember_slide: slide(true),
+        last_seen_at: now.round_down(LAST_SEEN_STEP),
         authentication: None,
         claims: None,
     };
-    PendingRotation { rotation, secret }
+    Pending { write, secret }
 }

@@ -7,28 +7,23 @@ use aws_lc_rs::hmac;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::jose::base64url;
+use crate::jose::json::Text;
+use crate::types::invalid::InvalidValue;
 use crate::types::name::Subject;
-use crate::types::secret::{Entropy, Malformed, decode_exact};
+use crate::types::secret::{Entropy, decode_exact};
+use crate::types::stored::bytes;
 
-/// The identifier of a session: a [`Bucket`] and 136 random bits, written as 24 characters
-/// of base64url. It names a session and proves nothing: it stands in lists, logs and the
-/// `sid` claim.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct SessionId([u8; Self::LENGTH]);
+bytes! {
+    /// The identifier of a session: a [`Bucket`] and 136 random bits, written as 24 characters of
+    /// base64url. It names a session and proves nothing, so it may stand in lists, in logs and in the
+    /// `sid` claim.
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+    SessionId, 18
+}
 
 impl SessionId {
-    /// Bytes of an identifier.
+    /// The length of an identifier, in bytes.
     pub const LENGTH: usize = 18;
-
-    /// Takes over what a store kept.
-    pub const fn from_bytes(bytes: [u8; Self::LENGTH]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes, for a store.
-    pub const fn as_bytes(&self) -> &[u8; Self::LENGTH] {
-        &self.0
-    }
 
     /// The bucket of the session's subject, so that a store finds the shard by the id alone.
     pub const fn bucket(&self) -> Bucket {
@@ -63,12 +58,10 @@ impl fmt::Debug for SessionId {
 }
 
 impl FromStr for SessionId {
-    type Err = Malformed;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let mut bytes = [0; Self::LENGTH];
-        decode_exact(text, &mut bytes)?;
-        Ok(Self(bytes))
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        decode_exact("SessionId", text).map(Self)
     }
 }
 
@@ -80,19 +73,8 @@ impl Serialize for SessionId {
 
 impl<'de> Deserialize<'de> for SessionId {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl serde::de::Visitor<'_> for Text {
-            type Value = SessionId;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a session id")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<SessionId, E> {
-                text.parse().map_err(E::custom)
-            }
-        }
-        deserializer.deserialize_str(Text)
+        let text = Text::deserialize(deserializer)?;
+        text.0.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -128,12 +110,10 @@ impl BucketKey {
     /// The bucket of a subject.
     pub fn bucket(&self, subject: &Subject) -> Bucket {
         let tag = hmac::sign(&self.0, subject.as_str().as_bytes());
-        Bucket(
-            tag.as_ref()
-                .first()
-                .copied()
-                .expect("HMAC-SHA256 has 32 bytes"),
-        )
+        let [first, ..] = tag.as_ref() else {
+            unreachable!("HMAC-SHA256 has 32 bytes")
+        };
+        Bucket(*first)
     }
 }
 
@@ -143,14 +123,16 @@ impl fmt::Debug for BucketKey {
     }
 }
 
-/// The `jti` of an access token: 128 random bits, 22 characters of base64url
-/// ([RFC 7519 section 4.1.7](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7)).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct TokenId([u8; 16]);
+bytes! {
+    /// The `jti` of an access token: 128 random bits, 22 characters of base64url
+    /// ([RFC 7519 section 4.1.7](https://www.rfc-editor.org/rfc/rfc7519#section-4.1.7)).
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+    TokenId, 16
+}
 
 impl TokenId {
     /// A new identifier from the caller's entropy.
-    pub fn new(entropy: Entropy) -> Self {
+    pub(crate) fn new(entropy: Entropy) -> Self {
         let (id, []) = entropy.split::<16, 0>();
         drop(entropy);
         Self(id)
@@ -169,12 +151,10 @@ impl fmt::Display for TokenId {
 }
 
 impl FromStr for TokenId {
-    type Err = Malformed;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, Malformed> {
-        let mut bytes = [0; 16];
-        decode_exact(text, &mut bytes)?;
-        Ok(Self(bytes))
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        decode_exact("TokenId", text).map(Self)
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
-use thiserror::Error;
+
+use crate::types::invalid::InvalidValue;
 
 /// Defines a name: a bounded text that is checked once, when it is made.
 macro_rules! name {
@@ -14,30 +15,27 @@ macro_rules! name {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// The longest that is accepted, in bytes.
-            pub const MAX_LENGTH: usize = $max;
-
             /// Checks the text and takes it over.
             ///
             /// # Errors
-            /// [`InvalidName`] where it is empty, too long, or has a character that is not allowed.
-            pub fn new(text: impl Into<Box<str>>) -> Result<Self, InvalidName> {
+            /// [`InvalidValue`] where it is empty, too long, or has a character that is not allowed.
+            pub fn new(text: impl Into<Box<str>>) -> Result<Self, InvalidValue> {
                 let text = text.into();
                 Self::check(&text)?;
                 Ok(Self(text))
             }
 
             /// What [`Self::new`] refuses, for text that stays borrowed.
-            pub(crate) fn check(text: &str) -> Result<(), InvalidName> {
+            pub(crate) fn check(text: &str) -> Result<(), InvalidValue> {
                 let allowed = |c: char| -> bool { ($allowed)(c) };
                 // Nearly every name is ASCII, which need not be decoded.
                 let ascii = |byte: u8| byte.is_ascii() && allowed(char::from(byte));
                 if text.is_empty() {
-                    Err(InvalidName::Empty { kind: stringify!($name) })
-                } else if text.len() > Self::MAX_LENGTH {
-                    Err(InvalidName::TooLong { kind: stringify!($name), max: Self::MAX_LENGTH })
+                    Err(InvalidValue::Empty { kind: stringify!($name) })
+                } else if text.len() > $max {
+                    Err(InvalidValue::TooLong { kind: stringify!($name), max: $max })
                 } else if !text.bytes().all(ascii) && !text.chars().all(allowed) {
-                    Err(InvalidName::Character { kind: stringify!($name) })
+                    Err(InvalidValue::Character { kind: stringify!($name) })
                 } else {
                     Ok(())
                 }
@@ -56,17 +54,17 @@ macro_rules! name {
         }
 
         impl FromStr for $name {
-            type Err = InvalidName;
+            type Err = InvalidValue;
 
-            fn from_str(text: &str) -> Result<Self, InvalidName> {
+            fn from_str(text: &str) -> Result<Self, InvalidValue> {
                 Self::new(text)
             }
         }
 
         impl TryFrom<&str> for $name {
-            type Error = InvalidName;
+            type Error = InvalidValue;
 
-            fn try_from(text: &str) -> Result<Self, InvalidName> {
+            fn try_from(text: &str) -> Result<Self, InvalidValue> {
                 Self::new(text)
             }
         }
@@ -108,32 +106,6 @@ name! {
     /// ([RFC 7515 section 4.1.4](https://www.rfc-editor.org/rfc/rfc7515#section-4.1.4)).
     /// 1 to 64 characters of visible ASCII except `"` and `\`, so that it needs no escape in JSON.
     KeyId, 64, |c: char| c.is_ascii_graphic() && c != '"' && c != '\\'
-}
-
-/// A name that cannot be used.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum InvalidName {
-    /// It has a character that is not allowed there.
-    #[error("{kind} has a character that is not allowed")]
-    Character {
-        /// What the name is for.
-        kind: &'static str,
-    },
-    /// It is empty.
-    #[error("{kind} must not be empty")]
-    Empty {
-        /// What the name is for.
-        kind: &'static str,
-    },
-    /// It is longer than allowed.
-    #[error("{kind} is longer than {max} bytes")]
-    TooLong {
-        /// What the name is for.
-        kind: &'static str,
-        /// The longest allowed, in bytes.
-        max: usize,
-    },
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::types::name::InvalidName;
+use crate::types::invalid::InvalidValue;
 
 /// What a session may do: scope values, each once, in the order given
 /// ([RFC 6749 section 3.3](https://www.rfc-editor.org/rfc/rfc6749#section-3.3)).
@@ -18,22 +18,21 @@ use crate::types::name::InvalidName;
 /// assert!(scope.contains("notes:read"));
 /// assert!(scope.covers(&"notes:write".parse()?));
 /// assert!(!scope.covers(&"reports:read".parse()?));
-/// # Ok::<(), token_core::types::InvalidName>(())
+/// # Ok::<(), token_core::types::InvalidValue>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize)]
 pub struct Scope(Box<str>);
 
 impl Scope {
-    /// The longest that is accepted, in bytes.
-    pub const MAX_LENGTH: usize = 1024;
+    const MAX_LENGTH: usize = 1024;
 
     /// What parsing refuses, for text that stays borrowed.
-    pub(crate) fn check(text: &str) -> Result<(), InvalidName> {
+    pub(crate) fn check(text: &str) -> Result<(), InvalidValue> {
         // > scope-token = 1*( %x21 / %x23-5B / %x5D-7E )
         // RFC 6749 section 3.3
         let allowed = |byte: u8| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\';
         if text.len() > Self::MAX_LENGTH {
-            return Err(InvalidName::TooLong {
+            return Err(InvalidValue::TooLong {
                 kind: "Scope",
                 max: Self::MAX_LENGTH,
             });
@@ -41,7 +40,7 @@ impl Scope {
         if text.bytes().fold(true, |all, byte| all & allowed(byte)) {
             Ok(())
         } else {
-            Err(InvalidName::Character { kind: "Scope" })
+            Err(InvalidValue::Character { kind: "Scope" })
         }
     }
 
@@ -55,8 +54,7 @@ impl Scope {
         self.0.is_empty()
     }
 
-    /// The values, in order.
-    pub fn values(&self) -> impl Iterator<Item = &str> {
+    fn values(&self) -> impl Iterator<Item = &str> {
         self.0.split(' ').filter(|value| !value.is_empty())
     }
 
@@ -78,9 +76,9 @@ impl fmt::Display for Scope {
 }
 
 impl FromStr for Scope {
-    type Err = InvalidName;
+    type Err = InvalidValue;
 
-    fn from_str(text: &str) -> Result<Self, InvalidName> {
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
         Self::check(text)?;
         if is_tidy(text) {
             return Ok(Self(text.into()));

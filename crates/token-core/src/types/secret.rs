@@ -4,64 +4,58 @@ use std::fmt;
 
 use aws_lc_rs::{constant_time, digest};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::jose::base64url;
+use crate::types::invalid::InvalidValue;
+use crate::types::stored::bytes;
 
-/// The secret part of a refresh token (its `jti`) or of a session cookie: 32 bytes that
-/// only the client keeps. A store has the [`TokenHash`].
-///
-/// ```
-/// use token_core::types::TokenSecret;
-///
-/// let secret = TokenSecret::from_bytes([7; 32]);
-/// assert_eq!(format!("{secret:?}"), "TokenSecret([redacted])");
-/// ```
-///
-/// It cannot be printed, and comparing goes through the hash, in constant time:
-///
-/// ```compile_fail,E0277
-/// let secret = token_core::types::TokenSecret::from_bytes([7; 32]);
-/// println!("{secret}");
-/// ```
-/// ```compile_fail,E0369
-/// # use token_core::types::TokenSecret;
-/// let _ = TokenSecret::from_bytes([7; 32]) == TokenSecret::from_bytes([7; 32]);
-/// ```
+/// Defines a credential in the form of a text: redacted in `Debug` and wiped when dropped.
+macro_rules! secret_text {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Clone)]
+        pub struct $name(zeroize::Zeroizing<String>);
+
+        impl $name {
+            /// The text for the client. Handle with care.
+            pub fn secret(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(concat!(stringify!($name), "([redacted])"))
+            }
+        }
+    };
+}
+
+pub(crate) use secret_text;
+
+/// The secret part of a refresh token (its `jti`) or of a session cookie: 32 bytes that only the
+/// client keeps. A store has the [`TokenHash`]. Secrets are compared by their hashes, in constant time.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct TokenSecret([u8; 32]);
+pub(crate) struct TokenSecret([u8; 32]);
 
 impl TokenSecret {
-    /// Takes the bytes over.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+    pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
     /// Reads 43 characters of base64url without padding.
-    ///
-    /// # Errors
-    /// [`Malformed`] for any other text.
-    pub fn from_base64url(text: &str) -> Result<Self, Malformed> {
-        let mut bytes = [0; 32];
-        decode_exact(text, &mut bytes)?;
-        Ok(Self(bytes))
+    pub(crate) fn from_base64url(text: &str) -> Result<Self, InvalidValue> {
+        decode_exact("secret", text).map(Self)
     }
 
     /// The bytes, for deriving and encoding. Handle with care.
-    pub const fn secret(&self) -> &[u8; 32] {
+    pub(crate) const fn secret(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The text that goes into a token or a cookie, wiped when dropped.
-    pub fn to_base64url(&self) -> Zeroizing<String> {
-        let mut text = Zeroizing::new(String::with_capacity(43));
-        base64url::encode(&self.0, &mut text);
-        text
-    }
-
     /// What a store may keep.
-    pub fn hash(&self) -> TokenHash {
+    pub(crate) fn hash(&self) -> TokenHash {
         let digest = digest::digest(&digest::SHA256, &self.0);
         TokenHash(digest.as_ref().try_into().expect("SHA-256 has 32 bytes"))
     }
@@ -73,23 +67,13 @@ impl fmt::Debug for TokenSecret {
     }
 }
 
-/// The SHA-256 of a [`TokenSecret`]: what a store keeps instead of it.
-///
-/// A secret of 256 random bits needs no slow hash: there is nothing to guess.
-/// Comparing takes constant time.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-pub struct TokenHash([u8; 32]);
-
-impl TokenHash {
-    /// Takes over what a store kept.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes, for a store.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
+bytes! {
+    /// The SHA-256 of a credential's secret: what a store keeps instead of it.
+    ///
+    /// A secret of 256 random bits needs no slow hash, as there is nothing to guess. Comparing takes
+    /// constant time.
+    #[derive(Clone, Copy, Serialize, Deserialize)]
+    TokenHash, 32
 }
 
 impl PartialEq for TokenHash {
@@ -143,38 +127,42 @@ impl fmt::Debug for Entropy {
     }
 }
 
-/// Decodes base64url without padding that is exactly as long as `out`.
-pub(crate) fn decode_exact(text: &str, out: &mut [u8]) -> Result<(), Malformed> {
-    let length = out.len();
-    match base64url::decode(text.as_bytes(), out) {
-        Some(decoded) if decoded.len() == length => Ok(()),
-        _ => Err(Malformed),
+/// Decodes base64url without padding into exactly `N` bytes; `kind` names the value in the error.
+pub(crate) fn decode_exact<const N: usize>(
+    kind: &'static str,
+    text: &str,
+) -> Result<[u8; N], InvalidValue> {
+    let mut bytes = [0; N];
+    match base64url::decode(text.as_bytes(), &mut bytes[..]) {
+        Some(decoded) if decoded.len() == N => Ok(bytes),
+        _ => Err(InvalidValue::Form { kind }),
     }
 }
-
-/// Text that is not what it should be, and of which nothing is repeated: it may be a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("the text does not have the required form")]
-pub struct Malformed;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn base64(bytes: &[u8]) -> String {
+        let mut text = String::new();
+        base64url::encode(bytes, &mut text);
+        text
+    }
+
     #[test]
     fn a_secret_has_one_spelling() {
-        let text = TokenSecret::from_bytes([255; 32]).to_base64url();
+        let text = base64(&[255; 32]);
         assert_eq!(
             TokenSecret::from_base64url(&text).unwrap().secret(),
             &[255; 32]
         );
-        let mut trailing = text.to_string();
+        let mut trailing = text.clone();
         trailing.replace_range(42.., "9"); // same bytes, other unused bits
         for wrong in [
             "",
             "AA",
-            &format!("{}A", *text),
-            &format!("{}=", *text),
+            &format!("{text}A"),
+            &format!("{text}="),
             &trailing,
         ] {
             assert!(TokenSecret::from_base64url(wrong).is_err(), "{wrong}");
@@ -186,6 +174,7 @@ mod tests {
         let secret = TokenSecret::from_bytes([1; 32]);
         assert_eq!(secret.hash(), secret.hash());
         assert_ne!(secret.hash(), TokenSecret::from_bytes([2; 32]).hash());
+        assert_eq!(format!("{secret:?}"), "TokenSecret([redacted])");
         assert_eq!(format!("{:?}", secret.hash()), "TokenHash([redacted])");
         assert_eq!(
             format!("{:?}", Entropy::new([3; 64])),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
+
+use crate::types::invalid::InvalidValue;
 
 /// A point in time in whole seconds since 1970-01-01T00:00:00Z, leap seconds ignored:
 /// the `NumericDate` of [RFC 7519 section 2](https://www.rfc-editor.org/rfc/rfc7519#section-2).
@@ -23,7 +24,7 @@ use thiserror::Error;
 /// assert_eq!(expires.since(now), Duration::from_secs(300));
 /// assert_eq!(now.since(expires), Duration::ZERO);
 /// assert_eq!(now.to_string(), "2023-11-14T22:13:20Z");
-/// # Ok::<(), token_core::types::TimeOutOfRange>(())
+/// # Ok::<(), token_core::types::InvalidValue>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "u64")]
@@ -38,10 +39,10 @@ impl UnixTime {
     /// The given number of seconds after the epoch.
     ///
     /// # Errors
-    /// [`TimeOutOfRange`] past the year 9999.
-    pub const fn from_secs(secs: u64) -> Result<Self, TimeOutOfRange> {
+    /// [`InvalidValue`] past the year 9999.
+    pub const fn from_secs(secs: u64) -> Result<Self, InvalidValue> {
         if secs > Self::MAX.0 {
-            Err(TimeOutOfRange(secs))
+            Err(InvalidValue::Time { seconds: secs })
         } else {
             Ok(Self(secs))
         }
@@ -96,18 +97,18 @@ impl std::ops::Sub<Duration> for UnixTime {
 }
 
 impl TryFrom<u64> for UnixTime {
-    type Error = TimeOutOfRange;
+    type Error = InvalidValue;
 
-    fn try_from(secs: u64) -> Result<Self, TimeOutOfRange> {
+    fn try_from(secs: u64) -> Result<Self, InvalidValue> {
         Self::from_secs(secs)
     }
 }
 
 impl TryFrom<i64> for UnixTime {
-    type Error = TimeOutOfRange;
+    type Error = InvalidValue;
 
-    fn try_from(secs: i64) -> Result<Self, TimeOutOfRange> {
-        Self::from_secs(u64::try_from(secs).map_err(|_| TimeOutOfRange(0))?)
+    fn try_from(secs: i64) -> Result<Self, InvalidValue> {
+        Self::from_secs(u64::try_from(secs).map_err(|_| InvalidValue::Time { seconds: 0 })?)
     }
 }
 
@@ -134,11 +135,6 @@ impl fmt::Display for UnixTime {
         f.write_str(&DateTime::<Utc>::from(*self).to_rfc3339_opts(SecondsFormat::Secs, true))
     }
 }
-
-/// A time outside the years 1970 to 9999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("{0} seconds are not a time between the years 1970 and 9999")]
-pub struct TimeOutOfRange(pub(crate) u64);
 
 #[cfg(test)]
 mod tests {

@@ -22,7 +22,7 @@ pub(crate) fn verifier() -> Verifier {
     let ring = KeyRing::new(key.with_id("k1".parse().unwrap()));
     let (issuer, audience) = (ISSUER.parse().unwrap(), AUDIENCE.parse().unwrap());
     Verifier::builder(issuer, audience)
-        .keys(&ring)
+        .keys(ring.verifying_keys())
         .build()
         .unwrap()
 }

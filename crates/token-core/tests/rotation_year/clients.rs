@@ -35,7 +35,7 @@ impl Year {
             now,
             self.entropy.draw(),
         );
-        let row = pending.session().clone();
+        let row = pending.write.clone();
         let granted = pending.committed(Committed::assertion(row.clone()));
         (granted.unwrap(), row, now)
     }
@@ -50,11 +50,11 @@ impl Year {
             unreachable!("the transport is `header`");
         };
         self.tokens.push(Access {
-            text: pair.access_token().secret().to_owned(),
+            text: pair.access_token.secret().to_owned(),
             kid: issuer.access_keys.current().id().clone(),
-            expires: pair.access_expires_at().as_secs(),
+            expires: pair.access_expires_at.as_secs(),
         });
-        pair.refresh_token().secret().to_owned()
+        pair.refresh_token.secret().to_owned()
     }
 
     pub(crate) fn log_in(&mut self) {
@@ -92,7 +92,7 @@ impl Year {
             (Err(error), None) => panic!("second {}: {error} of a genuine token", self.now),
         };
         let pending = session::attempt(&claims, policy, keys, now, self.entropy.draw()).unwrap();
-        let change = Change::Rotate(pending.rotation().clone());
+        let change = Change::Rotate(pending.write.clone());
         let Some(row) = change.apply(&client.row) else {
             return; // rotated within the grace
         };

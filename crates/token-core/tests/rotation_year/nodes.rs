@@ -27,13 +27,11 @@ impl Year {
         let Node { skew, file, .. } = &self.nodes[node];
         let now = clock(self.now, *skew);
         let (issuer, audience) = names();
-        TokenIssuer {
-            issuer,
-            audience,
-            access_keys: file.access.ring(&self.access, now).unwrap(),
-            refresh_keys: file.refresh.ring(&self.refresh, now).unwrap(),
-            policy: self.policy.clone(),
-        }
+        let access_keys = file.access.ring(&self.access, now).unwrap();
+        let refresh_keys = file.refresh.ring(&self.refresh, now).unwrap();
+        TokenIssuer::builder(issuer, audience)
+            .policy(self.policy.clone())
+            .build(access_keys, refresh_keys)
     }
 
     /// Nodes learn of a change some time within the propagation.

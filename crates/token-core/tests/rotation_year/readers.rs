@@ -20,7 +20,7 @@ impl Year {
         let node = self.dice.index(self.nodes.len());
         let set = JwkSet::parse(&self.issuer(node).access_keys.jwks()).unwrap();
         let (issuer, audience) = names();
-        let verifier = Verifier::builder(issuer, audience).jwks(&set);
+        let verifier = Verifier::builder(issuer, audience).keys(set.keys());
         Reader {
             skew,
             verifier: verifier.leeway(secs(TOLERANCE)).build().unwrap(),
@@ -40,7 +40,9 @@ impl Year {
         let issuers: Vec<_> = (0..self.nodes.len()).map(|n| self.issuer(n)).collect();
         let own = issuers.iter().zip(SKEWS).map(|(own, skew)| {
             let verifier = Verifier::builder(own.issuer.clone(), own.audience.clone());
-            let verifier = verifier.keys(&own.access_keys).leeway(secs(TOLERANCE));
+            let verifier = verifier
+                .keys(own.access_keys.verifying_keys())
+                .leeway(secs(TOLERANCE));
             (verifier.build().unwrap(), skew)
         });
         let own: Vec<_> = own.collect();

@@ -1,7 +1,7 @@
 //! Keys that must not be accepted any more: retired by the schedule, or removed because they leaked.
 
 use token_core::session::Credentials;
-use token_core::{KeyId, KeyRing, TokenIssuer, UnixTime};
+use token_core::{KeyId, KeyRing, UnixTime, VerifyingKey};
 
 use crate::nodes::File;
 use crate::year::{Year, clock};
@@ -17,8 +17,16 @@ pub(crate) struct Retired {
 impl Year {
     /// What a thief with an old private key would sign, now or later.
     pub(crate) fn note_retired(&mut self, now: UnixTime) {
-        let over: Vec<KeyId> = self.file.access.over(&self.access, now).cloned().collect();
-        for id in over {
+        let ring = self.file.access.ring(&self.access, now).unwrap();
+        let kept: Vec<&KeyId> = ring.verifying_keys().map(VerifyingKey::id).collect();
+        let ids = self
+            .file
+            .access
+            .keys()
+            .iter()
+            .map(|planned| planned.key.id());
+        let expired: Vec<KeyId> = ids.filter(|id| !kept.contains(id)).cloned().collect();
+        for id in expired {
             // The last clock has passed the moment when this one says so.
             self.retire(&id, self.now + TOLERANCE);
         }
@@ -33,10 +41,10 @@ impl Year {
             keys[self.file.refresh.current(now)].key.kid().clone()
         };
         let refresh = self.file.refresh.clone();
-        let removal = refresh.remove(&id, &self.refresh, now).unwrap();
-        assert_eq!(removal.unknown_until, None, "the next key is known already");
+        let (refresh, unknown_until) = refresh.remove(&id, &self.refresh, now).unwrap();
+        assert_eq!(unknown_until, None, "the next key is known already");
         self.write(File {
-            refresh: removal.schedule,
+            refresh,
             ..self.file.clone()
         });
         self.removed_refresh.push((id, self.now));
@@ -51,10 +59,8 @@ impl Year {
     pub(crate) fn retire(&mut self, id: &KeyId, nodes_from: u64) {
         let key = self.all.iter().find(|key| key.id() == id).unwrap();
         let ring = KeyRing::new(key.clone());
-        let issuer = TokenIssuer {
-            access_keys: ring,
-            ..self.issuer(0)
-        };
+        let mut issuer = self.issuer(0);
+        issuer.access_keys = ring;
         let (granted, ..) = self.open(0);
         let entropy = self.entropy.draw();
         let scope = granted.session().scope.clone();
@@ -65,7 +71,7 @@ impl Year {
             unreachable!("the transport is `header`");
         };
         self.retired.push(Retired {
-            token: pair.access_token().secret().to_owned(),
+            token: pair.access_token.secret().to_owned(),
             nodes_from,
             readers_from: nodes_from + MAX_AGE,
         });
@@ -79,10 +85,10 @@ impl Year {
             keys[self.file.access.current(now)].key.id().clone()
         };
         let access = self.file.access.clone();
-        let removal = access.remove(&id, &self.access, now).unwrap();
-        assert_eq!(removal.unknown_until, None, "the next key is known already");
+        let (access, unknown_until) = access.remove(&id, &self.access, now).unwrap();
+        assert_eq!(unknown_until, None, "the next key is known already");
         self.write(File {
-            access: removal.schedule,
+            access,
             ..self.file.clone()
         });
         self.removed.push(id.clone());

@@ -39,15 +39,11 @@ pub fn refresh_key(name: &str) -> RefreshKey {
 }
 
 pub fn issuer(policy: Policy) -> TokenIssuer {
-    TokenIssuer {
-        issuer: Issuer::new("https://issuer.example").unwrap(),
-        audience: Audience::new("https://api.example").unwrap(),
-        access_keys: KeyRing::new(
-            SigningKey::generate(Algorithm::EdDSA, Entropy::new([5; 64])).unwrap(),
-        ),
-        refresh_keys: RefreshKeyRing::new(refresh_key("r1")),
-        policy,
-    }
+    let key = SigningKey::generate(Algorithm::EdDSA, Entropy::new([5; 64])).unwrap();
+    let issuer = Issuer::new("https://issuer.example").unwrap();
+    TokenIssuer::builder(issuer, Audience::new("https://api.example").unwrap())
+        .policy(policy)
+        .build(KeyRing::new(key), RefreshKeyRing::new(refresh_key("r1")))
 }
 
 pub fn login(transport: Transport) -> Login {
@@ -125,7 +121,7 @@ impl World {
             at(0),
             entropy.draw(),
         );
-        let row = pending.session().clone();
+        let row = pending.write.clone();
         let granted = pending
             .committed(Committed::assertion(row.clone()))
             .unwrap();
@@ -144,7 +140,7 @@ impl World {
         let entropy = self.entropy.draw();
         let scope = granted.session().scope.clone();
         match self.issuer.issue(granted, &scope, now, entropy).unwrap() {
-            Credentials::Tokens(pair) => pair.refresh_token().secret().to_owned(),
+            Credentials::Tokens(pair) => pair.refresh_token.secret().to_owned(),
             Credentials::Session(cookie) => cookie.to_secret_text().to_string(),
         }
     }
@@ -172,7 +168,7 @@ impl World {
             Ok(pending) => pending,
             Err(denial) => return Answer::Denied(denial),
         };
-        match Change::Rotate(pending.rotation().clone()).apply(&self.row) {
+        match Change::Rotate(pending.write.clone()).apply(&self.row) {
             Some(next) => {
                 self.row = next.clone();
                 self.rotations += 1;
@@ -221,13 +217,13 @@ impl World {
             Decision::Deny(denial) => Answer::Denied(denial),
             Decision::Replay(granted) => Answer::Replayed(self.text(&granted, now)),
             Decision::Revoke(reuse) => {
-                self.row = reuse.ending().apply(&self.row).expect("was live");
+                self.row = reuse.ending.apply(&self.row).expect("was live");
                 self.reuses += 1;
                 let row = Committed::assertion(self.row.clone());
                 Answer::Denied(reuse.committed(&row).unwrap())
             }
             Decision::Rotate(pending) => {
-                let change = Change::Rotate(pending.rotation().clone());
+                let change = Change::Rotate(pending.write.clone());
                 self.row = change.apply(&self.row).expect("nobody raced");
                 self.rotations += 1;
                 let granted = pending

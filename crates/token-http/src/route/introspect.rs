@@ -99,7 +99,7 @@ async fn refresh(auth: &Auth, token: &str) -> Result<Option<Active>, StoreError>
     };
     let session = auth.manager().session(claims.session_id).await?;
     let current = session.filter(|session| {
-        session.generation == claims.generation && session.token_hash == claims.secret.hash()
+        session.generation == claims.generation && session.token_hash == claims.token_hash
     });
     Ok(current.map(|session| Active {
         active: true,

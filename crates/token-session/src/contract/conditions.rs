@@ -22,7 +22,7 @@ pub async fn a_rotation_holds_exactly_where_its_condition_does<S: SessionStore>(
     let absent = world.session(&subject, Epoch::default(), now).id;
     let break_one: [(&str, &dyn Fn(&mut Rotation)); 7] = [
         ("id", &|r| r.id = absent),
-        ("earlier generation", &|r| r.from = Generation::FIRST),
+        ("earlier generation", &|r| r.from = Generation::default()),
         ("later generation", &|r| r.from = r.from.next()),
         ("hash", &|r| r.from_hash = TokenHash::from_bytes([1; 32])),
         ("previous hash", &|r| r.from_hash = first.token_hash),

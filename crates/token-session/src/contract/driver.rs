@@ -85,7 +85,7 @@ async fn a_day(test: &TestManager, subject: Subject) {
     let access = access
         .tokens()
         .expect("header")
-        .access_token()
+        .access_token
         .secret()
         .to_owned();
     if manager.logout(Presented::Refresh(&token)).await.is_err() {
@@ -127,7 +127,7 @@ fn text(issued: &crate::manager::Issued) -> String {
     issued
         .tokens()
         .expect("header")
-        .refresh_token()
+        .refresh_token
         .secret()
         .to_owned()
 }

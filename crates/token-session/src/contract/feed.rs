@@ -69,8 +69,8 @@ impl FeedModel {
                 self.live.push(Login {
                     subject: subject.clone(),
                     session: issued.session().id,
-                    access: tokens.access_token().secret().to_owned(),
-                    refresh: tokens.refresh_token().secret().to_owned(),
+                    access: tokens.access_token.secret().to_owned(),
+                    refresh: tokens.refresh_token.secret().to_owned(),
                 });
             }
         }

@@ -83,9 +83,7 @@ impl<S: SessionStore> World<S> {
             device: Device::new(Some("Firefox on Linux"), Some("Mozilla/5.0"), None),
         };
         let (bucket, entropy) = (self.store.bucket(subject), self.entropy());
-        session::open(login, bucket, &self.policy, &self.keys, now, entropy)
-            .session()
-            .clone()
+        session::open(login, bucket, &self.policy, &self.keys, now, entropy).write
     }
 
     /// A session opened at `now`, stored.

@@ -195,7 +195,7 @@ impl SessionManagerBuilder {
             return Err(ManagerError::Heartbeat(self.heartbeat));
         }
         let (margin, timeout) = (self.issuer.policy.store_margin(), self.store_timeout);
-        if margin < timeout * 2 && self.issuer.policy.replay_window().is_some() {
+        if margin < timeout * 2 && !self.issuer.policy.grace().is_zero() {
             let twice = timeout * 2;
             let min = Duration::from_secs(twice.as_secs() + u64::from(twice.subsec_nanos() > 0));
             return Err(ManagerError::StoreMargin {

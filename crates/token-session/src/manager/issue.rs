@@ -1,6 +1,6 @@
 //! Makes the credentials of a session, once it is committed.
 
-use token_core::session::{Committed, Credentials, Granted, Prepared, TokenPair};
+use token_core::session::{Committed, Credentials, Granted, TokenPair, UnsignedPair};
 use token_core::{Entropy, Scope, Session, UnixTime};
 
 use super::SessionManager;
@@ -82,11 +82,11 @@ impl SessionManager {
     async fn have_signed(
         &self,
         signer: &dyn Signer,
-        prepared: Prepared,
+        prepared: Credentials<UnsignedPair>,
     ) -> Result<Credentials, CredentialsError> {
         let pair = match prepared {
-            Prepared::Session(cookie) => return Ok(Credentials::Session(cookie)),
-            Prepared::Tokens(pair) => pair,
+            Credentials::Session(cookie) => return Ok(Credentials::Session(cookie)),
+            Credentials::Tokens(pair) => pair,
         };
         let signature = signer.sign(pair.key(), pair.signing_input());
         let signature = tokio::time::timeout(self.inner.store_timeout, signature)

@@ -28,7 +28,7 @@ impl KeysInForce {
 pub(super) fn verifier(issuer: &TokenIssuer) -> Result<Verifier, VerifierError> {
     let policy = &issuer.policy;
     Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
-        .keys(&issuer.access_keys)
+        .keys(issuer.access_keys.verifying_keys())
         .leeway(policy.tolerance())
         .max_age(policy.access_lifetime())
         .build()
@@ -65,13 +65,9 @@ impl SessionManager {
             return Err(ManagerError::NoSigner { id });
         }
         let before = self.inner.keys.load();
-        let issuer = TokenIssuer {
-            access_keys: access,
-            refresh_keys: refresh,
-            issuer: before.issuer.issuer.clone(),
-            audience: before.issuer.audience.clone(),
-            policy: before.issuer.policy.clone(),
-        };
+        let mut issuer = TokenIssuer::clone(&before.issuer);
+        issuer.access_keys = access;
+        issuer.refresh_keys = refresh;
         // With another verifier begins another cache: nothing that a removed key signed is known.
         let verifier = before.verifier.renew(verifier(&issuer)?, self.draw());
         let next = KeysInForce::new(issuer, verifier);

@@ -89,7 +89,7 @@ impl SessionManager {
         let issuer = self.issuer();
         let keys = &issuer.refresh_keys;
         let pending = session::open(login, bucket, &issuer.policy, keys, now, self.draw());
-        match self.create(pending.session()).await? {
+        match self.create(&pending.write).await? {
             Created::Applied(session) => {
                 let granted = pending.committed(session)?;
                 self.report(EventKind::Login, granted.session(), now);

@@ -7,8 +7,8 @@
 use std::convert::Infallible;
 
 use token_core::session::{
-    Change, Committed, CookieDecision, Decision, Denial, Granted, KeyMissing, PendingReuse,
-    PendingRotation, Revocation, Touch,
+    Change, Committed, CookieDecision, Decision, Denial, Granted, IssueError, Pending,
+    PendingReuse, Revocation, Rotation, Touch,
 };
 use token_core::{CustomClaims, PRODUCT, RevokeReason, Session, SessionId, UnixTime};
 
@@ -36,7 +36,7 @@ pub(super) enum Verdict<A = Infallible> {
     /// A superseded credential came back: the session has to be ended.
     Revoke(PendingReuse),
     /// Its successor has to be written.
-    Rotate(PendingRotation),
+    Rotate(Pending<Rotation>),
     /// It holds, and the idle deadline moves.
     Touch(A, Touch),
 }
@@ -97,7 +97,7 @@ impl SessionManager {
         mut current: Option<Committed<Session>>,
         now: UnixTime,
         hook: Option<&dyn RefreshHook>,
-        decide: impl Fn(&Committed<Session>) -> Result<Verdict<A>, KeyMissing>,
+        decide: impl Fn(&Committed<Session>) -> Result<Verdict<A>, IssueError>,
     ) -> Result<Settled<A>, RefreshError> {
         for _ in 0..ATTEMPTS {
             let Some(session) = current else {
@@ -119,11 +119,9 @@ impl SessionManager {
                     Err(current) => current,
                 },
                 Verdict::Rotate(pending) => {
-                    let pending = match self.ask(hook, &session, now).await? {
-                        Some(claims) => pending.with_claims(claims),
-                        None => pending,
-                    };
-                    let (from, to) = (pending.rotation().from, pending.rotation().to);
+                    let mut pending = pending;
+                    pending.write.claims = self.ask(hook, &session, now).await?;
+                    let (from, to) = (pending.write.from, pending.write.to);
                     match self.commit_rotation(pending).await? {
                         Ok(granted) => {
                             // A token of a later generation than the store had was believed, as the
@@ -160,9 +158,9 @@ impl SessionManager {
     /// Commits a rotation, or gives the session that another write has left.
     pub(super) async fn commit_rotation(
         &self,
-        pending: PendingRotation,
+        pending: Pending<Rotation>,
     ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
-        let change = Change::Rotate(pending.rotation().clone());
+        let change = Change::Rotate(pending.write.clone());
         Ok(match self.commit(&change).await? {
             Commit::Applied(session) => Ok(pending.committed(session)?),
             Commit::Missed(current) => Err(current),
@@ -175,9 +173,7 @@ impl SessionManager {
         &self,
         reuse: PendingReuse,
     ) -> Result<Result<Denial, Option<Committed<Session>>>, RefreshError> {
-        let ended = self
-            .write_ending(*reuse.ending(), EventKind::Reused)
-            .await?;
+        let ended = self.write_ending(reuse.ending, EventKind::Reused).await?;
         Ok(match ended {
             Revoke::Absent => Err(None),
             Revoke::Already(session) => Err(Some(session)),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use token_core::session::{
-    self, Committed, Decision, Granted, KeyMissing, Purpose, RefreshClaims, SessionToken,
+    self, Committed, Decision, Granted, IssueError, Purpose, RefreshClaims, SessionToken,
 };
 use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
 
@@ -127,7 +127,7 @@ impl SessionManager {
         session: &Committed<Session>,
         authentication: &Authentication,
         now: UnixTime,
-    ) -> Result<Decision, KeyMissing> {
+    ) -> Result<Decision, IssueError> {
         let issuer = self.issuer();
         let (policy, keys, entropy) = (&issuer.policy, &issuer.refresh_keys, self.draw());
         let authentication = authentication.clone();

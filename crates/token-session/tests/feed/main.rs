@@ -79,9 +79,9 @@ impl Nodes {
             .await
             .unwrap();
         let tokens = issued.tokens().unwrap();
-        let refresh = tokens.refresh_token().secret();
+        let refresh = tokens.refresh_token.secret();
         self.here.logout(Presented::Refresh(refresh)).await.unwrap();
-        tokens.access_token().secret().to_owned()
+        tokens.access_token.secret().to_owned()
     }
 
     async fn answer(&self, access: &str) -> &'static str {

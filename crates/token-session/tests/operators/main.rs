@@ -57,7 +57,7 @@ async fn login(manager: &SessionManager, transport: Transport) -> Result<Issued,
 }
 
 fn refresh_token(issued: &Issued) -> String {
-    issued.tokens().unwrap().refresh_token().secret().to_owned()
+    issued.tokens().unwrap().refresh_token.secret().to_owned()
 }
 
 fn credential(manager: &SessionManager, refresh_token: &str) -> SessionCredential {

@@ -1,7 +1,6 @@
 use std::io;
 
-use hallpass::schedule::ScheduleError;
-use hallpass::{Algorithm, KeyError, KeyId, KeyRingError, RefreshKeyError};
+use hallpass::{Algorithm, KeyError, KeyId, KeyRingError};
 use thiserror::Error;
 
 /// Keys that cannot be used. The sentence follows the name of the file or variable.
@@ -49,15 +48,9 @@ pub enum KeysError {
         "it cannot be read ({0}); make it readable for the user that runs this server, or name another with --keys"
     )]
     Read(io::Error),
-    /// A refresh key is not accepted.
-    #[error("a refresh key is not accepted: {0}")]
-    Refresh(#[from] RefreshKeyError),
-    /// The keys do not go together.
-    #[error("the keys do not go together: {0}")]
-    Ring(#[from] KeyRingError),
-    /// A step of the rotation is not possible.
+    /// The keys do not go together, or a step of the rotation is not possible.
     #[error(transparent)]
-    Schedule(#[from] ScheduleError),
+    Ring(#[from] KeyRingError),
     /// There is no such variable.
     #[error("it is not set; put the text of a key file into it")]
     Unset,

@@ -111,7 +111,7 @@ impl Keys {
             let secret = Zeroizing::new(secret.map_err(|_| KeysError::Form)?);
             secrets.insert(wire.kid.clone(), wire.k.to_owned().into());
             Ok::<_, KeysError>(Planned {
-                key: RefreshKey::new(wire.kid, &secret)?,
+                key: RefreshKey::new(wire.kid, &secret).map_err(KeysError::Key)?,
                 published_at: wire.published_at,
                 signs_from: wire.signs_from,
             })

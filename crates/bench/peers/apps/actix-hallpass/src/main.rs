@@ -28,7 +28,7 @@ fn main() {
         };
         let issued = manager.login(ticket, session).await.expect("there is room");
         let tokens = issued.tokens().expect("the transport is `header`");
-        let header = format!("Authorization: Bearer {}", tokens.access_token().secret());
+        let header = format!("Authorization: Bearer {}", tokens.access_token.secret());
 
         let config = AuthConfig::builder(name.parse().expect("an origin")).build();
         let auth = Auth::new(manager, config.expect("the settings are in range"));
