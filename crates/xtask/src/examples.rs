@@ -9,14 +9,15 @@ use crate::workspace::Workspace;
 /// Builds the login servers and the service that accepts their tokens.
 ///
 /// They are built with the features of the whole workspace, like the tests. If they had features of their
-/// own, most dependencies would be built twice.
+/// own, most dependencies would be built twice. A test is named for the same reason: only then are the
+/// features of dependencies for tests enabled.
 pub(crate) fn build(workspace: &Workspace) -> Result<(), Error> {
     let mut build = run::cargo();
     build.args(["build", "--workspace", "--all-features", "--locked"]);
     for (name, _) in login_servers(workspace) {
         build.args(["--bin", name]);
     }
-    run::run(build.args(["--bin", "resource-server"]))
+    run::run(build.args(["--bin", "resource-server", "--test", "suite"]))
 }
 
 /// The servers at which one can log in, which all depend on `example-support`: name and program.
