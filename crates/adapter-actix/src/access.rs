@@ -29,7 +29,7 @@ impl<C> Deref for Access<C> {
 
 impl<C: DeserializeOwned + Send + Sync + 'static> Extract for Access<C> {
     async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
-        let access = auth.clone().access_by(authorization(request)).await?;
+        let access = auth.clone().access(authorization(request)).await?;
         Ok(access.map(Self))
     }
 }

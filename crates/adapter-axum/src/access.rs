@@ -36,9 +36,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let access = Auth::from_ref(state)
-            .access_by(authorization(parts))
-            .await?;
+        let access = Auth::from_ref(state).access(authorization(parts)).await?;
         let access = access.ok_or_else(|| Auth::from_ref(state).reject(Refusal::Unauthorized))?;
         Ok(Self(access))
     }
@@ -53,9 +51,7 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        let access = Auth::from_ref(state)
-            .access_by(authorization(parts))
-            .await?;
+        let access = Auth::from_ref(state).access(authorization(parts)).await?;
         Ok(access.map(Self))
     }
 }

@@ -2,15 +2,12 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
-use http::header::AUTHORIZATION;
 use serde::de::DeserializeOwned;
 use token_core::{AccessClaims, NoClaims, Scope, SessionId, Subject, UnixTime, VerifiedToken};
 use token_session::{AccessError, SessionEnd, SessionManager};
 
 use crate::auth::Auth;
 use crate::bearer::{credential, is_token};
-use crate::head::Head;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
@@ -73,28 +70,14 @@ impl<C> Access<C> {
 }
 
 impl Auth {
-    /// Authenticates a request by its access token; `None` if it has no bearer token. Cookies
-    /// are ignored.
+    /// Authenticates a request by the values of its `Authorization` field; `None` if there is no bearer
+    /// token in them. Adapters call it with an [`Auth`] of their own to give away.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] and [`Refusal::InvalidToken`] if the token is not valid,
-    /// [`Refusal::TemporarilyUnavailable`] if it must be known whether its session has ended, and
-    /// is not.
-    pub async fn access<C: DeserializeOwned + Send + Sync + 'static>(
-        &self,
-        head: &Head<'_>,
-    ) -> Result<Option<Access<C>>, Rejection> {
-        let values = head.headers.get_all(AUTHORIZATION).iter();
-        let values = values.map(HeaderValue::as_bytes);
-        self.clone().access_by(values).await
-    }
-
-    /// The same from the values of the `Authorization` field: for adapters, which need not translate
-    /// the other fields for it, and have an [`Auth`] of their own to give away.
-    ///
-    /// # Errors
-    /// As [`access`](Self::access).
-    pub async fn access_by<'a, C: DeserializeOwned + Send + Sync + 'static>(
+    /// [`Refusal::TemporarilyUnavailable`] if it must be known whether its session has ended, and is
+    /// not.
+    pub async fn access<'a, C: DeserializeOwned + Send + Sync + 'static>(
         self,
         authorization: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Option<Access<C>>, Rejection> {
@@ -102,7 +85,7 @@ impl Auth {
         Ok(token.map(|token| Access::new(token, self)))
     }
 
-    /// By the values of the `Authorization` field; `None` if there is no bearer token in them.
+    /// The same without the [`Access`], for a caller that may need something else of the [`Auth`].
     pub(crate) async fn authenticate<'a, C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         authorization: impl Iterator<Item = &'a [u8]>,

@@ -72,18 +72,13 @@ impl AuthConfig {
         &self.prefix
     }
 
-    /// The realm of each challenge.
-    pub fn realm(&self) -> &str {
-        &self.realm
-    }
-
     /// The transports that a login may ask for. The first is used if it asks for none.
-    pub fn transports(&self) -> &[Transport] {
+    pub(crate) fn transports(&self) -> &[Transport] {
         &self.transports
     }
 
     /// Whether there is an introspection route.
-    pub fn introspects(&self) -> bool {
+    pub(crate) fn introspects(&self) -> bool {
         !self.introspection_keys.is_empty()
     }
 

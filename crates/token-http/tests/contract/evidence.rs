@@ -325,7 +325,7 @@ async fn claims_of_another_type_are_refused_and_told() {
     let (log, _guard) = Log::watch();
     let bearer = format!("Bearer {token}");
     let authorization = std::iter::once(bearer.as_bytes());
-    let refused = world.auth.access_by::<Profile>(authorization).await;
+    let refused = world.auth.access::<Profile>(authorization).await;
     assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
     let log = log.take();
     assert!(
