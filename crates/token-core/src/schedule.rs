@@ -176,7 +176,7 @@ impl<K: ScheduledKey> Schedule<K> {
         &self.keys
     }
 
-    /// Where the key stands that signs at `now`.
+    /// The position in [`Self::keys`] of the key that signs at `now`.
     pub fn current(&self, now: UnixTime) -> usize {
         let started = self.keys.iter().rposition(|key| key.signs_from <= now);
         // Another node's clock is ahead, and has made the first key just now.
@@ -230,7 +230,7 @@ impl<K: ScheduledKey> Schedule<K> {
     /// Lets the next key sign now, before its time.
     ///
     /// # Errors
-    /// [`KeyRingError::NoNext`], and [`KeyRingError::Early`] where a verifier could still keep
+    /// [`KeyRingError::NoNext`], and [`KeyRingError::Early`] if a verifier could still keep
     /// a JWK set without it.
     pub fn promote(mut self, policy: &RotationPolicy, now: UnixTime) -> Result<Self, KeyRingError> {
         let current = self.current(now);
@@ -270,7 +270,7 @@ impl<K: ScheduledKey> Schedule<K> {
             let next = next.ok_or(KeyRingError::NoNext)?;
             let known = policy.known_from(next.published_at);
             unknown_until = (known > now).then_some(known);
-            // It takes the other's place from its beginning: where it signed from `now` on, a
+            // It takes the other's place from its beginning: if it signed from `now` on, a
             // node whose clock is behind would go back to the key before the one that leaked.
             next.signs_from = since.unwrap_or(now);
         }

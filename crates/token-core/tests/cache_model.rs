@@ -43,7 +43,7 @@ fn get(shard: &Shard<&'static str>, hash: u64, token: &'static str) -> Option<&'
 }
 
 #[test]
-fn a_token_is_answered_with_what_it_says_or_not_at_all() {
+fn a_token_is_answered_with_its_own_claims_or_not_at_all() {
     loom::model(|| {
         // Room for one: both writers push each other out.
         let shard = Arc::new(Shard::new(150));
@@ -81,7 +81,7 @@ fn two_tokens_with_one_hash_never_answer_for_each_other() {
 }
 
 #[test]
-fn what_is_asked_for_meanwhile_survives_or_goes_and_nothing_is_lost_count_of() {
+fn a_token_that_is_read_during_an_eviction_stays_or_goes_and_the_bytes_stay_counted() {
     loom::model(|| {
         let shard = Arc::new(Shard::new(250));
         insert(&shard, 1, "one");

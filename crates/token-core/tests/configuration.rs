@@ -57,7 +57,7 @@ fn a_long_leeway_is_refused() {
 }
 
 #[test]
-fn a_maximum_age_of_nothing_or_of_years_is_refused() {
+fn a_maximum_age_of_zero_or_of_years_is_refused() {
     let with = |age| {
         builder()
             .keys(KeyRing::new(key(1)).verifying_keys())
@@ -139,7 +139,7 @@ fn a_ring_is_published_with_its_next_and_previous_keys() {
 
 /// What the issue of strict tokens asks for by name, and that each says what to do.
 #[test]
-fn what_cannot_be_safe_is_refused_with_a_sentence() {
+fn an_unsafe_configuration_is_refused_with_a_sentence_that_says_what_to_do() {
     let secret = SigningKey::from_secret(&[1; 12], Algorithm::HS256);
     let refresh = RefreshKey::new(KeyId::new("r").unwrap(), &[1; 12]);
     let two = KeyRing::new(hmac(1, Algorithm::HS256))

@@ -26,7 +26,7 @@ use jwt_simple::prelude::{
 use token_core::{NoClaims, UntrustedToken};
 
 #[derive(Debug)]
-struct Case {
+struct Vector {
     name: String,
     token: String,
     expect: Expect,
@@ -52,11 +52,11 @@ const LIVED: &str = "a token that ends when it begins was made by mistake";
 const NAMES: &str = "names have a bounded, printable form";
 
 #[expect(clippy::too_many_lines, reason = "a table")]
-fn cases() -> Vec<Case> {
+fn cases() -> Vec<Vector> {
     let mut cases = Vec::new();
     let mut case = |name: &str, expect, token: String| {
         let name = name.to_owned();
-        cases.push(Case {
+        cases.push(Vector {
             name,
             token,
             expect,
@@ -469,7 +469,7 @@ fn jwt_simple(token: &str) -> Result<(), String> {
 }
 
 /// The verdicts of npm's `jose`, by the name of the case.
-fn jose(cases: &[Case]) -> BTreeMap<String, String> {
+fn jose(cases: &[Vector]) -> BTreeMap<String, String> {
     let peers = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/peers");
     let modules = std::env::var_os("HALLPASS_NODE_MODULES")
         .map_or_else(|| peers.join("node_modules"), PathBuf::from);
@@ -510,7 +510,7 @@ fn jose(cases: &[Case]) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn each_case_has_our_verdict() {
+fn each_vector_has_the_verdict_that_it_names() {
     for case in cases() {
         let verdict = ours(&case.token);
         assert_eq!(

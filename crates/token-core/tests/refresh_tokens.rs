@@ -50,7 +50,7 @@ fn with(from: &str, to: &str) -> String {
 }
 
 #[test]
-fn a_good_token_is_read() {
+fn a_good_refresh_token_is_read() {
     let token = sign(HEADER, CLAIMS);
     let claims = verify_for(&token, "https://id.example", "https://api.example").unwrap();
     assert_eq!(claims.subject.as_str(), "alice");
@@ -99,7 +99,7 @@ fn only_the_header_that_we_write_is_known() {
 }
 
 #[test]
-fn what_is_not_a_token_of_three_parts_is_refused() {
+fn a_text_without_three_parts_is_refused() {
     let token = sign(HEADER, CLAIMS);
     let (input, tag) = token.rsplit_once('.').unwrap();
     for text in [
@@ -131,7 +131,7 @@ fn what_is_not_a_token_of_three_parts_is_refused() {
 }
 
 #[test]
-fn another_signature_is_refused() {
+fn a_refresh_token_with_another_signature_is_refused() {
     let token = sign(HEADER, CLAIMS);
     let (input, _) = token.rsplit_once('.').unwrap();
     let underived = hmac::sign(

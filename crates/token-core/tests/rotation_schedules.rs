@@ -309,7 +309,7 @@ proptest! {
         simulation.run(actions);
         prop_assert_eq!(simulation.refused, Vec::<&str>::new());
         prop_assert!(simulation.world.row.revocation.is_none());
-        // And whoever comes last still gets in.
+        // And the client that comes last still gets in.
         let token = simulation.shared.0.clone();
         let answer = simulation.world.refresh(&token, at(simulation.now));
         prop_assert!(matches!(answer, Answer::Rotated(_)));

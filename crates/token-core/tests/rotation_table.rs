@@ -111,7 +111,7 @@ fn the_previous_token_after_the_window_ends_the_session() {
     let second = world.refresh(&first, at(100)).token().to_owned();
     assert_eq!(world.refresh(&first, at(136)).reason(), "reused");
     assert!(world.row.revocation.is_some());
-    // The newest token is dead as well, whoever has it.
+    // The newest token is dead as well, in whatever hands it is.
     assert_eq!(world.refresh(&second, at(136)).reason(), "revoked");
     assert_eq!(world.refresh(&first, at(137)).reason(), "revoked");
     assert_eq!(world.reuses, 1);
@@ -198,7 +198,7 @@ fn another_secret_for_a_known_generation_is_refused_and_revokes_nothing() {
 }
 
 #[test]
-fn a_row_derived_with_other_bytes_replays_nothing() {
+fn a_session_derived_with_other_bytes_replays_nothing() {
     let (mut world, first) = world();
     world.refresh(&first, at(0));
     world.row.nonce = session::Nonce::from_bytes([9; 16]);
@@ -219,7 +219,7 @@ fn a_later_generation_is_refused_as_unknown_and_revokes_nothing() {
 }
 
 #[test]
-fn a_later_generation_is_adopted_where_the_policy_says_so() {
+fn a_later_generation_is_adopted_if_the_policy_says_so() {
     let policy = Policy::builder()
         .lost_writes(LostWrites::Adopt)
         .build()
@@ -282,7 +282,7 @@ fn a_step_up_after_a_lost_refresh_goes_on_from_the_token_in_force() {
 }
 
 #[test]
-fn a_clock_behind_the_last_rotation_counts_as_no_age() {
+fn a_clock_behind_the_last_rotation_counts_as_age_zero() {
     let (mut world, first) = world();
     let second = world.refresh(&first, at(100)).token().to_owned();
     // A node whose clock is 5 s behind.
@@ -405,7 +405,7 @@ mod session_cookie {
     }
 
     #[test]
-    fn slides_at_most_once_a_touch_interval() {
+    fn a_cookie_slides_at_most_once_in_a_touch_interval() {
         let (mut world, cookie) = world();
         assert!(matches!(
             decide(&world, &cookie, 59),
@@ -439,7 +439,7 @@ mod session_cookie {
     }
 
     #[test]
-    fn keeps_its_value_until_a_step_up_renews_it() {
+    fn a_cookie_keeps_its_value_until_a_step_up_renews_it() {
         let (mut world, old) = world();
         let new = step_up(&mut world, &old, 10).token().to_owned();
         assert_ne!(new, old);
@@ -505,7 +505,7 @@ mod session_cookie {
     }
 
     #[test]
-    fn an_expired_session_is_over() {
+    fn an_expired_session_is_refused_from_its_last_second_on() {
         let (world, cookie) = world();
         let month = 30 * 24 * 3600;
         assert!(matches!(

@@ -57,7 +57,7 @@ pub fn every_flag_is_an_environment_variable_too(program: &str) {
     let refused = refused_in(program, &files, &[], &long);
     let said = String::from_utf8(refused.stderr).unwrap();
     assert_eq!(refused.status.code(), Some(2), "{said}");
-    assert!(said.contains("access lifetime of 7200s"), "{said}");
+    assert!(said.contains("`access_lifetime` of 7200s"), "{said}");
 }
 
 /// The lifetimes reach the answers.

@@ -13,12 +13,12 @@ pub fn wrong_flags_are_named(program: &str) {
         (&["--access-ttl", "five"], "--access-ttl"),
         (
             &["--access-ttl", "2h"],
-            "access lifetime of 7200s is not between",
+            "`access_lifetime` of 7200s is not between",
         ),
-        (&["--grace", "1h"], "grace of 3600s is not between"),
+        (&["--grace", "1h"], "`grace` of 3600s is not between"),
         (
             &["--idle", "1500ms"],
-            "idle lifetime of 1.5s is not in whole seconds",
+            "`idle_lifetime` of 1.5s is not in whole seconds",
         ),
         (&["--alg", "none"], "--alg"),
         (&["--listen", "nowhere"], "--listen"),

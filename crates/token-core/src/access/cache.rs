@@ -33,7 +33,7 @@ const SHARDS: usize = 64;
 /// What the tables take for one entry, beside the token and its claims.
 const OVERHEAD: usize = 256;
 
-/// So much of a token's end is hashed: 96 bits of a signature, which differ even where nothing else
+/// So much of a token's end is hashed: 96 bits of a signature, which differ even if nothing else
 /// does. All of it would take longer than everything else here.
 const HASHED: usize = 16;
 
@@ -55,7 +55,7 @@ const HASHED: usize = 16;
 /// ```
 pub struct CachedVerifier {
     verifier: Verifier,
-    /// Empty where nothing is to be kept.
+    /// Empty if nothing is to be kept.
     shards: Box<[Counted]>,
     key: Zeroizing<[u8; 16]>,
     bytes: usize,
@@ -88,8 +88,8 @@ impl CachedVerifier {
     /// Keeps at most about `bytes` of tokens and claims; with 0 nothing is kept.
     ///
     /// What a token takes is estimated as its own length, as much again for the texts of its claims,
-    /// the size of their type, and 256 bytes. Where your own claims take much more memory than their
-    /// text (a tree of JSON values, say), give less.
+    /// the size of their type, and 256 bytes. If your own claims take much more memory than their
+    /// text, as a tree of JSON values does, give less.
     pub fn new(verifier: Verifier, bytes: usize, entropy: Entropy) -> Self {
         let (key, []) = entropy.split::<16, 0>();
         drop(entropy);
@@ -127,7 +127,8 @@ impl CachedVerifier {
     }
 
     /// Accepts a token as [`Verifier::verify`] does: its text, or the bytes that came with a request.
-    /// Nothing is allocated where it is known, and nothing looked at but whether it is the same.
+    /// If it is known, nothing is allocated, and nothing is checked but that it is the same and that
+    /// it has not expired.
     ///
     /// # Errors
     /// As [`UntrustedToken::parse`] and [`Verifier::verify`].
@@ -272,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_never_known_past_its_end_or_the_maximum_age_or_before_it_was_seen() {
+    fn a_cached_token_is_not_answered_after_its_end_or_before_it_was_seen() {
         let second = Duration::from_secs(1);
         for (max_age, last) in [
             (Duration::from_hours(1), Duration::from_secs(299)),
@@ -318,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn each_type_of_claims_gets_its_own() {
+    fn each_type_of_claims_has_its_own_cache_entry() {
         let cache = cached(1 << 20, LIFE);
         let token = token(1);
         cache.verify::<NoClaims>(&token, now()).unwrap();
@@ -331,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn another_verifier_begins_with_nothing_and_goes_on_counting() {
+    fn another_verifier_begins_with_an_empty_cache_and_keeps_the_counts() {
         let cache = cached(1 << 20, LIFE);
         let token = token(1);
         for _ in 0..2 {
@@ -350,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn with_no_room_nothing_is_kept() {
+    fn a_cache_of_zero_bytes_keeps_nothing() {
         let cache = cached(0, LIFE);
         let token = token(1);
         for _ in 0..2 {
@@ -360,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_bounded_and_what_is_asked_for_stays() {
+    fn a_full_shard_evicts_what_was_not_asked_for() {
         // One shard has room for three.
         let shard = Shard::new(3 * 100);
         let entry = |hash: u64| Entry {
@@ -389,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_pushes_nothing_out() {
+    fn refused_tokens_evict_nothing() {
         let cache = cached(1 << 20, LIFE);
         let token = token(1);
         cache.verify::<NoClaims>(&token, now()).unwrap();

@@ -1,3 +1,5 @@
+//! The application's own claims, as access tokens carry them.
+
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -5,7 +7,7 @@ use crate::access::error::ClaimsError;
 use crate::jose::json;
 
 /// Claims of the application's own, which access tokens carry beside those of the library:
-/// a JSON object, checked once. At most 4,096 bytes. They are public: whoever has a token reads them.
+/// a JSON object, checked once. At most 4,096 bytes. They are public: anyone who has a token can read them.
 ///
 /// ```
 /// use serde::Serialize;
@@ -33,17 +35,17 @@ impl CustomClaims {
     /// Writes a value as claims.
     ///
     /// # Errors
-    /// [`ClaimsError`], of which [`ClaimsError::Serialize`] where the value cannot be JSON.
+    /// [`ClaimsError`]; [`ClaimsError::Serialize`] if the value cannot be JSON.
     pub fn new(claims: &impl Serialize) -> Result<Self, ClaimsError> {
         let json = serde_json::to_string(claims).map_err(|_| ClaimsError::Serialize)?;
         Self::from_json(&json)
     }
 
-    /// Checks a JSON text and takes it over as it stands.
+    /// Checks a JSON text and keeps it as it is.
     ///
     /// # Errors
-    /// [`ClaimsError`] where it is too long, not an object, has a member twice at any depth,
-    /// or a name that has a meaning in tokens.
+    /// [`ClaimsError`] if it is too long, is not an object, has a duplicate member at any depth, or a name
+    /// that has a meaning in tokens.
     pub fn from_json(json: &str) -> Result<Self, ClaimsError> {
         let json = json.trim_matches([' ', '\t', '\r', '\n']); // the whitespace of RFC 8259
         if json.len() > Self::MAX_LENGTH {
@@ -68,7 +70,7 @@ impl CustomClaims {
         self.members().is_empty()
     }
 
-    /// What stands between the braces.
+    /// The text between the braces.
     pub(crate) fn members(&self) -> &str {
         let inner = self
             .as_str()
@@ -151,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn emptiness_is_about_members() {
+    fn claims_are_empty_if_they_have_no_member() {
         assert!(CustomClaims::default().is_empty());
         assert!(CustomClaims::from_json("{ \n}").unwrap().is_empty());
         assert!(!CustomClaims::from_json(r#"{"a":{}}"#).unwrap().is_empty());

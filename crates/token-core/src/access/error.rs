@@ -1,4 +1,4 @@
-//! Why a token is refused, one variant a rule.
+//! Why a token is refused: one variant for each rule.
 
 use thiserror::Error;
 
@@ -65,7 +65,7 @@ pub enum VerifyError {
         not_before: UnixTime,
     },
     /// The signature is not that of the key.
-    #[error("the signature does not hold")]
+    #[error("the signature is not that of the key")]
     Signature,
     /// Older than the verifier believes, whatever `exp` says.
     #[error("it is {now}, and the token was issued at {issued}, longer ago than is accepted")]
@@ -107,42 +107,42 @@ pub enum ClaimsError {
     /// The application's own claims are not what its type expects.
     #[error("the application's own claims are not as expected")]
     Custom,
-    /// A claim twice.
-    #[error("the claim {claim} stands twice")]
+    /// A claim that appears twice.
+    #[error("duplicate claim `{claim}`")]
     Duplicate {
-        /// Which; `another` for one that is not the library's.
+        /// The name of the claim; `another` if it is not one of the library's.
         claim: &'static str,
     },
-    /// A claim with a text that cannot be.
-    #[error("the claim {claim} does not have the required form")]
+    /// A `jti` or `sid` that is not of the form that this library writes.
+    #[error("the claim `{claim}` does not have the required form")]
     Form {
-        /// Which.
+        /// The name of the claim.
         claim: &'static str,
     },
     /// Not strict JSON in UTF-8.
     #[error("not strict JSON: {0}")]
     Json(JsonError),
     /// A claim that must be there.
-    #[error("the claim {claim} is missing")]
+    #[error("missing claim `{claim}`")]
     Missing {
-        /// Which.
+        /// The name of the claim.
         claim: &'static str,
     },
     /// A name that is empty, too long or has a wrong character.
-    #[error("the claim {claim} is not acceptable: {reason}")]
+    #[error("the claim `{claim}` is not acceptable: {reason}")]
     Name {
-        /// Which.
+        /// The name of the claim.
         claim: &'static str,
-        /// Why.
+        /// What is wrong with it.
         reason: InvalidValue,
     },
     /// JSON, but not an object.
     #[error("not an object")]
     NotAnObject,
     /// A time after the year 9999.
-    #[error("the claim {claim} is not a time before the year 10000")]
+    #[error("the claim `{claim}` is not a time before the year 10000")]
     Time {
-        /// Which.
+        /// The name of the claim.
         claim: &'static str,
     },
     /// A claim of the application's whose name has a meaning in tokens.
@@ -161,9 +161,9 @@ pub enum ClaimsError {
         length: usize,
     },
     /// A claim of the wrong JSON type.
-    #[error("the claim {claim} is not of the right type")]
+    #[error("the claim `{claim}` is not of the right type")]
     Type {
-        /// Which.
+        /// The name of the claim.
         claim: &'static str,
     },
 }

@@ -1,4 +1,4 @@
-//! Reading claims in one pass, without an allocation where nothing is escaped or nested.
+//! Reading claims in one pass, without an allocation if nothing is escaped or nested.
 //!
 //! serde's `flatten` would copy every claim before the application's type sees one. Here that type
 //! drives the reading: it is shown an object without the claims of the library, which are put aside as
@@ -128,7 +128,7 @@ impl<'r, 'a> State<'r, 'a> {
         self.count > 0 || !self.more.is_empty()
     }
 
-    /// Takes a claim of the library out of the object; `false` where it is another.
+    /// Takes a claim of the library out of the object; `false` if it is another.
     fn take<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         let claims = &mut *self.claims;
         let fault = &mut self.fault;

@@ -1,4 +1,4 @@
-//! One shard of the cache: a bounded map in which what is asked for stays longest.
+//! One shard of the cache: a bounded map from which an entry goes that was not asked for lately.
 //!
 //! `tests/cache_model.rs` compiles this file once more, with loom's locks in place of `std`'s, and
 //! walks through every order in which threads can meet in it.
@@ -59,12 +59,12 @@ impl<T: Clone> Shard<T> {
         }
     }
 
-    /// What this very token says, where it is known and neither too early nor over.
+    /// What this very token says, if it is known and the time is within its range.
     pub(super) fn get(&self, hash: u64, token: &[u8], now: UnixTime) -> Option<T> {
         let slots = self.slots.read().unwrap_or_else(PoisonError::into_inner);
         let slot = slots.by_hash.get(&hash)?;
         let Entry { from, until, .. } = slot.entry;
-        // Whoever guesses at tokens learns nothing from how long this takes.
+        // How long this takes says nothing to a client that guesses at tokens.
         let same = constant_time::verify_slices_are_equal(&slot.entry.token, token).is_ok();
         if !same || now < from || now >= until {
             return None;

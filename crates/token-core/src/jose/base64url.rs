@@ -1,5 +1,5 @@
 //! base64url without padding ([RFC 4648 section 5](https://www.rfc-editor.org/rfc/rfc4648#section-5)),
-//! with vectors where the machine has them: a token is mostly this.
+//! with vector instructions if the machine has them, as a token is mostly this.
 //!
 //! > [...] decoders MAY chose [sic] to reject an encoding if the pad bits have not been set to zero.
 //!
@@ -27,8 +27,8 @@ pub(crate) fn is_canonical(text: &[u8]) -> bool {
     URL_SAFE_NO_PAD.check(text).is_ok()
 }
 
-/// The bytes of the text, in as much of `buffer` as they need; `None` where it is not canonical or
-/// the buffer too short.
+/// The bytes of the text, in as much of `buffer` as they need; `None` if it is not canonical or
+/// the buffer is too short.
 pub(crate) fn decode<'b, B>(text: &[u8], buffer: &'b mut [B]) -> Option<&'b mut [u8]>
 where
     [B]: AsOut<[u8]>,
@@ -46,7 +46,7 @@ pub(crate) fn encode(bytes: &[u8], text: &mut String) {
 /// Writes the text of the bytes into as much of `buffer` as it needs.
 ///
 /// # Panics
-/// Where the buffer is too short.
+/// If the buffer is too short.
 pub(crate) fn encode_into<'b>(bytes: &[u8], buffer: &'b mut [u8]) -> &'b str {
     URL_SAFE_NO_PAD.encode_as_str(bytes, buffer.as_out())
 }

@@ -47,8 +47,8 @@ pub enum FormError {
     /// The header is not JSON in UTF-8.
     #[error("the header is not JSON: {0}")]
     Json(JsonError),
-    /// A member that brings a key, or says where to find one.
-    #[error("the member `{member}` brings or points to a key")]
+    /// A member that has a key, or points to one.
+    #[error("the member `{member}` has a key or points to one")]
     KeyReference {
         /// The name of the member.
         member: &'static str,

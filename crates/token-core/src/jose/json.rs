@@ -1,4 +1,4 @@
-//! Strict JSON: one value, UTF-8, and no member twice, at any depth
+//! Strict JSON: one value, UTF-8, and no duplicate member at any depth
 //! ([RFC 8259](https://www.rfc-editor.org/rfc/rfc8259)).
 
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ use crate::jose::texts::Texts;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum JsonError {
-    /// An object with a member twice.
+    /// An object with a duplicate member.
     #[error("duplicate member of an object")]
     DuplicateMember,
     /// Another value than an object.
@@ -30,7 +30,7 @@ pub enum JsonError {
     Syntax {
         /// From 1.
         line: usize,
-        /// From 1; 0 where the line has just begun.
+        /// From 1; 0 at the beginning of a line.
         column: usize,
     },
 }
@@ -56,7 +56,7 @@ impl JsonError {
     }
 }
 
-/// Walks the whole text and refuses a member that stands twice in one object, at any depth.
+/// Walks the whole text and refuses a duplicate member of an object, at any depth.
 ///
 /// > When the names within an object are not unique, the behavior of software that receives such an
 /// > object is unpredictable.
@@ -69,7 +69,7 @@ pub(crate) fn check(text: &str) -> Result<(), JsonError> {
     })
 }
 
-/// The members of an object, in their order, and any of them as often as it stands there.
+/// The members of an object, in their order, duplicates included.
 pub(crate) fn members<'a, T: Deserialize<'a>>(
     text: &'a str,
 ) -> Result<Vec<(Text<'a>, T)>, JsonError> {
@@ -111,7 +111,7 @@ fn read<'a, T>(
     })
 }
 
-/// A text, borrowed where it has no escape.
+/// A text, borrowed if it has no escape.
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
 impl<'de> Deserialize<'de> for Text<'de> {
@@ -215,7 +215,7 @@ impl<'de> Visitor<'de> for ValueVisitor {
     }
 }
 
-/// Any value in which no object has a member twice.
+/// Any value in which no object has a duplicate member.
 struct Unique;
 
 impl<'de> Deserialize<'de> for Unique {
@@ -261,7 +261,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_member_stands_twice_at_any_depth() {
+    fn a_duplicate_member_is_refused_at_any_depth() {
         for fine in [
             "{}",
             r#"{"a":1,"b":{"a":1}}"#,
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_value_is_refused() {
+    fn a_text_that_is_not_one_json_value_is_refused() {
         for broken in [
             "",
             "{",

@@ -1,3 +1,5 @@
+//! A short list of texts that seldom needs an allocation.
+
 use std::borrow::Cow;
 use std::ops::Deref;
 
@@ -5,8 +7,7 @@ use std::ops::Deref;
 /// bytes that are moved with the claims of every token.
 const INLINE: usize = 3;
 
-/// Texts from an array in a token, borrowed where they have no escape: a slice of them. Up to three
-/// stand in it without an allocation.
+/// Texts from an array in a token, borrowed if they have no escape. Up to three need no allocation.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Texts<'a>(Place<'a>);
 
@@ -17,7 +18,7 @@ enum Place<'a> {
         texts: [Cow<'a, str>; INLINE],
         count: usize,
     },
-    /// All of them, where there are too many.
+    /// All of them, if there are more.
     Allocated(Vec<Cow<'a, str>>),
 }
 
@@ -75,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn they_are_what_was_pushed_however_many() {
+    fn texts_are_read_back_in_order_however_many_there_are() {
         let mut texts = Texts::default();
         let mut expected: Vec<String> = Vec::new();
         for number in 0..10 {

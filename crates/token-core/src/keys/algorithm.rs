@@ -30,11 +30,11 @@ words! {
         /// Ed25519. The default if there is a choice: small, fast, and without a random number in each
         /// signature that could leak the key.
         EdDSA = "EdDSA",
-        /// HMAC with SHA-256. Whoever verifies can also sign.
+        /// HMAC with SHA-256. Anyone who can verify can also sign.
         HS256 = "HS256",
-        /// HMAC with SHA-384. Whoever verifies can also sign.
+        /// HMAC with SHA-384. Anyone who can verify can also sign.
         HS384 = "HS384",
-        /// HMAC with SHA-512. Whoever verifies can also sign.
+        /// HMAC with SHA-512. Anyone who can verify can also sign.
         HS512 = "HS512",
         /// RSASSA-PSS with SHA-256.
         PS256 = "PS256",

@@ -30,10 +30,10 @@ pub enum KeyError {
         "the JWK has no \"alg\", and its type leaves a choice; add the one algorithm it serves"
     )]
     AlgorithmMissing,
-    /// A certificate where a key is expected.
+    /// A certificate instead of a key.
     #[error("this is a certificate; extract its key with `openssl x509 -pubkey -noout`")]
     Certificate,
-    /// The same key id, or the same key, stands in the set more than once.
+    /// The same key id, or the same key, is in the set more than once.
     #[error("the set has this key or its \"kid\" more than once; all of them are refused")]
     Duplicate,
     /// The private half is in a KMS or HSM, and cannot be written down.
@@ -64,13 +64,13 @@ pub enum KeyError {
     /// A JWK member that does not decode, or to the wrong length.
     #[error("the JWK member \"{member}\" is not base64url of the right length")]
     Member {
-        /// Which.
+        /// The name of the member.
         member: &'static str,
     },
     /// A JWK member that is not there.
     #[error("the JWK has no \"{member}\"")]
     Missing {
-        /// Which.
+        /// The name of the member.
         member: &'static str,
     },
     /// Not an object with one array `keys`.
@@ -94,7 +94,7 @@ pub enum KeyError {
         /// Its size.
         bits: usize,
     },
-    /// A key in PEM where a secret is expected: the classic confusion of a public key with one.
+    /// A key in PEM instead of a secret: the classic confusion of a public key with one.
     #[error("this secret is a key in PEM, which others may know; use random bytes")]
     SecretIsPem,
     /// A secret that is shorter than the hash.
@@ -122,7 +122,7 @@ pub enum KeyError {
     #[error("the Ed25519 public key has a small order; do not use it")]
     SmallOrder,
     /// A symmetric key in a public set.
-    #[error("a symmetric key must never stand in a public set; consider it stolen")]
+    #[error("a symmetric key must never be in a public set; consider it stolen")]
     Symmetric,
     /// A JWK set with more keys than are read.
     #[error("the JWK set has {count} keys, and at most {MAX_KEYS} are read")]
@@ -133,7 +133,7 @@ pub enum KeyError {
     /// A JWK member that is not of the type that it must have.
     #[error("the JWK member \"{member}\" is not of the right type")]
     Type {
-        /// Which.
+        /// The name of the member.
         member: &'static str,
     },
     /// A `kty` or `crv` that is not offered.

@@ -19,10 +19,10 @@ use crate::types::name::KeyId;
 
 impl VerifyingKey {
     /// Reads a public JWK ([RFC 7517](https://www.rfc-editor.org/rfc/rfc7517)). Its id is `kid`,
-    /// or its thumbprint where there is none. `alg` may be left out where the type leaves no choice.
+    /// or its thumbprint if there is none. `alg` may be left out if the type leaves no choice.
     ///
     /// # Errors
-    /// [`KeyError`] where it is not strict JSON, a member is missing, wrong, or contradicts another,
+    /// [`KeyError`] if it is not strict JSON, a member is missing, wrong, or contradicts another,
     /// the key is weak, or has a private or symmetric part.
     pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
         let jwk = Jwk::parse(json)?;
@@ -49,10 +49,10 @@ impl VerifyingKey {
 }
 
 impl SigningKey {
-    /// Reads a private or symmetric JWK. Its id is `kid`, or its thumbprint where there is none.
+    /// Reads a private or symmetric JWK. Its id is `kid`, or its thumbprint if there is none.
     ///
     /// # Errors
-    /// [`KeyError`] where it is not strict JSON, a member is missing, wrong, or contradicts another,
+    /// [`KeyError`] if it is not strict JSON, a member is missing, wrong, or contradicts another,
     /// or the key is weak or only public.
     pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
         let jwk = Jwk::parse(json)?;

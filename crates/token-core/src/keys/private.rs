@@ -70,7 +70,7 @@ impl SigningKey {
     /// RSA keys get 2,048 bits for SHA-256, 3,072 for SHA-384 and 4,096 for SHA-512.
     ///
     /// # Errors
-    /// [`KeyError::Generation`] where aws-lc fails, for lack of memory for instance.
+    /// [`KeyError::Generation`] if aws-lc fails, for lack of memory for instance.
     #[expect(clippy::needless_pass_by_value, reason = "entropy is used up")]
     pub fn generate(algorithm: Algorithm, entropy: Entropy) -> Result<Self, KeyError> {
         let failed = |_| KeyError::Generation;
@@ -109,8 +109,8 @@ impl SigningKey {
         }
     }
 
-    /// Reads a private key in PEM: `PRIVATE KEY` (PKCS#8), or `RSA PRIVATE KEY`. Its id is its
-    /// thumbprint.
+    /// Reads a private key in PEM: `PRIVATE KEY` (PKCS#8), or `RSA PRIVATE KEY`. Its id
+    /// is its thumbprint.
     ///
     /// # Errors
     /// [`KeyError`] for anything else, an encrypted key among it, and for weak keys.
@@ -155,11 +155,11 @@ impl SigningKey {
         }
     }
 
-    /// Takes a secret for HMAC. Its id is derived from it one-way.
+    /// Makes a key of a secret for HMAC. Its id is derived from it one-way.
     ///
     /// # Errors
-    /// [`KeyError::SecretTooShort`] where it is shorter than the hash,
-    /// [`KeyError::SecretIsPem`] where it is no secret, and [`KeyError::AlgorithmMismatch`] for an
+    /// [`KeyError::SecretTooShort`] if it is shorter than the hash,
+    /// [`KeyError::SecretIsPem`] if it is a key in PEM, and [`KeyError::AlgorithmMismatch`] for an
     /// algorithm that is not HMAC.
     pub fn from_secret(secret: &[u8], algorithm: Algorithm) -> Result<Self, KeyError> {
         let Family::Hmac(parameters) = algorithm.family() else {
@@ -192,11 +192,11 @@ impl SigningKey {
         })
     }
 
-    /// A key whose private half never comes here: a KMS or an HSM has it, and signs what
+    /// A key whose private half stays in a KMS or an HSM, which signs what
     /// [`TokenIssuer::prepare`](crate::TokenIssuer::prepare) makes.
     ///
     /// # Errors
-    /// [`KeyError::Symmetric`]: whoever verifies with a secret has it here already.
+    /// [`KeyError::Symmetric`], as a secret that verifies here is here already.
     pub fn elsewhere(public: VerifyingKey) -> Result<Self, KeyError> {
         if public.algorithm().is_symmetric() {
             return Err(KeyError::Symmetric);
@@ -239,7 +239,7 @@ impl SigningKey {
     /// The whole key as a JWK, for a file that nobody else can read. It is wiped when dropped.
     ///
     /// # Errors
-    /// [`KeyError::Generation`] where aws-lc cannot give the key out, and [`KeyError::Elsewhere`].
+    /// [`KeyError::Generation`] if aws-lc cannot export the key, and [`KeyError::Elsewhere`].
     pub fn to_private_jwk(&self) -> Result<Zeroizing<String>, KeyError> {
         let failed = |_| KeyError::Generation;
         let mut jwk = Zeroizing::new(String::with_capacity(4096));

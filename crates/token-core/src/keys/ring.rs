@@ -54,7 +54,7 @@ impl KeyRing {
     /// Adds a key that will sign later, behind those that are there already.
     ///
     /// # Errors
-    /// [`KeyRingError`] where it does not go with the others.
+    /// [`KeyRingError`] if it does not go with the others.
     pub fn with_next(mut self, key: SigningKey) -> Result<Self, KeyRingError> {
         self.next.push(key);
         self.checked()
@@ -63,7 +63,7 @@ impl KeyRing {
     /// Adds a key that signed before and still verifies, behind those that are there already.
     ///
     /// # Errors
-    /// [`KeyRingError`] where it does not go with the others.
+    /// [`KeyRingError`] if it does not go with the others.
     pub fn with_previous(mut self, key: VerifyingKey) -> Result<Self, KeyRingError> {
         self.previous.push(key);
         self.checked()
@@ -199,7 +199,7 @@ pub enum KeyRingError {
     /// One key under two algorithms.
     #[error("one key serves {} and {}; make a key for each algorithm", algorithms[0], algorithms[1])]
     TwoAlgorithms {
-        /// Both.
+        /// The two algorithms.
         algorithms: [Algorithm; 2],
     },
     /// No such key.

@@ -39,7 +39,7 @@ fn one_bad_key_does_not_spoil_a_set() {
 }
 
 #[test]
-fn duplicates_in_a_set_are_refused_all_of_them() {
+fn all_keys_of_a_set_that_share_an_id_or_a_key_are_refused() {
     let (a, b) = (good(Algorithm::EdDSA), good(Algorithm::ES256));
     let (pss, pkcs) = (good(Algorithm::PS256), good(Algorithm::RS256));
     for twins in [
@@ -59,7 +59,7 @@ fn duplicates_in_a_set_are_refused_all_of_them() {
 }
 
 #[test]
-fn what_is_not_a_set_is_refused() {
+fn a_document_that_is_not_a_jwk_set_is_refused() {
     for other in [
         "[]",
         "{}",

@@ -168,7 +168,7 @@ fn a_short_secret_is_refused_with_what_to_do() {
     assert!(SigningKey::from_secret(&[1; 64], Algorithm::EdDSA).is_err());
 }
 
-/// RFC 8725 section 2.1: whoever verifies with HMAC under a public key believes everybody.
+/// RFC 8725 section 2.1: a verifier that uses a public key with HMAC believes everybody.
 #[test]
 fn a_key_in_pem_is_no_secret() {
     let public = "-----BEGIN PUBLIC KEY-----\n\
@@ -356,7 +356,7 @@ fn members_of_a_jwk_do_not_contradict_each_other() {
 }
 
 #[test]
-fn alg_may_be_left_out_only_where_there_is_no_choice() {
+fn alg_may_be_left_out_only_if_there_is_no_choice() {
     for algorithm in [Algorithm::ES256, Algorithm::ES384, Algorithm::EdDSA] {
         assert_eq!(
             public(&without(good(algorithm), "alg"))

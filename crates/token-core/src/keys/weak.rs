@@ -44,7 +44,7 @@ pub(super) fn check_ed25519(encoded: &[u8; 32]) -> Result<(), KeyError> {
     if SMALL_ORDER.contains(&y.0) {
         return Err(KeyError::SmallOrder);
     }
-    // x² = (y² − 1) / (d·y² + 1) has a solution where the product of both sides is a square
+    // x² = (y² − 1) / (d·y² + 1) has a solution if the product of both sides is a square
     // (RFC 8032 section 5.1.3).
     let square = y.mul(&y);
     let product = square.sub_one().mul(&D.mul(&square).add_one());

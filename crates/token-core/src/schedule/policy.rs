@@ -24,7 +24,7 @@ impl RotationPolicy {
     /// `access lifetime + propagation + 2 × tolerance` after that.
     ///
     /// # Errors
-    /// [`PolicyError`] where the period is too short for that.
+    /// [`PolicyError::RotationPeriod`] if the period is too short for that.
     pub fn access(
         policy: &Policy,
         period: Duration,
@@ -46,7 +46,7 @@ impl RotationPolicy {
     /// comes back is known and ends its session.
     ///
     /// # Errors
-    /// [`PolicyError`] where the period is too short for that.
+    /// [`PolicyError::RotationPeriod`] if the period is too short for that.
     pub fn refresh(
         policy: &Policy,
         period: Duration,

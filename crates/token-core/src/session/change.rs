@@ -1,9 +1,9 @@
 //! What a store is asked to write, and the proof that it did.
 //!
-//! The core decides, a store commits. [`Rotation`] and [`Touch`] say what the row must be
-//! and what it becomes; [`Change::apply`] is their meaning, once, for every store: the
-//! memory store runs it, the others express the same condition in their own language, and
-//! the contract suite in `token-session` compares them.
+//! The core decides, and a store commits. [`Rotation`] and [`Touch`] say what a session must be for the
+//! write to happen, and what it becomes. [`Change::apply`] is what they mean, once for every store: the
+//! memory store runs it, the others express the same condition in their own language, and the contract
+//! suite in `token-session` compares them.
 
 use std::ops::Deref;
 
@@ -17,10 +17,10 @@ use crate::types::name::KeyId;
 use crate::types::secret::{TokenHash, TokenSecret};
 use crate::types::time::UnixTime;
 
-/// One conditional write to the row of a session.
+/// One conditional write to a session.
 ///
-/// A store evaluates the condition and writes in one atomic step. It never brings an ended
-/// session back: every change demands that the session is live.
+/// A store evaluates the condition and writes in one atomic step. It never brings an ended session back,
+/// because every change requires that the session is live.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a store must handle every change")]
 #[expect(
@@ -43,35 +43,35 @@ impl Change {
         }
     }
 
-    /// The row as it becomes, or `None` where the condition does not hold.
-    pub fn apply(&self, row: &Session) -> Option<Session> {
-        let mut next = row.clone();
+    /// The session as it becomes, or `None` if the condition does not hold.
+    pub fn apply(&self, session: &Session) -> Option<Session> {
+        let mut next = session.clone();
         self.apply_to(&mut next).then_some(next)
     }
 
-    /// The same in place: whether the condition held. Where it did not, the row stays as it is.
-    pub fn apply_to(&self, row: &mut Session) -> bool {
+    /// Changes the session in place, and returns whether the condition held. If it did not, the session
+    /// stays as it is.
+    pub fn apply_to(&self, session: &mut Session) -> bool {
         match self {
-            Self::Rotate(rotation) => rotation.apply_to(row),
-            Self::Touch(touch) => touch.apply_to(row),
+            Self::Rotate(rotation) => rotation.apply_to(session),
+            Self::Touch(touch) => touch.apply_to(session),
         }
     }
 }
 
 /// Replaces the credential of a session by its successor.
 ///
-/// Holds only where the row has this `id`, is live at `at`, has exactly the generation and
-/// hash of `from`, and, where `rotated_before` is set, was rotated at that instant or
-/// earlier.
+/// It happens only if the session has this `id`, is live at `at`, has exactly the generation `from` and the
+/// hash `from_hash`, and was rotated at `rotated_before` or earlier if that is set.
 #[derive(Clone, Debug)]
 pub struct Rotation {
     /// The session.
     pub id: SessionId,
-    /// The generation that the row must have.
+    /// The generation that the session must have.
     pub from: Generation,
-    /// The hash that the row must have.
+    /// The hash that the session must have.
     pub from_hash: TokenHash,
-    /// The row must have been rotated at this instant or earlier; `None`: at any time.
+    /// If set, the session must have been rotated at this instant or earlier.
     pub rotated_before: Option<UnixTime>,
     /// Becomes the generation.
     pub to: Generation,
@@ -87,50 +87,50 @@ pub struct Rotation {
     pub at: UnixTime,
     /// Becomes `rotated_by`.
     pub by: RotatedBy,
-    /// The new deadlines where the session is not remembered.
+    /// The new deadlines if the session is not remembered.
     pub slide: Slide,
-    /// The new deadlines where it is.
+    /// The new deadlines if it is.
     pub remember_slide: Slide,
     /// Becomes `last_seen_at`.
     pub last_seen_at: UnixTime,
-    /// Becomes the authentication, where set.
+    /// Becomes the authentication, if set.
     pub authentication: Option<Authentication>,
-    /// Becomes the application's claims, where set.
+    /// Becomes the application's claims, if set.
     pub claims: Option<CustomClaims>,
 }
 
 impl Rotation {
-    fn apply_to(&self, row: &mut Session) -> bool {
+    fn apply_to(&self, session: &mut Session) -> bool {
         let due = self
             .rotated_before
-            .is_none_or(|limit| row.rotated_at <= limit);
-        let expected = row.id == self.id
-            && row.generation == self.from
-            && row.token_hash == self.from_hash
-            && row.is_live(self.at);
+            .is_none_or(|limit| session.rotated_at <= limit);
+        let expected = session.id == self.id
+            && session.generation == self.from
+            && session.token_hash == self.from_hash
+            && session.is_live(self.at);
         if !(expected && due) {
             return false;
         }
-        let slide = if row.remember {
+        let slide = if session.remember {
             self.remember_slide
         } else {
             self.slide
         };
-        row.generation = self.to;
-        row.previous_hash = Some(self.previous_hash);
-        row.token_hash = self.to_hash;
-        row.nonce = self.nonce;
-        row.rotation_kid.clone_from(&self.kid);
-        row.rotated_at = self.at;
-        row.rotated_by = self.by;
-        row.idle_expires_at = slide.idle_expires_at;
-        row.purge_at = slide.purge_at;
-        row.last_seen_at = self.last_seen_at;
+        session.generation = self.to;
+        session.previous_hash = Some(self.previous_hash);
+        session.token_hash = self.to_hash;
+        session.nonce = self.nonce;
+        session.rotation_kid.clone_from(&self.kid);
+        session.rotated_at = self.at;
+        session.rotated_by = self.by;
+        session.idle_expires_at = slide.idle_expires_at;
+        session.purge_at = slide.purge_at;
+        session.last_seen_at = self.last_seen_at;
         if let Some(authentication) = &self.authentication {
-            row.authentication.clone_from(authentication);
+            session.authentication.clone_from(authentication);
         }
         if let Some(claims) = &self.claims {
-            row.claims.clone_from(claims);
+            session.claims.clone_from(claims);
         }
         true
     }
@@ -138,13 +138,13 @@ impl Rotation {
 
 /// Moves the idle deadline of a session that was used.
 ///
-/// Holds only where the row has this `id` and `generation`, is live at `at`, and does not
-/// have a later idle deadline already. The credential stays.
+/// It happens only if the session has this `id` and `generation`, is live at `at`, and does not have a later
+/// idle deadline already. The credential stays.
 #[derive(Clone, Debug)]
 pub struct Touch {
     /// The session.
     pub id: SessionId,
-    /// The generation that the row must have.
+    /// The generation that the session must have.
     pub generation: Generation,
     /// The instant of the use, by the clock of the node that asks.
     pub at: UnixTime,
@@ -155,15 +155,15 @@ pub struct Touch {
 }
 
 impl Touch {
-    fn apply_to(&self, row: &mut Session) -> bool {
-        let expected = row.id == self.id
-            && row.generation == self.generation
-            && row.idle_expires_at <= self.slide.idle_expires_at
-            && row.is_live(self.at);
+    fn apply_to(&self, session: &mut Session) -> bool {
+        let expected = session.id == self.id
+            && session.generation == self.generation
+            && session.idle_expires_at <= self.slide.idle_expires_at
+            && session.is_live(self.at);
         if expected {
-            row.idle_expires_at = self.slide.idle_expires_at;
-            row.purge_at = self.slide.purge_at;
-            row.last_seen_at = self.last_seen_at;
+            session.idle_expires_at = self.slide.idle_expires_at;
+            session.purge_at = self.slide.purge_at;
+            session.last_seen_at = self.last_seen_at;
         }
         expected
     }
@@ -183,23 +183,23 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// The row as it becomes, or `None` where it is another session's or was ended before.
-    pub fn apply(&self, row: &Session) -> Option<Session> {
-        (row.id == self.id && row.revocation.is_none()).then(|| Session {
+    /// The session as it becomes, or `None` if it is another one or was ended before.
+    pub fn apply(&self, session: &Session) -> Option<Session> {
+        (session.id == self.id && session.revocation.is_none()).then(|| Session {
             revocation: Some(self.revocation),
             purge_at: self.purge_at,
-            ..row.clone()
+            ..session.clone()
         })
     }
 }
 
-/// A row that stands in a store: the proof that a write happened, or that it was read.
+/// A value that a store has: the proof that a write happened, or that it was read.
 ///
 /// Everything that leaves the server is made from one. Only a store makes them:
 ///
 /// ```compile_fail,E0451
-/// # fn f(row: token_core::Session) {
-/// let committed = token_core::session::Committed { row };
+/// # fn f(value: token_core::Session) {
+/// let committed = token_core::session::Committed { value };
 /// # }
 /// ```
 ///
@@ -214,25 +214,24 @@ impl Ending {
 /// ```
 #[derive(Clone, Debug)]
 pub struct Committed<T> {
-    row: T,
+    value: T,
 }
 
 impl<T> Committed<T> {
-    /// Asserts that `row` stands in the store.
+    /// Asserts that the store has this value.
     ///
     /// Call it in a [`SessionStore`] implementation and nowhere else, and only after the
-    /// write was acknowledged or in a read. A row that a statement returns before its
-    /// transaction has ended is not committed yet; asserting it hands out tokens that the
-    /// store may forget.
+    /// write was acknowledged, or in a read. What a statement returns before its transaction has ended is
+    /// not committed yet; asserting it hands out tokens that the store may forget.
     ///
     /// [`SessionStore`]: https://docs.rs/token-session
-    pub const fn assertion(row: T) -> Self {
-        Self { row }
+    pub const fn assertion(value: T) -> Self {
+        Self { value }
     }
 
-    /// The row by value.
+    /// The value itself.
     pub fn into_inner(self) -> T {
-        self.row
+        self.value
     }
 }
 
@@ -240,7 +239,7 @@ impl<T> Deref for Committed<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.row
+        &self.value
     }
 }
 
@@ -285,7 +284,7 @@ impl Granted {
     }
 
     /// Puts other claims of the application's into the access token, for a replay, which writes
-    /// nothing: the row keeps its own until the next rotation.
+    /// nothing: the session keeps its own until the next rotation.
     pub fn with_claims(self, claims: CustomClaims) -> Self {
         let claims = Some(claims);
         Self { claims, ..self }

@@ -1,5 +1,5 @@
-//! Makes what leaves the server: token pairs and session cookies, from a committed session
-//! and nothing else.
+//! Makes what leaves the server: token pairs and session cookies, from a committed session and nothing
+//! else.
 
 use std::fmt;
 
@@ -19,7 +19,7 @@ use crate::types::scope::Scope;
 use crate::types::secret::Entropy;
 use crate::types::time::UnixTime;
 
-/// Issues credentials in one name, with one set of keys, under one policy.
+/// Issues credentials with one issuer's name, keys and policy.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct TokenIssuer {
@@ -222,7 +222,7 @@ impl UnsignedPair {
     /// R and S beside each other, not DER.
     ///
     /// # Errors
-    /// [`IssueError::Signature`] where it does not fit.
+    /// [`IssueError::Signature`] if it does not fit.
     pub fn signed(self, signature: &[u8]) -> Result<Credentials, IssueError> {
         Ok(Credentials::Tokens(TokenPair {
             access_token: self.access_token.signed(signature, &self.key)?,

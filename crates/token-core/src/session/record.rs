@@ -1,4 +1,4 @@
-//! The session: one row in a store, and what it says about who is logged in.
+//! The session, as a store keeps it: who is logged in, since when, and with which credential.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,13 +15,13 @@ use crate::types::secret::TokenHash;
 use crate::types::stored::{bytes, words};
 use crate::types::time::UnixTime;
 
-/// A session as a store keeps it: one row, no secret in it.
+/// A session as a store keeps it. No secret is in it.
 ///
-/// Stores copy the fields and evaluate the conditions of a [`Change`](crate::session::Change);
-/// they never compute a field of their own. The application's private data is kept beside it
-/// ([`SessionData`]), so that a refresh does not move it.
+/// Stores copy the fields and evaluate the conditions of a [`Change`](crate::session::Change). They never
+/// compute a field of their own. The application's private data is kept beside it, as [`SessionData`], so
+/// that a refresh does not move it.
 ///
-/// With serde it can be kept as one document, where a store has no columns:
+/// With serde it can be kept as one document, if a store has no columns:
 ///
 /// ```
 /// # fn f(session: &token_core::Session) -> serde_json::Result<token_core::Session> {
@@ -61,13 +61,13 @@ pub struct Session {
     pub rotated_by: RotatedBy,
     /// The refresh key that derived and signed the current credential.
     pub rotation_kid: KeyId,
-    /// From this instant on the session is over unless it is used before; moves with use.
+    /// The session ends at this instant unless it is used before; moves with use.
     pub idle_expires_at: UnixTime,
-    /// From this instant on the session is over; never moves.
+    /// The session ends at this instant, used or not; never moves.
     pub absolute_expires_at: UnixTime,
     /// Whether the user asked to be remembered on this device.
     pub remember: bool,
-    /// Why and when it was ended; once set it stays.
+    /// Why and when it was ended. Once set it stays.
     pub revocation: Option<Revocation>,
     /// When it was last used, coarse.
     pub last_seen_at: UnixTime,
@@ -75,12 +75,12 @@ pub struct Session {
     pub claims: CustomClaims,
     /// Where it was opened, for the user's list of sessions.
     pub device: Device,
-    /// From when on the row may be deleted; coarse.
+    /// From when on the session may be deleted; coarse.
     pub purge_at: UnixTime,
 }
 
 impl Session {
-    /// The earlier of the idle and the absolute deadline. Exclusive: at that second it is over.
+    /// The earlier of the idle and the absolute deadline. Exclusive: at that second it has ended.
     pub fn expires_at(&self) -> UnixTime {
         self.idle_expires_at.min(self.absolute_expires_at)
     }
@@ -115,8 +115,7 @@ impl Authentication {
     }
 }
 
-/// Where a session was opened, in the words of its user's list. Each text is cut to its
-/// longest length when made.
+/// Where a session was opened, as its user's list of sessions shows it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Device {
     /// What a person calls it: "Firefox on Linux".
@@ -133,7 +132,7 @@ impl Device {
     /// The longest `User-Agent` that is kept, in bytes; longer ones are cut.
     pub const MAX_USER_AGENT: usize = 256;
 
-    /// Takes the texts over, each cut to its longest length.
+    /// Cuts each text to its longest length.
     pub fn new(label: Option<&str>, user_agent: Option<&str>, ip_prefix: Option<&str>) -> Self {
         Self {
             label: label.map(|text| cut(text, Self::MAX_LABEL)),
@@ -147,9 +146,9 @@ impl Device {
 /// with a version of its own so that a lost race is seen and not swallowed.
 #[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct SessionData {
-    /// Grows by one at each write; 0 where nothing was written yet.
+    /// Grows by one at each write; 0 if nothing was written yet.
     pub version: u64,
-    /// The JSON text; `None` where there is none.
+    /// The JSON text, if there is one.
     pub json: Option<Box<str>>,
 }
 
@@ -172,9 +171,9 @@ impl fmt::Debug for SessionData {
 /// Why and when a session was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Revocation {
-    /// When.
+    /// When it was ended.
     pub at: UnixTime,
-    /// Why.
+    /// Why it was ended.
     pub reason: RevokeReason,
 }
 

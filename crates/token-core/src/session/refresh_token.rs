@@ -1,4 +1,4 @@
-//! The refresh token: a JWS that only its issuer reads, and the keys that sign and derive it.
+//! The refresh token: a JWS that only its issuer reads, and the keys that sign it and derive its successor.
 //!
 //! `typ: rt+jwt`, HS256, a key ring of its own. Its `jti` is the [`TokenSecret`] of the
 //! session's current credential. Since only we read it, its header must be byte for byte one
@@ -125,8 +125,8 @@ impl RefreshKey {
         &self.kid
     }
 
-    /// The secret of generation `to`, from the one before it. Whoever presents that one gets
-    /// the same successor bit for bit; nobody can compute it without both key and secret.
+    /// The secret of generation `to`, from the one before it. A client that presents that one again gets
+    /// the same successor bit for bit, and nobody can compute it without both key and secret.
     pub(crate) fn successor(
         &self,
         secret: &TokenSecret,
@@ -243,7 +243,7 @@ impl RefreshKeyRing {
     }
 
     /// Writes the token of the session's current credential, the same bytes each time: all
-    /// of it comes from the row and the secret.
+    /// of it comes from the session and the secret.
     pub(crate) fn sign(
         &self,
         session: &Session,
@@ -289,7 +289,7 @@ impl RefreshKeyRing {
     }
 }
 
-/// The claims as they are read. serde refuses a member that stands twice or is unknown.
+/// The claims as they are read. serde refuses duplicate and unknown members.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Wire<'a> {

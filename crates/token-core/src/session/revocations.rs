@@ -1,5 +1,5 @@
-//! What was ended lately, in memory: refuses the access tokens of ended sessions without
-//! asking a store.
+//! The sessions that were ended lately, in memory, so that their access tokens are refused without asking
+//! a store.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -18,8 +18,8 @@ const SHARDS: usize = 16;
 ///
 /// An access token lives for minutes; a session ended longer ago than that has none left, so
 /// the view is bounded by what is ended within one access lifetime plus leeway and twice the
-/// tolerance between clocks. It only answers; whoever feeds it (`token-session`) knows whether
-/// it is complete.
+/// tolerance between clocks. It only answers: `token-session` feeds it, and knows
+/// whether it is complete.
 ///
 /// ```
 /// use std::time::Duration;
@@ -46,8 +46,8 @@ type Ended = HashMap<SessionId, UnixTime, BuildHasherDefault<IdHasher>>;
 #[derive(Debug, Default)]
 struct Shard {
     ended: RwLock<Ended>,
-    /// How many those are, written while they are locked: where there are none, which is usual,
-    /// nobody need lock them to know.
+    /// How many those are, written while they are locked: if there are none, which is usual,
+    /// nothing has to be locked to know that.
     len: AtomicUsize,
 }
 
@@ -73,7 +73,7 @@ impl RevocationView {
         shard.len() > 0 && shard.read().contains_key(&session)
     }
 
-    /// Adds a session that was ended at `at`; `Ok(true)` where it was not there before.
+    /// Adds a session that was ended at `at`; `Ok(true)` if it was not there before.
     ///
     /// # Errors
     /// [`ViewFull`]: the view is no longer complete and counts as behind.
@@ -124,7 +124,7 @@ impl Shard {
         self.ended.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whoever reads this after an ending was put in reads of it.
+    /// A read after an ending was put in counts it.
     fn len(&self) -> usize {
         self.len.load(Ordering::Acquire)
     }
@@ -154,7 +154,7 @@ impl Hasher for IdHasher {
     fn write_usize(&mut self, _: usize) {}
 }
 
-/// A revocation view has no room left: it no longer knows everything that was ended.
+/// A revocation view is full, so it no longer knows every session that was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the revocation view is full; give it a larger capacity")]
 pub struct ViewFull;
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_ended_is_remembered_for_the_retention() {
+    fn an_ended_session_is_remembered_for_the_retention() {
         let view = RevocationView::new(Duration::from_secs(10), 1000);
         let t = |secs| UnixTime::from_secs(secs).unwrap();
         assert!(view.insert(id(1), t(100)).unwrap());
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_view_says_so() {
+    fn a_full_view_refuses_another_session() {
         let view = RevocationView::new(Duration::from_secs(10), 16);
         let same_shard = |n: u8| {
             let mut bytes = [n; 18];

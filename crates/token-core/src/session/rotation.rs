@@ -343,8 +343,8 @@ impl Evaluation<'_> {
         pending
     }
 
-    /// How long ago the current credential was made; zero if another node's clock says that it is yet to
-    /// be.
+    /// How long ago the current credential was made; zero if another node's clock says that this is still
+    /// to come.
     fn age(self) -> Duration {
         self.now.since(self.session.rotated_at)
     }

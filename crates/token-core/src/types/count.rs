@@ -10,7 +10,7 @@ counter! {
 }
 
 counter! {
-    /// Counts how often all sessions of a subject were ended. A login that noted an earlier epoch opens
-    /// nothing.
+    /// Counts how often all sessions of a subject were ended. A login opens no session if it noted an
+    /// earlier epoch.
     Epoch
 }

@@ -84,12 +84,12 @@ impl<'de> Deserialize<'de> for SessionId {
 pub struct Bucket(u8);
 
 impl Bucket {
-    /// Takes over what a store kept.
+    /// The bucket that a store kept.
     pub const fn from_byte(byte: u8) -> Self {
         Self(byte)
     }
 
-    /// The byte.
+    /// The byte, for a store.
     pub const fn as_byte(self) -> u8 {
         self.0
     }

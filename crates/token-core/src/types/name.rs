@@ -1,4 +1,4 @@
-//! Names that people choose: bounded, checked once, compared byte for byte.
+//! Names that people choose: of bounded length, checked once, compared byte for byte.
 
 use std::fmt;
 use std::str::FromStr;
@@ -15,10 +15,10 @@ macro_rules! name {
         pub struct $name(Box<str>);
 
         impl $name {
-            /// Checks the text and takes it over.
+            /// Makes a name of the text, if it is one.
             ///
             /// # Errors
-            /// [`InvalidValue`] where it is empty, too long, or has a character that is not allowed.
+            /// [`InvalidValue`] if it is empty, too long, or has a character that is not allowed.
             pub fn new(text: impl Into<Box<str>>) -> Result<Self, InvalidValue> {
                 let text = text.into();
                 Self::check(&text)?;
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_bounded_and_clean() {
+    fn a_name_is_bounded_and_has_no_control_characters() {
         assert!(Subject::new("").is_err());
         assert!(Subject::new("a".repeat(256)).is_err());
         assert!(Subject::new("line\nbreak").is_err());

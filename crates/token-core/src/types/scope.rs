@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scope_values_stand_once_and_in_order() {
+    fn a_scope_keeps_each_value_once_and_in_order() {
         let scope: Scope = " b  a b ".parse().unwrap();
         assert_eq!(scope.as_str(), "b a");
         for text in ["a", "a b", "a aa", "", "a:b c"] {

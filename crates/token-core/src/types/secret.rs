@@ -92,9 +92,9 @@ impl fmt::Debug for TokenHash {
 
 /// 64 random bytes for one operation, from the caller: the core has no source of entropy.
 ///
-/// They must come from the operating system or a generator seeded by it. Whoever can guess
-/// them can guess session ids and refresh tokens. It is used up by the call that takes it,
-/// so the same bytes never serve twice:
+/// They must come from the operating system or a generator seeded by it: anyone who can guess them can
+/// guess session ids and refresh tokens. The call that takes them uses them up, so the same bytes never
+/// serve two operations:
 ///
 /// ```compile_fail,E0382
 /// # use token_core::Entropy;
@@ -106,7 +106,7 @@ impl fmt::Debug for TokenHash {
 pub struct Entropy([u8; 64]);
 
 impl Entropy {
-    /// Takes the bytes over.
+    /// Makes entropy of 64 random bytes.
     pub const fn new(bytes: [u8; 64]) -> Self {
         Self(bytes)
     }

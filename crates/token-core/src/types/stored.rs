@@ -7,7 +7,7 @@ macro_rules! bytes {
         pub struct $name([u8; $length]);
 
         impl $name {
-            /// Takes over the bytes that a store kept.
+            /// The value of the bytes that a store kept.
             pub const fn from_bytes(bytes: [u8; $length]) -> Self {
                 Self(bytes)
             }
@@ -31,7 +31,7 @@ macro_rules! counter {
         pub struct $name(u64);
 
         impl $name {
-            /// Takes over the number that a store kept.
+            /// The value of the number that a store kept.
             pub const fn from_u64(value: u64) -> Self {
                 Self(value)
             }

@@ -11,9 +11,9 @@ use crate::types::invalid::InvalidValue;
 /// A point in time in whole seconds since 1970-01-01T00:00:00Z, leap seconds ignored:
 /// the `NumericDate` of [RFC 7519 section 2](https://www.rfc-editor.org/rfc/rfc7519#section-2).
 ///
-/// Range: 0 to 253,402,300,799 (the last second of the year 9999), so that adding a
-/// lifetime never overflows and every store can keep it as a signed 64-bit integer.
-/// Arithmetic saturates at both ends.
+/// The range is 0 to 253,402,300,799, the last second of the year 9999. So adding a lifetime never
+/// overflows, and every store can keep a time as a signed 64-bit integer. Arithmetic saturates at both
+/// ends of the range.
 ///
 /// ```
 /// use std::time::Duration;
@@ -58,7 +58,7 @@ impl UnixTime {
         self.0.cast_signed() // at most 2^38
     }
 
-    /// How long after `earlier` this is; zero where it is not after it.
+    /// How long after `earlier` this is; zero if it is not after it.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
     }

@@ -58,7 +58,7 @@ impl Year {
         }
     }
 
-    /// Whoever looks first publishes what is due; the file is locked meanwhile.
+    /// The node that looks first publishes what is due; the file is locked meanwhile.
     pub(crate) fn publish(&mut self) {
         let now = clock(self.now, SKEWS[self.dice.index(SKEWS.len())]);
         while self.file.access.step(&self.access, now) == Step::Publish {
