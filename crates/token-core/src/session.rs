@@ -17,7 +17,7 @@ pub(crate) mod rotation;
 
 pub use change::{Change, Committed, Ending, Granted, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};
-pub use decision::{Decision, Pending, PendingReuse};
+pub use decision::{Decision, Pending, PendingReuse, PendingSecret};
 pub use denial::{Denial, DenialReason};
 pub use issue::{Credentials, TokenIssuer, TokenIssuerBuilder, TokenPair, UnsignedPair};
 pub use policy::{LostWrites, Policy, PolicyBuilder, PolicyError, Slide};

@@ -1,7 +1,5 @@
 //! Access tokens as they are issued ([RFC 9068](https://www.rfc-editor.org/rfc/rfc9068)).
 
-use zeroize::Zeroizing;
-
 use crate::jose::base64url;
 use crate::jose::jws::{MAX_LENGTH, MAX_SIGNATURE};
 use crate::jose::object::Object;
@@ -9,7 +7,7 @@ use crate::keys::error::IssueError;
 use crate::keys::public::VerifyingKey;
 use crate::keys::ring::KeyRing;
 use crate::types::name::{Audience, Issuer};
-use crate::types::secret::secret_text;
+use crate::types::secret::{SecretText, secret_text};
 
 secret_text! {
     /// An access token in compact form. It is a credential: redacted in `Debug`, wiped when dropped,
@@ -46,7 +44,7 @@ impl KeyRing {
         if length > MAX_LENGTH {
             return Err(IssueError::TooLong { length });
         }
-        let mut token = Zeroizing::new(String::with_capacity(length));
+        let mut token = SecretText(String::with_capacity(length));
         token.push_str(self.header());
         token.push('.');
         base64url::encode(claims, &mut token);
@@ -55,7 +53,7 @@ impl KeyRing {
 }
 
 /// The first two parts of a token, with room for the third.
-pub(crate) struct UnsignedToken(Zeroizing<String>);
+pub(crate) struct UnsignedToken(SecretText);
 
 impl UnsignedToken {
     /// What is to be signed ([RFC 7515 section 5.1](https://www.rfc-editor.org/rfc/rfc7515#section-5.1)).

@@ -259,7 +259,17 @@ impl Granted {
         session: Committed<Session>,
         secret: TokenSecret,
     ) -> Result<Self, IssueError> {
-        if session.token_hash == secret.hash() {
+        let hash = secret.hash();
+        Self::with_hash(session, secret, hash)
+    }
+
+    /// The same for a secret whose hash is known.
+    pub(crate) fn with_hash(
+        session: Committed<Session>,
+        secret: TokenSecret,
+        hash: TokenHash,
+    ) -> Result<Self, IssueError> {
+        if session.token_hash == hash {
             Ok(Self {
                 session,
                 secret,

@@ -8,7 +8,7 @@ use crate::session::change::{Committed, Granted, Touch};
 use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
 use crate::session::policy::Policy;
-use crate::session::record::{Authentication, Session, Transport};
+use crate::session::record::{Authentication, Nonce, Session, Transport};
 use crate::session::refresh_token::{Presented, RefreshKeyRing};
 use crate::session::rotation::{Evaluation, LAST_SEEN_STEP, Purpose, ended};
 use crate::types::count::Generation;
@@ -98,21 +98,22 @@ impl SessionToken {
     ///
     /// # Errors
     /// [`IssueError::KeyMissing`] as for [`decide`](crate::session::decide).
-    pub fn decide_step_up(
+    pub fn decide_step_up<const N: usize>(
         &self,
         session: &Committed<Session>,
         authentication: Authentication,
         policy: &Policy,
         keys: &RefreshKeyRing,
         now: UnixTime,
-        entropy: Entropy,
+        entropy: Entropy<N>,
     ) -> Result<Decision, IssueError> {
+        let nonce = Nonce::new(entropy);
         let purpose = Purpose::StepUp(authentication);
         match self.evaluate(session, &purpose, policy, keys, now) {
             Ok(evaluation) if evaluation.presented.generation == session.generation => {
-                Ok(evaluation.current(entropy))
+                Ok(evaluation.current(nonce))
             }
-            Ok(evaluation) => evaluation.previous(entropy),
+            Ok(evaluation) => evaluation.previous(nonce),
             Err(denial) => Ok(Decision::Deny(denial)),
         }
     }

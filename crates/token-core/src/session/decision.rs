@@ -6,7 +6,7 @@ use crate::session::change::{Committed, Ending, Granted, Rotation};
 use crate::session::denial::Denial;
 use crate::session::record::Session;
 use crate::types::count::Generation;
-use crate::types::secret::TokenSecret;
+use crate::types::secret::{TokenHash, TokenSecret};
 
 /// A write that the store has to make, and the secret of the credential that comes into force with it.
 /// `W` is the [`Session`] that a login inserts, or the [`Rotation`] of a refresh.
@@ -16,15 +16,41 @@ pub struct Pending<W> {
     /// What the store shall write.
     pub write: W,
     pub(crate) secret: TokenSecret,
+    /// The hash of the secret, as it was computed for the write.
+    pub(crate) hash: TokenHash,
+}
+
+/// The secret of a credential whose write is on its way to the store.
+#[derive(Debug)]
+#[must_use = "nothing is stored yet"]
+pub struct PendingSecret {
+    secret: TokenSecret,
+    hash: TokenHash,
 }
 
 impl<W> Pending<W> {
+    /// Takes it apart: what the store shall write, and the secret that waits for it.
+    pub fn into_parts(self) -> (W, PendingSecret) {
+        let (secret, hash) = (self.secret, self.hash);
+        (self.write, PendingSecret { secret, hash })
+    }
+
     /// Joins the secret with the session as the store wrote it.
     ///
     /// # Errors
     /// [`IssueError::CredentialMismatch`] if the store has another credential.
     pub fn committed(self, session: Committed<Session>) -> Result<Granted, IssueError> {
-        Granted::new(session, self.secret)
+        self.into_parts().1.committed(session)
+    }
+}
+
+impl PendingSecret {
+    /// Joins the secret with the session as the store wrote it.
+    ///
+    /// # Errors
+    /// [`IssueError::CredentialMismatch`] if the store has another credential.
+    pub fn committed(self, session: Committed<Session>) -> Result<Granted, IssueError> {
+        Granted::with_hash(session, self.secret, self.hash)
     }
 }
 

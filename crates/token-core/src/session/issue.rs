@@ -66,12 +66,12 @@ impl TokenIssuer {
     /// # Errors
     /// [`IssueError`] if a key is missing or the signature fails. The session is committed all the same;
     /// the client asks again and gets the same refresh token.
-    pub fn issue(
+    pub fn issue<const N: usize>(
         &self,
         granted: &Granted,
         scope: &Scope,
         now: UnixTime,
-        entropy: Entropy,
+        entropy: Entropy<N>,
     ) -> Result<Credentials, IssueError> {
         if granted.session().transport == Transport::Session {
             return Ok(Credentials::Session(SessionToken::new(granted)));
@@ -89,12 +89,12 @@ impl TokenIssuer {
     ///
     /// # Errors
     /// [`IssueError`] if the signature fails.
-    pub fn access_token(
+    pub fn access_token<const N: usize>(
         &self,
         granted: &Granted,
         scope: &Scope,
         now: UnixTime,
-        entropy: Entropy,
+        entropy: Entropy<N>,
     ) -> Result<AccessToken, IssueError> {
         let claims = self.claims(granted, scope, now, entropy);
         self.access_keys.sign_access(&claims)
@@ -105,12 +105,12 @@ impl TokenIssuer {
     ///
     /// # Errors
     /// As [`Self::issue`].
-    pub fn prepare(
+    pub fn prepare<const N: usize>(
         &self,
         granted: &Granted,
         scope: &Scope,
         now: UnixTime,
-        entropy: Entropy,
+        entropy: Entropy<N>,
     ) -> Result<Credentials<UnsignedPair>, IssueError> {
         if granted.session().transport == Transport::Session {
             return Ok(Credentials::Session(SessionToken::new(granted)));
@@ -132,7 +132,13 @@ impl TokenIssuer {
 
     /// The claims of [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2), then
     /// the application's own.
-    fn claims(&self, granted: &Granted, scope: &Scope, now: UnixTime, entropy: Entropy) -> Vec<u8> {
+    fn claims<const N: usize>(
+        &self,
+        granted: &Granted,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Vec<u8> {
         let (session, custom) = (granted.session(), granted.claims());
         let authentication = &session.authentication;
         let mut json = Object::with_capacity(512 + custom.as_str().len());

@@ -11,7 +11,7 @@ use crate::types::id::SessionId;
 use crate::types::invalid::InvalidValue;
 use crate::types::name::{ClientId, KeyId, Subject};
 use crate::types::scope::Scope;
-use crate::types::secret::TokenHash;
+use crate::types::secret::{Entropy, TokenHash};
 use crate::types::stored::{bytes, words};
 use crate::types::time::UnixTime;
 
@@ -183,6 +183,15 @@ bytes! {
     #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
     #[serde(transparent)]
     Nonce, 16
+}
+
+impl Nonce {
+    /// A new one from the caller's entropy.
+    pub(crate) fn new<const N: usize>(entropy: Entropy<N>) -> Self {
+        let (nonce, []) = entropy.split::<16, 0>();
+        drop(entropy);
+        Self(nonce)
+    }
 }
 
 impl fmt::Debug for Nonce {

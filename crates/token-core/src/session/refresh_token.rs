@@ -22,7 +22,9 @@ use crate::types::count::Generation;
 use crate::types::id::SessionId;
 use crate::types::name::{Audience, Issuer, KeyId, Subject};
 use crate::types::scope::Scope;
-use crate::types::secret::{TokenHash, TokenSecret, decode_exact, secret_text};
+use crate::types::secret::{
+    SecretBytes, SecretText, TokenHash, TokenSecret, decode_exact, secret_text,
+};
 use crate::types::time::UnixTime;
 
 secret_text! {
@@ -218,8 +220,8 @@ impl RefreshKeyRing {
         hmac::verify(&key.signing, signed.as_bytes(), &tag)
             .map_err(|_| RefreshTokenError::Signature)?;
 
-        let mut buffer = Zeroizing::new(vec![0; payload.len() / 4 * 3 + 2]);
-        let payload = base64url::decode(payload.as_bytes(), &mut buffer[..])
+        let mut buffer = SecretBytes(vec![0; payload.len() / 4 * 3 + 2]);
+        let payload = base64url::decode(payload.as_bytes(), &mut buffer.0[..])
             .ok_or(RefreshTokenError::Claims)?;
         let payload = std::str::from_utf8(payload).map_err(|_| RefreshTokenError::Claims)?;
         let wire: Wire<'_> =
@@ -268,15 +270,15 @@ impl RefreshKeyRing {
             json.text("scope", session.scope.as_str());
         }
         json.text("transport", session.transport.as_str());
-        let json = Zeroizing::new(json.finish(""));
-        let mut token = String::with_capacity(key.header.len() + json.len() * 4 / 3 + 48);
+        let json = SecretBytes(json.finish(""));
+        let mut token = String::with_capacity(key.header.len() + json.0.len() * 4 / 3 + 48);
         token.push_str(&key.header);
         token.push('.');
-        base64url::encode(&json, &mut token);
+        base64url::encode(&json.0, &mut token);
         let tag = hmac::sign(&key.signing, token.as_bytes());
         token.push('.');
         base64url::encode(tag.as_ref(), &mut token);
-        Ok(RefreshToken(token.into()))
+        Ok(RefreshToken(SecretText(token)))
     }
 
     pub(crate) fn current(&self) -> &RefreshKey {

@@ -111,7 +111,12 @@ pub fn open(
         device: login.device,
         purge_at: slide.purge_at,
     };
-    Pending { write, secret }
+    let hash = write.token_hash;
+    Pending {
+        write,
+        secret,
+        hash,
+    }
 }
 
 /// The write that a refresh token asks for, from the token alone. It matches if the token is the current
@@ -120,12 +125,12 @@ pub fn open(
 ///
 /// # Errors
 /// [`Denial::Expired`] if the token's own deadline has passed: the store need not be asked.
-pub fn attempt(
+pub fn attempt<const N: usize>(
     token: &RefreshClaims,
     policy: &Policy,
     keys: &RefreshKeyRing,
     now: UnixTime,
-    entropy: Entropy,
+    entropy: Entropy<N>,
 ) -> Result<Pending<Rotation>, Denial> {
     if now >= token.expires_at {
         return Err(Denial::Expired {
@@ -144,7 +149,7 @@ pub fn attempt(
         policy,
         keys,
         now,
-        entropy,
+        Nonce::new(entropy),
     );
     if token.generation != Generation::default() {
         pending.write.rotated_before = policy.rotation_interval().map(|interval| now - interval);
@@ -160,18 +165,19 @@ pub fn attempt(
 /// # Errors
 /// [`IssueError::KeyMissing`] if the session was rotated with a key that this node does not have, which is
 /// a fault of the configuration and never the client's.
-pub fn decide(
+pub fn decide<const N: usize>(
     token: &RefreshClaims,
     session: &Committed<Session>,
     purpose: &Purpose,
     policy: &Policy,
     keys: &RefreshKeyRing,
     now: UnixTime,
-    entropy: Entropy,
+    entropy: Entropy<N>,
 ) -> Result<Decision, IssueError> {
     if let Some(denial) = ended(session, token.expires_at, now) {
         return Ok(Decision::Deny(denial));
     }
+    let nonce = Nonce::new(entropy);
     let evaluation = Evaluation {
         presented: token.presented(),
         session,
@@ -181,13 +187,13 @@ pub fn decide(
         now,
     };
     if token.generation > session.generation {
-        return Ok(evaluation.later(entropy));
+        return Ok(evaluation.later(nonce));
     }
     if token.generation == session.generation {
-        return Ok(evaluation.current(entropy));
+        return Ok(evaluation.current(nonce));
     }
     if token.generation.next() == session.generation {
-        return evaluation.previous(entropy);
+        return evaluation.previous(nonce);
     }
     Ok(evaluation.older().into())
 }
@@ -233,7 +239,7 @@ pub(crate) struct Evaluation<'a> {
 
 impl Evaluation<'_> {
     /// The credential in force.
-    pub(crate) fn current(self, entropy: Entropy) -> Decision {
+    pub(crate) fn current(self, nonce: Nonce) -> Decision {
         if self.presented.hash != self.session.token_hash {
             return self.mismatch();
         }
@@ -245,13 +251,13 @@ impl Evaluation<'_> {
             // same token, also if they had to wait for the store.
             Purpose::Refresh if !settled => self.replay(self.presented.secret.clone()),
             Purpose::Refresh | Purpose::StepUp(_) => {
-                Decision::Rotate(self.rotate(self.presented, entropy))
+                Decision::Rotate(self.rotate(self.presented, nonce))
             }
         }
     }
 
     /// The credential before it.
-    pub(crate) fn previous(self, entropy: Entropy) -> Result<Decision, IssueError> {
+    pub(crate) fn previous(self, nonce: Nonce) -> Result<Decision, IssueError> {
         if self.session.previous_hash != Some(self.presented.hash) {
             return Ok(self.mismatch());
         }
@@ -272,7 +278,7 @@ impl Evaluation<'_> {
                     secret: &secret,
                     hash: secret.hash(),
                 };
-                Ok(Decision::Rotate(self.rotate(presented, entropy)))
+                Ok(Decision::Rotate(self.rotate(presented, nonce)))
             }
             (RotatedBy::StepUp, Purpose::Refresh) => Ok(self.older().into()),
         }
@@ -294,9 +300,9 @@ impl Evaluation<'_> {
     }
 
     /// A credential that the store does not know yet, or lost.
-    fn later(self, entropy: Entropy) -> Decision {
+    fn later(self, nonce: Nonce) -> Decision {
         match self.policy.lost_writes() {
-            LostWrites::Adopt => Decision::Rotate(self.rotate(self.presented, entropy)),
+            LostWrites::Adopt => Decision::Rotate(self.rotate(self.presented, nonce)),
             LostWrites::Refuse => Decision::Deny(Denial::LostWrite {
                 presented: self.presented.generation,
                 stored: self.session.generation,
@@ -326,7 +332,7 @@ impl Evaluation<'_> {
     }
 
     /// The write that makes the successor of `presented`, if the session is still this one.
-    fn rotate(self, presented: Presented<'_>, entropy: Entropy) -> Pending<Rotation> {
+    fn rotate(self, presented: Presented<'_>, nonce: Nonce) -> Pending<Rotation> {
         let session = self.session;
         let expected = Expected {
             id: session.id,
@@ -335,7 +341,7 @@ impl Evaluation<'_> {
             absolute_expires_at: session.absolute_expires_at,
         };
         let (policy, keys) = (self.policy, self.keys);
-        let mut pending = rotate(expected, presented, policy, keys, self.now, entropy);
+        let mut pending = rotate(expected, presented, policy, keys, self.now, nonce);
         if let Purpose::StepUp(authentication) = self.purpose {
             pending.write.by = RotatedBy::StepUp;
             pending.write.authentication = Some(authentication.clone());
@@ -356,11 +362,8 @@ fn rotate(
     policy: &Policy,
     keys: &RefreshKeyRing,
     now: UnixTime,
-    entropy: Entropy,
+    nonce: Nonce,
 ) -> Pending<Rotation> {
-    let (nonce, []) = entropy.split::<16, 0>();
-    drop(entropy);
-    let nonce = Nonce::from_bytes(nonce);
     let to = presented.generation.next();
     let key = keys.current();
     let secret = key.successor(presented.secret, expected.id, to, nonce);
@@ -384,5 +387,10 @@ fn rotate(
         authentication: None,
         claims: None,
     };
-    Pending { write, secret }
+    let hash = write.to_hash;
+    Pending {
+        write,
+        secret,
+        hash,
+    }
 }

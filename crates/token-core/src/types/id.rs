@@ -132,7 +132,7 @@ bytes! {
 
 impl TokenId {
     /// A new identifier from the caller's entropy.
-    pub(crate) fn new(entropy: Entropy) -> Self {
+    pub(crate) fn new<const N: usize>(entropy: Entropy<N>) -> Self {
         let (id, []) = entropy.split::<16, 0>();
         drop(entropy);
         Self(id)

@@ -1,6 +1,7 @@
 //! Values that must never be seen: redacted in `Debug`, wiped on drop, compared in constant time.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
 
 use aws_lc_rs::{constant_time, digest};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ macro_rules! secret_text {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(Clone)]
-        pub struct $name(zeroize::Zeroizing<String>);
+        pub struct $name($crate::types::secret::SecretText);
 
         impl $name {
             /// The text for the client. Handle with care.
@@ -34,10 +35,54 @@ macro_rules! secret_text {
 
 pub(crate) use secret_text;
 
+/// A text that is wiped when it is dropped.
+///
+/// `Zeroizing<String>` writes its zeroes byte by byte, which for a token takes as long as a hash; a
+/// slice is filled at once. Make the text in one piece, with room for all of it: a `String` that grows
+/// leaves a copy behind.
+#[derive(Clone)]
+pub(crate) struct SecretText(pub(crate) String);
+
+impl Deref for SecretText {
+    type Target = String;
+
+    fn deref(&self) -> &String {
+        &self.0
+    }
+}
+
+impl DerefMut for SecretText {
+    fn deref_mut(&mut self) -> &mut String {
+        &mut self.0
+    }
+}
+
+impl Drop for SecretText {
+    fn drop(&mut self) {
+        self.0.as_mut_str().zeroize();
+    }
+}
+
+/// Bytes that are wiped when they are dropped, like [`SecretText`].
+pub(crate) struct SecretBytes(pub(crate) Vec<u8>);
+
+impl Drop for SecretBytes {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
 /// The secret part of a refresh token (its `jti`) or of a session cookie: 32 bytes that only the
 /// client keeps. A store has the [`TokenHash`]. Secrets are compared by their hashes, in constant time.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+#[derive(Clone)]
 pub(crate) struct TokenSecret([u8; 32]);
+
+impl Drop for TokenSecret {
+    fn drop(&mut self) {
+        // A slice is filled at once, an array byte by byte.
+        self.0.as_mut_slice().zeroize();
+    }
+}
 
 impl TokenSecret {
     pub(crate) const fn from_bytes(bytes: [u8; 32]) -> Self {
@@ -102,26 +147,47 @@ impl fmt::Debug for TokenHash {
 /// let first = entropy;
 /// let second = entropy;
 /// ```
-#[derive(ZeroizeOnDrop)]
-pub struct Entropy([u8; 64]);
+pub struct Entropy<const N: usize = 64>([u8; N]);
 
 impl Entropy {
-    /// Makes entropy of 64 random bytes.
-    pub const fn new(bytes: [u8; 64]) -> Self {
-        Self(bytes)
-    }
-
-    /// Splits off the first `N` bytes, then the following `M`.
-    pub(crate) fn split<const N: usize, const M: usize>(&self) -> ([u8; N], [u8; M]) {
-        const { assert!(N + M <= 64, "an operation uses at most 64 bytes") };
-        let (first, rest) = self.0.split_at(N);
-        let first = first.try_into().expect("split at N");
-        let second = rest.get(..M).and_then(|bytes| bytes.try_into().ok());
-        (first, second.expect("N + M <= 64"))
+    /// Divides the bytes among two operations that need at most 32 each, such as a rotation and an
+    /// access token: asking the operating system once more takes as long as a signature.
+    pub fn halves(self) -> (Entropy<32>, Entropy<32>) {
+        let (first, second) = self.split();
+        (Entropy(first), Entropy(second))
     }
 }
 
-impl fmt::Debug for Entropy {
+impl<const N: usize> Entropy<N> {
+    /// Makes entropy of random bytes.
+    pub const fn new(bytes: [u8; N]) -> Self {
+        Self(bytes)
+    }
+
+    /// Splits off the first `A` bytes, then the following `B`.
+    pub(crate) fn split<const A: usize, const B: usize>(&self) -> ([u8; A], [u8; B]) {
+        const {
+            assert!(
+                A + B <= N,
+                "an operation uses no more bytes than it was given"
+            )
+        };
+        let (first, rest) = self.0.split_at(A);
+        let first = first.try_into().expect("split at A");
+        let second = rest.get(..B).and_then(|bytes| bytes.try_into().ok());
+        (first, second.expect("A + B <= N"))
+    }
+}
+
+impl<const N: usize> Drop for Entropy<N> {
+    fn drop(&mut self) {
+        self.0.as_mut_slice().zeroize();
+    }
+}
+
+impl<const N: usize> ZeroizeOnDrop for Entropy<N> {}
+
+impl<const N: usize> fmt::Debug for Entropy<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Entropy([redacted])")
     }
@@ -187,5 +253,8 @@ mod tests {
         let bytes: [u8; 64] = std::array::from_fn(|i| u8::try_from(i).unwrap());
         let (a, b) = Entropy::new(bytes).split::<32, 17>();
         assert_eq!((a[0], a[31], b[0], b[16]), (0, 31, 32, 48));
+        let (first, second) = Entropy::new(bytes).halves();
+        assert_eq!(first.split::<32, 0>().0, bytes[..32]);
+        assert_eq!(second.split::<32, 0>().0, bytes[32..]);
     }
 }

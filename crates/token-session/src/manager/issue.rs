@@ -50,12 +50,12 @@ impl Issued {
 
 impl SessionManager {
     /// Makes the credentials of a session that was just committed. `scope` narrows the access token.
-    pub(super) async fn issue(
+    pub(super) async fn issue<const N: usize>(
         &self,
         granted: Granted,
         scope: Option<&Scope>,
         now: UnixTime,
-        entropy: Entropy,
+        entropy: Entropy<N>,
     ) -> Result<Issued, CredentialsError> {
         let within = scope.unwrap_or(&granted.session().scope);
         // Not a clone of the pointer: all threads would count in one place.

@@ -81,8 +81,9 @@ impl SessionManager {
         }
         // Taken before the store is asked: waiting for it must not age the token.
         let now = self.now();
-        let (kind, granted) = self.renew(token, now, self.draw()).await?;
-        let issued = self.issue(granted, scope, now, self.draw()).await?;
+        let (for_rotation, for_token) = self.draw().halves();
+        let (kind, granted) = self.renew(token, now, for_rotation).await?;
+        let issued = self.issue(granted, scope, now, for_token).await?;
         self.report(kind.clone(), issued.session(), now);
         Ok((kind, issued))
     }
@@ -91,7 +92,7 @@ impl SessionManager {
         &self,
         token: &RefreshClaims,
         now: UnixTime,
-        entropy: Entropy,
+        entropy: Entropy<32>,
     ) -> Result<(EventKind, Granted), RefreshError> {
         let optimistic = {
             // Not a clone of the pointer: all threads would count in one place.

@@ -160,8 +160,8 @@ impl SessionManager {
         &self,
         pending: Pending<Rotation>,
     ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
-        let change = Change::Rotate(pending.write.clone());
-        Ok(match self.commit(&change).await? {
+        let (rotation, pending) = pending.into_parts();
+        Ok(match self.commit(&Change::Rotate(rotation)).await? {
             Commit::Applied(session) => Ok(pending.committed(session)?),
             Commit::Missed(current) => Err(current),
         })
