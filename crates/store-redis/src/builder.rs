@@ -21,7 +21,7 @@ const NOTICES: usize = 4096;
 /// The longest prefix of keys, in bytes.
 const LONGEST_PREFIX: usize = 32;
 
-/// Says where a [`RedisStore`] is and how it is asked; [`connect`](Self::connect) opens it.
+/// The address and the settings of a [`RedisStore`]; [`connect`](Self::connect) opens it.
 #[derive(Clone)]
 #[must_use]
 pub struct RedisStoreBuilder {
@@ -37,7 +37,7 @@ impl RedisStore {
     /// `redis://[[user]:password@]host[:port][/database]`.
     ///
     /// # Errors
-    /// [`RedisStoreError`] names what is wrong and the mend.
+    /// [`RedisStoreError`] names what is wrong and how to fix it.
     pub async fn connect(url: &str) -> Result<Self, RedisStoreError> {
         Self::builder(url).connect().await
     }
@@ -54,8 +54,8 @@ impl RedisStore {
         RedisStoreBuilder::new(Servers::Cluster(nodes.collect()))
     }
 
-    /// A store on the master that Sentinels know under a name. The URLs are those of the
-    /// Sentinels.
+    /// A store on the master that Sentinels know under a name. The URLs are those of the Sentinels,
+    /// not of the master.
     pub fn sentinel<U: AsRef<str>>(
         sentinels: impl IntoIterator<Item = U>,
         master: &str,
@@ -104,20 +104,20 @@ impl RedisStoreBuilder {
     }
 
     /// Default 30 seconds. How often a node reads the log of endings although it is
-    /// subscribed to them: the longest that an ending can go unnoticed where a notice is lost.
+    /// subscribed to them: the longest that an ending can go unnoticed if a notice is lost.
     pub fn catch_up_interval(mut self, interval: Duration) -> Self {
         self.catch_up_interval = interval;
         self
     }
 
-    /// Takes the caller's word that no server evicts keys, where neither `CONFIG GET` nor
-    /// `INFO` may be asked. If one does, it ends sessions, and forgets that others were ended.
+    /// Takes the caller's word that no server evicts keys, for servers that allow neither `CONFIG GET`
+    /// nor `INFO`. If one does evict, it ends sessions, and forgets that others were ended.
     pub fn danger_assume_noeviction(mut self) -> Self {
         self.assume_noeviction = true;
         self
     }
 
-    /// The user and password of the master and its replicas, where Sentinels name it. Those
+    /// The user and password of the master and its replicas, if Sentinels name it. Those
     /// of the Sentinels themselves stand in their URLs. Without effect on other stores.
     pub fn master_login(mut self, user: Option<&str>, password: &str) -> Self {
         if let Servers::Sentinel { login, .. } = &mut self.servers {
@@ -130,7 +130,7 @@ impl RedisStoreBuilder {
     /// and subscribes to endings. Must be called in a Tokio runtime.
     ///
     /// # Errors
-    /// [`RedisStoreError`] names what is wrong and the mend.
+    /// [`RedisStoreError`] names what is wrong and how to fix it.
     pub async fn connect(self) -> Result<RedisStore, RedisStoreError> {
         if self.prefix.len() > LONGEST_PREFIX
             || !self

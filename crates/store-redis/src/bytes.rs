@@ -62,7 +62,7 @@ impl Writer {
     }
 }
 
-/// Reads a value from its beginning; `None` where it is too short or out of range.
+/// Reads a value from its beginning; `None` if it is too short or out of range.
 #[derive(Debug)]
 pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
@@ -119,7 +119,7 @@ impl<'a> Reader<'a> {
         self.raw(length)
     }
 
-    /// The outer `None` where it cannot be read, the inner one where there is none.
+    /// The outer `None` if it cannot be read, the inner one if there is none.
     #[expect(clippy::option_option, reason = "unreadable is not absent")]
     pub(crate) fn optional(&mut self) -> Option<Option<&'a [u8]>> {
         match self.length()?.checked_sub(1) {

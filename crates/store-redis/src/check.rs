@@ -43,7 +43,7 @@ pub(crate) async fn servers(
     Ok(())
 }
 
-/// The 32 bytes behind the buckets: made by whoever comes first, and kept with the data.
+/// The 32 bytes behind the buckets: made by the node that comes first, and kept with the data.
 pub(crate) async fn secret(
     connection: &Connection,
     key: &str,
@@ -81,7 +81,7 @@ fn version(info: &str) -> Result<(), RedisStoreError> {
     }
 }
 
-/// Where `CONFIG` is forbidden, as at many hosts, `INFO` often tells the same.
+/// If `CONFIG` is forbidden, as it is at many hosts, `INFO` often says the same.
 async fn eviction(connection: &Connection, told: &[String]) -> Result<(), RedisStoreError> {
     let mut ask = redis::cmd("CONFIG");
     ask.arg("GET").arg("maxmemory-policy");

@@ -20,7 +20,7 @@ use crate::timeouts::{Timeouts, tcp_settings, within};
 /// limit of time.
 const CLUSTER_RETRIES: u32 = 8;
 
-/// Where the data is.
+/// The servers that have the data.
 #[derive(Clone)]
 pub(crate) enum Servers {
     Cluster(Vec<String>),
@@ -32,7 +32,7 @@ pub(crate) enum Servers {
     Single(String),
 }
 
-/// Connections that mend themselves. Clones share them.
+/// Connections that are made again when they break. Clones share them.
 #[derive(Clone)]
 pub(crate) enum Connection {
     Cluster {
@@ -109,7 +109,7 @@ impl Connection {
         value.extract_error()
     }
 
-    /// Calls a script by its digest, and with its code where the server has forgotten it.
+    /// Calls a script by its digest, and with its code if the server has forgotten it.
     pub(crate) async fn call(
         &self,
         script: &Script,
@@ -144,7 +144,7 @@ impl Connection {
         }
     }
 
-    /// Opens a connection for notices. Another node is taken with each `attempt`, where there
+    /// Opens a connection for notices. Another node is taken with each `attempt`, if there
     /// are several.
     pub(crate) async fn pub_sub(&self, attempt: usize, timeouts: Timeouts) -> RedisResult<PubSub> {
         let open = async {

@@ -15,7 +15,7 @@ use crate::keys::{self, Keys};
 use crate::row::{self, RowFault};
 use crate::script::{self, Script};
 
-/// How many buckets are asked at once where all are: enough to hide the way to the server
+/// How many buckets are asked at once when all of them are: enough to hide the way to the server
 /// and back, few enough to let others in between.
 const TOGETHER: usize = 32;
 
@@ -50,7 +50,7 @@ impl Database {
         }
     }
 
-    /// Runs a script, and names the key where it met one of another type.
+    /// Runs a script, and names the key if it met one of another type.
     pub(crate) async fn call(
         &self,
         script: &'static Script,
@@ -196,7 +196,7 @@ impl Reply {
     }
 }
 
-/// An error with the key that caused it, where one of these has another type.
+/// An error with the key that caused it, if one of these has another type.
 pub(crate) async fn explain(
     connection: &Connection,
     error: RedisError,
@@ -204,7 +204,7 @@ pub(crate) async fn explain(
 ) -> RedisStoreError {
     if is_wrong_type(&error) {
         match wrong_type(connection, keys).await {
-            // It was mended since.
+            // It was fixed since.
             RedisStoreError::Failed(_) => {}
             found => return found,
         }

@@ -20,8 +20,8 @@ use crate::timeouts::{Timeouts, within};
 const PING: Duration = Duration::from_secs(10);
 /// The longest wait before the next attempt to subscribe again.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// What a heartbeat begins with on the channel. No instant does: it would be after the year
-/// 9999.
+/// What a heartbeat begins with on the channel. No ending begins with it: its instant would be
+/// after the year 9999.
 const HEARTBEAT: &[u8] = b"heartbeat";
 
 /// A task that tells what it hears, for as long as this lives.
@@ -81,7 +81,7 @@ impl Copies {
         });
     }
 
-    /// It was published so many times; gives the notice where it has come back by now.
+    /// It was published so many times; gives the notice if it has come back by now.
     pub(crate) fn sent(&self, heartbeat: Heartbeat, times: usize) -> Option<Notice> {
         self.count(heartbeat, |expected| expected.sent = Some(times))
     }

@@ -12,8 +12,8 @@ use token_core::{SessionId, Subject};
 /// |---|---|---|
 /// | `…key` | string | the secret behind buckets and groups |
 /// | `…{bb}s<id>` | hash | a session |
-/// | `…{bb}d<id>` | string | its private data, where there is any |
-/// | `…{bb}e` | hash | subject → the epoch, where it was ever raised, and how it was |
+/// | `…{bb}d<id>` | string | its private data, if there is any |
+/// | `…{bb}e` | hash | subject → the epoch, if it was ever raised, and how it was |
 /// | `…{bb}i<gg>` | hash | id → tag of the subject: the sessions of one group of subjects |
 /// | `…{bb}l` | sorted set | ids by the instant of their ending |
 #[derive(Clone)]
@@ -23,7 +23,7 @@ pub(crate) struct Keys {
     groups: hmac::Key,
 }
 
-/// Where the sessions of a subject are indexed.
+/// The place in which the sessions of a subject are indexed.
 pub(crate) struct Place {
     /// The bucket of the subject.
     pub(crate) bucket: Bucket,

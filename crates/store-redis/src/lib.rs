@@ -35,7 +35,7 @@
 //! master, calls fail and nobody is logged out.
 //!
 //! # Scripts
-//! They are loaded when the store is opened, called by their digest, and sent again where a
+//! They are loaded when the store is opened, called by their digest, and sent again if a
 //! server has forgotten them. Each works on the keys of one bucket, `{prefix}{xx}…`, which are
 //! on one hash slot: a bucket is a byte, so sessions spread over 256 slots. A script that is
 //! cut off after any of its writes leaves the row as it was or as it becomes, and the same
@@ -66,7 +66,7 @@
 //! ```
 //!
 //! In a Cluster `+cluster|slots` too, with a database number `+select`. Before version 7
-//! write `+script` and `+cluster`. Where neither `INFO` nor `CONFIG GET` may be asked, say
+//! write `+script` and `+cluster`. If neither `INFO` nor `CONFIG GET` may be asked, say
 //! yourself that nothing is evicted
 //! ([`danger_assume_noeviction`](RedisStoreBuilder::danger_assume_noeviction)).
 //!

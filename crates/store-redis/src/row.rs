@@ -11,7 +11,7 @@
 //! | 3, key id | | at a rotation |
 //! | 4, constant | length of the subject (1), subject, `created_at` (5), client id, scope, device | never |
 //! | 5, authentication | absent: by password, at `created_at` | at a step-up |
-//! | 6, claims | the application's; absent or a text of no bytes: none | where a hook changes them |
+//! | 6, claims | the application's; absent or a text of no bytes: none | when a hook changes them |
 //! | 7, ended | instant (5) and reason of the ending; absent: not ended | once |
 //!
 //! Fields are numbers because those take the least room in a listpack.
@@ -52,7 +52,7 @@ pub enum RowFault {
     /// A value does not hold what it should.
     #[error("its field `{field}` does not hold what it should")]
     Field {
-        /// Which.
+        /// The field, by its name and number.
         field: &'static str,
     },
     /// It was written in another layout, by a later version of this crate.
@@ -64,7 +64,7 @@ pub enum RowFault {
     /// A field is missing.
     #[error("its field `{field}` is missing")]
     Missing {
-        /// Which.
+        /// The field, by its name and number.
         field: &'static str,
     },
 }

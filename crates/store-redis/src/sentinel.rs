@@ -12,7 +12,7 @@ use tracing::{debug, info};
 
 use crate::timeouts::{Timeouts, tcp_settings, within};
 
-/// A connection to the master, made anew where the Sentinels name another.
+/// A connection to the master, made anew if the Sentinels name another.
 pub(crate) struct Sentinel {
     sentinels: tokio::sync::Mutex<SentinelClient>,
     master: Mutex<MultiplexedConnection>,
@@ -56,7 +56,7 @@ impl Sentinel {
         })
     }
 
-    /// Sends a command to the master of a moment ago. Where it fails because that one is
+    /// Sends a command to the master of a moment ago. If it fails because that one is
     /// gone or no longer the master, the new one is looked for while the caller has its error.
     pub(crate) async fn send(self: &Arc<Self>, cmd: &Cmd) -> RedisResult<Value> {
         let mut master = self.master();

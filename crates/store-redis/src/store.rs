@@ -25,11 +25,11 @@ use crate::script;
 /// The shortest time that a new session is left to Redis, in seconds. The scripts have the
 /// same: a clock that is wrong must not delete what was just written.
 const SHORTEST: u64 = 3600;
-/// How many sessions one purging script looks at, at least: others wait for about half a
-/// millisecond.
+/// How many sessions one purging script looks at, at least. Other calls wait for it for about half
+/// a millisecond.
 const PURGE_STEP: u64 = 256;
 /// How many sessions one call of `purge` looks at; the next one goes on from there. Redis
-/// deletes what is over by itself, so that most of what is looked at is not due.
+/// deletes what has expired by itself, so that most of what is looked at is not due.
 const PURGE_LOOK: u64 = 100_000;
 const GROUPS: u32 = 64;
 /// Groups of all buckets.
@@ -291,7 +291,7 @@ impl SessionStore for RedisStore {
 struct Step {
     deleted: u64,
     seen: u64,
-    /// The group to go on with; [`GROUPS`] where the bucket is done.
+    /// The group to go on with; [`GROUPS`] if the bucket is done.
     group: u32,
 }
 
@@ -338,7 +338,7 @@ impl RedisStore {
     }
 }
 
-/// The version, and the text where there is one; empty where nothing was written yet.
+/// The version, and the text if there is one; empty if nothing was written yet.
 fn read_data(value: &[u8]) -> Option<SessionData> {
     if value.is_empty() {
         return Some(SessionData::default());

@@ -14,7 +14,7 @@ pub(crate) struct Timeouts {
     pub(crate) response: Duration,
 }
 
-/// Gives a call up when its time is over.
+/// Gives a call up when its time has passed.
 pub(crate) async fn within<T>(
     limit: Duration,
     call: impl Future<Output = RedisResult<T>>,

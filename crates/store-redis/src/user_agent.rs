@@ -60,7 +60,7 @@ pub(crate) fn shorten(text: &str) -> Vec<u8> {
     short
 }
 
-/// The text again, or `None` where this is no short form.
+/// The text again, or `None` if this is no short form.
 pub(crate) fn restore(short: &[u8]) -> Option<String> {
     let mut text = Vec::with_capacity(short.len() * 4);
     let mut bytes = short.iter();

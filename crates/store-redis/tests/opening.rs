@@ -1,4 +1,4 @@
-//! What is wrong with a Redis is said by name, with the mend, and without secrets.
+//! What is wrong with a Redis is said by name, with what fixes it, and without secrets.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 

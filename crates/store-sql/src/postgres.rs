@@ -18,14 +18,14 @@
 //! [`PostgresStore::new`] takes the pool that the application has. The tables stand in a
 //! schema of their own (`hallpass`; [`schema`](PostgresStoreOptions::schema)) and no other is
 //! touched. It asks of the pool:
-//! - transactions at `read committed`, the server's default: stricter levels refuse where
-//!   this one looks again. It is checked at the start;
+//! - transactions at `read committed`, the server's default: if two writes meet,
+//!   stricter levels refuse one of them, and this one looks again. It is checked at the start;
 //! - an `acquire_timeout` and a `statement_timeout` below the store time-out of the session
 //!   manager, so that a slow server is reported as such and does not work on for clients
 //!   that have gone;
 //! - prepared statements that are kept (sqlx's default), or each call costs a second round
 //!   trip;
-//! - `test_before_acquire(false)` where a round trip counts: sqlx otherwise asks each
+//! - `test_before_acquire(false)` if round trips count: sqlx otherwise asks each
 //!   connection whether it is there before each statement. It also asks after each, which
 //!   no option prevents; with a pool of the store's own ([`PostgresStore::connect`]) neither
 //!   happens.
@@ -69,7 +69,7 @@
 //!
 //! # Revocations on all nodes
 //! What ends sessions notifies every node in the same transaction. A node whose connection
-//! was lost listens again, within seconds where the server is there, and then reads what was
+//! was lost listens again, within seconds if the server is there, and then reads what was
 //! ended in between; in any case the driver reads the revocations again every 30 seconds.
 //!
 //! # Size
@@ -80,11 +80,11 @@
 //!
 //! # Migrations
 //! The schema and tables are made and brought up to date when the store is opened, in one
-//! transaction, one node at a time. Where they are up to date nothing is written, so a role
+//! transaction, one node at a time. If they are up to date nothing is written, so a role
 //! with `USAGE` on the schema, `SELECT`, `INSERT`, `UPDATE` and `DELETE` on its tables and
 //! `EXECUTE` on its functions is enough after the first start. Tables of a newer version than
 //! this library knows are refused ([`PostgresStoreError::SchemaVersion`]) and left as they
-//! are; so with several nodes start the new version last where you must go back, since nodes
+//! are; so if you may have to go back, start the new version last on several nodes, since nodes
 //! of the old version that run go on and those that restart do not.
 
 mod driver;

@@ -140,7 +140,7 @@ pub(crate) struct WrongLength {
     expected: usize,
 }
 
-/// No value where one belongs.
+/// A column is NULL that must not be.
 #[derive(Debug, Error)]
 #[error("no value")]
 pub(crate) struct Missing;

@@ -9,7 +9,7 @@ use std::sync::Mutex;
 const FIRST: u16 = 20_000;
 
 /// A port of the loopback that nobody else takes as long as this process lives: not the system,
-/// which gives those of its own range to whoever connects or asks for any port, and no other test
+/// which gives those of its own range to any process that connects or asks for any port, and no other test
 /// process, since a lock says whose it is.
 pub fn free_port() -> u16 {
     static OURS: Mutex<Vec<File>> = Mutex::new(Vec::new());

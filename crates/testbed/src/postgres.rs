@@ -47,7 +47,7 @@ impl Server {
 
     /// The same with further settings, such as `fsync=on`; they override those of every test.
     pub fn start_with(settings: &[&str]) -> Self {
-        // Not in the target directory: the server runs as another user where we are root.
+        // Not in the target directory: the server runs as another user if we are root.
         let folder = tempfile::Builder::new()
             .prefix("hallpass-postgres-")
             .tempdir();
@@ -69,7 +69,7 @@ impl Server {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Where it listens on the loopback.
+    /// Its port on the loopback interface.
     pub const fn port(&self) -> u16 {
         self.port
     }
@@ -131,7 +131,7 @@ impl Server {
         self.stop();
     }
 
-    /// Stops all its processes where they are, as a machine does that hangs.
+    /// Stops all its processes without ending them, as if the machine hung.
     pub fn freeze(&self) {
         let processes = self.halt();
         signal("STOP", &processes);
@@ -208,7 +208,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if self.guard.is_some() {
-            // Where a test failed half-way.
+            // If a test failed half-way, the server is still stopped.
             self.thaw();
         }
         self.stop();
@@ -224,15 +224,15 @@ fn signal(name: &str, processes: &[String]) {
     kill.status().expect("kill");
 }
 
-/// What a process does: `T` where it was stopped, `Z` where it only waits for its parent to notice
-/// its end; nothing where there is none.
+/// What a process does: `T` if it was stopped, `Z` if it only waits for its parent to notice
+/// its end. `None` if there is no such process.
 fn state(process: &str) -> Option<char> {
     let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     // The state stands behind the name, which is in parentheses.
     stat.rsplit(") ").next()?.chars().next()
 }
 
-/// Where initdb, postgres and `pg_isready` are: on PATH, or where Debian keeps the versions.
+/// The folder of initdb, postgres and `pg_isready`: on PATH, or Debian's folder of the newest version.
 fn programs() -> PathBuf {
     let path = env::var_os("PATH").unwrap_or_default();
     let has_all = |folder: &PathBuf| {

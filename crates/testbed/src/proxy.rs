@@ -16,7 +16,7 @@ pub struct Proxy {
 
 #[derive(Debug)]
 struct Shared {
-    /// The server's port; 0 where there is none.
+    /// The server's port; 0 if there is none.
     target: AtomicU16,
     /// One in so many answers breaks off in the middle; 0: none.
     cuts: AtomicU32,
@@ -59,7 +59,7 @@ impl Proxy {
         Self { port, shared }
     }
 
-    /// Where it listens on the loopback.
+    /// Its port on the loopback interface.
     pub const fn port(&self) -> u16 {
         self.port
     }
@@ -105,7 +105,7 @@ impl Drop for Proxy {
 }
 
 impl Shared {
-    /// Passes on what this client says. Where that cannot be, it is hung up on.
+    /// Passes on what this client says. If the server cannot be reached, the connection is closed.
     fn connect(self: &Arc<Self>, client: TcpStream) {
         let target = self.target.load(Ordering::SeqCst);
         let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, target)) else {

@@ -28,7 +28,7 @@ pub fn shared_cluster() -> &'static [Server] {
 /// A server that this process started.
 #[derive(Debug)]
 pub struct Server {
-    /// Where it listens on the loopback.
+    /// Its port on the loopback interface.
     pub port: u16,
     arguments: Vec<String>,
     folder: TempDir,
@@ -119,7 +119,7 @@ impl Server {
         line.unwrap()[1..].trim().parse().unwrap()
     }
 
-    /// Stops it where it is, as a machine does that hangs.
+    /// Stops the process without ending it, as if the machine hung.
     pub fn freeze(&self) {
         self.signal("STOP");
     }

@@ -13,7 +13,7 @@ pub enum AddressError {
     /// It is not an address at all.
     #[error("{0} is not a URL; write it as https://HOST or https://HOST/PATH")]
     Form(Box<str>),
-    /// Whoever is on the way could give us keys of their own.
+    /// An attacker on the way could give us keys of their own.
     #[error("{0} is not encrypted; use https, or let it be on this machine")]
     Insecure(Box<str>),
 }

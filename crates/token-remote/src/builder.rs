@@ -49,7 +49,7 @@ impl RemoteJwks {
 }
 
 impl RemoteJwksBuilder {
-    /// Where the keys are. Default: where the issuer's metadata says (RFC 8414), which must be
+    /// The address of the keys. Default: the one in the issuer's metadata (RFC 8414), which must be
     /// at the issuer's own origin.
     pub fn jwks_uri(mut self, address: impl Into<Box<str>>) -> Self {
         self.jwks_uri = Some(address.into());
@@ -103,8 +103,8 @@ impl RemoteJwksBuilder {
         self
     }
 
-    /// Asks also without encryption, beyond this machine: whoever is on the way can give this
-    /// service keys of their own, and be anybody. For closed networks.
+    /// Asks over plain HTTP, beyond this machine too: an attacker on the way can give
+    /// this service keys of their own, and be anybody. For closed networks.
     pub fn danger_accept_http(mut self) -> Self {
         self.insecure = true;
         self

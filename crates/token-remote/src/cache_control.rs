@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{AGE, CACHE_CONTROL, HeaderMap};
 
-/// For how long an answer is fresh; `None` where it does not say.
+/// For how long an answer is fresh; `None` if it does not say.
 pub(crate) fn freshness(headers: &HeaderMap) -> Option<Duration> {
     let fields = headers.get_all(CACHE_CONTROL).iter();
     let directives = fields

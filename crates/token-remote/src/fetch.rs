@@ -39,7 +39,7 @@ pub enum FetchError {
         /// What was asked.
         address: Box<str>,
     },
-    /// Its certificate does not hold: whoever answers may not be the issuer.
+    /// Its certificate does not hold: the server that answers may not be the issuer.
     #[error(
         "the certificate of {address} does not hold; renew it, or name its authority with `trust_only`"
     )]
@@ -62,7 +62,7 @@ pub enum FetchError {
         "the issuer names {address}, at another origin; if that is right, name it with `jwks_uri` or `Introspection::new`"
     )]
     Elsewhere {
-        /// Where.
+        /// The address that it names.
         address: Box<str>,
     },
     /// None of the keys can be used.
@@ -113,14 +113,14 @@ pub enum FetchError {
     Transport {
         /// What was asked.
         address: Box<str>,
-        /// Why.
+        /// What went wrong.
         source: reqwest::Error,
     },
 }
 
 impl FetchError {
-    /// Whether it may be over by itself: the issuer is down, slow, or was asked just now.
-    /// Everything else somebody has to put right.
+    /// Whether it may pass by itself: the issuer is down, slow, or was asked just now. Everything
+    /// else has to be fixed by somebody.
     pub fn is_outage(&self) -> bool {
         match self {
             Self::TooSoon | Self::Transport { .. } => true,
@@ -152,7 +152,7 @@ pub(crate) struct Keys {
 }
 
 /// A client that follows nothing, and waits for so long in all.
-/// `roots` are the only certificate authorities to trust, where they are not the system's.
+/// `roots` are the only certificate authorities to trust; `None` trusts those of the system.
 pub(crate) fn client(timeout: Duration, roots: Option<&[u8]>) -> Result<Client, BuildError> {
     let mut client = Client::builder()
         .redirect(Policy::none())
@@ -169,7 +169,7 @@ pub(crate) fn client(timeout: Duration, roots: Option<&[u8]>) -> Result<Client, 
 }
 
 impl Source {
-    /// Asks for the keys, and where they are if nobody has said so.
+    /// Asks for the keys, and for their address if none was given.
     pub(crate) async fn keys(&self, etag: Option<&HeaderValue>) -> Result<Answer, FetchError> {
         let url = match &self.jwks_uri {
             Some(url) => url.clone(),

@@ -30,7 +30,7 @@ pub struct Introspection {
 #[derive(Clone)]
 enum Place {
     Known(Url),
-    /// Where the issuer's metadata says, once it could be asked.
+    /// As the issuer's metadata says, once it could be asked.
     AtIssuer {
         issuer: Issuer,
         metadata: Url,
@@ -48,9 +48,9 @@ impl Introspection {
         Self::build(Place::Known(address::parse(address, false)?), key)
     }
 
-    /// The same where only the issuer's URL is known: the endpoint is where its metadata says
-    /// (RFC 8414), which must be at the issuer's own origin. It is looked for when it is first
-    /// needed.
+    /// The same if only the issuer's URL is known: the endpoint is the one that its metadata names
+    /// (RFC 8414), which must be at the issuer's own origin. It is looked for when it is
+    /// needed for the first time.
     ///
     /// # Errors
     /// [`BuildError`], with a sentence that says what to do.
@@ -90,7 +90,7 @@ impl Introspection {
     /// Whether the token is still good.
     ///
     /// # Errors
-    /// [`FetchError`] where the issuer does not say: answer 503, not 401.
+    /// [`FetchError`] if the issuer does not say: answer 503, not 401.
     pub async fn is_active(&self, token: &str) -> Result<bool, FetchError> {
         #[derive(Deserialize)]
         struct Answer {

@@ -18,8 +18,8 @@ use tracing::{info, warn};
 
 use crate::fetch::{Answer, FetchError, Keys, Source};
 
-/// Verifies access tokens with the keys that their issuer publishes. Cheap to clone; one per
-/// issuer.
+/// Verifies access tokens with the keys that their issuer publishes. It is cheap to clone; make one
+/// per issuer.
 ///
 /// It verifies with the last good set, and asks for a new one
 /// - ahead, when three quarters of the set's `max-age` have passed, beside the requests;
@@ -99,10 +99,10 @@ impl RemoteJwks {
     }
 
     /// Asks for the keys now. Await it once at start, so that a wrong address is found then;
-    /// where [`FetchError::is_outage`] says so, go on without: the requests ask again.
+    /// if [`FetchError::is_outage`] says so, go on without: the requests ask again.
     ///
     /// # Errors
-    /// [`FetchError`]; the last good set, where there is one, stays.
+    /// [`FetchError`]; the last good set, if there is one, stays.
     pub async fn fetch(&self) -> Result<(), FetchError> {
         match self.ask() {
             // The task ends by panicking or not at all, and it does not panic.
@@ -160,7 +160,7 @@ impl RemoteJwks {
             }
             _ => {
                 if let Some(asked) = self.ask() {
-                    // Logged where it happened.
+                    // It has been logged already.
                     let _ = asked.await;
                 }
                 let set = self.inner.set.load_full();
@@ -188,7 +188,7 @@ impl RemoteJwks {
     }
 }
 
-/// Another may ask when this is dropped, also where the runtime ends the task.
+/// Another may ask when this is dropped, also if the runtime ends the task.
 struct Asking(Arc<Inner>);
 
 impl Drop for Asking {

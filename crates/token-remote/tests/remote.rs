@@ -276,7 +276,7 @@ async fn the_issuer_is_asked_whether_a_token_is_still_good() {
         async move { introspection.is_active("a.b.c").await }
     });
     assert!(asking.await.unwrap().unwrap());
-    // Where it is asked is known now; what it says is not kept.
+    // The address is known now; what it answers is not kept.
     tell("https://elsewhere.example");
     issuer.say(says(r#"{"active":false}"#));
     assert!(!introspection.is_active("a.b.c").await.unwrap());

@@ -97,7 +97,7 @@ fn answer(stream: TcpStream, config: Arc<ServerConfig>, url: &str, own: u8) {
     let mut reader = BufReader::new(StreamOwned::new(connection, stream));
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
-        // Whoever does not like the certificate goes without a word.
+        // A client that does not accept the certificate goes without a word.
         if reader.read_line(&mut head).unwrap_or(0) == 0 {
             return;
         }

@@ -1,4 +1,4 @@
-//! Where the driver takes the time from.
+//! The driver's source of time.
 
 use chrono::Utc;
 use token_core::UnixTime;

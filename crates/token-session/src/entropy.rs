@@ -1,4 +1,4 @@
-//! Where the driver takes random bytes from.
+//! The driver's source of random bytes.
 
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
@@ -6,7 +6,7 @@ use rand::rngs::SysRng;
 use token_core::Entropy;
 use zeroize::Zeroizing;
 
-/// Gives random bytes. Whoever can guess them can guess session ids and refresh tokens.
+/// Gives random bytes. An attacker who can guess them can guess session ids and refresh tokens.
 pub trait EntropySource: Send + Sync + 'static {
     /// 64 bytes that were never given before.
     fn draw(&self) -> Entropy;

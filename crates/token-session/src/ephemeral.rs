@@ -18,7 +18,7 @@ use crate::entropy::{EntropySource, SystemEntropy};
 /// tokens. An application keeps its keys; the examples have a file for them.
 ///
 /// # Errors
-/// [`KeyError`] where no key can be generated.
+/// [`KeyError`] if no key can be generated.
 pub fn ephemeral_issuer(
     issuer: Issuer,
     audience: Audience,

@@ -10,13 +10,13 @@ use tracing::{info, warn};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Event {
-    /// What.
+    /// What happened.
     pub kind: EventKind,
-    /// To which session; `None` where it concerns this node as a whole.
+    /// The session; `None` if it concerns this node as a whole.
     pub session: Option<SessionId>,
-    /// Whose session it is; `None` where it concerns this node as a whole.
+    /// The subject of the session; `None` if it concerns this node as a whole.
     pub subject: Option<Subject>,
-    /// When, by the clock of this node.
+    /// When it happened, by the clock of this node.
     pub at: UnixTime,
 }
 
@@ -30,7 +30,7 @@ pub enum EventKind {
     /// A refresh or a use came after a deadline.
     Expired,
     /// The revocation view of this node became incomplete; the policy decides from here on. An
-    /// alarm where it stays.
+    /// alarm if it stays.
     FeedBehind(Behind),
     /// The revocation view of this node is complete again.
     FeedLive,
@@ -42,7 +42,7 @@ pub enum EventKind {
     /// A token with our signature and another secret: a stolen key, or a store that lost a
     /// write. An alarm.
     Mismatch,
-    /// Sessions that were over for good were deleted.
+    /// Expired sessions were deleted.
     Purged {
         /// How many.
         sessions: u64,
@@ -120,8 +120,7 @@ impl<F: Fn(Event) + Send + Sync + 'static> EventSink for F {
     }
 }
 
-/// Writes the event's line to the log: what somebody should look into as a warning, all else as
-/// information.
+/// Writes the event's line to the log: a warning if somebody should look into it, else information.
 pub(crate) fn log(kind: &EventKind, of: Option<(SessionId, &Subject)>) {
     let Some((session, subject)) = of else {
         return match kind {

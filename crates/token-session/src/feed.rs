@@ -48,8 +48,8 @@ pub(crate) struct Feed {
     view: RevocationView,
     state: Mutex<State>,
     start: Instant,
-    /// In milliseconds after `start`; 0 if the view is behind. Beside the lock, because each request
-    /// asks.
+    /// In milliseconds after `start`; 0 if the view is behind. It is beside the lock because each
+    /// request reads it.
     live_until: AtomicU64,
 }
 
@@ -183,8 +183,8 @@ impl Feed {
         self.heartbeat_wanted.notify_one();
     }
 
-    /// A heartbeat is about to be sent. Noted before, because it may be back before the store has
-    /// answered.
+    /// Notes a heartbeat that is about to be sent: it may be back before the store has answered, and
+    /// would not be known then.
     pub(crate) fn sends(&self, heartbeat: Heartbeat) {
         let mut state = self.state();
         if state.sent.len() == REMEMBERED {

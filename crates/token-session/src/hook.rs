@@ -8,9 +8,9 @@ use token_core::{CustomClaims, Session};
 /// Looks the user up again at each refresh.
 ///
 /// With a hook the session is read before it is rotated, which costs a second round trip to
-/// the store; without one a refresh costs one. It runs at replays too: a replay writes nothing,
-/// so claims that it changes then stand in the access token alone, until the next rotation asks
-/// again.
+/// the store; without one a refresh costs one. It runs at replays too. A replay writes nothing, so
+/// claims that the hook changes then are in the access token alone, until it is asked at the next
+/// rotation of the token.
 pub trait RefreshHook: Send + Sync + 'static {
     /// Decides on the session as it stands.
     fn on_refresh<'a>(

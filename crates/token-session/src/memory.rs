@@ -30,7 +30,7 @@ const SHARDS: usize = 64;
 
 /// Keeps sessions in this process's memory, at most as many as it is told.
 ///
-/// When it is full it forgets what has expired; where nothing has, it refuses new logins
+/// When it is full it forgets what has expired; if nothing has, it refuses new logins
 /// rather than end somebody's session.
 #[derive(Debug)]
 pub struct MemoryStore {
@@ -96,7 +96,7 @@ impl MemoryStore {
         lock(shard.expect("the remainder is below the number of shards"))
     }
 
-    /// Takes the place of a session that is to be inserted; `false` where there is none.
+    /// Takes the place of a session that is to be inserted; `false` if there is none.
     fn take_place(&self, now: UnixTime) -> bool {
         let take = || {
             let next = |taken| (taken < self.capacity).then_some(taken + 1);

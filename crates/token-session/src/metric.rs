@@ -6,12 +6,12 @@
 //! | name | kind | labels | is |
 //! |---|---|---|---|
 //! | `hallpass_events_total` | counter | `event`; `reason` of `revoked`, `why` of `feed_behind` | [events](crate::event::EventKind), by their word in the log |
-//! | `hallpass_purged_sessions_total` | counter | | sessions that were over for good and were deleted by this node |
+//! | `hallpass_purged_sessions_total` | counter | | expired sessions that this node has deleted |
 //! | `hallpass_refresh_seconds` | histogram | `outcome`: `refreshed`, `replayed`, `denied`, `failed` | how long refreshes take, the store included |
 //! | `hallpass_store_call_seconds` | histogram | `call`: the method of the store; `outcome`: `ok`, `failed`, `timeout` | how long each attempt takes |
 //! | `hallpass_store_retries_total` | counter | `call` | attempts after a failed one |
 //! | `hallpass_revocation_view_sessions` | gauge | | ended sessions in the view of this node |
-//! | `hallpass_revocation_feed_live` | gauge | | 1 where the view is complete, 0 while it is behind |
+//! | `hallpass_revocation_feed_live` | gauge | | 1 if the view is complete, 0 while it is behind |
 //! | `hallpass_token_cache_hits_total`, `hallpass_token_cache_misses_total` | counter | | access tokens that needed no cryptography, and those that were verified or refused |
 //! | `hallpass_token_cache_bytes` | gauge | | what the tokens take that were verified lately |
 //! | `hallpass_waiting_sessions` | gauge | | sessions whose end somebody waits for ([`ended`](crate::SessionManager::ended)) |
@@ -28,8 +28,8 @@ use token_core::access::CacheCounts;
 use crate::erased::StoreError;
 use crate::event::EventKind;
 
-/// Measures how long something takes, where somebody wants to know: without the feature no clock is
-/// read.
+/// Measures how long something takes. Without the feature `metrics` nobody wants to know, and no
+/// clock is read.
 #[derive(Clone, Copy)]
 pub(crate) struct Stopwatch {
     #[cfg(feature = "metrics")]

@@ -13,8 +13,8 @@ use token_core::VerifyingKey;
 /// [`SigningKey::elsewhere`](token_core::SigningKey::elsewhere), once a token pair, and waited
 /// for as long as for the store. Every signature is verified with the public half before it is
 /// handed out, so a wrong implementation costs logins and refreshes (503), and never a token
-/// that nobody accepts. What it costs otherwise: whoever can call the service that is behind
-/// it can be anybody. Refresh tokens are not concerned; their keys are in this process.
+/// that nobody accepts. What it costs otherwise: anyone who can call the service that is
+/// behind it can be anybody. Refresh tokens are not concerned; their keys are in this process.
 ///
 /// ```
 /// use token_session::signer::{Signer, SignerError, SignerFuture};

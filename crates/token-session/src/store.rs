@@ -31,7 +31,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// ([`BucketKey`](token_core::types::BucketKey)). No I/O.
     fn bucket(&self, subject: &Subject) -> Bucket;
 
-    /// The subject's epoch: 0 where nothing was ever noted.
+    /// The subject's epoch: 0 if nothing was ever noted.
     fn epoch(&self, subject: &Subject) -> impl Future<Output = Result<Epoch, Self::Error>> + Send;
 
     /// Inserts a session if there is none with its id and the subject's epoch is still
@@ -48,7 +48,7 @@ pub trait SessionStore: Send + Sync + 'static {
         id: SessionId,
     ) -> impl Future<Output = Result<Option<Committed<Session>>, Self::Error>> + Send;
 
-    /// Writes a change where its condition holds ([`Change::apply`]), in one atomic step and
+    /// Writes a change if its condition holds ([`Change::apply`]), in one atomic step and
     /// one round trip. On a miss it reads the row in a second step.
     fn commit(&self, change: &Change) -> impl Future<Output = Result<Commit, Self::Error>> + Send;
 
@@ -71,13 +71,13 @@ pub trait SessionStore: Send + Sync + 'static {
         subject: &Subject,
     ) -> impl Future<Output = Result<Vec<Committed<Session>>, Self::Error>> + Send;
 
-    /// The private data of a session, or `None` where there is no such session.
+    /// The private data of a session, or `None` if there is no such session.
     fn load_data(
         &self,
         id: SessionId,
     ) -> impl Future<Output = Result<Option<SessionData>, Self::Error>> + Send;
 
-    /// Replaces the private data of a session where it is live at `write.at` and its data has
+    /// Replaces the private data of a session if it is live at `write.at` and its data has
     /// `write.version`, in one atomic step.
     fn write_data(
         &self,
@@ -119,7 +119,7 @@ pub trait SessionStore: Send + Sync + 'static {
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
 
     /// How often [`revocations`](Self::revocations) must be read again although the store is
-    /// subscribed to: short where notices do not cross processes.
+    /// subscribed to: short if notices do not cross processes.
     fn catch_up_interval(&self) -> Duration;
 }
 

@@ -208,7 +208,7 @@ async fn a_client_that_breaks_off_keeps_no_ending_from_view_and_log() {
     let logout = EventKind::Revoked(RevokeReason::Logout);
     assert_eq!(*world.events.lock().unwrap(), [logout]);
 
-    // A thief, who would rather not ring the alarm.
+    // A thief, who would rather not be reported.
     let stolen = logins[1].tokens().unwrap().refresh_token.secret();
     let next = manager.refresh(stolen, None).await.unwrap();
     world.node.clock.advance(Duration::from_secs(36));

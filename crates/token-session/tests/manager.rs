@@ -554,8 +554,8 @@ mod revocation {
     }
 }
 
-/// Ids stand in lists and logs. Whoever knows one can write a cookie for it, and must not be able
-/// to ring the alarm that means a stolen key.
+/// Ids are in lists and logs. Anyone who knows one can write a cookie for it, and must not be able to
+/// raise the event that means a stolen key.
 #[tokio::test]
 async fn a_cookie_of_a_known_id_and_any_secret_is_malformed_and_no_alarm() {
     let (test, events) = watched(|builder| builder);

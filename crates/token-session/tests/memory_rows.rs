@@ -263,7 +263,7 @@ proptest! {
         })?;
     }
 
-    /// Places in the table are used again, and lists mended, when sessions go.
+    /// Places in the table are used again, and lists are joined again, when sessions go.
     #[test]
     fn its_lists_are_those_of_a_plain_vector(
         template in session(),

@@ -31,7 +31,7 @@ end
 local at = number(ARGV[4], 1, 5)
 local seconds = number(ARGV[3], 1, 5) - at
 log(KEYS[3], at, seconds, told, ARGV[7])
--- From here on all of them are over: each script that reads a row reads this too.
+-- From here on all of them have ended: each script that reads a row reads this too.
 local record = call('HGET', KEYS[2], ARGV[1])
 local epoch = struct.pack('>I8', (record and number(record, 1, 8) or 0) + 1)
 call('HSET', KEYS[2], ARGV[1], epoch .. ARGV[3] .. ARGV[5] .. ARGV[4])

@@ -48,7 +48,7 @@ local function read(key, epochs)
   local epoch = #state > 51 and number(state, 52, 8) or 0
   local record = call('HGET', epochs, row.subject)
   if record and epoch < number(record, 1, 8) and record:sub(14, 31) ~= row.id and not row.at[ENDED] then
-    -- A revoke_subject raised the epoch and was cut off before it came to this row: it is over.
+    -- A revoke_subject raised the epoch and was cut off before it came to this row: it has ended.
     row.unsettled = true
     put(row, STATE, state:sub(1, 25) .. record:sub(9, 13) .. state:sub(31))
     put(row, ENDED, record:sub(32))

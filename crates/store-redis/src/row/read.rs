@@ -224,7 +224,7 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-/// The outer `None` where it is no text.
+/// The outer `None` if it is no text.
 #[expect(clippy::option_option, reason = "unreadable is not absent")]
 fn optional_text(bytes: Option<&[u8]>) -> Option<Option<Box<str>>> {
     match bytes {

@@ -186,7 +186,7 @@ fn slide(slide: Slide) -> Vec<u8> {
     writer.finish()
 }
 
-/// Appends a field and its value, in pieces where it is long.
+/// Appends a field and its value, in pieces if it is long.
 fn push(fields: &mut Vec<Vec<u8>>, field: Field, value: Vec<u8>) {
     if value.len() <= PIECE || value.len() > PIECE * MOST_PIECES {
         fields.push(field.0.into());

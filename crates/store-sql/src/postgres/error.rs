@@ -22,11 +22,11 @@ pub enum PostgresStoreError {
         session.map(|id| format!(" (session {id})")).unwrap_or_default()
     )]
     CorruptRow {
-        /// Where.
+        /// The table.
         table: &'static str,
-        /// In which column.
+        /// The column.
         column: &'static str,
-        /// In which row; `None` where its id cannot be read or there is none.
+        /// The session; `None` if its id cannot be read or the table has none.
         session: Option<SessionId>,
         /// What is wrong with it.
         source: Box<dyn Error + Send + Sync>,

@@ -13,7 +13,7 @@ use super::PostgresStoreError;
 /// too old or gone.
 const KEEP: Duration = Duration::from_secs(10);
 
-/// Where statements run.
+/// The connections on which statements run.
 ///
 /// sqlx asks a connection whether it is there each time that it comes back to the pool: one
 /// more round trip for each statement, and a third of what the server can do. In a pool of
@@ -83,7 +83,7 @@ impl Lanes {
         })
     }
 
-    /// Gives back what is kept, where one was found broken: whatever broke it has broken the others,
+    /// Gives back what is kept, if one was found broken: what broke it has broken the others, too,
     /// and each of them would cost somebody an attempt.
     pub(crate) fn distrust(&self) {
         if let Some(own) = &self.own {

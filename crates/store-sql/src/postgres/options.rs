@@ -20,8 +20,8 @@ pub enum Notices {
     /// `LISTEN` on a connection of its own, made like those of the pool.
     #[default]
     Listen,
-    /// `LISTEN` on a connection of its own to this address: where the pool goes through
-    /// PgBouncer in transaction mode, which loses notices, the server itself.
+    /// `LISTEN` on a connection of its own to this address. If the pool goes through PgBouncer in
+    /// transaction mode, which loses notices, name the server itself.
     ListenOn(Box<PgConnectOptions>),
     /// Not at all: the driver reads the revocations each second.
     Poll,
@@ -101,8 +101,8 @@ impl PostgresStoreOptions {
         self
     }
 
-    /// Default 4 seconds, to the millisecond: how long the server works on a statement, also
-    /// where the client that asked is gone. Zero leaves it to the server's settings, as
+    /// Default 4 seconds, to the millisecond: how long the server works on a statement, even
+    /// if the client that asked is gone. Zero leaves it to the server's settings, as
     /// PgBouncer needs it. Not for a pool of the application's own.
     pub const fn statement_timeout(mut self, value: Duration) -> Self {
         self.statement_timeout = value;
@@ -117,7 +117,7 @@ impl PostgresStoreOptions {
             let error = sqlx::Error::Configuration(form.into());
             return Err(PostgresStoreError::Connect(error));
         }
-        // The store has no floating-point numbers, and PgBouncer refuses to be told of them.
+        // The store has no floating-point numbers, and PgBouncer refuses a setting for them.
         let mut server = PgConnectOptions::from_str(url)?.extra_float_digits(None);
         if !self.statement_timeout.is_zero() {
             let limit = self.statement_timeout.as_millis().to_string();

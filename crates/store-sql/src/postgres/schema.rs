@@ -1,4 +1,4 @@
-//! The tables: made, brought up to date, and refused where they are newer than this library.
+//! The tables: made, brought up to date, and refused if they are newer than this library.
 
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
@@ -59,7 +59,7 @@ impl Schema {
         AssertSqlSafe(template.replace("{schema}", &self.0)).into_sql_str()
     }
 
-    /// Brings the tables up to date and reads the bucket key. Writes nothing where they are,
+    /// Brings the tables up to date and reads the bucket key. Writes nothing if they are,
     /// so that a role which may not make tables can start.
     pub(crate) async fn prepare(&self, pool: &PgPool) -> Result<BucketKey, PostgresStoreError> {
         let connection = pool.acquire().await;
@@ -104,7 +104,7 @@ impl Schema {
         Ok(transaction.commit().await?)
     }
 
-    /// The version of the tables; 0 where there are none.
+    /// The version of the tables; 0 if there are none.
     async fn version(&self, connection: &mut PgConnection) -> Result<i64, PostgresStoreError> {
         // Not to_regclass, whose cache may be older than the lock that was waited for.
         let exists = "SELECT 1 FROM pg_catalog.pg_class AS c

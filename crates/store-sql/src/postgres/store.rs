@@ -121,7 +121,7 @@ impl PostgresStore {
         Ok(self.settle(lane, result)?.rows_affected())
     }
 
-    /// Keeps the connection where its statement ended as it should.
+    /// Keeps the connection if its statement ended as it should.
     fn settle<T>(
         &self,
         lane: Lane<'_>,
@@ -141,7 +141,7 @@ impl PostgresStore {
         }
     }
 
-    /// Tells this process at once; the server tells it again with all others.
+    /// Notifies this process at once; the server does it again with all others.
     fn announce(&self, ended: Ended) {
         // Nobody listening is no fault.
         let _ = self.inner.notices.send(Notice::Ended(ended));
@@ -287,7 +287,7 @@ impl SessionStore for PostgresStore {
         self.inner.notices.subscribe()
     }
 
-    /// Sent on a connection of the pool and heard on the one that listens, where one does.
+    /// Sent on a connection of the pool and heard on the one that listens, if one does.
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, Self::Error> {
         if self.inner.listener.is_none() {
             return Ok(false);
@@ -300,7 +300,7 @@ impl SessionStore for PostgresStore {
         Ok(true)
     }
 
-    /// 30 seconds where the server tells of endings, one second where it does not
+    /// 30 seconds if the server sends notices of endings, one second if it does not
     /// ([`Notices::Poll`]).
     fn catch_up_interval(&self) -> Duration {
         Duration::from_secs(if self.inner.listener.is_some() { 30 } else { 1 })

@@ -10,13 +10,13 @@ use crate::row::Fault;
 /// Why the store could not do what it was asked. Each variant names what the caller or the
 /// operator can do; the driver's own error is the source.
 ///
-/// After any of them but [`CorruptRow`](Self::CorruptRow) nothing was written, or, where the
+/// After any of them but [`CorruptRow`](Self::CorruptRow) nothing was written, or, if the
 /// call was cut off, all of it was.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SqliteStoreError {
     /// Another connection held the database for longer than the busy time-out. Try again;
-    /// where it happens often, look for a long transaction on the same file.
+    /// if it happens often, look for a long transaction on the same file.
     #[error("the database is locked by another connection; look for a long transaction on it")]
     Busy(#[source] sqlx::Error),
     /// The pool gave no connection in time, or was closed.
@@ -29,11 +29,11 @@ pub enum SqliteStoreError {
         session.map(|id| format!(" (session {id})")).unwrap_or_default()
     )]
     CorruptRow {
-        /// Where.
+        /// The table.
         table: &'static str,
-        /// In which column.
+        /// The column.
         column: &'static str,
-        /// In which row; `None` where its id cannot be read or there is none.
+        /// The session; `None` if its id cannot be read or the table has none.
         session: Option<SessionId>,
         /// What is wrong with it.
         source: Box<dyn Error + Send + Sync>,

@@ -79,13 +79,13 @@ impl SqliteStoreOptions {
         self
     }
 
-    /// Opens the file, and makes it where there is none.
+    /// Opens the file, and makes it if there is none.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, SqliteStoreError> {
         let file = SqliteConnectOptions::new().filename(path);
         self.open_with(file.create_if_missing(true)).await
     }
 
-    /// Opens the file that a URL names, such as `sqlite:sessions.db`, and makes it where there
+    /// Opens the file that a URL names, such as `sqlite:sessions.db`, and makes it if there
     /// is none. With `?mode=ro` it is only read, and with `?mode=rw` it must exist.
     pub async fn connect(self, url: &str) -> Result<SqliteStore, SqliteStoreError> {
         let file = SqliteConnectOptions::from_str(url)?;

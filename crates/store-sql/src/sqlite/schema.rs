@@ -1,4 +1,4 @@
-//! The tables: made, brought up to date, and refused where they are newer than this library.
+//! The tables: made, brought up to date, and refused if they are newer than this library.
 
 use std::time::{Duration, Instant};
 
@@ -33,7 +33,7 @@ pub(crate) const SUBJECT: &str = "hallpass_subject";
 pub(crate) const DATA: &str = "hallpass_data";
 const META: &str = "hallpass_meta";
 
-/// Brings the tables up to date and reads the bucket key. Writes nothing where they are, so
+/// Brings the tables up to date and reads the bucket key. Writes nothing if they are, so
 /// that a file which may only be read can be opened.
 pub(crate) async fn prepare(writer: &Writer) -> Result<BucketKey, SqliteStoreError> {
     let mut turn = writer.durable().await?;
@@ -47,7 +47,7 @@ pub(crate) async fn prepare(writer: &Writer) -> Result<BucketKey, SqliteStoreErr
                 VALUES ($1, unixepoch())";
             turn.execute(&note.into_sql_str(), &[to.into()]).await?;
         }
-        // For shards, not for secrets: whoever reads it reads the subjects beside it.
+        // For shards, not for secrets: a reader of the key reads the subjects beside it as well.
         let mut key = [0; 32];
         UnwrapErr(SysRng).fill_bytes(&mut key);
         let keep = "INSERT INTO hallpass_meta (name, value) VALUES ('bucket_key', $1)
@@ -88,7 +88,7 @@ async fn try_wal(writer: &Writer) -> Result<(), SqliteStoreError> {
     Ok(())
 }
 
-/// The version of the tables; 0 where there are none.
+/// The version of the tables; 0 if there are none.
 async fn version(turn: &mut Turn<'_>) -> Result<i64, SqliteStoreError> {
     const EXISTS: &str =
         "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'hallpass_migration'";

@@ -55,7 +55,7 @@ impl SqliteStore {
         SqliteStoreOptions::new().with_pool(pool).await
     }
 
-    /// Opens a file with the default [`SqliteStoreOptions`], and makes it where there is none.
+    /// Opens a file with the default [`SqliteStoreOptions`], and makes it if there is none.
     pub async fn open(path: impl AsRef<Path>) -> Result<Self, SqliteStoreError> {
         SqliteStoreOptions::new().open(path).await
     }
@@ -274,8 +274,8 @@ impl SessionStore for SqliteStore {
     }
 }
 
-/// Raises the epoch first, so that no login can come in between, and leaves the transaction
-/// open.
+/// Raises the epoch first, so that no login can come in between. The transaction is left to the
+/// caller to commit.
 async fn revoke_subject(
     turn: &mut Turn<'_>,
     statements: &Statements,

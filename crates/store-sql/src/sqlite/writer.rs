@@ -47,7 +47,7 @@ impl Writer {
         }
     }
 
-    /// Waits for the turn of a write that may be lost with the power where the options say so.
+    /// Waits for the turn of a write that may be lost with the power, if the options say so.
     pub(crate) async fn everyday(&self) -> Result<Turn<'_>, SqliteStoreError> {
         self.turn(self.everyday).await
     }
@@ -57,7 +57,7 @@ impl Writer {
         self.turn(Synchronous::Full).await
     }
 
-    /// Waits for the turn of a write that is made again where the power took it: it need not wait
+    /// Waits for the turn of a write that is made again if it was lost with the power: it need not wait
     /// for the disk.
     pub(crate) async fn repeatable(&self) -> Result<Turn<'_>, SqliteStoreError> {
         self.turn(Synchronous::Normal).await
@@ -111,8 +111,8 @@ impl Turn<'_> {
     /// Runs one statement to its end and gives the rows that it returned.
     ///
     /// `fetch_all` and nothing shorter: SQLite returns the rows of `UPDATE … RETURNING` first
-    /// and commits after the last of them, and that can fail. Whoever stops at a row takes a
-    /// write for done that SQLite then rolls back.
+    /// and commits after the last of them, and that can fail. A caller that stops at a row takes
+    /// a write for done that SQLite then rolls back.
     pub(crate) async fn fetch(
         &mut self,
         statement: &SqlStr,
@@ -172,8 +172,8 @@ impl Turn<'_> {
 }
 
 impl Drop for Turn<'_> {
-    /// A call that was cut off inside a transaction closes the connection, and with it the
-    /// transaction.
+    /// A call that was cut off inside a transaction closes the connection, which rolls the
+    /// transaction back.
     fn drop(&mut self) {
         if self.in_transaction {
             *self.slot = None;

@@ -77,7 +77,7 @@ async fn an_ending_of_all_that_waits_for_a_login_ends_it() {
     assert!(rows.iter().all(|row| row.revocation.is_some()));
 }
 
-/// Deletes sessions that are over while somebody refreshes others, and one that is due itself. What
+/// Deletes expired sessions while somebody refreshes others, and one that is due itself. What
 /// waited for a lock would fail at the time-out of its statement.
 #[tokio::test]
 async fn a_purge_waits_for_nobody_and_nobody_for_it() {

@@ -115,7 +115,7 @@ async fn the_tables_of_the_application_stay_as_they_are() {
     assert_eq!(names.fetch_all(&pool).await.unwrap(), expected);
 }
 
-/// Whoever may make functions and operators in a schema on the application's search path, such as
+/// A user who may make functions and operators in a schema on the application's search path, such as
 /// everybody in `public` before version 15, has none of them called with its rights.
 #[tokio::test]
 async fn nothing_on_the_search_path_takes_the_place_of_what_the_functions_call() {

@@ -256,7 +256,7 @@ impl Client {
         }
     }
 
-    /// Sees that everything is as it was told, on both nodes, once all faults are over.
+    /// Sees that everything is as it was told, on both nodes, once all faults have ended.
     pub(crate) async fn check(mut self) -> Self {
         self.clock.advance(Duration::from_secs(46));
         for token in std::mem::take(&mut self.ended) {

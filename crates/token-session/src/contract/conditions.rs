@@ -1,4 +1,4 @@
-//! Each write holds exactly where its condition does.
+//! Each write holds if its condition does, and not otherwise.
 
 use token_core::RevokeReason;
 use token_core::session::{Change, Epoch, Generation, Revocation, Rotation, Touch};

@@ -1,4 +1,4 @@
-//! Races: the store decides them in one step, whoever asks.
+//! Races: the store decides them in one step, in whatever order callers come.
 
 use std::sync::Arc;
 
@@ -104,7 +104,7 @@ pub async fn a_logout_holds_against_racing_writes<S: SessionStore>(mut world: Wo
     }
 }
 
-/// After all sessions of a subject were ended none that was opened before works, also where
+/// After all sessions of a subject were ended none that was opened before works, even if
 /// its insert was on its way.
 pub async fn ending_a_subject_holds_against_racing_logins<S: SessionStore>(mut world: World<S>) {
     for _ in 0..RUNS {

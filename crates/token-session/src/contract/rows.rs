@@ -247,7 +247,7 @@ pub async fn an_ending_is_told_to_subscribers_and_in_the_log<S: SessionStore>(mu
         .expect("a subscriber hears of each ending");
 }
 
-/// A heartbeat comes back behind the endings before it; where it is not sent, the driver reads
+/// A heartbeat comes back behind the endings before it; if it is not sent, the driver reads
 /// often instead.
 pub async fn a_heartbeat_comes_back_behind_the_endings_before_it<S: SessionStore>(
     mut world: World<S>,

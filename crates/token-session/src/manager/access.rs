@@ -24,7 +24,7 @@ pub enum AccessError {
     /// Its session was ended.
     #[error("session {session} was ended")]
     Revoked {
-        /// Which.
+        /// The session.
         session: SessionId,
     },
     /// Whether the session was ended must be known, and the store cannot be asked.
@@ -36,7 +36,7 @@ impl SessionManager {
     /// Verifies an access token, its text or the bytes that came with a request, and that its
     /// session was not ended.
     ///
-    /// Asks the store only where the [`RevocationCheck`] says so.
+    /// Asks the store only if the [`RevocationCheck`] says so.
     ///
     /// # Errors
     /// [`AccessError::Invalid`] and [`AccessError::Revoked`] refuse the token; the others are

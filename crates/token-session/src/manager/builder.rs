@@ -174,7 +174,7 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// How often a heartbeat proves that notices of other nodes still come, where the store has
+    /// How often a heartbeat proves that notices of other nodes still come, if the store has
     /// them: the revocation view counts as behind when the last one that came back was sent
     /// two and a half times as long ago. Each node hears those of all others. Default: 2
     /// seconds; 50 ms to 1 minute.

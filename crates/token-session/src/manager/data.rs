@@ -23,8 +23,8 @@ impl SessionManager {
     ///
     /// # Errors
     /// [`WriteDataError::TooLong`] for a text of more than [`SessionData::MAX_LENGTH`] bytes, which is
-    /// not written; [`WriteDataError::Store`] if the store cannot be asked: whether it wrote is
-    /// unknown.
+    /// not written; [`WriteDataError::Store`] if the store cannot be asked, and it is unknown whether
+    /// it wrote.
     pub async fn write_session_data(
         &self,
         id: SessionId,

@@ -34,9 +34,9 @@ impl SessionManager {
     /// Reads what was ended lately into the revocation view. Await it once before the first
     /// request is served; until it has succeeded the view counts as behind.
     ///
-    /// If notices come from other processes it first waits for a heartbeat to come back. If none
-    /// does within two and a half times the heartbeat's interval the view is read, and counts as
-    /// behind.
+    /// If notices come from other processes, it first waits for a heartbeat to come back. If none
+    /// does within two and a half times the heartbeat's interval, the view is read and counts as
+    /// behind until one does.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
@@ -135,7 +135,7 @@ impl SessionManager {
             pause = match self.read_revocations().await {
                 Ok(()) if feed.is_full() => interval.max(FULL_PAUSE),
                 Ok(()) if feed.is_live() => jitter(interval),
-                // As long as notices may not come, reading is what tells of endings.
+                // As long as notices may not come, only reading brings what was ended.
                 Ok(()) => RETRY_PAUSE,
                 Err(error) => {
                     let error = &error as &dyn std::error::Error;

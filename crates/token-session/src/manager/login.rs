@@ -15,7 +15,7 @@ use crate::store::Created;
 
 /// A login that has begun: the subject's epoch, noted before the password is checked.
 ///
-/// Where all sessions of the subject are ended while the password is checked (a change of
+/// If all sessions of the subject are ended while the password is checked (a change of
 /// password in another window, say), the login opens nothing.
 #[derive(Clone, Debug)]
 #[must_use = "a login is not done before `SessionManager::login`"]
@@ -44,7 +44,7 @@ pub struct NewSession {
     pub remember: bool,
     /// The application's own claims for each access token.
     pub claims: CustomClaims,
-    /// Where the login came from.
+    /// The device that the login came from.
     pub device: Device,
 }
 
@@ -52,7 +52,7 @@ impl SessionManager {
     /// Begins a login: call it *before* the password is checked.
     ///
     /// # Errors
-    /// [`StoreError`] where the store cannot be asked.
+    /// [`StoreError`] if the store cannot be asked.
     pub async fn begin_login(&self, subject: Subject) -> Result<LoginTicket, StoreError> {
         let epoch = self
             .call("epoch", || self.inner.store.epoch(&subject))
@@ -63,10 +63,10 @@ impl SessionManager {
     /// Opens a session, once the password was checked, and issues its first credentials.
     ///
     /// # Errors
-    /// [`LoginError::EpochPassed`] where all sessions of the subject were ended since the
-    /// ticket was made, [`LoginError::Store`] where the store cannot be asked (whether the
+    /// [`LoginError::EpochPassed`] if all sessions of the subject were ended since the
+    /// ticket was made, [`LoginError::Store`] if the store cannot be asked (whether the
     /// session was opened is then unknown, but nobody has its credentials),
-    /// [`LoginError::Issue`] and [`LoginError::Signer`] where the tokens cannot be made: the session
+    /// [`LoginError::Issue`] and [`LoginError::Signer`] if the tokens cannot be made: the session
     /// is ended again, as [`RevokeReason::NotIssued`].
     pub async fn login(&self, ticket: LoginTicket, new: NewSession) -> Result<Issued, LoginError> {
         let now = self.now();

@@ -65,7 +65,7 @@ impl SessionManager {
         }
     }
 
-    /// Ends a session, whoever has it: an administrator's button is
+    /// Ends a session of any subject: an administrator's button is
     /// `manager.revoke(id, RevokeReason::Admin).await?`. For a user's own list of sessions there is
     /// [`revoke_own`](Self::revoke_own).
     ///

@@ -33,7 +33,7 @@ struct Answer<T> {
 impl SessionManager {
     /// Calls the store, and again if it fails: the store contract says that every call may
     /// be repeated after an error. All attempts together have the store's time-out, and what
-    /// gave no answer in time is not repeated: the time is over.
+    /// gave no answer in time is not repeated: no time is left.
     pub(super) async fn call<'a, T>(
         &self,
         name: &'static str,

@@ -84,7 +84,7 @@ pub(super) struct Commons {
 }
 
 impl Commons {
-    /// The one of this session, from the table where it is there.
+    /// The one of this session, from the table if it is there.
     pub(super) fn of(&mut self, session: &Session) -> Arc<Common> {
         let Self { table, hasher } = self;
         let entry = table.entry(

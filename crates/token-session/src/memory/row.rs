@@ -171,7 +171,7 @@ impl Row {
 }
 
 impl Rest {
-    /// `None` where all of it is empty.
+    /// `None` if all of it is empty.
     fn of(session: &Session, data: SessionData) -> Option<Box<Self>> {
         let empty = is_plain(session) && data == SessionData::default();
         (!empty).then(|| {

@@ -58,7 +58,7 @@ impl Shard {
         })
     }
 
-    /// Inserts a session; `false` where there is one with its id.
+    /// Inserts a session; `false` if there is one with its id.
     pub(super) fn insert(&mut self, session: &Session) -> bool {
         let Self { rows, hasher, .. } = self;
         let vacant = match self.by_id.entry(

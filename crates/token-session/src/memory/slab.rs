@@ -9,7 +9,7 @@ use super::row::Row;
 /// than is in it on average, and would move all rows to grow.
 const CHUNK: usize = 32;
 
-/// Where a row stands.
+/// The place of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(NonZeroU32);
 

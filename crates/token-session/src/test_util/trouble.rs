@@ -17,8 +17,7 @@ use crate::store::{
     SubjectEnding,
 };
 
-/// What happens to the calls of a [`TroubledStore`]. A future that stays pending is a store that
-/// hangs.
+/// What happens to the calls of a [`TroubledStore`]. If a future stays pending, the store hangs.
 pub trait Trouble: Send + Sync + 'static {
     /// Before a call, by the name of its method; an error: nothing is done.
     fn before(&self, call: &'static str) -> impl Future<Output = Result<(), Injected>> + Send {
