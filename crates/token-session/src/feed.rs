@@ -118,6 +118,7 @@ impl Feed {
             view,
             state: Mutex::new(State {
                 read_until: None,
+                // Nothing was heard before the start, so the view begins behind.
                 gaps: 1,
                 heartbeat_after: 0,
                 read_after: 0,
@@ -187,6 +188,7 @@ impl Feed {
     /// would not be known then.
     pub(crate) fn sends(&self, heartbeat: Heartbeat) {
         let mut state = self.state();
+        // The oldest is given up: on a way that works it would have been back long ago.
         if state.sent.len() == REMEMBERED {
             state.sent.pop_front();
         }
@@ -309,6 +311,7 @@ impl Feed {
         } else {
             self.timing.heartbeat_patience()
         };
+        // A view without room lacks endings, however well notices come.
         let live = state.read_after == state.gaps && !state.is_full();
         let until = state.complete_as_of.duration_since(self.start) + patience;
         let until = if live { millis(until) } else { 0 };

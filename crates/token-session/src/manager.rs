@@ -145,6 +145,7 @@ impl SessionManager {
 
     /// The same of a session of which no more is known.
     fn report_of(&self, kind: EventKind, session: SessionId, subject: &Subject, at: UnixTime) {
+        // The log and the metrics first: a sink is the application's, and may take its time.
         event::log(&kind, Some((session, subject)));
         metric::event(&kind);
         if let Some(sink) = &self.inner.sink {
@@ -173,6 +174,8 @@ impl SessionManager {
 
     /// Reports a denial of a session's credential, if it is worth an event.
     fn report_denial(&self, denial: &Denial, session: SessionId, subject: &Subject, at: UnixTime) {
+        // Most refusals are everyday: a client that comes late, a tab with an old cookie. Only those that
+        // say something about the session or the store are events; all are in the log for debugging.
         if let Some(kind) = event::of_denial(denial) {
             self.report_of(kind, session, subject, at);
         }

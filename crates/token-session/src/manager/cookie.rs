@@ -49,6 +49,7 @@ impl SessionManager {
         let now = self.now();
         let token = Self::read_session_cookie(cookie)?;
         let id = token.untrusted_id();
+        // Always read: a cookie proves nothing by itself, and most uses write nothing.
         let current = self.load(id).await?;
         let issuer = self.issuer();
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);

@@ -85,6 +85,7 @@ impl SessionManager {
             feed.interrupt();
             notices
         });
+        // Four tasks in one future: dropped together, they leave nothing that runs on.
         let _stop = StopOnDrop(feed);
         tokio::select! {
             // The store is gone, and this manager with it.
@@ -99,6 +100,7 @@ impl SessionManager {
     async fn send_heartbeats(&self) {
         let feed = &self.inner.feed;
         loop {
+            // A failure is not reported here: the view counts as behind soon, and that is.
             if let Err(error) = self.send_heartbeat(draw()).await {
                 let error = &error as &dyn std::error::Error;
                 debug!(target: PRODUCT, error, "a heartbeat could not be sent");

@@ -94,6 +94,8 @@ impl SessionManager {
                 let granted = pending.committed(session)?;
                 self.report(EventKind::Login, granted.session(), now);
                 let id = granted.session().id;
+                // The session exists now: if its credentials cannot be made, it is ended again, so that
+                // the user's list has no session that nobody can use.
                 match self.issue(granted, None, now, self.draw()).await {
                     Ok(issued) => Ok(issued),
                     Err(error) => {

@@ -76,6 +76,7 @@ impl SessionManager {
         token: &RefreshClaims,
         scope: Option<&Scope>,
     ) -> Result<(EventKind, Issued), RefreshError> {
+        // Asked before anything is written, so that the client can repeat the token with less.
         if scope.is_some_and(|scope| !token.scope.covers(scope)) {
             return Err(RefreshError::Scope);
         }
@@ -111,6 +112,8 @@ impl SessionManager {
             // It is asked about the session as it is, so that has to be read first.
             self.load(token.session_id).await?
         } else {
+            // The token says which generation and hash the session must have, so the write can be tried
+            // without reading: one round trip, unless another tab or node was first.
             match self.commit_rotation(optimistic).await? {
                 Ok(granted) => return Ok((EventKind::Refreshed, granted)),
                 Err(current) => current,

@@ -91,6 +91,7 @@ impl SessionManager {
         let now = self.now();
         // A session never changes hands, so this cannot be outdated by the write.
         match self.load(id).await? {
+            // The same answer for another's session as for none: ids of others must not be found out.
             Some(session) if session.subject == *subject && session.is_live(now) => {
                 self.revoke_at(id, reason, now).await
             }
@@ -222,7 +223,7 @@ impl SessionManager {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime shuts down.
+                // The runtime shuts down, and whether it was written is unknown.
                 Err(error) => Err(StoreError::Failed(Box::new(error))),
             },
         }
@@ -244,6 +245,7 @@ impl SessionManager {
     ) -> Result<Option<SessionId>, StoreError> {
         match presented {
             Presented::Access(text) => {
+                // An access token that has expired still names a session that its holder may end.
                 let Ok(token) = UntrustedToken::parse(text) else {
                     return Ok(None);
                 };

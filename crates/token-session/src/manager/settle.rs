@@ -104,6 +104,7 @@ impl SessionManager {
                 tracing::debug!(target: PRODUCT, session = %id, "credential refused: no such session");
                 return Err(Denial::Unknown.into());
             };
+            // Nothing is handed out in these arms but what the store has, or has just committed.
             current = match decide(&session)? {
                 Verdict::Accept(accepted) => return Ok(Settled::Accepted(accepted, session)),
                 Verdict::Deny(denial) => return Err(self.deny(denial, &session, now)),
@@ -175,6 +176,7 @@ impl SessionManager {
     ) -> Result<Result<Denial, Option<Committed<Session>>>, RefreshError> {
         let ended = self.write_ending(reuse.ending, EventKind::Reused).await?;
         Ok(match ended {
+            // It was deleted meanwhile, and the answer is that there is no such session.
             Revoke::Absent => Err(None),
             Revoke::Already(session) => Err(Some(session)),
             Revoke::Applied(session) => reuse.committed(&session).map_err(|_| Some(session)),
@@ -196,6 +198,7 @@ impl SessionManager {
             HookAnswer::Change(claims) => Ok(Some(claims)),
             HookAnswer::Keep => Ok(None),
             HookAnswer::Refuse => Err(RefreshError::Refused),
+            // Ended before it is answered: the client must not be told so and go on with the token.
             HookAnswer::End => {
                 let reason = RevokeReason::Refused;
                 self.revoke_at(session.id, reason, now).await?;

@@ -54,10 +54,12 @@ impl SessionManager {
         for _ in 0..self.inner.store_retries {
             match self.attempt(name, deadline, call()).await {
                 Ok(value) => return Ok(Answer { value, repeated }),
+                // It may still be at work: a second call beside it would only add to its load.
                 Err(error @ StoreError::Timeout(_)) => return Err(error),
                 Err(error) => {
                     // Not all at once: what failed for one has failed for many.
                     let jittered = pause.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));
+                    // The store's own error says more than a time-out would.
                     if Instant::now() + jittered >= deadline {
                         return Err(error);
                     }
@@ -100,6 +102,7 @@ impl SessionManager {
     ) -> Result<T, StoreError> {
         let mut timer = pin!(None);
         poll_fn(|context| {
+            // The call first: an answer that is there counts, also if the deadline has just passed.
             if let Poll::Ready(result) = call.as_mut().poll(context) {
                 return Poll::Ready(result);
             }
@@ -136,6 +139,8 @@ impl SessionManager {
         let committed = self.call_again("commit", || self.inner.store.commit(change));
         let Answer { value, repeated } = committed.await?;
         Ok(match (value, change) {
+            // The first attempt wrote it: nobody else can have derived that hash. A touch is not looked
+            // for, since a deadline that did not move costs nothing.
             (Commit::Missed(Some(row)), Change::Rotate(rotation))
                 if repeated
                     && row.generation == rotation.to
