@@ -73,7 +73,7 @@ impl RedisStoreBuilder {
     fn new(servers: Servers) -> Self {
         Self {
             servers,
-            prefix: "hallpass:".into(),
+            prefix: token_core::PRODUCT.into(),
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
                 response: Duration::from_secs(2),
@@ -83,7 +83,7 @@ impl RedisStoreBuilder {
         }
     }
 
-    /// Default `hallpass:`. What all keys and the channel begin with: at most 32 visible ASCII
+    /// Default `hallpass`. What all keys and the channel begin with: at most 32 visible ASCII
     /// characters without braces. Applications on one Redis need one each.
     pub fn prefix(mut self, prefix: &str) -> Self {
         self.prefix = prefix.into();

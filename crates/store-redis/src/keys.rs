@@ -8,9 +8,12 @@ use token_core::{SessionId, Subject};
 
 /// Names keys. All of one bucket share the hash tag `{bucket}`, and with it a hash slot.
 ///
+/// Nothing stands between the prefix and the tag: with the default prefix the key of a session has
+/// 31 bytes, and from 32 on Redis gives each a longer header, 15 bytes a session in all.
+///
 /// | key | type | holds |
 /// |---|---|---|
-/// | `…key` | string | the secret behind buckets and groups |
+/// | `…:key` | string | the secret behind buckets and groups |
 /// | `…{bb}s<id>` | hash | a session |
 /// | `…{bb}d<id>` | string | its private data, if there is any |
 /// | `…{bb}e` | hash | subject → the epoch, if it was ever raised, and how it was |
@@ -67,12 +70,12 @@ impl Keys {
 
     /// The key of the secret that [`Keys`] are made of.
     pub(crate) fn secret(prefix: &str) -> String {
-        format!("{prefix}key")
+        format!("{prefix}:key")
     }
 
     /// The channel that endings are told on.
     pub(crate) fn channel(&self) -> String {
-        format!("{}ended", self.prefix)
+        format!("{}:ended", self.prefix)
     }
 
     pub(crate) fn row(&self, id: SessionId) -> Vec<u8> {
@@ -143,12 +146,12 @@ mod tests {
 
     #[test]
     fn the_keys_of_a_subject_share_a_hash_tag() {
-        let keys = Keys::new("hallpass:", &[1; 32]);
+        let keys = Keys::new("hallpass", &[1; 32]);
         let place = keys.place(&Subject::new("alice").unwrap());
         let mut id = [b'}'; 18];
         id[0] = place.bucket.as_byte();
         let id = SessionId::from_bytes(id);
-        let tag = format!("hallpass:{{{:02x}}}", place.bucket.as_byte());
+        let tag = format!("hallpass{{{:02x}}}", place.bucket.as_byte());
         for (key, kind) in [
             (keys.row(id), "hash"),
             (keys.data(id), "string"),
@@ -159,8 +162,8 @@ mod tests {
             assert!(key.starts_with(tag.as_bytes()), "{}", show(&key));
             assert_eq!(type_of(&key), kind);
         }
-        assert_eq!(type_of(Keys::secret("hallpass:").as_bytes()), "string");
-        assert_eq!(format!("{keys:?}"), "Keys(\"hallpass:\", [redacted])");
+        assert_eq!(type_of(Keys::secret("hallpass").as_bytes()), "string");
+        assert_eq!(format!("{keys:?}"), "Keys(\"hallpass\", [redacted])");
     }
 
     #[test]

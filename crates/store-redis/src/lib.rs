@@ -58,7 +58,7 @@
 //! A user of its own may be given exactly these, for the default prefix:
 //!
 //! ```text
-//! ACL SETUSER app on >password ~hallpass:* &hallpass:*
+//! ACL SETUSER app on >password ~hallpass* &hallpass:*
 //!     +eval +evalsha +script|load
 //!     +del +exists +expire +get +hdel +hexists +hget +hgetall +hkeys +hrandfield +hset +pttl
 //!     +set +ttl +type +zadd +zrange +zrangebyscore +zrem

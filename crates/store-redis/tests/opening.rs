@@ -119,7 +119,7 @@ async fn where_config_is_forbidden_info_is_asked_and_then_the_operator() {
             name,
             "on",
             ">pw",
-            "~hallpass:*",
+            "~hallpass*",
             "&hallpass:*",
             "+@all",
             "-config",
@@ -140,7 +140,7 @@ async fn where_config_is_forbidden_info_is_asked_and_then_the_operator() {
     store.connect().await.unwrap();
     let foreign = RedisStore::builder(&blind)
         .danger_assume_noeviction()
-        .prefix("other:");
+        .prefix("other");
     let error = foreign.connect().await.unwrap_err();
     assert!(matches!(error, RedisStoreError::Permission(_)), "{error:?}");
 }
@@ -151,7 +151,7 @@ async fn the_buckets_stay_the_same_when_the_store_is_opened_again() {
     let subject = Subject::new("alice").unwrap();
     let buckets = async || {
         let store = RedisStore::connect(&server.url()).await.unwrap();
-        let other = RedisStore::builder(&server.url()).prefix("other:");
+        let other = RedisStore::builder(&server.url()).prefix("other");
         (
             store.bucket(&subject),
             other.connect().await.unwrap().bucket(&subject),
@@ -177,7 +177,7 @@ async fn a_key_of_another_type_is_named_with_its_type() {
     let _: () = server.ask(&["DEL", "hallpass:key"]);
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let session = opened(&store).await;
-    let bucket = format!("hallpass:{{{:02x}}}", session.id.bucket().as_byte());
+    let bucket = format!("hallpass{{{:02x}}}", session.id.bucket().as_byte());
 
     let row = row_key(&bucket, &session);
     let mut connection = server.connection().unwrap();
@@ -235,7 +235,7 @@ async fn a_row_edited_by_hand_is_named_with_its_field() {
     let server = Server::start(&[]);
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let session = opened(&store).await;
-    let bucket = format!("hallpass:{{{:02x}}}", session.id.bucket().as_byte());
+    let bucket = format!("hallpass{{{:02x}}}", session.id.bucket().as_byte());
     let row = row_key(&bucket, &session);
     let mut connection = server.connection().unwrap();
     let state: Vec<u8> = redis::cmd("HGET")

@@ -135,7 +135,7 @@ impl Size {
     /// twelve digits.
     fn insert_bare(&self) {
         let mut connection = self.server.connection().expect("the server answers");
-        let rows: Vec<Vec<u8>> = self.server.ask(&["KEYS", "hallpass:{0?}s*"]);
+        let rows: Vec<Vec<u8>> = self.server.ask(&["KEYS", "hallpass{0?}s*"]);
         let row = rows
             .first()
             .expect("one of 16 sessions is in these buckets");
