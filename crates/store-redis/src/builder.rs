@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
+use token_core::PRODUCT;
 use tokio::sync::broadcast;
 
 use crate::check;
@@ -73,7 +74,7 @@ impl RedisStoreBuilder {
     fn new(servers: Servers) -> Self {
         Self {
             servers,
-            prefix: token_core::PRODUCT.into(),
+            prefix: PRODUCT.into(),
             timeouts: Timeouts {
                 connect: Duration::from_secs(2),
                 response: Duration::from_secs(2),

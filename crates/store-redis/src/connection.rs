@@ -10,6 +10,7 @@ use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
 use redis::{
     Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult, ServerErrorKind, Value,
 };
+use token_core::PRODUCT;
 use tracing::debug;
 
 use crate::script::Script;
@@ -119,7 +120,7 @@ impl Connection {
         match self.send(&script.by_digest(keys, args)).await {
             Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
                 debug!(
-                    script = script.name,
+                    target: PRODUCT, script = script.name,
                     "the server does not know the script; sending it"
                 );
                 self.send(&script.by_code(keys, args)).await

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::aio::PubSub;
-use token_core::SessionId;
+use token_core::{PRODUCT, SessionId};
 use token_session::store::{Ended, Heartbeat, Notice};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
@@ -119,9 +119,9 @@ impl Listener {
         loop {
             self.listen(subscription).await;
             self.tell(Notice::Gap);
-            warn!("the subscription to endings broke; subscribing again");
+            warn!(target: PRODUCT, "the subscription to endings broke; subscribing again");
             subscription = self.resume().await;
-            info!("subscribed to endings again");
+            info!(target: PRODUCT, "subscribed to endings again");
             self.tell(Notice::Resumed);
         }
     }
@@ -139,7 +139,7 @@ impl Listener {
                 _ = ping.tick() => {
                     let pong = within(self.timeouts.response, sink.ping::<redis::Value>());
                     if let Err(error) = pong.await {
-                        debug!(error = &error as &dyn std::error::Error, "no sign of life");
+                        debug!(target: PRODUCT, error = &error as &dyn std::error::Error, "no sign of life");
                         return;
                     }
                 }
@@ -205,7 +205,7 @@ fn parse_heartbeat(payload: &[u8]) -> Option<Heartbeat> {
 fn parse(notice: &[u8]) -> Vec<Ended> {
     let mut reader = Reader(notice);
     let Some(at) = reader.instant() else {
-        warn!("a notice that is none came on the channel of endings");
+        warn!(target: PRODUCT, "a notice that is none came on the channel of endings");
         return Vec::new();
     };
     let ids = std::iter::from_fn(|| reader.array().map(SessionId::from_bytes));
@@ -214,7 +214,7 @@ fn parse(notice: &[u8]) -> Vec<Ended> {
 
 fn report(error: &RedisStoreError) {
     debug!(
-        error = error as &dyn std::error::Error,
+        target: PRODUCT, error = error as &dyn std::error::Error,
         "not subscribed yet"
     );
 }

@@ -8,6 +8,7 @@ use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError,
     RedisResult, ServerErrorKind, Value,
 };
+use token_core::PRODUCT;
 use tracing::{debug, info};
 
 use crate::timeouts::{Timeouts, tcp_settings, within};
@@ -80,11 +81,11 @@ impl Sentinel {
         let connect = sentinels.get_async_connection_with_config(&self.config);
         match within(self.timeouts.connect * 2, connect).await {
             Ok(master) => {
-                info!("connected to the master that the Sentinels name");
+                info!(target: PRODUCT, "connected to the master that the Sentinels name");
                 *self.master.lock().unwrap_or_else(PoisonError::into_inner) = master;
             }
             Err(error) => debug!(
-                error = &error as &dyn std::error::Error,
+                target: PRODUCT, error = &error as &dyn std::error::Error,
                 "the Sentinels name no master that answers"
             ),
         }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use thiserror::Error;
 use token_core::access::{VerifierBuilder, VerifierError};
 use token_core::{
-    Algorithm, KeyId, UnixTime, UntrustedToken, VerifiedToken, Verifier, VerifyError,
+    Algorithm, KeyId, PRODUCT, UnixTime, UntrustedToken, VerifiedToken, Verifier, VerifyError,
 };
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
@@ -214,7 +214,7 @@ impl Inner {
                 attempts.next = began + self.settings.interval * factor;
                 drop(attempts);
                 let error = error as &dyn std::error::Error;
-                warn!(error, issuer = %self.settings.source.issuer, "the issuer's keys could not be renewed");
+                warn!(target: PRODUCT, error, issuer = %self.settings.source.issuer, "the issuer's keys could not be renewed");
             }
         }
     }
@@ -244,7 +244,7 @@ impl Inner {
     fn admit(&self, Keys { set, etag }: Keys, before: Option<&Set>) -> Result<Set, FetchError> {
         let issuer = &*self.settings.source.issuer;
         for (index, reason) in set.refused() {
-            warn!(index, %reason, issuer, "a key of the issuer is not used");
+            warn!(target: PRODUCT, index, %reason, issuer, "a key of the issuer is not used");
         }
         let wanted = &self.settings.algorithms;
         let mut verifier = self.settings.verifier.clone();
@@ -252,7 +252,7 @@ impl Inner {
         for key in set.keys() {
             let (id, algorithm) = (key.id(), key.algorithm());
             if !wanted.is_empty() && !wanted.contains(&algorithm) {
-                warn!(%id, %algorithm, issuer, "a key of the issuer has another algorithm");
+                warn!(target: PRODUCT, %id, %algorithm, issuer, "a key of the issuer has another algorithm");
                 continue;
             }
             // > Moreover, each key MUST be used with exactly one algorithm
@@ -271,7 +271,7 @@ impl Inner {
         let verifier = verifier.build()?;
         if before.is_none_or(|before| before.keys != keys) {
             let ids: Vec<&str> = keys.iter().map(|(id, _)| id.as_str()).collect();
-            info!(issuer, keys = ids.join(" "), "the issuer's keys");
+            info!(target: PRODUCT, issuer, keys = ids.join(" "), "the issuer's keys");
         }
         let now = Instant::now();
         Ok(Set {

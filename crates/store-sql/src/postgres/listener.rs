@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
-use token_core::UnixTime;
+use token_core::{PRODUCT, UnixTime};
 use token_session::store::{Ended, Heartbeat, Notice};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
@@ -75,7 +75,7 @@ impl Ear {
             let error = self.hear_until_lost(&mut connection).await;
             self.tell(Notice::Gap);
             warn!(
-                error = &error as &dyn std::error::Error,
+                target: PRODUCT, error = &error as &dyn std::error::Error,
                 "no notices of ended sessions"
             );
             drop(connection);
@@ -85,10 +85,12 @@ impl Ear {
                 pause = (pause * 2).min(LONGEST_PAUSE);
                 match self.listen().await {
                     Ok(connection) => break connection,
-                    Err(error) => debug!(error = &error as &dyn std::error::Error, "still none"),
+                    Err(error) => {
+                        debug!(target: PRODUCT, error = &error as &dyn std::error::Error, "still none");
+                    }
                 }
             };
-            debug!("notices of ended sessions again");
+            debug!(target: PRODUCT, "notices of ended sessions again");
             self.tell(Notice::Resumed);
         }
     }
@@ -107,7 +109,7 @@ impl Ear {
                     if let Some(notice) = parse(notice.payload()) {
                         self.tell(notice);
                     } else {
-                        warn!("a notice on the store's channel that the store did not send");
+                        warn!(target: PRODUCT, "a notice on the store's channel that the store did not send");
                     }
                 }
                 Ok(None) => return lost(),

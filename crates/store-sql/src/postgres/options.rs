@@ -65,7 +65,7 @@ impl PostgresStoreOptions {
     /// The defaults that each method names.
     pub fn new() -> Self {
         Self {
-            schema: "hallpass".to_owned(),
+            schema: PRODUCT.to_owned(),
             notices: Notices::Listen,
             connections: 10,
             // Both below the manager's default store time-out of 5 seconds.

@@ -9,7 +9,7 @@ use sqlx::SqlSafeStr;
 use token_core::types::BucketKey;
 
 use super::SqliteStoreError;
-use super::writer::{Turn, Writer};
+use super::writer::{WritePermit, Writer};
 use crate::row::{Fault, Fields as _, Missing, exactly};
 use crate::statement::Names;
 
@@ -36,28 +36,29 @@ const META: &str = "hallpass_meta";
 /// Brings the tables up to date and reads the bucket key. Writes nothing if they are, so
 /// that a file which may only be read can be opened.
 pub(crate) async fn prepare(writer: &Writer) -> Result<BucketKey, SqliteStoreError> {
-    let mut turn = writer.durable().await?;
-    if version(&mut turn).await? < i64::from(VERSION) {
-        turn.begin().await?;
+    let mut permit = writer.durable().await?;
+    if version(&mut permit).await? < i64::from(VERSION) {
+        permit.begin().await?;
         // Another process may have been faster.
-        let found = version(&mut turn).await?;
+        let found = version(&mut permit).await?;
         for (migration, to) in MIGRATIONS.iter().zip(1..).filter(|(_, to)| *to > found) {
-            turn.run(migration.into_sql_str()).await?;
+            permit.run(migration.into_sql_str()).await?;
             let note = "INSERT INTO hallpass_migration (version, applied_at)
                 VALUES ($1, unixepoch())";
-            turn.execute(&note.into_sql_str(), &[to.into()]).await?;
+            permit.execute(&note.into_sql_str(), &[to.into()]).await?;
         }
         // For shards, not for secrets: a reader of the key reads the subjects beside it as well.
         let mut key = [0; 32];
         UnwrapErr(SysRng).fill_bytes(&mut key);
         let keep = "INSERT INTO hallpass_meta (name, value) VALUES ('bucket_key', $1)
             ON CONFLICT (name) DO NOTHING";
-        turn.execute(&keep.into_sql_str(), &[key.as_slice().into()])
+        permit
+            .execute(&keep.into_sql_str(), &[key.as_slice().into()])
             .await?;
-        turn.commit().await?;
-        turn = writer.durable().await?;
+        permit.commit().await?;
+        permit = writer.durable().await?;
     }
-    bucket_key(&mut turn).await
+    bucket_key(&mut permit).await
 }
 
 /// Switches the file to a write-ahead log, which it then keeps.
@@ -77,26 +78,26 @@ pub(crate) async fn use_wal(writer: &Writer, patience: Duration) -> Result<(), S
 }
 
 async fn try_wal(writer: &Writer) -> Result<(), SqliteStoreError> {
-    let mut turn = writer.everyday().await?;
+    let mut permit = writer.everyday().await?;
     let mode = "PRAGMA journal_mode".into_sql_str();
-    let rows = turn.fetch(&mode, &[]).await?;
+    let rows = permit.fetch(&mode, &[]).await?;
     let row = rows.first().expect("the pragma has one row");
     if row.text(0)? != Some("wal") {
         let wal = "PRAGMA journal_mode = WAL".into_sql_str();
-        turn.fetch(&wal, &[]).await?;
+        permit.fetch(&wal, &[]).await?;
     }
     Ok(())
 }
 
 /// The version of the tables; 0 if there are none.
-async fn version(turn: &mut Turn<'_>) -> Result<i64, SqliteStoreError> {
+async fn version(permit: &mut WritePermit<'_>) -> Result<i64, SqliteStoreError> {
     const EXISTS: &str =
         "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'hallpass_migration'";
     const VERSION_NOW: &str = "SELECT coalesce(max(version), 0) FROM hallpass_migration";
-    if turn.fetch(&EXISTS.into_sql_str(), &[]).await?.is_empty() {
+    if permit.fetch(&EXISTS.into_sql_str(), &[]).await?.is_empty() {
         return Ok(0);
     }
-    let rows = turn.fetch(&VERSION_NOW.into_sql_str(), &[]).await?;
+    let rows = permit.fetch(&VERSION_NOW.into_sql_str(), &[]).await?;
     let row = rows.first().expect("an aggregate has one row");
     let found = row.int(0)?.expect("coalesce is not NULL");
     let expected = i64::from(VERSION);
@@ -106,9 +107,9 @@ async fn version(turn: &mut Turn<'_>) -> Result<i64, SqliteStoreError> {
     Ok(found)
 }
 
-async fn bucket_key(turn: &mut Turn<'_>) -> Result<BucketKey, SqliteStoreError> {
+async fn bucket_key(permit: &mut WritePermit<'_>) -> Result<BucketKey, SqliteStoreError> {
     const KEY: &str = "SELECT value FROM hallpass_meta WHERE name = 'bucket_key'";
-    let rows = turn.fetch(&KEY.into_sql_str(), &[]).await?;
+    let rows = permit.fetch(&KEY.into_sql_str(), &[]).await?;
     let fault = |source| {
         SqliteStoreError::corrupt(META)(Fault {
             session: None,

@@ -18,7 +18,7 @@ use tokio::sync::broadcast;
 use super::driver::query;
 use super::options::SqliteStoreOptions;
 use super::statements::Statements;
-use super::writer::{Turn, Writer};
+use super::writer::{WritePermit, Writer};
 use super::{SqliteStoreError, schema};
 use crate::parameters;
 use crate::row;
@@ -121,14 +121,14 @@ impl SessionStore for SqliteStore {
 
     async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
         let statements = &self.inner.statements;
-        let mut turn = self.inner.writer.everyday().await?;
+        let mut permit = self.inner.writer.everyday().await?;
         let values = parameters::insert(session);
-        if turn.execute(&statements.create, &values).await? == 1 {
+        if permit.execute(&statements.create, &values).await? == 1 {
             return Ok(Created::Applied(Committed::assertion(session.clone())));
         }
         // An epoch only grows: what passed stays passed.
         let subject = [session.subject.as_str().into()];
-        let rows = turn.fetch(&statements.epoch, &subject).await?;
+        let rows = permit.fetch(&statements.epoch, &subject).await?;
         let epoch = rows.first().map_or(Ok(Epoch::default()), read_epoch)?;
         Ok(if epoch == session.subject_epoch {
             Created::IdTaken
@@ -148,7 +148,7 @@ impl SessionStore for SqliteStore {
         let Inner {
             writer, statements, ..
         } = &*self.inner;
-        let mut turn = match change {
+        let mut permit = match change {
             // What ends older tokens on purpose must not be lost.
             Change::Rotate(rotation) if rotation.by == RotatedBy::StepUp => {
                 writer.durable().await?
@@ -157,18 +157,20 @@ impl SessionStore for SqliteStore {
         };
         let rows = match change {
             Change::Rotate(rotation) => {
-                turn.fetch(&statements.rotate, &parameters::rotate(rotation))
+                permit
+                    .fetch(&statements.rotate, &parameters::rotate(rotation))
                     .await?
             }
             Change::Touch(touch) => {
-                turn.fetch(&statements.touch, &parameters::touch(touch))
+                permit
+                    .fetch(&statements.touch, &parameters::touch(touch))
                     .await?
             }
         };
         if let Some(row) = rows.first() {
             return committed(row).map(Commit::Applied);
         }
-        let found = turn
+        let found = permit
             .fetch(&statements.load, &[(&change.id()).into()])
             .await?;
         found.first().map(committed).transpose().map(Commit::Missed)
@@ -178,15 +180,17 @@ impl SessionStore for SqliteStore {
         let Inner {
             writer, statements, ..
         } = &*self.inner;
-        let mut turn = writer.durable().await?;
-        let rows = turn
+        let mut permit = writer.durable().await?;
+        let rows = permit
             .fetch(&statements.revoke, &parameters::revoke(ending))
             .await?;
         if let Some(row) = rows.first() {
             self.announce(Ended::new(ending.id, ending.revocation.at));
             return committed(row).map(Revoke::Applied);
         }
-        let found = turn.fetch(&statements.load, &[(&ending.id).into()]).await?;
+        let found = permit
+            .fetch(&statements.load, &[(&ending.id).into()])
+            .await?;
         Ok(match found.first() {
             Some(row) => Revoke::Already(committed(row)?),
             None => Revoke::Absent,
@@ -194,9 +198,9 @@ impl SessionStore for SqliteStore {
     }
 
     async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
-        let mut turn = self.inner.writer.durable().await?;
-        let ids = revoke_subject(&mut turn, &self.inner.statements, ending).await?;
-        turn.commit().await?;
+        let mut permit = self.inner.writer.durable().await?;
+        let ids = revoke_subject(&mut permit, &self.inner.statements, ending).await?;
+        permit.commit().await?;
         for id in &ids {
             self.announce(Ended::new(*id, ending.revocation.at));
         }
@@ -217,13 +221,13 @@ impl SessionStore for SqliteStore {
 
     async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
         let statements = &self.inner.statements;
-        let mut turn = self.inner.writer.everyday().await?;
+        let mut permit = self.inner.writer.everyday().await?;
         let values = parameters::write_data(write);
-        if turn.execute(&statements.write_data, &values).await? == 1 {
+        if permit.execute(&statements.write_data, &values).await? == 1 {
             return Ok(DataWritten::Applied);
         }
         let live = [(&write.id).into(), write.at.into()];
-        let rows = turn.fetch(&statements.live_data, &live).await?;
+        let rows = permit.fetch(&statements.live_data, &live).await?;
         rows.first().map_or(Ok(DataWritten::NotLive), |row| {
             read_data(row, write.id).map(DataWritten::Moved)
         })
@@ -235,16 +239,18 @@ impl SessionStore for SqliteStore {
         while left > 0 {
             let batch = left.min(PURGE_BATCH);
             // A turn for each batch: refreshes take theirs in between.
-            let mut turn = self.inner.writer.repeatable().await?;
+            let mut permit = self.inner.writer.repeatable().await?;
             let values = [before.into(), i64::from(batch).into()];
-            let deleted = turn.execute(&self.inner.statements.purge, &values).await?;
+            let deleted = permit
+                .execute(&self.inner.statements.purge, &values)
+                .await?;
             purged += deleted;
             if deleted < u64::from(batch) {
                 break;
             }
             left -= batch;
-            // Outside the turn: it waits for no write, and none waits for it.
-            drop(turn);
+            // Without the permit: it waits for no write, and none waits for it.
+            drop(permit);
             self.read(&self.inner.statements.checkpoint, &[]).await?;
         }
         Ok(purged)
@@ -277,13 +283,13 @@ impl SessionStore for SqliteStore {
 /// Raises the epoch first, so that no login can come in between. The transaction is left to the
 /// caller to commit.
 async fn revoke_subject(
-    turn: &mut Turn<'_>,
+    permit: &mut WritePermit<'_>,
     statements: &Statements,
     ending: &SubjectEnding,
 ) -> Result<Vec<SessionId>, SqliteStoreError> {
-    turn.begin().await?;
+    permit.begin().await?;
     let subject = ending.subject.as_str();
-    let rows = turn
+    let rows = permit
         .fetch(&statements.raise_epoch, &[subject.into()])
         .await?;
     let epoch = rows.first().map(read_epoch).transpose()?;
@@ -291,10 +297,10 @@ async fn revoke_subject(
     let except = ending.except.as_ref();
     if let Some(id) = except {
         let values = [id.into(), subject.into(), count(epoch.as_u64()).into()];
-        turn.execute(&statements.keep, &values).await?;
+        permit.execute(&statements.keep, &values).await?;
     }
     let values = parameters::revoke_subject(ending);
-    let rows = turn.fetch(&statements.revoke_subject, &values).await?;
+    let rows = permit.fetch(&statements.revoke_subject, &values).await?;
     let ids = rows.iter().map(row::read_id);
     ids.map(|id| id.map_err(SqliteStoreError::corrupt(schema::SESSION)))
         .collect()

@@ -48,22 +48,22 @@ impl Writer {
     }
 
     /// Waits for the turn of a write that may be lost with the power, if the options say so.
-    pub(crate) async fn everyday(&self) -> Result<Turn<'_>, SqliteStoreError> {
-        self.turn(self.everyday).await
+    pub(crate) async fn everyday(&self) -> Result<WritePermit<'_>, SqliteStoreError> {
+        self.permit(self.everyday).await
     }
 
     /// Waits for the turn of a write that must never be lost.
-    pub(crate) async fn durable(&self) -> Result<Turn<'_>, SqliteStoreError> {
-        self.turn(Synchronous::Full).await
+    pub(crate) async fn durable(&self) -> Result<WritePermit<'_>, SqliteStoreError> {
+        self.permit(Synchronous::Full).await
     }
 
     /// Waits for the turn of a write that is made again if it was lost with the power: it need not wait
     /// for the disk.
-    pub(crate) async fn repeatable(&self) -> Result<Turn<'_>, SqliteStoreError> {
-        self.turn(Synchronous::Normal).await
+    pub(crate) async fn repeatable(&self) -> Result<WritePermit<'_>, SqliteStoreError> {
+        self.permit(Synchronous::Normal).await
     }
 
-    async fn turn(&self, synchronous: Synchronous) -> Result<Turn<'_>, SqliteStoreError> {
+    async fn permit(&self, synchronous: Synchronous) -> Result<WritePermit<'_>, SqliteStoreError> {
         let mut slot = self.connection.lock().await;
         let mut connection = match slot.take() {
             Some(connection) => connection,
@@ -80,7 +80,7 @@ impl Writer {
             connection.synchronous = Some(synchronous);
         }
         *slot = Some(connection);
-        Ok(Turn {
+        Ok(WritePermit {
             slot,
             in_transaction: false,
         })
@@ -102,12 +102,12 @@ impl Writer {
 
 /// The turn to write.
 #[derive(Debug)]
-pub(crate) struct Turn<'a> {
+pub(crate) struct WritePermit<'a> {
     slot: MutexGuard<'a, Option<Connection>>,
     in_transaction: bool,
 }
 
-impl Turn<'_> {
+impl WritePermit<'_> {
     /// Runs one statement to its end and gives the rows that it returned.
     ///
     /// `fetch_all` and nothing shorter: SQLite returns the rows of `UPDATE … RETURNING` first
@@ -171,7 +171,7 @@ impl Turn<'_> {
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for WritePermit<'_> {
     /// A call that was cut off inside a transaction closes the connection, which rolls the
     /// transaction back.
     fn drop(&mut self) {
@@ -189,9 +189,9 @@ mod tests {
     use super::*;
     use crate::row::Fields;
 
-    async fn synchronous(turn: &mut Turn<'_>) -> Option<i64> {
+    async fn synchronous(permit: &mut WritePermit<'_>) -> Option<i64> {
         let pragma = "PRAGMA synchronous".into_sql_str();
-        let rows = turn.fetch(&pragma, &[]).await.unwrap();
+        let rows = permit.fetch(&pragma, &[]).await.unwrap();
         rows[0].int(0).unwrap()
     }
 
@@ -206,11 +206,11 @@ mod tests {
         for (options, everyday) in [(endings, 1), (options, 2)] {
             let writer = Writer::new(pool.clone(), &options);
             for _ in 0..2 {
-                let mut turn = writer.everyday().await.unwrap();
-                assert_eq!(synchronous(&mut turn).await, Some(everyday));
-                drop(turn);
-                let mut turn = writer.durable().await.unwrap();
-                assert_eq!(synchronous(&mut turn).await, Some(2));
+                let mut permit = writer.everyday().await.unwrap();
+                assert_eq!(synchronous(&mut permit).await, Some(everyday));
+                drop(permit);
+                let mut permit = writer.durable().await.unwrap();
+                assert_eq!(synchronous(&mut permit).await, Some(2));
             }
         }
     }

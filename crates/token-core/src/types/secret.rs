@@ -170,7 +170,7 @@ impl<const N: usize> Entropy<N> {
             assert!(
                 A + B <= N,
                 "an operation uses no more bytes than it was given"
-            )
+            );
         };
         let (first, rest) = self.0.split_at(A);
         let first = first.try_into().expect("split at A");
