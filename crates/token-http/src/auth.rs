@@ -1,5 +1,6 @@
 //! The manager and the settings, which adapters take from their state.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -11,6 +12,8 @@ use token_session::{ManagerError, MemoryStore, SessionManager, ephemeral_issuer}
 use tracing::warn;
 
 use crate::config::{AuthConfig, ConfigError};
+use crate::head::Head;
+use crate::limit::{Attempt, AttemptKind};
 use crate::origin::{Origin, OriginError};
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
@@ -82,6 +85,32 @@ impl Auth {
     /// `Rejection::new` of their framework.
     pub fn reject(&self, refusal: Refusal) -> Rejection {
         Rejection::at_route(refusal, self.config().shared_realm())
+    }
+
+    /// Asks the application's limit.
+    pub(crate) fn note_attempt(
+        &self,
+        head: &Head<'_>,
+        kind: AttemptKind<'_>,
+    ) -> Result<(), Refusal> {
+        self.note_attempt_from(self.client_address(head), kind)
+    }
+
+    /// The same if the address is known already.
+    pub(crate) fn note_attempt_from(
+        &self,
+        address: Option<IpAddr>,
+        kind: AttemptKind<'_>,
+    ) -> Result<(), Refusal> {
+        let Some(limit) = self.config().limit() else {
+            return Ok(());
+        };
+        if address.is_none() {
+            self.warn_of_addresses();
+        }
+        limit
+            .attempt(Attempt { address, kind })
+            .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
     }
 
     /// Whether both are clones of the same one.

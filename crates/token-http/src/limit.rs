@@ -6,10 +6,6 @@ use std::time::Duration;
 
 use token_core::{SessionId, Subject};
 
-use crate::auth::Auth;
-use crate::head::Head;
-use crate::refusal::Refusal;
-
 /// Counts attempts and says if there were too many. It is called during the request, before anything
 /// expensive, and must not block. A refresh is reported twice: when it comes in, and when its token
 /// has been verified.
@@ -84,33 +80,5 @@ impl fmt::Debug for AttemptKind<'_> {
             Self::Refresh => "Refresh",
             Self::RefreshOf { .. } => "RefreshOf",
         })
-    }
-}
-
-impl Auth {
-    /// Asks the application's limit.
-    pub(crate) fn note_attempt(
-        &self,
-        head: &Head<'_>,
-        kind: AttemptKind<'_>,
-    ) -> Result<(), Refusal> {
-        self.note_attempt_from(self.client_address(head), kind)
-    }
-
-    /// The same if the address is known already.
-    pub(crate) fn note_attempt_from(
-        &self,
-        address: Option<IpAddr>,
-        kind: AttemptKind<'_>,
-    ) -> Result<(), Refusal> {
-        let Some(limit) = self.config().limit() else {
-            return Ok(());
-        };
-        if address.is_none() {
-            self.warn_of_addresses();
-        }
-        limit
-            .attempt(Attempt { address, kind })
-            .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
     }
 }

@@ -24,7 +24,7 @@ pub(crate) async fn healthz(auth: web::Data<Auth>) -> Answer {
 }
 
 pub(crate) async fn metrics(metrics: web::Data<Metrics>) -> Answer {
-    metrics.answer().into()
+    Answer::from(metrics.answer())
 }
 
 /// Logs each request.

@@ -20,7 +20,7 @@ pub(crate) async fn healthz(State(auth): State<Auth>) -> Answer {
 }
 
 pub(crate) async fn metrics(State(metrics): State<Metrics>) -> Answer {
-    metrics.answer().into()
+    Answer::from(metrics.answer())
 }
 
 /// Logs each request.
