@@ -75,8 +75,8 @@ impl Auth {
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] and [`Refusal::InvalidToken`] if the token is not valid,
-    /// [`Refusal::TemporarilyUnavailable`] if it must be known whether its session has ended, and is
-    /// not.
+    /// [`Refusal::TemporarilyUnavailable`] if it must be known whether its session has ended, and
+    /// that is not known.
     pub async fn access<'a, C: DeserializeOwned + Send + Sync + 'static>(
         self,
         authorization: impl Iterator<Item = &'a [u8]>,
