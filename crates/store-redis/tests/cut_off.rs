@@ -21,7 +21,7 @@ use std::time::Duration;
 use store_redis::RedisStore;
 use testbed::redis::Server;
 use token_core::session::{
-    Change, Committed, Ending, Epoch, Nonce, Revocation, RotatedBy, Rotation, Slide, Touch,
+    Change, Committed, Ending, Epoch, Nonce, Revocation, Rotation, Slide, Touch,
 };
 use token_core::types::TokenHash;
 use token_core::{Policy, RevokeReason, Session, SessionId, Subject, UnixTime};
@@ -224,32 +224,15 @@ async fn a_refresh_and_a_touch() {
     let world = World::new().await;
     for cut in 0.. {
         let session = world.stored(&format!("user-{cut}")).await;
-        let rotation = Change::Rotate(Rotation {
-            id: session.id,
-            from: session.generation,
-            from_hash: session.token_hash,
-            rotated_before: None,
-            to: session.generation.next(),
-            to_hash: TokenHash::from_bytes([9; 32]),
-            previous_hash: session.token_hash,
-            nonce: Nonce::from_bytes([8; 16]),
-            kid: session.rotation_kid.clone(),
-            at: later(&session, 100),
-            by: RotatedBy::Refresh,
-            slide: slide(&session),
-            remember_slide: slide(&session),
-            last_seen_at: later(&session, 100),
-            authentication: None,
-            claims: None,
-        });
+        let (hash, nonce) = (TokenHash::from_bytes([9; 32]), Nonce::from_bytes([8; 16]));
+        let mut rotation = Rotation::new(&session, hash, nonce, later(&session, 100));
+        rotation.slide = slide(&session);
+        rotation.remember_slide = slide(&session);
+        let rotation = Change::Rotate(rotation);
         let (rotated, rotation_was_cut) = commit(&world, cut, &session, &rotation).await;
-        let touch = Change::Touch(Touch {
-            id: rotated.id,
-            generation: rotated.generation,
-            at: later(&rotated, 200),
-            slide: slide(&rotated),
-            last_seen_at: later(&rotated, 200),
-        });
+        let mut touch = Touch::new(&rotated, later(&rotated, 200));
+        touch.slide = slide(&rotated);
+        let touch = Change::Touch(touch);
         let (_, touch_was_cut) = commit(&world, cut, &rotated, &touch).await;
         if !rotation_was_cut && !touch_was_cut {
             // The ends of the row and of its data, and the row.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use store_redis::RedisStore;
 use testbed::redis::Server;
-use token_core::session::{self, Change, Device, Epoch, Login, Nonce, RotatedBy, Rotation, Slide};
+use token_core::session::{self, Change, Device, Epoch, Login, Nonce, Rotation};
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, ClientId, CustomClaims, Entropy, KeyId, Policy, RefreshKey, RefreshKeyRing,
@@ -110,28 +110,11 @@ async fn open_and_rotate(store: &RedisStore, login: Login, number: u64) {
 
 fn rotation(session: &Session, random: &[u8; 64]) -> Rotation {
     let at = session.rotated_at + Duration::from_secs(5 * 60);
-    let slide = Slide {
-        idle_expires_at: at + Duration::from_secs(30 * 24 * 3600),
-        purge_at: session.purge_at,
-    };
-    Rotation {
-        id: session.id,
-        from: session.generation,
-        from_hash: session.token_hash,
-        rotated_before: None,
-        to: session.generation.next(),
-        to_hash: TokenHash::from_bytes(*random.first_chunk().unwrap()),
-        previous_hash: session.token_hash,
-        nonce: Nonce::from_bytes(*random.last_chunk().unwrap()),
-        kid: session.rotation_kid.clone(),
-        at,
-        by: RotatedBy::Refresh,
-        slide,
-        remember_slide: slide,
-        last_seen_at: at,
-        authentication: None,
-        claims: None,
-    }
+    let hash = TokenHash::from_bytes(*random.first_chunk().unwrap());
+    let nonce = Nonce::from_bytes(*random.last_chunk().unwrap());
+    let mut rotation = Rotation::new(session, hash, nonce, at);
+    rotation.slide.idle_expires_at = at + Duration::from_secs(30 * 24 * 3600);
+    rotation
 }
 
 fn now() -> UnixTime {

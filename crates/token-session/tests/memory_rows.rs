@@ -143,30 +143,22 @@ fn id(subject: &Subject, random: [u8; 17]) -> SessionId {
 }
 
 fn rotation(of: &Session, next: &Session, claims: bool) -> Change {
-    Change::Rotate(Rotation {
-        id: of.id,
-        from: of.generation,
-        from_hash: of.token_hash,
-        rotated_before: None,
-        to: next.generation,
-        to_hash: next.token_hash,
-        previous_hash: of.token_hash,
-        nonce: next.nonce,
-        kid: next.rotation_kid.clone(),
-        at: UnixTime::EPOCH,
-        by: next.rotated_by,
-        slide: Slide {
-            idle_expires_at: next.idle_expires_at,
-            purge_at: next.purge_at,
-        },
-        remember_slide: Slide {
-            idle_expires_at: next.absolute_expires_at,
-            purge_at: next.rotated_at,
-        },
-        last_seen_at: next.last_seen_at,
-        authentication: claims.then(|| next.authentication.clone()),
-        claims: claims.then(|| next.claims.clone()),
-    })
+    let mut rotation = Rotation::new(of, next.token_hash, next.nonce, UnixTime::EPOCH);
+    rotation.to = next.generation;
+    rotation.kid = next.rotation_kid.clone();
+    rotation.by = next.rotated_by;
+    rotation.slide = Slide {
+        idle_expires_at: next.idle_expires_at,
+        purge_at: next.purge_at,
+    };
+    rotation.remember_slide = Slide {
+        idle_expires_at: next.absolute_expires_at,
+        purge_at: next.rotated_at,
+    };
+    rotation.last_seen_at = next.last_seen_at;
+    rotation.authentication = claims.then(|| next.authentication.clone());
+    rotation.claims = claims.then(|| next.claims.clone());
+    Change::Rotate(rotation)
 }
 
 /// What can be asked of a store that holds a few sessions of a few subjects.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use sqlx::{AssertSqlSafe, PgPool};
 use store_sql::PostgresStore;
 use store_sql::postgres::PostgresStoreOptions;
-use token_core::session::{Change, Slide, Touch};
+use token_core::session::{Change, Touch};
 use token_core::{Session, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{Commit, Created, DataWrite};
@@ -175,14 +175,8 @@ async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
 /// A use of a session cookie, which moves what a purge looks at.
 fn touch(session: &Session, now: UnixTime) -> Change {
     let later = Duration::from_hours(24);
-    Change::Touch(Touch {
-        id: session.id,
-        generation: session.generation,
-        at: now,
-        slide: Slide {
-            idle_expires_at: session.idle_expires_at + later,
-            purge_at: session.purge_at + later,
-        },
-        last_seen_at: now,
-    })
+    let mut touch = Touch::new(session, now);
+    touch.slide.idle_expires_at = session.idle_expires_at + later;
+    touch.slide.purge_at = session.purge_at + later;
+    Change::Touch(touch)
 }

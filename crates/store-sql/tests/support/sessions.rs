@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use token_core::session::{
-    self, Change, Device, Ending, Login, Nonce, Revocation, RotatedBy, Rotation, Slide,
-};
+use token_core::session::{self, Change, Device, Ending, Login, Nonce, Revocation, Rotation};
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, ClientId, CustomClaims, Entropy, KeyId, Policy, RefreshKey, RefreshKeyRing,
@@ -56,28 +54,9 @@ pub(crate) async fn stored<S: SessionStore>(store: &S, name: &str) -> Session {
 
 /// A rotation of `session` as it stands, to a made-up credential.
 pub(crate) fn rotation(session: &Session, now: UnixTime) -> Change {
-    let slide = Slide {
-        idle_expires_at: session.idle_expires_at,
-        purge_at: session.purge_at,
-    };
-    Change::Rotate(Rotation {
-        id: session.id,
-        from: session.generation,
-        from_hash: session.token_hash,
-        rotated_before: None,
-        to: session.generation.next(),
-        to_hash: TokenHash::from_bytes(std::array::from_fn(|_| fastrand::u8(..))),
-        previous_hash: session.token_hash,
-        nonce: Nonce::from_bytes(std::array::from_fn(|_| fastrand::u8(..))),
-        kid: session.rotation_kid.clone(),
-        at: now,
-        by: RotatedBy::Refresh,
-        slide,
-        remember_slide: slide,
-        last_seen_at: now,
-        authentication: None,
-        claims: None,
-    })
+    let hash = TokenHash::from_bytes(std::array::from_fn(|_| fastrand::u8(..)));
+    let nonce = Nonce::from_bytes(std::array::from_fn(|_| fastrand::u8(..)));
+    Change::Rotate(Rotation::new(session, hash, nonce, now))
 }
 
 pub(crate) fn ending(id: SessionId, now: UnixTime) -> Ending {

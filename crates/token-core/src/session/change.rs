@@ -64,6 +64,7 @@ impl Change {
 /// It happens only if the session has this `id`, is live at `at`, has exactly the generation `from` and the
 /// hash `from_hash`, and was rotated at `rotated_before` or earlier if that is set.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Rotation {
     /// The session.
     pub id: SessionId,
@@ -100,6 +101,33 @@ pub struct Rotation {
 }
 
 impl Rotation {
+    /// The rotation of `session` at `at` to a successor with this hash: with the key and the deadlines of
+    /// before, at any time since the last one.
+    ///
+    /// It is for tests of a store, which set the fields that should differ. In an application,
+    /// [`attempt`](crate::session::attempt) and [`decide`](crate::session::decide) make rotations.
+    pub fn new(session: &Session, to_hash: TokenHash, nonce: Nonce, at: UnixTime) -> Self {
+        let slide = Slide::of(session);
+        Self {
+            id: session.id,
+            from: session.generation,
+            from_hash: session.token_hash,
+            rotated_before: None,
+            to: session.generation.next(),
+            to_hash,
+            previous_hash: session.token_hash,
+            nonce,
+            kid: session.rotation_kid.clone(),
+            at,
+            by: RotatedBy::Refresh,
+            slide,
+            remember_slide: slide,
+            last_seen_at: at,
+            authentication: None,
+            claims: None,
+        }
+    }
+
     fn apply_to(&self, session: &mut Session) -> bool {
         let due = self
             .rotated_before
@@ -141,6 +169,7 @@ impl Rotation {
 /// It happens only if the session has this `id` and `generation`, is live at `at`, and does not have a later
 /// idle deadline already. The credential stays.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct Touch {
     /// The session.
     pub id: SessionId,
@@ -155,6 +184,18 @@ pub struct Touch {
 }
 
 impl Touch {
+    /// The use of `session` at `at`, with the deadlines of before. It is for tests of a store, which set
+    /// the fields that should differ.
+    pub fn new(session: &Session, at: UnixTime) -> Self {
+        Self {
+            id: session.id,
+            generation: session.generation,
+            at,
+            slide: Slide::of(session),
+            last_seen_at: at,
+        }
+    }
+
     fn apply_to(&self, session: &mut Session) -> bool {
         let expected = session.id == self.id
             && session.generation == self.generation

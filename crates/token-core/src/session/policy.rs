@@ -176,6 +176,16 @@ pub struct Slide {
     pub purge_at: UnixTime,
 }
 
+impl Slide {
+    /// The deadlines that a session has.
+    pub(crate) const fn of(session: &Session) -> Self {
+        Self {
+            idle_expires_at: session.idle_expires_at,
+            purge_at: session.purge_at,
+        }
+    }
+}
+
 /// What to do with a genuine token of a later generation than the store has. The store acknowledged a
 /// rotation and then lost it, as an asynchronous failover can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]

@@ -80,6 +80,50 @@ pub struct Session {
 }
 
 impl Session {
+    /// A session of generation 0 that ends at the second at which it was created, with nothing else in it.
+    ///
+    /// A store that keeps fields of its own makes a session of this and of what it read. A field that a
+    /// later version adds has a safe value then, and a deadline that is not set is one that has passed.
+    pub fn new(
+        id: SessionId,
+        subject: Subject,
+        client_id: ClientId,
+        transport: Transport,
+        token_hash: TokenHash,
+        rotation_kid: KeyId,
+        created_at: UnixTime,
+    ) -> Self {
+        Self {
+            id,
+            subject,
+            subject_epoch: Epoch::default(),
+            client_id,
+            transport,
+            scope: Scope::default(),
+            created_at,
+            authentication: Authentication {
+                time: created_at,
+                acr: None,
+                amr: Vec::new(),
+            },
+            generation: Generation::default(),
+            token_hash,
+            previous_hash: None,
+            nonce: Nonce::from_bytes([0; 16]),
+            rotated_at: created_at,
+            rotated_by: RotatedBy::Refresh,
+            rotation_kid,
+            idle_expires_at: created_at,
+            absolute_expires_at: created_at,
+            remember: false,
+            revocation: None,
+            last_seen_at: created_at,
+            claims: CustomClaims::default(),
+            device: Device::default(),
+            purge_at: created_at,
+        }
+    }
+
     /// The earlier of the idle and the absolute deadline. Exclusive: at that second it has ended.
     pub fn expires_at(&self) -> UnixTime {
         self.idle_expires_at.min(self.absolute_expires_at)

@@ -86,30 +86,27 @@ pub fn open(
     let secret = TokenSecret::from_bytes(secret);
     let absolute_expires_at = now + policy.absolute_lifetime();
     let slide = policy.slide(login.remember, absolute_expires_at, now);
+    // The first secret is random, not derived, so the nonce stays zero.
     let write = Session {
-        id: SessionId::new(bucket, id),
-        subject: login.subject,
         subject_epoch: login.epoch,
-        client_id: login.client_id,
-        transport: login.transport,
         scope: login.scope,
-        created_at: now,
         authentication: login.authentication,
-        generation: Generation::default(),
-        token_hash: secret.hash(),
-        previous_hash: None,
-        nonce: Nonce::from_bytes([0; 16]), // the first secret is random, not derived
-        rotated_at: now,
-        rotated_by: RotatedBy::Refresh,
-        rotation_kid: keys.current().kid().clone(),
         idle_expires_at: slide.idle_expires_at,
         absolute_expires_at,
         remember: login.remember,
-        revocation: None,
         last_seen_at: now.round_down(LAST_SEEN_STEP),
         claims: login.claims,
         device: login.device,
         purge_at: slide.purge_at,
+        ..Session::new(
+            SessionId::new(bucket, id),
+            login.subject,
+            login.client_id,
+            login.transport,
+            secret.hash(),
+            keys.current().kid().clone(),
+            now,
+        )
     };
     let hash = write.token_hash;
     Pending {

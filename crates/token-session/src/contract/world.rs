@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use token_core::session::{
-    self, Change, Committed, Device, Ending, Epoch, Login, Nonce, Revocation, RotatedBy, Rotation,
-    Slide, Touch,
+    self, Change, Committed, Device, Ending, Epoch, Login, Nonce, Revocation, Rotation, Slide,
+    Touch,
 };
 use token_core::types::TokenHash;
 use token_core::{
@@ -102,39 +102,20 @@ impl<S: SessionStore> World<S> {
             idle_expires_at: (now + secs(idle)).min(session.absolute_expires_at),
             purge_at: (now + secs(idle)).round_up(secs(86_400)),
         };
-        Rotation {
-            id: session.id,
-            from: session.generation,
-            from_hash: session.token_hash,
-            rotated_before: None,
-            to: session.generation.next(),
-            to_hash: TokenHash::from_bytes(self.bytes()),
-            previous_hash: session.token_hash,
-            nonce: Nonce::from_bytes(self.bytes()),
-            kid: KeyId::new("another").expect("a name"),
-            at: now,
-            by: RotatedBy::Refresh,
-            slide: slide(1_000_000),
-            remember_slide: slide(2_000_000),
-            last_seen_at: now,
-            authentication: None,
-            claims: None,
-        }
+        let hash = TokenHash::from_bytes(self.bytes());
+        let mut rotation = Rotation::new(session, hash, Nonce::from_bytes(self.bytes()), now);
+        rotation.kid = KeyId::new("another").expect("a name");
+        rotation.slide = slide(1_000_000);
+        rotation.remember_slide = slide(2_000_000);
+        rotation
     }
 
     /// A touch that holds for `session` at `now`.
     pub(super) fn touch(session: &Session, now: UnixTime) -> Touch {
-        let idle_expires_at = session.idle_expires_at + secs(60);
-        Touch {
-            id: session.id,
-            generation: session.generation,
-            at: now,
-            slide: Slide {
-                idle_expires_at,
-                purge_at: session.purge_at + secs(86_400),
-            },
-            last_seen_at: now,
-        }
+        let mut touch = Touch::new(session, now);
+        touch.slide.idle_expires_at = session.idle_expires_at + secs(60);
+        touch.slide.purge_at = session.purge_at + secs(86_400);
+        touch
     }
 
     pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
