@@ -11,7 +11,7 @@ declare global {
   var events: [name: string, detail: Record<string, unknown>][];
 }
 
-/** How long a busy machine may take to what an idle one does in a moment, in milliseconds. */
+/** How long a busy machine may take for what an idle one does at once, in milliseconds. */
 export const PATIENCE = 12e4;
 
 export const launch = (options?: LaunchOptions): Promise<Browser> =>
@@ -34,7 +34,7 @@ export const launch = (options?: LaunchOptions): Promise<Browser> =>
 
 export interface TabOptions {
   readonly auth?: Omit<AuthOptions, 'fetch'>;
-  /** For the first tab of a profile: takes the clock of all its tabs in hand. It stands at this wall time, in milliseconds, until it is moved. */
+  /** For the first tab of a profile: stops the clock of all its tabs at this wall time, in milliseconds, until a test moves it. */
   readonly clock?: number;
   /** Runs in the page before anything else. */
   readonly before?: () => void;

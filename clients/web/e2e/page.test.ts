@@ -1,4 +1,4 @@
-/** The examples' page, as a person uses it: clicks, and what stands on the screen. */
+/** The page of the demos, as a person uses it: clicks, and what the screen shows. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { BrowserContext, Page } from 'playwright-core';

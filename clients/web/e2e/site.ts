@@ -48,7 +48,7 @@ export interface Site {
   stop(): Promise<void>;
 }
 
-// The copy that is embedded, as a page of the examples gets it; a test elsewhere proves that it is fresh.
+// The copy that the demos embed; `npm run embed:check` fails if it differs from a fresh build.
 const bundle = readFileSync('embed/auth.js');
 const sessions = readFileSync('dist/sessions.js');
 

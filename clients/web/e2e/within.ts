@@ -20,8 +20,8 @@ export const inBrowser = () => {
   after(() => browser.close());
 
   /**
-   * Runs `body` with a site and a fresh profile of the browser. Then no script may have failed without anybody to
-   * hear it, and no token may have come back as a thief's would: but `reused` of them.
+   * Runs `body` with a site and a fresh profile of the browser. Then no error in a script may be unhandled, and exactly
+   * `reused` tokens may have come back after their grace, as a thief's would.
    */
   return async (flags: SiteFlags & { reused?: number }, body: Body): Promise<void> => {
     const { reused = 0, ...rest } = flags;

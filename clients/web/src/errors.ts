@@ -4,14 +4,14 @@
  */
 export type AuthError = LoginRequired | RefreshUnavailable | RequestRefused;
 
-/** There is no session (any more): only a login helps. */
+/** There is no session, or it has ended: the user must log in. */
 export interface LoginRequired extends Error {
   readonly name: 'LoginRequired';
-  /** As in the event `signedOut`, or `none` where nobody was signed in, or `disposed`. */
+  /** As in the event `signedOut`; `none` if nobody was signed in, `disposed` after `dispose()`. */
   readonly reason: string;
 }
 
-/** The server could not be asked. The session stands. */
+/** The token could not be renewed now. The session has not ended. */
 export interface RefreshUnavailable extends Error {
   readonly name: 'RefreshUnavailable';
   /** When the next attempt is due, in milliseconds by this device's wall clock. */
@@ -24,7 +24,7 @@ export interface RequestRefused extends Error {
   readonly status: number;
   /** The member `error` of the answer, such as `invalid_credentials`. */
   readonly error?: string;
-  /** Milliseconds; 0 where the server says nothing. */
+  /** Milliseconds; 0 if the server does not say. */
   readonly retryAfterMs: number;
 }
 

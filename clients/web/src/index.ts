@@ -56,7 +56,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     sleep,
   );
 
-  /** A refresh token never travels together with a cookie, nor to where a redirect points. */
+  /** Sends no cookie along with a refresh token, and follows no redirect. */
   const post = (route: keyof Routes, init: RequestInit, form?: Record<string, string> | '') =>
     send(address(route), {
       method: 'POST',

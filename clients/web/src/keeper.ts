@@ -12,8 +12,8 @@ export type Keeper = (write: Write, known: SessionRecord | undefined, limit: Abo
  * Keeps the record in `home`, or in memory if that fails.
  *
  * A call that rejects is repeated. If none works, the tab goes on in memory, but not with a refresh token that `home`
- * still has: to use it here would make it stale there, and whoever found it would look like a thief. Such a write has
- * `failed`, and the session is left to the tabs that can store it.
+ * still has: to use it here would make it stale there, and the next tab that reads it would look like a thief. Such a
+ * write has `failed`, and the session is left to the tabs that can store it.
  */
 export const keeper = (home: Store, clock: () => Clock, sleep: (ms: number) => Promise<unknown>): Keeper => {
   let store = home;

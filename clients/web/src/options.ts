@@ -4,7 +4,7 @@ import type { SessionRecord, Write } from './record.js';
 import type { TokenBody } from './reducer.js';
 import type { Store } from './store.js';
 
-/** Who carries which token; see the README for what each means when a script of an attacker runs in the page. */
+/** How the tokens travel; see the README for what each choice means if a script of an attacker runs in the page. */
 export type Transport = 'cookie' | 'header' | 'session';
 
 /** Other addresses than `baseUrl` followed by a slash and the name here; relative to the page, or absolute. */
@@ -12,16 +12,16 @@ export interface Routes {
   readonly login?: string;
   /** The token endpoint of RFC 6749 section 6. */
   readonly refresh?: string;
-  /** Gets the refresh token as `refresh_token` and as `token`, so that an RFC 7009 endpoint may stand here too. */
+  /** Gets the refresh token as `refresh_token` and as `token`, so that it may be an RFC 7009 endpoint. */
   readonly logout?: string;
-  /** RFC 7009; the empty string where there is none. */
+  /** RFC 7009; the empty string if there is none. */
   readonly revoke?: string;
   readonly 'step-up'?: string;
 }
 
 /** All of it may be left out. */
 export interface AuthOptions {
-  /** Where the routes stand, relative to the page or absolute, without a slash at the end. Default `/auth`. */
+  /** The base of the routes, relative to the page or absolute, without a slash at the end. Default `/auth`. */
   readonly baseUrl?: string;
   /** Default `header`. */
   readonly transport?: Transport;
@@ -38,14 +38,14 @@ export interface AuthOptions {
   readonly fetch?: typeof fetch;
 }
 
-/** A token response of RFC 6749 section 5.1, with this project's additions where the server has them. */
+/** A token response of RFC 6749 section 5.1, with the additions of this project if the server has them. */
 export interface TokenResponse extends TokenBody {
   readonly [member: string]: unknown;
 }
 
 /** What the events carry. Times are milliseconds by this device's wall clock. */
 export interface AuthEvents {
-  /** This tab has a new access token, whoever fetched it: this tab, another one, or a login. */
+  /** This tab has a new access token, from its own renewal, from another tab, or from a login. */
   readonly refreshed: { readonly session?: string; readonly expiresAt: number };
   /**
    * Another session took the place of the one that this tab had, by a login here or in another tab: what the page shows
@@ -53,11 +53,11 @@ export interface AuthEvents {
    */
   readonly switched: { readonly session?: string; readonly expiresAt: number };
   /**
-   * The session is over. `reason` is `logout`, what the server gave (`expired`, `revoked`, `reused`, `unknown`,
-   * `malformed`, or its error code), or `storage` where the record was deleted by somebody else.
+   * The session has ended. `reason` is `logout`, what the server gave (`expired`, `revoked`, `reused`, `unknown`,
+   * `malformed`, or its error code), or `storage` if something else deleted the record.
    */
   readonly signedOut: { readonly reason: string };
-  /** A renewal failed and will be tried again. `status` is 0 where no answer came. */
+  /** A renewal failed and will be tried again. `status` is 0 if no answer came. */
   readonly refreshError: {
     readonly status: number;
     readonly error?: string;
@@ -73,7 +73,7 @@ export interface AuthEvents {
     readonly won?: boolean;
     /** A refresh of this tab is on its way, from the wait for the lock to the commit. */
     readonly busy: boolean;
-    /** What all tabs share, without the tokens; `end` says that the session is over, `retry` that it backs off. */
+    /** What all tabs share, without the tokens; `end` says that the session has ended, `retry` that attempts fail. */
     readonly known: Partial<Omit<SessionRecord, 'access' | 'refresh'>>;
   };
 }
@@ -83,7 +83,7 @@ export interface Auth {
   /**
    * Sends `credentials` as JSON to the login route and keeps what it answers.
    *
-   * Rejects with {@link RequestRefused} where the server refuses, and with the `TypeError` of `fetch` where it cannot be asked.
+   * Rejects with {@link RequestRefused} if the server refuses, and with the `TypeError` of `fetch` if it cannot be reached.
    */
   login(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
   /**
@@ -93,7 +93,7 @@ export interface Auth {
   stepUp(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
   /**
    * Keeps a token response that the application obtained itself. `sentAt` is when it was asked for (`Date.now()`;
-   * default: now). Rejects with a `TypeError` where it has no token.
+   * default: now). Rejects with a `TypeError` if it has no token.
    */
   setTokens(response: TokenResponse, sentAt?: number): Promise<void>;
   /**
@@ -106,14 +106,14 @@ export interface Auth {
   /**
    * `fetch` with the token, for the configured origins; any other address is fetched without.
    *
-   * A 401 that names `invalid_token` is answered by one renewal and one repetition, where the body can be sent again.
+   * A 401 that names `invalid_token` is answered by one renewal and one repetition, if the body can be sent again.
    * Rejects as `getToken` and as `fetch`.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
-  /** Forgets the session in every tab, then ends it on the server; `false` where the server could not be told. */
+  /** Forgets the session in every tab, then ends it on the server; `false` if the server could not be told. */
   logout(): Promise<boolean>;
   /** Calls `handler` at each such event, after the step that caused it; returns the way to stop that. */
   on<Name extends keyof AuthEvents>(name: Name, handler: (detail: AuthEvents[Name]) => void): () => void;
-  /** Lets go of timers, channel, listeners and lock. The session stays; waiting callers are rejected. */
+  /** Removes timers, channel, listeners and lock. The session stays; waiting callers are rejected. */
   dispose(): void;
 }

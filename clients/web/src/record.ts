@@ -27,7 +27,7 @@ export interface SessionRecord {
   readonly session?: string | undefined;
   /** Life of the access token, from the moment its request was sent. */
   readonly lifeMs: number;
-  /** Life of the refresh token, from the same moment; 0 where the server does not say. */
+  /** Life of the refresh token, from the same moment; 0 if the server does not say. */
   readonly refreshLifeMs?: number | undefined;
   /** This device's wall clock when the request was sent that brought the tokens. */
   readonly issuedAtWall: number;
@@ -39,7 +39,7 @@ export interface SessionRecord {
   readonly sentAtWall?: number | undefined;
   /** The oldest refresh within the grace that was sent and brought no answer: the server may have rotated at it. */
   readonly lostAtWall?: number | undefined;
-  /** Why the session is over. A record with it is a tombstone. */
+  /** Why the session has ended. A record with it is a tombstone. */
   readonly end?: string | undefined;
 }
 
@@ -51,7 +51,7 @@ export interface Retry {
   readonly waitMs: number;
   /** The device had no network at the last attempt. */
   readonly offline?: boolean | undefined;
-  /** What the server answered; 0 where nothing came. */
+  /** What the server answered; 0 if no answer came. */
   readonly status: number;
   readonly error?: string | undefined;
 }
@@ -107,7 +107,7 @@ export const claimed = (record: SessionRecord | undefined, wall: number): number
 export const lost = (record: SessionRecord | undefined, wall: number, sent: number | undefined): number | undefined =>
   left(record?.lostAtWall ?? 0, record?.graceMs ?? 0, wall) ? record?.lostAtWall : sent;
 
-/** What `write` makes of the stored record, or `undefined` where its condition does not hold. */
+/** What `write` makes of the stored record, or `undefined` if its condition does not hold. */
 export const apply = (write: Write, found: unknown, now: Clock): SessionRecord | undefined => {
   const record = sound(found);
   const blank = {

@@ -1,12 +1,12 @@
 /**
- * When to renew, what an answer means, and what a caller gets: decided here, done elsewhere.
+ * Decides when to renew, what an answer means, and what a caller gets; the shell acts on it.
  *
  * A function of (state, event, now, random) to (state, effects). It reads no clock, holds no timer and knows no
  * page, so that a test can run it through years of suspended laptops in a second.
  */
 import { TOLERANCE, type Clock, type SessionRecord, type Write, backoff, claimed, lost, sound } from './record.js';
 
-/** What the token endpoint said; `status` is 0 where nothing came. */
+/** What the token endpoint said; `status` is 0 if no answer came. */
 export interface Answer {
   readonly status: number;
   readonly body?: TokenBody | undefined;
@@ -28,13 +28,13 @@ export interface TokenBody {
 }
 
 export type Event =
-  /** The timer rang. */
+  /** The timer fired. */
   | { readonly type: 'tick' }
-  /** The page was shown, focused or thawed, the network came back, or another tab spoke. */
+  /** The page was shown, focused or thawed, the network came back, or another tab sent a message. */
   | { readonly type: 'wake'; readonly online?: boolean }
   /** A caller wants a token, and perhaps brings the one that a resource server refused. */
   | { readonly type: 'get'; readonly caller: unknown; readonly rejected?: string | undefined }
-  /** It is this tab's turn: the lock was granted, or was not to be had. */
+  /** The lock was granted to this tab, or the wait for it ended without it. */
   | { readonly type: 'turn'; readonly locked: boolean }
   /**
    * A write was done (`won`) or its condition did not hold; `found` is what the store had, `record` what it has now.
@@ -58,11 +58,11 @@ export type Effect =
   | readonly ['release']
   /** Ask the token endpoint; then `answer`. */
   | readonly ['send', string?]
-  /** End a pair that came too late to be used. */
+  /** End the session of a token that will not be used. */
   | readonly ['revoke', string]
   /** Let the other tabs know that there is a new generation. */
   | readonly ['tell']
-  /** Ring in so many milliseconds, and only then; `Infinity` never. */
+  /** Dispatch `tick` after so many milliseconds, instead of any earlier request; never if `Infinity`. */
   | readonly ['timer', number]
   | readonly ['give', unknown, string]
   | readonly ['deny', unknown, Failure]
@@ -132,7 +132,7 @@ const live = (s: State, now: Clock): boolean => {
   );
 };
 
-/** Milliseconds until a refresh is due; `Infinity` where there is nothing to renew. */
+/** Milliseconds until a refresh is due; `Infinity` if there is nothing to renew. */
 const dueIn = (s: State, now: Clock): number => {
   const record = s.record;
   const wait = Math.max(backoff(record, now.wall, s.online), s.hold - now.mono);
@@ -178,11 +178,11 @@ export const reduce = (state: State, event: Event, now: Clock, random: number): 
     s.look = true;
     s.online ||= !!event.online;
   } else if (event.type == 'get') {
-    // Who brings a token that has been replaced since gets the new one and costs nothing.
+    // If the token has been replaced since, the caller gets the new one, without a request.
     if (event.rejected && event.rejected == s.record?.access) s.rejected = event.rejected;
     s.waiters = [...s.waiters, { caller: event.caller, until: now.mono + 1e4 }];
   } else if (event.type == 'turn') {
-    // Not the generation of now: a tab that took over another's tokens while it waited has nothing to ask for.
+    // The generation from before the wait: if the tab adopted newer tokens meanwhile, the claim must fail.
     const { record } = s.flight!;
     out.push(['store', { kind: 'claim', gen: record?.gen, locked: event.locked, online: s.online }]);
   } else if (event.type == 'answer') {
@@ -243,7 +243,7 @@ const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
   ];
 };
 
-/** Take over what the store has, then go on with what was written. */
+/** Adopts the record of the store, then continues with what was written. */
 const stored = (
   s: State,
   { write, won, found, record, failed }: Event & { type: 'stored' },
@@ -276,7 +276,7 @@ const stored = (
     s.ready = true;
   }
 
-  // Only who wrote tells: hearing it makes nobody speak.
+  // Only the tab that wrote tells the others, so that messages do not bounce.
   if (won && changed) out.push(['tell']);
   if (kind == 'claim' && won) {
     s.flight = { record: is, sent: now.wall };
@@ -310,32 +310,32 @@ const stored = (
 const signedIn = (s: State, record: SessionRecord | undefined): boolean =>
   !!record && !record.end && (!!record.access || s.carrier == 'session');
 
-/** The next step and the next ring, the same after every event. */
+/** The next step and the next timer, the same after every event. */
 const plan = (s: State, now: Clock, out: Effect[]): void => {
   const due = dueIn(s, now);
-  let ring = s.flight ? 1 / 0 : due;
-  if (ring <= 0) {
+  let wait = s.flight ? 1 / 0 : due;
+  if (wait <= 0) {
     s.flight = { record: s.record, sent: 0 };
-    ring = 1 / 0;
+    wait = 1 / 0;
     out.push(['lock']);
   }
   s.waiters = s.waiters.filter(({ caller, until }) => {
     if (live(s, now)) out.push(['give', caller, s.record!.access!]);
     else if (s.ready && due == 1 / 0)
       out.push(['deny', caller, { name: 'LoginRequired', reason: s.record ? s.record.end || 'expired' : 'none' }]);
-    else if (now.mono < until) return (ring = Math.min(ring, until - now.mono));
+    else if (now.mono < until) return (wait = Math.min(wait, until - now.mono));
     else out.push(['deny', caller, { name: 'RefreshUnavailable', retryAt: now.wall + Math.max(0, s.ready ? due : 0) }]);
     return 0;
   });
   if (s.look) {
-    const wait = s.looked + 1e3 - now.mono;
-    if (wait > 0) ring = Math.min(ring, wait);
+    const rest = s.looked + 1e3 - now.mono;
+    if (rest > 0) wait = Math.min(wait, rest);
     else {
       s.look = false;
       s.looked = now.mono;
       out.push(['store', { kind: 'read' }]);
     }
   }
-  // Longer timers overflow (2**31 ms ring at once) or drift over a night's sleep.
-  out.push(['timer', ring < 1 / 0 ? Math.min(ring, 6e4) : ring]);
+  // Longer timers overflow (2**31 ms fire at once), or drift while a device sleeps.
+  out.push(['timer', wait < 1 / 0 ? Math.min(wait, 6e4) : wait]);
 };

@@ -56,9 +56,9 @@ describe('when', () => {
   test('timers come in slices of at most a minute', () => {
     const { world, tab } = signedIn({ life: 30 * 86400 });
     world.run(HOUR);
-    const rings = tab.effects.flatMap((effect) => (effect[0] == 'timer' ? [effect[1]] : []));
-    assert.ok(rings.every((ring) => ring <= MINUTE || ring == Infinity));
-    assert.ok(rings.length >= 60);
+    const waits = tab.effects.flatMap((effect) => (effect[0] == 'timer' ? [effect[1]] : []));
+    assert.ok(waits.every((ms) => ms <= MINUTE || ms == Infinity));
+    assert.ok(waits.length >= 60);
   });
 
   test('waking a hundred times in a second looks at the store twice and sends nothing', () => {
@@ -102,9 +102,9 @@ describe('getToken', () => {
 
   test('a token that is due is given at once, and its renewal starts', () => {
     const { world, tab } = signedIn();
-    tab.ring = Infinity; // The timer was throttled.
+    tab.timer = Infinity; // The timer was throttled.
     world.run(250 * SECOND);
-    tab.ring = Infinity;
+    tab.timer = Infinity;
     const call = tab.get();
     assert.equal(call.token, 'a1');
     world.run(100);
@@ -113,9 +113,9 @@ describe('getToken', () => {
 
   test('with a dead token fifty callers wait for one renewal', () => {
     const { world, tab } = signedIn();
-    world.after(0, () => (tab.ring = Infinity));
+    world.after(0, () => (tab.timer = Infinity));
     world.run(0);
-    tab.ring = Infinity;
+    tab.timer = Infinity;
     world.now += 400 * SECOND;
     const calls = Array.from({ length: 50 }, () => tab.get());
     assert.ok(calls.every((call) => !call.token));
@@ -159,7 +159,7 @@ describe('getToken', () => {
     const late = tab.get();
     assert.deepEqual(early.error, { name: 'LoginRequired', reason: 'none' });
     assert.deepEqual(late.error, { name: 'LoginRequired', reason: 'none' });
-    assert.equal(tab.ring, Infinity);
+    assert.equal(tab.timer, Infinity);
     assert.equal(world.sends.length, 0);
   });
 
@@ -191,7 +191,7 @@ describe('getToken', () => {
     assert.ok(world.sends.length <= 10, `${world.sends.length}`);
   });
 
-  test('a straggler with an older token does not bring a rejected one back to life', () => {
+  test('a late caller with an older token does not make a rejected one good again', () => {
     const { world, tab } = signedIn({ fault: () => unavailable });
     tab.get('a1');
     tab.get('a0');
@@ -234,13 +234,13 @@ describe('the answer', () => {
       for (const each of [tab, other]) {
         assert.deepEqual(each.named('signedOut'), [{ reason: 'revoked' }]);
         assert.deepEqual(each.get().error, { name: 'LoginRequired', reason: 'revoked' });
-        assert.equal(each.ring, Infinity);
+        assert.equal(each.timer, Infinity);
       }
       world.run(HOUR);
       assert.equal(world.sends.length, length);
     });
 
-  test('a refusal that another tab made void is not a logout', () => {
+  test('a refusal is no logout if another tab has newer tokens', () => {
     const { world, tab } = signedIn({
       fault: (world) => {
         // Between the refusal and its second look a login of another tab arrives.
@@ -474,7 +474,7 @@ describe('clocks', () => {
 });
 
 describe('tabs', () => {
-  test('a tab that finds a new generation under the lock takes it over and sends nothing', () => {
+  test('a tab that finds a new generation under the lock adopts it and sends nothing', () => {
     const { world, tab } = signedIn();
     const other = world.open();
     world.run(SECOND);
@@ -576,7 +576,7 @@ describe('tabs', () => {
     for (const each of [tab, other]) {
       assert.deepEqual(each.named('signedOut'), [{ reason: 'logout' }]);
       assert.deepEqual(each.get().error, { name: 'LoginRequired', reason: 'logout' });
-      assert.equal(each.ring, Infinity);
+      assert.equal(each.timer, Infinity);
     }
     assert.equal(world.record?.end, 'logout');
     assert.equal(world.record?.access, undefined);
@@ -620,7 +620,7 @@ describe('tabs', () => {
 });
 
 describe('the transport cookie', () => {
-  test('no refresh token is kept, even where the server sends one', () => {
+  test('no refresh token is kept, even if the server sends one', () => {
     const { world } = signedIn({ transport: 'cookie' });
     assert.equal(world.record?.refresh, undefined);
     world.run(250 * SECOND);
@@ -672,7 +672,7 @@ describe('the transport session', () => {
     tab.set({ session_id: 's1' }, world.clock.wall);
     world.run(24 * HOUR);
     assert.equal(world.sends.length, 0);
-    assert.equal(tab.ring, Infinity);
+    assert.equal(tab.timer, Infinity);
   });
 
   test('its end reaches every tab once', () => {

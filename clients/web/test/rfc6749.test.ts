@@ -1,4 +1,4 @@
-/** A token endpoint by other hands (@node-oauth/oauth2-server), over HTTP, with nothing but options. */
+/** A token endpoint of another project (@node-oauth/oauth2-server), over HTTP, with options alone. */
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -31,8 +31,8 @@ const within = async (
     return token;
   };
   const endpoint = new OAuth2Server({
-    // It rounds what is left down to whole seconds, and leaves `expires_in` out where that is none:
-    // a life of one second, of which a millisecond is over, would count as one that was not told.
+    // It rounds what is left down to whole seconds, and leaves `expires_in` out if that is 0:
+    // a life of one second, a millisecond after its start, would count as unknown.
     accessTokenLifetime: 2,
     alwaysIssueNewRefreshToken: options.rotate,
     requireClientAuthentication: { refresh_token: false },

@@ -1,4 +1,4 @@
-/** The shell, where a browser is not needed to see what it does. */
+/** The shell, as far as it can be tested without a browser. */
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
@@ -39,7 +39,7 @@ const json = (body: unknown, status = 200, headers: Record<string, string> = {})
 const header = (sent: Sent, name: string) => new Headers(sent.init.headers).get(name);
 
 describe('login', () => {
-  test('posts JSON with the transport, without cookies where the transport is header', async () => {
+  test('posts JSON with the transport, without cookies if the transport is header', async () => {
     const { auth, sent } = client(() => json(TOKEN));
     await auth.login({ username: 'alice', password: 'x' });
     assert.equal(sent[0]!.url, 'https://app.example/auth/login');
@@ -291,7 +291,7 @@ describe('logout', () => {
 });
 
 describe('storage', () => {
-  test('a place of the application is asked in order, and holds the record', async () => {
+  test('a store of the application holds the record', async () => {
     let record: SessionRecord | undefined;
     const storage: Store = { update: async (change) => (record = change(record) ?? record) };
     const { auth } = client(() => json(TOKEN), { storage });
@@ -303,7 +303,7 @@ describe('storage', () => {
     next.auth.dispose();
   });
 
-  test('one that rejects is left for memory', async () => {
+  test('a store that always rejects is replaced by memory', async () => {
     const storage: Store = { update: () => Promise.reject(new Error('broken')) };
     const { auth } = client(() => json(TOKEN), { storage });
     await auth.setTokens(TOKEN);
@@ -313,7 +313,7 @@ describe('storage', () => {
 });
 
 describe('events', () => {
-  test('a handler that is taken off hears nothing more, and none hears a token', async () => {
+  test('a removed handler is not called again, and no handler gets a token', async () => {
     const { auth } = client(() => json({ ...TOKEN, access_token: 'a2' }));
     const heard: unknown[] = [];
     const off = auth.on('activity', (detail) => heard.push(detail));
@@ -330,7 +330,7 @@ describe('events', () => {
     auth.dispose();
   });
 
-  test('dispose rejects who waits', async () => {
+  test('dispose rejects waiting callers', async () => {
     const { auth } = client(() => new Response(null, { status: 503 }));
     await auth.setTokens(TOKEN, Date.now() - 3e5);
     const waiting = auth.getToken();
@@ -347,7 +347,7 @@ describe('events', () => {
 });
 
 describe('the files', () => {
-  test('the reducer and the record name nothing of a browser, no clock, no timer and no chance', () => {
+  test('the reducer and the record use no browser API, no clock, no timer and no random numbers', () => {
     for (const file of ['src/reducer.ts', 'src/record.ts']) {
       const code = readFileSync(file, 'utf8').replace(/\/\*[^]*?\*\/|\/\/.*/g, '');
       const found =

@@ -50,8 +50,8 @@ const SCENARIOS: Record<string, Scenario> = {
 const simulate = (scenario: Scenario, seed: number) => {
   const random = seeded(seed);
   const { lost = 0, dropped = 0, busy = 0, jump = 0, crash = 0, tabs = 1 } = scenario;
-  // With an endless run of lost answers the grace is over some time, and then a logout is right: so at most two
-  // requests since the last renewal bring no token, a tab that crashes with one in flight included.
+  // If answers are lost again and again, the grace ends at some time, and then a logout is right. So at most two requests
+  // since the last renewal bring no token, including those of tabs that crash with one in flight.
   let misses = 0;
   let renewal: number | undefined;
   const spared = () => {
@@ -94,7 +94,7 @@ const simulate = (scenario: Scenario, seed: number) => {
     if (random() < 0.02 && older) calls.push(any().get(older));
   }
 
-  // Nobody who did no wrong is logged out, and nobody looks like a thief.
+  // No user is logged out, and no tab looks like a thief.
   assert.equal(world.server.count('reused'), 0, 'reused');
   assert.equal(world.record?.end, undefined, 'signed out');
   for (const tab of world.tabs) assert.deepEqual(tab.named('signedOut'), []);
@@ -132,7 +132,7 @@ const simulate = (scenario: Scenario, seed: number) => {
   for (const tab of living()) {
     assert.deepEqual(tab.named('signedOut'), [{ reason: 'logout' }]);
     assert.equal(tab.get().error?.name, 'LoginRequired');
-    assert.equal(tab.ring, Infinity);
+    assert.equal(tab.timer, Infinity);
   }
   world.run(60 * MINUTE);
   assert.equal(world.sends.length, length);

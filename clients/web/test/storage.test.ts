@@ -71,7 +71,7 @@ const until = async (condition: () => boolean, ms = 2e4) => {
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** A login and, over a second later, so that it is not held back, a forced renewal. */
+/** A login and a forced renewal, more than a second later, since renewals are at least that far apart. */
 const loginAndRenew = async (auth: Auth) => {
   await auth.login({});
   const token = await auth.getToken();
@@ -98,7 +98,7 @@ describe('one call that fails', { concurrency: true }, () => {
 
   for (let wrong = 1; wrong < 6; wrong++)
     for (const fault of ['hangs', 'hangs late'] as const)
-      test(`${fault}, call ${wrong}: a later tab is no thief`, async () => {
+      test(`${fault}, call ${wrong}: a later tab is not taken for a thief`, async () => {
         const [backend, disk] = [new Backend(), new Disk()];
         disk.fault = (call) => (call == wrong ? fault : undefined);
         const auth = backend.client(disk);

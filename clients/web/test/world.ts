@@ -96,7 +96,8 @@ export interface Call {
 export class Tab {
   state: State;
   alive = true;
-  ring = Infinity;
+  /** Monotonic time of the next tick. */
+  timer = Infinity;
   turn = 0;
   stored = 0;
   readonly events: [name: string, detail: Record<string, unknown>][] = [];
@@ -202,11 +203,11 @@ export class World {
       if (steps > 200000) throw new Error('no end: something asks again and again');
       this.queue.sort((a, b) => a.at - b.at || a.order - b.order);
       const next = this.queue[0];
-      const ringing = this.tabs.filter((tab) => tab.alive).sort((a, b) => a.ring - b.ring)[0];
-      if (ringing && ringing.ring <= end && ringing.ring <= (next?.at ?? Infinity)) {
-        this.now = Math.max(this.now, ringing.ring);
-        ringing.ring = Infinity;
-        ringing.dispatch({ type: 'tick' });
+      const first = this.tabs.filter((tab) => tab.alive).sort((a, b) => a.timer - b.timer)[0];
+      if (first && first.timer <= end && first.timer <= (next?.at ?? Infinity)) {
+        this.now = Math.max(this.now, first.timer);
+        first.timer = Infinity;
+        first.dispatch({ type: 'tick' });
       } else if (next && next.at <= end) {
         this.queue.shift();
         this.now = Math.max(this.now, next.at);
@@ -295,7 +296,7 @@ export class World {
           if (other != tab) this.after(this.random() * 3, () => other.dispatch({ type: 'wake' }));
         return;
       case 'timer':
-        tab.ring = this.now + effect[1];
+        tab.timer = this.now + effect[1];
         return;
       case 'give':
         Object.assign(effect[1] as Call, { token: effect[2], settledAt: this.now });

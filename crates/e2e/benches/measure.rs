@@ -12,7 +12,8 @@ use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::client::{Client, Tokens};
+use e2e::client::Client;
+use e2e::reply::Tokens;
 use e2e::server::{Files, Server};
 
 const PROGRAMS: [&str; 2] = ["demo-axum", "demo-actix"];

@@ -1,4 +1,4 @@
-//! Someone who is logged in, in one of the three transports, and keeps what the server gave.
+//! A user agent in one of the three transports, which keeps the credentials that it gets.
 
 use cookie_store::{Cookie, CookieError, CookieStore};
 use http::Method;
@@ -6,7 +6,8 @@ use http::header::SET_COOKIE;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::client::{Client, Reply};
+use crate::client::Client;
+use crate::reply::Reply;
 
 /// How the credentials of a session travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,10 +22,10 @@ pub enum Transport {
 }
 
 impl Transport {
-    /// All of them.
+    /// All three.
     pub const ALL: [Self; 3] = [Self::Header, Self::Cookie, Self::Session];
 
-    /// As requests and answers say it.
+    /// The name in requests and answers.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cookie => "cookie",
@@ -34,8 +35,8 @@ impl Transport {
     }
 }
 
-/// A browser, or an app in transport `header`, with a cookie jar. A clone is a copy of its
-/// whole memory, as a thief would have it.
+/// A browser with a cookie jar or, in transport `header`, an app. A clone has a copy of all
+/// credentials, as a thief would.
 #[derive(Clone, Debug)]
 pub struct Browser {
     client: Client,
@@ -46,7 +47,7 @@ pub struct Browser {
 }
 
 impl Browser {
-    /// With an empty memory.
+    /// A browser without any credential.
     pub fn new(client: &Client, transport: Transport) -> Self {
         Self {
             client: client.clone(),
@@ -71,7 +72,7 @@ impl Browser {
             "username": username, "password": password,
             "remember": remember, "transport": self.transport.name(),
         });
-        // Whoever logs in again has tokens of before, and does not send them.
+        // A second login happens without the access token of the first.
         self.access = None;
         self.send(&Method::POST, "/auth/login", Some(&body))
     }
@@ -101,14 +102,14 @@ impl Browser {
         self.send(&Method::POST, "/auth/password", Some(&body))
     }
 
-    /// Logs out; what the server does not delete stays in memory.
+    /// Logs out. Credentials that the server does not delete are kept.
     pub fn logout(&mut self) -> Reply {
         let body = self.refresh.as_ref();
         let body = body.map(|token| json!({ "refresh_token": token }));
         self.send(&Method::POST, "/auth/logout", body.as_ref())
     }
 
-    /// `GET` with everything that belongs to a request.
+    /// Sends a `GET` with all credentials.
     pub fn get(&mut self, path: &str) -> Reply {
         self.send(&Method::GET, path, None)
     }
@@ -123,7 +124,7 @@ impl Browser {
         self.send(&Method::DELETE, path, None)
     }
 
-    /// The id of the session, by the server's word.
+    /// The id of the session, as the server gives it.
     pub fn session(&mut self) -> String {
         let reply = self.get("/auth/session");
         assert_eq!(reply.status, 200, "{reply:?}");
@@ -153,13 +154,13 @@ impl Browser {
         reply
     }
 
-    /// The value of the `Authorization` field, where there is an access token.
+    /// The value of the `Authorization` field, if there is an access token.
     pub fn bearer(&self) -> Option<String> {
         let access = self.access.as_ref();
         access.map(|token| format!("Bearer {token}"))
     }
 
-    /// The value of the `Cookie` field; empty where the jar is.
+    /// The value of the `Cookie` field; empty if the jar is.
     pub fn cookies(&self) -> String {
         let url = Self::url();
         let cookies = self.jar.get_request_values(&url);
@@ -184,14 +185,14 @@ impl Browser {
         found.filter(|cookie| cookie.matches(&host))
     }
 
-    /// Goes on with another server.
+    /// Sends later requests to another server.
     pub fn move_to(&mut self, client: &Client) {
         self.client = client.clone();
     }
 
-    /// Checks that nothing of what is in memory works, and that it is said why.
+    /// Checks that none of the stored credentials works, and that the answers say why.
     #[track_caller]
-    pub fn is_over(&mut self, reason: &str) {
+    pub fn has_ended(&mut self, reason: &str) {
         let transport = self.transport;
         let reply = self.get("/api/me");
         assert_eq!(reply.status, 401, "{transport:?}: {reply:?}");
@@ -221,7 +222,7 @@ impl Browser {
         for field in reply.headers.get_all(SET_COOKIE) {
             let field = field.to_str().unwrap();
             match self.jar.parse(field, &Self::url()) {
-                // Deleted, though it was not there.
+                // The server deleted a cookie that was not there.
                 Ok(_) | Err(CookieError::Expired) => {}
                 Err(error) => panic!("{field}: {error}"),
             }
@@ -234,7 +235,7 @@ impl Browser {
         self.refresh = text("refresh_token").or(self.refresh.take());
     }
 
-    /// Where the jar thinks to be: over plain HTTP it would not give out a `Secure` cookie.
+    /// The address that the jar is told: for plain HTTP it would not return a `Secure` cookie.
     fn url() -> Url {
         Url::parse("https://app.example/").unwrap()
     }

@@ -1,4 +1,4 @@
-//! The OpenAPI document that a server serves, to which every one of its answers is held.
+//! The OpenAPI document that a server serves, and the check of each answer against it.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -7,9 +7,9 @@ use http::Method;
 use jsonschema::Validator;
 use serde_json::{Value, json};
 
-use crate::client::Reply;
+use crate::reply::Reply;
 
-/// A document, with what was made of its schemas.
+/// A document with its compiled schemas.
 #[derive(Debug)]
 pub(crate) struct Document {
     json: Value,
@@ -18,7 +18,7 @@ pub(crate) struct Document {
 
 impl Document {
     pub(crate) fn new(mut json: Value) -> Self {
-        // A member that nobody described would go unnoticed.
+        // Otherwise a member that is not described would go unnoticed.
         close(&mut json["components"]);
         close(&mut json["paths"]);
         Self {
@@ -27,10 +27,10 @@ impl Document {
         }
     }
 
-    /// Checks that the answer is one that the document has.
+    /// Checks that the document describes the answer.
     #[track_caller]
     pub(crate) fn check(&self, method: &Method, target: &str, reply: &Reply) {
-        // What answers a preflight is the CORS middleware's.
+        // The CORS middleware answers preflights.
         if method == Method::OPTIONS {
             return;
         }
@@ -73,7 +73,7 @@ impl Document {
         let validator = {
             let mut validators = self.validators.lock().unwrap();
             let validator = validators.entry(name.to_owned()).or_insert_with(|| {
-                // References lead to `#/components`.
+                // References point to `#/components`.
                 let schema = json!({
                     "allOf": [described["schema"]],
                     "components": self.json["components"],
@@ -88,7 +88,7 @@ impl Document {
         }
     }
 
-    /// The path of the document that a path of a request is.
+    /// The path template of the document that matches a request's path.
     fn template(&self, path: &str) -> Option<&str> {
         let paths = self.json["paths"].as_object().unwrap();
         let fits = |template: &str| {
@@ -104,7 +104,7 @@ impl Document {
     }
 }
 
-/// Lets objects have no members but those that are described.
+/// Forbids members of objects that are not described.
 fn close(value: &mut Value) {
     match value {
         Value::Array(items) => items.iter_mut().for_each(close),

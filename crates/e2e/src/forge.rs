@@ -8,14 +8,14 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 
-use crate::client;
 use crate::server::Files;
+use crate::token;
 
-/// A token that says something else, signed with the Ed25519 key of the genuine one, which is
-/// in the server's key file.
+/// A token with other claims, signed with the Ed25519 key of the genuine one, which is in the
+/// server's key file.
 pub(crate) fn resign(files: &Files, genuine: &str, claims: &str) -> String {
     let keys: Value = serde_json::from_slice(&fs::read(files.keys()).unwrap()).unwrap();
-    let kid = &client::header(genuine)["kid"];
+    let kid = &token::header(genuine)["kid"];
     let mut keys = keys["access"].as_array().unwrap().iter();
     let key = keys.find(|key| key["key"]["kid"] == *kid).unwrap();
     let part = |name: &str| URL_SAFE_NO_PAD.decode(key["key"][name].as_str().unwrap());

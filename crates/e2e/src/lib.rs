@@ -1,7 +1,7 @@
 //! Black-box tests of the example servers: the built program, real HTTP, real files, real time.
 //!
-//! Nothing here knows the library. Each scenario takes the name of a program; [`both`] runs it
-//! against every example and holds them to the same answers. `tests/suite.rs` lists them all.
+//! Nothing here depends on the library. Each scenario takes the name of a program; [`both`] runs it
+//! against both demos and checks that they give the same answers. `tests/suite.rs` lists them all.
 //!
 //! The programs must have been built (`cargo xtask test` does that first).
 
@@ -14,8 +14,11 @@
 
 pub mod browser;
 pub mod client;
+pub mod patience;
+pub mod reply;
 pub mod scenario;
 pub mod server;
+pub mod token;
 
 mod document;
 mod forge;
@@ -23,31 +26,14 @@ mod transcript;
 
 use std::panic::resume_unwind;
 use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::transcript::Transcript;
 
-/// How long a busy machine may take to what an idle one does in a moment.
-pub const PATIENCE: Duration = Duration::from_mins(1);
-
-/// Waits until it holds, for [`PATIENCE`] at most.
-///
-/// # Panics
-/// Where it never does.
-#[track_caller]
-pub fn soon(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "waited in vain until {what}");
-        thread::sleep(Duration::from_millis(20));
-    }
-}
-
-/// The examples. Each scenario runs against both, side by side.
+/// The demos. Each scenario runs against both, side by side.
 const PROGRAMS: [&str; 2] = ["demo-axum", "demo-actix"];
 
-/// Runs a scenario against both examples and compares every answer of the two: status, header
-/// fields but for `date`, order and case, and body, apart from what is random.
+/// Runs a scenario against both demos and compares their answers: status, body and header fields,
+/// except `date`, the order and case of fields, and random values.
 pub fn both(scenario: fn(&str)) {
     let runs = PROGRAMS.map(|program| {
         // So that a failure names the program.

@@ -1,4 +1,4 @@
-//! What is tested, by topic.
+//! The scenarios, by topic.
 
 pub mod cookies;
 pub mod cors;
@@ -25,9 +25,9 @@ pub mod transports;
 use std::thread;
 use std::time::Duration;
 
-/// Waits. Over a running program there is no other way to let time pass; servers count whole
-/// seconds, so what has to be over gets one more than it needs. What must *not* be over yet gets ten
-/// seconds and more, since a busy machine may stand still for some of them.
+/// Sleeps, since there is no other way to let time pass for a running program. Servers count whole
+/// seconds, so a deadline that must have passed gets one second more than it needs. One that must
+/// not have passed yet is at least ten seconds away, in case a busy machine stands still for some.
 fn pass(seconds: f64) {
     thread::sleep(Duration::from_secs_f64(seconds));
 }

@@ -11,15 +11,15 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::document::Document;
-use crate::soon;
+use crate::patience::soon;
 use crate::transcript::Transcript;
 
-/// Where servers keep their database and keys; several may share one.
+/// A folder in which servers keep their database and keys; several servers may share it.
 #[derive(Debug)]
 pub struct Files(TempDir);
 
 impl Files {
-    /// An empty folder that goes away with this.
+    /// An empty folder that is deleted on drop.
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -49,7 +49,7 @@ pub struct Server {
     output: Arc<Mutex<String>>,
     readers: Vec<JoinHandle<()>>,
     transcript: Transcript,
-    /// What a login example serves; nothing for another program.
+    /// The OpenAPI document of a demo; empty for another program.
     document: Option<OnceLock<Arc<Document>>>,
 }
 
@@ -125,7 +125,7 @@ impl Server {
         self.process.id()
     }
 
-    /// Its address, as it said it.
+    /// Its address, as it printed it.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -136,24 +136,24 @@ impl Server {
         Command::new("sh").args(["-c", &kill]).status().unwrap();
     }
 
-    /// Everything that it wrote so far.
+    /// Everything that it has written so far.
     pub fn output(&self) -> String {
         self.output.lock().unwrap().clone()
     }
 
-    /// Ends it at once, as a crash would.
+    /// Kills it, as a crash would.
     pub fn kill(mut self) -> String {
         self.process.kill().unwrap();
         self.finish().1
     }
 
-    /// Asks it to end and waits for that; with everything that it wrote.
+    /// Asks it to end, waits until it does, and returns everything that it wrote.
     pub fn terminate(self) -> (ExitStatus, String) {
         self.signal("TERM");
         self.end()
     }
 
-    /// Waits for its end; with everything that it wrote.
+    /// Waits until it ends, and returns everything that it wrote.
     pub fn end(mut self) -> (ExitStatus, String) {
         soon("it ends", || self.process.try_wait().unwrap().is_some());
         self.finish()
@@ -170,7 +170,7 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        // It may have ended before; there is nothing else to do about a failure here.
+        // It may have ended before; nothing can be done here if this fails.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -200,7 +200,7 @@ pub fn refused_other(program: &str, flags: &[&str]) -> Output {
 /// The program without flags.
 fn bare(program: &str) -> Command {
     let mut command = Command::new(binary(program));
-    // The surroundings of the tests must not decide about them.
+    // The environment of the tests must not change them.
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HALLPASS_") || name == "RUST_LOG" {
             command.env_remove(name);
@@ -210,7 +210,7 @@ fn bare(program: &str) -> Command {
     command
 }
 
-/// The program with flags that hold for each test; those that are given override them.
+/// The program with the flags of every test, which the given ones override.
 fn command(program: &str, files: &Files, flags: &[&str]) -> Command {
     let mut command = bare(program);
     let defaults: [(&str, OsString); 6] = [
@@ -230,7 +230,7 @@ fn command(program: &str, files: &Files, flags: &[&str]) -> Command {
     command
 }
 
-/// Beside this test's own program, where cargo puts what it builds.
+/// The folder of this test's own program, into which cargo builds.
 fn binary(program: &str) -> PathBuf {
     let own = std::env::current_exe().unwrap();
     let file = own.ancestors().nth(2).unwrap().join(program);

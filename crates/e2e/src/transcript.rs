@@ -1,4 +1,4 @@
-//! What a server was asked and answered, in a form in which two servers can be compared.
+//! The requests and answers of a server, in a form that can be compared with another server's.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -8,20 +8,20 @@ use std::sync::{Arc, Mutex};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::client::Reply;
+use crate::reply::Reply;
 
 thread_local! {
     static CURRENT: RefCell<Transcript> = RefCell::default();
 }
 
-/// Every request of a scenario with its answer, without what chance and time decide.
+/// Every request of a scenario with its answer, without random values and times.
 ///
-/// It is a set: where requests race, their order is nobody's.
+/// It is a set, because the order is not fixed if requests race.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Transcript(Arc<Mutex<BTreeSet<String>>>);
 
 impl Transcript {
-    /// That of the scenario that runs in this thread.
+    /// The transcript of the scenario that runs in this thread.
     pub(crate) fn current() -> Self {
         CURRENT.with_borrow(Self::clone)
     }
@@ -35,13 +35,13 @@ impl Transcript {
             .iter()
             .filter(|(name, _)| *name != "date")
             .map(|(name, value)| match name.as_str() {
-                // Its length follows from the body, which is compared.
+                // The length follows from the body, which is compared.
                 "content-length" if value == body.len().to_string().as_str() => {
                     "content-length: that of the body".to_owned()
                 }
-                // How long a bucket takes to refill.
+                // The time until a bucket refills.
                 "retry-after" => "retry-after: SECONDS".to_owned(),
-                // Lists of names: order and case say nothing.
+                // Lists of names: order and case do not matter.
                 name if name == "vary" || name.starts_with("access-control-") => {
                     format!("{name}: {}", reply.list(name).join(", "))
                 }
@@ -55,7 +55,7 @@ impl Transcript {
         self.0.lock().unwrap().insert(normal(&exchange, address));
     }
 
-    /// Fails unless both are the same.
+    /// Fails if the two differ.
     pub(crate) fn compare(&self, other: &Self, names: [&str; 2]) {
         let (one, other) = (self.0.lock().unwrap(), other.0.lock().unwrap());
         let only = |name: &str, exchanges: Vec<&String>| {
@@ -70,7 +70,7 @@ impl Transcript {
     }
 }
 
-/// The text without what chance and time decide, and without the server's own address.
+/// The text without random values, times and the server's own address.
 fn normal(text: &str, address: &str) -> String {
     let text = text.replace(address, "ADDRESS");
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -93,7 +93,7 @@ fn normal(text: &str, address: &str) -> String {
     normal
 }
 
-/// A lifetime that is counted from a moment in the past: a second may have passed.
+/// A lifetime in minutes, since it is counted from the past, and a second may have gone by.
 fn minutes(word: &str) -> String {
     let seconds: Result<u64, _> = word.parse();
     seconds.map_or(word.to_owned(), |seconds| {
@@ -101,7 +101,7 @@ fn minutes(word: &str) -> String {
     })
 }
 
-/// What stands for a word that chance or time decided.
+/// A placeholder for a random value or a time; `None` for any other word.
 fn random(word: &str) -> Option<String> {
     if word.len() == 10 && word.bytes().all(|byte| byte.is_ascii_digit()) {
         return Some("TIME".to_owned());
@@ -115,14 +115,14 @@ fn random(word: &str) -> Option<String> {
             normal(&claims, "\0")
         ));
     }
-    // Identifiers, secrets and digests, of which each length is a kind of its own.
+    // Identifiers, secrets and digests; each length is a kind of its own.
     let mixed = word
         .bytes()
         .any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
     (word.len() >= 22 && mixed).then(|| format!("RANDOM-{}", word.len()))
 }
 
-/// A part of a token.
+/// The JSON of one part of a token.
 fn json(part: &str) -> Option<String> {
     let text = String::from_utf8(URL_SAFE_NO_PAD.decode(part).ok()?).ok()?;
     text.starts_with('{').then_some(text)

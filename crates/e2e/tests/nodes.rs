@@ -14,9 +14,10 @@ use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use e2e::client::{Client, Tokens};
+use e2e::client::Client;
+use e2e::patience::{PATIENCE, soon};
+use e2e::reply::Tokens;
 use e2e::server::{Files, Server};
-use e2e::{PATIENCE, soon};
 use serde_json::{Value, json};
 use testbed::proxy::Proxy;
 use testbed::{postgres, redis};
@@ -173,7 +174,7 @@ fn on_sqlite() {
     what_ends_on_one_is_refused_on_the_other(&nodes.clients);
 }
 
-/// Behind, the policy decides, and whoever balances load can see it.
+/// While a node is behind, the policy decides, and a load balancer can see it.
 #[test]
 fn while_the_feed_is_cut_the_policy_decides() {
     let server = redis::Server::start(&[]);
@@ -222,7 +223,7 @@ print(json.dumps([[f.name, f.type, [[s.name, s.labels, s.value] for s in f.sampl
                   for f in families]))";
     let mut python = Command::new("python3")
         .args(["-c", script])
-        // Where Debian puts modules, whichever python3 stands first on PATH.
+        // The folder of Debian's modules, even if another python3 comes first on PATH.
         .env("PYTHONPATH", "/usr/lib/python3/dist-packages")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -410,7 +411,7 @@ fn a_connection_that_stays_ends_with_its_session() {
         let (status, log) = node.terminate();
         assert_eq!(status.code(), Some(0), "{log}");
         let mut rest = Vec::new();
-        // It was ended in good order, or cut off: in any case it is over.
+        // The stream ended cleanly or was cut off; both are fine.
         let _ = stream.read_to_end(&mut rest);
     }
 }

@@ -1,4 +1,4 @@
-// The client of the chosen transport. Whoever logs in chooses for every tab.
+// The client of the chosen transport. A login chooses for every tab.
 import { createAuth } from './auth.js';
 import { send } from './network.js';
 
@@ -13,7 +13,7 @@ export let auth;
 /** Where the client keeps its record. */
 export const key = () => `demo-${transport}`;
 
-/** Hears an event of whichever client is in use; `transport` is told after each choice. */
+/** Handles an event of the client in use, after each change too; `transport` is raised at each choice. */
 export const on = (name, handler) => handlers.push([name, handler]);
 
 const connect = (wanted) => {
@@ -29,7 +29,7 @@ export const choose = (wanted) => {
   localStorage.setItem(CHOICE, wanted);
 };
 
-/** Takes up what was chosen last in this browser. Call it when everybody listens. */
+/** Uses the last choice of this browser. Call it after all handlers are set. */
 export const start = () => {
   connect(localStorage.getItem(CHOICE));
   addEventListener('storage', (event) => event.key == CHOICE && connect(event.newValue));

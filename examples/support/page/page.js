@@ -6,16 +6,16 @@ import { showSessions, showSignedIn, showSignedOut, showStatus, showTokens, show
 
 const $ = (selector) => document.querySelector(selector);
 
-/** The record without its tokens, as the client last told. */
+/** The record without its tokens, from the client's last event. */
 let known = {};
 /** How the record changed last: `commit` is a renewal by this tab. */
 let lastWrite;
 /** The session on the screen, `null` for none; `undefined` before anything is known. */
 let shown;
-/** When the current session ends, in Unix seconds, as the list said. */
+/** When the current session ends, in Unix seconds, as in the list of sessions. */
 let ends;
 
-// ---- what the client tells
+// ---- events of the client
 
 on('transport', (transport) => {
   known = {};
@@ -35,7 +35,7 @@ on('refreshed', async () => {
   else if (write == 'commit' && transport == 'cookie')
     note('renewal', 'A new access token', 'The refresh token is in a cookie, out of sight.');
   else if (write == 'commit' && changed)
-    note('renewal', 'A new access token and a new refresh token', 'The old one gets the same answer again until the grace is over.');
+    note('renewal', 'A new access token and a new refresh token', 'Until the grace ends, the old one gets the same answer again.');
   else if (write == 'commit')
     note('renewal', 'A new access token, the same refresh token', 'There is at most one rotation in a grace window.');
   listSoon();
@@ -50,11 +50,11 @@ const reasons = {
   logout: 'You logged out.',
   revoked: 'The session was ended: from another tab or device, or because an old refresh token came back.',
   reused: 'An old refresh token came back after its grace. Somebody may have a copy, so the server ended the session for both.',
-  expired: 'The session is over: it was ended, or reached its deadline.',
+  expired: 'The session was ended, or reached its deadline.',
   unknown: 'The server does not know this session any more.',
 };
 on('signedOut', ({ reason }) => {
-  const text = reasons[reason] ?? `The session is over (${reason}).`;
+  const text = reasons[reason] ?? `The session has ended (${reason}).`;
   note(reason == 'logout' ? 'session' : 'refused', 'Signed out', text);
   $('#reason').textContent = text;
   $('#reason').hidden = reason == 'logout';

@@ -6,7 +6,7 @@ export const record = () =>
   new Promise((resolve) => {
     const open = indexedDB.open('@hallpass/web');
     open.onerror = () => resolve({});
-    // Nothing there yet: the client makes its own.
+    // If there is no database yet, the client creates it.
     open.onupgradeneeded = () => open.transaction.abort();
     open.onsuccess = () => {
       const get = open.result.transaction('records').objectStore('records').get(key());

@@ -1,4 +1,4 @@
-// What happened in every tab, the latest first. Entries carry no token.
+// The events of all tabs, the latest first. Entries contain no token.
 
 const LIMIT = 200;
 const list = document.querySelector('#entries');

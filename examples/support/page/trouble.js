@@ -1,4 +1,4 @@
-// The buttons that make trouble: renewals out of turn, lost answers, no network, and a thief.
+// The buttons for faults: early renewals, lost answers, no network, and a thief.
 import { auth, key, on, transport } from './client.js';
 import { faults, send } from './network.js';
 import { record } from './record.js';

@@ -36,7 +36,7 @@ const bar = (name, left, life) => {
   return share;
 };
 
-/** `ends` is when the session cookie ends, in Unix seconds, where the server has said so. */
+/** `ends` is when the session cookie ends, in Unix seconds, if the server has said so. */
 export const showTokens = ({ issuedAtWall, lifeMs, refreshLifeMs, retry }, transport, ends) => {
   const age = Date.now() - issuedAtWall;
   if (refreshLifeMs)
@@ -49,7 +49,7 @@ export const showTokens = ({ issuedAtWall, lifeMs, refreshLifeMs, retry }, trans
   element.classList.toggle('due', due <= 0 && share > 0);
   element.classList.toggle('over', share == 0);
   $('#access-hint').textContent = retry
-    ? 'Could not be renewed yet. The session stands; it is tried again.'
+    ? 'Could not be renewed yet. You stay logged in, and it is tried again.'
     : due > 0
       ? `Sent with each request. Renews itself in ${span(due)}.`
       : 'Sent with each request. Being renewed.';
@@ -89,8 +89,8 @@ export const showReplay = (transport, spent, graceMs = 0) => {
       : left > 0
         ? `Harmless for ${span(left)} more: taken for a lost answer.`
         : left > -10e3
-          ? 'The grace is over, but for seconds that are left to clocks that differ.'
-          : 'The grace is over. It ends the session, for you and for the thief.');
+          ? 'The grace has ended, except for some seconds of tolerance for clocks that differ.'
+          : 'The grace has ended. The session ends, for you and for the thief.');
 };
 
 export const showSignedIn = () => {

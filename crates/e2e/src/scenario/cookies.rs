@@ -1,18 +1,19 @@
-//! Cookies: as a browser sees them, and as nobody's browser would send them.
+//! Cookies: as a browser sends them, and as no browser would.
 
 use http::Method;
 use serde_json::json;
 
 use super::pass;
 use crate::browser::{Browser, Transport};
-use crate::client::{Client, Reply};
+use crate::client::Client;
+use crate::reply::Reply;
 use crate::server::Server;
 
 const DAY: u64 = 86_400;
 const OWN_PAGE: (&str, &str) = ("sec-fetch-site", "same-origin");
 
-/// `__Host-`, `HttpOnly`, `Secure`, `SameSite`, `Path=/`, no `Domain`; and a `Max-Age` only
-/// where the user asked to be remembered. A logout deletes with the same.
+/// `__Host-Http-`, `HttpOnly`, `Secure`, `SameSite`, `Path=/`, no `Domain`; and a `Max-Age` only if
+/// the user asked to be remembered. A logout deletes cookies with the same attributes.
 pub fn cookies_have_the_attributes_of_the_contract(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     for (transport, name, same_site) in [
@@ -40,7 +41,7 @@ pub fn cookies_have_the_attributes_of_the_contract(program: &str) {
             assert!(browser.cookie(name).is_none(), "the jar deletes it");
             let deleted = set_cookies(&logout);
             let (_, attributes) = planted[0].split_once("; ").unwrap();
-            // Chromium evicts by it when a site is over its limit of cookies.
+            // Chromium evicts by it if a site has too many cookies.
             let attributes = attributes.strip_suffix("; Priority=High").unwrap();
             let attributes = attributes.split("; Max-Age").next().unwrap();
             let expected = format!("{name}=; {attributes}; Max-Age=0; Priority=High");
@@ -51,7 +52,7 @@ pub fn cookies_have_the_attributes_of_the_contract(program: &str) {
     assert_eq!(header.header("set-cookie"), "");
 }
 
-/// `Max-Age` is what the server will honour, up to what browsers keep.
+/// `Max-Age` is as long as the server honours the cookie, but at most what browsers keep.
 pub fn remembered_cookies_last_as_long_as_the_session(program: &str) {
     for (idle, absolute, expected) in [("2d", "365d", 2), ("90d", "60d", 60), ("400d", "400d", 400)]
     {
@@ -125,7 +126,7 @@ pub fn a_session_cookie_slides(program: &str) {
     );
 }
 
-/// Of two cookies of one name neither counts: somebody planted one.
+/// If two cookies have one name, neither counts, since one may be planted.
 pub fn two_cookies_of_one_name_are_refused(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -163,7 +164,7 @@ pub fn two_cookies_of_one_name_are_refused(program: &str) {
             reply.error(400, "invalid_request");
             assert_eq!(reply.header("set-cookie"), "");
         }
-        // Neither was harmed; a logout ends the session of each genuine one, and a login too.
+        // Both sessions go on. A logout, or a login, ends the session of each genuine cookie.
         let together = format!("{name}=x; {one}; {two}");
         let by_login = client.send(
             &Method::POST,
@@ -177,7 +178,7 @@ pub fn two_cookies_of_one_name_are_refused(program: &str) {
         );
         assert_eq!(by_login.status, 200, "{by_login:?}");
         for cookie in [&one, &two] {
-            is_over(&client, transport, cookie);
+            has_ended(&client, transport, cookie);
         }
     }
     for transport in [Transport::Cookie, Transport::Session] {
@@ -187,12 +188,12 @@ pub fn two_cookies_of_one_name_are_refused(program: &str) {
         let reply = client.send(&Method::POST, "/auth/logout", &headers, None);
         assert_eq!(reply.status, 204, "{reply:?}");
         for cookie in [&one, &two] {
-            is_over(&client, transport, cookie);
+            has_ended(&client, transport, cookie);
         }
     }
 }
 
-/// A value that the server did not issue is refused where it is used, and never adopted.
+/// A value that the server did not issue is refused, and never adopted.
 pub fn a_self_made_cookie_is_never_adopted(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -248,7 +249,7 @@ pub fn a_self_made_cookie_is_never_adopted(program: &str) {
     }
 }
 
-/// Whoever plants a genuine cookie of their own gets nobody logged in under it.
+/// If an attacker plants a genuine cookie of their own, a login does not use it.
 pub fn a_login_is_safe_from_fixation(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -262,7 +263,7 @@ pub fn a_login_is_safe_from_fixation(program: &str) {
         assert_ne!(victim.session(), planted);
         assert_ne!(victim.cookies(), thief.cookies());
         assert_eq!(victim.get("/api/me").json()["sub"], "alice");
-        thief.is_over("revoked");
+        thief.has_ended("revoked");
         // A failed login changes nothing.
         let before = victim.cookies();
         victim
@@ -276,8 +277,8 @@ pub fn a_login_is_safe_from_fixation(program: &str) {
     }
 }
 
-/// What neighbours on this host plant does not get in the way.
-pub fn long_and_many_cookies_are_put_up_with(program: &str) {
+/// Cookies of other applications on the host do not disturb.
+pub fn many_and_long_foreign_cookies_do_not_disturb(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
     let session = Browser::alice(&client, Transport::Session).cookies();
@@ -302,8 +303,8 @@ pub fn long_and_many_cookies_are_put_up_with(program: &str) {
     }
 }
 
-/// The bearer token counts and the cookie does not, whatever either is worth.
-pub fn a_bearer_token_goes_before_a_cookie(program: &str) {
+/// The bearer token counts and the cookie does not, whether either is good or not.
+pub fn a_bearer_token_takes_precedence_over_a_cookie(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
     let bob = client.login("bob", "builder");
@@ -324,14 +325,14 @@ pub fn a_bearer_token_goes_before_a_cookie(program: &str) {
         "alice",
         "no bearer token at all"
     );
-    // No cookie is used, so there is nothing for another site to use.
+    // No cookie counts, so another site gains nothing.
     let cross = [("sec-fetch-site", "cross-site")];
     let reply = ask(&Method::POST, "/api/transfer", &bearer, &cross);
     assert_eq!(reply.status, 200, "{reply:?}");
     let listed = ask(&Method::GET, "/auth/sessions", &bearer, &[]).json();
     assert_eq!(listed["sessions"][0]["session_id"], bob.session.as_str());
 
-    // The refresh route looks at no `Authorization`, genuine or not.
+    // The refresh route ignores `Authorization`, if genuine or not.
     let refresh = Browser::alice(&client, Transport::Cookie).cookies();
     for authorization in [bearer.as_str(), "Bearer nonsense", "Bearer", "Basic YTpi"] {
         let headers = [
@@ -342,7 +343,7 @@ pub fn a_bearer_token_goes_before_a_cookie(program: &str) {
         let reply = client.send(&Method::POST, "/auth/refresh", &headers, None);
         assert_eq!(reply.status, 200, "{authorization}: {reply:?}");
     }
-    // A logout ends the session of each.
+    // A logout ends the sessions of both.
     let together = format!("{alice}; {refresh}");
     let headers = [
         ("authorization", bearer.as_str()),
@@ -352,11 +353,11 @@ pub fn a_bearer_token_goes_before_a_cookie(program: &str) {
     let reply = client.send(&Method::POST, "/auth/logout", &headers, None);
     assert_eq!(reply.status, 204, "{reply:?}");
     client.me(&bob.access).invalid_token("revoked");
-    is_over(&client, Transport::Session, &alice);
-    is_over(&client, Transport::Cookie, &refresh);
+    has_ended(&client, Transport::Session, &alice);
+    has_ended(&client, Transport::Cookie, &refresh);
 }
 
-/// A credential counts only where it was put.
+/// A refresh token counts only in the carrier of its transport.
 pub fn a_refresh_token_counts_only_in_its_own_carrier(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -398,7 +399,7 @@ fn send(client: &Client, method: &Method, path: &str, cookies: &str) -> Reply {
 }
 
 #[track_caller]
-fn is_over(client: &Client, transport: Transport, cookie: &str) {
+fn has_ended(client: &Client, transport: Transport, cookie: &str) {
     if transport == Transport::Session {
         send(client, &Method::GET, "/api/me", cookie).invalid_token("revoked");
     } else {

@@ -1,8 +1,9 @@
-//! A front end on another origin: what its browser lets it do.
+//! What a browser lets a front end on another origin do.
 
 use http::Method;
 
-use crate::client::{Client, Reply};
+use crate::client::Client;
+use crate::reply::Reply;
 use crate::server::Server;
 
 const APP: &str = "https://app.example:8443";
@@ -10,7 +11,7 @@ const OTHER: &str = "https://other.example";
 const EVIL: &str = "https://evil.example";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Pages of the named origins may ask and read; those of others may not.
+/// Pages of the listed origins may send requests and read answers; pages of others may not.
 pub fn named_origins_may_read_and_no_others(program: &str) {
     let flags = ["--allow-origin", APP, "--allow-origin", OTHER];
     let (server, _files) = Server::start(program, &flags);
@@ -38,7 +39,7 @@ pub fn named_origins_may_read_and_no_others(program: &str) {
         assert!(!client.preflight("/api/me", origin, "PATCH", ""));
         assert!(!client.preflight("/api/me", origin, "GET", "x-another"));
 
-        // Refusals can be read as well, with what a client has to know of them.
+        // Refusals can be read as well, with the header fields that a client needs.
         for (path, headers, status) in [
             ("/api/me", &[("authorization", bearer.as_str())][..], 200),
             ("/api/me", &[], 401),
@@ -57,7 +58,7 @@ pub fn named_origins_may_read_and_no_others(program: &str) {
         assert_eq!(login.status, if allowed { 200 } else { 403 }, "{login:?}");
         may_read(&login, origin, allowed);
     }
-    // Without an origin it is no business of CORS, and caches know on what it depends.
+    // A request without `Origin` is not CORS, and `Vary` tells caches that it matters.
     let reply = client.send(&Method::GET, "/api/me", &[("authorization", &bearer)], None);
     assert_eq!(
         (reply.status, reply.header("access-control-allow-origin")),
@@ -69,7 +70,7 @@ pub fn named_origins_may_read_and_no_others(program: &str) {
     );
 }
 
-/// Where no origin is named nobody else's page gets anything.
+/// If no origin is listed, pages of other origins can read nothing.
 pub fn without_named_origins_there_is_no_cors(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -118,7 +119,7 @@ impl Client {
         if !headers.is_empty() {
             fields.push(("access-control-request-headers", headers));
         }
-        // How a refusal looks is the middleware's own affair.
+        // The middleware decides how a refusal looks.
         let asking = self.unrecorded();
         let reply = asking.send(&Method::OPTIONS, path, &fields, None);
         let methods = reply.list("access-control-allow-methods");

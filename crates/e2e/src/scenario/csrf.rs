@@ -1,19 +1,19 @@
-//! What another site makes a browser send.
+//! Requests that another site makes a browser send.
 
 use http::Method;
 
 use crate::browser::{Browser, Transport};
-use crate::client::Reply;
+use crate::reply::Reply;
 use crate::server::Server;
 
 const ALLOWED: &str = "https://app.example:8443";
 const EVIL: &str = "https://evil.example";
 const JSON: (&str, &str) = ("content-type", "application/json");
 
-/// Every combination of the header fields that browsers send, at every route where a cookie
-/// is the credential, and at the login.
-pub fn every_combination_of_fields_at_every_route(program: &str) {
-    // The same refresh cookie comes again and again, and is good as long as the grace lasts.
+/// Every combination of the header fields that browsers send, at every route that takes a cookie
+/// as the credential, and at the login.
+pub fn the_csrf_rule_holds_for_every_combination_of_fields(program: &str) {
+    // The same refresh cookie is sent many times, and is good as long as the grace lasts.
     let flags = ["--allow-origin", ALLOWED, "--grace", "10m"];
     let (server, _files) = Server::start(program, &flags);
     let client = server.client();
@@ -24,7 +24,7 @@ pub fn every_combination_of_fields_at_every_route(program: &str) {
         "__Host-Http-session=x",
     );
     let probes: [(&str, &str, Option<&str>, &str, u16); 9] = [
-        // Where it passes, each is answered without any harm.
+        // If the request passes, its answer changes nothing that later requests need.
         ("POST", "/auth/login", Some("{}"), "", 400),
         ("POST", "/auth/login", Some("{}"), &session, 400),
         ("POST", "/auth/refresh", None, &refresh, 200),
@@ -64,7 +64,7 @@ pub fn every_combination_of_fields_at_every_route(program: &str) {
             }
         }
     }
-    // Nothing was changed by any of it.
+    // None of these requests changed anything.
     let headers = [("cookie", session.as_str())];
     assert_eq!(
         client.send(&Method::GET, "/api/me", &headers, None).status,
@@ -72,7 +72,7 @@ pub fn every_combination_of_fields_at_every_route(program: &str) {
     );
 }
 
-/// What a proxy, or whoever pretends to be one, says of the host decides nothing.
+/// Header fields in which a proxy, or an attacker, names the host decide nothing.
 pub fn forwarded_fields_prove_no_origin(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -91,7 +91,7 @@ pub fn forwarded_fields_prove_no_origin(program: &str) {
     }
 }
 
-/// Only unsafe methods are guarded, and only where a cookie is what counts.
+/// Only unsafe methods are guarded, and only if a cookie is the credential.
 pub fn reading_and_bearer_tokens_need_no_proof(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -101,8 +101,8 @@ pub fn reading_and_bearer_tokens_need_no_proof(program: &str) {
     let evil = [("origin", EVIL), ("sec-fetch-site", "cross-site")];
     for path in ["/api/me", "/auth/session", "/auth/sessions"] {
         let headers = [&[("cookie", session.as_str())], &evil[..]].concat();
-        // A link from elsewhere finds the user logged in; the answer can be read there only
-        // where CORS lets it.
+        // A link from another site finds the user logged in. That site can read the answer only
+        // if CORS lets it.
         assert_eq!(client.send(&Method::GET, path, &headers, None).status, 200);
     }
     let headers = [&[("authorization", bearer.as_str())], &evil[..]].concat();
@@ -112,7 +112,7 @@ pub fn reading_and_bearer_tokens_need_no_proof(program: &str) {
             .status,
         200
     );
-    // A logout by token alone is honest; but it must not delete another's cookies.
+    // A logout by token alone is allowed, but it must not delete the cookies of another user.
     let body = format!(r#"{{"refresh_token":"{}"}}"#, login.refresh);
     let headers = [&[JSON], &evil[..]].concat();
     let reply = client.send(
@@ -132,7 +132,7 @@ enum Verdict {
     Refuse,
 }
 
-/// The contract's sentences, read anew.
+/// The rule of the contract, written down a second time.
 fn combinations(own: &str) -> Vec<(Vec<(&'static str, &str)>, Verdict)> {
     let origins = [None, Some(own), Some(ALLOWED), Some(EVIL), Some("null")];
     let sites = [

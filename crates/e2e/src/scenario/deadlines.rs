@@ -1,11 +1,12 @@
-//! Sessions end by themselves, and tokens never outlive them.
+//! Sessions end at their deadline, and tokens never outlive them.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::pass;
 use crate::server::Server;
 
-/// However often it is used, a session ends at its absolute deadline, and says so from the start.
+/// A session ends at its absolute deadline, however often it is used, and its answers say so from
+/// the start.
 pub fn no_use_outlives_the_absolute_deadline(program: &str) {
     let flags = ["--absolute", "15s", "--access-ttl", "5m", "--grace", "0s"];
     let (server, _files) = Server::start(program, &flags);

@@ -1,11 +1,11 @@
-//! After a session was ended nothing of it works.
+//! After the end of a session none of its credentials works.
 
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::server::Server;
 
-/// Each credential of the session is refused, by name.
+/// Each credential of the session is refused with the reason.
 pub fn after_a_logout_nothing_works(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -25,7 +25,7 @@ pub fn after_a_logout_nothing_works(program: &str) {
             .post_json("/auth/step-up", &body)
             .refused_as("revoked");
     }
-    // A second logout, and one of nobody, are answered like the first.
+    // A second logout, and one without a credential, are answered like the first.
     assert_eq!(client.logout(&next.refresh).status, 204);
     assert_eq!(client.logout("nonsense").status, 204);
 
@@ -58,7 +58,7 @@ pub fn after_a_logout_nothing_works(program: &str) {
     assert_eq!(reply.status, 200, "{reply:?}");
 }
 
-/// A subject sees and ends its own sessions, and nobody else's.
+/// Users see and end their own sessions, and no others.
 pub fn sessions_are_listed_and_ended_by_their_owner_alone(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -96,7 +96,7 @@ pub fn sessions_are_listed_and_ended_by_their_owner_alone(program: &str) {
     assert_eq!(client.me(&laptop.access).status, 200);
 }
 
-/// Everywhere, or everywhere else.
+/// A user can end all sessions, or all other sessions.
 pub fn log_out_everywhere_ends_every_session(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -114,11 +114,11 @@ pub fn log_out_everywhere_ends_every_session(program: &str) {
     client.me(&kept.access).invalid_token("revoked");
     client.refresh(&kept.refresh).refused_as("revoked");
     assert_eq!(client.me(&bob.access).status, 200);
-    // And the door is open again.
+    // A new login works.
     client.login("alice", "wonderland");
 }
 
-/// The list of sessions calls devices what people call them.
+/// The list of sessions names devices as people do.
 pub fn devices_have_names(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();

@@ -4,10 +4,11 @@ use http::Method;
 use serde_json::json;
 
 use crate::browser::{Browser, Transport};
-use crate::client::{Client, claims, header};
+use crate::client::Client;
 use crate::server::{Files, Server, refused, refused_in};
+use crate::token::{claims, header};
 
-/// The help has every flag, each with its environment variable, and its default.
+/// The help has every flag with its environment variable and its default.
 pub fn every_flag_is_an_environment_variable_too(program: &str) {
     let files = Files::new();
     let help = refused(program, &files, &["--help"]);
@@ -52,7 +53,7 @@ pub fn every_flag_is_an_environment_variable_too(program: &str) {
             );
         }
     }
-    // A variable has its effect, and a flag goes before it.
+    // A variable has an effect, and a flag takes precedence over it.
     let long = [("HALLPASS_ACCESS_TTL", "2h")];
     let refused = refused_in(program, &files, &[], &long);
     let said = String::from_utf8(refused.stderr).unwrap();
@@ -60,7 +61,7 @@ pub fn every_flag_is_an_environment_variable_too(program: &str) {
     assert!(said.contains("`access_lifetime` of 7200s"), "{said}");
 }
 
-/// The lifetimes reach the answers.
+/// The lifetimes in the answers are those of the flags.
 pub fn lifetimes_are_as_the_flags_say(program: &str) {
     let flags = [
         "--access-ttl",
@@ -108,7 +109,7 @@ pub fn lifetimes_are_as_the_flags_say(program: &str) {
     assert!(!files.path("sessions.db").exists(), "in memory alone");
 }
 
-/// Behind a proxy the origin is another than the address: it decides, and stands in links.
+/// Behind a proxy the origin differs from the address. The origin decides, and is in all links.
 pub fn the_origin_is_what_the_flag_says(program: &str) {
     let own = "https://own.example";
     let (server, _files) = Server::start(program, &["--origin", own]);
@@ -128,8 +129,8 @@ pub fn the_origin_is_what_the_flag_says(program: &str) {
     assert_eq!(metadata["token_endpoint"], format!("{own}/auth/refresh"));
 }
 
-/// How access tokens of ended sessions are refused: by the feed, by asking the store at each
-/// request, or not at all.
+/// Access tokens of ended sessions are refused by the feed, by a read of the store at each request,
+/// or not at all.
 pub fn revocation_is_checked_as_the_flag_says(program: &str) {
     for (how, refused_at_once) in [("feed", true), ("store", true), ("none", false)] {
         let files = Files::new();
@@ -143,10 +144,10 @@ pub fn revocation_is_checked_as_the_flag_says(program: &str) {
         if how == "store" {
             assert!(is_refused(&other), "the other server asks it as well");
         }
-        // Whatever is said of access tokens, nothing renews the session.
+        // With every setting, nothing renews the session.
         client.refresh(&login.refresh).refused_as("revoked");
         other.refresh(&login.refresh).refused_as("revoked");
-        // And the list of sessions always asks.
+        // The list of sessions always reads the store.
         client
             .get("/auth/sessions", &login.access)
             .invalid_token("revoked");

@@ -1,12 +1,12 @@
-//! Tokens with a genuine signature, and one thing wrong with each.
+//! Tokens with a genuine signature and one fault each.
 
 use serde_json::{Value, json};
 
-use crate::client::{claims, header};
 use crate::forge::Forge;
 use crate::server::Server;
+use crate::token::{claims, header};
 
-/// Whoever has the secret still cannot make a token that strays from the profile.
+/// A token that deviates from the profile is refused, even if it is signed with the right secret.
 pub fn every_single_fault_of_a_token_is_refused(program: &str) {
     let (server, files) = Server::start(program, &["--alg", "HS256"]);
     let client = server.client();
@@ -21,7 +21,7 @@ pub fn every_single_fault_of_a_token_is_refused(program: &str) {
     );
 
     let now = good_claims["iat"].as_u64().unwrap();
-    // RFC 9470: a token that holds, of an authentication that is too old for the route.
+    // RFC 9470: a valid token whose authentication is too old for the route.
     let old = with(&good_claims, "auth_time", json!(now - 70)).to_string();
     let old = forge.sign(&good_header.to_string(), &old);
     assert_eq!(client.me(&old).status, 200);

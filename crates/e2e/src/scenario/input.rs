@@ -1,4 +1,4 @@
-//! Bad input gets the contract's answer, and nothing is lost or changed by it.
+//! Bad input gets the answer of the contract and changes nothing.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
@@ -7,14 +7,15 @@ use std::time::Duration;
 use http::Method;
 use serde_json::json;
 
-use crate::client::{Client, Reply};
+use crate::client::Client;
+use crate::reply::Reply;
 use crate::server::Server;
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// A login that is not one.
-pub fn bad_logins_open_nothing(program: &str) {
+/// Login requests that are malformed, wrong or unsupported.
+pub fn bad_logins_are_refused(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
     let login = client.login("alice", "wonderland");
@@ -136,7 +137,7 @@ pub fn other_sites_log_nobody_in(program: &str) {
     }
 }
 
-/// A refresh that is not one.
+/// Refresh requests that are malformed, wrong or unsupported.
 pub fn bad_refreshes_change_nothing(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -186,13 +187,13 @@ pub fn bad_refreshes_change_nothing(program: &str) {
     reply.error(415, "unsupported_media_type");
     let long = json(&"x".repeat(17_000));
     post(&client, "/auth/refresh", JSON, &long).error(413, "payload_too_large");
-    // The token is as good as before, and it was not rotated by any of that.
+    // The token is still good, and none of these requests rotated it.
     let next = client.refresh(token).tokens();
     assert_ne!(&next.refresh, token);
     assert_eq!(client.me(&next.access).status, 200);
 }
 
-/// Every row of the table of protected resources, and what does not count as a credential.
+/// Every row of the contract's table of protected resources, and input that is no credential.
 pub fn bad_credentials_are_refused_at_protected_routes(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -255,7 +256,7 @@ pub fn bad_credentials_are_refused_at_protected_routes(program: &str) {
         .error(401, "unauthorized");
 }
 
-/// Methods and paths that there are not.
+/// Methods and paths that do not exist.
 pub fn other_methods_and_paths_are_refused(program: &str) {
     let key = "dGhlLWtleS1vZi1hLXRlc3Q";
     let (server, _files) = Server::start(program, &["--introspection-key", key]);
@@ -329,7 +330,7 @@ pub fn other_methods_and_paths_are_refused(program: &str) {
     }
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
-    // Without a key there is no introspection, whatever the method.
+    // Without a key there is no introspection, for any method.
     for method in [Method::GET, Method::POST] {
         client
             .send(&method, "/auth/introspect", &[], None)
@@ -337,7 +338,7 @@ pub fn other_methods_and_paths_are_refused(program: &str) {
     }
 }
 
-/// Bodies of another kind, and longer than 16 KiB, at every route that reads one.
+/// Bodies of another media type, and bodies of more than 16 KiB, at every route that reads one.
 pub fn other_and_long_bodies_are_refused(program: &str) {
     let key = "dGhlLWtleS1vZi1hLXRlc3Q";
     let (server, _files) = Server::start(program, &["--introspection-key", key]);
@@ -370,8 +371,8 @@ pub fn other_and_long_bodies_are_refused(program: &str) {
     }
 }
 
-/// A request names its host once, unless it is too old for that (RFC 9112 section 3.2), and
-/// nothing that it names decides anything.
+/// A request names its host exactly once, unless its HTTP version is older than that rule
+/// (RFC 9112 section 3.2), and the name decides nothing.
 pub fn a_request_names_one_host(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     for (version, hosts, status) in [
@@ -387,7 +388,7 @@ pub fn a_request_names_one_host(program: &str) {
     }
 }
 
-/// The first line of the answer to what no client of ours would send.
+/// The first line of the answer to bytes that no HTTP client would send.
 fn raw(server: &Server, request: &str) -> String {
     let address = server.url().trim_start_matches("http://");
     let mut stream = TcpStream::connect(address).unwrap();

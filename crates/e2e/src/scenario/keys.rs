@@ -1,4 +1,4 @@
-//! Keys that change under running servers.
+//! Keys that change while servers run.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -6,9 +6,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::client::{Client, Reply, header};
+use crate::client::Client;
+use crate::patience::soon;
+use crate::reply::Reply;
 use crate::server::{Files, Server, refused};
-use crate::soon;
+use crate::token::header;
 
 const ADMIN: &str = "an-administrator-s-key-of-many-letters";
 
@@ -37,8 +39,8 @@ fn published(client: &Client) -> (String, Vec<String>) {
     (etag, ids.collect())
 }
 
-/// One of two servers on one key file changes keys, and the other follows: each looks at the file
-/// once a second.
+/// One of two servers on one key file changes keys, and the other follows, since each reads the
+/// file once a second.
 pub fn two_servers_on_one_key_file_follow_each_other(program: &str) {
     let files = Files::new();
     let flags = [
@@ -53,14 +55,14 @@ pub fn two_servers_on_one_key_file_follow_each_other(program: &str) {
     let two = Server::start_on(program, &files, &flags);
     let (one, two) = (one.client().unrecorded(), two.client().unrecorded());
 
-    // Current, and two ahead, at both.
+    // Both publish the current key and the next two.
     soon("keys are published ahead", || published(&one).1.len() == 3);
     soon("at the other too", || published(&one) == published(&two));
     let before = published(&one);
     let login = one.login("alice", "wonderland");
     let first = kid(&login.access);
 
-    // Early: somebody may not know the next key yet. Then it signs, at both.
+    // Too early: a verifier may not know the next key yet. Afterwards it signs, at both.
     let promote = json!({ "do": "promote" });
     let early = command(&one, ADMIN, &promote);
     assert!(early.status == 409 || early.status == 200, "{early:?}");
@@ -89,7 +91,7 @@ pub fn two_servers_on_one_key_file_follow_each_other(program: &str) {
         assert_eq!(client.me(&next.access).status, 200);
     }
 
-    // An emergency, asked of the other: what the key signed is refused, refresh tokens go on.
+    // An emergency at the other server: tokens of the key are refused, refresh tokens are good.
     let remove = json!({ "do": "remove", "kid": kid(&next.access) });
     let removed = command(&two, ADMIN, &remove);
     assert_eq!(removed.status, 200, "{removed:?}");
@@ -100,8 +102,8 @@ pub fn two_servers_on_one_key_file_follow_each_other(program: &str) {
     assert_eq!(two.me(&after.access).status, 200);
 }
 
-/// Only who has the key changes keys, and only in ways that there are.
-pub fn keys_are_changed_by_their_administrator_alone(program: &str) {
+/// Only a caller with the key of the administrator changes keys.
+pub fn only_the_administrator_changes_keys(program: &str) {
     let (server, _files) = Server::start(program, &["--admin-key", ADMIN]);
     let client = server.client();
     let promote = json!({ "do": "promote" });
@@ -115,7 +117,7 @@ pub fn keys_are_changed_by_their_administrator_alone(program: &str) {
     command(&server.client(), ADMIN, &promote).error(404, "not_found");
 }
 
-/// A file that cannot be used is refused with a line in the log, and the old keys stay.
+/// If the key file becomes unusable, the log has a line about it, and the old keys stay.
 pub fn a_bad_key_file_changes_nothing_at_run_time(program: &str) {
     let files = Files::new();
     let server = Server::start_on(program, &files, &["--rotate-every", "off"]);
@@ -134,7 +136,7 @@ pub fn a_bad_key_file_changes_nothing_at_run_time(program: &str) {
     let next = client.refresh(&login.refresh).tokens();
     assert_eq!(kid(&next.access), kid(&login.access));
 
-    // Another key file, by hand: taken by the signal, or a second later.
+    // Another key file, written by hand, is read on the signal or a second later.
     let other = Files::new();
     drop(Server::start_on(
         program,
@@ -153,7 +155,7 @@ pub fn a_bad_key_file_changes_nothing_at_run_time(program: &str) {
     );
 }
 
-/// Keys may be in the environment, and then are nowhere else.
+/// If keys are in the environment, no key file is written.
 pub fn keys_may_be_in_the_environment(program: &str) {
     let files = Files::new();
     let output = refused(program, &files, &["--keys", "env:E2E_NO_SUCH_KEYS"]);

@@ -4,15 +4,16 @@ use http::Method;
 use serde_json::json;
 
 use crate::browser::{Browser, Transport};
-use crate::client::{Client, Reply};
+use crate::client::Client;
+use crate::reply::Reply;
 use crate::scenario::pass;
 use crate::server::Server;
 
-/// Guessing one account's password is slowed down, wherever the guesses come from, and another
-/// account is not.
+/// Guesses at the password of one account are limited from all addresses together, and other
+/// accounts are not affected.
 pub fn guesses_at_an_account_are_limited(program: &str) {
     let (server, _files) = Server::start(program, &flags());
-    // When a bucket refills is nobody's to say.
+    // The answers depend on when a bucket refills.
     let client = server.client().unrecorded();
     let mut browser = Browser::alice(&client, Transport::Header);
     let refused = (0..30).find(|n| {
@@ -24,25 +25,25 @@ pub fn guesses_at_an_account_are_limited(program: &str) {
         "{refused:?}"
     );
     is_too_many(6, || guess(&client, "192.0.2.99", "alice"));
-    // So it is at the other doors, which name the account by its session.
+    // The same holds for the other routes that take a password, with the session's account.
     is_too_many(6, || browser.step_up("guess"));
     is_too_many(6, || browser.change_password("guess", "looking-glass"));
-    // The right password waits too, else the answer would tell it from a wrong one.
+    // The right password is limited too; if not, the answer would tell that it is right.
     let right = json!({ "username": "alice", "password": "wonderland" });
     is_too_many(6, || client.post_json("/auth/login", &right));
     guess(&client, "192.0.2.99", "bob").error(401, "invalid_credentials");
-    // And who is logged in notices nothing.
+    // Existing sessions are not affected.
     assert_eq!(browser.renew().status, 200);
 }
 
-/// One address is slowed down, whatever names it tries, and another is not.
+/// Guesses from one address are limited for all names together; other addresses are not affected.
 pub fn guesses_from_an_address_are_limited(program: &str) {
     let (server, _files) = Server::start(program, &flags());
-    // When a bucket refills is nobody's to say.
+    // The answers depend on when a bucket refills.
     let client = server.client().unrecorded();
     let mut refused = None;
     for n in 0..60 {
-        // A name that nobody can have is refused without hashing.
+        // A name that no user can have is refused without hashing.
         let reply = guess(&client, "192.0.2.1", &format!("\u{1}{n}"));
         if reply.status != 401 {
             refused = Some(n);
@@ -57,10 +58,10 @@ pub fn guesses_from_an_address_are_limited(program: &str) {
     guess(&client, "2001:db8:1:2::3", "guess").error(401, "invalid_credentials");
 }
 
-/// Refreshes are limited by address; whoever shares it waits, and nobody is logged out.
+/// Refreshes are limited by address; all users of the address wait, and nobody is logged out.
 pub fn refreshes_from_an_address_are_limited(program: &str) {
     let (server, _files) = Server::start(program, &flags());
-    // When a bucket refills is nobody's to say.
+    // The answers depend on when a bucket refills.
     let client = server.client().unrecorded();
     let login = client.login("alice", "wonderland");
     let refresh = |address: &str, token: &str| refresh(&client, address, token);
@@ -74,13 +75,13 @@ pub fn refreshes_from_an_address_are_limited(program: &str) {
     assert_eq!(other.status, 200, "{other:?}");
 }
 
-/// Refreshes are limited by account too, wherever they come from; no session uses up what its
-/// account's others need, nobody else notices, and nothing is lost.
+/// Refreshes are limited by account too, from all addresses together. One session does not use up
+/// what the account's others need, other accounts are not affected, and no session is lost.
 pub fn refreshes_of_an_account_are_limited(program: &str) {
     // Within the grace a token is good for as many refreshes as are let through.
     let on_memory = ["--store", "memory:", "--grace", "10m"];
     let (server, _files) = Server::start(program, &[&flags()[..], &on_memory].concat());
-    // When a bucket refills is nobody's to say.
+    // The answers depend on when a bucket refills.
     let client = server.client().unrecorded();
     let alice: Vec<_> = (0..4)
         .map(|_| client.login("alice", "wonderland"))
@@ -98,7 +99,7 @@ pub fn refreshes_of_an_account_are_limited(program: &str) {
     };
     let first = until_refused(&alice[0].refresh);
     assert!(first >= 300, "{first}");
-    // Its other sessions go on, until the account has had enough.
+    // Its other sessions go on until the account has reached its limit.
     assert_ne!(until_refused(&alice[1].refresh), 0);
     until_refused(&alice[2].refresh);
     let last = until_refused(&alice[3].refresh);
@@ -111,8 +112,8 @@ pub fn refreshes_of_an_account_are_limited(program: &str) {
     assert!(again.any(|status| status == 200), "the wait is over");
 }
 
-/// Only a trusted proxy is believed when it says from where a request came, and only what it
-/// added itself.
+/// A request's address is taken from header fields only if a trusted proxy sent them, and only from
+/// what that proxy added itself.
 pub fn only_a_trusted_proxy_names_the_address(program: &str) {
     let proxy = ["--trusted-proxy", "127.0.0.0/8"];
     let two = [
@@ -170,7 +171,7 @@ pub fn only_a_trusted_proxy_names_the_address(program: &str) {
     }
 }
 
-/// The test stands where a proxy would, so that it can come from any address.
+/// The test takes the place of a proxy, so that it can come from any address.
 fn flags() -> [&'static str; 4] {
     ["--rate-limit", "on", "--trusted-proxy", "127.0.0.0/8"]
 }
@@ -203,8 +204,8 @@ fn guess(client: &Client, address: &str, username: &str) -> Reply {
     )
 }
 
-/// Where the bucket may have refilled meanwhile, by a drop, the next attempt empties it; on a machine
-/// that stands still again and again, a later one.
+/// If the bucket has refilled by one attempt meanwhile, the next attempt empties it; on a machine
+/// that stands still several times, a later one.
 #[track_caller]
 fn is_too_many(longest: u64, mut attempt: impl FnMut() -> Reply) {
     let mut replies = (0..100).map(|_| attempt());

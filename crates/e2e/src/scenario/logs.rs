@@ -1,4 +1,4 @@
-//! The log tells what happened, and nothing that could be used.
+//! The log has each event, and no credential.
 
 use std::fs;
 
@@ -6,10 +6,10 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::pass;
-use crate::client::Tokens;
+use crate::reply::Tokens;
 use crate::server::Server;
 
-/// One line an event, with session and subject; no token, password or key in any of it.
+/// One line for each event, with session and subject, and without any token, password or key.
 pub fn the_log_has_each_event_and_no_secret(program: &str) {
     let flags = ["--grace", "10s", "--tolerance", "0s"];
     let (server, files) = Server::start(program, &flags);
@@ -24,7 +24,7 @@ pub fn the_log_has_each_event_and_no_secret(program: &str) {
     let body = json!({ "password": "builder", "refresh_token": second.refresh });
     let stepped_up = client.post_json("/auth/step-up", &body).tokens();
     assert_eq!(client.logout(&stepped_up.refresh).status, 204);
-    // What people do by mistake: a password for a name, tokens in the wrong place.
+    // Mistakes that people make: a password as the name, tokens in the wrong place.
     let body = json!({ "username": "hush-hush", "password": "hush-hush" });
     client
         .post_json("/auth/login", &body)
@@ -67,6 +67,6 @@ pub fn the_log_has_each_event_and_no_secret(program: &str) {
         }
     }
     for secret in secrets {
-        assert!(!log.contains(secret), "{secret} stands in\n{log}");
+        assert!(!log.contains(secret), "{secret} is in\n{log}");
     }
 }

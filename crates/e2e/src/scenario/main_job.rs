@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 use http::Method;
 use serde_json::json;
 
-use crate::client::{claims, header};
 use crate::server::Server;
+use crate::token::{claims, header};
 
-/// The whole way of one session, with every member of the answers.
+/// A whole session, with every member of the answers.
 pub fn log_in_call_refresh_log_out(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -69,10 +69,10 @@ pub fn log_in_call_refresh_log_out(program: &str) {
     assert_ne!(claims(&next.access)["jti"], told["jti"]);
     assert_eq!(claims(&next.access)["auth_time"], told["auth_time"]);
     assert_eq!(client.me(&next.access).status, 200);
-    // The older access token is as good as before.
+    // The older access token is still good.
     assert_eq!(client.me(&login.access).status, 200);
 
-    // The client that the login named stands in its tokens.
+    // The tokens name the client that the login named.
     let named = json!({ "username": "alice", "password": "wonderland", "client_id": "phone" });
     let named = client.post_json("/auth/login", &named).tokens();
     assert_eq!(claims(&named.access)["client_id"], "phone");
@@ -91,8 +91,8 @@ pub fn log_in_call_refresh_log_out(program: &str) {
     client.me(&next.access).invalid_token("revoked");
 }
 
-/// Alice may, bob may not.
-pub fn scopes_decide(program: &str) {
+/// Alice has the scope, bob does not.
+pub fn a_missing_scope_is_refused(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
     let alice = client.login("alice", "wonderland").access;
@@ -115,8 +115,8 @@ pub fn scopes_decide(program: &str) {
     }
 }
 
-/// The key that signs stands in the published set, with those that will sign next, and
-/// without their private halves.
+/// The published set has the key that signs and those that will sign next, without the private
+/// parts of any.
 pub fn keys_and_metadata_are_public(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -143,7 +143,7 @@ pub fn keys_and_metadata_are_public(program: &str) {
 }
 
 /// A browser gets a page that may run no script but its own.
-pub fn the_page_is_there(program: &str) {
+pub fn the_page_is_served(program: &str) {
     let (server, _files) = Server::start(program, &["--user", "carol:hush-hush"]);
     let client = server.client();
     let get = |path: &str| client.send(&Method::GET, path, &[], None);

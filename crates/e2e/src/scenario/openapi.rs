@@ -1,5 +1,5 @@
-//! The OpenAPI document that a server serves. That each answer is in it is checked by the
-//! client, in every scenario.
+//! The OpenAPI document that a server serves. The client checks in every scenario that each answer
+//! is in it.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -22,7 +22,7 @@ fn document(client: &Client) -> Value {
     client.send(&Method::GET, "/openapi.json", &[], None).json()
 }
 
-/// Each path of the document answers to the methods that stand there and to no other.
+/// Each path of the document answers to the methods that it lists and to no others.
 pub fn every_described_route_is_served(program: &str) {
     let (server, _files) = Server::start(program, &KEYS);
     let client = server.client();
@@ -35,7 +35,7 @@ pub fn every_described_route_is_served(program: &str) {
         if methods.contains("get") {
             methods.insert("head".to_owned());
         }
-        // Which none of them has.
+        // A method that none of them has.
         let path = path.replace("{session_id}", "x");
         let reply = client.send(&Method::PUT, &path, &[], Some(b""));
         assert_eq!(reply.status, 405, "{path}: {reply:?}");
@@ -44,8 +44,8 @@ pub fn every_described_route_is_served(program: &str) {
     }
 }
 
-/// Each path in the source of an example stands in the document. (Those of the library are
-/// compared where its document is made, in `token-http`.)
+/// The document has each path in the source of an example. (The test for the paths of the library
+/// is in `token-http`, which makes their part of the document.)
 pub fn every_served_route_is_described(program: &str) {
     let (server, _files) = Server::start(program, &KEYS);
     let document = document(&server.client());
@@ -59,8 +59,8 @@ pub fn every_served_route_is_described(program: &str) {
     }
 }
 
-/// What is switched off does not stand there.
-pub fn the_document_is_of_this_configuration(program: &str) {
+/// Routes that are switched off are not described.
+pub fn the_document_describes_this_configuration(program: &str) {
     let (server, _files) = Server::start(program, &["--origin", "https://own.example"]);
     let document = document(&server.client());
     for off in ["/auth/introspect", "/admin/keys"] {

@@ -1,11 +1,11 @@
-//! What outlives a process, and what two of them share.
+//! What survives the end of a process, and what two processes share.
 
 use std::collections::BTreeSet;
 use std::thread;
 
-use crate::client::Reply;
+use crate::patience::soon;
+use crate::reply::Reply;
 use crate::server::{Files, Server};
-use crate::soon;
 
 /// After a crash nobody is logged out, and what was revoked stays revoked.
 pub fn killed_and_restarted_nobody_is_logged_out(program: &str) {
@@ -24,7 +24,7 @@ pub fn killed_and_restarted_nobody_is_logged_out(program: &str) {
     assert_eq!(client.me(&alice.access).status, 200);
     let next = client.refresh(&alice.refresh).tokens();
     assert_eq!(client.me(&next.access).status, 200);
-    // A client whose answer was lost in the crash gets it now, bit for bit.
+    // If a client lost an answer in the crash, it gets the same one now, bit for bit.
     assert_eq!(
         client.refresh(&bob.refresh).tokens().refresh,
         before.refresh
@@ -35,9 +35,9 @@ pub fn killed_and_restarted_nobody_is_logged_out(program: &str) {
 }
 
 /// Two servers on one database and one key file serve the same sessions.
-pub fn two_servers_on_one_file_are_one(program: &str) {
+pub fn two_servers_on_one_file_share_all_sessions(program: &str) {
     let files = Files::new();
-    // Both start on nothing, at the same time.
+    // Both start on an empty database, at the same time.
     let (one, two) = thread::scope(|scope| {
         let start = || Server::start_on(program, &files, &[]);
         let (one, two) = (scope.spawn(start), scope.spawn(start));
@@ -64,15 +64,15 @@ pub fn two_servers_on_one_file_are_one(program: &str) {
     assert_eq!(clients[0].logout(&tokens.refresh).status, 204);
     clients[0].me(&tokens.access).invalid_token("revoked");
     clients[1].refresh(&tokens.refresh).refused_as("revoked");
-    // The other server hears of it when it polls, each second.
+    // The other server polls for it each second.
     soon("the other refuses it", || {
         clients[1].me(&tokens.access).status != 200
     });
     clients[1].me(&tokens.access).invalid_token("revoked");
 }
 
-/// SIGTERM ends the server in good order.
-pub fn a_request_to_end_ends_it(program: &str) {
+/// SIGTERM shuts the server down gracefully.
+pub fn sigterm_shuts_the_server_down_gracefully(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     server.client().login("alice", "wonderland");
     let (status, output) = server.terminate();

@@ -1,4 +1,4 @@
-//! What other services ask: keys, metadata, introspection, revocation.
+//! The routes for other services: keys, metadata, introspection, revocation.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,14 +6,15 @@ use http::Method;
 use serde_json::json;
 
 use crate::browser::{Browser, Transport};
-use crate::client::{Client, Reply};
+use crate::client::Client;
+use crate::reply::Reply;
 use crate::server::Server;
 
 const KEY: &str = "dGhlLWtleS1vZi1hLXRlc3Q";
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
 
-/// Any key that can be sent will do; one that could be guessed is warned of, and not shown.
-pub fn a_short_introspection_key_is_warned_of(program: &str) {
+/// Any key that fits into a header field is accepted. If it is short, a warning says so without it.
+pub fn a_short_introspection_key_gives_a_warning(program: &str) {
     let (server, _files) = Server::start(program, &["--introspection-key", "rs.key~1"]);
     let client = server.client();
     let login = client.login("alice", "wonderland");
@@ -25,8 +26,8 @@ pub fn a_short_introspection_key_is_warned_of(program: &str) {
     assert!(!said.contains("rs.key"), "{said}");
 }
 
-/// RFC 7662: a resource server with the key learns of what is live, and of nothing else.
-pub fn introspection_tells_the_holder_of_the_key(program: &str) {
+/// RFC 7662: a resource server with the key gets the claims of live tokens, and nothing else.
+pub fn introspection_answers_the_holder_of_the_key(program: &str) {
     let (server, _files) = Server::start(program, &["--introspection-key", KEY]);
     let key = format!("Bearer {KEY}");
     let client = server.client();
@@ -53,7 +54,7 @@ pub fn introspection_tells_the_holder_of_the_key(program: &str) {
         let challenge = reply.header("www-authenticate");
         assert!(challenge.starts_with(&format!("{scheme} realm=")));
     }
-    // As a client's secret it is as good (RFC 6749 section 2.3.1).
+    // The key is also accepted as a client secret (RFC 6749 section 2.3.1).
     let secret = format!("Basic {}", STANDARD.encode(format!("api:{KEY}")));
     let reply = introspect(&client, Some(&secret), &login.access);
     assert_eq!(reply.json()["active"], true);
@@ -80,7 +81,7 @@ pub fn introspection_tells_the_holder_of_the_key(program: &str) {
     assert_eq!(endpoint, format!("{}/auth/introspect", server.url()));
 }
 
-/// RFC 7009: 200 whatever it was; a form, and a token in it.
+/// RFC 7009: the answer is 200 for every token; the request must be a form that has one.
 pub fn revocation_takes_either_token_and_any_hint(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -98,7 +99,7 @@ pub fn revocation_takes_either_token_and_any_hint(program: &str) {
             assert_eq!((reply.status, reply.text.as_str()), (200, ""));
         }
         client.refresh(&login.refresh).refused_as("revoked");
-        by_cookie.clone().is_over("revoked");
+        by_cookie.clone().has_ended("revoked");
     }
     for body in ["", "token=", "token_type_hint=x", "token=a&token=b"] {
         client
@@ -109,7 +110,7 @@ pub fn revocation_takes_either_token_and_any_hint(program: &str) {
     reply.error(415, "unsupported_media_type");
 }
 
-/// The public documents can be kept, and asked for again without being sent.
+/// The public documents can be cached, and are not sent again if they have not changed.
 pub fn public_documents_can_be_cached(program: &str) {
     let (server, _files) = Server::start(program, &["--alg", "ES256"]);
     let client = server.client();

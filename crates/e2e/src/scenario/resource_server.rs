@@ -1,7 +1,7 @@
-//! Another service, `resource-server`, which accepts the tokens of a login example and knows
-//! only its URL.
+//! Another service, `resource-server`, which accepts the tokens of a demo and knows only its URL.
 //!
-//! The issuer's address stands in its tokens, so nothing here is compared with the other server.
+//! The tokens contain the issuer's address, so the answers are not compared with those of the other
+//! demo.
 
 use std::fs;
 
@@ -11,17 +11,18 @@ use serde_json::{Value, json};
 use testbed::redis;
 
 use super::pass;
-use crate::client::{Client, claims, header};
+use crate::client::Client;
 use crate::forge::resign;
+use crate::patience::soon;
 use crate::server::{Files, Server, refused_other};
-use crate::soon;
+use crate::token::{claims, header};
 
 const PROGRAM: &str = "resource-server";
 const AUDIENCE: &str = "https://api.example";
 const KEY: &str = "dGhlLWtleS1vZi1hLXRlc3Q";
 const ADMIN: &str = "an-administrator-s-key-of-many-letters";
 
-/// A login example that is at home at an address, to which it comes back.
+/// A demo that can be stopped and started again on the same address.
 struct Issuer {
     program: String,
     url: String,
@@ -55,7 +56,7 @@ impl Issuer {
         Server::start_on(&self.program, &self.files, &flags)
     }
 
-    /// The service, which asks often, so that the tests need not wait.
+    /// The service, with intervals so short that the tests need not wait.
     fn service(&self, flags: &[&str]) -> Server {
         let own = ["--listen", "127.0.0.1:0", "--issuer", &self.url];
         let own = [&own[..], &["--interval", "200ms"], flags].concat();
@@ -70,8 +71,8 @@ fn client(server: &Server) -> Client {
     server.client().unrecorded()
 }
 
-/// It tells whose a token is, demands a scope, and refuses as every server of ours does.
-pub fn the_issuers_url_is_all_that_it_knows(program: &str) {
+/// It returns the subject of a token, requires a scope, and refuses as the demos do.
+pub fn the_issuers_url_is_all_it_needs(program: &str) {
     let issuer = Issuer::new(program);
     let login = issuer.start();
     let service = issuer.service(&[]);
@@ -114,11 +115,11 @@ pub fn the_issuers_url_is_all_that_it_knows(program: &str) {
     ] {
         service.me(&bad).invalid_token("invalid");
     }
-    // For another audience than this service's, the genuine one is as bad.
+    // A genuine token for another audience is refused as well.
     let other = issuer.service(&["--audience", "https://other.example"]);
     client(&other).me(&alice.access).invalid_token("invalid");
 
-    // And where it is not a token at all, each server says the same.
+    // If it is no token at all, each server answers the same.
     for authorization in [None, Some("Basic YTpi"), Some("Bearer"), Some("Bearer a b")] {
         let fields: Vec<_> = authorization
             .map(|v| ("authorization", v))
@@ -133,7 +134,7 @@ pub fn the_issuers_url_is_all_that_it_knows(program: &str) {
     }
 }
 
-/// The issuer's word ends a token at once; without it, a token is good until it expires.
+/// If the issuer is asked, a token of an ended session is refused at once, else until it expires.
 pub fn ended_sessions_are_refused_as_the_flag_says(program: &str) {
     let issuer = Issuer::new(program);
     let server = issuer.start();
@@ -152,7 +153,7 @@ pub fn ended_sessions_are_refused_as_the_flag_says(program: &str) {
     assert_eq!(none.me(&alice.access).status, 200, "until it expires");
     assert_eq!(asking.me(&bob.access).status, 200, "another session");
 
-    // Where it must be asked and cannot be, nobody is let in, and nobody logged out.
+    // If it must be asked and cannot be, requests get 503, and nobody is logged out.
     server.kill();
     asking.me(&bob.access).error(503, "temporarily_unavailable");
     asking.me("garbage").invalid_token("invalid");
@@ -162,9 +163,9 @@ pub fn ended_sessions_are_refused_as_the_flag_says(program: &str) {
     asking.me(&alice.access).invalid_token("revoked");
 }
 
-/// With the feed of the issuer's store, a token ends at once and without a question; where the
-/// store is away, nobody is let in, and nobody logged out.
-pub fn ended_sessions_are_known_by_the_feed(program: &str) {
+/// With the feed of the issuer's store, a token of an ended session is refused at once, without a
+/// request. If the store is unreachable, requests get 503, and nobody is logged out.
+pub fn ended_sessions_are_refused_by_the_feed(program: &str) {
     let mut database = redis::Server::start(&[]);
     let url = database.url();
     let issuer = Issuer::new(program);
@@ -177,7 +178,7 @@ pub fn ended_sessions_are_known_by_the_feed(program: &str) {
     assert_eq!(login.logout(&ended.refresh).status, 204);
     let service = issuer.service(&["--revocation", "feed", "--store", &url]);
     let service = client(&service);
-    // Also what was ended before it started.
+    // Also if the session ended before the service started.
     service.me(&ended.access).invalid_token("revoked");
     assert_eq!(service.me(&alice.access).status, 200);
     assert_eq!(login.logout(&alice.refresh).status, 204);
@@ -187,7 +188,7 @@ pub fn ended_sessions_are_known_by_the_feed(program: &str) {
     service.me(&alice.access).invalid_token("revoked");
     assert_eq!(service.me(&bob.access).status, 200, "another session");
 
-    // The issuer itself may be away.
+    // The issuer itself need not run.
     server.kill();
     assert_eq!(service.me(&bob.access).status, 200);
     database.kill();
@@ -197,8 +198,8 @@ pub fn ended_sessions_are_known_by_the_feed(program: &str) {
     service.me("garbage").invalid_token("invalid");
 }
 
-/// The last good keys go on; without any, nothing is said of a token.
-pub fn an_issuer_that_is_down_is_put_up_with(program: &str) {
+/// The service goes on with the last good keys. If it has none, it answers 503.
+pub fn tokens_are_accepted_while_the_issuer_is_down(program: &str) {
     let issuer = Issuer::new(program);
     let server = issuer.start();
     let alice = client(&server).login("alice", "wonderland");
@@ -206,7 +207,7 @@ pub fn an_issuer_that_is_down_is_put_up_with(program: &str) {
     assert_eq!(client(&before).me(&alice.access).status, 200);
     server.kill();
 
-    // It starts although the issuer is away, with either setting.
+    // It starts although the issuer is unreachable, with either setting.
     let asking = ["--revocation", "introspection", "--introspection-key", KEY];
     let [since, asking] = [&[][..], &asking].map(|flags| issuer.service(flags));
     for service in [&since, &asking] {
@@ -227,7 +228,7 @@ pub fn an_issuer_that_is_down_is_put_up_with(program: &str) {
     }
 }
 
-/// Keys that change at the issuer, by its administrator or its file, change here too.
+/// If the issuer's keys change, by its administrator or its file, the service follows.
 pub fn new_keys_are_found(program: &str) {
     let issuer = Issuer::new(program);
     let server = issuer.start();
@@ -253,14 +254,14 @@ pub fn new_keys_are_found(program: &str) {
         assert_eq!(service.me(token).status, 200, "both are published");
     }
 
-    // One that leaked is refused when the copy of the set ends.
+    // A leaked key is refused when the service's copy of the set expires.
     let removed = act(json!({ "do": "remove", "kid": kid(&second.access) }));
     assert_eq!(removed.status, 200, "{removed:?}");
     soon("it is refused", || service.me(&second.access).status == 401);
     let third = login.refresh(&second.refresh).tokens();
     assert_eq!(service.me(&third.access).status, 200);
 
-    // Keys that nobody announced, from another file.
+    // Keys from another file, which the issuer did not announce.
     let other = Issuer::new(program);
     drop(other.start());
     fs::copy(other.files.keys(), issuer.files.path("next.json")).unwrap();
@@ -276,8 +277,8 @@ pub fn new_keys_are_found(program: &str) {
     soon("and no others", || service.me(&third.access).status == 401);
 }
 
-/// Each wrong flag and each address that is never asked, in a sentence that says what to do.
-pub fn what_cannot_be_is_found_at_start(program: &str) {
+/// The error for each wrong flag and each address that cannot be used says what to do.
+pub fn impossible_settings_are_refused_at_start(program: &str) {
     let issuer = Issuer::new(program);
     let _server = issuer.start();
     let url = issuer.url.as_str();

@@ -9,10 +9,10 @@ use std::thread;
 use serde_json::{Value, json};
 
 use super::pass;
-use crate::client::Reply;
+use crate::reply::Reply;
 use crate::server::Server;
 
-/// Many tabs and retries at the same moment all end with the same token.
+/// Many tabs and repeated requests at the same moment all get the same token.
 pub fn fifty_refreshes_at_once_give_one_token(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let login = server.client().login("alice", "wonderland");
@@ -37,17 +37,18 @@ pub fn fifty_refreshes_at_once_give_one_token(program: &str) {
     }
 }
 
-/// A client that hears no answer asks again and loses nothing, wherever the answer was lost.
+/// A client that gets no answer asks again and loses nothing, whether the request or the answer
+/// was lost.
 pub fn a_lost_answer_comes_again(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
     let login = client.login("alice", "wonderland");
-    // The answer was on its way, so the rotation was committed.
+    // The server had answered, so the rotation was committed.
     let lost = heard_by_nobody(&server, &login.refresh);
     let again = client.refresh(&login.refresh).tokens();
     assert_eq!(again.refresh, lost["refresh_token"]);
     assert_eq!(client.me(&again.access).status, 200);
-    // The connection is gone before the answer: committed or not, it must not matter.
+    // The connection closes before the answer, so the rotation may be committed or not.
     for _ in 0..10 {
         let login = client.login("bob", "builder");
         drop(send(&server, &login.refresh));
@@ -60,7 +61,7 @@ pub fn a_lost_answer_comes_again(program: &str) {
     }
 }
 
-/// A thief who comes with a spent token takes the session down with it.
+/// If a thief presents a token that was used up, the session ends.
 pub fn a_spent_token_ends_the_session(program: &str) {
     let flags = ["--grace", "1s", "--tolerance", "0s"];
     let (server, _files) = Server::start(program, &flags);
@@ -72,7 +73,7 @@ pub fn a_spent_token_ends_the_session(program: &str) {
     let third = client.refresh(&second.refresh).tokens();
     assert_ne!(third.refresh, second.refresh);
     client.refresh(&login.refresh).refused_as("reused");
-    // Whoever it was, nobody goes on with this session.
+    // Neither the thief nor the user goes on with this session.
     client.refresh(&third.refresh).refused_as("revoked");
     client.refresh(&login.refresh).refused_as("revoked");
     for token in [&login.access, &second.access, &third.access] {
@@ -81,7 +82,7 @@ pub fn a_spent_token_ends_the_session(program: &str) {
     assert_eq!(client.me(&other.access).status, 200, "another session");
 }
 
-/// Within the grace the previous token gets its successor again; after it, it is spent.
+/// Within the grace the previous token gets its successor again; after it, the session ends.
 pub fn the_previous_token_after_the_grace_ends_the_session(program: &str) {
     let flags = ["--grace", "10s", "--tolerance", "0s"];
     let (server, _files) = Server::start(program, &flags);
@@ -98,7 +99,7 @@ pub fn the_previous_token_after_the_grace_ends_the_session(program: &str) {
     client.me(&next.access).invalid_token("revoked");
 }
 
-/// Posts a refresh token over a connection of its own.
+/// Posts a refresh token on a new connection.
 fn send(server: &Server, token: &str) -> TcpStream {
     let address = server.url().strip_prefix("http://").unwrap();
     let mut connection = TcpStream::connect(address).unwrap();

@@ -1,4 +1,4 @@
-//! A server that cannot do what it is told says so and does not start.
+//! A server with a wrong setting says so and does not start.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt as _;
@@ -49,7 +49,7 @@ pub fn wrong_flags_are_named(program: &str) {
     }
 }
 
-/// A key file is used only if nobody else can have read it, and if it is one.
+/// A key file is used only if it is well-formed, and if no other user can read it.
 pub fn key_files_that_cannot_be_trusted_are_refused(program: &str) {
     let files = Files::new();
     drop(Server::start_on(program, &files, &[]));
@@ -69,7 +69,7 @@ pub fn key_files_that_cannot_be_trusted_are_refused(program: &str) {
     }
     fs::set_permissions(files.keys(), Permissions::from_mode(0o600)).unwrap();
     said(&["--alg", "ES256"], "signs with EdDSA");
-    // Unreadable in a way that holds for root too.
+    // Unreadable for root too.
     let folder = files.path("folder");
     fs::create_dir(&folder).unwrap();
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();

@@ -1,12 +1,13 @@
-//! A password renews the session that it belongs to.
+//! Step-up and change of password renew the session.
 
 use serde_json::json;
 
 use super::pass;
-use crate::client::claims;
 use crate::server::Server;
+use crate::token::claims;
 
-/// A step-up gives new tokens with a new `auth_time`, and ends the older ones at once.
+/// A step-up gives new tokens with a new `auth_time`, and the older refresh token is refused from
+/// then on.
 pub fn a_password_renews_the_session_in_place(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -27,7 +28,7 @@ pub fn a_password_renews_the_session_in_place(program: &str) {
     assert_ne!(renewed.refresh, login.refresh);
     let time = |access: &str| claims(access)["auth_time"].as_u64().unwrap();
     assert!(time(&renewed.access) > time(&login.access));
-    // Its answer may have been lost: with the password, the older token still gets it again.
+    // If its answer was lost, the older token and the password get it again.
     assert_eq!(
         step_up("wonderland", &login.refresh).tokens().refresh,
         renewed.refresh
@@ -37,7 +38,7 @@ pub fn a_password_renews_the_session_in_place(program: &str) {
     assert_eq!(client.me(&next.access).status, 200, "the session lives on");
 }
 
-/// Whoever knew the old password is out; this session goes on with a new credential.
+/// A change of password ends all other sessions; this one goes on with a new credential.
 pub fn a_change_of_password_ends_the_other_sessions(program: &str) {
     let (server, files) = Server::start(program, &[]);
     let client = server.client();
@@ -55,7 +56,7 @@ pub fn a_change_of_password_ends_the_other_sessions(program: &str) {
 
     let renewed = change("wonderland", "looking-glass").tokens();
     assert_eq!(renewed.session, login.session);
-    // Its answer may have been lost: asked again, it gives the same credential.
+    // If its answer was lost, a repeated request gives the same credential.
     let again = change("wonderland", "looking-glass").tokens();
     assert_eq!(again.refresh, renewed.refresh);
     change("wonderland", "another-glass").error(401, "invalid_credentials");

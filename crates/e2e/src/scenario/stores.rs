@@ -5,18 +5,19 @@ use std::thread;
 use serde_json::json;
 use testbed::{postgres, redis};
 
-use crate::client::{Client, Reply};
+use crate::client::Client;
+use crate::patience::soon;
+use crate::reply::Reply;
 use crate::server::{Files, Server, refused};
-use crate::soon;
 
-/// Two servers on one PostgreSQL are one, and a restart forgets nothing.
-pub fn two_servers_on_one_postgresql_are_one(program: &str) {
+/// Two servers on one PostgreSQL share all sessions and users, which also survive a restart.
+pub fn two_servers_on_one_postgresql_share_all_sessions(program: &str) {
     let database = postgres::Server::start();
     two_servers_are_one(program, &database.url());
 }
 
-/// The same on Redis.
-pub fn two_servers_on_one_redis_are_one(program: &str) {
+/// Two servers on one Redis share all sessions and users, which also survive a restart.
+pub fn two_servers_on_one_redis_share_all_sessions(program: &str) {
     let database = redis::Server::start(&[]);
     two_servers_are_one(program, &database.url());
 }
@@ -24,7 +25,7 @@ pub fn two_servers_on_one_redis_are_one(program: &str) {
 fn two_servers_are_one(program: &str, store: &str) {
     let files = Files::new();
     let start = || Server::start_on(program, &files, &["--store", store]);
-    // Both start on nothing, at the same time.
+    // Both start on an empty store, at the same time.
     let (one, two) = thread::scope(|scope| {
         let (one, two) = (scope.spawn(start), scope.spawn(start));
         (one.join().unwrap(), two.join().unwrap())
@@ -59,13 +60,13 @@ fn two_servers_are_one(program: &str, store: &str) {
     assert!(!files.path("sessions.db").exists());
 }
 
-/// The notice of another server arrives in a moment.
+/// Waits until a server has heard from the other that a session was ended.
 fn until_refused(client: &Client, access: &str) {
     soon("it is refused", || client.me(access).status != 200);
     client.me(access).invalid_token("revoked");
 }
 
-/// A store that is away is nobody's logout: 503, and all is as before when it is back.
+/// A store that is unreachable logs nobody out: the answer is 503, and all goes on if it is back.
 pub fn a_store_that_is_away_logs_nobody_out(program: &str) {
     let mut database = redis::Server::start(&["--appendonly", "yes", "--appendfsync", "always"]);
     let url = database.url();
@@ -90,7 +91,7 @@ pub fn a_store_that_is_away_logs_nobody_out(program: &str) {
     until_there(|| client.post_json("/auth/login", &login)).tokens();
 }
 
-/// Connections are made anew in the background, each when it is found to be broken.
+/// Waits until the broken connections have been replaced.
 fn until_there(request: impl Fn() -> Reply) -> Reply {
     let mut reply = request();
     soon("the store is back", || {
@@ -102,7 +103,7 @@ fn until_there(request: impl Fn() -> Reply) -> Reply {
     reply
 }
 
-/// A store that cannot be used is named, and no password is.
+/// The error for a store that cannot be used names the store, but not its password.
 pub fn stores_that_cannot_be_used_are_named(program: &str) {
     let locked = redis::Server::start(&["--requirepass", "the-right-one"]);
     let nobody = testbed::free_port();

@@ -1,4 +1,4 @@
-//! Whatever is about credentials, in each transport.
+//! The life of credentials, in each transport.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::pass;
 use crate::browser::{Browser, Transport};
 use crate::server::{Files, Server};
 
-/// The whole way of a session: log in, call, renew, log out.
+/// A whole session: log in, call, renew, log out.
 pub fn a_session_lives_and_ends_in_each_transport(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     for transport in Transport::ALL {
@@ -56,7 +56,7 @@ pub fn a_session_lives_and_ends_in_each_transport(program: &str) {
         let logout = browser.logout();
         assert_eq!((logout.status, logout.text.as_str()), (204, ""));
         assert_eq!(browser.cookies(), "", "{transport:?}: {logout:?}");
-        thief.is_over("revoked");
+        thief.has_ended("revoked");
     }
     let mut bob = Browser::new(&server.client(), Transport::Session);
     bob.login("bob", "builder", false);
@@ -64,7 +64,7 @@ pub fn a_session_lives_and_ends_in_each_transport(program: &str) {
     bob.post("/api/notes").error(403, "insufficient_scope");
 }
 
-/// Sessions that nobody uses end, and those in use go on.
+/// Idle sessions end, and those in use go on.
 pub fn idle_sessions_end_in_each_transport(program: &str) {
     let flags = [
         "--idle",
@@ -77,7 +77,7 @@ pub fn idle_sessions_end_in_each_transport(program: &str) {
         "0s",
     ];
     let (server, _files) = Server::start(program, &flags);
-    // How often each is used before it has to be is nobody's to say.
+    // How often each is used in that time depends on the machine.
     let client = server.client().unrecorded();
     let mut left = Transport::ALL.map(|transport| Browser::alice(&client, transport));
     let start = Instant::now();
@@ -92,17 +92,17 @@ pub fn idle_sessions_end_in_each_transport(program: &str) {
         used.push(Browser::alice(&client, transport));
         keep_alive(&mut used);
     }
-    // Longer than any could live that is not used.
+    // Longer than the idle lifetime.
     while start.elapsed() < Duration::from_secs(13) {
         pass(0.5);
         keep_alive(&mut used);
     }
     for browser in &mut left {
-        browser.is_over("expired");
+        browser.has_ended("expired");
     }
     pass(12.1);
     for browser in &mut used {
-        browser.is_over("expired");
+        browser.has_ended("expired");
     }
 }
 
@@ -124,11 +124,11 @@ pub fn each_transport_survives_a_crash(program: &str) {
     }
     for browser in &mut ended {
         browser.move_to(&server.client());
-        browser.is_over("revoked");
+        browser.has_ended("revoked");
     }
 }
 
-/// A session in any transport ends one in any other.
+/// A user can end a session in any transport from one in any other.
 pub fn sessions_end_across_transports(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -146,20 +146,20 @@ pub fn sessions_end_across_transports(program: &str) {
 
         let one = format!("/auth/sessions/{}", others[0].session());
         assert_eq!(judge.delete(&one).status, 204);
-        others[0].is_over("revoked");
+        others[0].has_ended("revoked");
         assert_eq!(judge.delete(&one).status, 404);
         assert_eq!(others[1].get("/api/me").status, 200);
         assert_eq!(judge.delete("/auth/sessions?keep=current").status, 204);
         for browser in &mut others {
-            browser.is_over("revoked");
+            browser.has_ended("revoked");
         }
         assert_eq!(judge.renew().status, 200);
         assert_eq!(judge.delete("/auth/sessions").status, 204);
-        judge.is_over("revoked");
+        judge.has_ended("revoked");
     }
 }
 
-/// Nobody ends, or learns of, a session of somebody else's.
+/// Users neither see nor end the sessions of other users.
 pub fn nobody_reaches_anothers_session(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -183,7 +183,7 @@ pub fn nobody_reaches_anothers_session(program: &str) {
     }
 }
 
-/// The password gives the session a new credential and a new `auth_time`, in its place.
+/// A step-up gives the same session a new credential and a new `auth_time`.
 pub fn a_step_up_renews_in_each_transport(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -200,7 +200,7 @@ pub fn a_step_up_renews_in_each_transport(program: &str) {
         let me = browser.get("/api/me").json();
         assert!(me["auth_time"].as_u64().unwrap() > before, "{me}");
         assert_ne!(browser.credential(), older.credential());
-        // The older credential is dead, and the session is not.
+        // The older credential is refused, but the session goes on.
         match older.renew() {
             reply if reply.status == 401 => reply.invalid_token("revoked"),
             reply => reply.refused_as("revoked"),
@@ -211,7 +211,7 @@ pub fn a_step_up_renews_in_each_transport(program: &str) {
     }
 }
 
-/// Whoever knew the old password is out, in whatever transport; this session goes on.
+/// A change of password ends all other sessions, in every transport; this session goes on.
 pub fn a_change_of_password_in_each_transport(program: &str) {
     let (server, _files) = Server::start(program, &[]);
     let client = server.client();
@@ -239,7 +239,7 @@ pub fn a_change_of_password_in_each_transport(program: &str) {
         assert_eq!(browser.session(), session);
         assert_eq!(browser.renew().status, 200);
         for other in &mut others {
-            other.is_over("revoked");
+            other.has_ended("revoked");
         }
         match older.renew() {
             reply if reply.status == 401 => reply.invalid_token("revoked"),
@@ -252,40 +252,40 @@ pub fn a_change_of_password_in_each_transport(program: &str) {
     }
 }
 
-/// A refresh cookie that comes back after its grace ends the session, once, for all.
+/// A refresh cookie that is presented after its grace ends the session for all holders.
 pub fn a_stolen_refresh_cookie_ends_the_session(program: &str) {
     let flags = ["--grace", "10s", "--tolerance", "0s"];
     let (server, _files) = Server::start(program, &flags);
     let mut browser = Browser::alice(&server.client(), Transport::Cookie);
     let mut thief = browser.clone();
     assert_eq!(browser.renew().status, 200);
-    // Two tabs and a lost answer: the same successor, and the jar is none the wiser.
+    // Two tabs, or a lost answer: both get the same successor.
     let mut tab = thief.clone();
     assert_eq!(tab.renew().status, 200);
     assert_eq!(tab.cookies(), browser.cookies());
     pass(11.2);
     thief.renew().refused_as("reused");
     assert_ne!(thief.cookies(), "", "only a logout deletes a cookie");
-    browser.is_over("revoked");
+    browser.has_ended("revoked");
 }
 
-/// Once a logout was answered nothing that was in flight brings the session back.
+/// After the answer to a logout, no request that was in flight brings the session back.
 pub fn a_logout_holds_against_requests_in_flight(program: &str) {
     let flags = ["--touch", "1s", "--grace", "0s"];
     let (server, _files) = Server::start(program, &flags);
-    // Who is faster is nobody's to say.
+    // Which request is faster depends on the machine.
     let client = server.client().unrecorded();
     let browsers: Vec<_> = (0..4)
         .flat_map(|_| Transport::ALL)
         .map(|transport| Browser::alice(&client, transport))
         .collect();
-    // From here on each use of a session cookie writes.
+    // After this, each use of a session cookie writes.
     pass(1.1);
     for mut browser in browsers {
         let mut others = [(); 4].map(|()| browser.clone());
         thread::scope(|scope| {
             for other in &mut others {
-                // Before, or refused: nothing in between.
+                // Either it came before the logout, or it is refused.
                 scope.spawn(|| {
                     let renewed = other.renew().status;
                     assert!([200, 400, 401].contains(&renewed), "{renewed}");
@@ -293,19 +293,19 @@ pub fn a_logout_holds_against_requests_in_flight(program: &str) {
             }
             assert_eq!(browser.logout().status, 204);
         });
-        // Whatever the others got, nothing of it works.
+        // No credential that the others got works.
         for other in &mut others {
-            other.is_over("revoked");
+            other.has_ended("revoked");
         }
     }
 }
 
-/// Of a session that the store does not have nothing works, and that is said.
+/// If the store does not have the session, no credential works, and the reason is `unknown`.
 pub fn a_forgotten_session_is_unknown(program: &str) {
     let (server, files) = Server::start(program, &[]);
     let mut browsers = Transport::ALL.map(|kind| Browser::alice(&server.client(), kind));
     server.kill();
-    // The same keys, and a store that remembers nothing.
+    // The same keys, and an empty store.
     let server = Server::start_on(program, &files, &["--store", "memory:"]);
     for browser in &mut browsers {
         browser.move_to(&server.client());
@@ -348,12 +348,12 @@ pub fn a_step_up_needs_the_long_lived_credential(program: &str) {
     Browser::alice(&client, Transport::Header);
 }
 
-/// The members of an object, in order.
+/// The names of an object's members, in order.
 fn members(object: &Value) -> Vec<String> {
     object.as_object().unwrap().keys().cloned().collect()
 }
 
-/// The members of the answer to a login.
+/// The names of the members that the answer to a login has.
 fn token_members(transport: Transport) -> Vec<String> {
     let both = "token_type access_token expires_in access_expires_at refresh_expires_in \
          refresh_expires_at refresh_grace session_id server_time scope";
