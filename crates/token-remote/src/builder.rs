@@ -128,10 +128,10 @@ impl RemoteJwksBuilder {
             }
         };
         let short = Duration::from_millis(100);
-        const MONTH: Duration = Duration::from_secs(31 * 24 * 60 * 60);
+        let month = Duration::from_secs(31 * 24 * 60 * 60);
         range("interval", self.interval, short, Duration::from_secs(3600))?;
         range("timeout", self.timeout, short, Duration::from_secs(60))?;
-        range("keep", self.keep, Duration::ZERO, MONTH)?;
+        range("keep", self.keep, Duration::ZERO, month)?;
         if let Some(algorithm) = self.algorithms.iter().find(|a| a.is_symmetric()) {
             return Err(BuildError::Symmetric {
                 algorithm: *algorithm,

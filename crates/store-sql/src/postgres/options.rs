@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
+use token_core::PRODUCT;
 
 use super::lanes::Lanes;
 use super::{PostgresStore, PostgresStoreError};
