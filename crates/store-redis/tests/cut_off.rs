@@ -21,7 +21,8 @@ use std::time::Duration;
 use store_redis::RedisStore;
 use testbed::redis::Server;
 use token_core::session::{
-    Change, Committed, Ending, Epoch, Nonce, Revocation, RotatedBy, Rotation, Slide, Touch,
+    Change, Committed, EarlierRotations, Ending, Epoch, Nonce, Revocation, RotatedBy, Rotation,
+    Slide, Touch,
 };
 use token_core::types::TokenHash;
 use token_core::{Policy, RevokeReason, Session, SessionId, Subject, UnixTime};
@@ -236,6 +237,7 @@ async fn a_refresh_and_a_touch() {
             kid: session.rotation_kid.clone(),
             at: later(&session, 100),
             by: RotatedBy::Refresh,
+            earlier_rotations: EarlierRotations::NONE,
             slide: slide(&session),
             remember_slide: slide(&session),
             last_seen_at: later(&session, 100),

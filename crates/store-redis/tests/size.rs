@@ -7,7 +7,9 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 use store_redis::RedisStore;
 use testbed::redis::Server;
-use token_core::session::{self, Change, Device, Epoch, Login, Nonce, RotatedBy, Rotation, Slide};
+use token_core::session::{
+    self, Change, Device, EarlierRotations, Epoch, Login, Nonce, RotatedBy, Rotation, Slide,
+};
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, ClientId, CustomClaims, Entropy, KeyId, Policy, RefreshKey, RefreshKeyRing,
@@ -126,6 +128,7 @@ fn rotation(session: &Session, random: &[u8; 64]) -> Rotation {
         kid: session.rotation_kid.clone(),
         at,
         by: RotatedBy::Refresh,
+        earlier_rotations: EarlierRotations::NONE,
         slide,
         remember_slide: slide,
         last_seen_at: at,

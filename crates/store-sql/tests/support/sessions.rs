@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use token_core::session::{
-    self, Change, Device, Ending, Login, Nonce, Revocation, RotatedBy, Rotation, Slide,
+    self, Change, Device, EarlierRotations, Ending, Login, Nonce, Revocation, RotatedBy, Rotation,
+    Slide,
 };
 use token_core::types::TokenHash;
 use token_core::{
@@ -72,6 +73,7 @@ pub(crate) fn rotation(session: &Session, now: UnixTime) -> Change {
         kid: session.rotation_kid.clone(),
         at: now,
         by: RotatedBy::Refresh,
+        earlier_rotations: EarlierRotations::NONE,
         slide,
         remember_slide: slide,
         last_seen_at: now,

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use token_core::session::{
-    self, Change, Committed, Device, Ending, Epoch, Login, Nonce, Revocation, RotatedBy, Rotation,
-    Slide, Touch,
+    self, Change, Committed, Device, EarlierRotations, Ending, Epoch, Login, Nonce, Revocation,
+    RotatedBy, Rotation, Slide, Touch,
 };
 use token_core::types::TokenHash;
 use token_core::{
@@ -114,6 +114,7 @@ impl<S: SessionStore> World<S> {
             kid: KeyId::new("another").expect("a name"),
             at: now,
             by: RotatedBy::Refresh,
+            earlier_rotations: EarlierRotations::NONE,
             slide: slide(1_000_000),
             remember_slide: slide(2_000_000),
             last_seen_at: now,
