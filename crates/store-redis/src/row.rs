@@ -13,6 +13,7 @@
 //! | 5, authentication | absent: by password, at `created_at` | at a step-up |
 //! | 6, claims | the application's; absent or a text of no bytes: none | when a hook changes them |
 //! | 7, ended | instant (5) and reason of the ending; absent: not ended | once |
+//! | 8, earlier rotations | 64 bits (8); absent or no bytes: none | at a rotation |
 //!
 //! Fields are numbers because those take the least room in a listpack.
 //! The scripts in `lua/` know the names and the offsets in the state. Instants are seconds since 1970, big end
@@ -36,6 +37,7 @@ const CONSTANT: Field = Field("4", "4, constant");
 const AUTHENTICATION: Field = Field("5", "5, authentication");
 const CLAIMS: Field = Field("6", "6, claims");
 const ENDED: Field = Field("7", "7, ended");
+const EARLIER_ROTATIONS: Field = Field("8", "8, earlier rotations");
 
 const REMEMBER: u8 = 4;
 const STEP_UP: u8 = 8;

@@ -41,6 +41,7 @@ columns! {
     Nonce = "nonce",
     RotatedAt = "rotated_at",
     RotatedBy = "rotated_by",
+    EarlierRotations = "earlier_rotations",
     RotationKid = "rotation_kid",
     IdleExpiresAt = "idle_expires_at",
     AbsoluteExpiresAt = "absolute_expires_at",

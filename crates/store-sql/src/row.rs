@@ -4,7 +4,9 @@ use std::error::Error;
 use std::str::FromStr;
 
 use thiserror::Error;
-use token_core::session::{Device, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData};
+use token_core::session::{
+    Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData,
+};
 use token_core::types::TokenHash;
 use token_core::{Authentication, CustomClaims, Session, SessionId, UnixTime};
 use token_session::store::Ended;
@@ -52,6 +54,7 @@ pub(crate) fn read_session(row: &impl Fields) -> Result<Session, Fault> {
         nonce: Nonce::from_bytes(reader.bytes(Column::Nonce)?),
         rotated_at: reader.time(Column::RotatedAt)?,
         rotated_by: reader.word::<RotatedBy>(Column::RotatedBy)?,
+        earlier_rotations: reader.earlier_rotations()?,
         rotation_kid: reader.word(Column::RotationKid)?,
         idle_expires_at: reader.time(Column::IdleExpiresAt)?,
         absolute_expires_at: reader.time(Column::AbsoluteExpiresAt)?,
@@ -207,6 +210,13 @@ impl<'a, R: Fields> Reader<'a, R> {
     fn count(&self, column: Column) -> Result<u64, Fault> {
         let number = self.required(column, Fields::int)?;
         u64::try_from(number).map_err(|_| self.fault(column, Negative))
+    }
+
+    fn earlier_rotations(&self) -> Result<EarlierRotations, Fault> {
+        let bits = self.optional(Column::EarlierRotations, Fields::int)?;
+        Ok(EarlierRotations::from_u64(
+            bits.unwrap_or_default().cast_unsigned(),
+        ))
     }
 
     fn optional_bytes<const N: usize>(&self, column: Column) -> Result<Option<[u8; N]>, Fault> {

@@ -72,6 +72,7 @@ pub(crate) const ROTATE: &str = "
 UPDATE {session} SET
     generation = :to, token_hash = :to_hash, previous_hash = :previous_hash, nonce = :nonce,
     rotation_kid = :kid, rotated_at = :at, rotated_by = :by,
+    earlier_rotations = :earlier_rotations,
     idle_expires_at = CASE WHEN remember THEN :remember_idle_expires_at ELSE :idle_expires_at END,
     purge_at = CASE WHEN remember THEN :remember_purge_at ELSE :purge_at END,
     last_seen_at = :last_seen_at,

@@ -1,5 +1,6 @@
 //! The values that a statement is given.
 
+use token_core::session::EarlierRotations;
 use token_core::{SessionId, UnixTime};
 
 /// One value of a statement.
@@ -33,6 +34,14 @@ impl From<i64> for Value<'_> {
 impl From<UnixTime> for Value<'_> {
     fn from(time: UnixTime) -> Self {
         time.as_i64().into()
+    }
+}
+
+/// NULL for none, which is what nearly every session has.
+impl From<EarlierRotations> for Value<'_> {
+    fn from(earlier: EarlierRotations) -> Self {
+        let bits = earlier.as_u64().cast_signed();
+        Self::Int((bits != 0).then_some(bits))
     }
 }
 

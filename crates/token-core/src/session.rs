@@ -14,6 +14,7 @@ pub(crate) mod record;
 pub(crate) mod refresh_token;
 pub(crate) mod revocations;
 pub(crate) mod rotation;
+pub(crate) mod superseded;
 
 pub use change::{Change, Committed, Ending, Granted, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};
@@ -30,6 +31,7 @@ pub use refresh_token::{
 };
 pub use revocations::{RevocationView, ViewFull};
 pub use rotation::{LAST_SEEN_STEP, Login, Purpose, attempt, close, decide, open};
+pub use superseded::EarlierRotations;
 
 pub use crate::keys::error::IssueError;
 pub use crate::types::count::{Epoch, Generation};

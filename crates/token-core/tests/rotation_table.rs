@@ -244,8 +244,8 @@ fn a_step_up_always_renews_and_ends_older_tokens_at_once() {
     assert_eq!(world.row.authentication.time, at(1));
     assert_eq!(world.row.rotated_by, RotatedBy::StepUp);
     // Honest stragglers of either older generation are refused, and the session lives on.
-    for token in [&first, &second] {
-        assert_eq!(world.refresh(token, at(36)).reason(), "revoked");
+    for (token, seconds) in [(&first, 35), (&second, 36)] {
+        assert_eq!(world.refresh(token, at(seconds)).reason(), "revoked");
         assert!(world.row.revocation.is_none());
     }
     // The new one is replayed to a storm and rotates when it is time.
@@ -260,6 +260,51 @@ fn a_superseded_token_long_after_a_step_up_ends_the_session() {
     let (mut world, first) = world();
     world.step_up(&first, at(1));
     assert_eq!(world.refresh(&first, at(37)).reason(), "reused");
+}
+
+#[test]
+fn a_token_superseded_long_before_a_step_up_ends_the_session() {
+    // By the refresh at 0 s: 35 s later it may still be on its way, and 36 s later it may not.
+    for (seconds, reason) in [(35, "revoked"), (36, "reused")] {
+        let (mut world, first) = world();
+        let second = world.refresh(&first, at(0)).token().to_owned();
+        world.step_up(&second, at(30));
+        assert_eq!(world.refresh(&first, at(seconds)).reason(), reason);
+    }
+    // An hour ago, and shown 10 s after the step-up.
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    world.step_up(&second, at(3600));
+    assert_eq!(world.refresh(&first, at(3610)).reason(), "reused");
+}
+
+/// A page that asks for the password and then for a new one makes two step-ups in a moment.
+#[test]
+fn each_token_before_several_step_ups_is_judged_by_when_it_was_superseded() {
+    let tokens_after = |seconds: u64, which: usize| {
+        let (mut world, mut token) = world();
+        let mut tokens = vec![token.clone()];
+        token = world.refresh(&token, at(100)).token().to_owned(); // supersedes 0
+        for seconds in [103, 110, 120] {
+            tokens.push(token.clone()); // 1, 2 and 3 are superseded by step-ups
+            token = world.step_up(&token, at(seconds)).token().to_owned();
+        }
+        let reason = world.refresh(&tokens[which], at(seconds)).reason();
+        assert_eq!(world.row.revocation.is_some(), reason == "reused");
+        reason
+    };
+    for (which, superseded) in [(0, 100), (1, 103), (2, 110), (3, 120)] {
+        assert_eq!(tokens_after(superseded + 35, which), "revoked");
+        assert_eq!(tokens_after(superseded + 36, which), "reused");
+    }
+}
+
+#[test]
+fn a_token_from_before_a_refresh_that_followed_a_step_up_ends_the_session() {
+    let (mut world, first) = world();
+    let second = world.step_up(&first, at(100)).token().to_owned();
+    world.refresh(&second, at(145));
+    assert_eq!(world.refresh(&first, at(145)).reason(), "reused");
 }
 
 #[test]
@@ -447,17 +492,20 @@ mod session_cookie {
             decide(&world, &new, 11),
             CookieDecision::Accept(_)
         ));
-        // A request that was in flight with the old one is refused, and nothing ends.
-        assert!(matches!(
-            decide(&world, &old, 45),
-            CookieDecision::Deny(Denial::Superseded { .. })
-        ));
-        assert_eq!(step_up(&mut world, &old, 45).token(), new);
-        // Much later it was stolen.
-        let CookieDecision::Revoke(reuse) = decide(&world, &old, 46) else {
+        // A request that was in flight with the old one is refused, and nothing ends; nor when a
+        // late answer gave the browser the old one back, for an access lifetime and a window.
+        for seconds in [11, 345] {
+            assert!(matches!(
+                decide(&world, &old, seconds),
+                CookieDecision::Deny(Denial::Superseded { .. })
+            ));
+            assert_eq!(step_up(&mut world, &old, seconds).token(), new);
+        }
+        // Later than that it was stolen.
+        let CookieDecision::Revoke(reuse) = decide(&world, &old, 346) else {
             panic!("an old cookie came back");
         };
-        world.end(at(46));
+        world.end(at(346));
         let row = Committed::assertion(world.row.clone());
         let Ok(Denial::Reused {
             presented, stored, ..
@@ -512,5 +560,63 @@ mod session_cookie {
             decide(&world, &cookie, month),
             CookieDecision::Deny(Denial::Expired { .. })
         ));
+    }
+}
+
+mod refresh_cookie {
+    use super::*;
+
+    fn world() -> (World, String) {
+        World::new(Policy::default(), Transport::Cookie)
+    }
+
+    /// An answer that was sent before a step-up and stored after it gives the browser the old
+    /// cookie back. It presents that one before its access token of 300 s expires.
+    #[test]
+    fn the_one_before_a_step_up_is_refused_for_an_access_lifetime_and_a_window() {
+        let (mut world, first) = world();
+        let old = world.refresh(&first, at(0)).token().to_owned();
+        let new = world.step_up(&old, at(100)).token().to_owned();
+        for seconds in [100, 136, 435] {
+            assert_eq!(world.refresh(&old, at(seconds)).reason(), "revoked");
+            // The password comes along with a step-up, so it gets the same new one again.
+            assert_eq!(world.step_up(&old, at(seconds)).token(), new);
+        }
+        assert!(world.row.revocation.is_none());
+        assert_eq!(world.refresh(&old, at(436)).reason(), "reused");
+    }
+
+    #[test]
+    fn the_one_before_two_step_ups_is_judged_like_the_one_before_the_last() {
+        for (seconds, reason) in [(435, "revoked"), (436, "reused")] {
+            let (mut world, first) = world();
+            let second = world.step_up(&first, at(100)).token().to_owned();
+            world.step_up(&second, at(107));
+            assert_eq!(world.refresh(&first, at(seconds)).reason(), reason);
+        }
+    }
+
+    #[test]
+    fn the_one_before_a_refresh_ends_the_session_after_the_window() {
+        let (mut world, first) = world();
+        world.refresh(&first, at(100));
+        assert_eq!(world.refresh(&first, at(136)).reason(), "reused");
+    }
+
+    #[test]
+    fn a_step_up_does_not_lengthen_the_bound_of_a_token_that_a_refresh_superseded() {
+        let (mut world, first) = world();
+        let second = world.refresh(&first, at(100)).token().to_owned();
+        world.step_up(&second, at(110));
+        assert_eq!(world.refresh(&first, at(136)).reason(), "reused");
+    }
+
+    #[test]
+    fn a_longer_access_lifetime_lengthens_the_bound() {
+        let policy = Policy::builder().access_lifetime(secs(600));
+        let (mut world, old) = World::new(policy.build().unwrap(), Transport::Cookie);
+        world.step_up(&old, at(100));
+        assert_eq!(world.refresh(&old, at(735)).reason(), "revoked");
+        assert_eq!(world.refresh(&old, at(736)).reason(), "reused");
     }
 }

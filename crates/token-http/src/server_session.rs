@@ -174,14 +174,29 @@ impl<C> Caller for ServerSession<C> {
 }
 
 impl Shared {
-    /// The cookie to send again, if the deadline has moved.
-    fn cookie(&self) -> Option<HeaderValue> {
+    /// The cookie to send again, if the deadline has moved and the cookie has a `Max-Age` to move.
+    ///
+    /// While the request was served, a step-up or a login may have given the browser another cookie,
+    /// and a logout may have deleted it. So the session is read once more.
+    async fn cookie(&self) -> Option<HeaderValue> {
         let visit = &self.visit;
-        let text = visit.token().to_secret_text();
         let session = visit.session();
-        visit
-            .slid()
-            .then(|| Kind::Session.set(&text, session, visit.at()))
+        if !(visit.slid() && session.remember) {
+            return None;
+        }
+        match self.auth.manager().is_current(visit).await {
+            Ok(true) => {
+                let text = visit.token().to_secret_text();
+                Some(Kind::Session.set(&text, session, visit.at()))
+            }
+            Ok(false) => None,
+            Err(error) => {
+                // The handler's answer stands. The next request moves the deadline again.
+                let error = &error as &dyn std::error::Error;
+                warn!(target: PRODUCT, error, session = %session.id, "the session cookie is not sent again");
+                None
+            }
+        }
     }
 }
 
@@ -197,7 +212,8 @@ impl SessionSlot {
     }
 
     /// Ends the request: writes the session's data if it was changed, and gives the `Set-Cookie`
-    /// field if the session's deadline moved. The field is for answers that do not set that cookie
+    /// field if the session is remembered, its deadline moved, and the cookie is still the session's
+    /// current one. The field is for answers that do not set that cookie
     /// themselves ([`sets_session_cookie`](crate::sets_session_cookie)).
     ///
     /// # Errors
@@ -207,7 +223,7 @@ impl SessionSlot {
             return Ok(None);
         };
         shared.data.save(&shared.auth).await?;
-        Ok(shared.cookie())
+        Ok(shared.cookie().await)
     }
 }
 

@@ -16,13 +16,19 @@ impl Auth {
     /// the session's transport
     /// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
     pub fn token_response(&self, issued: &Issued) -> Response<Bytes> {
+        self.answer_with(issued, true)
+    }
+
+    /// The same; `renewed` says whether the refresh token is another one than was presented, so that
+    /// its cookie has to be set.
+    pub(crate) fn answer_with(&self, issued: &Issued, renewed: bool) -> Response<Bytes> {
         match issued.credentials() {
-            Credentials::Tokens(pair) => self.tokens(issued, pair),
+            Credentials::Tokens(pair) => self.tokens(issued, pair, renewed),
             Credentials::Session(token) => session_cookie(issued, token),
         }
     }
 
-    fn tokens(&self, issued: &Issued, pair: &TokenPair) -> Response<Bytes> {
+    fn tokens(&self, issued: &Issued, pair: &TokenPair, renewed: bool) -> Response<Bytes> {
         let (session, now) = (issued.session(), issued.issued_at());
         let by_cookie = session.transport == Transport::Cookie;
         let refresh_token = pair.refresh_token.secret();
@@ -42,7 +48,7 @@ impl Auth {
                 scope: issued.scope().as_str(),
             },
         );
-        if by_cookie {
+        if by_cookie && renewed {
             let field = Kind::Refresh.set(refresh_token, session, now);
             cookies::append(response.headers_mut(), field);
         }

@@ -8,8 +8,8 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 use token_core::session::{
-    Change, Committed, Device, Ending, Epoch, Generation, Nonce, Revocation, RotatedBy, Rotation,
-    SessionData, Slide,
+    Change, Committed, Device, EarlierRotations, Ending, Epoch, Generation, Nonce, Revocation,
+    RotatedBy, Rotation, SessionData, Slide,
 };
 use token_core::types::TokenHash;
 use token_core::{
@@ -83,6 +83,7 @@ fn session() -> impl Strategy<Value = Session> {
         select(RotatedBy::ALL),
         any::<bool>(),
         any::<u64>(),
+        prop_oneof![Just(0), any::<u64>()],
     );
     let secrets = (hash(), option::of(hash()), any::<[u8; 16]>());
     let times = [time(), time(), time(), time(), time(), time()];
@@ -94,7 +95,7 @@ fn session() -> impl Strategy<Value = Session> {
     );
     (names, words, secrets, times, rest).prop_map(|(names, words, secrets, times, rest)| {
         let (random, subject, client, scope, kid) = names;
-        let (transport, rotated_by, remember, generation) = words;
+        let (transport, rotated_by, remember, generation, earlier) = words;
         let (token_hash, previous_hash, nonce) = secrets;
         let [
             created_at,
@@ -120,6 +121,7 @@ fn session() -> impl Strategy<Value = Session> {
             nonce: Nonce::from_bytes(nonce),
             rotated_at,
             rotated_by,
+            earlier_rotations: EarlierRotations::from_u64(earlier),
             rotation_kid: KeyId::new(kid).expect("a name"),
             idle_expires_at,
             absolute_expires_at,

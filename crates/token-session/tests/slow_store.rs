@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+use std::pin::Pin;
 use std::time::Duration;
 
-use token_core::{Policy, UnixTime};
+use token_core::{Policy, Session, UnixTime};
 use token_session::clock::Clock;
+use token_session::hook::{HookAnswer, RefreshHook};
 use token_session::test_util::{Injected, Trouble, TroubledStore, test_issuer};
 use token_session::{Issued, ManagerError, MemoryStore, NewSession, RefreshError, SessionManager};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -14,6 +16,22 @@ use tokio::time::{Instant, sleep, sleep_until};
 tokio::task_local! {
     /// How long each write of the request hangs before it is done.
     static HANG: Duration;
+    /// How long the application takes to answer.
+    static ASK: Duration;
+}
+
+struct SlowHook;
+
+impl RefreshHook for SlowHook {
+    fn on_refresh<'a>(
+        &'a self,
+        _: &'a Session,
+    ) -> Pin<Box<dyn Future<Output = HookAnswer> + Send + 'a>> {
+        Box::pin(async {
+            sleep(ASK.try_with(|ask| *ask).unwrap_or_default()).await;
+            HookAnswer::Keep
+        })
+    }
 }
 
 /// A store whose writes hang for as long as the request says.
@@ -88,6 +106,32 @@ async fn a_repeat_whose_write_hangs_does_not_log_the_user_out() {
     assert_eq!(token(&other_tab.unwrap()), second);
     let third = world.refresh(&second, 45.0, 0.0).await.unwrap();
     assert_ne!(token(&third), second);
+}
+
+/// The application is asked while two other tabs refresh, one after the other. Nothing follows from
+/// what the store shows so much later.
+#[tokio::test(start_paused = true)]
+async fn a_request_that_waited_for_longer_than_the_margin_ends_nothing() {
+    let mut world = World::new(Policy::default());
+    let store = MemoryStore::new(10, &[7; 32]);
+    let builder = SessionManager::builder(store, test_issuer(Policy::default()));
+    let builder = builder.clock(Wall(world.start)).on_refresh(SlowHook);
+    world.manager = builder.build().unwrap();
+    let first = world.login().await;
+    let slow = ASK.scope(Duration::from_secs(60), world.refresh(&first, 0.0, 0.0));
+    let others = async {
+        let second = token(&world.refresh(&first, 1.0, 0.0).await.unwrap());
+        token(&world.refresh(&second, 47.0, 0.0).await.unwrap())
+    };
+    let (slow, third) = tokio::join!(slow, others);
+    assert!(matches!(slow, Err(RefreshError::Store(_))), "{slow:?}");
+    assert!(world.refresh(&third, 100.0, 0.0).await.is_ok());
+    // A thief who comes that late is not slow.
+    let stolen = world.refresh(&first, 101.0, 0.0).await;
+    let Err(RefreshError::Denied(denial)) = stolen else {
+        panic!("not denied: {stolen:?}");
+    };
+    assert_eq!(denial.reason().as_str(), "reused");
 }
 
 /// A refresh, its repeat within the grace because the answer was lost, and a refresh of another tab

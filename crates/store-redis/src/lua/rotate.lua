@@ -23,6 +23,11 @@ local changed, given, surplus = {unpack(ARGV, 10)}, {}, {}
 for i = 1, #changed, 2 do
   given[changed[i]] = true
 end
+-- Emptied and not deleted, so that it is one write with the rest.
+if row.at[EARLIER_ROTATIONS] and not given[EARLIER_ROTATIONS] then
+  changed[#changed + 1] = EARLIER_ROTATIONS
+  changed[#changed + 1] = ''
+end
 -- Of a long value that became shorter the last pieces are left over.
 for name in pairs(row.at) do
   if not given[name] and given[name:sub(1, 1)] then

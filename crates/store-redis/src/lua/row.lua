@@ -1,6 +1,6 @@
 -- What every script that touches a row begins with. Names and offsets of fields are those of row.rs.
 local call = redis.call
-local STATE, HASHES, CONSTANT, ENDED = '1', '2', '4', '7'
+local STATE, HASHES, CONSTANT, ENDED, EARLIER_ROTATIONS = '1', '2', '4', '7', '8'
 
 -- The unsigned number of `size` bytes at `first`, big end first.
 local function number(bytes, first, size)

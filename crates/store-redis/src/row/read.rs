@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use redis::Value;
-use token_core::session::{Device, Epoch, Generation, Nonce, Revocation, RotatedBy};
+use token_core::session::{
+    Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy,
+};
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, ClientId, CustomClaims, KeyId, RevokeReason, Scope, Session, SessionId,
@@ -11,8 +13,8 @@ use token_core::{
 };
 
 use super::{
-    AUTHENTICATION, CLAIMS, CONSTANT, ENDED, Field, HASHES, KEY_ID, LAYOUT, REMEMBER, RowFault,
-    STATE, STEP_UP,
+    AUTHENTICATION, CLAIMS, CONSTANT, EARLIER_ROTATIONS, ENDED, Field, HASHES, KEY_ID, LAYOUT,
+    REMEMBER, RowFault, STATE, STEP_UP,
 };
 use crate::bytes::Reader;
 use crate::user_agent;
@@ -69,6 +71,10 @@ impl<'a> Fields<'a> {
             Some(value) => Some(read_ended(value).ok_or(fault(ENDED))?),
             None => None,
         };
+        let earlier_rotations = match self.0.get(EARLIER_ROTATIONS.0.as_bytes()) {
+            Some(value) => read_earlier_rotations(value).ok_or(fault(EARLIER_ROTATIONS))?,
+            None => EarlierRotations::NONE,
+        };
         Ok(Session {
             id,
             subject: constant.subject,
@@ -84,6 +90,7 @@ impl<'a> Fields<'a> {
             nonce: state.nonce,
             rotated_at: state.rotated_at,
             rotated_by: state.rotated_by,
+            earlier_rotations,
             rotation_kid: key_id.ok_or(fault(KEY_ID))?,
             idle_expires_at: state.idle_expires_at,
             absolute_expires_at: state.absolute_expires_at,
@@ -211,6 +218,15 @@ fn read_claims(value: &[u8]) -> Option<CustomClaims> {
         "" => Some(CustomClaims::default()),
         json => CustomClaims::from_json(json).ok(),
     }
+}
+
+fn read_earlier_rotations(value: &[u8]) -> Option<EarlierRotations> {
+    let mut reader = Reader(value);
+    if reader.is_empty() {
+        return Some(EarlierRotations::NONE);
+    }
+    let earlier = EarlierRotations::from_u64(reader.number()?);
+    reader.is_empty().then_some(earlier)
 }
 
 fn read_ended(value: &[u8]) -> Option<Revocation> {

@@ -1,12 +1,12 @@
 //! Sessions and changes to values and arguments.
 
-use token_core::session::{Epoch, Revocation, RotatedBy, Rotation, Slide, Touch};
+use token_core::session::{EarlierRotations, Epoch, Revocation, RotatedBy, Rotation, Slide, Touch};
 use token_core::types::TokenHash;
 use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
 use super::{
-    AUTHENTICATION, CLAIMS, CONSTANT, ENDED, Field, HASHES, KEY_ID, LAYOUT, MOST_PIECES, PIECE,
-    REMEMBER, STATE, STEP_UP,
+    AUTHENTICATION, CLAIMS, CONSTANT, EARLIER_ROTATIONS, ENDED, Field, HASHES, KEY_ID, LAYOUT,
+    MOST_PIECES, PIECE, REMEMBER, STATE, STEP_UP,
 };
 use crate::bytes::Writer;
 use crate::user_agent;
@@ -35,6 +35,7 @@ pub(crate) fn encode(session: &Session) -> Vec<Vec<u8>> {
     if let Some(revocation) = session.revocation {
         push(&mut fields, ENDED, ended(revocation));
     }
+    push_earlier(&mut fields, session.earlier_rotations);
     fields
 }
 
@@ -70,6 +71,7 @@ pub(crate) fn rotation(rotation: &Rotation) -> Vec<Vec<u8>> {
     if let Some(changed) = &rotation.claims {
         push(&mut args, CLAIMS, claims(changed));
     }
+    push_earlier(&mut args, rotation.earlier_rotations);
     args
 }
 

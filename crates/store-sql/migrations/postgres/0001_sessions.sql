@@ -39,6 +39,7 @@ CREATE TABLE {schema}.session (
     nonce               bytea   NOT NULL,
     rotated_at          bigint  NOT NULL,
     rotated_by          text    COLLATE "C" NOT NULL,
+    earlier_rotations   bigint, -- 64 bits that only the library reads
     rotation_kid        text    COLLATE "C" NOT NULL,
     idle_expires_at     bigint  NOT NULL,
     absolute_expires_at bigint  NOT NULL,

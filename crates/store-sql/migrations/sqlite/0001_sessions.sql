@@ -36,6 +36,7 @@ CREATE TABLE hallpass_session (
     nonce               BLOB    NOT NULL,
     rotated_at          INTEGER NOT NULL,
     rotated_by          TEXT    NOT NULL,
+    earlier_rotations   INTEGER, -- 64 bits that only the library reads
     rotation_kid        TEXT    NOT NULL,
     idle_expires_at     INTEGER NOT NULL,
     absolute_expires_at INTEGER NOT NULL,

@@ -11,6 +11,7 @@ use crate::access::custom::CustomClaims;
 use crate::keys::error::IssueError;
 use crate::session::policy::Slide;
 use crate::session::record::{Authentication, Nonce, Revocation, RotatedBy, Session};
+use crate::session::superseded::EarlierRotations;
 use crate::types::count::Generation;
 use crate::types::id::SessionId;
 use crate::types::name::KeyId;
@@ -88,6 +89,8 @@ pub struct Rotation {
     pub at: UnixTime,
     /// Becomes `rotated_by`.
     pub by: RotatedBy,
+    /// Becomes `earlier_rotations`.
+    pub earlier_rotations: EarlierRotations,
     /// The new deadlines if the session is not remembered.
     pub slide: Slide,
     /// The new deadlines if it is.
@@ -151,6 +154,7 @@ impl Rotation {
         session.rotation_kid.clone_from(&self.kid);
         session.rotated_at = self.at;
         session.rotated_by = self.by;
+        session.earlier_rotations = self.earlier_rotations;
         session.idle_expires_at = slide.idle_expires_at;
         session.purge_at = slide.purge_at;
         session.last_seen_at = self.last_seen_at;

@@ -57,10 +57,10 @@ pub enum Denial {
     /// The session was ended.
     #[error("revoked at {} ({})", .0.at, .0.reason)]
     Revoked(Revocation),
-    /// Superseded by a step-up or a change of password a moment ago; the session lives on.
-    #[error("superseded by a step-up {} s ago", age.as_secs())]
+    /// Superseded a moment ago, and a step-up or a change of password has ended it; the session lives on.
+    #[error("superseded {} s ago, and ended by a step-up", age.as_secs())]
     Superseded {
-        /// How long ago.
+        /// How long ago it was superseded.
         age: Duration,
     },
     /// There is no such session: it was deleted, or never there.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::session::record::Session;
+use crate::session::record::{Session, Transport};
 use crate::types::time::UnixTime;
 
 const MINUTE: u64 = 60;
@@ -115,7 +115,7 @@ impl Policy {
         if self.grace.is_zero() {
             None
         } else {
-            Some(self.straggler_window())
+            Some(self.grace.saturating_add(self.tolerance))
         }
     }
 
@@ -129,9 +129,18 @@ impl Policy {
             .map(|window| window.saturating_add(self.store_margin))
     }
 
-    /// How long after a step-up the older tokens are refused without ending the session.
-    pub(crate) const fn straggler_window(&self) -> Duration {
-        self.grace.saturating_add(self.tolerance)
+    /// How long after a step-up the credential that it replaced is refused without ending the
+    /// session.
+    ///
+    /// An answer that was sent before the step-up and stored after it gives a browser the replaced
+    /// cookie back. The browser presents it when it needs the next access token, that is within
+    /// an access lifetime. A client that keeps its refresh token itself knows which is the latest.
+    pub(crate) const fn straggler_window(&self, transport: Transport) -> Duration {
+        let window = self.grace.saturating_add(self.tolerance);
+        match transport {
+            Transport::Header => window,
+            Transport::Cookie | Transport::Session => window.saturating_add(self.access_lifetime),
+        }
     }
 
     /// The deadlines that a use at `now` gives a session.

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::access::custom::CustomClaims;
+use crate::session::superseded::EarlierRotations;
 use crate::types::count::{Epoch, Generation};
 use crate::types::id::SessionId;
 use crate::types::invalid::InvalidValue;
@@ -59,6 +60,9 @@ pub struct Session {
     pub rotated_at: UnixTime,
     /// What made the current credential.
     pub rotated_by: RotatedBy,
+    /// When the credentials before the previous one were superseded, if step-ups followed each other.
+    #[serde(default)]
+    pub earlier_rotations: EarlierRotations,
     /// The refresh key that derived and signed the current credential.
     pub rotation_kid: KeyId,
     /// The session ends at this instant unless it is used before; moves with use.

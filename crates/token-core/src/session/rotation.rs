@@ -21,6 +21,7 @@ use crate::session::record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
 };
 use crate::session::refresh_token::{Presented, RefreshClaims, RefreshKeyRing};
+use crate::session::superseded::{EarlierRotations, Supersession};
 use crate::types::count::{Epoch, Generation};
 use crate::types::id::{Bucket, SessionId};
 use crate::types::name::{ClientId, Subject};
@@ -258,12 +259,13 @@ impl Evaluation<'_> {
         if self.session.previous_hash != Some(self.presented.hash) {
             return Ok(self.mismatch());
         }
-        let window = self.policy.replay_window();
-        if window.is_none_or(|window| self.age() > window) {
+        let replays = self.policy.replay_window().is_some();
+        if !(replays && self.is_honest(self.last_rotation())) {
             return Ok(self.older().into());
         }
         match (self.session.rotated_by, self.purpose) {
-            // A lost answer, or a second tab.
+            // A lost answer, or a second tab. Of a step-up also an older cookie that a late answer gave
+            // back to a browser, because the password comes along.
             (RotatedBy::Refresh, Purpose::Refresh) | (RotatedBy::StepUp, Purpose::StepUp(_)) => {
                 Ok(self.replay(self.successor()?))
             }
@@ -281,12 +283,13 @@ impl Evaluation<'_> {
         }
     }
 
-    /// Any credential before the current one that is not recognised: a straggler is refused, anything else
-    /// ends the session.
+    /// Any credential before the current one that gets no successor. It is judged by what superseded it,
+    /// and when: one that an honest client may still have is refused, and any other ends the session.
     pub(crate) fn older(self) -> Result<PendingReuse, Denial> {
-        let age = self.age();
-        if self.session.rotated_by == RotatedBy::StepUp && age <= self.policy.straggler_window() {
-            // An honest straggler: the renewal was meant to end older tokens at once.
+        if let Some(superseded) = self.superseded()
+            && self.is_honest(superseded)
+        {
+            let age = superseded.ago;
             return Err(Denial::Superseded { age });
         }
         Ok(PendingReuse {
@@ -342,8 +345,48 @@ impl Evaluation<'_> {
         if let Purpose::StepUp(authentication) = self.purpose {
             pending.write.by = RotatedBy::StepUp;
             pending.write.authentication = Some(authentication.clone());
+            // The credential of the login superseded nothing. If the store has lost rotations, when
+            // those were is lost as well.
+            let first = session.generation == Generation::default();
+            if !first && presented.generation == session.generation {
+                let earlier = session.earlier_rotations;
+                pending.write.earlier_rotations = earlier.with(self.last_rotation());
+            }
         }
         pending
+    }
+
+    /// The rotation that made the current credential.
+    fn last_rotation(self) -> Supersession {
+        Supersession {
+            ago: self.age(),
+            by_step_up: self.session.rotated_by == RotatedBy::StepUp,
+        }
+    }
+
+    /// The rotation that superseded the presented credential; `None` if that was long ago.
+    fn superseded(self) -> Option<Supersession> {
+        let (stored, presented) = (self.session.generation, self.presented.generation);
+        let steps = stored.as_u64().saturating_sub(presented.as_u64());
+        if steps <= 1 {
+            return Some(self.last_rotation());
+        }
+        let earlier = self.session.earlier_rotations.get(steps - 1)?;
+        let at = self.session.rotated_at - earlier.ago;
+        Some(Supersession {
+            ago: self.now.since(at),
+            ..earlier
+        })
+    }
+
+    /// Whether an honest client may still present a credential that was superseded like this.
+    fn is_honest(self, superseded: Supersession) -> bool {
+        let window = if superseded.by_step_up {
+            Some(self.policy.straggler_window(self.session.transport))
+        } else {
+            self.policy.replay_window()
+        };
+        window.is_some_and(|window| superseded.ago <= window)
     }
 
     /// How long ago the current credential was made; zero if another node's clock says that this is still
@@ -378,6 +421,7 @@ fn rotate(
         kid: key.kid().clone(),
         at: now,
         by: RotatedBy::Refresh,
+        earlier_rotations: EarlierRotations::NONE,
         slide: slide(false),
         remember_slide: slide(true),
         last_seen_at: now.round_down(LAST_SEEN_STEP),

@@ -29,7 +29,10 @@ pub(super) async fn refresh(
         .manager()
         .refresh_verified(&grant.token, grant.scope.as_ref());
     let issued = issued.await.map_err(Rejection::of_refresh)?;
-    Ok(auth.token_response(&issued))
+    // A browser that presented the refresh token in force has it already. Set again, it could arrive
+    // after the answer to a later refresh, and replace a newer one.
+    let kept = issued.session().generation == grant.token.generation;
+    Ok(auth.answer_with(&issued, !kept))
 }
 
 /// A verified refresh token, and the narrower scope if the client asks for one.

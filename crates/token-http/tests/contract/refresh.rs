@@ -118,6 +118,19 @@ async fn the_cookie_is_rotated_in_the_cookie() {
     assert!(reply.json().get("refresh_token").is_none());
 }
 
+/// A cookie that comes back after it was replaced by a later answer would log the browser out.
+#[tokio::test]
+async fn the_cookie_that_a_browser_has_already_is_not_set_again() {
+    let world = World::new();
+    let first = world.login("cookie").await.cookie();
+    let second = world.send(by_cookie(&first)).await.cookie();
+    let reply = world.send(by_cookie(&second)).await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.set_cookies().is_empty());
+    // A lost answer is made good.
+    assert_eq!(world.send(by_cookie(&first)).await.cookie(), second);
+}
+
 #[tokio::test]
 async fn a_refusal_deletes_no_cookie() {
     let world = World::new();

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use token_core::session::{Change, Committed, Device, Epoch, RotatedBy, SessionData};
+use token_core::session::{
+    Change, Committed, Device, EarlierRotations, Epoch, RotatedBy, SessionData,
+};
 use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
 use super::world::{PATIENCE, World, ending, secs};
@@ -28,6 +30,7 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     };
     full.claims =
         CustomClaims::from_json(r#"{"name":"Zoë \"Z\" 'x'","n":[1,2.5,null]}"#).expect("an object");
+    full.earlier_rotations = EarlierRotations::from_u64(0x1_0000_8002);
     full.device = Device::new(
         Some("it's ä \\ label"),
         Some(&"u".repeat(300)),
@@ -38,6 +41,7 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
 
     let mut rotation = world.rotation(&full, now + secs(50));
     rotation.by = RotatedBy::StepUp;
+    rotation.earlier_rotations = EarlierRotations::from_u64(u64::MAX);
     rotation.authentication = Some(Authentication {
         time: now,
         acr: None,
@@ -48,6 +52,11 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     let rotated = world.load(full.id).await.expect("stored");
     assert_eq!(rotated.previous_hash, Some(full.token_hash));
     assert!(rotated.claims.is_empty() && rotated.authentication.amr.is_empty());
+    // A refresh remembers nothing of what was before.
+    let rotation = world.rotation(&rotated, now + secs(55));
+    world.assert_commit(&Change::Rotate(rotation)).await;
+    let rotated = world.load(full.id).await.expect("stored");
+    assert_eq!(rotated.earlier_rotations, EarlierRotations::NONE);
 
     let end = ending(full.id, now + secs(60));
     let Ok(Revoke::Applied(row)) = world.store.revoke(&end).await else {

@@ -5,6 +5,7 @@ use token_core::{PRODUCT, Session, UnixTime};
 
 use super::SessionManager;
 use super::settle::{Settled, Verdict};
+use crate::erased::StoreError;
 use crate::error::RefreshError;
 
 /// A session that its cookie has proven.
@@ -63,6 +64,18 @@ impl SessionManager {
             token,
             at: now,
         })
+    }
+
+    /// Whether a cookie that was accepted is still the current one of a session that is live. Between
+    /// the two the session may have been ended, or a step-up may have replaced the cookie.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked.
+    pub async fn is_current(&self, cookie: &CookieSession) -> Result<bool, StoreError> {
+        let row = self.load(cookie.session.id).await?;
+        Ok(row.is_some_and(|row| {
+            row.token_hash == cookie.session.token_hash && row.is_live(self.now())
+        }))
     }
 
     /// Reads a session cookie. No I/O; the session that it names is proven by

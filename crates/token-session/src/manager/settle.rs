@@ -11,8 +11,10 @@ use token_core::session::{
     PendingReuse, Revocation, Rotation, Touch,
 };
 use token_core::{CustomClaims, PRODUCT, RevokeReason, Session, SessionId, UnixTime};
+use tokio::time::Instant;
 
 use super::SessionManager;
+use crate::erased::StoreError;
 use crate::error::RefreshError;
 use crate::event::EventKind;
 use crate::hook::{HookAnswer, RefreshHook};
@@ -99,6 +101,7 @@ impl SessionManager {
         hook: Option<&dyn RefreshHook>,
         decide: impl Fn(&Committed<Session>) -> Result<Verdict<A>, IssueError>,
     ) -> Result<Settled<A>, RefreshError> {
+        let start = Instant::now();
         for _ in 0..ATTEMPTS {
             let Some(session) = current else {
                 tracing::debug!(target: PRODUCT, session = %id, "credential refused: no such session");
@@ -114,6 +117,9 @@ impl SessionManager {
                         None => granted,
                     };
                     return Ok(Settled::Replayed(granted));
+                }
+                Verdict::Revoke(_) if self.is_too_late(start) => {
+                    return Err(StoreError::Timeout(self.inner.store_timeout).into());
                 }
                 Verdict::Revoke(reuse) => match self.end_reused(reuse).await? {
                     Ok(denial) => return Err(self.deny(denial, &session, now)),
@@ -154,6 +160,17 @@ impl SessionManager {
             };
         }
         Err(RefreshError::Contended { attempts: ATTEMPTS })
+    }
+
+    /// Whether the credential of a request that waited since `start`, and before that for one call to
+    /// the store, proves no theft any more: the policy's margin has passed, so an honest client may have
+    /// been overtaken by a second rotation. It is not answered, and asks again.
+    fn is_too_late(&self, start: Instant) -> bool {
+        let policy = &self.inner.policy;
+        let rest = policy
+            .store_margin()
+            .saturating_sub(self.inner.store_timeout);
+        policy.replay_window().is_some() && start.elapsed() > rest
     }
 
     /// Commits a rotation, or gives the session that another write has left.

@@ -6,7 +6,9 @@
 
 use std::sync::Arc;
 
-use token_core::session::{Device, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData};
+use token_core::session::{
+    Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData,
+};
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, CustomClaims, RevokeReason, Session, SessionId, Subject, UnixTime,
@@ -48,6 +50,7 @@ struct Rest {
     claims: CustomClaims,
     device: Device,
     data: SessionData,
+    earlier_rotations: EarlierRotations,
 }
 
 impl Row {
@@ -101,6 +104,7 @@ impl Row {
             nonce: self.nonce,
             rotated_at: self.rotated_at.time(),
             rotated_by: self.rotated_by,
+            earlier_rotations: rest.map(|rest| rest.earlier_rotations).unwrap_or_default(),
             rotation_kid: common.rotation_kid.clone(),
             idle_expires_at: self.idle_expires_at.time(),
             absolute_expires_at: self.absolute_expires_at.time(),
@@ -136,7 +140,11 @@ impl Row {
         self.last_seen_at = session.last_seen_at.into();
         self.purge_at = session.purge_at.into();
         let same = match self.rest.as_deref() {
-            Some(rest) => rest.claims == session.claims && rest.device == session.device,
+            Some(rest) => {
+                rest.claims == session.claims
+                    && rest.device == session.device
+                    && rest.earlier_rotations == session.earlier_rotations
+            }
             None => is_plain(session),
         };
         if !same {
@@ -179,14 +187,17 @@ impl Rest {
                 claims: session.claims.clone(),
                 device: session.device.clone(),
                 data,
+                earlier_rotations: session.earlier_rotations,
             })
         })
     }
 }
 
-/// Whether the session has neither claims nor a device.
+/// Whether the session has neither claims nor a device, nor anything to remember of step-ups.
 fn is_plain(session: &Session) -> bool {
-    session.claims == CustomClaims::default() && session.device == Device::default()
+    session.claims == CustomClaims::default()
+        && session.device == Device::default()
+        && session.earlier_rotations == EarlierRotations::NONE
 }
 
 /// A [`UnixTime`] in five bytes: the last second of the year 9999 is below 2^38.

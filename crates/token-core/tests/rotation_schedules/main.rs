@@ -1,0 +1,192 @@
+//! The guarantees of `docs/rotation.md` over random schedules: a browser with several tabs, in each
+//! transport; answers that are lost, late or stored in another order than they were sent; calls to
+//! the store that hang; two nodes whose clocks differ; step-ups, a logout, and a thief.
+//!
+//! proptest prints the smallest failing schedule. `HALLPASS_SCHEDULES` says how many are tried in
+//! each test.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test"
+)]
+
+mod actions;
+mod server;
+mod simulation;
+#[path = "../support/mod.rs"]
+mod support;
+
+use std::ops::RangeInclusive;
+
+use actions::{Action, Kind, bursts, page, refresh, schedule, step_up, thief};
+use proptest::prelude::*;
+use proptest::sample::select;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use simulation::{SKEW, Settings, Simulation};
+use support::at;
+use token_core::Transport;
+use token_core::session::DenialReason;
+
+/// How many schedules have to show a fault that is there.
+const SCHEDULES: u32 = 1000;
+
+fn config() -> ProptestConfig {
+    let schedules = std::env::var("HALLPASS_SCHEDULES");
+    let schedules = schedules.ok().and_then(|number| number.parse().ok());
+    ProptestConfig {
+        cases: schedules.unwrap_or(100),
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    }
+}
+
+/// A transport, and what its clients do all day.
+fn transports() -> impl Strategy<Value = Transport> {
+    select(Transport::ALL)
+}
+
+fn usual(transport: Transport) -> BoxedStrategy<Kind> {
+    match transport {
+        Transport::Session => page().boxed(),
+        Transport::Cookie | Transport::Header => refresh().boxed(),
+    }
+}
+
+/// A transport and a schedule for it.
+fn schedules(
+    others: impl Fn(BoxedStrategy<Kind>) -> BoxedStrategy<Kind>,
+) -> impl Strategy<Value = (Settings, Vec<Action>)> {
+    (transports(), -SKEW..=SKEW).prop_flat_map(move |(transport, skew)| {
+        let settings = Settings::new(transport, skew);
+        (Just(settings), schedule(others(usual(transport)), 30))
+    })
+}
+
+fn with_step_ups(usual: BoxedStrategy<Kind>) -> BoxedStrategy<Kind> {
+    prop_oneof![5 => usual, 1 => step_up()].boxed()
+}
+
+fn with_a_thief(usual: BoxedStrategy<Kind>) -> BoxedStrategy<Kind> {
+    prop_oneof![6 => usual, 3 => thief(), 1 => step_up()].boxed()
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    /// Guarantees 1 and 2.
+    #[test]
+    fn an_honest_client_is_never_logged_out((settings, actions) in schedules(|usual| usual)) {
+        let mut simulation = Simulation::new(settings);
+        simulation.run(actions);
+        prop_assert!(simulation.refused.is_empty(), "{:?}", simulation.refused);
+        prop_assert!(simulation.is_live());
+        // And it still gets in.
+        prop_assert!(simulation.has_stopped() || simulation.gets_in());
+    }
+
+    /// A step-up ends older credentials at once by intention. They are refused, also those that a
+    /// late answer gave back to a browser, and the session goes on.
+    #[test]
+    fn a_step_up_never_ends_the_session_of_an_honest_client(
+        (settings, actions) in schedules(with_step_ups),
+    ) {
+        let mut simulation = Simulation::new(settings);
+        simulation.run(actions);
+        for reason in &simulation.refused {
+            // A session cookie from before the last two step-ups cannot be told from garbage.
+            let garbage = settings.transport == Transport::Session
+                && *reason == DenialReason::Malformed;
+            prop_assert!(garbage || *reason == DenialReason::Revoked, "{:?}", reason);
+        }
+        prop_assert!(simulation.is_live());
+        prop_assert!(simulation.has_stopped() || simulation.gets_in());
+    }
+
+    /// Guarantees 1 and 2 with a thief: whatever happens, one branch; and a superseded credential
+    /// that comes late ends the session.
+    #[test]
+    fn a_thief_never_gets_a_branch_of_their_own((settings, actions) in schedules(with_a_thief)) {
+        let mut simulation = Simulation::new(settings);
+        simulation.run(actions);
+        let (honest, stolen) = (simulation.shared.clone(), simulation.stolen.clone());
+        if let Some(stolen) = stolen
+            && settings.transport != Transport::Session
+            && honest != stolen
+        {
+            // Both go on using what they have: one of them is found out.
+            let now = simulation.now / 1000;
+            simulation.world.refresh(&honest, at(now + 1000));
+            simulation.world.refresh(&stolen, at(now + 2000));
+            prop_assert!(!simulation.is_live());
+        }
+    }
+
+    /// Guarantee 3, as far as the store is asked: after a logout nothing is accepted.
+    #[test]
+    fn after_a_logout_no_credential_of_the_session_works(
+        (settings, before) in schedules(with_step_ups),
+        after in schedule(refresh(), 10),
+    ) {
+        let mut simulation = Simulation::new(settings);
+        simulation.run(before);
+        simulation.act(Kind::Logout);
+        let rotations = simulation.world.rotations;
+        if settings.transport != Transport::Session {
+            simulation.run(after);
+        }
+        prop_assert_eq!(simulation.world.rotations, rotations);
+        prop_assert!(!simulation.is_live());
+        prop_assert!(!simulation.gets_in());
+        simulation.check_one_branch();
+    }
+}
+
+/// How many of so many schedules end the session of an honest client, always the same ones.
+fn faults(settings: Settings, pause: RangeInclusive<u64>, trouble: bool) -> usize {
+    let mut runner = TestRunner::deterministic();
+    let strategy = bursts(pause, trouble);
+    let ended = (0..SCHEDULES).filter(|_| {
+        let mut simulation = Simulation::new(settings);
+        simulation.run(strategy.new_tree(&mut runner).unwrap().current());
+        !simulation.is_live()
+    });
+    ended.count()
+}
+
+/// A repeat at the end of the grace, and a refresh of another tab at the end of the window.
+#[test]
+fn without_a_margin_a_store_that_hangs_logs_an_honest_client_out() {
+    let settings = Settings::new(Transport::Header, SKEW);
+    let without = Settings {
+        margin: 0,
+        ..settings
+    };
+    let pause = 26_000..=34_000;
+    let (without, with) = (
+        faults(without, pause.clone(), true),
+        faults(settings, pause, true),
+    );
+    println!("of {SCHEDULES} schedules {without} fail without a margin, and {with} with it");
+    assert!(without > 0 && with == 0);
+}
+
+/// Two refreshes at the end of window and margin, whose answers are stored in the other order. This
+/// is why an answer does not set the refresh cookie if the browser has presented the one in force.
+#[test]
+fn setting_the_presented_cookie_again_logs_an_honest_browser_out() {
+    let settings = Settings::new(Transport::Cookie, SKEW);
+    let resends = Settings {
+        resends: true,
+        ..settings
+    };
+    let pause = 38_000..=46_000;
+    let (again, once) = (
+        faults(resends, pause.clone(), false),
+        faults(settings, pause, false),
+    );
+    println!("of {SCHEDULES} schedules {again} fail if it is set again, and {once} if it is not");
+    assert!(again > 0 && once == 0);
+}
