@@ -60,9 +60,9 @@ impl World {
             match issued.credentials() {
                 Credentials::Tokens(pair) => {
                     if credentials.is_empty() {
-                        credentials.push(pair.access_token().secret().to_owned());
+                        credentials.push(pair.access_token.secret().to_owned());
                     }
-                    credentials.push(pair.refresh_token().secret().to_owned());
+                    credentials.push(pair.refresh_token.secret().to_owned());
                 }
                 Credentials::Session(token) => credentials.push(token.to_secret_text().to_string()),
             }

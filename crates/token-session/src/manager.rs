@@ -66,7 +66,7 @@ use crate::store::SessionStore;
 /// let issued = manager.login(ticket, NewSession::default()).await?;
 /// let tokens = issued.tokens().expect("the default transport is `header`");
 ///
-/// let next = manager.refresh(tokens.refresh_token().secret(), None).await?;
+/// let next = manager.refresh(tokens.refresh_token.secret(), None).await?;
 /// assert_eq!(next.session().id, issued.session().id);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();

@@ -149,6 +149,7 @@ fn rotation(of: &Session, next: &Session, claims: bool) -> Change {
     rotation.to = next.generation;
     rotation.kid = next.rotation_kid.clone();
     rotation.by = next.rotated_by;
+    rotation.earlier_rotations = next.earlier_rotations;
     rotation.slide = Slide {
         idle_expires_at: next.idle_expires_at,
         purge_at: next.purge_at,

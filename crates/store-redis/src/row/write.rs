@@ -188,6 +188,15 @@ fn slide(slide: Slide) -> Vec<u8> {
     writer.finish()
 }
 
+/// Appends what a step-up remembers; the script empties what another rotation does not.
+fn push_earlier(fields: &mut Vec<Vec<u8>>, earlier: EarlierRotations) {
+    if earlier != EarlierRotations::NONE {
+        let mut writer = Writer::default();
+        writer.number(earlier.as_u64());
+        push(fields, EARLIER_ROTATIONS, writer.finish());
+    }
+}
+
 /// Appends a field and its value, in pieces if it is long.
 fn push(fields: &mut Vec<Vec<u8>>, field: Field, value: Vec<u8>) {
     if value.len() <= PIECE || value.len() > PIECE * MOST_PIECES {

@@ -123,6 +123,7 @@ impl Rotation {
             kid: session.rotation_kid.clone(),
             at,
             by: RotatedBy::Refresh,
+            earlier_rotations: EarlierRotations::NONE,
             slide,
             remember_slide: slide,
             last_seen_at: at,

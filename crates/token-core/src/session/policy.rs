@@ -111,7 +111,7 @@ impl Policy {
     }
 
     /// Grace plus tolerance, or `None` if the grace is 0: no replay at all.
-    pub(crate) const fn replay_window(&self) -> Option<Duration> {
+    pub const fn replay_window(&self) -> Option<Duration> {
         if self.grace.is_zero() {
             None
         } else {

@@ -116,6 +116,7 @@ impl Session {
             nonce: Nonce::from_bytes([0; 16]),
             rotated_at: created_at,
             rotated_by: RotatedBy::Refresh,
+            earlier_rotations: EarlierRotations::NONE,
             rotation_kid,
             idle_expires_at: created_at,
             absolute_expires_at: created_at,

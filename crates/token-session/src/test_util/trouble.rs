@@ -55,7 +55,7 @@ impl<T: Trouble> Trouble for Arc<T> {
 /// let store = TroubledStore::new(MemoryStore::with_capacity(100), outage.clone());
 /// let test = TestManager::with_store(store, Policy::default(), |builder| builder);
 /// let issued = test.login("alice", "").await;
-/// let token = issued.tokens().expect("the transport is `header`").refresh_token().secret();
+/// let token = issued.tokens().expect("the transport is `header`").refresh_token.secret();
 ///
 /// outage.begin();
 /// let refused = test.manager.refresh(token, None).await;
