@@ -37,7 +37,7 @@ async fn one_subject_may_have_as_many_sessions_as_the_store_holds_and_no_more() 
 }
 
 #[tokio::test]
-async fn what_has_expired_makes_room_whoever_had_it() {
+async fn an_expired_session_of_any_subject_makes_room() {
     let test = holding(50);
     for number in 0..50 {
         login(&test, &format!("user-{number}")).await.unwrap();

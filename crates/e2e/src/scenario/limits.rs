@@ -109,7 +109,7 @@ pub fn refreshes_of_an_account_are_limited(program: &str) {
         pass(0.1);
         refresh(&alice[3].refresh).status
     });
-    assert!(again.any(|status| status == 200), "the wait is over");
+    assert!(again.any(|status| status == 200), "the wait has ended");
 }
 
 /// A request's address is taken from header fields only if a trusted proxy sent them, and only from

@@ -129,8 +129,7 @@ impl Policy {
             .map(|window| window.saturating_add(self.store_margin))
     }
 
-    /// How long after a step-up the credential that it replaced is refused without ending the
-    /// session.
+    /// How long after a step-up a credential that it replaced is refused and does not end the session.
     ///
     /// An answer that was sent before the step-up and stored after it gives a browser the replaced
     /// cookie back. The browser presents it when it needs the next access token, that is within

@@ -15,9 +15,9 @@ const LONGEST: u64 = 0x7FFE;
 /// the latest first. A store keeps it as the number that it is.
 ///
 /// When the previous one was superseded is the session's `rotated_at`. Only a step-up needs to know
-/// more, because it may follow another rotation at any moment: whoever has a credential that was
-/// superseded a moment ago is an honest client, and whoever has one that was superseded long ago is
-/// a thief. After a refresh it is [`NONE`](Self::NONE), because a refresh rotates only if the
+/// more, because it may follow another rotation at any moment: a client with a credential that was
+/// superseded a moment ago is honest, and one with a credential that was superseded long ago is a
+/// thief. After a refresh it is [`NONE`](Self::NONE), because a refresh rotates only if the
 /// rotation before it is older than every honest client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]

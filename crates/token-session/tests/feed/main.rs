@@ -178,7 +178,7 @@ async fn what_is_held_back_arrives_in_order_and_is_no_gap() {
 
 /// A connection that breaks says so, and counts at once.
 #[tokio::test(start_paused = true)]
-async fn a_gap_counts_at_once_and_is_mended_at_its_end() {
+async fn a_gap_counts_at_once_and_closes_at_its_end() {
     let nodes = Nodes::start(WhenBehind::Refuse, 1000).await;
     nodes.store.set(Fate::Broken);
     settle().await;
@@ -194,7 +194,7 @@ async fn a_gap_counts_at_once_and_is_mended_at_its_end() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_is_a_gap_and_mended() {
+async fn a_flood_is_a_gap_that_closes() {
     let nodes = Nodes::start(WhenBehind::Accept, 100_000).await;
     nodes.store.set(Fate::Held);
     let mut all = Vec::new();
