@@ -31,6 +31,7 @@ pub(crate) struct Job {
 }
 
 /// A call to the store that has not had its effect yet.
+#[expect(clippy::large_enum_variant, reason = "a schedule has a few of them")]
 enum Call {
     Commit(Pending<Rotation>),
     End(PendingReuse),
@@ -47,6 +48,7 @@ pub(crate) enum Answer {
 }
 
 /// What a call to the store leads to.
+#[expect(clippy::large_enum_variant, reason = "a schedule has a few of them")]
 pub(crate) enum Next {
     Answer(Answer),
     /// One more call to the store.
