@@ -8,13 +8,14 @@ use token_core::{SessionId, Subject};
 
 /// Names keys. All of one bucket share the hash tag `{bucket}`, and with it a hash slot.
 ///
-/// Nothing stands between the prefix and the tag: with the default prefix the key of a session has
-/// 31 bytes, and from 32 on Redis gives each a longer header, 15 bytes a session in all.
+/// Nothing stands between the prefix and the tag, or between the tag and a session's id: with the
+/// default prefix the key of a session has 30 bytes. With one more, Redis needs the next larger size
+/// of its allocator for each, which costs 15 bytes a session in all.
 ///
 /// | key | type | holds |
 /// |---|---|---|
 /// | `…:key` | string | the secret behind buckets and groups |
-/// | `…{bb}s<id>` | hash | a session |
+/// | `…{bb}<id>` | hash | a session |
 /// | `…{bb}d<id>` | string | its private data, if there is any |
 /// | `…{bb}e` | hash | subject → the epoch, if it was ever raised, and how it was |
 /// | `…{bb}i<gg>` | hash | id → tag of the subject: the sessions of one group of subjects |
@@ -88,7 +89,7 @@ impl Keys {
 
     /// What the keys of all rows of a bucket begin with.
     pub(crate) fn rows(&self, bucket: Bucket) -> Vec<u8> {
-        self.of(bucket, "s")
+        self.of(bucket, "")
     }
 
     /// What the keys of all private data of a bucket begin with.
@@ -125,11 +126,11 @@ pub(crate) fn show(key: &[u8]) -> String {
 
 /// The type that a key has by its name.
 pub(crate) fn type_of(key: &[u8]) -> &'static str {
-    // A prefix has no brace.
-    let mut kind = key.iter().skip_while(|byte| **byte != b'}').skip(1);
-    match kind.next() {
-        Some(b's' | b'e' | b'i') => "hash",
-        Some(b'l') => "zset",
+    // A prefix has no brace. Only the key of a session is as long as an id after it.
+    let mut name = key.iter().skip_while(|byte| **byte != b'}').skip(1);
+    match (name.clone().count(), name.next()) {
+        (SessionId::LENGTH, _) | (_, Some(b'e' | b'i')) => "hash",
+        (_, Some(b'l')) => "zset",
         _ => "string",
     }
 }

@@ -314,7 +314,7 @@ async fn opened(store: &RedisStore) -> Session {
 }
 
 fn row_key(bucket: &str, session: &Session) -> Vec<u8> {
-    [bucket.as_bytes(), b"s", session.id.as_bytes()].concat()
+    [bucket.as_bytes(), session.id.as_bytes()].concat()
 }
 
 fn revocation(session: &Session) -> Revocation {

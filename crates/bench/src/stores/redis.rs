@@ -135,7 +135,7 @@ impl Size {
     /// twelve digits.
     fn insert_bare(&self) {
         let mut connection = self.server.connection().expect("the server answers");
-        let rows: Vec<Vec<u8>> = self.server.ask(&["KEYS", "hallpass{0?}s*"]);
+        let rows: Vec<Vec<u8>> = self.server.ask(&["KEYS", "hallpass{0?}??????????????????"]);
         let row = rows
             .first()
             .expect("one of 16 sessions is in these buckets");
@@ -234,7 +234,7 @@ async fn insert(store: &Arc<RedisStore>, sessions: u32, clock: &TestClock) -> Ve
 }
 
 /// How the keys of redis-benchmark's rows begin: the prefix, a bucket, and six bytes of the id.
-const BARE_ROWS: &[u8] = b"bare:{01}s\x01-----";
+const BARE_ROWS: &[u8] = b"bare:{01}\x01-----";
 /// Numbers without a zero byte, which no argument of a program can have.
 const GENERATION: [u8; 8] = [1; 8];
 const HASH: [u8; 32] = [7; 32];

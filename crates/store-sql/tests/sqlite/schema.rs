@@ -54,7 +54,7 @@ async fn the_tables_of_the_application_stay_as_they_are() {
     assert_eq!(again.list(&subject("alice")).await.unwrap().len(), 1);
 
     let names = "SELECT name FROM sqlite_schema
-        WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'tokens_%'
+        WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name NOT LIKE 'hallpass_%'
         ORDER BY name";
     let names = sqlx::query(names).fetch_all(&pool).await.unwrap();
     let names: Vec<&str> = names.iter().map(|row| row.get(0)).collect();

@@ -56,7 +56,7 @@ impl Keys {
     /// The keys that apply now.
     ///
     /// # Errors
-    /// [`KeysError::Ring`] and [`KeysError::Refresh`] if the keys cannot be used together.
+    /// [`KeysError::Ring`] if the keys cannot be used together.
     pub fn rings(
         &self,
         rotations: &Rotations,
