@@ -260,7 +260,7 @@ fn prometheus_reads_the_metrics_and_nothing_secret() {
         let mut reply = client.get("/metrics", "");
         soon("the feed is live", || {
             reply = client.get("/metrics", "");
-            reply.text.contains("\ntokens_revocation_feed_live 1\n")
+            reply.text.contains("\nhallpass_revocation_feed_live 1\n")
         });
         assert_eq!(reply.status, 200);
         assert_eq!(

@@ -74,8 +74,7 @@ struct Attempts {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RemoteError {
-    /// It does not hold, with the evidence: 401, with
-    /// [`VerifyError::rejection`](token_core::VerifyError::rejection) as its description.
+    /// The token is refused, with the evidence for the log. Answer 401.
     #[error(transparent)]
     Invalid(#[from] VerifyError),
     /// There are no keys to verify with: the issuer was never reached, or too long ago. 503.

@@ -93,8 +93,8 @@ pub fn remembered_cookies_last_as_long_as_the_session(program: &str) {
     }
 }
 
-/// Use moves the deadline of a session cookie, at most once a touch interval, and sends the
-/// cookie again.
+/// Use moves the deadline of a session cookie, at most once a touch interval. A cookie with a
+/// `Max-Age` is sent again with the new one; any other has nothing to renew, and is not.
 pub fn a_session_cookie_slides(program: &str) {
     let flags = ["--touch", "12s", "--remember-idle", "1h"];
     let (server, _files) = Server::start(program, &flags);
@@ -118,12 +118,8 @@ pub fn a_session_cookie_slides(program: &str) {
     let moved = reply.json()["expires_at"].as_u64().unwrap();
     assert!(moved >= login.json()["session_expires_at"].as_u64().unwrap() + 12);
     let reply = plain.post("/api/notes");
-    assert!(
-        reply
-            .header("set-cookie")
-            .ends_with("; Path=/; Priority=High"),
-        "no Max-Age: {reply:?}"
-    );
+    assert_eq!(reply.status, 200);
+    assert_eq!(reply.header("set-cookie"), "", "no Max-Age to renew");
 }
 
 /// If two cookies have one name, neither counts, since one may be planted.
