@@ -9,7 +9,7 @@
 //! [RFC 8725 section 3.1](https://www.rfc-editor.org/rfc/rfc8725#section-3.1). So the algorithm
 //! belongs to the key, and a token's header is only compared with it.
 //!
-//! [`KeyRing`](crate::KeyRing) holds the keys of one issuer; refresh tokens have a key type of their own.
+//! [`KeyRing`] holds the keys of one issuer; refresh tokens have a key type of their own.
 
 pub(crate) mod algorithm;
 mod der;
