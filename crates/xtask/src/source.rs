@@ -113,14 +113,21 @@ fn is_test(attribute: &Group) -> bool {
         && (text == "cfg(test)" || text.starts_with("cfg(all(test,"))
 }
 
-/// All files in a folder and its subfolders with this extension, sorted.
+/// Folders of what was installed or built, which is not the project's own text.
+const MADE: [&str; 4] = ["build", "dist", "node_modules", "target"];
+
+/// All files in a folder and its subfolders with this extension, sorted. What was installed or built
+/// there is left out.
 pub(crate) fn files(folder: &Path, extension: &str) -> Result<Vec<PathBuf>, Error> {
     let doing = || format!("list {}", folder.display());
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).doing(doing())? {
         let path = entry.doing(doing())?.path();
         if path.is_dir() {
-            found.extend(files(&path, extension)?);
+            let made = MADE.iter().any(|name| path.ends_with(name));
+            if !made {
+                found.extend(files(&path, extension)?);
+            }
         } else if path.extension().is_some_and(|own| own == extension) {
             found.push(path);
         }
