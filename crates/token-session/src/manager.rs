@@ -9,6 +9,7 @@ mod cookie;
 mod data;
 mod deletion;
 mod ended;
+mod error;
 mod follow;
 mod issue;
 mod keys;
@@ -26,13 +27,15 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use token_core::session::Denial;
 use token_core::{
-    ClientId, Entropy, PRODUCT, Policy, Session, SessionId, Subject, TokenIssuer, UnixTime,
+    ClientId, Entropy, KeyRing, PRODUCT, Policy, RefreshKeyRing, Session, SessionId, Subject,
+    TokenIssuer, UnixTime,
 };
 
 pub use access::AccessError;
-pub use builder::{ManagerError, SessionManagerBuilder};
+pub use builder::SessionManagerBuilder;
 pub use cookie::CookieSession;
 pub use ended::SessionEnd;
+pub use error::ManagerError;
 pub use issue::Issued;
 use keys::KeysInForce;
 pub use login::{LoginTicket, NewSession};
@@ -48,7 +51,6 @@ use crate::hook::RefreshHook;
 use crate::metric;
 use crate::revocation_check::{FeedState, RevocationCheck};
 use crate::signer::Signer;
-use crate::store::SessionStore;
 
 /// Opens, renews, shows and ends sessions. Cheap to clone; one per application.
 ///
@@ -95,11 +97,6 @@ struct Inner {
 }
 
 impl SessionManager {
-    /// Starts to build a manager for a store; everything else has a default.
-    pub fn builder(store: impl SessionStore, issuer: TokenIssuer) -> SessionManagerBuilder {
-        SessionManagerBuilder::new(Box::new(store), issuer)
-    }
-
     /// The lifetimes and tolerances in force.
     pub fn policy(&self) -> &Policy {
         &self.inner.policy
@@ -132,6 +129,46 @@ impl SessionManager {
     /// How access tokens of ended sessions are refused.
     pub fn revocation_check(&self) -> RevocationCheck {
         self.inner.check
+    }
+
+    /// The names and keys in force. Ask again after [`replace_keys`](Self::replace_keys).
+    pub fn issuer(&self) -> Arc<TokenIssuer> {
+        Arc::clone(&self.inner.keys.load().issuer)
+    }
+
+    /// The public JWK set of the keys in force.
+    pub fn jwks(&self) -> Arc<str> {
+        Arc::clone(&self.inner.keys.load().jwks)
+    }
+
+    /// Puts other keys in the place of those in force, for every clone of this manager at once.
+    /// Requests never wait for it; one that is under way goes on with the keys that it read.
+    ///
+    /// Before: the rings come from a [`Schedule`](token_core::schedule::Schedule), which says
+    /// when a key may sign and when it may go. After: tokens are signed with the new current
+    /// key, and those of a key that is not there any more are refused.
+    ///
+    /// # Errors
+    /// [`ManagerError`] if the keys do not go together, or sign elsewhere and there is no
+    /// [`Signer`](crate::signer::Signer); those in force stay.
+    pub fn replace_keys(
+        &self,
+        access: KeyRing,
+        refresh: RefreshKeyRing,
+    ) -> Result<(), ManagerError> {
+        let signs_elsewhere = self.inner.signer.is_some();
+        let before = self.inner.keys.load();
+        let next = before.renew(access, refresh, signs_elsewhere, self.draw())?;
+        let keys = &next.issuer.access_keys;
+        tracing::info!(
+            target: PRODUCT,
+            current = %keys.current().id(),
+            next = keys.next().len(),
+            previous = keys.previous().len(),
+            "keys replaced"
+        );
+        self.inner.keys.store(Arc::new(next));
+        Ok(())
     }
 
     fn draw(&self) -> Entropy {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use thiserror::Error;
-use token_core::access::{CachedVerifier, VerifierError};
 use token_core::session::RevocationView;
-use token_core::{ClientId, KeyId, TokenIssuer};
+use token_core::{ClientId, TokenIssuer};
 
-use super::{Inner, SessionManager, keys};
+use super::error::ManagerError;
+use super::keys::KeysInForce;
+use super::{Inner, SessionManager};
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{EntropySource, SystemEntropy};
 use crate::erased::ErasedStore;
@@ -19,44 +19,10 @@ use crate::hook::RefreshHook;
 use crate::metric;
 use crate::revocation_check::RevocationCheck;
 use crate::signer::Signer;
+use crate::store::SessionStore;
 
 /// More would only make an outage worse.
 const MOST_RETRIES: u32 = 5;
-
-/// Why a manager cannot be built.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ManagerError {
-    /// The heartbeat would drown the feed or prove too little.
-    #[error("a heartbeat each {0:?} is not between 50 ms and 1 minute")]
-    Heartbeat(Duration),
-    /// The time-out would refuse every call or wait for ever.
-    #[error("a store time-out of {0:?} is not between 10 ms and 1 minute")]
-    Timeout(Duration),
-    /// A refresh that has to wait for the store could find that the token was rotated twice
-    /// meanwhile, and an honest client would be logged out.
-    #[error(
-        "a store margin of {margin:?} is too short for a store time-out of {timeout:?}; give the \
-         policy a `store_margin` of at least {min:?}"
-    )]
-    StoreMargin {
-        /// The margin of the policy.
-        margin: Duration,
-        /// The shortest that the time-out allows: twice as long, in whole seconds.
-        min: Duration,
-        /// The time-out of the manager.
-        timeout: Duration,
-    },
-    /// The key that signs is elsewhere.
-    #[error("the key {id} signs elsewhere; give the manager a `signer`")]
-    NoSigner {
-        /// The key.
-        id: KeyId,
-    },
-    /// The verifier of access tokens cannot be built.
-    #[error(transparent)]
-    Verifier(#[from] VerifierError),
-}
 
 /// Builds a [`SessionManager`].
 #[must_use]
@@ -77,10 +43,11 @@ pub struct SessionManagerBuilder {
     signer: Option<Box<dyn Signer>>,
 }
 
-impl SessionManagerBuilder {
-    pub(super) fn new(store: Box<dyn ErasedStore>, issuer: TokenIssuer) -> Self {
-        Self {
-            store,
+impl SessionManager {
+    /// Starts to build a manager for a store; everything else has a default.
+    pub fn builder(store: impl SessionStore, issuer: TokenIssuer) -> SessionManagerBuilder {
+        SessionManagerBuilder {
+            store: Box::new(store),
             issuer,
             default_client: ClientId::new("default").expect("visible ASCII"),
             clock: Box::new(SystemClock),
@@ -96,7 +63,9 @@ impl SessionManagerBuilder {
             signer: None,
         }
     }
+}
 
+impl SessionManagerBuilder {
     /// Default: the machine's clock.
     pub fn clock(mut self, clock: impl Clock) -> Self {
         self.clock = Box::new(clock);
@@ -204,16 +173,10 @@ impl SessionManagerBuilder {
                 timeout,
             });
         }
-        let current = self.issuer.access_keys.current();
-        if current.is_elsewhere() && self.signer.is_none() {
-            let id = current.id().clone();
-            return Err(ManagerError::NoSigner { id });
-        }
         let policy = self.issuer.policy.clone();
-        let verifier = keys::verifier(&self.issuer)?;
+        let signs_elsewhere = self.signer.is_some();
         let entropy = self.entropy.draw();
-        let verifier = CachedVerifier::new(verifier, self.token_cache, entropy);
-        let keys = keys::KeysInForce::new(self.issuer, verifier);
+        let keys = KeysInForce::new(self.issuer, signs_elsewhere, self.token_cache, entropy)?;
         // An ending has the instant at which it was asked for. The store may have worked on it
         // for as long again as the driver has waited, and tokens were issued meanwhile.
         let overlap = self.store_timeout * 2 + policy.tolerance() * 2;

@@ -17,7 +17,7 @@ use crate::store::{Commit, DataWrite, DataWritten, Ended, SubjectEnding};
 /// which the others hang. The tables hold places alone and compare with what stands in the rows.
 #[derive(Debug, Default)]
 pub(super) struct Shard {
-    rows: Slab,
+    rows: Slab<Row>,
     by_id: HashTable<Place>,
     by_subject: HashTable<Place>,
     /// Of the subjects whose epoch was ever raised. It stays when their sessions are gone: a login

@@ -1,48 +1,46 @@
-//! Rows side by side, named by a number of four bytes.
+//! Values side by side, named by a number of four bytes.
 
 use std::iter;
 use std::num::NonZeroU32;
 
-use super::row::Row;
-
-/// So many rows are allocated at a time: a vector that doubles would have room for a quarter more
-/// than is in it on average, and would move all rows to grow.
+/// So many values are allocated at a time: a vector that doubles would have room for a quarter more
+/// than is in it on average, and would move all values to grow.
 const CHUNK: usize = 32;
 
-/// The place of a row.
+/// The place of a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Place(NonZeroU32);
 
-/// Rows, each at a place that it keeps.
-#[derive(Debug, Default)]
-pub(super) struct Slab {
-    chunks: Vec<Box<[Slot]>>,
+/// Values, each at a place that it keeps.
+#[derive(Debug)]
+pub(super) struct Slab<T> {
+    chunks: Vec<Box<[Slot<T>]>>,
     free: Option<Place>,
 }
 
 #[derive(Debug)]
-enum Slot {
+enum Slot<T> {
     Free { next: Option<Place> },
-    Taken(Row),
+    Taken(T),
 }
 
-impl Slab {
-    pub(super) fn get(&self, place: Place) -> &Row {
+impl<T> Slab<T> {
+    pub(super) fn get(&self, place: Place) -> &T {
         let (chunk, slot) = place.split();
         match self.chunks.get(chunk).and_then(|slots| slots.get(slot)) {
-            Some(Slot::Taken(row)) => row,
-            _ => unreachable!("a place is kept as long as its row"),
+            Some(Slot::Taken(value)) => value,
+            _ => unreachable!("a place is kept as long as its value"),
         }
     }
 
-    pub(super) fn get_mut(&mut self, place: Place) -> &mut Row {
+    pub(super) fn get_mut(&mut self, place: Place) -> &mut T {
         match self.slot(place) {
-            Slot::Taken(row) => row,
-            Slot::Free { .. } => unreachable!("a place is kept as long as its row"),
+            Slot::Taken(value) => value,
+            Slot::Free { .. } => unreachable!("a place is kept as long as its value"),
         }
     }
 
-    pub(super) fn insert(&mut self, row: Row) -> Place {
+    pub(super) fn insert(&mut self, value: T) -> Place {
         if self.free.is_none() {
             self.grow();
         }
@@ -51,22 +49,22 @@ impl Slab {
         let Slot::Free { next } = *slot else {
             unreachable!("the list is of free slots");
         };
-        *slot = Slot::Taken(row);
+        *slot = Slot::Taken(value);
         self.free = next;
         place
     }
 
-    pub(super) fn remove(&mut self, place: Place) -> Row {
+    pub(super) fn remove(&mut self, place: Place) -> T {
         let next = self.free;
         let slot = std::mem::replace(self.slot(place), Slot::Free { next });
         self.free = Some(place);
         match slot {
-            Slot::Taken(row) => row,
-            Slot::Free { .. } => unreachable!("a place is kept as long as its row"),
+            Slot::Taken(value) => value,
+            Slot::Free { .. } => unreachable!("a place is kept as long as its value"),
         }
     }
 
-    fn slot(&mut self, place: Place) -> &mut Slot {
+    fn slot(&mut self, place: Place) -> &mut Slot<T> {
         let (chunk, slot) = place.split();
         let slots = self.chunks.get_mut(chunk);
         slots
@@ -83,6 +81,15 @@ impl Slab {
             let (place, next) = (Place::of(index), self.free);
             *self.slot(place) = Slot::Free { next };
             self.free = Some(place);
+        }
+    }
+}
+
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self {
+            chunks: Vec::new(),
+            free: None,
         }
     }
 }

@@ -1,0 +1,42 @@
+//! Why a manager cannot be built, or take other keys.
+
+use std::time::Duration;
+
+use thiserror::Error;
+use token_core::KeyId;
+use token_core::access::VerifierError;
+
+/// Why a manager cannot be built.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ManagerError {
+    /// The heartbeat would drown the feed or prove too little.
+    #[error("a heartbeat each {0:?} is not between 50 ms and 1 minute")]
+    Heartbeat(Duration),
+    /// The time-out would refuse every call or wait for ever.
+    #[error("a store time-out of {0:?} is not between 10 ms and 1 minute")]
+    Timeout(Duration),
+    /// A refresh that has to wait for the store could find that the token was rotated twice
+    /// meanwhile, and an honest client would be logged out.
+    #[error(
+        "a store margin of {margin:?} is too short for a store time-out of {timeout:?}; give the \
+         policy a `store_margin` of at least {min:?}"
+    )]
+    StoreMargin {
+        /// The margin of the policy.
+        margin: Duration,
+        /// The shortest that the time-out allows: twice as long, in whole seconds.
+        min: Duration,
+        /// The time-out of the manager.
+        timeout: Duration,
+    },
+    /// The key that signs is elsewhere.
+    #[error("the key {id} signs elsewhere; give the manager a `signer`")]
+    NoSigner {
+        /// The key.
+        id: KeyId,
+    },
+    /// The verifier of access tokens cannot be built.
+    #[error(transparent)]
+    Verifier(#[from] VerifierError),
+}
