@@ -8,8 +8,9 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 use token_core::PRODUCT;
 
+use super::PostgresStoreError;
 use super::lanes::Lanes;
-use super::{PostgresStore, PostgresStoreError};
+use super::store::PostgresStore;
 
 /// How nodes learn at once what other nodes have ended.
 #[derive(Clone, Default)]
@@ -39,6 +40,19 @@ impl fmt::Debug for Notices {
     }
 }
 
+impl PostgresStore {
+    /// Uses the application's own pool, with the default [`PostgresStoreOptions`]. Makes its
+    /// schema and tables, or brings them up to date.
+    pub async fn new(pool: PgPool) -> Result<Self, PostgresStoreError> {
+        PostgresStoreOptions::new().with_pool(pool).await
+    }
+
+    /// Connects to the database that a URL names, with the default [`PostgresStoreOptions`].
+    pub async fn connect(url: &str) -> Result<Self, PostgresStoreError> {
+        PostgresStoreOptions::new().connect(url).await
+    }
+}
+
 /// Settings of a [`PostgresStore`].
 ///
 /// ```no_run
@@ -55,8 +69,8 @@ impl fmt::Debug for Notices {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PostgresStoreOptions {
-    pub(crate) schema: String,
-    pub(crate) notices: Notices,
+    schema: String,
+    notices: Notices,
     connections: u32,
     acquire_timeout: Duration,
     statement_timeout: Duration,
@@ -138,12 +152,21 @@ impl PostgresStoreOptions {
                 })
             })
             .connect_lazy_with(server);
-        PostgresStore::start(Lanes::on_own(pool), self).await
+        self.start(Lanes::on_own(pool)).await
     }
 
     /// Uses the application's own pool; the [module](super) says what it must be like.
     pub async fn with_pool(self, pool: PgPool) -> Result<PostgresStore, PostgresStoreError> {
-        PostgresStore::start(Lanes::on_shared(pool), self).await
+        self.start(Lanes::on_shared(pool)).await
+    }
+
+    async fn start(self, lanes: Lanes) -> Result<PostgresStore, PostgresStoreError> {
+        let notices_from = match self.notices {
+            Notices::Listen => Some((*lanes.pool().connect_options()).clone()),
+            Notices::ListenOn(server) => Some(*server),
+            Notices::Poll => None,
+        };
+        PostgresStore::start(lanes, &self.schema, notices_from).await
     }
 }
 

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::postgres::PgRow;
-use sqlx::{PgPool, SqlStr};
+use sqlx::SqlStr;
+use sqlx::postgres::{PgConnectOptions, PgRow};
 use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
 use token_core::types::{Bucket, BucketKey};
 use token_core::{Session, SessionId, Subject, UnixTime};
@@ -18,7 +18,6 @@ use super::PostgresStoreError;
 use super::driver::query;
 use super::lanes::{Lane, Lanes};
 use super::listener::{self, Listener};
-use super::options::{Notices, PostgresStoreOptions};
 use super::schema::Schema;
 use super::statements::Statements;
 use crate::parameters;
@@ -51,33 +50,18 @@ struct Inner {
 }
 
 impl PostgresStore {
-    /// Uses the application's own pool, with the default [`PostgresStoreOptions`]. Makes its
-    /// schema and tables, or brings them up to date.
-    pub async fn new(pool: PgPool) -> Result<Self, PostgresStoreError> {
-        PostgresStoreOptions::new().with_pool(pool).await
-    }
-
-    /// Connects to the database that a URL names, with the default [`PostgresStoreOptions`].
-    pub async fn connect(url: &str) -> Result<Self, PostgresStoreError> {
-        PostgresStoreOptions::new().connect(url).await
-    }
-
+    /// Prepares the schema, and listens on `notices_from` for what other nodes end.
     pub(crate) async fn start(
         lanes: Lanes,
-        options: PostgresStoreOptions,
+        schema: &str,
+        notices_from: Option<PgConnectOptions>,
     ) -> Result<Self, PostgresStoreError> {
-        let schema = Schema::new(&options.schema)?;
-        let pool = lanes.pool();
-        let bucket_key = schema.prepare(pool).await?;
+        let schema = Schema::new(schema)?;
+        let bucket_key = schema.prepare(lanes.pool()).await?;
         let statements = Statements::new(&schema.names(), &schema);
         let channel = schema.channel();
         let notices = broadcast::channel(NOTICES).0;
-        let server = match options.notices {
-            Notices::Listen => Some((*pool.connect_options()).clone()),
-            Notices::ListenOn(server) => Some(*server),
-            Notices::Poll => None,
-        };
-        let listener = match server {
+        let listener = match notices_from {
             Some(server) => {
                 let (channel, notices) = (channel.clone(), notices.clone());
                 Some(Listener::start(server, channel, notices).await?)

@@ -7,7 +7,9 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 
-use super::{SqliteStore, SqliteStoreError};
+use super::store::SqliteStore;
+use super::writer::{Synchronous, Writer};
+use super::{SqliteStoreError, schema};
 
 /// What survives a loss of power, or of the operating system. Whatever is chosen, nothing is
 /// lost when only the process ends.
@@ -26,6 +28,19 @@ pub enum Durability {
     Full,
 }
 
+impl SqliteStore {
+    /// Uses the application's own pool, with the default [`SqliteStoreOptions`]. Makes its
+    /// tables, or brings them up to date.
+    pub async fn new(pool: SqlitePool) -> Result<Self, SqliteStoreError> {
+        SqliteStoreOptions::new().with_pool(pool).await
+    }
+
+    /// Opens a file with the default [`SqliteStoreOptions`], and makes it if there is none.
+    pub async fn open(path: impl AsRef<Path>) -> Result<Self, SqliteStoreError> {
+        SqliteStoreOptions::new().open(path).await
+    }
+}
+
 /// Settings of a [`SqliteStore`].
 ///
 /// ```no_run
@@ -42,8 +57,8 @@ pub enum Durability {
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct SqliteStoreOptions {
-    pub(crate) durability: Durability,
-    pub(crate) busy_timeout: Duration,
+    durability: Durability,
+    busy_timeout: Duration,
     readers: u32,
 }
 
@@ -95,7 +110,8 @@ impl SqliteStoreOptions {
 
     /// Uses the application's own pool; the [module](super) says what it must be like.
     pub async fn with_pool(self, pool: SqlitePool) -> Result<SqliteStore, SqliteStoreError> {
-        SqliteStore::start(pool, &self).await
+        let writer = self.writer(&pool);
+        SqliteStore::start(pool, writer).await
     }
 
     async fn open_with(self, file: SqliteConnectOptions) -> Result<SqliteStore, SqliteStoreError> {
@@ -108,12 +124,58 @@ impl SqliteStoreOptions {
             // A connection to a file does not go stale; asking it costs as much as a read.
             .test_before_acquire(false)
             .connect_lazy_with(file);
-        SqliteStore::start_own(pool, &self).await
+        let writer = self.writer(&pool);
+        schema::use_wal(&writer, self.busy_timeout).await?;
+        SqliteStore::start(pool, writer).await
+    }
+
+    fn writer(&self, pool: &SqlitePool) -> Writer {
+        let everyday = match self.durability {
+            Durability::Endings => Synchronous::Normal,
+            Durability::Full => Synchronous::Full,
+        };
+        Writer::new(pool.clone(), self.busy_timeout, everyday)
     }
 }
 
 impl Default for SqliteStoreOptions {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sqlx::SqlSafeStr;
+    use sqlx::sqlite::SqlitePoolOptions;
+
+    use super::super::writer::WritePermit;
+    use super::*;
+    use crate::row::Fields;
+
+    async fn synchronous(permit: &mut WritePermit<'_>) -> Option<i64> {
+        let pragma = "PRAGMA synchronous".into_sql_str();
+        let rows = permit.fetch(&pragma, &[]).await.unwrap();
+        rows[0].int(0).unwrap()
+    }
+
+    /// Whatever the connection did before: 1 is NORMAL, 2 is FULL.
+    #[tokio::test]
+    async fn each_turn_writes_as_safely_as_it_must() {
+        let pool = SqlitePoolOptions::new()
+            .connect_lazy("sqlite::memory:")
+            .unwrap();
+        let options = SqliteStoreOptions::new();
+        let endings = options.clone().durability(Durability::Endings);
+        for (options, everyday) in [(endings, 1), (options, 2)] {
+            let writer = options.writer(&pool);
+            for _ in 0..2 {
+                let mut permit = writer.everyday().await.unwrap();
+                assert_eq!(synchronous(&mut permit).await, Some(everyday));
+                drop(permit);
+                let mut permit = writer.durable().await.unwrap();
+                assert_eq!(synchronous(&mut permit).await, Some(2));
+            }
+        }
     }
 }

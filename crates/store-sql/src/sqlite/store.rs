@@ -1,6 +1,5 @@
 //! The store itself.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,7 +15,6 @@ use token_session::store::{
 use tokio::sync::broadcast;
 
 use super::driver::query;
-use super::options::SqliteStoreOptions;
 use super::statements::Statements;
 use super::writer::{WritePermit, Writer};
 use super::{SqliteStoreError, schema};
@@ -49,37 +47,8 @@ struct Inner {
 }
 
 impl SqliteStore {
-    /// Uses the application's own pool, with the default [`SqliteStoreOptions`]. Makes its
-    /// tables, or brings them up to date.
-    pub async fn new(pool: SqlitePool) -> Result<Self, SqliteStoreError> {
-        SqliteStoreOptions::new().with_pool(pool).await
-    }
-
-    /// Opens a file with the default [`SqliteStoreOptions`], and makes it if there is none.
-    pub async fn open(path: impl AsRef<Path>) -> Result<Self, SqliteStoreError> {
-        SqliteStoreOptions::new().open(path).await
-    }
-
-    /// Starts on a file of the store's own.
-    pub(crate) async fn start_own(
-        pool: SqlitePool,
-        options: &SqliteStoreOptions,
-    ) -> Result<Self, SqliteStoreError> {
-        let writer = Writer::new(pool.clone(), options);
-        schema::use_wal(&writer, options.busy_timeout).await?;
-        Self::start_with(pool, writer).await
-    }
-
-    /// Starts on the application's own pool.
-    pub(crate) async fn start(
-        pool: SqlitePool,
-        options: &SqliteStoreOptions,
-    ) -> Result<Self, SqliteStoreError> {
-        let writer = Writer::new(pool.clone(), options);
-        Self::start_with(pool, writer).await
-    }
-
-    async fn start_with(pool: SqlitePool, writer: Writer) -> Result<Self, SqliteStoreError> {
+    /// Makes the tables, or brings them up to date.
+    pub(crate) async fn start(pool: SqlitePool, writer: Writer) -> Result<Self, SqliteStoreError> {
         let bucket_key = schema::prepare(&writer).await?;
         Ok(Self {
             inner: Arc::new(Inner {

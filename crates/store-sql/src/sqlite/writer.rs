@@ -8,7 +8,6 @@ use tokio::sync::{Mutex, MutexGuard};
 
 use super::SqliteStoreError;
 use super::driver::query;
-use super::options::{Durability, SqliteStoreOptions};
 use crate::value::Value;
 
 /// Queues the writes of this process. The connection is made when it is first needed, and
@@ -35,14 +34,11 @@ struct Connection {
 }
 
 impl Writer {
-    pub(crate) fn new(pool: SqlitePool, options: &SqliteStoreOptions) -> Self {
+    pub(crate) fn new(pool: SqlitePool, busy_timeout: Duration, everyday: Synchronous) -> Self {
         Self {
             pool,
-            busy_timeout: options.busy_timeout,
-            everyday: match options.durability {
-                Durability::Endings => Synchronous::Normal,
-                Durability::Full => Synchronous::Full,
-            },
+            busy_timeout,
+            everyday,
             connection: Mutex::new(None),
         }
     }
@@ -177,41 +173,6 @@ impl Drop for WritePermit<'_> {
     fn drop(&mut self) {
         if self.in_transaction {
             *self.slot = None;
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use sqlx::SqlSafeStr;
-    use sqlx::sqlite::SqlitePoolOptions;
-
-    use super::*;
-    use crate::row::Fields;
-
-    async fn synchronous(permit: &mut WritePermit<'_>) -> Option<i64> {
-        let pragma = "PRAGMA synchronous".into_sql_str();
-        let rows = permit.fetch(&pragma, &[]).await.unwrap();
-        rows[0].int(0).unwrap()
-    }
-
-    /// Whatever the connection did before: 1 is NORMAL, 2 is FULL.
-    #[tokio::test]
-    async fn each_turn_writes_as_safely_as_it_must() {
-        let pool = SqlitePoolOptions::new()
-            .connect_lazy("sqlite::memory:")
-            .unwrap();
-        let options = SqliteStoreOptions::new();
-        let endings = options.clone().durability(Durability::Endings);
-        for (options, everyday) in [(endings, 1), (options, 2)] {
-            let writer = Writer::new(pool.clone(), &options);
-            for _ in 0..2 {
-                let mut permit = writer.everyday().await.unwrap();
-                assert_eq!(synchronous(&mut permit).await, Some(everyday));
-                drop(permit);
-                let mut permit = writer.durable().await.unwrap();
-                assert_eq!(synchronous(&mut permit).await, Some(2));
-            }
         }
     }
 }
