@@ -123,6 +123,10 @@ async fn race(session: ServerSession, auth: web::Data<Auth>) -> Result<String, R
     Ok("lost".to_owned())
 }
 
+async fn held(_session: ServerSession) -> &'static str {
+    crate::overtaken::held().await
+}
+
 pub(crate) fn start(auth: Auth) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -151,7 +155,8 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .service(web::resource("/reports").route(web::get().to(reports)))
                         .service(web::resource("/transfer").route(web::post().to(transfer)))
                         .service(web::resource("/count").route(web::post().to(count)))
-                        .service(web::resource("/race").route(web::post().to(race))),
+                        .service(web::resource("/race").route(web::post().to(race)))
+                        .service(web::resource("/held").route(web::get().to(held))),
                 )
         });
         let server = server

@@ -126,6 +126,10 @@ async fn race(
     Ok("lost".to_owned())
 }
 
+async fn held(_session: ServerSession) -> &'static str {
+    crate::overtaken::held().await
+}
+
 pub(crate) fn start(auth: Auth) -> SocketAddr {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -144,6 +148,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/transfer", post(transfer))
         .route("/count", post(count))
         .route("/race", post(race))
+        .route("/held", get(held))
         .merge(adapter_axum::routes(&auth))
         .layer(adapter_axum::sessions())
         .route("/unlayered", get(me))

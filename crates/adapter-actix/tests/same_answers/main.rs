@@ -10,6 +10,7 @@
 mod actix;
 mod axum;
 mod client;
+mod overtaken;
 mod script;
 
 use std::net::SocketAddr;
@@ -34,15 +35,25 @@ fn application() -> (Auth, TestClock) {
     (Auth::new(manager, config), clock)
 }
 
-#[test]
-fn both_servers_give_the_same_answers() {
+/// Asks both servers the same, and compares what they answer.
+fn both(ask: fn(SocketAddr, &TestClock) -> Vec<(String, client::Reply)>) {
     let run = |start: fn(Auth) -> SocketAddr| {
         let (auth, clock) = application();
-        script::run(start(auth), &clock)
+        ask(start(auth), &clock)
     };
     let (axum, actix) = (run(axum::start), run(actix::start));
     assert_eq!(axum.len(), actix.len());
     for ((name, axum), (_, actix)) in axum.iter().zip(&actix) {
         assert_eq!(axum, actix, "{name}: axum left, actix right");
     }
+}
+
+#[test]
+fn both_servers_give_the_same_answers() {
+    both(script::run);
+}
+
+#[test]
+fn a_late_answer_does_not_put_an_older_cookie_back() {
+    both(overtaken::run);
 }
