@@ -5,7 +5,7 @@ use std::thread;
 use std::time::Duration;
 
 use token_session::test_util::TestClock;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::client::{Reply, send};
 
@@ -86,7 +86,7 @@ fn overtake(
     clock.advance(Duration::from_secs(61));
     thread::scope(|scope| {
         let late = scope.spawn(|| send(server, "GET", "/held", &[("Cookie", cookie)], ""));
-        while ARRIVED.try_acquire().map(|permit| permit.forget()).is_err() {
+        while ARRIVED.try_acquire().map(SemaphorePermit::forget).is_err() {
             assert!(!late.is_finished(), "{:?}", late.join());
             thread::sleep(Duration::from_millis(1));
         }
