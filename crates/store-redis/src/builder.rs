@@ -1,7 +1,6 @@
 //! Opens a store.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 use std::time::Duration;
 
@@ -13,9 +12,10 @@ use crate::connection::{Connection, Servers};
 use crate::database::Database;
 use crate::error::RedisStoreError;
 use crate::feed::Feed;
-use crate::keys::Keys;
+use crate::identity;
 use crate::store::RedisStore;
 use crate::timeouts::Timeouts;
+use crate::watch::Watch;
 
 /// How many endings a slow reader may be behind before it reads the log again.
 const NOTICES: usize = 4096;
@@ -143,14 +143,18 @@ impl RedisStoreBuilder {
         }
         let connection = Connection::open(&self.servers, self.timeouts).await?;
         check::servers(&connection, self.assume_noeviction).await?;
-        let secret = check::secret(&connection, &Keys::secret(&self.prefix)).await?;
-        let database = Database {
-            connection,
-            keys: Arc::new(Keys::new(&self.prefix, &secret)),
-        };
+        check::load_scripts(&connection).await?;
+        let keys = identity::open(&connection, &self.prefix).await?;
+        let database = Database::new(connection, keys);
         let notices = broadcast::channel(NOTICES).0;
         let feed = Feed::start(database.clone(), notices.clone(), self.timeouts).await?;
+        let watch = Watch::start(
+            database.clone(),
+            self.catch_up_interval,
+            self.assume_noeviction,
+        );
         Ok(RedisStore {
+            _watch: watch,
             database,
             notices,
             catch_up_interval: self.catch_up_interval,

@@ -1,19 +1,15 @@
-//! What is looked at before a store is opened.
+//! What is looked at before a store is opened, and now and then while it is open.
 
-use rand::Rng as _;
-use rand::rand_core::UnwrapErr;
-use rand::rngs::SysRng;
 use redis::{ErrorKind, Value};
 
 use crate::connection::Connection;
-use crate::database::explain;
 use crate::error::RedisStoreError;
 use crate::script;
 
 /// The oldest version that has every command of the scripts.
 const OLDEST: (u32, u32) = (6, 2);
 
-/// Sees that every master is new enough and evicts nothing, and that it knows the scripts.
+/// Sees that every master is new enough and evicts nothing.
 pub(crate) async fn servers(
     connection: &Connection,
     assume_noeviction: bool,
@@ -35,34 +31,17 @@ pub(crate) async fn servers(
     if !assume_noeviction {
         eviction(connection, &told).await?;
     }
+    Ok(())
+}
+
+/// Sends the scripts to every master.
+pub(crate) async fn load_scripts(connection: &Connection) -> Result<(), RedisStoreError> {
     for script in script::all() {
         let mut load = redis::cmd("SCRIPT");
         load.arg("LOAD").arg(script.code);
         connection.ask_masters(&load).await?;
     }
     Ok(())
-}
-
-/// The 32 bytes behind the buckets: made by the node that comes first, and kept with the data.
-pub(crate) async fn secret(
-    connection: &Connection,
-    key: &str,
-) -> Result<[u8; 32], RedisStoreError> {
-    let mut bytes = [0; 32];
-    UnwrapErr(SysRng).fill_bytes(&mut bytes);
-    let mut make = redis::cmd("SET");
-    make.arg(key).arg(&bytes).arg("NX");
-    connection.send(&make).await?;
-    let mut read = redis::cmd("GET");
-    read.arg(key);
-    let found = match connection.send(&read).await {
-        Ok(Value::BulkString(found)) => found.try_into().ok(),
-        Ok(_) => None,
-        Err(error) => return Err(explain(connection, error, &[key.into()]).await),
-    };
-    found.ok_or_else(|| RedisStoreError::Secret {
-        key: key.to_owned(),
-    })
 }
 
 fn version(info: &str) -> Result<(), RedisStoreError> {

@@ -2,28 +2,40 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
 use redis::{ErrorKind, RedisError, Value};
 use token_core::session::Committed;
 use token_core::types::Bucket;
-use token_core::{Session, SessionId, UnixTime};
+use token_core::{PRODUCT, Session, SessionId, UnixTime};
 use token_session::store::Ended;
+use tokio::sync::Mutex;
+use tracing::error;
 
 use crate::connection::Connection;
 use crate::error::{RedisStoreError, is_wrong_type};
+use crate::identity;
 use crate::keys::{self, Keys};
 use crate::row::{self, RowFault};
 use crate::script::{self, Script};
 
 /// How many buckets are asked at once when all of them are: enough to hide the way to the server
 /// and back, few enough to let others in between.
-const TOGETHER: usize = 32;
+pub(crate) const TOGETHER: usize = 32;
 
 /// The connection and the names of keys. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
     pub(crate) connection: Connection,
-    pub(crate) keys: Arc<Keys>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    /// Others take their place if Redis was emptied and another node made a new secret.
+    keys: ArcSwap<Keys>,
+    /// One task at a time reopens the store.
+    reopening: Mutex<()>,
 }
 
 /// What a script answered: what became of it, and what comes with that.
@@ -35,6 +47,76 @@ pub(crate) struct Reply {
 }
 
 impl Database {
+    pub(crate) fn new(connection: Connection, keys: Keys) -> Self {
+        let shared = Shared {
+            keys: ArcSwap::from_pointee(keys),
+            reopening: Mutex::default(),
+        };
+        Self {
+            connection,
+            shared: Arc::new(shared),
+        }
+    }
+
+    /// The names of keys as they are now. A call takes them once.
+    pub(crate) fn keys(&self) -> Arc<Keys> {
+        self.shared.keys.load_full()
+    }
+
+    /// Runs a script that looks for a subject. If Redis was emptied, the store is reopened and the
+    /// script runs again, with the keys that are right then.
+    pub(crate) async fn run_for_subject(
+        &self,
+        script: &'static Script,
+        call: impl Fn(&Keys) -> (Vec<Vec<u8>>, Vec<Vec<u8>>),
+    ) -> Result<(Arc<Keys>, Reply), RedisStoreError> {
+        for _ in 0..2 {
+            let keys = self.keys();
+            let (names, args) = call(&keys);
+            let reply = self.run(script, &names, &args).await?;
+            if !reply.is("emptied") {
+                return Ok((keys, reply));
+            }
+            self.reopen(&keys).await?;
+        }
+        Err(RedisStoreError::Emptied)
+    }
+
+    /// Makes the store usable again after a call with these keys found that Redis was emptied.
+    pub(crate) async fn reopen(&self, found: &Arc<Keys>) -> Result<(), RedisStoreError> {
+        let _one = self.shared.reopening.lock().await;
+        if !Arc::ptr_eq(found, &self.keys()) {
+            // Somebody else has done it.
+            return Ok(());
+        }
+        let keys = identity::reopen(&self.connection, found).await;
+        let keys = keys.inspect_err(|error| {
+            let error = error as &dyn std::error::Error;
+            error!(
+                target: PRODUCT,
+                error, "Redis was emptied or its data replaced, and the store cannot be opened again"
+            );
+        })?;
+        error!(
+            target: PRODUCT, prefix = keys.prefix(), new_key = keys.secret() != found.secret(),
+            "Redis was emptied, or its data replaced, while this node ran: sessions are gone, and so is \
+             what was known of sessions that had ended"
+        );
+        self.shared.keys.store(Arc::new(keys));
+        Ok(())
+    }
+
+    /// Sees that the secret is still the one that this node knows.
+    pub(crate) async fn check_secret(&self) -> Result<(), RedisStoreError> {
+        let keys = self.keys();
+        let name = Keys::secret_key(keys.prefix());
+        let found = identity::read_secret(&self.connection, &name).await?;
+        if found.as_ref() == Some(keys.secret()) {
+            return Ok(());
+        }
+        self.reopen(&keys).await
+    }
+
     /// Runs a script that answers with an outcome.
     pub(crate) async fn run(
         &self,
@@ -65,12 +147,12 @@ impl Database {
 
     /// The sessions that were ended at `since` or later and are still stored.
     pub(crate) async fn revocations(&self, since: UnixTime) -> Result<Vec<Ended>, RedisStoreError> {
-        let buckets: Vec<Bucket> = (0..=u8::MAX).map(Bucket::from_byte).collect();
+        let keys = self.keys();
         let mut all = Vec::new();
-        for buckets in buckets.chunks(TOGETHER) {
+        for buckets in identity::every_bucket().chunks(TOGETHER) {
             let each = buckets
                 .iter()
-                .map(|bucket| self.revocations_of(*bucket, since));
+                .map(|bucket| self.revocations_of(&keys, *bucket, since));
             all.extend(try_join_all(each).await?.into_iter().flatten());
         }
         Ok(all)
@@ -78,13 +160,14 @@ impl Database {
 
     async fn revocations_of(
         &self,
+        keys: &Keys,
         bucket: Bucket,
         since: UnixTime,
     ) -> Result<Vec<Ended>, RedisStoreError> {
-        let keys = [self.keys.log(bucket), self.keys.epochs(bucket)];
-        let args = [row::decimal(since), self.keys.rows(bucket)];
+        let names = [keys.log(bucket), keys.epochs(bucket)];
+        let args = [row::decimal(since), keys.rows(bucket)];
         let script = &*script::REVOCATIONS;
-        let Value::Array(found) = self.call(script, &keys, &args).await? else {
+        let Value::Array(found) = self.call(script, &names, &args).await? else {
             return Err(bad_reply(script));
         };
         let mut ended = Vec::with_capacity(found.len() / 2);

@@ -37,6 +37,10 @@ pub enum RedisStoreError {
         /// What is wrong with it.
         fault: RowFault,
     },
+    /// Redis was emptied, or its data replaced, while this node ran. The store has been opened again,
+    /// and the same call may be made again.
+    #[error("Redis was emptied, or its data replaced, while this node ran; log in again")]
+    Emptied,
     /// Redis would throw live sessions and revocations away when its memory is full.
     #[error(
         "Redis evicts keys when its memory is full (maxmemory-policy is `{policy}`), and with them sessions and revocations; set `maxmemory-policy noeviction`, or use another Redis than the one of the cache"
@@ -76,7 +80,7 @@ pub enum RedisStoreError {
         /// The script.
         script: &'static str,
     },
-    /// The key behind the buckets was changed. Without the old one sessions are found by
+    /// The key behind the buckets was changed, or is gone while sessions are there. Without the old one sessions are found by
     /// their id, and no longer by their subject.
     #[error(
         "the key `{key}` does not hold the 32 bytes that this store once wrote there; bring it back from a backup, or delete all keys of the prefix"

@@ -168,7 +168,7 @@ impl Listener {
             .connection
             .pub_sub(attempt, self.timeouts)
             .await?;
-        let channel = self.database.keys.channel();
+        let channel = self.database.keys().channel();
         within(self.timeouts.response, subscription.subscribe(channel)).await?;
         Ok(subscription)
     }

@@ -17,12 +17,13 @@ use token_core::{SessionId, Subject};
 /// | `…:key` | string | the secret behind buckets and groups |
 /// | `…{bb}<id>` | hash | a session |
 /// | `…{bb}d<id>` | string | its private data, if there is any |
-/// | `…{bb}e` | hash | subject → the epoch, if it was ever raised, and how it was |
+/// | `…{bb}e` | hash | subject → the epoch, if it was ever raised, and how it was; `\0` → the store's identity |
 /// | `…{bb}i<gg>` | hash | id → tag of the subject: the sessions of one group of subjects |
 /// | `…{bb}l` | sorted set | ids by the instant of their ending |
 #[derive(Clone)]
 pub(crate) struct Keys {
     prefix: Box<str>,
+    secret: [u8; 32],
     buckets: BucketKey,
     groups: hmac::Key,
 }
@@ -42,6 +43,7 @@ impl Keys {
     pub(crate) fn new(prefix: &str, secret: &[u8; 32]) -> Self {
         Self {
             prefix: prefix.into(),
+            secret: *secret,
             buckets: BucketKey::new(secret),
             groups: hmac::Key::new(hmac::HMAC_SHA256, secret),
         }
@@ -69,9 +71,24 @@ impl Keys {
         }
     }
 
+    /// What stands in each bucket that belongs to a store with this secret, and says nothing about it.
+    pub(crate) fn identity(&self) -> [u8; 8] {
+        let hash = hmac::sign(&self.groups, b"identity\0");
+        let identity = hash.as_ref().first_chunk();
+        *identity.expect("HMAC-SHA256 has 32 bytes")
+    }
+
     /// The key of the secret that [`Keys`] are made of.
-    pub(crate) fn secret(prefix: &str) -> String {
+    pub(crate) fn secret_key(prefix: &str) -> String {
         format!("{prefix}:key")
+    }
+
+    pub(crate) const fn secret(&self) -> &[u8; 32] {
+        &self.secret
+    }
+
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The channel that endings are told on.
@@ -163,7 +180,7 @@ mod tests {
             assert!(key.starts_with(tag.as_bytes()), "{}", show(&key));
             assert_eq!(type_of(&key), kind);
         }
-        assert_eq!(type_of(Keys::secret("hallpass").as_bytes()), "string");
+        assert_eq!(type_of(Keys::secret_key("hallpass").as_bytes()), "string");
         assert_eq!(format!("{keys:?}"), "Keys(\"hallpass\", [redacted])");
     }
 

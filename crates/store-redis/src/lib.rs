@@ -34,6 +34,16 @@
 //! `min-replicas-to-write 1` with a small `min-replicas-max-lag` bounds it. While nobody is
 //! master, calls fail and nobody is logged out.
 //!
+//! # If Redis is emptied
+//! Which bucket a subject is in depends on a secret that the first node makes and keeps in
+//! `{prefix}:key`. Each bucket says which secret it was filled by, and the scripts that look for a
+//! subject compare that in the same step. So if Redis is emptied under running nodes (`FLUSHDB`, or a
+//! restart without its data), none of them writes what the others do not find: the first call that
+//! notices puts the secret back, or takes the one that a new node has made, and says so in the log
+//! at `error`. What was stored is gone: everybody has to log in again. Every
+//! [`catch_up_interval`](RedisStoreBuilder::catch_up_interval) a node also looks whether the secret is
+//! still there and whether Redis has begun to evict.
+//!
 //! # Scripts
 //! They are loaded when the store is opened, called by their digest, and sent again if a
 //! server has forgotten them. Each works on the keys of one bucket, `{prefix}{xx}…`, which are
@@ -81,6 +91,7 @@ mod connection;
 mod database;
 mod error;
 mod feed;
+mod identity;
 mod keys;
 mod row;
 mod script;
@@ -88,6 +99,7 @@ mod sentinel;
 mod store;
 mod timeouts;
 mod user_agent;
+mod watch;
 
 pub use builder::RedisStoreBuilder;
 pub use error::RedisStoreError;

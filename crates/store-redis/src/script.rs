@@ -27,6 +27,7 @@ script!(CREATE = "row", "create");
 script!(LIST = "row", "list");
 script!(LOAD = "row", "load");
 script!(LOAD_DATA = "load_data");
+script!(MARK = "mark");
 script!(PURGE = "row", "purge");
 script!(REVOCATIONS = "row", "revocations");
 script!(REVOKE = "row", "ending", "revoke");
@@ -36,12 +37,13 @@ script!(TOUCH = "row", "commit", "touch");
 script!(WRITE_DATA = "row", "write_data");
 
 /// All of them, to be loaded at the start.
-pub(crate) fn all() -> [&'static Script; 11] {
+pub(crate) fn all() -> [&'static Script; 12] {
     [
         &CREATE,
         &LIST,
         &LOAD,
         &LOAD_DATA,
+        &MARK,
         &PURGE,
         &REVOCATIONS,
         &REVOKE,

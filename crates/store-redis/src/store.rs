@@ -18,9 +18,10 @@ use crate::bytes::{Reader, Writer};
 use crate::database::{Database, bad_reply, explain};
 use crate::error::RedisStoreError;
 use crate::feed::{self, Feed};
-use crate::keys;
+use crate::keys::{self, Keys};
 use crate::row::{self, RowFault};
 use crate::script;
+use crate::watch::Watch;
 
 /// The shortest time that a new session is left to Redis, in seconds. The scripts have the
 /// same: a clock that is wrong must not delete what was just written.
@@ -39,6 +40,7 @@ const NO_ID: &[u8; SessionId::LENGTH] = &[b'.'; SessionId::LENGTH];
 /// Keeps sessions in Redis or Valkey; see the [crate's documentation](crate).
 #[derive(Debug)]
 pub struct RedisStore {
+    pub(crate) _watch: Watch,
     pub(crate) database: Database,
     pub(crate) notices: broadcast::Sender<Notice>,
     pub(crate) catch_up_interval: Duration,
@@ -58,11 +60,11 @@ impl SessionStore for RedisStore {
     type Error = RedisStoreError;
 
     fn bucket(&self, subject: &Subject) -> Bucket {
-        self.database.keys.bucket(subject)
+        self.database.keys().bucket(subject)
     }
 
     async fn epoch(&self, subject: &Subject) -> Result<Epoch, Self::Error> {
-        let key = self.database.keys.epochs(self.bucket(subject));
+        let key = self.database.keys().epochs(self.bucket(subject));
         let mut get = redis::cmd("HGET");
         get.arg(&key).arg(subject.as_str());
         match self.database.connection.send(&get).await {
@@ -79,9 +81,13 @@ impl SessionStore for RedisStore {
     }
 
     async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
-        let keys = &self.database.keys;
+        let keys = self.database.keys();
         let place = keys.place(&session.subject);
         let bucket = session.id.bucket();
+        if place.bucket != bucket {
+            // The id was made with the secret of before Redis was emptied.
+            return Err(RedisStoreError::Emptied);
+        }
         let names = [
             keys.row(session.id),
             keys.epochs(bucket),
@@ -94,11 +100,16 @@ impl SessionStore for RedisStore {
             place.tag.into(),
             lasts.max(SHORTEST).to_string().into_bytes(),
             session.token_hash.as_bytes().into(),
+            keys.identity().into(),
         ];
         args.extend(row::encode(session));
         let reply = self.database.run(&script::CREATE, &names, &args).await?;
         match reply.outcome() {
             "applied" => Ok(Created::Applied(Committed::assertion(session.clone()))),
+            "emptied" => {
+                self.database.reopen(&keys).await?;
+                Err(RedisStoreError::Emptied)
+            }
             "passed" => Ok(Created::EpochPassed),
             "taken" => Ok(Created::IdTaken),
             _ => Err(reply.malformed()),
@@ -106,7 +117,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
-        let keys = &self.database.keys;
+        let keys = &*self.database.keys();
         let names = [keys.row(id), keys.epochs(id.bucket())];
         let reply = self.database.run(&script::LOAD, &names, &[]).await?;
         if reply.is("absent") {
@@ -116,7 +127,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
-        let keys = &self.database.keys;
+        let keys = &*self.database.keys();
         let id = change.id();
         let names = [keys.row(id), keys.epochs(id.bucket()), keys.data(id)];
         let (script, args) = match change {
@@ -133,7 +144,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
-        let keys = &self.database.keys;
+        let keys = &*self.database.keys();
         let (id, bucket) = (ending.id, ending.id.bucket());
         let names = [
             keys.row(id),
@@ -159,25 +170,26 @@ impl SessionStore for RedisStore {
     }
 
     async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
-        let keys = &self.database.keys;
-        let place = keys.place(&ending.subject);
-        let bucket = place.bucket;
         let except = ending.except.map(|id| id.as_bytes().to_vec());
-        let names = [keys.index(&place), keys.epochs(bucket), keys.log(bucket)];
-        let args = [
-            ending.subject.as_str().into(),
-            place.tag.into(),
-            row::instant(ending.purge_at),
-            row::ended(ending.revocation),
-            except.unwrap_or_else(|| NO_ID.into()),
-            keys.channel().into_bytes(),
-            keys.rows(bucket),
-            keys.data_of(bucket),
-        ];
-        let reply = self
-            .database
-            .run(&script::REVOKE_SUBJECT, &names, &args)
-            .await?;
+        let call = |keys: &Keys| {
+            let place = keys.place(&ending.subject);
+            let bucket = place.bucket;
+            let names = vec![keys.index(&place), keys.epochs(bucket), keys.log(bucket)];
+            let args = vec![
+                ending.subject.as_str().into(),
+                place.tag.into(),
+                row::instant(ending.purge_at),
+                row::ended(ending.revocation),
+                except.clone().unwrap_or_else(|| NO_ID.into()),
+                keys.channel().into_bytes(),
+                keys.rows(bucket),
+                keys.data_of(bucket),
+                keys.identity().into(),
+            ];
+            (names, args)
+        };
+        let script = &script::REVOKE_SUBJECT;
+        let (_, reply) = self.database.run_for_subject(script, call).await?;
         let ids = reply.ids()?;
         for id in &ids {
             self.tell(*id, ending.revocation.at);
@@ -186,22 +198,25 @@ impl SessionStore for RedisStore {
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, Self::Error> {
-        let keys = &self.database.keys;
-        let place = keys.place(subject);
-        let names = [keys.index(&place), keys.epochs(place.bucket)];
-        let args = [
-            subject.as_str().into(),
-            place.tag.into(),
-            keys.rows(place.bucket),
-        ];
-        let reply = self.database.run(&script::LIST, &names, &args).await?;
-        let mut rows = reply.rows(keys)?;
+        let call = |keys: &Keys| {
+            let place = keys.place(subject);
+            let names = vec![keys.index(&place), keys.epochs(place.bucket)];
+            let args = vec![
+                subject.as_str().into(),
+                place.tag.into(),
+                keys.rows(place.bucket),
+                keys.identity().into(),
+            ];
+            (names, args)
+        };
+        let (keys, reply) = self.database.run_for_subject(&script::LIST, call).await?;
+        let mut rows = reply.rows(&keys)?;
         rows.sort_by_key(|row| Reverse((row.created_at, row.id)));
         Ok(rows)
     }
 
     async fn load_data(&self, id: SessionId) -> Result<Option<SessionData>, Self::Error> {
-        let keys = &self.database.keys;
+        let keys = &*self.database.keys();
         let names = [keys.row(id), keys.data(id)];
         let reply = self.database.run(&script::LOAD_DATA, &names, &[]).await?;
         if reply.is("absent") {
@@ -212,7 +227,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, Self::Error> {
-        let keys = &self.database.keys;
+        let keys = &*self.database.keys();
         let id = write.id;
         let names = [keys.row(id), keys.epochs(id.bucket()), keys.data(id)];
         let mut value = Writer::default();
@@ -272,7 +287,7 @@ impl SessionStore for RedisStore {
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, Self::Error> {
         let mut publish = redis::cmd("PUBLISH");
         publish
-            .arg(self.database.keys.channel())
+            .arg(self.database.keys().channel())
             .arg(feed::heartbeat(heartbeat));
         self.feed.copies.expect(heartbeat);
         let masters = self.database.connection.ask_masters(&publish).await?;
@@ -302,7 +317,7 @@ impl RedisStore {
         limit: u64,
         place: u32,
     ) -> Result<Step, RedisStoreError> {
-        let keys = &self.database.keys;
+        let keys = &*self.database.keys();
         let bucket = u8::try_from(place / GROUPS).expect("a place is below its bound");
         let bucket = Bucket::from_byte(bucket);
         let group = place % GROUPS;

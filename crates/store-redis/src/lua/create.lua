@@ -1,5 +1,9 @@
 
--- KEYS: row, epochs, index. ARGV: subject, epoch, tag, seconds to keep, token hash, fields and values.
+-- KEYS: row, epochs, index. ARGV: subject, epoch, tag, seconds to keep, token hash, identity of the
+-- store, fields and values.
+if not belongs(KEYS[2], ARGV[6]) then
+  return {'emptied'}
+end
 local record = call('HGET', KEYS[2], ARGV[1])
 local epoch = record and record:sub(1, 8) or ('\0'):rep(8)
 if epoch ~= ARGV[2] then
@@ -19,6 +23,6 @@ if call('EXISTS', KEYS[1]) == 1 then
 end
 -- The index first: a session that is stored can always be found and ended.
 call('HSET', KEYS[3], id, ARGV[3])
-call('HSET', KEYS[1], unpack(ARGV, 6))
+call('HSET', KEYS[1], unpack(ARGV, 7))
 call('EXPIRE', KEYS[1], ARGV[4])
 return {'applied'}

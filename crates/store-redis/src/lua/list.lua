@@ -1,5 +1,8 @@
 
--- KEYS: index, epochs. ARGV: subject, tag, prefix of rows.
+-- KEYS: index, epochs. ARGV: subject, tag, prefix of rows, identity of the store.
+if not belongs(KEYS[2], ARGV[4]) then
+  return {'emptied'}
+end
 local found = {}
 local entries = call('HGETALL', KEYS[1])
 for i = 1, #entries, 2 do

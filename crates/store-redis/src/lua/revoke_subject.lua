@@ -1,6 +1,9 @@
 
 -- KEYS: index, epochs, log. ARGV: subject, tag, end, instant and reason of the ending, session
--- that lives on or 18 dots, channel, prefix of rows, prefix of data.
+-- that lives on or 18 dots, channel, prefix of rows, prefix of data, identity of the store.
+if not belongs(KEYS[2], ARGV[9]) then
+  return {'emptied'}
+end
 local ended, unsettled, told, kept = {}, {}, {}, nil
 local entries = call('HGETALL', KEYS[1])
 for i = 1, #entries, 2 do

@@ -2,6 +2,12 @@
 local call = redis.call
 local STATE, HASHES, CONSTANT, ENDED, EARLIER_ROTATIONS = '1', '2', '4', '7', '8'
 
+-- Whether the bucket still belongs to the store that the caller opened. It does not if Redis was
+-- emptied since: then the caller may look for subjects in other buckets than nodes that started later.
+local function belongs(epochs, identity)
+  return call('HGET', epochs, '\0') == identity
+end
+
 -- The unsigned number of `size` bytes at `first`, big end first.
 local function number(bytes, first, size)
   return (struct.unpack('>I' .. size, bytes, first))
