@@ -8,7 +8,7 @@ use actix_web::HttpRequest;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
-use crate::head::auth;
+use crate::register::auth;
 
 /// `Some` caller, or `None` if the request has no credential. One that is not valid is refused.
 ///
@@ -30,10 +30,13 @@ pub struct Optional<A>(pub Option<A>);
 
 /// An extractor of callers.
 pub(crate) trait Extract: Sized + 'static {
+    /// The type under which the application keeps the [`Auth`] that is asked.
+    type Auth: Clone + Into<Auth> + 'static;
+
     /// `None` if there is no credential.
     fn extract(
         request: &HttpRequest,
-        auth: &Auth,
+        auth: Auth,
     ) -> impl Future<Output = Result<Option<Self>, Rejection>>;
 }
 
@@ -44,9 +47,13 @@ pub(crate) type Extraction<A> = Pin<Box<dyn Future<Output = Result<A, Rejection>
 pub(crate) fn demand<A: Extract>(request: &HttpRequest) -> Extraction<A> {
     let request = request.clone();
     Box::pin(async move {
-        let auth = auth(&request)?;
-        let caller = A::extract(&request, auth).await?;
-        Ok(caller.ok_or_else(|| auth.reject(Refusal::Unauthorized))?)
+        let found = A::extract(&request, auth::<A::Auth>(&request)?).await?;
+        match found {
+            Some(caller) => Ok(caller),
+            None => Err(auth::<A::Auth>(&request)?
+                .reject(Refusal::Unauthorized)
+                .into()),
+        }
     })
 }
 
@@ -54,8 +61,8 @@ pub(crate) fn demand<A: Extract>(request: &HttpRequest) -> Extraction<A> {
 pub(crate) fn allow<A: Extract>(request: &HttpRequest) -> Extraction<Optional<A>> {
     let request = request.clone();
     Box::pin(async move {
-        let auth = auth(&request)?;
-        Ok(Optional(A::extract(&request, auth).await?))
+        let found = A::extract(&request, auth::<A::Auth>(&request)?).await?;
+        Ok(Optional(found))
     })
 }
 
@@ -63,8 +70,10 @@ pub(crate) fn allow<A: Extract>(request: &HttpRequest) -> Extraction<Optional<A>
 /// for `Option<T>` alone, so each is written out.
 macro_rules! extractor {
     ($name:ident) => {
-        impl<C: serde::de::DeserializeOwned + Send + Sync + 'static> actix_web::FromRequest
-            for $name<C>
+        impl<C, A> actix_web::FromRequest for $name<C, A>
+        where
+            C: serde::de::DeserializeOwned + Send + Sync + 'static,
+            A: Clone + Into<token_http::Auth> + 'static,
         {
             type Error = crate::answer::Rejection;
             type Future = crate::extract::Extraction<Self>;
@@ -77,8 +86,10 @@ macro_rules! extractor {
             }
         }
 
-        impl<C: serde::de::DeserializeOwned + Send + Sync + 'static> actix_web::FromRequest
-            for crate::extract::Optional<$name<C>>
+        impl<C, A> actix_web::FromRequest for crate::extract::Optional<$name<C, A>>
+        where
+            C: serde::de::DeserializeOwned + Send + Sync + 'static,
+            A: Clone + Into<token_http::Auth> + 'static,
         {
             type Error = crate::answer::Rejection;
             type Future = crate::extract::Extraction<Self>;

@@ -53,17 +53,6 @@ pub(crate) fn authorization(request: &HttpRequest) -> impl Iterator<Item = &[u8]
     values.map(header::HeaderValue::as_bytes)
 }
 
-/// The [`Auth`] of the application.
-pub(crate) fn auth(request: &HttpRequest) -> Result<&Auth, Rejection> {
-    let data = request.app_data::<web::Data<Auth>>().map(|data| &***data);
-    request.app_data::<Auth>().or(data).ok_or_else(|| {
-        Rejection::misconfigured(
-            "an extractor found no `Auth` in `app_data`: add \
-             `.configure(adapter_actix::routes(&auth))` to the App",
-        )
-    })
-}
-
 /// Reads a body to its end, up to the longest that is allowed.
 pub(crate) async fn read(
     auth: &Auth,

@@ -44,7 +44,9 @@
 //! ```
 //!
 //! The extractors take [`Auth`] from `app_data`, into which [`routes`] puts it. If it is missing, they
-//! answer 500 and log what to do.
+//! answer 500 and log what to do. An application with several [`Auth`]s keeps each in a type of its own
+//! that converts into `Auth`; the last parameter of an extractor, as in `Access<NoClaims, Staff>`, is
+//! the type that it asks for.
 //!
 //! Applications depend on the crate `hallpass`, in which this one is the module `actix`. The answers are
 //! written in `token-http`, once for all frameworks; this crate translates types.
@@ -58,6 +60,7 @@ mod any;
 mod extract;
 mod from_errors;
 mod head;
+mod register;
 mod requests;
 mod require;
 mod routes;

@@ -4,30 +4,30 @@ use std::future::{Future, Ready, ready};
 use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev};
+use token_http::Auth;
 
 use crate::answer::{Answer, Rejection};
-use crate::head::{OwnedHead, auth, read};
+use crate::head::{OwnedHead, read};
+use crate::register::auth;
 
 token_http::request_methods!(Answer, Rejection);
 
 /// Requests that are read with their body; with `await` if the store is asked for the session.
 macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident $(.$await:tt)?;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name(token_http::$name);
+        token_http::request! { $(#[$doc])* $name }
 
-        impl FromRequest for $name {
+        impl<A: Clone + Into<Auth> + 'static> FromRequest for $name<A> {
             type Error = Rejection;
             type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
 
             fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
                 let (request, mut payload) = (request.clone(), payload.take());
                 Box::pin(async move {
-                    let (auth, head) = (auth(&request)?, OwnedHead::of(&request));
-                    let body = read(auth, &request, &mut payload).await?;
+                    let (auth, head) = (auth::<A>(&request)?, OwnedHead::of(&request));
+                    let body = read(&auth, &request, &mut payload).await?;
                     let head = head.borrow();
-                    Ok(Self(token_http::$name::read(auth, &head, &body)$(.$await)??))
+                    Ok(Self::new(token_http::$name::read(&auth, &head, &body)$(.$await)??))
                 })
             }
         }
@@ -37,18 +37,16 @@ macro_rules! requests {
 /// Requests of which only the head is read; the handler may read the body itself.
 macro_rules! heads {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name(token_http::$name);
+        token_http::request! { $(#[$doc])* $name }
 
-        impl FromRequest for $name {
+        impl<A: Clone + Into<Auth> + 'static> FromRequest for $name<A> {
             type Error = Rejection;
             type Future = Ready<Result<Self, Rejection>>;
 
             fn from_request(request: &HttpRequest, _: &mut dev::Payload) -> Self::Future {
                 let read = || {
-                    let (auth, head) = (auth(request)?, OwnedHead::of(request));
-                    Ok(Self(token_http::$name::read(&auth, &head.borrow())?))
+                    let (auth, head) = (auth::<A>(request)?, OwnedHead::of(request));
+                    Ok(Self::new(token_http::$name::read(&auth, &head.borrow())?))
                 };
                 ready(read())
             }

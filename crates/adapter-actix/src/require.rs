@@ -6,11 +6,11 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev};
-use token_http::{Caller, Rule};
+use token_http::Rule;
+use token_http::adapter::Found;
 
 use crate::answer::Rejection;
 use crate::any::Any;
-use crate::head::auth;
 
 /// A caller who meets a [`Rule`]: scopes, and how recent and how strong the authentication is. `A` is
 /// the extractor of the caller: [`Any`] (the default), [`Access`](crate::Access) or
@@ -54,17 +54,16 @@ impl<R, A> Deref for Require<R, A> {
 impl<R, A> FromRequest for Require<R, A>
 where
     R: Rule,
-    A: FromRequest<Error = Rejection> + Deref<Target: Caller + Sized> + 'static,
+    A: FromRequest<Error = Rejection> + Deref<Target: Found + Sized> + 'static,
 {
     type Error = Rejection;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let caller = A::from_request(request, payload);
-        let auth = auth(request).cloned();
         Box::pin(async move {
             let caller = caller.await?;
-            auth?.require::<R>(&*caller)?;
+            caller.auth().require::<R>(&*caller)?;
             let rule = PhantomData;
             Ok(Self { caller, rule })
         })

@@ -5,10 +5,14 @@ use token_http::{Auth, Route};
 
 use crate::answer::Answer;
 use crate::head::{OwnedHead, read};
+use crate::register::register;
 
 /// The routes that the library serves itself, under the configured prefix and `/.well-known`. It also
 /// puts [`Auth`] into `app_data` for the extractors; handlers take it as `web::Data<Auth>`. Configure the
 /// `App` with it, and not a scope.
+///
+/// `A` is [`Auth`] itself or, in an application with several, the type that this one is kept in. Each
+/// needs a prefix and an issuer's path of its own.
 ///
 /// ```
 /// # use actix_web::App;
@@ -17,15 +21,19 @@ use crate::head::{OwnedHead, read};
 /// App::new().configure(adapter_actix::routes(&auth));
 /// # }
 /// ```
-pub fn routes(auth: &Auth) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
-    let auth = auth.clone();
+pub fn routes<A>(auth: &A) -> impl FnOnce(&mut web::ServiceConfig) + use<A>
+where
+    A: Clone + Into<Auth> + 'static,
+{
+    let registered = auth.clone();
     move |config| {
+        let auth: Auth = registered.clone().into();
         for route in Route::ALL {
             let own = auth.clone();
             let handler = move |request, payload| answer(*route, own.clone(), request, payload);
-            config.service(web::resource(route.path(auth.config())).to(handler));
+            config.service(web::resource(route.path(&auth)).to(handler));
         }
-        config.app_data(web::Data::new(auth));
+        register(config, registered);
     }
 }
 

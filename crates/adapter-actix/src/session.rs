@@ -1,41 +1,39 @@
 //! The extractor of server sessions, and the middleware that ends them with the request.
 
-use std::ops::Deref;
-
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderValue, SET_COOKIE};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage as _, HttpRequest, ResponseError as _};
 use serde::de::DeserializeOwned;
-use token_core::NoClaims;
 use token_http::{Auth, SessionSlot};
 
 use crate::answer::Rejection;
 use crate::extract::{Extract, extractor};
 use crate::head::OwnedHead;
 
-/// A live session that the request's cookie has proven, with the application's private data. `C` is
-/// the application's own claims. Needs [`sessions`] around the route; unsafe methods must pass the
-/// CSRF rule. It is `Send`.
-///
-/// Dereferences to [`token_http::ServerSession`], which has the methods. If a session may be absent,
-/// see [`Optional`](crate::Optional).
-///
-/// ```
-/// # use adapter_actix::{Rejection, ServerSession};
-/// async fn count(session: ServerSession) -> Result<String, Rejection> {
-///     let visits = session.get::<u32>("visits").await?.unwrap_or(0) + 1;
-///     session.set("visits", &visits).await?;
-///     Ok(format!("visit {visits}"))
-/// }
-/// ```
-#[derive(Debug)]
-pub struct ServerSession<C = NoClaims>(token_http::ServerSession<C>);
+token_http::caller! {
+    /// A live session that the request's cookie has proven, with the application's private data. `C` is
+    /// the application's own claims. Needs [`sessions`] around the route; unsafe methods must pass the
+    /// CSRF rule. It is `Send`.
+    ///
+    /// Dereferences to [`token_http::ServerSession`], which has the methods. If a session may be absent,
+    /// see [`Optional`](crate::Optional).
+    ///
+    /// ```
+    /// # use adapter_actix::{Rejection, ServerSession};
+    /// async fn count(session: ServerSession) -> Result<String, Rejection> {
+    ///     let visits = session.get::<u32>("visits").await?.unwrap_or(0) + 1;
+    ///     session.set("visits", &visits).await?;
+    ///     Ok(format!("visit {visits}"))
+    /// }
+    /// ```
+    ServerSession
+}
 
-impl<C> Clone for ServerSession<C> {
+impl<C, A> Clone for ServerSession<C, A> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self::new(self.0.clone())
     }
 }
 
@@ -44,17 +42,15 @@ const _: () = {
     is_send::<ServerSession>();
 };
 
-impl<C> Deref for ServerSession<C> {
-    type Target = token_http::ServerSession<C>;
+impl<C, A> Extract for ServerSession<C, A>
+where
+    C: DeserializeOwned + Send + Sync + 'static,
+    A: Clone + Into<Auth> + 'static,
+{
+    type Auth = A;
 
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<C: DeserializeOwned + Send + Sync + 'static> Extract for ServerSession<C> {
-    async fn extract(request: &HttpRequest, auth: &Auth) -> Result<Option<Self>, Rejection> {
-        Ok(session(request, auth).await?.map(Self))
+    async fn extract(request: &HttpRequest, auth: Auth) -> Result<Option<Self>, Rejection> {
+        Ok(session(request, &auth).await?.map(Self::new))
     }
 }
 
@@ -86,8 +82,11 @@ pub async fn sessions(
     request.extensions_mut().insert(slot.clone());
     let mut response = next.call(request).await?;
     match slot.finish().await {
-        Ok(None) => {}
-        Ok(Some(field)) => with_cookie(&mut response, field.as_bytes()),
+        Ok(fields) => {
+            for field in fields {
+                with_cookie(&mut response, field.as_bytes());
+            }
+        }
         Err(rejection) => {
             let rejection = Rejection::from(rejection).error_response();
             return Ok(response.into_response(rejection).map_into_right_body());
@@ -99,7 +98,7 @@ pub async fn sessions(
 fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
     let headers = response.headers_mut();
     let fields = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
-    if !token_http::sets_session_cookie(fields)
+    if !token_http::sets_same_cookie(fields, field)
         && let Ok(field) = HeaderValue::from_bytes(field)
     {
         headers.append(SET_COOKIE, field);

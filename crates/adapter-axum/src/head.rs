@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::{ConnectInfo, FromRef, Request};
 use bytes::Bytes;
 use http::HeaderValue;
 use http::header::AUTHORIZATION;
@@ -20,6 +20,11 @@ pub(crate) fn head(parts: &Parts) -> Head<'_> {
         headers: &parts.headers,
         peer: connection.map(|ConnectInfo(address)| address.ip()),
     }
+}
+
+/// The [`Auth`] that the state has under the type `A`.
+pub(crate) fn auth<A: FromRef<S> + Into<Auth>, S>(state: &S) -> Auth {
+    A::from_ref(state).into()
 }
 
 /// The values of the `Authorization` field.

@@ -123,15 +123,14 @@ impl<F: Future<Output = Result<Response, E>>, E> Future for Answering<F> {
 /// Ends the session of a request that has one.
 async fn end(slot: SessionSlot, response: Response) -> Response {
     match slot.finish().await {
-        Ok(None) => response,
-        Ok(Some(field)) => with_cookie(response, field),
+        Ok(fields) => fields.into_iter().fold(response, with_cookie),
         Err(rejection) => Rejection::from(rejection).into_response(),
     }
 }
 
 fn with_cookie(mut response: Response, field: HeaderValue) -> Response {
     let fields = response.headers().get_all(SET_COOKIE).iter();
-    if token_http::sets_session_cookie(fields.map(HeaderValue::as_bytes)) {
+    if token_http::sets_same_cookie(fields.map(HeaderValue::as_bytes), field.as_bytes()) {
         return response;
     }
     let headers = response.headers_mut();

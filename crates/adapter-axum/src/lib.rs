@@ -50,7 +50,9 @@
 //! ```
 //!
 //! The manager is taken from the router's state through [`FromRef`](axum::extract::FromRef):
-//! a state without [`Auth`] does not compile.
+//! a state without [`Auth`] does not compile. An application with several [`Auth`]s keeps each in a
+//! type of its own that converts into `Auth`; the last parameter of an extractor, as in
+//! `Access<NoClaims, Staff>`, is the type that it asks for.
 //!
 //! ```compile_fail,E0277
 //! use adapter_axum::Access;

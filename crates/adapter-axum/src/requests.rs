@@ -5,29 +5,27 @@ use http::request::Parts;
 use token_http::Auth;
 
 use crate::answer::{Answer, Rejection};
-use crate::head::{head, read};
+use crate::head::{auth, head, read};
 
 token_http::request_methods!(Answer, Rejection);
 
 /// Requests that are read with their body; with `await` if the store is asked for the session.
 macro_rules! requests {
     ($($(#[$doc:meta])* $name:ident $(.$await:tt)?;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name(token_http::$name);
+        token_http::request! { $(#[$doc])* $name }
 
-        impl<S> FromRequest<S> for $name
+        impl<S, A> FromRequest<S> for $name<A>
         where
             S: Send + Sync,
-            Auth: FromRef<S>,
+            A: FromRef<S> + Into<Auth>,
         {
             type Rejection = Rejection;
 
             async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
-                let auth = Auth::from_ref(state);
+                let auth = auth::<A, S>(state);
                 let (parts, body) = read(&auth, request).await;
                 let (head, body) = (head(&parts), body?);
-                Ok(Self(token_http::$name::read(&auth, &head, &body)$(.$await)??))
+                Ok(Self::new(token_http::$name::read(&auth, &head, &body)$(.$await)??))
             }
         }
     )*};
@@ -36,20 +34,18 @@ macro_rules! requests {
 /// Requests of which only the head is read; the handler may read the body itself.
 macro_rules! heads {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name(token_http::$name);
+        token_http::request! { $(#[$doc])* $name }
 
-        impl<S> FromRequestParts<S> for $name
+        impl<S, A> FromRequestParts<S> for $name<A>
         where
             S: Send + Sync,
-            Auth: FromRef<S>,
+            A: FromRef<S> + Into<Auth>,
         {
             type Rejection = Rejection;
 
             async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-                let auth = Auth::from_ref(state);
-                Ok(Self(token_http::$name::read(&auth, &head(parts))?))
+                let auth = auth::<A, S>(state);
+                Ok(Self::new(token_http::$name::read(&auth, &head(parts))?))
             }
         }
     )*};

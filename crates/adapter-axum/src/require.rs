@@ -3,9 +3,10 @@
 use std::marker::PhantomData;
 use std::ops::Deref;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::FromRequestParts;
 use http::request::Parts;
-use token_http::{Auth, Caller, Rule};
+use token_http::Rule;
+use token_http::adapter::Found;
 
 use crate::answer::Rejection;
 use crate::any::Any;
@@ -52,15 +53,14 @@ impl<R, A> Deref for Require<R, A> {
 impl<S, R, A> FromRequestParts<S> for Require<R, A>
 where
     S: Send + Sync,
-    Auth: FromRef<S>,
     R: Rule,
-    A: FromRequestParts<S, Rejection = Rejection> + Deref<Target: Caller + Sized>,
+    A: FromRequestParts<S, Rejection = Rejection> + Deref<Target: Found + Sized>,
 {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let caller = A::from_request_parts(parts, state).await?;
-        Auth::from_ref(state).require::<R>(&*caller)?;
+        caller.auth().require::<R>(&*caller)?;
         let rule = PhantomData;
         Ok(Self { caller, rule })
     }

@@ -11,6 +11,12 @@ use crate::head::{head, read};
 /// The routes that the library serves itself, under the configured prefix and `/.well-known`. Merge
 /// them into the application's router, at the root.
 ///
+/// `A` is [`Auth`] itself or, in an application with several, the type that this one is kept in. Each
+/// needs a prefix and an issuer's path of its own.
+///
+/// # Panics
+/// Merging panics if the router has one of the paths already.
+///
 /// ```
 /// # use adapter_axum::Auth;
 /// # use axum::Router;
@@ -18,12 +24,14 @@ use crate::head::{head, read};
 /// Router::new().merge(adapter_axum::routes(&auth))
 /// # }
 /// ```
-pub fn routes<S>(auth: &Auth) -> Router<S>
+pub fn routes<A, S>(auth: &A) -> Router<S>
 where
+    A: Clone + Into<Auth>,
     S: Clone + Send + Sync + 'static,
 {
+    let auth: Auth = auth.clone().into();
     Route::ALL.iter().fold(Router::new(), |router, route| {
-        let path = route.path(auth.config());
+        let path = route.path(&auth);
         let auth = auth.clone();
         router.route(&path, any(move |request| answer(*route, auth, request)))
     })

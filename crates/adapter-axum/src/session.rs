@@ -1,75 +1,65 @@
 //! The extractor of server sessions.
 
-use std::ops::Deref;
-
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
-use token_core::NoClaims;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
-use crate::head::head;
+use crate::head::{auth, head};
 
-/// A live session that the request's cookie has proven, with the application's private data. `C` is
-/// the application's own claims. Needs [`sessions`](crate::sessions) around the route; unsafe methods
-/// must pass the CSRF rule.
-///
-/// Dereferences to [`token_http::ServerSession`], which has the methods. An `Option` of it is `None`
-/// if there is no cookie; one that is not valid is refused all the same. A `Result` of it
-/// never refuses.
-///
-/// ```
-/// # use adapter_axum::{Rejection, ServerSession};
-/// async fn count(session: ServerSession) -> Result<String, Rejection> {
-///     let visits = session.get::<u32>("visits").await?.unwrap_or(0) + 1;
-///     session.set("visits", &visits).await?;
-///     Ok(format!("visit {visits}"))
-/// }
-/// ```
-#[derive(Debug)]
-pub struct ServerSession<C = NoClaims>(token_http::ServerSession<C>);
+token_http::caller! {
+    /// A live session that the request's cookie has proven, with the application's private data. `C` is
+    /// the application's own claims. Needs [`sessions`](crate::sessions) around the route; unsafe methods
+    /// must pass the CSRF rule.
+    ///
+    /// Dereferences to [`token_http::ServerSession`], which has the methods. An `Option` of it is `None`
+    /// if there is no cookie; one that is not valid is refused all the same. A `Result` of it
+    /// never refuses.
+    ///
+    /// ```
+    /// # use adapter_axum::{Rejection, ServerSession};
+    /// async fn count(session: ServerSession) -> Result<String, Rejection> {
+    ///     let visits = session.get::<u32>("visits").await?.unwrap_or(0) + 1;
+    ///     session.set("visits", &visits).await?;
+    ///     Ok(format!("visit {visits}"))
+    /// }
+    /// ```
+    ServerSession
+}
 
-impl<C> Clone for ServerSession<C> {
+impl<C, A> Clone for ServerSession<C, A> {
     fn clone(&self) -> Self {
-        Self(self.0.clone())
+        Self::new(self.0.clone())
     }
 }
 
-impl<C> Deref for ServerSession<C> {
-    type Target = token_http::ServerSession<C>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl<S, C> FromRequestParts<S> for ServerSession<C>
+impl<S, C, A> FromRequestParts<S> for ServerSession<C, A>
 where
     S: Send + Sync,
-    Auth: FromRef<S>,
+    A: FromRef<S> + Into<Auth>,
     C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let auth = Auth::from_ref(state);
+        let auth = auth::<A, S>(state);
         let session = session(&auth, parts).await?;
         let session = session.ok_or_else(|| auth.reject(Refusal::Unauthorized))?;
-        Ok(Self(session))
+        Ok(Self::new(session))
     }
 }
 
-impl<S, C> OptionalFromRequestParts<S> for ServerSession<C>
+impl<S, C, A> OptionalFromRequestParts<S> for ServerSession<C, A>
 where
     S: Send + Sync,
-    Auth: FromRef<S>,
+    A: FromRef<S> + Into<Auth>,
     C: DeserializeOwned + Send + Sync + 'static,
 {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        Ok(session(&Auth::from_ref(state), parts).await?.map(Self))
+        Ok(session(&auth::<A, S>(state), parts).await?.map(Self::new))
     }
 }
 

@@ -122,6 +122,18 @@ pub trait Caller {
     fn amr(&self) -> &[Box<str>];
 }
 
+/// A caller whom an [`Auth`] has found. For adapters.
+pub trait Found: Caller {
+    /// The one that has found the caller.
+    fn auth(&self) -> &Auth;
+}
+
+impl<C> Found for Access<C> {
+    fn auth(&self) -> &Auth {
+        &self.auth
+    }
+}
+
 impl<C> Caller for Access<C> {
     fn subject(&self) -> &Subject {
         self.subject()

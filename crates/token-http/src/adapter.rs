@@ -1,10 +1,11 @@
 //! What an adapter is made with: macros that write the same methods for each framework, and the
 //! types that they name.
 
-pub use token_core::Authentication;
+pub use token_core::{Authentication, NoClaims};
 pub use token_core::{Session, Subject, UnixTime};
 pub use token_session::{LoginError, LoginTicket, NewSession, StoreError};
 
+pub use crate::access::Found;
 pub use crate::private_data::DataError;
 pub use crate::rejection::Rejection;
 
@@ -33,6 +34,63 @@ macro_rules! from_errors {
     )+};
 }
 
+/// Writes an adapter's types of callers, so that both frameworks have the same ones. Each wraps the one
+/// of this crate by the same name. `A` is the type under which the application keeps the
+/// [`Auth`](crate::Auth) that is asked.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! caller {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name<C = $crate::adapter::NoClaims, A = $crate::Auth>(
+            $crate::$name<C>,
+            ::core::marker::PhantomData<fn() -> A>,
+        );
+
+        impl<C, A> $name<C, A> {
+            const fn new(caller: $crate::$name<C>) -> Self {
+                Self(caller, ::core::marker::PhantomData)
+            }
+        }
+
+        impl<C: ::core::fmt::Debug, A> ::core::fmt::Debug for $name<C, A> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl<C, A> ::core::ops::Deref for $name<C, A> {
+            type Target = $crate::$name<C>;
+
+            fn deref(&self) -> &Self::Target {
+                &self.0
+            }
+        }
+    };
+}
+
+/// Writes an adapter's type of a request, as [`caller!`](crate::caller) does for callers.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! request {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        pub struct $name<A = $crate::Auth>($crate::$name, ::core::marker::PhantomData<fn() -> A>);
+
+        impl<A> $name<A> {
+            const fn new(request: $crate::$name) -> Self {
+                Self(request, ::core::marker::PhantomData)
+            }
+        }
+
+        impl<A> ::core::fmt::Debug for $name<A> {
+            fn fmt(&self, f: &mut ::core::fmt::Formatter<'_>) -> ::core::fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
+}
+
 /// Writes the methods of an adapter's request types, so that both frameworks have the same ones.
 /// Each type wraps the one of this crate by the same name; its methods answer with the adapter's
 /// own `Answer` and `Rejection`, so that a handler returns what it gets.
@@ -40,7 +98,7 @@ macro_rules! from_errors {
 #[macro_export]
 macro_rules! request_methods {
     ($answer:ident, $rejection:ident) => {
-        impl LoginRequest {
+        impl<A> LoginRequest<A> {
             /// The user name as it was typed.
             pub fn username(&self) -> &str {
                 self.0.username()
@@ -94,7 +152,7 @@ macro_rules! request_methods {
             }
         }
 
-        impl CustomLogin {
+        impl<A> CustomLogin<A> {
             /// Counts an attempt at a password, or at anything else that can be guessed, for this
             /// name as it was sent. Call it before the check.
             ///
@@ -174,7 +232,7 @@ macro_rules! request_methods {
             }
         }
 
-        impl LogoutRequest {
+        impl<A> LogoutRequest<A> {
             /// Ends the session of each genuine credential, deletes the cookies, and answers 204
             /// whether or not there was a session.
             ///
@@ -193,7 +251,7 @@ macro_rules! request_methods {
             }
         }
 
-        impl StepUpRequest {
+        impl<A> StepUpRequest<A> {
             /// The session, which says whose password it has to be.
             pub fn session(&self) -> &$crate::adapter::Session {
                 self.0.session()
@@ -228,7 +286,7 @@ macro_rules! request_methods {
             }
         }
 
-        impl PasswordRequest {
+        impl<A> PasswordRequest<A> {
             /// The session, which says whose password it is.
             pub fn session(&self) -> &$crate::adapter::Session {
                 self.0.session()

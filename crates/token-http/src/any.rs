@@ -4,7 +4,7 @@ use serde::de::DeserializeOwned;
 use token_core::{NoClaims, Scope, SessionId, Subject, UnixTime};
 use token_session::SessionEnd;
 
-use crate::access::{Access, Caller};
+use crate::access::{Access, Caller, Found};
 use crate::auth::Auth;
 use crate::rejection::Rejection;
 use crate::server_session::ServerSession;
@@ -66,6 +66,15 @@ impl<C> Any<C> {
         match self {
             Self::Access(access) => access,
             Self::Session(session) => session,
+        }
+    }
+}
+
+impl<C> Found for Any<C> {
+    fn auth(&self) -> &Auth {
+        match self {
+            Self::Access(access) => access.auth(),
+            Self::Session(session) => session.auth(),
         }
     }
 }

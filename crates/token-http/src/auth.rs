@@ -113,8 +113,9 @@ impl Auth {
             .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
     }
 
-    /// Whether both are clones of the same one.
-    pub(crate) fn is(&self, other: &Self) -> bool {
+    /// Whether both are clones of the same one. For adapters.
+    #[doc(hidden)]
+    pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 

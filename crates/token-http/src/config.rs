@@ -12,6 +12,7 @@ use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::bearer;
+use crate::cookies::CookieNames;
 use crate::limit::AttemptLimit;
 use crate::origin::Origin;
 
@@ -38,6 +39,8 @@ pub struct AuthConfig {
     trusted_proxies: Vec<IpNet>,
     jwks_max_age: Duration,
     limit: Option<SharedLimit>,
+    cookie_suffix: Box<str>,
+    cookie_names: CookieNames,
 }
 
 impl AuthConfig {
@@ -54,6 +57,8 @@ impl AuthConfig {
             trusted_proxies: Vec::new(),
             jwks_max_age: Duration::from_secs(5 * 60),
             limit: None,
+            cookie_suffix: Box::default(),
+            cookie_names: CookieNames::with_suffix(""),
         })
     }
 
@@ -102,6 +107,10 @@ impl AuthConfig {
         self.jwks_max_age
     }
 
+    pub(crate) const fn cookie_names(&self) -> &CookieNames {
+        &self.cookie_names
+    }
+
     pub(crate) fn limit(&self) -> Option<&dyn AttemptLimit> {
         self.limit.as_ref().map(|limit| &*limit.0)
     }
@@ -110,6 +119,9 @@ impl AuthConfig {
 /// 128 bits in base64url. The holder of a key can ask as often as they like which tokens are live,
 /// but needs the tokens to ask; so a shorter key gets a warning and no error.
 const SAFE_KEY: usize = 22;
+
+/// Long enough for a word, and short beside the cookie's value.
+const MAX_COOKIE_SUFFIX: usize = 32;
 
 /// Builds an [`AuthConfig`].
 #[derive(Clone, Debug)]
@@ -173,6 +185,18 @@ impl AuthConfigBuilder {
         self
     }
 
+    /// Default none: the cookies are `__Host-Http-session` and `__Host-Http-refresh`. With the suffix
+    /// `staff` they are `__Host-Http-session-staff` and `__Host-Http-refresh-staff`. 1 to 32 letters,
+    /// digits, `-` and `_`.
+    ///
+    /// A browser keeps one cookie of each name for a host, whatever the port. Applications that share
+    /// a host name need different suffixes, and so do two [`Auth`](crate::Auth)s in one application. If
+    /// the suffix changes, everybody who has a cookie is logged out.
+    pub fn cookie_suffix(mut self, suffix: impl Into<Box<str>>) -> Self {
+        self.0.cookie_suffix = suffix.into();
+        self
+    }
+
     /// Default none: attempts are not limited.
     pub fn limit(mut self, limit: impl AttemptLimit) -> Self {
         self.0.limit = Some(SharedLimit(Arc::new(limit)));
@@ -184,7 +208,7 @@ impl AuthConfigBuilder {
     /// # Errors
     /// [`ConfigError`] names the first setting that is out of its range.
     pub fn build(self) -> Result<AuthConfig, ConfigError> {
-        let config = self.0;
+        let mut config = self.0;
         let path = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
         let prefix = &*config.prefix;
         let slashes = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains("//");
@@ -209,6 +233,12 @@ impl AuthConfigBuilder {
         if !(1..=86_400).contains(&config.jwks_max_age.as_secs()) {
             return Err(ConfigError::JwksMaxAge(config.jwks_max_age));
         }
+        let word = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let suffix = &*config.cookie_suffix;
+        if suffix.len() > MAX_COOKIE_SUFFIX || !suffix.chars().all(word) {
+            return Err(ConfigError::CookieSuffix);
+        }
+        config.cookie_names = CookieNames::with_suffix(suffix);
         Ok(config)
     }
 }
@@ -217,6 +247,9 @@ impl AuthConfigBuilder {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ConfigError {
+    /// The suffix cannot be part of a cookie's name, or is too long.
+    #[error("a cookie suffix has at most 32 letters, digits, hyphens and underscores")]
+    CookieSuffix,
     /// The key cannot be sent in a header.
     #[error("an introspection key has only A-Z a-z 0-9 - . _ ~ + / and, at its end, =")]
     IntrospectionKey,
@@ -267,6 +300,10 @@ mod tests {
             assert_eq!(error, ConfigError::Prefix, "{prefix}");
         }
         assert!(builder().prefix("").build().is_ok());
+        for suffix in ["a b", "a=b", "a;b", "\u{e4}", &"a".repeat(33)] {
+            let error = builder().cookie_suffix(suffix).build().unwrap_err();
+            assert_eq!(error, ConfigError::CookieSuffix, "{suffix}");
+        }
         let error = builder().realm("a\"b").build().unwrap_err();
         assert_eq!(error, ConfigError::Realm);
         let error = builder().introspection_key("a b").build().unwrap_err();

@@ -30,40 +30,69 @@ pub(crate) enum Kind {
 impl Kind {
     pub(crate) const ALL: [Self; 2] = [Self::Refresh, Self::Session];
 
-    /// A browser accepts the prefix `__Host-Http-` only with `Secure`, `Path=/`, `HttpOnly` and no
-    /// `Domain`, so no other host, no plain connection and no script can set such a cookie. A browser
-    /// that does not know the prefix treats it as `__Host-`, which keeps out all of these but scripts.
-    pub(crate) const fn name(self) -> &'static str {
+    /// Whether a page of another site may make a browser send it, by a link.
+    const fn same_site(self) -> SameSite {
         match self {
-            Self::Refresh => "__Host-Http-refresh",
-            Self::Session => "__Host-Http-session",
-        }
-    }
-
-    /// The field that sets the cookie. It stays until the browser ends or, if the user asked to be
-    /// remembered, for as long as the session would live without being used.
-    pub(crate) fn set(self, value: &str, session: &Session, now: UnixTime) -> HeaderValue {
-        let seconds = session.expires_at().since(now).as_secs().min(MAX_AGE_LIMIT);
-        let max_age = session.remember.then(|| seconds.cast_signed());
-        self.field(value, max_age.map(Duration::seconds))
-    }
-
-    /// The field that deletes the cookie, with the attributes that it was set with.
-    pub(crate) fn delete(self) -> HeaderValue {
-        self.field("", Some(Duration::ZERO))
-    }
-
-    fn field(self, value: &str, max_age: Option<Duration>) -> HeaderValue {
-        let same_site = match self {
             // Only scripts of our own pages use it.
             Self::Refresh => SameSite::Strict,
             // A user who follows a link from another site should be logged in.
             Self::Session => SameSite::Lax,
-        };
-        let mut cookie = Cookie::build((self.name(), value))
+        }
+    }
+}
+
+/// What our cookies are called. Applications on one host need different names, since a browser keeps
+/// one cookie of each name for a host, whatever the port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CookieNames {
+    refresh: Box<str>,
+    session: Box<str>,
+}
+
+impl CookieNames {
+    /// A browser accepts the prefix `__Host-Http-` only with `Secure`, `Path=/`, `HttpOnly` and no
+    /// `Domain`, so no other host, no plain connection and no script can set such a cookie. A browser
+    /// that does not know the prefix treats it as `__Host-`, which keeps out all of these but scripts.
+    pub(crate) fn with_suffix(suffix: &str) -> Self {
+        let hyphen = if suffix.is_empty() { "" } else { "-" };
+        let name = |kind| format!("__Host-Http-{kind}{hyphen}{suffix}").into();
+        Self {
+            refresh: name("refresh"),
+            session: name("session"),
+        }
+    }
+
+    pub(crate) fn of(&self, kind: Kind) -> &str {
+        match kind {
+            Kind::Refresh => &self.refresh,
+            Kind::Session => &self.session,
+        }
+    }
+
+    /// The field that sets a cookie. It stays until the browser ends or, if the user asked to be
+    /// remembered, for as long as the session would live without being used.
+    pub(crate) fn set(
+        &self,
+        kind: Kind,
+        value: &str,
+        session: &Session,
+        now: UnixTime,
+    ) -> HeaderValue {
+        let seconds = session.expires_at().since(now).as_secs().min(MAX_AGE_LIMIT);
+        let max_age = session.remember.then(|| seconds.cast_signed());
+        self.field(kind, value, max_age.map(Duration::seconds))
+    }
+
+    /// The field that deletes a cookie, with the attributes that it was set with.
+    pub(crate) fn delete(&self, kind: Kind) -> HeaderValue {
+        self.field(kind, "", Some(Duration::ZERO))
+    }
+
+    fn field(&self, kind: Kind, value: &str, max_age: Option<Duration>) -> HeaderValue {
+        let mut cookie = Cookie::build((self.of(kind), value))
             .http_only(true)
             .secure(true)
-            .same_site(same_site)
+            .same_site(kind.same_site())
             .path("/");
         if let Some(max_age) = max_age {
             cookie = cookie.max_age(max_age);
@@ -83,12 +112,12 @@ pub(crate) struct RequestCookies {
 }
 
 impl RequestCookies {
-    pub(crate) fn read(headers: &HeaderMap) -> Self {
+    pub(crate) fn read(headers: &HeaderMap, names: &CookieNames) -> Self {
         let mut found = Vec::new();
         for field in headers.get_all(COOKIE) {
             for (name, value) in pairs(field.as_bytes()) {
                 let mut kinds = Kind::ALL.into_iter();
-                if let Some(kind) = kinds.find(|kind| kind.name().as_bytes() == name) {
+                if let Some(kind) = kinds.find(|kind| names.of(*kind).as_bytes() == name) {
                     // A value that is not text is not ours, but counts as a second cookie.
                     let value = String::from_utf8_lossy(value).into_owned();
                     found.push((kind, Zeroizing::new(value)));
@@ -144,20 +173,17 @@ impl std::fmt::Debug for RequestCookies {
 }
 
 impl Head<'_> {
-    pub(crate) fn cookies(&self) -> RequestCookies {
-        RequestCookies::read(self.headers)
+    pub(crate) fn cookies(&self, names: &CookieNames) -> RequestCookies {
+        RequestCookies::read(self.headers, names)
     }
 }
 
-/// Whether one of these `Set-Cookie` fields sets or deletes our session cookie. Then a handler has
-/// decided on it, and sending the older cookie again would undo that.
-pub fn sets_session_cookie<'a>(fields: impl IntoIterator<Item = &'a [u8]>) -> bool {
-    let name = Kind::Session.name().as_bytes();
-    fields.into_iter().any(|field| {
-        field
-            .strip_prefix(name)
-            .is_some_and(|rest| rest.starts_with(b"="))
-    })
+/// Whether one of these `Set-Cookie` fields sets or deletes the cookie of `ours`, which is such a field
+/// too. Then a handler has decided on the cookie, and sending the older one again would undo that.
+pub fn sets_same_cookie<'a>(fields: impl IntoIterator<Item = &'a [u8]>, ours: &[u8]) -> bool {
+    let name = |field: &'a [u8]| field.split(|byte| *byte == b'=').next();
+    let ours = ours.split(|byte| *byte == b'=').next();
+    fields.into_iter().any(|field| name(field) == ours)
 }
 
 /// Whether an answer with these `Cache-Control` fields stays out of shared caches, which would give
@@ -212,7 +238,7 @@ mod tests {
         for field in fields {
             headers.append(COOKIE, HeaderValue::from_bytes(field).unwrap());
         }
-        RequestCookies::read(&headers)
+        RequestCookies::read(&headers, &CookieNames::with_suffix(""))
     }
 
     #[test]
@@ -277,13 +303,30 @@ mod tests {
     }
 
     #[test]
-    fn cookies_are_deleted_with_the_attributes_they_were_set_with() {
+    fn with_a_suffix_the_cookies_of_another_application_are_not_ours() {
+        let names = CookieNames::with_suffix("staff");
+        let mut headers = HeaderMap::new();
+        let sent = "__Host-Http-session=theirs; __Host-Http-session-staff=ours; \
+                    __Host-Http-refresh-staff2=theirs";
+        headers.append(COOKIE, HeaderValue::from_static(sent));
+        let cookies = RequestCookies::read(&headers, &names);
+        assert_eq!(cookies.one(Kind::Session), Ok(Some("ours")));
+        assert_eq!(cookies.one(Kind::Refresh), Ok(None));
         assert_eq!(
-            Kind::Refresh.delete(),
+            names.delete(Kind::Refresh),
+            "__Host-Http-refresh-staff=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0; Priority=High"
+        );
+    }
+
+    #[test]
+    fn cookies_are_deleted_with_the_attributes_they_were_set_with() {
+        let names = CookieNames::with_suffix("");
+        assert_eq!(
+            names.delete(Kind::Refresh),
             "__Host-Http-refresh=; HttpOnly; SameSite=Strict; Secure; Path=/; Max-Age=0; Priority=High"
         );
         assert_eq!(
-            Kind::Session.delete(),
+            names.delete(Kind::Session),
             "__Host-Http-session=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Priority=High"
         );
     }
@@ -292,7 +335,7 @@ mod tests {
     fn no_value_is_shown() {
         let cookies = read(&[b"__Host-Http-session=hidden"]);
         assert!(!format!("{cookies:?}").contains("hidden"));
-        let deleted = Kind::Session.delete();
+        let deleted = CookieNames::with_suffix("").delete(Kind::Session);
         assert!(deleted.is_sensitive());
     }
 
@@ -323,13 +366,18 @@ mod tests {
 
     #[test]
     fn a_handlers_own_session_cookie_is_recognised() {
-        assert!(sets_session_cookie([
-            &b"a=b"[..],
-            b"__Host-Http-session=x; Path=/"
-        ]));
-        assert!(!sets_session_cookie([
-            &b"__Host-Http-sessions=x"[..],
-            b"__Host-Http-refresh=y"
-        ]));
+        let ours = b"__Host-Http-session=old; Path=/";
+        assert!(sets_same_cookie(
+            [&b"a=b"[..], b"__Host-Http-session=x; Path=/"],
+            ours
+        ));
+        assert!(!sets_same_cookie(
+            [
+                &b"__Host-Http-sessions=x"[..],
+                b"__Host-Http-session-staff=x",
+                b"__Host-Http-refresh=y"
+            ],
+            ours
+        ));
     }
 }

@@ -36,7 +36,7 @@ impl CustomLogin {
     /// # Errors
     /// [`Refusal::Csrf`], and [`Refusal::InvalidRequest`] for more than 16 cookies.
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
-        let cookies = head.cookies();
+        let cookies = head.cookies(auth.config().cookie_names());
         // In every transport, so that another site cannot log the user in as somebody else.
         let checked = csrf::check(head, auth.config(), cookies.any());
         let checked = checked.and_then(|()| cookies.few());

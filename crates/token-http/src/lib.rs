@@ -63,7 +63,7 @@ pub use any::Any;
 pub use auth::{Auth, InMemoryError};
 pub use bearer::bearer;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
-pub use cookies::{is_private, sets_session_cookie};
+pub use cookies::{is_private, sets_same_cookie};
 pub use custom_login::CustomLogin;
 pub use head::{Head, MAX_BODY};
 pub use limit::{Attempt, AttemptKind, AttemptLimit};

@@ -35,7 +35,7 @@ impl LogoutRequest {
     /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest) for more than 16 cookies or
     /// access tokens.
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
-        let cookies = head.cookies();
+        let cookies = head.cookies(auth.config().cookie_names());
         let csrf = csrf::check(head, auth.config(), cookies.any());
         let deletes = csrf.is_ok();
         if cookies.any() {
@@ -89,8 +89,9 @@ impl LogoutRequest {
         }
         let mut response = answer::empty(StatusCode::NO_CONTENT);
         if self.deletes {
+            let names = self.auth.config().cookie_names();
             for kind in Kind::ALL {
-                cookies::append(response.headers_mut(), kind.delete());
+                cookies::append(response.headers_mut(), names.delete(kind));
             }
         }
         Ok(response)

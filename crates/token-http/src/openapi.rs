@@ -72,7 +72,7 @@ impl Auth {
         let mut paths = Paths::new();
         for route in Route::ALL {
             for (method, operation) in operation::of(*route, self) {
-                paths.add_path_operation(route.path(self.config()), vec![method], operation);
+                paths.add_path_operation(route.path(self), vec![method], operation);
             }
         }
         let schemes = security::schemes(self.config());

@@ -1,5 +1,6 @@
 //! The answer to a refused request, and which answer each error of the library gets.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ enum Place {
     /// Without a challenge.
     Anywhere,
     /// In an application that is set up wrongly, with the fix.
-    Misconfigured(&'static str),
+    Misconfigured(Cow<'static, str>),
     /// In a handler or route that checks credentials itself, in this realm.
     Route(Arc<str>),
     /// At a protected resource, in this realm.
@@ -70,7 +71,8 @@ impl Rejection {
 
     /// An application that is set up wrongly: 500, and a line in the log with the fix. In a debug
     /// build the answer has it too, since there may be no log yet on a first try. For adapters.
-    pub fn misconfigured(fix: &'static str) -> Self {
+    pub fn misconfigured(fix: impl Into<Cow<'static, str>>) -> Self {
+        let fix = fix.into();
         error!(target: PRODUCT, "{fix}");
         let place = Place::Misconfigured(fix);
         let refusal = Refusal::ServerError;
@@ -92,7 +94,7 @@ impl Rejection {
         let refusal = &self.refusal;
         let description = match (refusal, &self.place) {
             (Refusal::InvalidGrant(reason), _) => Some(explain(*reason)),
-            (_, Place::Misconfigured(fix)) if cfg!(debug_assertions) => Some(*fix),
+            (_, Place::Misconfigured(fix)) if cfg!(debug_assertions) => Some(&**fix),
             _ => None,
         };
         let reason = match refusal {
@@ -283,10 +285,10 @@ impl Rejection {
 }
 
 #[derive(Serialize)]
-struct Body {
+struct Body<'a> {
     error: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_description: Option<&'static str>,
+    error_description: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<&'static str>,
 }

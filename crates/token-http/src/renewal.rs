@@ -214,7 +214,7 @@ impl Proven {
         refresh_token: Option<SecretText>,
     ) -> Result<Self, Rejection> {
         let at = auth.manager().now();
-        let cookies = head.cookies();
+        let cookies = head.cookies(auth.config().cookie_names());
         let candidates = candidates(auth, &cookies, head, refresh_token.as_ref());
         let mut rejection = auth.reject(Refusal::InvalidRequest);
         for candidate in candidates.map_err(|refusal| auth.reject(refusal))? {

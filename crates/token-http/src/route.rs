@@ -10,9 +10,9 @@ pub(crate) mod sessions;
 
 use bytes::Bytes;
 use http::{Method, Response};
+use token_core::Issuer;
 
 use crate::auth::Auth;
-use crate::config::AuthConfig;
 use crate::head::Head;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
@@ -57,10 +57,22 @@ impl Route {
     ];
 
     /// The path, prefix included. `{session_id}` is a parameter.
-    pub fn path(self, config: &AuthConfig) -> String {
+    ///
+    /// If the issuer is a URL with a path, as in `https://id.example/staff`, the path is at the end of
+    /// both `/.well-known` routes, so that an application can have several issuers:
+    ///
+    /// > the well-known URI suffix "oauth-authorization-server" [...] inserted between the host
+    /// > component and the path component
+    ///
+    /// [RFC 8414 section 3.1](https://www.rfc-editor.org/rfc/rfc8414#section-3.1).
+    pub fn path(self, auth: &Auth) -> String {
+        let well_known = |name| {
+            let issuer = auth.manager().issuer();
+            format!("/.well-known/{name}{}", issuer_path(&issuer.issuer))
+        };
         let path = match self {
-            Self::Jwks => return "/.well-known/jwks.json".to_owned(),
-            Self::Metadata => return "/.well-known/oauth-authorization-server".to_owned(),
+            Self::Jwks => return well_known("jwks.json"),
+            Self::Metadata => return well_known("oauth-authorization-server"),
             Self::Introspect => "/introspect",
             Self::Logout => "/logout",
             Self::OneSession => "/sessions/{session_id}",
@@ -69,7 +81,7 @@ impl Route {
             Self::Session => "/session",
             Self::Sessions => "/sessions",
         };
-        format!("{}{path}", config.prefix())
+        format!("{}{path}", auth.config().prefix())
     }
 
     /// The methods that the route has, in alphabetic order.
@@ -113,7 +125,7 @@ impl Route {
             Self::Jwks => Ok(jwks::jwks(auth, head)),
             Self::Logout => logout::logout(auth, head, &body).await,
             Self::Metadata => {
-                let path = |route: Self| route.path(auth.config());
+                let path = |route: Self| route.path(auth);
                 let paths = metadata::Endpoints {
                     introspect: path(Self::Introspect),
                     jwks: path(Self::Jwks),
@@ -130,6 +142,39 @@ impl Route {
                 sessions::end_sessions(auth, head).await
             }
             Self::Sessions => sessions::sessions(auth, head).await,
+        }
+    }
+}
+
+/// The path of an issuer that is a URL, without a slash at its end: empty for most issuers. An issuer
+/// need not be a URL, and then it has no path.
+fn issuer_path(issuer: &Issuer) -> &str {
+    let after_scheme = issuer.as_str().split_once("://");
+    let after_host = after_scheme.and_then(|(_, rest)| rest.find('/').map(|at| rest.split_at(at)));
+    let path = after_host.map_or("", |(_, path)| path.trim_end_matches('/'));
+    // Frameworks take braces, stars and colons in a route for parameters, and decode what is escaped.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+    if path.chars().all(plain) { path } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_path_of_an_issuer_is_what_follows_its_host() {
+        for (issuer, path) in [
+            ("https://id.example", ""),
+            ("https://id.example/", ""),
+            ("https://id.example:8443/staff", "/staff"),
+            ("https://id.example/tenants/a-1/", "/tenants/a-1"),
+            ("https://id.example/{x}", ""),
+            ("https://id.example/a%20b", ""),
+            ("urn:example:issuer/a", ""),
+            ("staff", ""),
+        ] {
+            let issuer = Issuer::new(issuer).unwrap();
+            assert_eq!(issuer_path(&issuer), path, "{issuer}");
         }
     }
 }

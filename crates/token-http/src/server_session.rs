@@ -1,7 +1,7 @@
 //! A server session in a request: who is calling, by the session cookie.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::HeaderValue;
 use serde::Serialize;
@@ -12,7 +12,7 @@ use token_session::{CookieSession, SessionEnd, SessionManager};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
-use crate::access::Caller;
+use crate::access::{Caller, Found};
 use crate::auth::Auth;
 use crate::cookies::Kind;
 use crate::csrf;
@@ -21,7 +21,7 @@ use crate::private_data::{DataError, PrivateData};
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
 
-/// A live session that the request's `__Host-Http-session` cookie has proven, with the
+/// A live session that the request's session cookie has proven, with the
 /// application's private data: members of a JSON object that never leaves the server. `C` is the
 /// application's own claims, which are public.
 ///
@@ -147,6 +147,12 @@ impl<C> fmt::Debug for ServerSession<C> {
     }
 }
 
+impl<C> Found for ServerSession<C> {
+    fn auth(&self) -> &Auth {
+        &self.shared.auth
+    }
+}
+
 impl<C> Caller for ServerSession<C> {
     fn subject(&self) -> &Subject {
         self.subject()
@@ -187,7 +193,8 @@ impl Shared {
         match self.auth.manager().is_current(visit).await {
             Ok(true) => {
                 let text = visit.token().to_secret_text();
-                Some(Kind::Session.set(&text, session, visit.at()))
+                let names = self.auth.config().cookie_names();
+                Some(names.set(Kind::Session, &text, session, visit.at()))
             }
             Ok(false) => None,
             Err(error) => {
@@ -203,27 +210,41 @@ impl Shared {
 /// The place in a request that keeps its server session, so that every extractor sees the same one
 /// and the end of the request finds it. An adapter's layer puts a new one into each request.
 #[derive(Clone, Default)]
-pub struct SessionSlot(Arc<OnceCell<Arc<Shared>>>);
+pub struct SessionSlot(Arc<Place>);
+
+/// One session and, if the application has several [`Auth`]s and the request is asked for a session of
+/// each, the place of the next one.
+#[derive(Default)]
+struct Place {
+    session: OnceCell<Arc<Shared>>,
+    next: OnceLock<Box<Place>>,
+}
 
 impl SessionSlot {
     /// Whether the request has a session, so that there is something to [`finish`](Self::finish).
     pub fn is_taken(&self) -> bool {
-        self.0.initialized()
+        self.0.session.initialized()
     }
 
     /// Ends the request: writes the session's data if it was changed, and gives the `Set-Cookie`
     /// field if the session is remembered, its deadline moved, and the cookie is still the session's
     /// current one. The field is for answers that do not set that cookie
-    /// themselves ([`sets_session_cookie`](crate::sets_session_cookie)).
+    /// themselves ([`sets_same_cookie`](crate::sets_same_cookie)). There is more than one only if the
+    /// request was asked for the sessions of several [`Auth`]s.
     ///
     /// # Errors
     /// The answer to send instead of the handler's, because its write did not happen.
-    pub async fn finish(&self) -> Result<Option<HeaderValue>, Rejection> {
-        let Some(shared) = self.0.get() else {
-            return Ok(None);
-        };
-        shared.data.save(&shared.auth).await?;
-        Ok(shared.cookie().await)
+    pub async fn finish(&self) -> Result<Vec<HeaderValue>, Rejection> {
+        let mut fields = Vec::new();
+        let mut place = Some(&*self.0);
+        while let Some(Place { session, next }) = place {
+            if let Some(shared) = session.get() {
+                shared.data.save(&shared.auth).await?;
+                fields.extend(shared.cookie().await);
+            }
+            place = next.get().map(|next| &**next);
+        }
+        Ok(fields)
     }
 }
 
@@ -242,7 +263,7 @@ const NO_LAYER: &str = "a handler takes a server session, and nothing ends it wi
 
 /// The log line if the session of one application would pass for that of another.
 const TWO_AUTHS: &str = "one request is asked for the sessions of two `Auth`s, which have the same \
-     cookie: make one and clone it, or give each a host name of its own";
+     cookie: make one and clone it, or give each a `cookie_suffix` of its own";
 
 impl Auth {
     /// Authenticates a request by its session cookie; `None` if it has none. Moves the session's
@@ -258,27 +279,24 @@ impl Auth {
         head: &Head<'_>,
         slot: Option<&SessionSlot>,
     ) -> Result<Option<ServerSession<C>>, Rejection> {
-        let cookies = head.cookies();
+        let cookies = head.cookies(self.config().cookie_names());
         let cookie = cookies.one(Kind::Session);
         let Some(cookie) = cookie.map_err(|refusal| self.challenge(refusal))? else {
             return Ok(None);
         };
         let slot = slot.ok_or_else(|| Rejection::misconfigured(NO_LAYER))?;
         csrf::check(head, self.config(), true).map_err(|refusal| self.challenge(refusal))?;
-        let shared = slot.0.get_or_try_init(|| async {
-            let visit = self.manager().touch(cookie).await;
-            let visit =
-                visit.map_err(|error| Rejection::of_cookie(error, self.config().shared_realm()))?;
-            Ok::<_, Rejection>(Arc::new(Shared {
-                auth: self.clone(),
-                data: PrivateData::of(visit.session().id),
-                visit,
-            }))
-        });
-        let shared = Arc::clone(shared.await?);
-        if !shared.auth.is(self) {
-            return Err(Rejection::misconfigured(TWO_AUTHS));
-        }
+        let mut place = &*slot.0;
+        let shared = loop {
+            let shared = place.session.get_or_try_init(|| self.touch(cookie)).await?;
+            if shared.auth.is(self) {
+                break Arc::clone(shared);
+            }
+            if shared.auth.config().cookie_names() == self.config().cookie_names() {
+                return Err(Rejection::misconfigured(TWO_AUTHS));
+            }
+            place = place.next.get_or_init(Box::default);
+        };
         // As for an access token: claims that the application cannot read are not valid.
         let session = shared.visit.session();
         let custom = serde_json::from_str(session.claims.as_str()).map_err(|_| {
@@ -287,5 +305,16 @@ impl Auth {
         })?;
         let custom = Arc::new(custom);
         Ok(Some(ServerSession { shared, custom }))
+    }
+
+    async fn touch(&self, cookie: &str) -> Result<Arc<Shared>, Rejection> {
+        let visit = self.manager().touch(cookie).await;
+        let visit =
+            visit.map_err(|error| Rejection::of_cookie(error, self.config().shared_realm()))?;
+        Ok(Arc::new(Shared {
+            auth: self.clone(),
+            data: PrivateData::of(visit.session().id),
+            visit,
+        }))
     }
 }

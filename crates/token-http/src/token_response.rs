@@ -24,7 +24,7 @@ impl Auth {
     pub(crate) fn answer_with(&self, issued: &Issued, renewed: bool) -> Response<Bytes> {
         match issued.credentials() {
             Credentials::Tokens(pair) => self.tokens(issued, pair, renewed),
-            Credentials::Session(token) => session_cookie(issued, token),
+            Credentials::Session(token) => self.session_cookie(issued, token),
         }
     }
 
@@ -49,27 +49,29 @@ impl Auth {
             },
         );
         if by_cookie && renewed {
-            let field = Kind::Refresh.set(refresh_token, session, now);
+            let names = self.config().cookie_names();
+            let field = names.set(Kind::Refresh, refresh_token, session, now);
             cookies::append(response.headers_mut(), field);
         }
         response
     }
-}
 
-fn session_cookie(issued: &Issued, token: &SessionToken) -> Response<Bytes> {
-    let (session, now) = (issued.session(), issued.issued_at());
-    let mut response = answer::json(
-        StatusCode::OK,
-        &SessionBody {
-            session_id: session.id,
-            session_expires_in: session.expires_at().since(now).as_secs(),
-            session_expires_at: session.expires_at(),
-            server_time: now,
-        },
-    );
-    let field = Kind::Session.set(&token.to_secret_text(), session, now);
-    cookies::append(response.headers_mut(), field);
-    response
+    fn session_cookie(&self, issued: &Issued, token: &SessionToken) -> Response<Bytes> {
+        let (session, now) = (issued.session(), issued.issued_at());
+        let mut response = answer::json(
+            StatusCode::OK,
+            &SessionBody {
+                session_id: session.id,
+                session_expires_in: session.expires_at().since(now).as_secs(),
+                session_expires_at: session.expires_at(),
+                server_time: now,
+            },
+        );
+        let names = self.config().cookie_names();
+        let field = names.set(Kind::Session, &token.to_secret_text(), session, now);
+        cookies::append(response.headers_mut(), field);
+        response
+    }
 }
 
 /// The tokens of a session in transport `header` or `cookie`. Times are Unix seconds by the

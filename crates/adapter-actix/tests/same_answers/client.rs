@@ -3,8 +3,6 @@
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 
-pub(crate) const OWN: &str = "https://own.example";
-
 /// An answer but for `date`, order and case of the fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reply {

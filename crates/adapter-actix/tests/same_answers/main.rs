@@ -20,6 +20,9 @@ use token_http::{Auth, AuthConfig};
 use token_session::MemoryStore;
 use token_session::test_util::{SeededEntropy, TestClock, TestManager};
 
+/// The origin that both servers believe to have.
+const OWN: &str = "https://own.example";
+
 /// What both servers are made of.
 fn application() -> (Auth, TestClock) {
     let store = MemoryStore::new(1000, &[7; 32]);
@@ -27,7 +30,7 @@ fn application() -> (Auth, TestClock) {
         TestManager::with_store(store, Policy::default(), |builder| {
             builder.entropy(SeededEntropy::new(1))
         });
-    let config = AuthConfig::builder(client::OWN.parse().unwrap());
+    let config = AuthConfig::builder(OWN.parse().unwrap());
     let config = config
         .introspection_key("the-key-of-a-resource-server")
         .build()

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use token_session::test_util::TestClock;
 
-use crate::client::{OWN, Reply, send};
+use crate::OWN;
+use crate::client::{Reply, send};
 
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");

@@ -98,7 +98,8 @@ pub(super) fn schemes(config: &AuthConfig) -> Vec<(&'static str, SecurityScheme)
         SecurityScheme::Http(scheme.description(Some(description)).build())
     };
     let cookie = |kind: Kind, description: String| {
-        let cookie = ApiKeyValue::with_description(kind.name().to_owned(), description);
+        let cookie =
+            ApiKeyValue::with_description(config.cookie_names().of(kind).to_owned(), description);
         SecurityScheme::ApiKey(ApiKey::Cookie(cookie))
     };
     let origins = origins(config).join(", ");

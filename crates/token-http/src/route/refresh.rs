@@ -43,7 +43,7 @@ struct Grant {
 
 impl Grant {
     fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Refusal> {
-        let cookies = head.cookies();
+        let cookies = head.cookies(auth.config().cookie_names());
         if cookies.all(Kind::Refresh).next().is_some() {
             csrf::check(head, auth.config(), true)?;
         }

@@ -94,7 +94,7 @@ fn keeps_current(head: &Head<'_>) -> Result<bool, Refusal> {
 /// who was logged out must not end other sessions.
 struct Current {
     session: Committed<Session>,
-    set_cookie: Option<HeaderValue>,
+    set_cookies: Vec<HeaderValue>,
 }
 
 impl Current {
@@ -112,13 +112,13 @@ impl Current {
         let over = || auth.challenge(Refusal::InvalidToken(TokenFault::Revoked));
         Ok(Self {
             session: session.ok_or_else(over)?,
-            set_cookie: slot.finish().await?,
+            set_cookies: slot.finish().await?,
         })
     }
 
     /// Sends the cookie again if its deadline moved.
     fn finish(self, mut response: Response<Bytes>) -> Response<Bytes> {
-        if let Some(field) = self.set_cookie {
+        for field in self.set_cookies {
             cookies::append(response.headers_mut(), field);
         }
         response

@@ -34,7 +34,7 @@ fn every_route_stands_in_the_document_with_its_methods_and_nothing_else_does() {
     assert_eq!(document["servers"][0]["url"], OWN);
     let mut paths = document["paths"].as_object().unwrap().clone();
     for route in Route::ALL {
-        let path = route.path(world.auth.config());
+        let path = route.path(&world.auth);
         let described = paths.remove(&path);
         let described = described.unwrap_or_else(|| panic!("{path} is not described"));
         assert_eq!(methods(&described), route.allow(), "{path}");

@@ -77,7 +77,7 @@ impl World {
             "/api/me" => return self.me_handler(&head).await,
             _ => {
                 let route = Route::ALL.iter().find(|route| {
-                    let pattern = route.path(self.auth.config());
+                    let pattern = route.path(&self.auth);
                     match pattern.strip_suffix("{session_id}") {
                         Some(start) => path.strip_prefix(start).is_some_and(|id| !id.is_empty()),
                         None => pattern == path,
@@ -174,7 +174,7 @@ impl World {
                 .await?;
             let caller = caller.ok_or_else(|| self.auth.reject(Refusal::Unauthorized))?;
             let mut response = Response::new(Bytes::from(caller.session_id().to_string()));
-            if let Some(field) = slot.finish().await? {
+            for field in slot.finish().await? {
                 response.headers_mut().append(SET_COOKIE, field);
             }
             Ok::<_, Rejection>(response)
