@@ -113,6 +113,21 @@ fn duplicates_and_mixtures_are_refused() {
         ring().with_next(same_id).unwrap_err(),
         KeyRingError::DuplicateId { id }
     );
+    // A verifier may have a key from two sources, but not two keys that no token can tell apart.
+    let verifier = |other: &SigningKey| {
+        let keys = [
+            key(1).verifying_key().clone(),
+            other.verifying_key().clone(),
+        ];
+        builder().keys(&keys).build()
+    };
+    assert!(verifier(&key(1)).is_ok());
+    assert_eq!(
+        verifier(&key(2).with_id(key(1).id().clone())).unwrap_err(),
+        VerifierError::Keys(KeyRingError::DuplicateId {
+            id: key(1).id().clone()
+        })
+    );
     let mixed = ring().with_previous(hmac(1, Algorithm::HS256).verifying_key().clone());
     assert!(matches!(mixed, Err(KeyRingError::Mixed { .. })));
     let ring = ring().with_next(key(2)).unwrap().with_next(key(3)).unwrap();

@@ -13,10 +13,13 @@ mod forge;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use forge::{AUDIENCE, Claims, HEADER, ISSUER, NOW, encode, now, sign, sign_input, verifier};
+use forge::{
+    AUDIENCE, Claims, HEADER, ISSUER, NOW, SECRET, encode, now, sign, sign_input, verifier,
+};
 use token_core::access::{ClaimsError, FormError, JsonError};
 use token_core::{
-    AccessClaims, Algorithm, NoClaims, SessionId, UnixTime, UntrustedToken, VerifyError,
+    AccessClaims, Algorithm, NoClaims, SessionId, SigningKey, UnixTime, UntrustedToken, Verifier,
+    VerifyError,
 };
 
 fn verify(token: &str) -> Result<AccessClaims, VerifyError> {
@@ -74,6 +77,44 @@ fn a_header_in_another_order_and_typ_in_another_spelling_is_accepted() {
             "{header}"
         );
     }
+}
+
+/// RFC 7517 section 4.5: different keys may have one `kid` if they are equivalent alternatives.
+#[test]
+fn of_two_keys_with_one_id_the_algorithm_of_the_token_names_one() {
+    let key = |secret: &[u8], algorithm| {
+        let key = SigningKey::from_secret(secret, algorithm).unwrap();
+        key.with_id("k1".parse().unwrap())
+    };
+    let (other, ours) = (
+        key(&[9; 64], Algorithm::HS512),
+        key(&SECRET, Algorithm::HS256),
+    );
+    let (issuer, audience) = forge::names();
+    let verifier = Verifier::builder(issuer, audience)
+        .keys([other.verifying_key(), ours.verifying_key()])
+        .build()
+        .unwrap();
+    let check = |algorithm: &str| {
+        // Once as this library writes the header, and once in another order.
+        let headers = [
+            format!(r#"{{"alg":"{algorithm}","kid":"k1","typ":"at+jwt"}}"#),
+            format!(r#"{{"typ":"at+jwt","kid":"k1","alg":"{algorithm}"}}"#),
+        ];
+        let [one, two] = headers.map(|header| {
+            let token = sign(header, Claims::good().json());
+            verifier.check(UntrustedToken::parse(&token).unwrap(), now())
+        });
+        assert_eq!(one, two);
+        one
+    };
+    assert_eq!(check("HS256"), Ok(()));
+    assert_eq!(check("HS512"), Err(VerifyError::Signature));
+    let expected = Algorithm::HS512;
+    assert_eq!(
+        check("HS384"),
+        Err(VerifyError::AlgorithmMismatch { expected })
+    );
 }
 
 #[test]

@@ -134,14 +134,16 @@ impl RemoteJwks {
         let set = self.set().await.ok_or(RemoteError::Unavailable)?;
         match set.verifier.verify(token, now) {
             // A key that is newer than the set, or nonsense: one request an interval finds out.
-            Err(VerifyError::UnknownKey) => match self.fetch().await {
-                Ok(()) => {
-                    let set = self.inner.set.load_full();
-                    let set = set.ok_or(RemoteError::Unavailable)?;
-                    Ok(set.verifier.verify(token, now)?)
+            Err(error @ (VerifyError::UnknownKey | VerifyError::AlgorithmMismatch { .. })) => {
+                match self.fetch().await {
+                    Ok(()) => {
+                        let set = self.inner.set.load_full();
+                        let set = set.ok_or(RemoteError::Unavailable)?;
+                        Ok(set.verifier.verify(token, now)?)
+                    }
+                    Err(_) => Err(error.into()),
                 }
-                Err(_) => Err(VerifyError::UnknownKey.into()),
-            },
+            }
             verdict => Ok(verdict?),
         }
     }
@@ -254,18 +256,22 @@ impl Inner {
                 warn!(target: PRODUCT, %id, %algorithm, issuer, "a key of the issuer has another algorithm");
                 continue;
             }
-            // > Moreover, each key MUST be used with exactly one algorithm
-            // RFC 8725 section 3.1
-            let known = before.map_or(&[][..], |set| &set.keys);
-            if let Some((_, before)) = known.iter().find(|(k, a)| k == id && *a != algorithm) {
+            keys.push((id.clone(), algorithm));
+            verifier = verifier.keys([key]);
+        }
+        // > Moreover, each key MUST be used with exactly one algorithm
+        // RFC 8725 section 3.1. A key of another algorithm may come to stand beside one with the same
+        // id (RFC 7517 section 4.5), but not in its place.
+        let known = before.map_or(&[][..], |set| &set.keys);
+        for (id, now) in keys.iter().filter(|key| !known.contains(key)) {
+            let replaced = known.iter().find(|key| key.0 == *id && !keys.contains(key));
+            if let Some((_, before)) = replaced {
                 return Err(FetchError::Algorithm {
                     id: id.clone(),
                     before: *before,
-                    now: algorithm,
+                    now: *now,
                 });
             }
-            keys.push((id.clone(), algorithm));
-            verifier = verifier.keys([key]);
         }
         let verifier = verifier.build()?;
         if before.is_none_or(|before| before.keys != keys) {

@@ -354,6 +354,34 @@ async fn a_new_key_is_found_when_its_first_token_comes() {
     ));
 }
 
+/// The same key twice is one key, and one of another algorithm may have the same id.
+#[tokio::test]
+async fn a_key_survives_that_its_set_has_it_twice_and_another_beside_it() {
+    let issuer = FakeIssuer::start(set(&[1], 0));
+    let remote = issuer.remote();
+    remote.fetch().await.unwrap();
+    verify(&remote, &token(&issuer, 1)).await.unwrap();
+
+    let own = KeyRing::new(key(1)).jwks();
+    let own = &own[r#"{"keys":["#.len()..own.len() - 2];
+    let beside = SigningKey::generate(Algorithm::ES256, Entropy::new([1; 64])).unwrap();
+    let beside = beside.with_id(key(1).id().clone());
+    let beside = beside.verifying_key().to_jwk().unwrap();
+    for keys in [
+        format!("{own},{own}"),
+        format!("{beside},{own}"),
+        format!("{own},{beside}"),
+        own.to_owned(),
+    ] {
+        issuer.say(jwks(&format!(r#"{{"keys":[{keys}]}}"#), 0));
+        while let Err(error) = remote.fetch().await {
+            assert!(matches!(error, FetchError::TooSoon), "{error}: {keys}");
+            pass(50).await;
+        }
+        verify(&remote, &token(&issuer, 1)).await.unwrap();
+    }
+}
+
 #[tokio::test]
 async fn a_set_is_renewed_ahead_of_its_end() {
     let issuer = FakeIssuer::start(set(&[1], 2));

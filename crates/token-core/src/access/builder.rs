@@ -57,7 +57,8 @@ impl VerifierBuilder {
     }
 
     /// Adds keys: those of an issuer's own [`KeyRing`](crate::KeyRing), those of a
-    /// [`JwkSet`](crate::keys::JwkSet), or any others.
+    /// [`JwkSet`](crate::keys::JwkSet), or any others. Keys of different algorithms may share an id;
+    /// the token's `kid` and `alg` together say which one is meant.
     pub fn keys<'a>(mut self, keys: impl IntoIterator<Item = &'a VerifyingKey>) -> Self {
         self.keys.extend(keys.into_iter().cloned());
         self
@@ -99,7 +100,14 @@ impl VerifierBuilder {
                 max_age: self.max_age,
             });
         }
-        ring::check_together(self.keys.iter())?;
+        let mut keys: Vec<VerifyingKey> = Vec::new();
+        for key in self.keys {
+            // Two sources of keys may have some in common.
+            if !keys.iter().any(|other| key.is_same(other)) {
+                keys.push(key);
+            }
+        }
+        ring::check_together(keys.iter())?;
         let prepare = |key: VerifyingKey| Prepared {
             header: key.token_header().into(),
             key,
@@ -108,7 +116,7 @@ impl VerifierBuilder {
             beginning: beginning(&self.issuer, &self.audience).into(),
             issuer: self.issuer,
             audience: self.audience,
-            keys: self.keys.into_iter().map(prepare).collect(),
+            keys: keys.into_iter().map(prepare).collect(),
             leeway: self.leeway,
             max_age: self.max_age,
         })))

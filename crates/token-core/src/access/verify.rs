@@ -176,22 +176,21 @@ impl Verifier {
         // > Applications should ensure that this does not create SQL or LDAP injection
         // > vulnerabilities by validating and/or sanitizing the received value.
         // RFC 8725 section 3.10. Here it is compared with what is configured, and nothing else.
-        let mut keys = self.0.keys.iter().map(|prepared| &prepared.key);
-        let key = keys
-            .find(|key| key.id().as_str() == header.key_id)
-            .ok_or(VerifyError::UnknownKey)?;
+        let keys = self.0.keys.iter().map(|prepared| &prepared.key);
+        let mut keys = keys.filter(|key| key.id().as_str() == header.key_id);
+        let first = keys.next().ok_or(VerifyError::UnknownKey)?;
         // > The library MUST ensure that the "alg" or "enc" header specifies the same algorithm
         // > that is used for the cryptographic operation.
         // RFC 8725 section 3.1, and its revision:
         // > In particular, libraries SHOULD use allowlists for critical parameters such as "alg" instead
         // > of blocklists.
         // draft-ietf-oauth-rfc8725bis section 3.1. Here it is one name, compared byte for byte.
-        if header.algorithm != key.algorithm().as_str() {
-            return Err(VerifyError::AlgorithmMismatch {
-                expected: key.algorithm(),
-            });
-        }
-        Ok(key)
+        // Keys with one id have different algorithms.
+        let named = |key: &&VerifyingKey| header.algorithm == key.algorithm().as_str();
+        let key = std::iter::once(first).chain(keys).find(named);
+        key.ok_or(VerifyError::AlgorithmMismatch {
+            expected: first.algorithm(),
+        })
     }
 
     /// What the claims must say: those rules first that do not depend on the time.

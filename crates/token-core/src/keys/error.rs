@@ -33,8 +33,10 @@ pub enum KeyError {
     /// A certificate instead of a key.
     #[error("this is a certificate; extract its key with `openssl x509 -pubkey -noout`")]
     Certificate,
-    /// The same key id, or the same key, is in the set more than once.
-    #[error("the set has this key or its \"kid\" more than once; all of them are refused")]
+    /// The set has another key with this `kid` and algorithm, or this key with another algorithm.
+    #[error(
+        "the set has another key with this \"kid\" and \"alg\", or this key with another \"alg\"; all of them are refused"
+    )]
     Duplicate,
     /// The private half is in a KMS or HSM, and cannot be written down.
     #[error(

@@ -154,6 +154,31 @@ impl VerifyingKey {
         &self.fingerprint
     }
 
+    /// Whether both are the same key for the same algorithm, under the same id.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        self.id() == other.id()
+            && self.algorithm() == other.algorithm()
+            && self.fingerprint == other.fingerprint
+    }
+
+    /// Whether one verifier must not have both.
+    pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
+        let same_algorithm = self.algorithm() == other.algorithm();
+        if self.fingerprint == other.fingerprint {
+            // > Moreover, each key MUST be used with exactly one algorithm, and this MUST be
+            // > checked when the cryptographic operation is performed.
+            // RFC 8725 section 3.1
+            !same_algorithm
+        } else {
+            // > When "kid" values are used within a JWK Set, different keys within the JWK Set SHOULD
+            // > use distinct "kid" values. (One example in which different keys might use the same
+            // > "kid" value is if they have different "kty" (key type) values but are considered to be
+            // > equivalent alternatives by the application using them.)
+            // RFC 7517 section 4.5. Of such alternatives, the token's algorithm says which is meant.
+            self.id() == other.id() && same_algorithm
+        }
+    }
+
     /// Bytes of each signature.
     pub(crate) fn signature_length(&self) -> usize {
         match &*self.public {

@@ -106,8 +106,22 @@ impl KeyRing {
         &self.header
     }
 
+    /// Stricter than a verifier has to be: a key of one's own is replaced and removed by its id, so it
+    /// has one id, and no other key has that.
     fn checked(self) -> Result<Self, KeyRingError> {
         check_together(self.verifying_keys())?;
+        let keys: Vec<&VerifyingKey> = self.verifying_keys().collect();
+        for (index, key) in keys.iter().enumerate() {
+            for other in keys.iter().take(index) {
+                let id = || key.id().clone();
+                if key.id() == other.id() {
+                    return Err(KeyRingError::DuplicateId { id: id() });
+                }
+                if key.fingerprint() == other.fingerprint() {
+                    return Err(KeyRingError::DuplicateKey { id: id() });
+                }
+            }
+        }
         Ok(self)
     }
 }
@@ -133,19 +147,13 @@ pub(crate) fn check_together<'a>(
         }
         for other in &seen {
             let id = || key.id().clone();
-            if key.id() == other.id() {
-                return Err(KeyRingError::DuplicateId { id: id() });
-            }
-            // > Moreover, each key MUST be used with exactly one algorithm, and this MUST be
-            // > checked when the cryptographic operation is performed.
-            // RFC 8725 section 3.1
-            if key.fingerprint() == other.fingerprint() {
-                return Err(if key.algorithm() == other.algorithm() {
-                    KeyRingError::DuplicateKey { id: id() }
-                } else {
+            if key.conflicts_with(other) {
+                return Err(if key.fingerprint() == other.fingerprint() {
                     KeyRingError::TwoAlgorithms {
                         algorithms: [other.algorithm(), key.algorithm()],
                     }
+                } else {
+                    KeyRingError::DuplicateId { id: id() }
                 });
             }
             // The classic confusion takes a public key for an HMAC secret (RFC 8725 section 2.1).

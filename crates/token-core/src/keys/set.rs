@@ -76,26 +76,25 @@ impl JwkSet {
                 Err(reason) => refused.push((index, reason)),
             }
         }
-        // > When "kid" values are used within a JWK Set, different keys within the JWK Set SHOULD
-        // > use distinct "kid" values.
-        // RFC 7517 section 4.5. Which of two is meant cannot be told, and one key must not serve
-        // two algorithms, so all that share an id or a key are refused.
-        let twice = |(index, key): &(usize, VerifyingKey)| {
-            keys.iter().any(|(other_index, other)| {
-                index != other_index
-                    && (key.id() == other.id() || key.fingerprint() == other.fingerprint())
-            })
-        };
-        let duplicates: Vec<usize> = keys
+        // A key that is in the set again, with the same id and algorithm, is one key.
+        let mut once: Vec<(usize, VerifyingKey)> = Vec::new();
+        for key in keys {
+            if !once.iter().any(|(_, other)| key.1.is_same(other)) {
+                once.push(key);
+            }
+        }
+        // If it cannot be told which key a token means, or if one key serves two algorithms, all of
+        // them are refused.
+        let conflicts: Vec<usize> = once
             .iter()
-            .filter(|key| twice(key))
+            .filter(|(_, key)| once.iter().any(|(_, other)| key.conflicts_with(other)))
             .map(|key| key.0)
             .collect();
-        refused.extend(duplicates.iter().map(|index| (*index, KeyError::Duplicate)));
+        refused.extend(conflicts.iter().map(|index| (*index, KeyError::Duplicate)));
         refused.sort_by_key(|refused| refused.0);
-        keys.retain(|(index, _)| !duplicates.contains(index));
+        once.retain(|(index, _)| !conflicts.contains(index));
         Ok(Self {
-            keys: keys.into_iter().map(|(_, key)| key).collect(),
+            keys: once.into_iter().map(|(_, key)| key).collect(),
             refused,
         })
     }

@@ -5,10 +5,12 @@ use serde_json::{Value, json};
 use crate::jose::json::JsonError;
 use crate::keys::algorithm::Algorithm;
 use crate::keys::error::KeyError;
+use crate::keys::private::SigningKey;
 use crate::keys::public::VerifyingKey;
 use crate::keys::set::JwkSet;
 use crate::keys::testing::key;
 use crate::keys::tests::{encode, good, with};
+use crate::types::secret::Entropy;
 
 #[test]
 fn one_bad_key_does_not_spoil_a_set() {
@@ -38,13 +40,40 @@ fn one_bad_key_does_not_spoil_a_set() {
     assert!(matches!(refused[6], (7, KeyError::Json(_))));
 }
 
+/// As issuers publish that write each key once for every tenant.
 #[test]
-fn all_keys_of_a_set_that_share_an_id_or_a_key_are_refused() {
+fn the_same_key_twice_is_one_key() {
     let (a, b) = (good(Algorithm::EdDSA), good(Algorithm::ES256));
+    let set = json!({"keys": [a, b, a, a]}).to_string();
+    let set = JwkSet::parse(&set).unwrap();
+    let algorithms: Vec<_> = set.keys().iter().map(VerifyingKey::algorithm).collect();
+    assert_eq!(algorithms, [Algorithm::EdDSA, Algorithm::ES256]);
+    assert!(set.refused().is_empty());
+}
+
+#[test]
+fn keys_that_the_algorithm_tells_apart_may_share_an_id_and_a_key_may_have_two() {
+    let (rsa, ec) = (good(Algorithm::RS256), good(Algorithm::ES256));
+    let ed = good(Algorithm::EdDSA);
+    for alternatives in [
+        [with(rsa, "kid", "1"), with(ec, "kid", "1")],
+        [ed.clone(), with(ed, "kid", "another")],
+    ] {
+        let set = JwkSet::parse(&json!({"keys": alternatives}).to_string()).unwrap();
+        assert_eq!(set.keys().len(), 2);
+        assert!(set.refused().is_empty());
+    }
+}
+
+#[test]
+fn keys_of_a_set_that_cannot_be_told_apart_are_all_refused() {
+    let a = good(Algorithm::EdDSA);
+    let other = SigningKey::generate(Algorithm::EdDSA, Entropy::new([99; 64])).unwrap();
+    let other = other.verifying_key().to_jwk().unwrap();
+    let other: Value = serde_json::from_str(&other).unwrap();
     let (pss, pkcs) = (good(Algorithm::PS256), good(Algorithm::RS256));
     for twins in [
-        [a.clone(), with(b.clone(), "kid", a["kid"].clone())],
-        [a.clone(), with(a.clone(), "kid", "another")],
+        [a.clone(), with(other, "kid", a["kid"].clone())],
         [with(pss, "kid", "pss"), with(pkcs, "kid", "pkcs")],
     ] {
         let other = good(Algorithm::ES384);
