@@ -58,8 +58,8 @@
 //! | `axum` | the module `axum`: extractors, a layer and routes for axum 0.8 |
 //! | `actix` | the module `actix`: the same for actix-web 4 |
 //! | `sqlite` | `SqliteStore`: one file, for one process or a few on one machine. It links the one `libsqlite3-sys` that a program can have |
-//! | `postgres` | `PostgresStore`, for any number of nodes |
-//! | `redis` | `RedisStore`: Redis or Valkey, alone, behind Sentinel or in a Cluster |
+//! | `postgres` | `PostgresStore`, for any number of nodes, with TLS by rustls |
+//! | `redis` | `RedisStore`: Redis or Valkey, alone, behind Sentinel or in a Cluster, with TLS by rustls |
 //! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked |
 //! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade |

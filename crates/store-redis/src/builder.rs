@@ -15,6 +15,7 @@ use crate::feed::Feed;
 use crate::identity;
 use crate::store::RedisStore;
 use crate::timeouts::Timeouts;
+use crate::tls::Root;
 use crate::watch::Watch;
 
 /// How many endings a slow reader may be behind before it reads the log again.
@@ -31,11 +32,13 @@ pub struct RedisStoreBuilder {
     timeouts: Timeouts,
     catch_up_interval: Duration,
     assume_noeviction: bool,
+    root: Root,
 }
 
 impl RedisStore {
     /// Opens the store on one server with the defaults of [`RedisStoreBuilder`]:
-    /// `redis://[[user]:password@]host[:port][/database]`.
+    /// `redis://[[user]:password@]host[:port][/database]`, with TLS `rediss://`, through a Unix
+    /// socket `unix:///path`.
     ///
     /// # Errors
     /// [`RedisStoreError`] names what is wrong and how to fix it.
@@ -81,6 +84,7 @@ impl RedisStoreBuilder {
             },
             catch_up_interval: Duration::from_secs(30),
             assume_noeviction: false,
+            root: Root::default(),
         }
     }
 
@@ -118,6 +122,15 @@ impl RedisStoreBuilder {
         self
     }
 
+    /// The certificate authority, as PEM, that servers with `rediss://` must be certified by. Without
+    /// it they need a certificate that the operating system trusts (`SSL_CERT_FILE` names others). A
+    /// master that Sentinels name always needs one of those.
+    #[cfg(feature = "tls")]
+    pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.root = Root(Some(pem.into()));
+        self
+    }
+
     /// The user and password of the master and its replicas, if Sentinels name it. Those
     /// of the Sentinels themselves stand in their URLs. Without effect on other stores.
     pub fn master_login(mut self, user: Option<&str>, password: &str) -> Self {
@@ -141,7 +154,7 @@ impl RedisStoreBuilder {
         {
             return Err(RedisStoreError::Prefix);
         }
-        let connection = Connection::open(&self.servers, self.timeouts).await?;
+        let connection = Connection::open(&self.servers, self.timeouts, &self.root).await?;
         check::servers(&connection, self.assume_noeviction).await?;
         check::load_scripts(&connection).await?;
         let keys = identity::open(&connection, &self.prefix).await?;
@@ -173,6 +186,7 @@ impl fmt::Debug for RedisStoreBuilder {
             .field("timeouts", &self.timeouts)
             .field("catch_up_interval", &self.catch_up_interval)
             .field("assume_noeviction", &self.assume_noeviction)
+            .field("root", &self.root.0.is_some())
             .finish()
     }
 }

@@ -7,15 +7,16 @@ use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSub};
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
-use redis::{
-    Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, RedisResult, ServerErrorKind, Value,
-};
+use redis::{Client, Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 use token_core::PRODUCT;
 use tracing::debug;
 
 use crate::script::Script;
 use crate::sentinel::Sentinel;
 use crate::timeouts::{Timeouts, tcp_settings, within};
+use crate::tls::Root;
+#[cfg(feature = "tls")]
+use crate::tls::is_encrypted;
 
 /// How often a Cluster is asked again while it moves slots or elects a master, within the
 /// limit of time.
@@ -49,16 +50,28 @@ pub(crate) enum Connection {
 }
 
 impl Connection {
-    pub(crate) async fn open(servers: &Servers, timeouts: Timeouts) -> RedisResult<Self> {
+    pub(crate) async fn open(
+        servers: &Servers,
+        timeouts: Timeouts,
+        root: &Root,
+    ) -> RedisResult<Self> {
         match servers {
             Servers::Cluster(urls) => {
-                let infos = connection_infos(urls)?;
+                let infos = root.servers(urls)?;
                 let builder = ClusterClientBuilder::new(infos.clone())
                     .connection_timeout(timeouts.connect)
                     .response_timeout(timeouts.response)
                     .overall_response_timeout(Some(timeouts.response * 2))
                     .retries(CLUSTER_RETRIES)
                     .tcp_settings(tcp_settings());
+                // A node that a Cluster names is checked as those that the URLs name.
+                #[cfg(feature = "tls")]
+                let builder = match root.certificates() {
+                    Some(certificates) if infos.iter().any(is_encrypted) => {
+                        builder.certs(certificates)
+                    }
+                    _ => builder,
+                };
                 let seeds = infos.into_iter().map(Client::open);
                 Ok(Self::Cluster {
                     seeds: seeds.collect::<RedisResult<_>>()?,
@@ -70,12 +83,12 @@ impl Connection {
                 master,
                 login,
             } => {
-                let infos = connection_infos(sentinels)?;
+                let infos = root.servers(sentinels)?;
                 let sentinel = Sentinel::open(infos, master, login.as_ref(), timeouts).await?;
                 Ok(Self::Sentinel(Arc::new(sentinel)))
             }
             Servers::Single(url) => {
-                let client = Client::open(connection_info(url)?)?;
+                let client = Client::open(root.server(url)?)?;
                 // One retry: a call that finds the server gone must fail within its time and
                 // not wait for a server that may stay away.
                 let config = ConnectionManagerConfig::new()
@@ -171,15 +184,4 @@ impl fmt::Debug for Connection {
             Self::Single { .. } => "Single",
         })
     }
-}
-
-fn connection_infos(urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
-    if urls.is_empty() {
-        return Err((ErrorKind::InvalidClientConfig, "no address was given").into());
-    }
-    urls.iter().map(|url| connection_info(url)).collect()
-}
-
-fn connection_info(url: &str) -> RedisResult<ConnectionInfo> {
-    Ok(url.into_connection_info()?.set_tcp_settings(tcp_settings()))
 }

@@ -15,7 +15,7 @@ use crate::row::RowFault;
 pub enum RedisStoreError {
     /// The text is not the address of a server.
     #[error(
-        "this is not the address of a Redis; write redis://[[user]:password@]host[:port][/database]"
+        "this is not the address of a Redis; write redis://[[user]:password@]host[:port][/database], or rediss:// for TLS, which needs the feature `tls`"
     )]
     Address(#[source] RedisError),
     /// The server does not take the user and the password.

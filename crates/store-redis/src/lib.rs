@@ -16,8 +16,10 @@
 //! # }
 //! ```
 //!
-//! Redis 6.2 or newer, or Valkey. For TLS (`rediss://`) add redis with one of its `tls-…`
-//! features to your own dependencies.
+//! Redis 6.2 or newer, or Valkey. With the feature `tls` URLs may begin with `rediss://`: then the
+//! connection is encrypted and the server's certificate checked
+//! ([`root_certificate`](RedisStoreBuilder::root_certificate)). If Sentinels are named so, their
+//! master is asked for TLS as well. A connection to another machine without it is warned of in the log.
 //!
 //! # Settings of the server
 //! - `maxmemory-policy noeviction`, or it throws away sessions, and forgets that others were
@@ -98,6 +100,7 @@ mod script;
 mod sentinel;
 mod store;
 mod timeouts;
+mod tls;
 mod user_agent;
 mod watch;
 

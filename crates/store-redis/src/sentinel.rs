@@ -6,12 +6,13 @@ use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, RedisConnectionInfo, RedisError,
-    RedisResult, ServerErrorKind, Value,
+    RedisResult, ServerErrorKind, TlsMode, Value,
 };
 use token_core::PRODUCT;
 use tracing::{debug, info};
 
 use crate::timeouts::{Timeouts, tcp_settings, within};
+use crate::tls::is_encrypted;
 
 /// A connection to the master, made anew if the Sentinels name another.
 pub(crate) struct Sentinel {
@@ -35,9 +36,12 @@ impl Sentinel {
             }
             redis = redis.set_password(password);
         }
-        let node = SentinelNodeConnectionInfo::default()
+        let mut node = SentinelNodeConnectionInfo::default()
             .set_redis_connection_info(redis)
             .set_tcp_settings(tcp_settings());
+        if sentinels.iter().all(is_encrypted) {
+            node = node.set_tls_mode(TlsMode::Secure);
+        }
         let mut client = SentinelClient::build(
             sentinels,
             master.to_owned(),

@@ -11,8 +11,10 @@
 //!
 //! A refresh is one prepared `UPDATE … RETURNING` in a transaction of its own: one round
 //! trip, and no lock that waits for a client. Every other call is one statement too.
-//! PostgreSQL 12 or newer. For TLS, add sqlx with one of its `tls-…` features to your own
-//! dependencies.
+//! PostgreSQL 12 or newer. With the feature `tls` the `sslmode` of the URL holds: `prefer` (the
+//! default) encrypts if the server can and proves nothing, `require` insists, and `verify-full`
+//! insists on a certificate for the host by an authority that Mozilla trusts, or by the one in
+//! `sslrootcert`. A connection to another machine that is not encrypted is warned of in the log.
 //!
 //! # Your own pool
 //! [`PostgresStore::new`] takes the pool that the application has. The tables stand in a
@@ -88,6 +90,7 @@
 //! of the old version that run go on and those that restart do not.
 
 mod driver;
+mod encryption;
 mod error;
 mod lanes;
 mod listener;

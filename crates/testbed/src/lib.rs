@@ -15,6 +15,7 @@
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod tls;
 
 mod port;
 

@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::tls::Certified;
 use crate::{free_port, wait_until};
 
 /// The server that `HALLPASS_TEST_POSTGRES_URL` names, or one that all tests of this process
@@ -112,6 +113,37 @@ impl Server {
         let rules =
             "host all postgres 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n";
         fs::write(self.data().join("pg_hba.conf"), rules).unwrap();
+        self.kill();
+        self.resume();
+    }
+
+    /// Starts it again with a certificate. From then on it takes no connection without TLS.
+    pub fn encrypt(&mut self, certified: &Certified) {
+        // It insists that nobody else can read the key.
+        for (name, content) in [
+            ("server.crt", &certified.certificate),
+            ("server.key", &certified.key),
+        ] {
+            let file = self.data().join(name);
+            let script = format!(
+                "{}sh -c 'umask 077; cat >{}'",
+                as_other_user(),
+                file.display()
+            );
+            let mut writer = Command::new("sh")
+                .args(["-c", &script])
+                .current_dir("/")
+                .stdin(Stdio::piped())
+                .spawn()
+                .expect("sh");
+            let mut stdin = writer.stdin.take().expect("a pipe");
+            stdin.write_all(content.as_bytes()).unwrap();
+            drop(stdin);
+            assert!(writer.wait().unwrap().success());
+        }
+        self.settings.push(" -c ssl=on".to_owned());
+        let rule = "hostssl all all 127.0.0.1/32 trust\n";
+        fs::write(self.data().join("pg_hba.conf"), rule).unwrap();
         self.kill();
         self.resume();
     }

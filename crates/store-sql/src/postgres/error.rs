@@ -83,6 +83,13 @@ pub enum PostgresStoreError {
     /// A statement or the wait for a connection took too long. Try again.
     #[error("the server or the pool took too long; look at their load")]
     Timeout(#[source] sqlx::Error),
+    /// The connection could not be encrypted as the URL asks: the server has no TLS, or its
+    /// certificate does not hold, or this crate was built without its feature `tls`.
+    #[error(
+        "the connection could not be encrypted; look at sslmode and sslrootcert in the URL, at the \
+         server's certificate, and whether the feature `tls` of store-sql is on"
+    )]
+    Tls(#[source] sqlx::Error),
     /// The connection was lost, or the server is starting, stopping or out of connections.
     /// Whether the statement was carried out is unknown. Try again.
     #[error("the connection to the server was lost, or it has none to give")]
@@ -106,10 +113,10 @@ impl From<sqlx::Error> for PostgresStoreError {
             return match &error {
                 sqlx::Error::Configuration(_) => Self::Connect(error),
                 sqlx::Error::PoolTimedOut => Self::Timeout(error),
-                sqlx::Error::Io(_)
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::Protocol(_)
-                | sqlx::Error::Tls(_) => Self::Unavailable(error),
+                sqlx::Error::Io(_) | sqlx::Error::PoolClosed | sqlx::Error::Protocol(_) => {
+                    Self::Unavailable(error)
+                }
+                sqlx::Error::Tls(_) => Self::Tls(error),
                 _ => Self::Statement(error),
             };
         };

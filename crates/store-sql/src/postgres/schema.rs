@@ -8,6 +8,7 @@ use token_core::types::BucketKey;
 
 use super::PostgresStoreError;
 use super::driver::query;
+use super::encryption::warn_if_readable;
 use crate::row::{Fault, Fields as _, Missing, exactly};
 use crate::statement::Names;
 use crate::value::Value;
@@ -64,14 +65,18 @@ impl Schema {
     pub(crate) async fn prepare(&self, pool: &PgPool) -> Result<BucketKey, PostgresStoreError> {
         let connection = pool.acquire().await;
         let mut connection = connection.map_err(|error| match error {
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::Protocol(_)
-            | sqlx::Error::Tls(_) => PostgresStoreError::Connect(error),
+            // What rustls says of a certificate.
+            sqlx::Error::Io(ref fault) if fault.kind() == std::io::ErrorKind::InvalidData => {
+                PostgresStoreError::Tls(error)
+            }
+            sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => {
+                PostgresStoreError::Connect(error)
+            }
             // What stands between did not like the way we introduced ourselves.
             error if is_protocol_violation(&error) => PostgresStoreError::Connect(error),
             error => error.into(),
         })?;
+        warn_if_readable(&mut connection, &pool.connect_options()).await;
         check_isolation(&mut connection).await?;
         if self.version(&mut connection).await? < i64::from(VERSION) {
             self.migrate(&mut connection).await?;

@@ -1,0 +1,104 @@
+//! What the servers must prove, and whether others on the way can read along.
+
+use std::net::IpAddr;
+
+use redis::{ConnectionAddr, ConnectionInfo, ErrorKind, IntoConnectionInfo as _, RedisResult};
+use token_core::PRODUCT;
+use tracing::warn;
+
+use crate::timeouts::tcp_settings;
+
+/// The certificate authority that servers with `rediss://` must be certified by, as PEM.
+#[derive(Clone, Default)]
+pub(crate) struct Root(pub(crate) Option<Vec<u8>>);
+
+impl Root {
+    /// The servers that URLs name.
+    pub(crate) fn servers(&self, urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
+        if urls.is_empty() {
+            return Err((ErrorKind::InvalidClientConfig, "no address was given").into());
+        }
+        urls.iter().map(|url| self.server(url)).collect()
+    }
+
+    /// The server that a URL names.
+    pub(crate) fn server(&self, url: &str) -> RedisResult<ConnectionInfo> {
+        let info = url.into_connection_info()?.set_tcp_settings(tcp_settings());
+        warn_if_readable(&info);
+        if !is_encrypted(&info) {
+            return Ok(info);
+        }
+        self.checked(info)
+    }
+
+    #[cfg(feature = "tls")]
+    fn checked(&self, info: ConnectionInfo) -> RedisResult<ConnectionInfo> {
+        use rustls::crypto::{CryptoProvider, aws_lc_rs};
+        if CryptoProvider::get_default().is_none() {
+            // redis takes that of the process, and panics if there are two to choose from. If
+            // another thread was faster, there is one.
+            let _ = aws_lc_rs::default_provider().install_default();
+        }
+        let Some(certificates) = self.certificates() else {
+            return Ok(info);
+        };
+        let client = redis::Client::build_with_tls(info, certificates)?;
+        Ok(client.get_connection_info().clone())
+    }
+
+    #[cfg(not(feature = "tls"))]
+    fn checked(&self, _: ConnectionInfo) -> RedisResult<ConnectionInfo> {
+        let without = "store-redis was built without its feature `tls`";
+        Err((ErrorKind::InvalidClientConfig, without).into())
+    }
+
+    /// If there is none, servers need a certificate that the operating system trusts.
+    #[cfg(feature = "tls")]
+    pub(crate) fn certificates(&self) -> Option<redis::TlsCertificates> {
+        let root_cert = Some(self.0.clone()?);
+        Some(redis::TlsCertificates {
+            client_tls: None,
+            root_cert,
+        })
+    }
+}
+
+pub(crate) fn is_encrypted(server: &ConnectionInfo) -> bool {
+    matches!(server.addr(), ConnectionAddr::TcpTls { .. })
+}
+
+/// Says once, when the store is opened, that others on the way can read along.
+fn warn_if_readable(server: &ConnectionInfo) {
+    if let ConnectionAddr::Tcp(host, _) = server.addr()
+        && !is_this_machine(host)
+    {
+        warn!(
+            target: PRODUCT, host,
+            "the connection to Redis is not encrypted, and this host is not this machine: whoever is on \
+             the way can read and change sessions; use `rediss://`"
+        );
+    }
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    match address.parse::<IpAddr>() {
+        Ok(address) => address.is_loopback(),
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_is_this_machine() {
+        for own in ["127.0.0.1", "127.8.0.1", "::1", "[::1]", "localhost"] {
+            assert!(is_this_machine(own), "{own}");
+        }
+        for other in ["10.0.0.1", "redis.internal", "localhost.example", "::2"] {
+            assert!(!is_this_machine(other), "{other}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! Connections that are encrypted, and a warning of those that others can read.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+
+use store_redis::{RedisStore, RedisStoreError};
+use testbed::redis::Server;
+use testbed::tls::Authority;
+use token_core::Policy;
+use token_session::Presented;
+use token_session::test_util::TestManager;
+
+/// A server that has a certificate for this host, and the port where it asks for TLS.
+fn server(authority: &Authority, host: &str) -> (Server, u16) {
+    let [certificate, key] = authority.certify_in_files(host);
+    let port = testbed::free_port();
+    let server = Server::start(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        certificate.to_str().unwrap(),
+        "--tls-key-file",
+        key.to_str().unwrap(),
+        "--tls-ca-cert-file",
+        authority.root_file().to_str().unwrap(),
+        "--tls-auth-clients",
+        "no",
+    ]);
+    (server, port)
+}
+
+#[tokio::test]
+async fn a_store_is_opened_through_tls() {
+    let authority = Authority::new();
+    let (_server, port) = server(&authority, "localhost");
+    let url = format!("rediss://localhost:{port}/");
+    let store = RedisStore::builder(&url).root_certificate(authority.pem());
+    let store = store.connect().await.unwrap();
+    let test = TestManager::with_store(store, Policy::default(), |builder| builder);
+    let issued = test.login("alice", "notes:read").await;
+    let token = issued.tokens().unwrap().refresh_token.secret();
+    let _ = test.manager.refresh(token, None).await.unwrap();
+    let ended = test.manager.logout(Presented::Refresh(token)).await;
+    assert!(ended.unwrap());
+}
+
+#[tokio::test]
+async fn a_server_that_proves_nothing_is_refused() {
+    let (authority, other) = (Authority::new(), Authority::new());
+    let (_server, port) = server(&authority, "redis.example");
+    let url = format!("rediss://localhost:{port}/");
+    for builder in [
+        // Another name; another authority; an authority that the system does not know.
+        RedisStore::builder(&url).root_certificate(authority.pem()),
+        RedisStore::builder(&url).root_certificate(other.pem()),
+        RedisStore::builder(&url),
+    ] {
+        let error = builder.connect().await.unwrap_err();
+        assert!(matches!(error, RedisStoreError::Connection(_)), "{error:?}");
+    }
+}
+
+/// What was logged in this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_server_elsewhere_without_tls_is_warned_of_once() {
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.finish());
+    let warnings = || {
+        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        text.matches("is not encrypted").count()
+    };
+    let server = Server::start(&[]);
+    let _own = RedisStore::connect(&server.url()).await.unwrap();
+    assert_eq!(warnings(), 0);
+    // An address that does not look like this machine, and is.
+    let url = format!("redis://[::ffff:127.0.0.1]:{}/", server.port);
+    let _elsewhere = RedisStore::connect(&url).await.unwrap();
+    assert_eq!(warnings(), 1);
+}
