@@ -8,6 +8,7 @@ pub use token_session::{LoginError, LoginTicket, NewSession, StoreError};
 pub use crate::access::Found;
 pub use crate::private_data::DataError;
 pub use crate::rejection::Rejection;
+pub use crate::to_end::to_end;
 
 /// Lets `?` convert every error of the library into a variant of an application's own error type.
 /// The variant holds the adapter's rejection. The adapters' `from_errors!` call it.
@@ -307,8 +308,47 @@ macro_rules! request_methods {
                 self.0.at()
             }
 
+            /// Stores the new password with `store`, then does what [`changed`](Self::changed)
+            /// does: both to the end in a task of their own, also if the client closes the
+            /// connection meanwhile. So it does not happen that the new password is stored and a
+            /// thief's session lives on. If `store` fails, nothing else is done.
+            ///
+            /// `store` is given this request. It checks the present password, and returns
+            /// [`invalid_credentials`](Self::invalid_credentials) or
+            /// [`unacceptable`](Self::unacceptable) as an error.
+            ///
+            /// # Errors
+            /// Those of `store`, and as [`changed`](Self::changed).
+            pub async fn changed_with<E, F>(
+                self,
+                authentication: $crate::adapter::Authentication,
+                store: impl ::core::ops::FnOnce(::std::sync::Arc<Self>) -> F,
+            ) -> ::core::result::Result<$answer, E>
+            where
+                A: 'static,
+                E: ::core::convert::From<$rejection> + ::core::marker::Send + 'static,
+                F: ::core::future::Future<Output = ::core::result::Result<(), E>>
+                    + ::core::marker::Send
+                    + 'static,
+            {
+                let request = ::std::sync::Arc::new(self);
+                let stored = store(::std::sync::Arc::clone(&request));
+                let both = async move {
+                    if let Err(error) = stored.await {
+                        return Ok(Err(error));
+                    }
+                    let changed = request.0.changed(authentication).await?;
+                    Ok::<_, $crate::adapter::Rejection>(Ok(changed.into()))
+                };
+                match $crate::adapter::to_end(both).await {
+                    Ok(done) => done,
+                    Err(rejection) => Err($rejection::from(rejection).into()),
+                }
+            }
+
             /// Ends every other session of the subject, renews the credential of this one, and
-            /// answers with it. Store the new password first.
+            /// answers with it. The new password has to be stored already: prefer
+            /// [`changed_with`](Self::changed_with), which stores it.
             ///
             /// # Errors
             /// 400 `invalid_grant` if the session has ended meanwhile, 503 if the store cannot be

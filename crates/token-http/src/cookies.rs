@@ -107,6 +107,7 @@ impl CookieNames {
 }
 
 /// Our cookies in a request. Their values are not verified.
+#[derive(Clone)]
 pub(crate) struct RequestCookies {
     found: Vec<(Kind, Zeroizing<String>)>,
 }

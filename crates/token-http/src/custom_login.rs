@@ -18,6 +18,7 @@ use crate::limit::AttemptKind;
 use crate::redirect;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
+use crate::to_end::to_end;
 
 /// A login whose proof the handler checks: an HTML form, a passkey, a one-time link, or the return
 /// from another site (OAuth, OpenID Connect). The request has passed the CSRF rule, which is about
@@ -98,21 +99,24 @@ impl CustomLogin {
         ticket: LoginTicket,
         session: NewSession,
     ) -> Result<Response<Bytes>, Rejection> {
-        let manager = self.auth.manager();
-        let issued = manager.login(ticket, session).await?;
-        // Only now that the new one is stored: if the store fails here, the user has a session.
-        let presented = [
-            (Kind::Refresh, Presented::Refresh as fn(_) -> _),
-            (Kind::Session, Presented::Session as fn(_) -> _),
-        ];
-        for (kind, presented) in presented {
-            for value in self.cookies.all(kind) {
-                manager
-                    .revoke_presented(presented(value), RevokeReason::Replaced)
-                    .await?;
+        let (manager, cookies) = (self.auth.manager().clone(), self.cookies.clone());
+        let issued = to_end(async move {
+            let issued = manager.login(ticket, session).await?;
+            // Only now that the new one is stored: if the store fails here, the user has a session.
+            let presented = [
+                (Kind::Refresh, Presented::Refresh as fn(_) -> _),
+                (Kind::Session, Presented::Session as fn(_) -> _),
+            ];
+            for (kind, presented) in presented {
+                for value in cookies.all(kind) {
+                    manager
+                        .revoke_presented(presented(value), RevokeReason::Replaced)
+                        .await?;
+                }
             }
-        }
-        Ok(self.auth.token_response(&issued))
+            Ok::<_, Rejection>(issued)
+        });
+        Ok(self.auth.token_response(&issued.await?))
     }
 
     /// The same for a browser that followed a link or sent a form: 303 to this address, with the

@@ -15,6 +15,7 @@ use crate::csrf;
 use crate::head::Head;
 use crate::redirect;
 use crate::rejection::Rejection;
+use crate::to_end::to_end;
 
 /// A request to log out, by the access tokens and cookies that came with it. `POST /auth/logout` uses
 /// it, and so can a handler that answers differently, such as the target of a form.
@@ -78,15 +79,23 @@ impl LogoutRequest {
         &self,
         refresh_token: Option<&str>,
     ) -> Result<Response<Bytes>, Rejection> {
-        let bearers = self.bearers.iter().map(|token| token.as_str());
-        let presented = bearers
-            .map(Presented::Access)
-            .chain(refresh_token.map(Presented::Refresh))
-            .chain(self.cookies.all(Kind::Refresh).map(Presented::Refresh))
-            .chain(self.cookies.all(Kind::Session).map(Presented::Session));
-        for presented in presented {
-            self.auth.manager().logout(presented).await?;
-        }
+        let manager = self.auth.manager().clone();
+        let (bearers, cookies) = (self.bearers.clone(), self.cookies.clone());
+        let refresh_token = refresh_token.map(|token| Zeroizing::new(token.to_owned()));
+        to_end(async move {
+            let bearers = bearers.iter().map(|token| token.as_str());
+            let refresh_token = refresh_token.iter().map(|token| token.as_str());
+            let presented = bearers
+                .map(Presented::Access)
+                .chain(refresh_token.map(Presented::Refresh))
+                .chain(cookies.all(Kind::Refresh).map(Presented::Refresh))
+                .chain(cookies.all(Kind::Session).map(Presented::Session));
+            for presented in presented {
+                manager.logout(presented).await?;
+            }
+            Ok::<_, Rejection>(())
+        })
+        .await?;
         let mut response = answer::empty(StatusCode::NO_CONTENT);
         if self.deletes {
             let names = self.auth.config().cookie_names();

@@ -1,6 +1,7 @@
 //! A step-up and a change of password: all of it except the check of the password.
 
 use std::fmt;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::Response;
@@ -21,12 +22,13 @@ use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 use crate::route::refresh;
 use crate::secret_text::SecretText;
+use crate::to_end::to_end;
 
 /// A request to authenticate again in a session, with a refresh token or session cookie that is valid.
 /// The adapters' types of this name wrap it.
 #[must_use = "nothing is renewed yet"]
 pub struct StepUpRequest {
-    proven: Proven,
+    proven: Arc<Proven>,
     password: SecretText,
 }
 
@@ -39,7 +41,7 @@ impl StepUpRequest {
     /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked.
     pub async fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Rejection> {
         let body: StepUpBody = parse(auth, head, body)?;
-        let proven = Proven::find(auth, head, body.refresh_token).await?;
+        let proven = Proven::find(auth, head, body.refresh_token).await?.into();
         let password = body.password;
         Ok(Self { proven, password })
     }
@@ -55,7 +57,7 @@ impl StepUpRequest {
     }
 
     /// The time of the request, for [`Authentication`].
-    pub const fn at(&self) -> UnixTime {
+    pub fn at(&self) -> UnixTime {
         self.proven.at
     }
 
@@ -68,12 +70,14 @@ impl StepUpRequest {
         &self,
         authentication: Authentication,
     ) -> Result<Response<Bytes>, Rejection> {
-        let Proven {
-            auth, credential, ..
-        } = &self.proven;
-        let issued = auth.manager().step_up(credential, authentication);
-        let issued = issued.await.map_err(Rejection::of_refresh)?;
-        Ok(auth.token_response(&issued))
+        let proven = Arc::clone(&self.proven);
+        to_end(async move {
+            let manager = proven.auth.manager();
+            let issued = manager.step_up(&proven.credential, authentication);
+            let issued = issued.await.map_err(Rejection::of_refresh)?;
+            Ok(proven.auth.token_response(&issued))
+        })
+        .await
     }
 
     /// The answer to a wrong password. Nothing has changed.
@@ -86,7 +90,7 @@ impl StepUpRequest {
 /// adapters' types of this name wrap it.
 #[must_use = "nothing is changed yet"]
 pub struct PasswordRequest {
-    proven: Proven,
+    proven: Arc<Proven>,
     password: SecretText,
     new_password: SecretText,
 }
@@ -99,7 +103,7 @@ impl PasswordRequest {
     pub async fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Rejection> {
         let body: PasswordBody = parse(auth, head, body)?;
         Ok(Self {
-            proven: Proven::find(auth, head, body.refresh_token).await?,
+            proven: Proven::find(auth, head, body.refresh_token).await?.into(),
             password: body.password,
             new_password: body.new_password,
         })
@@ -121,7 +125,7 @@ impl PasswordRequest {
     }
 
     /// The time of the request, for [`Authentication`].
-    pub const fn at(&self) -> UnixTime {
+    pub fn at(&self) -> UnixTime {
         self.proven.at
     }
 
@@ -135,13 +139,14 @@ impl PasswordRequest {
         &self,
         authentication: Authentication,
     ) -> Result<Response<Bytes>, Rejection> {
-        let Proven {
-            auth, credential, ..
-        } = &self.proven;
-        let manager = auth.manager();
-        let issued = manager.password_changed(credential, authentication);
-        let issued = issued.await.map_err(Rejection::of_refresh)?;
-        Ok(auth.token_response(&issued))
+        let proven = Arc::clone(&self.proven);
+        to_end(async move {
+            let manager = proven.auth.manager();
+            let issued = manager.password_changed(&proven.credential, authentication);
+            let issued = issued.await.map_err(Rejection::of_refresh)?;
+            Ok(proven.auth.token_response(&issued))
+        })
+        .await
     }
 
     /// The answer to a wrong present password. Nothing has changed.

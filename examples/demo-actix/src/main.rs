@@ -50,15 +50,19 @@ async fn step_up(users: web::Data<Users>, request: StepUpRequest) -> Result<Answ
 }
 
 async fn password(users: web::Data<Users>, request: PasswordRequest) -> Result<Answer, Rejection> {
-    let subject = &request.session().subject;
-    let changed = users.change_password(subject, request.password(), request.new_password());
-    match changed.await? {
-        PasswordChange::Done => {}
-        PasswordChange::Unacceptable => return Err(request.unacceptable()),
-        PasswordChange::WrongPassword => return Err(request.invalid_credentials()),
-    }
     let authentication = Authentication::password(request.at());
-    request.changed(authentication).await
+    // Both to the end, also if the client closes the connection: the new password is stored, and every
+    // other session is ended.
+    let changed = request.changed_with(authentication, async move |request| {
+        let subject = &request.session().subject;
+        let changed = users.change_password(subject, request.password(), request.new_password());
+        match changed.await? {
+            PasswordChange::Done => Ok(()),
+            PasswordChange::Unacceptable => Err(request.unacceptable()),
+            PasswordChange::WrongPassword => Err(request.invalid_credentials()),
+        }
+    });
+    changed.await
 }
 
 async fn me(caller: Any) -> Json<Value> {
