@@ -82,7 +82,7 @@ describe('the page', { skip: isMock && 'the mock serves none', concurrency: 2 },
         await second.click('#sessions button');
         for (const page of [first, second]) {
           await signedOut(page);
-          assert.match((await page.textContent('#reason'))!, /was ended/);
+          await happened(page, 'You logged out here, or in another tab.');
         }
         await first.reload();
         await signedOut(first);
@@ -116,19 +116,38 @@ describe('the page', { skip: isMock && 'the mock serves none', concurrency: 2 },
       assert.match((await second.textContent('#reason'))!, /an old refresh token came back/);
     }));
 
-  test('the next answer is dropped: the client asks again, and nobody is logged out', () =>
-    within({}, async (site, _open, context) => {
+  for (const transport of ['header', 'cookie'])
+    test(`${transport}: the next answer is dropped, the client asks again, and nobody is logged out`, () =>
+      within({}, async (site, _open, context) => {
+        const page = await open(context, site);
+        await logIn(page, transport);
+        const cookie = async () => (await context.cookies())[0]?.value;
+        const before = await cookie();
+        await sleep(1000);
+        await page.click('#drop');
+        await page.click('#renew');
+        await happened(page, 'An answer was lost');
+        await happened(page, 'A new access token');
+        await until(() => site.happened('replayed') == 1);
+        assert.equal(site.happened('refreshed'), 1);
+        assert.equal(await page.getAttribute('#drop', 'aria-pressed'), 'false');
+        assert.equal((await cookie()) == before, transport == 'header');
+        await signedIn(page);
+      }));
+
+  test('cookie: what is dropped sets no cookie either', () =>
+    within({ grace: 30 }, async (site, _open, context) => {
       const page = await open(context, site);
-      await logIn(page);
+      await logIn(page, 'cookie');
+      const cookie = async () => (await context.cookies())[0]!.value;
+      const before = await cookie();
       await sleep(1000);
-      await page.click('#drop');
-      await page.click('#renew');
-      await happened(page, 'An answer was lost');
-      await happened(page, 'A new access token');
-      await until(() => site.happened('replayed') == 1);
+      const answer = page.evaluate(() =>
+        fetch('/auth/refresh', { method: 'POST', headers: { 'demo-lose-answer': '1' } }).then(({ status }) => status),
+      );
+      assert.equal(await answer, 502);
+      assert.equal(await cookie(), before);
       assert.equal(site.happened('refreshed'), 1);
-      assert.equal(await page.getAttribute('#drop', 'aria-pressed'), 'false');
-      await signedIn(page);
     }));
 
   test('offline nothing is sent; online again it goes on', () =>
@@ -144,6 +163,28 @@ describe('the page', { skip: isMock && 'the mock serves none', concurrency: 2 },
       await page.click('#offline');
       await page.click('[data-call="GET /api/reports"]');
       await page.waitForSelector('#answer:has-text("Tea parties")');
+    }));
+
+  test('session: offline, the list of sessions stays', () =>
+    within({}, async (site, _open, context) => {
+      const page = await open(context, site);
+      await logIn(page, 'session');
+      await page.waitForSelector('#sessions li');
+      await page.click('#offline');
+      await page.click('[data-call="GET /api/me"]');
+      await happened(page, 'GET /auth/sessions: this tab is offline');
+      assert.equal(await page.isVisible('#sessions li'), true);
+      await signedIn(page);
+    }));
+
+  test('bob may not read reports, and the page says why', () =>
+    within({}, async (site, _open, context) => {
+      const page = await open(context, site);
+      await logIn(page, 'session', 'bob');
+      await page.click('[data-call="GET /api/reports"]');
+      await page.waitForSelector('#explained:has-text("Not allowed for bob: the session lacks the scope reports:read.")');
+      await page.click('[data-call="GET /api/me"]');
+      await page.waitForSelector('#explained', { state: 'hidden' });
     }));
 
   test('a second tab shows what the first does, and takes its tokens over', () =>
@@ -185,6 +226,7 @@ describe('the page', { skip: isMock && 'the mock serves none', concurrency: 2 },
       await signedOut(here);
       await there.click('[data-call="GET /api/me"]');
       await signedOut(there);
+      assert.match((await there.textContent('#reason'))!, /was ended/);
       await elsewhere.close();
     }));
 

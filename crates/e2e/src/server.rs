@@ -226,6 +226,8 @@ fn command(program: &str, files: &Files, flags: &[&str]) -> Command {
             command.arg(name).arg(value);
         }
     }
+    // The demos' own default is so short that a busy machine might outlast it.
+    command.env("HALLPASS_ACCESS_TTL", "5m");
     command.args(flags);
     command
 }

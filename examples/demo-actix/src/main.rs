@@ -25,7 +25,7 @@ use serde_json::{Value, json};
 
 use crate::cors::cors;
 use crate::methods::{get, not_found, post};
-use crate::operate::{healthz, keys, log_request, metrics};
+use crate::operate::{healthz, keys, log_request, lose_answer, metrics};
 
 async fn login(users: web::Data<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
     // Before the password is checked: if all sessions of the user are ended meanwhile, this login
@@ -150,6 +150,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
             .default_service(web::to(not_found))
             .wrap(middleware::from_fn(sessions))
             .wrap(Condition::new(!allowed.is_empty(), cors(allowed)))
+            .wrap(middleware::from_fn(lose_answer))
             .wrap(middleware::from_fn(log_request))
     });
     let server = server.listen(listener).map_err(StartError::Serve)?;

@@ -1,11 +1,11 @@
 //! Routes for operators.
 
-use actix_web::body::MessageBody;
+use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::middleware::Next;
-use actix_web::{HttpRequest, web};
-use example_support::{KeyAdmin, Metrics, health, log};
+use actix_web::{HttpRequest, HttpResponse, web};
+use example_support::{KeyAdmin, LOSE_ANSWER, Metrics, health, log};
 use hallpass::actix::{Answer, Auth};
 
 /// Changes keys, if the request has the administrator's key.
@@ -25,6 +25,20 @@ pub(crate) async fn healthz(auth: web::Data<Auth>) -> Answer {
 
 pub(crate) async fn metrics(metrics: web::Data<Metrics>) -> Answer {
     Answer::from(metrics.answer())
+}
+
+/// Loses the answer if the page asks for that: the request has had its effects, and nobody hears of it.
+pub(crate) async fn lose_answer(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<EitherBody<impl MessageBody>>, actix_web::Error> {
+    let lost = request.headers().contains_key(LOSE_ANSWER);
+    let response = next.call(request).await?;
+    Ok(if lost {
+        response.into_response(HttpResponse::BadGateway().finish().map_into_right_body())
+    } else {
+        response.map_into_left_body()
+    })
 }
 
 /// Logs each request.

@@ -32,7 +32,7 @@ use serde_json::{Value, json};
 use crate::cors::cors;
 use crate::files::files;
 use crate::methods::{get, not_found, one_host, post};
-use crate::operate::{healthz, keys, log_request, metrics};
+use crate::operate::{healthz, keys, log_request, lose_answer, metrics};
 use crate::state::Shared;
 
 async fn login(State(users): State<Users>, login: LoginRequest) -> Result<Answer, Rejection> {
@@ -128,7 +128,9 @@ fn router(shared: Shared) -> Router {
         [] => router,
         allowed => router.layer(cors(allowed)),
     };
-    let router = router.layer(middleware::from_fn(one_host));
+    let router = router
+        .layer(middleware::from_fn(one_host))
+        .layer(middleware::from_fn(lose_answer));
     router.layer(middleware::from_fn(log_request))
 }
 

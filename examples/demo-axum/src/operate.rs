@@ -3,10 +3,10 @@
 use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
-use axum::response::Response;
-use example_support::{KeyAdmin, Metrics, health, log};
+use axum::response::{IntoResponse as _, Response};
+use example_support::{KeyAdmin, LOSE_ANSWER, Metrics, health, log};
 use hallpass::axum::{Answer, Auth};
 
 /// Changes keys, if the request has the administrator's key.
@@ -21,6 +21,16 @@ pub(crate) async fn healthz(State(auth): State<Auth>) -> Answer {
 
 pub(crate) async fn metrics(State(metrics): State<Metrics>) -> Answer {
     Answer::from(metrics.answer())
+}
+
+/// Loses the answer if the page asks for that: the request has had its effects, and nobody hears of it.
+pub(crate) async fn lose_answer(request: Request, next: Next) -> Response {
+    let lost = request.headers().contains_key(LOSE_ANSWER);
+    let response = next.run(request).await;
+    if lost {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    response
 }
 
 /// Logs each request.

@@ -18,7 +18,7 @@ export const on = (name, handler) => handlers.push([name, handler]);
 
 const connect = (wanted) => {
   auth?.dispose();
-  transport = ['cookie', 'session'].includes(wanted) ? wanted : 'header';
+  transport = ['header', 'session'].includes(wanted) ? wanted : 'cookie';
   auth = createAuth({ transport, key: key(), fetch: send });
   for (const [name, handler] of handlers) name == 'transport' ? handler(transport) : auth.on(name, handler);
 };

@@ -12,6 +12,9 @@ export const send = async (input, init) => {
     note('fault', 'Not sent', `${name}: this tab is offline.`);
     throw new TypeError('offline');
   }
+  // The server acts, and the demo sends its answer nowhere: a cookie in it must not arrive either.
+  const lost = pathname == '/auth/refresh' && faults.dropNext;
+  if (lost) request.headers.set('demo-lose-answer', '1');
   const sent = performance.now();
   let response;
   try {
@@ -21,13 +24,13 @@ export const send = async (input, init) => {
       note('fault', 'No answer', `${name}: the server cannot be reached. That is no reason to log anybody out.`);
     throw error;
   }
-  if (pathname == '/auth/refresh' && faults.dropNext) {
+  if (lost) {
     faults.dropNext = false;
     dispatchEvent(new Event('faults'));
     note(
       'fault',
       'An answer was lost',
-      'Whatever the server did, this browser still has the old refresh token. It asks again, and gets the same successor.',
+      'The server has renewed, and this browser still has the old refresh token. It asks again, and gets the same successor.',
     );
     throw new TypeError('dropped');
   }

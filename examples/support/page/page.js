@@ -47,7 +47,7 @@ on('refreshError', ({ status, offline, retryAt }) => {
   note('fault', `Not renewed: ${why}`, `Tries again ${wait ? `in ${wait} s` : 'at once'}. Nobody is logged out.`);
 });
 const reasons = {
-  logout: 'You logged out.',
+  logout: 'You logged out here, or in another tab.',
   revoked: 'The session was ended: from another tab or device, or because an old refresh token came back.',
   reused: 'An old refresh token came back after its grace. Somebody may have a copy, so the server ended the session for both.',
   expired: 'The session was ended, or reached its deadline.',
@@ -83,13 +83,15 @@ const listSoon = () => {
 const listSessions = async () => {
   if (!shown) return;
   const response = await auth.fetch('/auth/sessions').catch(() => undefined);
-  const { sessions } = response?.ok ? await response.json() : { sessions: [] };
+  // What was there stays on the screen; the timeline says that nothing was sent, or what was refused.
+  if (!response?.ok) return;
+  const { sessions } = await response.json();
   ends = sessions.find((session) => session.current)?.expires_at;
   showSessions(sessions, endSession);
 };
 const endSession = async (id) => {
+  if (id == shown) return auth.logout();
   await auth.fetch(`/auth/sessions${id == 'others' ? '?keep=current' : `/${id}`}`, { method: 'DELETE' }).catch(() => {});
-  // Ending one's own is noticed by asking for something.
   await listSessions();
 };
 setInterval(() => {
@@ -157,6 +159,9 @@ const call = async (name) => {
   }
   const json = await response.json().catch(() => ({}));
   answer.textContent = `${response.status} ${JSON.stringify(json, null, 1)}`;
+  const missing = /scope="([^"]*)"/.exec(response.status == 403 && response.headers.get('www-authenticate'))?.[1];
+  $('#explained').textContent = missing && `Not allowed for ${$('#step-up-form').elements.username.value}: the session lacks the scope ${missing}.`;
+  $('#explained').hidden = !missing;
   if (path == '/api/me' && response.ok) {
     showStatus(json);
     $('#step-up-form').elements.username.value = json.sub;

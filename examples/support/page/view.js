@@ -51,7 +51,7 @@ export const showTokens = ({ issuedAtWall, lifeMs, refreshLifeMs, retry }, trans
   $('#access-hint').textContent = retry
     ? 'Could not be renewed yet. You stay logged in, and it is tried again.'
     : due > 0
-      ? `Sent with each request. Renews itself in ${span(due)}.`
+      ? `Sent with each request. Lives ${span(lifeMs)}, and is renewed in ${span(due)}.`
       : 'Sent with each request. Being renewed.';
 };
 
@@ -82,12 +82,19 @@ export const showTransport = (transport) => {
 export const showReplay = (transport, spent, graceMs = 0) => {
   $('#replay').disabled = !spent;
   const left = spent && spent.at + graceMs - Date.now();
+  $('#replay-name').textContent = !spent || REPLAY[transport]
+    ? 'Replay an old token'
+    : left > 0
+      ? `Replay: harmless for ${span(left)}`
+      : left > -10e3
+        ? 'Replay: about to be a theft'
+        : 'Replay: a theft now';
   $('#replay-hint').textContent =
     REPLAY[transport] ??
     (!spent
       ? 'As a thief would. Renew once first, so that there is an old one.'
       : left > 0
-        ? `Harmless for ${span(left)} more: taken for a lost answer.`
+        ? 'The old token is taken for a repeated request, and gets the same answer again.'
         : left > -10e3
           ? 'The grace has ended, except for some seconds of tolerance for clocks that differ.'
           : 'The grace has ended. The session ends, for you and for the thief.');
@@ -127,7 +134,13 @@ export const showSessions = (sessions, end) => {
     title.append(label ?? 'Unknown device');
     if (session.current)
       title.append(Object.assign(document.createElement('span'), { className: 'tag', textContent: 'this one' }));
-    const facts = [session.transport, `opened ${ago(session.created_at)}`, ip_prefix && `from ${ip_prefix}`];
+    const facts = [
+      session.transport,
+      `opened ${ago(session.created_at)}, at ${new Date(session.created_at * 1000).toLocaleTimeString('en-GB')}`,
+      `used ${ago(session.last_seen_at)}`,
+      ip_prefix && `from ${ip_prefix}`,
+      session.session_id.slice(0, 6),
+    ];
     const detail = Object.assign(document.createElement('small'), { textContent: facts.filter(Boolean).join(' · ') });
     const what = document.createElement('div');
     what.append(title, detail);

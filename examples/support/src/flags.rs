@@ -86,8 +86,8 @@ pub struct Flags {
     )]
     pub admin_key: Option<AdminKey>,
 
-    /// How long an access token lives.
-    #[arg(long, env = "HALLPASS_ACCESS_TTL", value_name = "TIME", default_value = "5m", value_parser = humantime::parse_duration)]
+    /// How long an access token lives. So short only to show its renewal soon; the library's own default is 5 minutes.
+    #[arg(long, env = "HALLPASS_ACCESS_TTL", value_name = "TIME", default_value = "40s", value_parser = humantime::parse_duration)]
     access_ttl: Duration,
 
     /// How long a session lives without being used.

@@ -38,7 +38,7 @@ pub use health::health;
 pub use keys::{KeySource, Keys};
 pub use limits::Limits;
 pub use metrics::Metrics;
-pub use page::Page;
+pub use page::{LOSE_ANSWER, Page};
 pub use passwords::Passwords;
 pub use rotation::{KeyAdmin, KeyCommand};
 pub use rotations::Rotations;

@@ -162,7 +162,11 @@ impl<'a> Item<'a> {
             current: session.id == current,
             created_at: session.created_at,
             // An exact time would show a thief when the user is away.
-            last_seen_at: session.last_seen_at.round_down(LAST_SEEN_STEP),
+            // Rounded down, but not to before there was a session.
+            last_seen_at: session
+                .last_seen_at
+                .round_down(LAST_SEEN_STEP)
+                .max(session.created_at),
             expires_at: session.expires_at(),
             transport: session.transport,
             device: &session.device,
