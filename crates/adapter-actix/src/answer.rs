@@ -85,7 +85,12 @@ fn translate(response: http::Response<Bytes>) -> HttpResponse {
     let (parts, body) = response.into_parts();
     let mut builder = HttpResponse::build(status(parts.status));
     for (name, value) in &parts.headers {
-        builder.append_header((name.as_str(), value.as_bytes()));
+        // actix writes this field itself.
+        if name == http::header::CONNECTION {
+            builder.force_close();
+        } else {
+            builder.append_header((name.as_str(), value.as_bytes()));
+        }
     }
     builder.body(body)
 }

@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest as _, HttpRequest, dev, web};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use token_http::{Auth, Head, MAX_BODY, Refusal, Rejection};
+use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection};
 
 /// The parts of a request that `token-http` reads, in its types: actix has those of `http` 0.2.
 pub(crate) struct OwnedHead {
@@ -53,21 +53,21 @@ pub(crate) fn authorization(request: &HttpRequest) -> impl Iterator<Item = &[u8]
     values.map(header::HeaderValue::as_bytes)
 }
 
-/// Reads a body to its end, up to the longest that is allowed.
+/// Reads a body to its end, up to the longest that is allowed and as long as one may take.
 pub(crate) async fn read(
     auth: &Auth,
     request: &HttpRequest,
     payload: &mut dev::Payload,
 ) -> Result<Bytes, Rejection> {
+    auth.read_body(read_body(request, payload)).await
+}
+
+async fn read_body(request: &HttpRequest, payload: &mut dev::Payload) -> Result<Bytes, BodyError> {
     let payload = web::Payload::from_request(request, payload).await;
-    let body = match payload {
-        Ok(payload) => payload.to_bytes_limited(MAX_BODY).await,
-        Err(error) => Ok(Err(error)),
-    };
-    match body {
+    let payload = payload.map_err(|_| BodyError::Interrupted)?;
+    match payload.to_bytes_limited(MAX_BODY).await {
         Ok(Ok(body)) => Ok(body),
-        // The client closed the connection.
-        Ok(Err(_)) => Err(auth.reject(Refusal::InvalidRequest)),
-        Err(_) => Err(auth.reject(Refusal::PayloadTooLarge)),
+        Ok(Err(_)) => Err(BodyError::Interrupted),
+        Err(_) => Err(BodyError::TooLong),
     }
 }

@@ -9,7 +9,7 @@ use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use token_http::{Auth, Head, MAX_BODY, Refusal, Rejection};
+use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection};
 
 pub(crate) fn head(parts: &Parts) -> Head<'_> {
     // Known if the router is served with `into_make_service_with_connect_info`.
@@ -33,18 +33,16 @@ pub(crate) fn authorization(parts: &Parts) -> impl Iterator<Item = &[u8]> {
     values.map(HeaderValue::as_bytes)
 }
 
-/// Reads a request to its end, up to the longest body that is allowed.
+/// Reads a request to its end, up to the longest body that is allowed and as long as one may take.
 pub(crate) async fn read(auth: &Auth, request: Request) -> (Parts, Result<Bytes, Rejection>) {
     let (parts, body) = request.into_parts();
-    let body = read_body(body).await;
-    (parts, body.map_err(|refusal| auth.reject(refusal)))
+    (parts, auth.read_body(read_body(body)).await)
 }
 
-async fn read_body(body: Body) -> Result<Bytes, Refusal> {
+async fn read_body(body: Body) -> Result<Bytes, BodyError> {
     match Limited::new(body, MAX_BODY).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => Err(Refusal::PayloadTooLarge),
-        // The client closed the connection.
-        Err(_) => Err(Refusal::InvalidRequest),
+        Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLong),
+        Err(_) => Err(BodyError::Interrupted),
     }
 }

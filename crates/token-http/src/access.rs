@@ -90,7 +90,11 @@ impl Auth {
         &self,
         authorization: impl Iterator<Item = &'a [u8]>,
     ) -> Result<Option<Arc<VerifiedToken<C>>>, Rejection> {
-        let token = credential(authorization).map_err(|refusal| self.challenge(refusal))?;
+        let malformed = |refusal: Refusal| {
+            let why = "`Authorization` is not of the form `Bearer TOKEN`, or comes twice";
+            self.challenge(refusal.because(why))
+        };
+        let token = credential(authorization).map_err(malformed)?;
         let Some(token) = token else {
             return Ok(None);
         };
@@ -99,9 +103,12 @@ impl Auth {
             // Whether the text is a `b64token` at all is asked only if it was refused: an access token
             // is one, and one that was seen before need not be read byte by byte again.
             Err(AccessError::Invalid(_)) if !is_token(token) => {
-                Err(self.challenge(Refusal::InvalidRequest))
+                Err(malformed(Refusal::InvalidRequest))
             }
-            Err(error) => Err(Rejection::of_access(error, self.config().shared_realm())),
+            Err(error) => {
+                let realm = Some(self.config().shared_realm());
+                Err(Rejection::of_access(error, realm))
+            }
         }
     }
 }

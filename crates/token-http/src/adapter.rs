@@ -1,9 +1,14 @@
 //! What an adapter is made with: macros that write the same methods for each framework, and the
 //! types that they name.
 
+pub use token_core::session::{Denial, IssueError};
 pub use token_core::{Authentication, NoClaims};
 pub use token_core::{Session, Subject, UnixTime};
-pub use token_session::{LoginError, LoginTicket, NewSession, StoreError};
+pub use token_session::signer::SignerError;
+pub use token_session::{
+    AccessError, LoginError, LoginTicket, ManagerError, NewSession, RefreshError, StoreError,
+    WriteDataError,
+};
 
 pub use crate::access::Found;
 pub use crate::private_data::DataError;
@@ -20,10 +25,17 @@ macro_rules! from_errors {
             $error,
             $variant;
             $rejection,
+            $crate::adapter::AccessError,
             $crate::adapter::DataError,
+            $crate::adapter::Denial,
+            $crate::adapter::IssueError,
             $crate::adapter::LoginError,
+            $crate::adapter::ManagerError,
+            $crate::adapter::RefreshError,
             $crate::adapter::Rejection,
-            $crate::adapter::StoreError
+            $crate::adapter::SignerError,
+            $crate::adapter::StoreError,
+            $crate::adapter::WriteDataError
         );
     };
     ($error:ty, $variant:expr; $($from:ty),+) => {$(
@@ -154,6 +166,18 @@ macro_rules! request_methods {
         }
 
         impl<A> CustomLogin<A> {
+            /// Leaves the sessions alone whose cookies came with the request: for an administrator
+            /// who opens a session of another user and goes on with their own. By default a login
+            /// ends them.
+            ///
+            /// Call it only if the request has proven who sends it, for example with `Require` in
+            /// the same handler. Otherwise a user could be given a session beforehand that somebody
+            /// else knows. A browser keeps one session cookie: in the transport `session` the new
+            /// one replaces the administrator's in the browser, although that session goes on.
+            pub fn beside_current(self) -> Self {
+                Self::new(self.0.beside_current())
+            }
+
             /// Counts an attempt at a password, or at anything else that can be guessed, for this
             /// name as it was sent. Call it before the check.
             ///
@@ -358,6 +382,15 @@ macro_rules! request_methods {
                 authentication: $crate::adapter::Authentication,
             ) -> ::core::result::Result<$answer, $rejection> {
                 Ok(self.0.changed(authentication).await?.into())
+            }
+
+            /// Counts one more attempt at the session's password, for a handler that tries another
+            /// password than the present one. The request itself was counted when it was read.
+            ///
+            /// # Errors
+            /// 429 if the application's limit says so.
+            pub fn attempt(&self) -> ::core::result::Result<(), $rejection> {
+                Ok(self.0.attempt()?)
             }
 
             /// The answer to a wrong present password. Nothing has changed.

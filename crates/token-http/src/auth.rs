@@ -4,15 +4,17 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use bytes::Bytes;
 use thiserror::Error;
 use token_core::keys::KeyError;
 use token_core::types::InvalidValue;
 use token_core::{Audience, Issuer, PRODUCT, Policy};
 use token_session::{ManagerError, MemoryStore, SessionManager, ephemeral_issuer};
+use tokio::time::timeout;
 use tracing::warn;
 
 use crate::config::{AuthConfig, ConfigError};
-use crate::head::Head;
+use crate::head::{Head, MAX_BODY};
 use crate::limit::{Attempt, AttemptKind};
 use crate::origin::{Origin, OriginError};
 use crate::refusal::Refusal;
@@ -29,6 +31,8 @@ struct Shared {
     config: AuthConfig,
     /// Whether the log says already that clients have no addresses.
     warned_of_addresses: AtomicBool,
+    /// Whether the log says already that a proxy may not be trusted.
+    warned_of_proxy: AtomicBool,
 }
 
 /// How many sessions [`Auth::in_memory`] has room for; each takes about 1 KB.
@@ -68,6 +72,7 @@ impl Auth {
             manager,
             config,
             warned_of_addresses: AtomicBool::new(false),
+            warned_of_proxy: AtomicBool::new(false),
         }))
     }
 
@@ -81,10 +86,39 @@ impl Auth {
         &self.0.config
     }
 
-    /// Refuses a request, with the challenge that goes with the refusal. For adapters: handlers call
-    /// `Rejection::new` of their framework.
+    /// Refuses a request, with the challenge that goes with the refusal, and logs it at `debug`. For
+    /// adapters: handlers call `Rejection::new` of their framework.
     pub fn reject(&self, refusal: Refusal) -> Rejection {
+        self.refuse(refusal.logged())
+    }
+
+    /// The same for a refusal whose reason is in the log already.
+    pub(crate) fn refuse(&self, refusal: Refusal) -> Rejection {
         Rejection::at_route(refusal, self.config().shared_realm())
+    }
+
+    /// Waits for the body of a request, as long as one may take. For adapters.
+    ///
+    /// # Errors
+    /// [`Refusal::InvalidRequest`] if it is cut off, [`Refusal::PayloadTooLarge`],
+    /// [`Refusal::RequestTimeout`].
+    pub async fn read_body(
+        &self,
+        body: impl Future<Output = Result<Bytes, BodyError>>,
+    ) -> Result<Bytes, Rejection> {
+        let limit = self.config().body_timeout();
+        let body = timeout(limit, body).await;
+        let error = match body.unwrap_or(Err(BodyError::TooSlow)) {
+            Ok(body) => return Ok(body),
+            Err(error) => error,
+        };
+        Err(self.refuse(match error {
+            BodyError::Interrupted => Refusal::InvalidRequest.because("the body was cut off"),
+            BodyError::TooLong => Refusal::PayloadTooLarge
+                .because(format_args!("the body is longer than {MAX_BODY} bytes")),
+            BodyError::TooSlow => Refusal::RequestTimeout
+                .because(format_args!("the body did not come within {limit:?}")),
+        }))
     }
 
     /// Asks the application's limit.
@@ -110,7 +144,13 @@ impl Auth {
         }
         limit
             .attempt(Attempt { address, kind })
-            .map_err(|retry_after| Refusal::TooManyRequests { retry_after })
+            .map_err(|retry_after| {
+                let wait = retry_after.as_secs_f64();
+                Refusal::TooManyRequests { retry_after }.because(match address {
+                    Some(address) => format!("{kind:?} from {address} has to wait {wait:.1} s"),
+                    None => format!("{kind:?} has to wait {wait:.1} s"),
+                })
+            })
     }
 
     /// Whether both are clones of the same one. For adapters.
@@ -130,10 +170,35 @@ impl Auth {
         }
     }
 
-    /// Refuses a request to a protected resource.
-    pub(crate) fn challenge(&self, refusal: Refusal) -> Rejection {
-        Rejection::at_resource(refusal, self.config().shared_realm())
+    /// Logs, once, that a proxy may stand in front that is not trusted.
+    pub(crate) fn warn_of_proxy(&self, peer: IpAddr) {
+        if !self.0.warned_of_proxy.swap(true, Ordering::Relaxed) {
+            warn!(
+                target: PRODUCT,
+                %peer,
+                "a request names its client in `X-Forwarded-For` or `Forwarded`, but its sender is \
+                 not a trusted proxy, so the sender counts as the client: if it is your proxy, name \
+                 it with `trust_proxy`"
+            );
+        }
     }
+
+    /// Refuses a request to a protected resource, for a reason that is in the log already.
+    pub(crate) fn challenge(&self, refusal: Refusal) -> Rejection {
+        Rejection::resource(refusal, Some(self.config().shared_realm()))
+    }
+}
+
+/// Why the body of a request could not be read. For adapters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "an adapter has to say which it is")]
+pub enum BodyError {
+    /// The client closed the connection.
+    Interrupted,
+    /// It is longer than [`MAX_BODY`].
+    TooLong,
+    /// It did not come in time ([`AuthConfigBuilder::body_timeout`](crate::AuthConfigBuilder)).
+    TooSlow,
 }
 
 /// Why [`Auth::in_memory`] cannot be made.

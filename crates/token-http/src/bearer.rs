@@ -22,18 +22,19 @@ pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
 /// Every bearer token of a request, for a logout. Fields of another form or scheme are ignored.
 ///
 /// # Errors
-/// [`Refusal::InvalidRequest`] for more than 16 fields.
+/// [`Refusal::InvalidRequest`] for more than 4 fields.
 pub(crate) fn bearers<'a>(head: &Head<'a>) -> Result<impl Iterator<Item = &'a str>, Refusal> {
     let values = head.headers.get_all(AUTHORIZATION);
     if values.iter().count() > MAX_FIELDS {
-        return Err(Refusal::InvalidRequest);
+        let why = format_args!("it has more than {MAX_FIELDS} `Authorization` fields");
+        return Err(Refusal::InvalidRequest.because(why));
     }
     let token = |value: &'a HeaderValue| bearer_of(iter::once(value.as_bytes())).ok().flatten();
     Ok(values.iter().filter_map(token))
 }
 
 /// Each token may cost a call to the store. No client sends more than one or two.
-const MAX_FIELDS: usize = 16;
+const MAX_FIELDS: usize = 4;
 
 /// The same as [`bearer`] from the values of the field alone.
 pub(crate) fn bearer_of<'a>(

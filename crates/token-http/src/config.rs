@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_lc_rs::constant_time::verify_slices_are_equal;
 use ipnet::IpNet;
 use thiserror::Error;
-use token_core::{PRODUCT, Transport};
+use token_core::{ClientId, PRODUCT, Transport};
 use tracing::warn;
 use zeroize::Zeroizing;
 
@@ -38,6 +38,8 @@ pub struct AuthConfig {
     introspection_keys: Vec<IntrospectionKey>,
     trusted_proxies: Vec<IpNet>,
     jwks_max_age: Duration,
+    body_timeout: Duration,
+    clients: Vec<ClientId>,
     limit: Option<SharedLimit>,
     cookie_suffix: Box<str>,
     cookie_names: CookieNames,
@@ -56,6 +58,8 @@ impl AuthConfig {
             introspection_keys: Vec::new(),
             trusted_proxies: Vec::new(),
             jwks_max_age: Duration::from_secs(5 * 60),
+            body_timeout: Duration::from_secs(10),
+            clients: Vec::new(),
             limit: None,
             cookie_suffix: Box::default(),
             cookie_names: CookieNames::with_suffix(""),
@@ -109,6 +113,15 @@ impl AuthConfig {
 
     pub(crate) const fn cookie_names(&self) -> &CookieNames {
         &self.cookie_names
+    }
+
+    pub(crate) const fn body_timeout(&self) -> Duration {
+        self.body_timeout
+    }
+
+    /// Whether the body of a login may name this client.
+    pub(crate) fn has_client(&self, client: &ClientId) -> bool {
+        self.clients.contains(client)
     }
 
     pub(crate) fn limit(&self) -> Option<&dyn AttemptLimit> {
@@ -197,6 +210,25 @@ impl AuthConfigBuilder {
         self
     }
 
+    /// How long the body of a request may take to come, from when its head was read; then the answer
+    /// is 408. Default 10 seconds; 1 second to 10 minutes. It holds for the routes of the library and
+    /// for extractors that read the body, such as `LoginRequest`. Bodies that your own handlers read
+    /// are not affected.
+    pub fn body_timeout(mut self, limit: Duration) -> Self {
+        self.0.body_timeout = limit;
+        self
+    }
+
+    /// Default none; call it for each client. The body of a login may name this client, and the
+    /// session's tokens then have it as `client_id`. A login that names another one is refused with
+    /// 400. If it names none, the tokens have the manager's default.
+    ///
+    /// A name that a body chooses proves nothing: whoever knows the password may send any of these.
+    pub fn client(mut self, client: ClientId) -> Self {
+        self.0.clients.push(client);
+        self
+    }
+
     /// Default none: attempts are not limited.
     pub fn limit(mut self, limit: impl AttemptLimit) -> Self {
         self.0.limit = Some(SharedLimit(Arc::new(limit)));
@@ -239,6 +271,13 @@ impl AuthConfigBuilder {
             return Err(ConfigError::CookieSuffix);
         }
         config.cookie_names = CookieNames::with_suffix(suffix);
+        if !(Duration::from_secs(1)..=Duration::from_mins(10)).contains(&config.body_timeout) {
+            return Err(ConfigError::BodyTimeout(config.body_timeout));
+        }
+        // Otherwise each login would be refused, and only then.
+        if config.transports.is_empty() {
+            return Err(ConfigError::Transports);
+        }
         Ok(config)
     }
 }
@@ -250,6 +289,9 @@ pub enum ConfigError {
     /// The suffix cannot be part of a cookie's name, or is too long.
     #[error("a cookie suffix has at most 32 letters, digits, hyphens and underscores")]
     CookieSuffix,
+    /// Bodies could take too long, or would have no time to come.
+    #[error("a body cannot have {0:?} to come: use 1 s to 10 min")]
+    BodyTimeout(Duration),
     /// The key cannot be sent in a header.
     #[error("an introspection key has only A-Z a-z 0-9 - . _ ~ + / and, at its end, =")]
     IntrospectionKey,
@@ -312,6 +354,12 @@ mod tests {
         assert!(builder().introspection_key("short").build().is_ok());
         let error = builder().jwks_max_age(Duration::ZERO).build().unwrap_err();
         assert_eq!(error, ConfigError::JwksMaxAge(Duration::ZERO));
+        for limit in [Duration::from_millis(999), Duration::from_secs(601)] {
+            let error = builder().body_timeout(limit).build().unwrap_err();
+            assert_eq!(error, ConfigError::BodyTimeout(limit));
+        }
+        let error = builder().transports([]).build().unwrap_err();
+        assert_eq!(error, ConfigError::Transports);
     }
 
     #[test]

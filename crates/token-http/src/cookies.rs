@@ -15,8 +15,9 @@ use crate::refusal::Refusal;
 /// ([RFC 10025 section 5.5](https://www.rfc-editor.org/rfc/rfc10025#section-5.5)).
 const MAX_AGE_LIMIT: u64 = 400 * 24 * 3600;
 
-/// A browser keeps one cookie of each name for a host, so more than this many is an attack.
-const MAX_COOKIES: usize = 16;
+/// A browser keeps one cookie of each name for a host. More than two of each are an attack, and each
+/// that is made up costs a call to the store.
+const MAX_COOKIES: usize = 4;
 
 /// One of our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,15 +129,19 @@ impl RequestCookies {
         Self { found }
     }
 
-    /// Limits the cookies on routes that end the session of each: every one costs a call to the store.
+    /// Limits the cookies on routes that end the session of each: every one may cost a call to the
+    /// store.
     ///
     /// # Errors
-    /// [`Refusal::InvalidRequest`] for more than 16.
+    /// [`Refusal::InvalidRequest`] for more than 4.
     pub(crate) fn few(&self) -> Result<(), Refusal> {
         if self.found.len() <= MAX_COOKIES {
             Ok(())
         } else {
-            Err(Refusal::InvalidRequest)
+            Err(Refusal::InvalidRequest.because(format_args!(
+                "it has {} session and refresh cookies",
+                self.found.len()
+            )))
         }
     }
 
@@ -160,7 +165,10 @@ impl RequestCookies {
         let mut values = self.all(kind);
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
-            (_, Some(_)) => Err(Refusal::InvalidRequest),
+            (_, Some(_)) => Err(Refusal::InvalidRequest.because(match kind {
+                Kind::Refresh => "it has two refresh cookies, of which at most one can be ours",
+                Kind::Session => "it has two session cookies, of which at most one can be ours",
+            })),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! The rule against requests that another site makes a browser send.
 
 use http::header::{ORIGIN, REFERER, UPGRADE};
+use token_core::PRODUCT;
+use tracing::debug;
 
 use crate::config::AuthConfig;
 use crate::head::Head;
@@ -19,11 +21,39 @@ use crate::refusal::Refusal;
 /// # Errors
 /// [`Refusal::Csrf`].
 pub(crate) fn check(head: &Head<'_>, config: &AuthConfig, carries: bool) -> Result<(), Refusal> {
-    if (head.method.is_safe() && !opens_websocket(head)) || passes(head, config, carries) {
-        Ok(())
-    } else {
-        Err(Refusal::Csrf)
+    if head.method.is_safe() && !opens_websocket(head) {
+        return Ok(());
     }
+    demand(head, config, carries)
+}
+
+/// The same for a request that changes something whatever its method is, such as a logout by a link.
+///
+/// # Errors
+/// [`Refusal::Csrf`].
+pub(crate) fn demand(head: &Head<'_>, config: &AuthConfig, carries: bool) -> Result<(), Refusal> {
+    if is_proven(head, config, carries) {
+        return Ok(());
+    }
+    let allowed: Vec<_> = config
+        .allowed_origins()
+        .iter()
+        .map(Origin::as_str)
+        .collect();
+    let referer = head.single(REFERER).ok().flatten();
+    let referer = referer.and_then(|url| Origin::of_url(url).ok());
+    debug!(
+        target: PRODUCT,
+        error = Refusal::Csrf.code(),
+        expected = %config.origin(),
+        ?allowed,
+        origin = ?head.headers.get(ORIGIN),
+        sec_fetch_site = ?head.headers.get("sec-fetch-site"),
+        referer = referer.as_ref().map(Origin::as_str),
+        "request refused: nothing proves that it comes from a page of the expected origin; if \
+         browsers see this server under another origin, give that one to `AuthConfig::builder`"
+    );
+    Err(Refusal::Csrf)
 }
 
 fn opens_websocket(head: &Head<'_>) -> bool {
@@ -32,7 +62,8 @@ fn opens_websocket(head: &Head<'_>) -> bool {
     protocols.any(|protocol| protocol.trim_ascii().eq_ignore_ascii_case(b"websocket"))
 }
 
-fn passes(head: &Head<'_>, config: &AuthConfig, carries: bool) -> bool {
+/// Whether the request comes from a page of ours or of an allowed origin, or from no browser.
+pub(crate) fn is_proven(head: &Head<'_>, config: &AuthConfig, carries: bool) -> bool {
     // A browser sends each field once. If one of them decides and comes twice, the client is not one.
     let Ok(origin) = head.single(ORIGIN) else {
         return false;

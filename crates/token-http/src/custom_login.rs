@@ -29,25 +29,40 @@ pub struct CustomLogin {
     address: Option<IpAddr>,
     device: Device,
     cookies: RequestCookies,
+    /// Whether the sessions end whose cookies came with the request.
+    replaces: bool,
 }
 
 impl CustomLogin {
     /// Reads the request, without its body.
     ///
     /// # Errors
-    /// [`Refusal::Csrf`], and [`Refusal::InvalidRequest`] for more than 16 cookies.
+    /// [`Refusal::Csrf`], and [`Refusal::InvalidRequest`] for more than 4 of our cookies.
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let cookies = head.cookies(auth.config().cookie_names());
         // In every transport, so that another site cannot log the user in as somebody else.
         let checked = csrf::check(head, auth.config(), cookies.any());
         let checked = checked.and_then(|()| cookies.few());
-        checked.map_err(|refusal| auth.reject(refusal))?;
+        checked.map_err(|refusal| auth.refuse(refusal))?;
         Ok(Self {
             auth: auth.clone(),
             address: auth.client_address(head),
             device: device::of(auth, head),
             cookies,
+            replaces: true,
         })
+    }
+
+    /// Leaves the sessions alone whose cookies came with the request: for an administrator who opens a
+    /// session of another user and goes on with their own. By default a login ends them.
+    ///
+    /// Call it only if the request has proven who sends it, for example with `Require` in the same
+    /// handler. Otherwise a user could be given a session beforehand that somebody else knows. A
+    /// browser keeps one session cookie: in the transport `session` the new one replaces the
+    /// administrator's in the browser, although that session goes on.
+    pub fn beside_current(mut self) -> Self {
+        self.replaces = false;
+        self
     }
 
     /// Counts an attempt at a password, or at anything else that can be guessed, for this name as it
@@ -59,7 +74,7 @@ impl CustomLogin {
         let noted = self
             .auth
             .note_attempt_from(self.address, AttemptKind::Login(name));
-        noted.map_err(|refusal| self.auth.reject(refusal))
+        noted.map_err(|refusal| self.auth.refuse(refusal))
     }
 
     /// Begins the login of a user, before the last proof is checked: a login that is overtaken by "end
@@ -69,7 +84,11 @@ impl CustomLogin {
     /// [`Refusal::InvalidCredentials`] if the text cannot be a subject,
     /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked.
     pub async fn begin(&self, subject: impl TryInto<Subject>) -> Result<LoginTicket, Rejection> {
-        let subject = subject.try_into().map_err(|_| self.invalid_credentials())?;
+        let subject = subject.try_into().map_err(|_| {
+            let why =
+                "the name cannot be a subject: it is empty, too long or has a control character";
+            self.auth.refuse(Refusal::InvalidCredentials.because(why))
+        })?;
         Ok(self.auth.manager().begin_login(subject).await?)
     }
 
@@ -100,8 +119,12 @@ impl CustomLogin {
         session: NewSession,
     ) -> Result<Response<Bytes>, Rejection> {
         let (manager, cookies) = (self.auth.manager().clone(), self.cookies.clone());
+        let replaces = self.replaces;
         let issued = to_end(async move {
             let issued = manager.login(ticket, session).await?;
+            if !replaces {
+                return Ok(issued);
+            }
             // Only now that the new one is stored: if the store fails here, the user has a session.
             let presented = [
                 (Kind::Refresh, Presented::Refresh as fn(_) -> _),

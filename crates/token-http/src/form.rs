@@ -24,7 +24,7 @@ impl Form {
         for (name, value) in form_urlencoded::parse(body) {
             let value = Zeroizing::new(value.into_owned());
             if parameters.insert(name.into_owned(), value).is_some() {
-                return Err(Refusal::InvalidRequest);
+                return Err(Refusal::InvalidRequest.because("a parameter is repeated"));
             }
         }
         Ok(Self(parameters))

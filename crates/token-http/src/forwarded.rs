@@ -14,15 +14,18 @@ impl Auth {
     /// ([RFC 7239](https://www.rfc-editor.org/rfc/rfc7239)) that is not a trusted proxy.
     pub fn client_address(&self, head: &Head<'_>) -> Option<IpAddr> {
         let peer = head.peer?.to_canonical();
-        Some(client(peer, head.headers, self.config().trusted_proxies()))
+        let trusted = self.config().trusted_proxies();
+        if is_named(head.headers) && !trusts(trusted, peer) {
+            self.warn_of_proxy(peer);
+        }
+        Some(client(peer, head.headers, trusted))
     }
 }
 
 /// A proxy writes one of the two fields and may pass the other on as its client sent it. If both are
 /// there and differ, both are ignored, and the proxy counts as the client.
 fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
-    let trusts = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
-    if !trusts(&peer) {
+    if !trusts(trusted, peer) {
         return peer;
     }
     let named = |field, address: fn(&str) -> Option<IpAddr>| {
@@ -38,7 +41,7 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
                 break;
             };
             client = address.to_canonical();
-            if !trusts(&client) {
+            if !trusts(trusted, client) {
                 break;
             }
         }
@@ -51,6 +54,15 @@ fn client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
         (Some(one), Some(other)) if one != other => peer,
         (one, other) => one.or(other).unwrap_or(peer),
     }
+}
+
+/// Whether a proxy, or somebody who plays one, names the client.
+fn is_named(headers: &HeaderMap) -> bool {
+    headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded")
+}
+
+fn trusts(trusted: &[IpNet], address: IpAddr) -> bool {
+    trusted.iter().any(|network| network.contains(&address))
 }
 
 /// > Forwarded: for=192.0.2.43, for="[2001:db8:cafe::17]:4711";proto=https

@@ -5,11 +5,13 @@ use std::fmt;
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::error::Category;
 
 use crate::refusal::Refusal;
 
-/// Reads an object. Unknown members are ignored, as RFC 6749 section 3.2 demands of parameters.
-/// Duplicate members are refused at any depth, unknown ones too.
+/// Reads an object. Unknown members are ignored, as RFC 6749 section 3.2 demands of parameters, and
+/// an optional member that is `null` counts as absent. Duplicate members are refused at any depth,
+/// unknown ones too.
 ///
 /// # Errors
 /// [`Refusal::InvalidRequest`] for everything else.
@@ -17,16 +19,44 @@ pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     let object: Result<Object, _> = serde_json::from_slice(body);
     object
         .and_then(|Object| serde_json::from_slice(body))
-        .map_err(|_| Refusal::InvalidRequest)
+        .map_err(|error| Refusal::InvalidRequest.because(reason(&error)))
 }
 
-/// For optional members: `None` if the member is absent. `null` is a wrong type.
-pub(crate) fn some<'de, T, D>(deserializer: D) -> Result<Option<T>, D::Error>
+/// What is wrong with a body. The text of an error may repeat what was sent, which may be a password,
+/// unless it names a member that is missing.
+fn reason(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    if text.starts_with("missing field") {
+        return format!("the body is not as expected: {text}");
+    }
+    let fault = match error.classify() {
+        Category::Data => "it is not an object, or a member has another type or is duplicate",
+        Category::Eof => "it ends too early",
+        Category::Io | Category::Syntax => "it is not JSON",
+    };
+    let (line, column) = (error.line(), error.column());
+    format!("the body is not as expected: {fault} at line {line} column {column}")
+}
+
+/// The same for a body that may be `null`, as generated clients write a body that they leave out.
+///
+/// # Errors
+/// As [`parse`].
+pub(crate) fn parse_or_null<T: DeserializeOwned>(body: &[u8]) -> Result<Option<T>, Refusal> {
+    if body.trim_ascii() == b"null" {
+        Ok(None)
+    } else {
+        parse(body).map(Some)
+    }
+}
+
+/// For optional members that are not an `Option`: `null` counts as absent.
+pub(crate) fn or_default<'de, T, D>(deserializer: D) -> Result<T, D::Error>
 where
-    T: Deserialize<'de>,
+    T: Default + Deserialize<'de>,
     D: Deserializer<'de>,
 {
-    T::deserialize(deserializer).map(Some)
+    Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 
 /// An object without duplicate members.
@@ -105,9 +135,9 @@ mod tests {
     #[derive(Debug, Deserialize, PartialEq)]
     struct Request {
         name: String,
-        #[serde(default, deserialize_with = "some")]
-        scope: Option<String>,
         #[serde(default)]
+        scope: Option<String>,
+        #[serde(default, deserialize_with = "or_default")]
         remember: bool,
     }
 
@@ -117,6 +147,16 @@ mod tests {
         let request: Request = parse(body).unwrap();
         assert_eq!((request.name.as_str(), request.remember), ("a", true));
         assert_eq!(request.scope, None);
+    }
+
+    /// Generated clients write every member that their schema has.
+    #[test]
+    fn an_optional_member_may_be_null() {
+        let body = br#"{"name":"a","scope":null,"remember":null}"#;
+        let request: Request = parse(body).unwrap();
+        assert_eq!((request.scope, request.remember), (None, false));
+        assert_eq!(parse_or_null::<Request>(b" null\n"), Ok(None));
+        assert!(parse_or_null::<Request>(b"[]").is_err());
     }
 
     #[test]
@@ -129,10 +169,8 @@ mod tests {
             b"{}",
             b"{\"name\":1}",
             b"{\"name\":null}",
-            b"{\"name\":\"a\",\"scope\":null}",
             b"{\"name\":\"a\",\"scope\":7}",
             b"{\"name\":\"a\",\"remember\":\"yes\"}",
-            b"{\"name\":\"a\",\"remember\":null}",
             b"{\"name\":\"a\",\"name\":\"a\"}",
             b"{\"name\":\"a\",\"n\\u0061me\":\"a\"}",
             b"{\"name\":\"a\",\"x\":1,\"x\":1}",

@@ -61,7 +61,7 @@ mod token_response;
 
 pub use access::{Access, Caller};
 pub use any::Any;
-pub use auth::{Auth, InMemoryError};
+pub use auth::{Auth, BodyError, InMemoryError};
 pub use bearer::bearer;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
 pub use cookies::{is_private, sets_same_cookie};

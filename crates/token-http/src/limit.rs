@@ -45,8 +45,14 @@ pub struct Attempt<'a> {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub enum AttemptKind<'a> {
+    /// A question of a resource server whether a token is active, before its key is compared. Each
+    /// may cost a call to the store.
+    Introspect,
     /// A password, for this name as it was sent. There may be no such user.
     Login(&'a str),
+    /// A logout, before its credentials are looked at. Each may cost some calls to the store, and a
+    /// stranger can send as many as they like.
+    Logout,
     /// A password, in a session of this subject: a step-up or a change of password.
     Reauthenticate(&'a Subject),
     /// Something that may be a refresh token. It has not been verified, so only the address counts.
@@ -61,6 +67,8 @@ pub enum AttemptKind<'a> {
         /// The session that the token was issued in, which may have ended.
         session_id: SessionId,
     },
+    /// A token that is to be revoked. It has not been verified, so only the address counts.
+    Revoke,
 }
 
 impl fmt::Debug for Attempt<'_> {
@@ -75,10 +83,13 @@ impl fmt::Debug for Attempt<'_> {
 impl fmt::Debug for AttemptKind<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Introspect => "Introspect",
             Self::Login(_) => "Login([redacted])",
+            Self::Logout => "Logout",
             Self::Reauthenticate(_) => "Reauthenticate",
             Self::Refresh => "Refresh",
             Self::RefreshOf { .. } => "RefreshOf",
+            Self::Revoke => "Revoke",
         })
     }
 }

@@ -9,6 +9,7 @@ use token_core::{ClientId, Subject, Transport};
 use token_session::{LoginTicket, NewSession};
 
 use crate::auth::Auth;
+use crate::config::AuthConfig;
 use crate::custom_login::CustomLogin;
 use crate::head::Head;
 use crate::json;
@@ -35,8 +36,8 @@ impl LoginRequest {
         let login = CustomLogin::read(auth, head)?;
         let body = MediaType::Json.demand(head);
         let body = body.and_then(|()| json::parse::<Body>(body_bytes));
-        let body = body.and_then(|body| body.with_transport_of(auth.config().transports()));
-        let body = body.map_err(|refusal| auth.reject(refusal))?;
+        let body = body.and_then(|body| body.as_configured(auth.config()));
+        let body = body.map_err(|refusal| auth.refuse(refusal))?;
         login.attempt(&body.username)?;
         Ok(Self { login, body })
     }
@@ -110,30 +111,43 @@ pub(crate) struct Body {
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
     password: SecretText,
     /// Whether the session outlives the browser.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "json::or_default")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<bool>))]
     remember: bool,
     /// How the session's credentials travel; by default the first of these.
-    #[serde(default, deserialize_with = "json::some")]
-    #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::schema::Offered, required = false))]
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<crate::openapi::schema::Offered>))]
     transport: Option<Transport>,
-    /// The `client_id` of its tokens.
-    #[serde(default, deserialize_with = "json::some")]
+    /// The `client_id` of its tokens, one of those that are configured.
+    #[serde(default)]
     #[cfg_attr(
         feature = "openapi",
-        schema(value_type = String, required = false, pattern = "^[!-~]{1,64}$")
+        schema(value_type = Option<String>, pattern = "^[!-~]{1,64}$")
     )]
     client_id: Option<ClientId>,
 }
 
 impl Body {
-    /// Chooses the first transport on offer if the request asks for none.
-    fn with_transport_of(mut self, offered: &[Transport]) -> Result<Self, Refusal> {
-        match self.transport.or_else(|| offered.first().copied()) {
-            Some(transport) if offered.contains(&transport) => {
-                self.transport = Some(transport);
-                Ok(self)
-            }
-            _ => Err(Refusal::InvalidRequest),
+    /// Chooses the first transport on offer if the request asks for none. A transport or a client that
+    /// is not configured is refused.
+    fn as_configured(mut self, config: &AuthConfig) -> Result<Self, Refusal> {
+        let offered = config.transports();
+        self.transport = self.transport.or_else(|| offered.first().copied());
+        if !self
+            .transport
+            .is_some_and(|transport| offered.contains(&transport))
+        {
+            let why = "the login asks for a transport that is not on offer";
+            return Err(Refusal::InvalidRequest.because(why));
         }
+        if self
+            .client_id
+            .as_ref()
+            .is_some_and(|client| !config.has_client(client))
+        {
+            let why = "the login names a client that the settings do not: see `AuthConfigBuilder::client`";
+            return Err(Refusal::InvalidRequest.because(why));
+        }
+        Ok(self)
     }
 }

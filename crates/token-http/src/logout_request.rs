@@ -13,6 +13,7 @@ use crate::bearer::bearers;
 use crate::cookies::{self, Kind, RequestCookies};
 use crate::csrf;
 use crate::head::Head;
+use crate::limit::AttemptKind;
 use crate::redirect;
 use crate::rejection::Rejection;
 use crate::to_end::to_end;
@@ -32,18 +33,24 @@ impl LogoutRequest {
     /// Reads the request, without its body.
     ///
     /// # Errors
-    /// [`Refusal::Csrf`](crate::Refusal::Csrf), and
-    /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest) for more than 16 cookies or
-    /// access tokens.
+    /// [`Refusal::Csrf`](crate::Refusal::Csrf);
+    /// [`Refusal::InvalidRequest`](crate::Refusal::InvalidRequest) for more than 4 of our cookies or
+    /// 4 access tokens; [`Refusal::TooManyRequests`](crate::Refusal::TooManyRequests).
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let cookies = head.cookies(auth.config().cookie_names());
-        let csrf = csrf::check(head, auth.config(), cookies.any());
-        let deletes = csrf.is_ok();
+        let refuse = |refusal| auth.refuse(refusal);
+        // Whatever the method is: a link of another site must not log the user out either.
         if cookies.any() {
-            csrf.map_err(|refusal| auth.reject(refusal))?;
+            csrf::demand(head, auth.config(), true).map_err(refuse)?;
         }
-        cookies.few().map_err(|refusal| auth.reject(refusal))?;
-        let bearers = bearers(head).map_err(|refusal| auth.reject(refusal))?;
+        let proven = csrf::is_proven(head, auth.config(), cookies.any());
+        // A `GET` of another site comes without the cookies that are `SameSite=Strict`, and in an older
+        // browser without any field that says where it comes from.
+        let deletes = proven && (cookies.any() || !head.method.is_safe());
+        cookies.few().map_err(refuse)?;
+        let bearers = bearers(head).map_err(refuse)?;
+        auth.note_attempt(head, AttemptKind::Logout)
+            .map_err(refuse)?;
         Ok(Self {
             auth: auth.clone(),
             bearers: bearers
@@ -52,6 +59,11 @@ impl LogoutRequest {
             cookies,
             deletes,
         })
+    }
+
+    /// Whether the request has one of our cookies.
+    pub(crate) fn has_cookies(&self) -> bool {
+        self.cookies.any()
     }
 
     /// Ends the session of each genuine credential, and answers 204 whether or not there was

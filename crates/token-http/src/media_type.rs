@@ -20,7 +20,9 @@ impl MediaType {
     /// UTF-8.
     pub(crate) fn of(head: &Head<'_>) -> Result<Option<Self>, Refusal> {
         let field = head.single(CONTENT_TYPE);
-        let Some(field) = field.map_err(|_| Refusal::UnsupportedMediaType)? else {
+        let unsupported = |why: &str| Refusal::UnsupportedMediaType.because(why);
+        let field = field.map_err(|_| unsupported("`Content-Type` is repeated or not text"))?;
+        let Some(field) = field else {
             return Ok(None);
         };
         let mut parts = field.split(';').map(str::trim);
@@ -30,13 +32,14 @@ impl MediaType {
         } else if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             Self::Form
         } else {
-            return Err(Refusal::UnsupportedMediaType);
+            let why = "the media type of the body is neither JSON nor a form";
+            return Err(unsupported(why));
         };
         for parameter in parts {
             let (name, value) = parameter.split_once('=').unwrap_or((parameter, ""));
             let utf8 = value.trim_matches('"').eq_ignore_ascii_case("utf-8");
             if name.eq_ignore_ascii_case("charset") && !utf8 {
-                return Err(Refusal::UnsupportedMediaType);
+                return Err(unsupported("the body is not in UTF-8"));
             }
         }
         Ok(Some(media_type))
@@ -47,11 +50,15 @@ impl MediaType {
     /// # Errors
     /// [`Refusal::UnsupportedMediaType`] for another, or none.
     pub(crate) fn demand(self, head: &Head<'_>) -> Result<(), Refusal> {
-        if Self::of(head)? == Some(self) {
-            Ok(())
-        } else {
-            Err(Refusal::UnsupportedMediaType)
+        let of = Self::of(head)?;
+        if of == Some(self) {
+            return Ok(());
         }
+        Err(Refusal::UnsupportedMediaType.because(match (self, of) {
+            (_, None) => "the body has no `Content-Type`",
+            (Self::Json, _) => "the body has to be `application/json`",
+            (Self::Form, _) => "the body has to be `application/x-www-form-urlencoded`",
+        }))
     }
 }
 

@@ -211,7 +211,9 @@ impl From<DataError> for Rejection {
                 Self::plain(Refusal::Conflict)
             }
             DataError::Ended { realm } => {
-                Self::at_resource(Refusal::InvalidToken(TokenFault::Revoked), realm)
+                let why = "the session has ended, so its data was not used";
+                let refusal = Refusal::InvalidToken(TokenFault::Revoked).because(why);
+                Self::resource(refusal, Some(realm))
             }
             DataError::Store(error) => error.into(),
             error => {

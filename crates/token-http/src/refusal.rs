@@ -1,10 +1,13 @@
 //! Why a request is refused: one variant for each answer that is not a success.
 
+use std::fmt;
 use std::time::Duration;
 
 use http::StatusCode;
 use thiserror::Error;
+use token_core::PRODUCT;
 use token_core::session::DenialReason;
+use tracing::debug;
 
 /// Why a request is refused, as far as the client may know. The evidence is in the log.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -65,6 +68,10 @@ pub enum Refusal {
     /// 413: the body is longer than [`MAX_BODY`](crate::MAX_BODY).
     #[error("the body is too long")]
     PayloadTooLarge,
+    /// 408: the body did not come in time
+    /// ([`AuthConfigBuilder::body_timeout`](crate::AuthConfigBuilder::body_timeout)).
+    #[error("the body did not come in time")]
+    RequestTimeout,
     /// 500: an error of the server that a retry does not fix.
     #[error("an error of the server")]
     ServerError,
@@ -120,6 +127,19 @@ impl TokenFault {
 }
 
 impl Refusal {
+    /// Logs the reason, for developers: the answer says no more than the client may know. `why` must
+    /// have no secret in it, such as a token or a password that was sent in the wrong place.
+    pub(crate) fn because(self, why: impl fmt::Display) -> Self {
+        debug!(target: PRODUCT, error = self.code(), "request refused: {why}");
+        self
+    }
+
+    /// The same if there is no more to say than the refusal itself does.
+    pub(crate) fn logged(self) -> Self {
+        debug!(target: PRODUCT, error = self.code(), "request refused: {self}");
+        self
+    }
+
     /// The status of the answer.
     pub const fn status(&self) -> StatusCode {
         match self {
@@ -138,6 +158,7 @@ impl Refusal {
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
+            Self::RequestTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::PayloadTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -163,6 +184,7 @@ impl Refusal {
             Self::MethodNotAllowed { .. } => "method_not_allowed",
             Self::NotFound => "not_found",
             Self::PayloadTooLarge => "payload_too_large",
+            Self::RequestTimeout => "request_timeout",
             Self::ServerError => "server_error",
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::TooManyRequests { .. } => "too_many_requests",

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response};
 use serde::Serialize;
 use thiserror::Error;
@@ -13,7 +13,7 @@ use token_core::access::ClaimsError;
 use token_core::session::{Denial, DenialReason, IssueError};
 use token_core::{PRODUCT, VerifyError};
 use token_session::signer::SignerError;
-use token_session::{AccessError, LoginError, RefreshError, StoreError};
+use token_session::{AccessError, LoginError, ManagerError, RefreshError, StoreError};
 use tracing::{debug, error, warn};
 
 use crate::answer;
@@ -41,8 +41,8 @@ enum Place {
     Misconfigured(Cow<'static, str>),
     /// In a handler or route that checks credentials itself, in this realm.
     Route(Arc<str>),
-    /// At a protected resource, in this realm.
-    Resource(Arc<str>),
+    /// At a protected resource, in this realm if it is known.
+    Resource(Option<Arc<str>>),
 }
 
 impl Rejection {
@@ -53,8 +53,14 @@ impl Rejection {
 
     /// Refuses a request to a protected resource, with the challenge of this realm: for services
     /// that verify tokens without an [`Auth`](crate::Auth), which has the realm itself.
+    /// The refusal is logged at `debug`.
     pub fn at_resource(refusal: Refusal, realm: impl Into<Arc<str>>) -> Self {
-        let place = Place::Resource(realm.into());
+        Self::resource(refusal.logged(), Some(realm.into()))
+    }
+
+    /// The same for a refusal whose reason is in the log already.
+    pub(crate) const fn resource(refusal: Refusal, realm: Option<Arc<str>>) -> Self {
+        let place = Place::Resource(realm);
         Self { refusal, place }
     }
 
@@ -115,6 +121,12 @@ impl Rejection {
             Refusal::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
+            // > A server SHOULD send the "close" connection option [...] in the response, since 408
+            // > implies that the server has decided to close the connection
+            // RFC 9110 section 15.5.9
+            Refusal::RequestTimeout => {
+                headers.insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Refusal::TemporarilyUnavailable => {
                 headers.insert(RETRY_AFTER, RETRY_SECONDS.into());
             }
@@ -132,8 +144,8 @@ impl Rejection {
     fn challenge(&self) -> Option<HeaderValue> {
         let (realm, at_resource) = match &self.place {
             Place::Anywhere | Place::Misconfigured(_) => return None,
-            Place::Route(realm) => (realm, false),
-            Place::Resource(realm) => (realm, true),
+            Place::Route(realm) => (Some(realm), false),
+            Place::Resource(realm) => (realm.as_ref(), true),
         };
         // Texts of the application: characters that cannot be quoted are left out.
         let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
@@ -146,11 +158,15 @@ impl Rejection {
             Refusal::InvalidClient => "Basic",
             _ => "Bearer",
         };
-        let mut text = format!("{scheme} realm=\"{}\"", cut(realm));
+        let mut text = scheme.to_owned();
         let mut add = |name: &str, value: &str| {
+            let comma = if text.len() > scheme.len() { "," } else { "" };
             let value = cut(value);
-            write!(text, ", {name}=\"{value}\"").expect("writing to a String succeeds");
+            write!(text, "{comma} {name}=\"{value}\"").expect("writing to a String succeeds");
         };
+        if let Some(realm) = realm {
+            add("realm", realm);
+        }
         match &self.refusal {
             // > If the request lacks any authentication information [...], the resource server
             // > SHOULD NOT include an error code or other error information.
@@ -221,25 +237,55 @@ impl From<LoginError> for Rejection {
     }
 }
 
-impl Rejection {
+impl From<RefreshError> for Rejection {
     /// The answer to a refresh, a step-up or a change of password that failed.
-    pub(crate) fn of_refresh(error: RefreshError) -> Self {
+    fn from(error: RefreshError) -> Self {
         Self::of_renewal(error, |denial| Refusal::InvalidGrant(denial.reason()))
     }
+}
 
+impl From<Denial> for Rejection {
+    /// As the refresh route answers a credential that is refused.
+    fn from(denial: Denial) -> Self {
+        RefreshError::from(denial).into()
+    }
+}
+
+impl From<AccessError> for Rejection {
+    /// The answer of a protected resource. Its challenge names no realm, since that is known to an
+    /// [`Auth`](crate::Auth) alone.
+    fn from(error: AccessError) -> Self {
+        Self::of_access(error, None)
+    }
+}
+
+impl From<ManagerError> for Rejection {
+    /// Keys that cannot be put in force, for example.
+    fn from(error: ManagerError) -> Self {
+        Self::fault(&error)
+    }
+}
+
+impl From<IssueError> for Rejection {
+    fn from(error: IssueError) -> Self {
+        RefreshError::from(error).into()
+    }
+}
+
+impl Rejection {
     /// The answer of a protected resource to a session cookie that was not accepted.
     pub(crate) fn of_cookie(error: RefreshError, realm: Arc<str>) -> Self {
         let rejection = Self::of_renewal(error, |denial| {
             Refusal::InvalidToken(TokenFault::of_reason(denial.reason()))
         });
         match rejection.refusal {
-            Refusal::InvalidToken(_) => Self::at_resource(rejection.refusal, realm),
+            Refusal::InvalidToken(_) => Self::resource(rejection.refusal, Some(realm)),
             _ => rejection,
         }
     }
 
     /// The answer of a protected resource to an access token that was not accepted.
-    pub(crate) fn of_access(error: AccessError, realm: Arc<str>) -> Self {
+    pub(crate) fn of_access(error: AccessError, realm: Option<Arc<str>>) -> Self {
         match error {
             AccessError::Behind => {
                 warn!(target: PRODUCT, %error, "an access token could not be checked");
@@ -249,20 +295,20 @@ impl Rejection {
             // Only the server can have signed it, so two of its own types differ.
             AccessError::Invalid(VerifyError::Claims(ClaimsError::Custom)) => {
                 warn!(target: PRODUCT, "an access token is genuine, but its own claims have another type");
-                Self::at_resource(Refusal::InvalidToken(TokenFault::Invalid), realm)
+                Self::resource(Refusal::InvalidToken(TokenFault::Invalid), realm)
             }
             error => {
                 debug!(target: PRODUCT, %error, "access token refused");
-                Self::at_resource(Refusal::InvalidToken(fault(&error)), realm)
+                Self::resource(Refusal::InvalidToken(fault(&error)), realm)
             }
         }
     }
 
     fn of_renewal(error: RefreshError, denied: impl FnOnce(&Denial) -> Refusal) -> Self {
         match error {
-            RefreshError::Denied(denial) => Self::plain(denied(&denial)),
-            RefreshError::Scope => Self::plain(Refusal::InvalidScope),
-            RefreshError::Refused => Self::plain(Refusal::AccessDenied),
+            RefreshError::Denied(denial) => Self::plain(denied(&denial).because(&denial)),
+            RefreshError::Scope => Self::plain(Refusal::InvalidScope.because(&error)),
+            RefreshError::Refused => Self::plain(Refusal::AccessDenied.because(&error)),
             RefreshError::Signer(error) => error.into(),
             RefreshError::Store(error) => error.into(),
             RefreshError::Contended { .. } => {

@@ -1,6 +1,7 @@
 //! A step-up and a change of password: all of it except the check of the password.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -74,7 +75,7 @@ impl StepUpRequest {
         to_end(async move {
             let manager = proven.auth.manager();
             let issued = manager.step_up(&proven.credential, authentication);
-            let issued = issued.await.map_err(Rejection::of_refresh)?;
+            let issued = issued.await?;
             Ok(proven.auth.token_response(&issued))
         })
         .await
@@ -143,10 +144,22 @@ impl PasswordRequest {
         to_end(async move {
             let manager = proven.auth.manager();
             let issued = manager.password_changed(&proven.credential, authentication);
-            let issued = issued.await.map_err(Rejection::of_refresh)?;
+            let issued = issued.await?;
             Ok(proven.auth.token_response(&issued))
         })
         .await
+    }
+
+    /// Counts one more attempt at the session's password, for a handler that tries another password
+    /// than the present one. The request itself was counted when it was read.
+    ///
+    /// # Errors
+    /// [`Refusal::TooManyRequests`] if the application's limit says so.
+    pub fn attempt(&self) -> Result<(), Rejection> {
+        let Proven { auth, session, .. } = &self.proven;
+        let kind = AttemptKind::Reauthenticate(&session.subject);
+        let noted = auth.note_attempt_from(self.proven.address, kind);
+        noted.map_err(|refusal| auth.refuse(refusal))
     }
 
     /// The answer to a wrong present password. Nothing has changed.
@@ -156,7 +169,10 @@ impl PasswordRequest {
 
     /// The answer to a new password that the application does not accept.
     pub fn unacceptable(&self) -> Rejection {
-        self.proven.auth.reject(Refusal::InvalidRequest)
+        let why = "the application does not accept the new password";
+        self.proven
+            .auth
+            .refuse(Refusal::InvalidRequest.because(why))
     }
 }
 
@@ -179,8 +195,8 @@ impl fmt::Debug for PasswordRequest {
 pub(crate) struct StepUpBody {
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
     password: SecretText,
-    #[serde(default, deserialize_with = "json::some")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     refresh_token: Option<SecretText>,
 }
 
@@ -193,15 +209,15 @@ pub(crate) struct PasswordBody {
     password: SecretText,
     #[cfg_attr(feature = "openapi", schema(value_type = String, format = Password))]
     new_password: SecretText,
-    #[serde(default, deserialize_with = "json::some")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
     refresh_token: Option<SecretText>,
 }
 
 fn parse<T: DeserializeOwned>(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<T, Rejection> {
     let media = MediaType::Json.demand(head);
     let parsed = media.and_then(|()| json::parse(body));
-    parsed.map_err(|refusal| auth.reject(refusal))
+    parsed.map_err(|refusal| auth.refuse(refusal))
 }
 
 /// A session that the request has proven, by a valid refresh token or session cookie.
@@ -209,6 +225,7 @@ struct Proven {
     auth: Auth,
     session: Committed<Session>,
     credential: SessionCredential,
+    address: Option<IpAddr>,
     at: UnixTime,
 }
 
@@ -219,35 +236,40 @@ impl Proven {
         refresh_token: Option<SecretText>,
     ) -> Result<Self, Rejection> {
         let at = auth.manager().now();
+        let address = auth.client_address(head);
         let cookies = head.cookies(auth.config().cookie_names());
         let candidates = candidates(auth, &cookies, head, refresh_token.as_ref());
-        let mut rejection = auth.reject(Refusal::InvalidRequest);
-        for candidate in candidates.map_err(|refusal| auth.reject(refusal))? {
+        let mut rejection = None;
+        for candidate in candidates.map_err(|refusal| auth.refuse(refusal))? {
             let credential = match candidate.read(auth) {
                 Ok(credential) => credential,
                 Err(refusal) => {
-                    rejection = auth.reject(refusal);
+                    rejection = Some(auth.refuse(refusal));
                     continue;
                 }
             };
             match auth.manager().begin_step_up(&credential).await {
                 Ok(session) => {
                     let kind = AttemptKind::Reauthenticate(&session.subject);
-                    let noted = auth.note_attempt(head, kind);
-                    noted.map_err(|refusal| auth.reject(refusal))?;
+                    let noted = auth.note_attempt_from(address, kind);
+                    noted.map_err(|refusal| auth.refuse(refusal))?;
                     let auth = auth.clone();
                     return Ok(Self {
                         auth,
                         session,
                         credential,
+                        address,
                         at,
                     });
                 }
-                Err(error @ RefreshError::Denied(_)) => rejection = Rejection::of_refresh(error),
-                Err(error) => return Err(Rejection::of_refresh(error)),
+                Err(error @ RefreshError::Denied(_)) => rejection = Some(error.into()),
+                Err(error) => return Err(error.into()),
             }
         }
-        Err(rejection)
+        Err(rejection.unwrap_or_else(|| {
+            let why = "there is no refresh token in the body, and no refresh or session cookie";
+            auth.refuse(Refusal::InvalidRequest.because(why))
+        }))
     }
 
     fn fmt(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
@@ -272,7 +294,7 @@ impl Candidate<'_> {
             }
             Self::Session(cookie) => SessionManager::read_session_cookie(cookie)
                 .map(SessionCredential::Session)
-                .map_err(|denial| Refusal::InvalidGrant(denial.reason())),
+                .map_err(|denial| Refusal::InvalidGrant(denial.reason()).because(&denial)),
         }
     }
 }

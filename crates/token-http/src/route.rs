@@ -113,17 +113,22 @@ impl Route {
         body: Result<Bytes, Rejection>,
     ) -> Result<Response<Bytes>, Rejection> {
         if self == Self::Introspect && !auth.config().introspects() {
-            return Err(auth.reject(Refusal::NotFound));
+            let why = "no key of a resource server is configured, so nothing is introspected";
+            return Err(auth.refuse(Refusal::NotFound.because(why)));
         }
         let allow = self.allow();
         if !allow.split(", ").any(|method| *head.method == *method) {
-            return Err(auth.reject(Refusal::MethodNotAllowed { allow }));
+            let why = format_args!("{} is not one of {allow}", head.method);
+            return Err(auth.refuse(Refusal::MethodNotAllowed { allow }.because(why)));
+        }
+        if self == Self::Logout {
+            return logout::logout(auth, head, body).await;
         }
         let body = body?;
         match self {
             Self::Introspect => introspect::introspect(auth, head, &body).await,
             Self::Jwks => Ok(jwks::jwks(auth, head)),
-            Self::Logout => logout::logout(auth, head, &body).await,
+            Self::Logout => logout::logout(auth, head, Ok(body)).await,
             Self::Metadata => {
                 let path = |route: Self| route.path(auth);
                 let paths = metadata::Endpoints {

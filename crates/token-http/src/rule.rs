@@ -60,7 +60,7 @@ fn check<R: Rule>(caller: &impl Caller, now: UnixTime) -> Result<(), Refusal> {
     let words = |list: &'static str| list.split(' ').filter(|word| !word.is_empty());
     if !words(R::SCOPE).all(|value| caller.scope().contains(value)) {
         let scope = R::SCOPE.into();
-        return Err(Refusal::InsufficientScope { scope });
+        return Err(Refusal::InsufficientScope { scope }.logged());
     }
     let fresh = R::MAX_AGE.is_none_or(|max_age| now.since(caller.auth_time()) <= max_age);
     let class = R::ACR.is_empty() || words(R::ACR).any(|acr| caller.acr() == Some(acr));
@@ -70,10 +70,16 @@ fn check<R: Rule>(caller: &impl Caller, now: UnixTime) -> Result<(), Refusal> {
     if fresh && class && methods {
         Ok(())
     } else {
-        Err(Refusal::InsufficientUserAuthentication {
+        let why = match (fresh, class) {
+            (false, _) => "the authentication is too old for this route",
+            (true, false) => "the authentication is of another class than this route demands",
+            (true, true) => "the authentication lacks a method that this route demands",
+        };
+        let refusal = Refusal::InsufficientUserAuthentication {
             max_age: R::MAX_AGE,
             acr_values: R::ACR.into(),
-        })
+        };
+        Err(refusal.because(why))
     }
 }
 

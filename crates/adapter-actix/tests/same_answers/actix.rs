@@ -141,7 +141,11 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .app_data(web::Data::new(auth.clone()))
                         .service(web::resource("/auth/login").route(web::post().to(login)))
                         .service(web::resource("/form/login").route(web::post().to(form_login)))
-                        .service(web::resource("/form/logout").route(web::post().to(form_logout)))
+                        .service(
+                            web::resource("/form/logout")
+                                .route(web::get().to(form_logout))
+                                .route(web::post().to(form_logout)),
+                        )
                         .service(web::resource("/auth/step-up").route(web::post().to(step_up)))
                         .service(web::resource("/auth/password").route(web::post().to(password)))
                         .service(

@@ -137,7 +137,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
     let app = Router::new()
         .route("/auth/login", post(login))
         .route("/form/login", post(form_login))
-        .route("/form/logout", post(form_logout))
+        .route("/form/logout", get(form_logout).post(form_logout))
         .route("/auth/step-up", post(step_up))
         .route("/auth/password", post(password))
         .route("/me", get(me).post(me))

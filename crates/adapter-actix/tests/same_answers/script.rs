@@ -279,5 +279,31 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     ask(204, "POST /auth/logout", &[("Cookie", &changed), SAME], "");
     ask(401, "GET /me", &[("Cookie", &changed)], "");
     ask(204, "POST /auth/logout", &[], "");
+
+    // A logout by cookie, whatever its body is.
+    for (media_type, body) in [
+        ("text/plain;charset=UTF-8", "bye"),
+        ("application/json", "null"),
+        ("application/json", r#"{"refresh_token":null}"#),
+        ("application/json", &"x".repeat(17_000)),
+    ] {
+        let opened = ask(200, "POST /auth/login", &[JSON], &login("session", "")).cookie();
+        let cookie = ("Cookie", &*opened);
+        let fields = [("Content-Type", media_type), cookie, SAME];
+        ask(204, "POST /auth/logout", &fields, body);
+        ask(401, "GET /me", &[cookie], "");
+    }
+
+    // A logout by a link: the proof of a form, and no cookie is deleted if none came.
+    let opened = ask(200, "POST /auth/login", &[JSON], &login("session", "")).cookie();
+    let cookie = ("Cookie", &*opened);
+    ask(403, "GET /form/logout", &[cookie], "");
+    let foreign = ("Sec-Fetch-Site", "cross-site");
+    ask(403, "GET /form/logout", &[cookie, foreign], "");
+    let reply = ask(303, "GET /form/logout", &[foreign], "");
+    assert!(!reply.fields.iter().any(|(name, _)| name == "set-cookie"));
+    ask(200, "GET /me", &[cookie], "");
+    ask(303, "GET /form/logout", &[cookie, SAME], "");
+    ask(401, "GET /me", &[cookie], "");
     replies
 }

@@ -34,13 +34,13 @@ pub(super) const SESSIONS: &str = "sessions";
 pub(super) fn of(route: Route, auth: &Auth) -> Vec<(HttpMethod, Operation)> {
     match route {
         Route::Introspect if !auth.config().introspects() => Vec::new(),
-        Route::Introspect => vec![(HttpMethod::Post, introspect_token())],
+        Route::Introspect => vec![(HttpMethod::Post, introspect_token(auth))],
         Route::Jwks => vec![(HttpMethod::Get, jwks())],
-        Route::Logout => vec![(HttpMethod::Post, log_out())],
+        Route::Logout => vec![(HttpMethod::Post, log_out(auth))],
         Route::Metadata => vec![(HttpMethod::Get, describe())],
         Route::OneSession => vec![(HttpMethod::Delete, end_session())],
         Route::Refresh => vec![(HttpMethod::Post, renew(auth))],
-        Route::Revoke => vec![(HttpMethod::Post, revoke_token())],
+        Route::Revoke => vec![(HttpMethod::Post, revoke_token(auth))],
         Route::Session => vec![(HttpMethod::Get, session())],
         Route::Sessions => vec![
             (HttpMethod::Delete, end_sessions()),
@@ -133,7 +133,7 @@ fn renew(auth: &Auth) -> Operation {
     finish(operation, &limited(auth, refusals))
 }
 
-fn log_out() -> Operation {
+fn log_out(auth: &Auth) -> Operation {
     let form = form().property("refresh_token", text());
     let body = json_or_form::<logout::Body>(form.build());
     let operation = operation("logout", "Logs out", SESSIONS)
@@ -148,7 +148,7 @@ fn log_out() -> Operation {
         security::REFRESH_COOKIE,
         security::SESSION_COOKIE,
     ];
-    finish(optional(operation, &names), &[Refusal::Csrf])
+    finish(optional(operation, &names), &limited(auth, [Refusal::Csrf]))
 }
 
 fn session() -> Operation {
@@ -174,7 +174,10 @@ fn end_sessions() -> Operation {
     let operation = operation("end_sessions", "Ends the user's sessions", SESSIONS)
         .parameter(keep.build())
         .response("204", cookies("They are ended."));
-    for_caller(operation, &[Refusal::PayloadTooLarge])
+    for_caller(
+        operation,
+        &[Refusal::PayloadTooLarge, Refusal::RequestTimeout],
+    )
 }
 
 fn end_session() -> Operation {
@@ -186,18 +189,23 @@ fn end_session() -> Operation {
     let operation = operation("end_session", "Ends one of the user's sessions", SESSIONS)
         .parameter(id.build())
         .response("204", cookies("It is ended."));
-    for_caller(operation, &[Refusal::NotFound, Refusal::PayloadTooLarge])
+    let refusals = [
+        Refusal::NotFound,
+        Refusal::PayloadTooLarge,
+        Refusal::RequestTimeout,
+    ];
+    for_caller(operation, &refusals)
 }
 
-fn revoke_token() -> Operation {
+fn revoke_token(auth: &Auth) -> Operation {
     let operation = operation("revoke", "Revokes a token", OAUTH)
         .description(Some("RFC 7009: ends the session of either kind of token."))
         .request_body(Some(token_form()))
         .response("200", described("Whatever it was."));
-    finish(operation, &[])
+    finish(operation, &limited(auth, []))
 }
 
-fn introspect_token() -> Operation {
+fn introspect_token(auth: &Auth) -> Operation {
     let either = OneOfBuilder::new()
         .item(reference::<introspect::Active>())
         .item(reference::<introspect::Inactive>());
@@ -211,7 +219,7 @@ fn introspect_token() -> Operation {
         .response("200", ok.build())
         .securities(Some(security::introspection()));
     let refusals = [Refusal::Unauthorized, INVALID_TOKEN, Refusal::InvalidClient];
-    finish(operation, &refusals)
+    finish(operation, &limited(auth, refusals))
 }
 
 fn jwks() -> Operation {
@@ -256,6 +264,7 @@ fn finish(operation: OperationBuilder, refusals: &[Refusal]) -> Operation {
     let always = [
         Refusal::InvalidRequest,
         Refusal::PayloadTooLarge,
+        Refusal::RequestTimeout,
         Refusal::UnsupportedMediaType,
         Refusal::ServerError,
         Refusal::TemporarilyUnavailable,

@@ -12,6 +12,7 @@ use crate::basic::ClientSecret;
 use crate::bearer::bearer;
 use crate::form::Form;
 use crate::head::Head;
+use crate::limit::AttemptKind;
 use crate::media_type::MediaType;
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
@@ -21,13 +22,17 @@ pub(super) async fn introspect(
     head: &Head<'_>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Rejection> {
-    caller(auth, head).map_err(|refusal| auth.challenge(refusal))?;
+    let noted = auth.note_attempt(head, AttemptKind::Introspect);
+    noted.map_err(|refusal| auth.refuse(refusal))?;
+    caller(auth, head).map_err(|refusal| auth.challenge(refusal.logged()))?;
     let form = MediaType::Form
         .demand(head)
         .and_then(|()| Form::parse(body));
-    let form = form.map_err(|refusal| auth.reject(refusal))?;
-    let token = form.value("token");
-    let token = token.ok_or_else(|| auth.reject(Refusal::InvalidRequest))?;
+    let form = form.map_err(|refusal| auth.refuse(refusal))?;
+    let token = form.value("token").ok_or_else(|| {
+        let why = "there is no parameter `token`";
+        auth.refuse(Refusal::InvalidRequest.because(why))
+    })?;
     let active = match access(auth, token).await? {
         Some(active) => Some(active),
         None => refresh(auth, token).await?,

@@ -24,11 +24,11 @@ pub(super) async fn refresh(
     head: &Head<'_>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Rejection> {
-    let grant = Grant::read(auth, head, body).map_err(|refusal| auth.reject(refusal))?;
+    let grant = Grant::read(auth, head, body).map_err(|refusal| auth.refuse(refusal))?;
     let issued = auth
         .manager()
         .refresh_verified(&grant.token, grant.scope.as_ref());
-    let issued = issued.await.map_err(Rejection::of_refresh)?;
+    let issued = issued.await?;
     // A browser that presented the refresh token in force has it already. Set again, it could arrive
     // after the answer to a later refresh, and replace a newer one.
     let kept = issued.session().generation == grant.token.generation;
@@ -49,15 +49,25 @@ impl Grant {
         }
         let media_type = MediaType::of(head)?;
         let cookie = cookies.one(Kind::Refresh)?;
-        let (text, scope, carrier) = match (media_type, cookie) {
-            (_, Some(token)) if body.is_empty() => (token.into(), None, Transport::Cookie),
-            (None, None) if !body.is_empty() => return Err(Refusal::UnsupportedMediaType),
-            (Some(_), None) if !body.is_empty() => {
-                let (text, scope) = from_body(media_type, body)?;
-                (text, scope, Transport::Header)
+        let (sent, scope) = match media_type {
+            _ if body.is_empty() => (None, None),
+            Some(media_type) => from_body(media_type, body)?,
+            None => {
+                let why = "the body has no `Content-Type`";
+                return Err(Refusal::UnsupportedMediaType.because(why));
             }
-            // Neither a body nor a cookie, or both.
-            _ => return Err(Refusal::InvalidRequest),
+        };
+        let (text, carrier) = match (sent, cookie) {
+            (Some(token), None) => (token, Transport::Header),
+            (None, Some(token)) => (token.into(), Transport::Cookie),
+            (None, None) => {
+                let why = "there is no refresh token, neither in the body nor in a cookie";
+                return Err(Refusal::InvalidRequest.because(why));
+            }
+            (Some(_), Some(_)) => {
+                let why = "there is a refresh token in the body and one in a cookie";
+                return Err(Refusal::InvalidRequest.because(why));
+            }
         };
         auth.note_attempt(head, AttemptKind::Refresh)?;
         let token = verify(auth, carrier, &text)?;
@@ -88,45 +98,52 @@ pub(crate) fn verify(
             );
             Err(Refusal::InvalidGrant(DenialReason::Malformed))
         }
-        Err(denial) => Err(Refusal::InvalidGrant(denial.reason())),
+        Err(denial) => Err(Refusal::InvalidGrant(denial.reason()).because(&denial)),
     }
 }
 
-/// Reads the token and the scope from the body.
+/// Reads the token and the scope from the body. JSON may leave the token out, as generated clients do
+/// if it is in a cookie.
 fn from_body(
-    media_type: Option<MediaType>,
+    media_type: MediaType,
     body: &[u8],
-) -> Result<(SecretText, Option<Scope>), Refusal> {
-    let (token, scope) = if media_type == Some(MediaType::Json) {
-        let body: Body = json::parse(body)?;
-        (body.refresh_token, body.scope)
+) -> Result<(Option<SecretText>, Option<Scope>), Refusal> {
+    let (token, scope) = if media_type == MediaType::Json {
+        let body: Option<Body> = json::parse_or_null(body)?;
+        body.map_or((None, None), |body| (body.refresh_token, body.scope))
     } else {
         let form = Form::parse(body)?;
+        let missing =
+            |name| Refusal::InvalidRequest.because(format_args!("there is no parameter `{name}`"));
         match form.value("grant_type") {
             Some("refresh_token") => {}
-            Some(_) => return Err(Refusal::UnsupportedGrantType),
-            None => return Err(Refusal::InvalidRequest),
+            Some(_) => return Err(Refusal::UnsupportedGrantType.logged()),
+            None => return Err(missing("grant_type")),
         }
-        let token = form.value("refresh_token").ok_or(Refusal::InvalidRequest)?;
+        let token = form.value("refresh_token");
+        let token = token.ok_or_else(|| missing("refresh_token"))?;
         let scope = form.value("scope").map(str::to_owned);
-        (token.into(), scope)
+        (Some(token.into()), scope)
     };
     // > The requested scope is invalid, unknown, malformed, or exceeds the scope granted by the
     // > resource owner.
     // RFC 6749 section 5.2
-    let scope = scope.map(|scope| scope.parse().map_err(|_| Refusal::InvalidScope));
+    let scope = scope.map(|scope| {
+        let scope = scope.parse::<Scope>();
+        scope.map_err(|error| Refusal::InvalidScope.because(error))
+    });
     let scope = scope.transpose()?;
     Ok((token, scope))
 }
 
-/// A refresh token, and a narrower scope if less is wanted.
+/// A refresh token unless it is in the cookie, and a narrower scope if less is wanted.
 #[derive(Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[cfg_attr(feature = "openapi", schema(as = Refresh))]
 pub(crate) struct Body {
-    #[cfg_attr(feature = "openapi", schema(value_type = String))]
-    refresh_token: SecretText,
-    #[serde(default, deserialize_with = "json::some")]
-    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
+    #[serde(default)]
+    #[cfg_attr(feature = "openapi", schema(value_type = Option<String>))]
+    refresh_token: Option<SecretText>,
+    #[serde(default)]
     scope: Option<String>,
 }

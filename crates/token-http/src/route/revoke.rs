@@ -8,6 +8,7 @@ use crate::answer;
 use crate::auth::Auth;
 use crate::form::Form;
 use crate::head::Head;
+use crate::limit::AttemptKind;
 use crate::media_type::MediaType;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
@@ -20,9 +21,13 @@ pub(super) async fn revoke(
     let form = MediaType::Form
         .demand(head)
         .and_then(|()| Form::parse(body));
-    let form = form.map_err(|refusal| auth.reject(refusal))?;
-    let token = form.value("token");
-    let token = token.ok_or_else(|| auth.reject(Refusal::InvalidRequest))?;
+    let form = form.map_err(|refusal| auth.refuse(refusal))?;
+    let token = form.value("token").ok_or_else(|| {
+        let why = "there is no parameter `token`";
+        auth.refuse(Refusal::InvalidRequest.because(why))
+    })?;
+    let noted = auth.note_attempt(head, AttemptKind::Revoke);
+    noted.map_err(|refusal| auth.refuse(refusal))?;
     // > An invalid token type hint value is ignored by the authorization server and does not
     // > influence the revocation response.
     // RFC 7009 section 2.2: both kinds are tried whatever it says.

@@ -55,7 +55,8 @@ pub(super) async fn end_session(
     if ended {
         Ok(current.finish(answer::empty(StatusCode::NO_CONTENT)))
     } else {
-        Err(auth.reject(Refusal::NotFound))
+        let why = "the subject has no live session of this id";
+        Err(auth.refuse(Refusal::NotFound.because(why)))
     }
 }
 
@@ -65,7 +66,7 @@ pub(super) async fn end_sessions(
     head: &Head<'_>,
 ) -> Result<Response<Bytes>, Rejection> {
     let current = Current::of(auth, head).await?;
-    let keep = keeps_current(head).map_err(|refusal| auth.reject(refusal))?;
+    let keep = keeps_current(head).map_err(|refusal| auth.refuse(refusal))?;
     let subject = &current.session.subject;
     if keep {
         let id = current.session.id;
@@ -86,7 +87,10 @@ fn keeps_current(head: &Head<'_>) -> Result<bool, Refusal> {
     match form.value("keep") {
         Some("current") if only_keep => Ok(true),
         None if form.names().next().is_none() => Ok(false),
-        _ => Err(Refusal::InvalidRequest),
+        _ => {
+            let why = "the query has to be `keep=current`, or there has to be none";
+            Err(Refusal::InvalidRequest.because(why))
+        }
     }
 }
 
@@ -104,14 +108,17 @@ impl Current {
         let authorization = authorization.map(HeaderValue::as_bytes);
         let session = async || auth.server_session(head, Some(&slot)).await;
         let caller = auth.clone().any::<NoClaims>(authorization, session).await?;
-        let caller = caller.ok_or_else(|| auth.challenge(Refusal::Unauthorized))?;
+        let caller = caller.ok_or_else(|| auth.challenge(Refusal::Unauthorized.logged()))?;
         let session = match &caller {
             Any::Access(access) => auth.manager().session(access.session_id()).await?,
             Any::Session(session) => Some(session.committed().clone()),
         };
-        let over = || auth.challenge(Refusal::InvalidToken(TokenFault::Revoked));
+        let ended = || {
+            let why = "the session of the access token has ended";
+            auth.challenge(Refusal::InvalidToken(TokenFault::Revoked).because(why))
+        };
         Ok(Self {
-            session: session.ok_or_else(over)?,
+            session: session.ok_or_else(ended)?,
             set_cookies: slot.finish().await?,
         })
     }

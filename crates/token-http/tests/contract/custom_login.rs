@@ -8,7 +8,7 @@ use token_core::{Authentication, Transport};
 use token_http::{Attempt, AttemptKind, CustomLogin, Head, LogoutRequest, Refusal, Rejection};
 use token_session::NewSession;
 
-use crate::world::{World, get, request, with, with_cookie};
+use crate::world::{World, get, post_form, request, with, with_cookie};
 
 /// A login by a passkey, in a handler of the application's own.
 async fn log_in(
@@ -180,4 +180,83 @@ async fn attempts_at_a_form_are_limited_by_the_same_hook() {
     let refused = log_in(&world, post(), None, "/").await;
     let retry_after = Duration::from_secs(7);
     assert_eq!(refusal(refused), Refusal::TooManyRequests { retry_after });
+}
+
+/// A link of another site is a `GET` too, and must not log the user out or make the browser drop a
+/// cookie that it does not even send there.
+#[tokio::test]
+async fn a_logout_by_a_link_needs_the_same_proof_as_one_by_a_form() {
+    let world = World::new();
+    let session = world.login("session").await.cookie();
+    for foreign in ["cross-site", "same-site"] {
+        let link = with(
+            with(get("/logout"), "cookie", &session),
+            "sec-fetch-site",
+            foreign,
+        );
+        assert_eq!(
+            refusal(log_out(&world, link).await),
+            Refusal::Csrf,
+            "{foreign}"
+        );
+        let link = with(get("/logout"), "sec-fetch-site", foreign);
+        let answered = log_out(&world, link).await.unwrap();
+        assert!(!answered.headers().contains_key("set-cookie"), "{foreign}");
+    }
+    // Older browsers send no such field.
+    let link = with(get("/logout"), "cookie", &session);
+    assert_eq!(refusal(log_out(&world, link).await), Refusal::Csrf);
+    let answered = log_out(&world, get("/logout")).await.unwrap();
+    assert!(!answered.headers().contains_key("set-cookie"));
+    let me = || with_cookie(get("/api/me"), &session);
+    assert_eq!(world.send(me()).await.status, 200);
+
+    // A link on a page of ours.
+    let answered = log_out(&world, with_cookie(get("/logout"), &session)).await;
+    assert!(answered.unwrap().headers().contains_key("set-cookie"));
+    assert_eq!(world.send(me()).await.status, 401);
+}
+
+/// An administrator who looks at the application as a user sees it.
+#[tokio::test]
+async fn a_login_beside_the_current_session_leaves_it_alone() {
+    let world = World::new();
+    let own = world.login("session").await.cookie();
+    let (parts, _) = with_cookie(post(), &own).into_parts();
+    let login = CustomLogin::read(&world.auth, &head(&parts)).unwrap();
+    let login = login.beside_current();
+    let ticket = login.begin("bob").await.unwrap();
+    let session = login.new_session(Authentication::password(login.at()));
+    let opened = login.redirect(ticket, session, "/").await.unwrap();
+    for cookie in [own, cookie(&opened)] {
+        let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
+        assert_eq!(reply.status, 200);
+    }
+}
+
+/// A stranger can send a logout as often as they like, each with cookies that are made up.
+#[tokio::test]
+async fn a_logout_costs_few_calls_to_the_store_and_is_an_attempt() {
+    let made_up = format!("__Host-Http-session={}", "A".repeat(67));
+    let world = World::new();
+    for (count, status) in [(1, 303), (4, 303), (5, 400), (16, 400)] {
+        let cookies = vec![made_up.as_str(); count].join("; ");
+        let answered = log_out(&world, with_cookie(post(), &cookies)).await;
+        let found = answered.map_or_else(|refused| refused.refusal().status(), |ok| ok.status());
+        assert_eq!(found, status, "{count}");
+    }
+    let world = World::with(|config| {
+        config.limit(|attempt: Attempt<'_>| match attempt.kind {
+            AttemptKind::Introspect | AttemptKind::Logout | AttemptKind::Revoke => {
+                Err(Duration::from_secs(7))
+            }
+            _ => Ok(()),
+        })
+    });
+    let session = world.login("session").await.cookie();
+    let answered = log_out(&world, with_cookie(post(), &session)).await;
+    let retry_after = Duration::from_secs(7);
+    assert_eq!(refusal(answered), Refusal::TooManyRequests { retry_after });
+    let reply = world.send(post_form("/auth/revoke", "token=x")).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, "7"));
 }

@@ -12,16 +12,18 @@ use token_http::{Attempt, CustomLogin, Head};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
 
-use crate::world::{Reply, World, get, post_json, refusal, request, with_bearer, with_cookie};
+use crate::world::{
+    Reply, World, get, post_json, refusal, request, with, with_bearer, with_cookie,
+};
 
 const NOW: u64 = 1_700_000_000;
 
 /// What was logged in this thread.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Log {
-    fn watch() -> (Self, DefaultGuard) {
+    pub(crate) fn watch() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let subscriber = tracing_subscriber::fmt()
@@ -32,7 +34,7 @@ impl Log {
         (log, tracing::subscriber::set_default(subscriber))
     }
 
-    fn take(&self) -> String {
+    pub(crate) fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 }
@@ -354,4 +356,39 @@ async fn a_limit_that_knows_no_addresses_is_told_once() {
     assert!(log.take().contains("into_make_service_with_connect_info"));
     login(None);
     assert_eq!(log.take(), "");
+}
+
+/// Otherwise everybody who comes through the proxy would have its address, and nobody would know.
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_told_once() {
+    let (log, _guard) = Log::watch();
+    for name in ["x-forwarded-for", "forwarded"] {
+        let world = World::new();
+        let login = || {
+            post_json(
+                "/auth/login",
+                &json!({"username": "alice", "password": "x"}),
+            )
+        };
+        world.send(login()).await;
+        assert!(!log.take().contains("trust_proxy"));
+        world.send(with(login(), name, "for=198.51.100.1")).await;
+        let told = log.take();
+        assert!(
+            told.contains("WARN") && told.contains("trust_proxy"),
+            "{told}"
+        );
+        assert!(told.contains("192.0.2.77"), "{told}");
+        world.send(with(login(), name, "for=198.51.100.1")).await;
+        assert!(!log.take().contains("trust_proxy"));
+    }
+    let world = World::with(|config| config.trust_proxy("192.0.2.0/24".parse().unwrap()));
+    let login = post_json(
+        "/auth/login",
+        &json!({"username": "alice", "password": "x"}),
+    );
+    world
+        .send(with(login, "x-forwarded-for", "198.51.100.1"))
+        .await;
+    assert!(!log.take().contains("trust_proxy"));
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use serde_json::json;
-use token_core::Transport;
+use token_core::{NoClaims, Transport};
 use token_http::{Attempt, AttemptKind};
 
 use crate::world::{
@@ -131,7 +131,6 @@ async fn what_is_not_strict_json_is_an_invalid_request() {
         r#"{"username":"alice","password":"wonderland"} x"#,
         r#"{"username":"alice","password":"wonderland","remember":1}"#,
         r#"{"username":"alice","password":"wonderland","transport":"carrier pigeon"}"#,
-        r#"{"username":"alice","password":"wonderland","transport":null}"#,
         r#"{"username":"alice","password":"wonderland","client_id":"a b"}"#,
         r#"["alice","wonderland"]"#,
     ] {
@@ -325,4 +324,47 @@ async fn only_a_trusted_proxy_says_where_a_request_came_from() {
 
 fn request_without_body(path: &str) -> http::Request<&'static str> {
     request(Method::POST, path).body("").unwrap()
+}
+
+/// Generated clients write every member that their schema has.
+#[tokio::test]
+async fn optional_members_may_be_null() {
+    let world = World::new();
+    let body = json!({
+        "username": "alice", "password": PASSWORD,
+        "remember": null, "transport": null, "client_id": null,
+    });
+    let reply = world.login_as(&body).await;
+    assert!(reply.json()["refresh_token"].is_string());
+    let cookie = world.login("cookie").await.cookie();
+    for body in ["null", "{}", r#"{"refresh_token":null,"scope":null}"#] {
+        let request = request(Method::POST, "/auth/refresh");
+        let request = request.header("content-type", "application/json");
+        let request = request.body(body.to_owned()).unwrap();
+        let reply = world.send(with_cookie(request, &cookie)).await;
+        assert_eq!(reply.status, 200, "{body}");
+    }
+}
+
+/// Whoever knows a password must not choose as which client the tokens are issued.
+#[tokio::test]
+async fn a_login_names_only_a_client_that_is_configured() {
+    let world = World::with(|config| config.client("phone".parse().unwrap()));
+    let login =
+        |client: &str| json!({"username": "alice", "password": PASSWORD, "client_id": client});
+    let reply = world.login_as(&login("phone")).await;
+    let token = reply.text("access_token");
+    let authorization = format!("Bearer {token}");
+    let caller = world.auth.clone();
+    let caller = caller.access::<NoClaims>(std::iter::once(authorization.as_bytes()));
+    let caller = caller.await.unwrap().unwrap();
+    assert_eq!(caller.claims().client_id.as_str(), "phone");
+    for other in ["default", "billing"] {
+        let reply = world.send(post_json("/auth/login", &login(other))).await;
+        assert_eq!(
+            reply.refusal(),
+            refusal(400, "invalid_request", ""),
+            "{other}"
+        );
+    }
 }

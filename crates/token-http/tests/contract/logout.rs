@@ -1,5 +1,6 @@
 use http::{Method, Request};
 use serde_json::json;
+use token_http::MAX_BODY;
 
 use crate::world::{World, get, post_json, refusal, request, with, with_bearer, with_cookie};
 
@@ -131,6 +132,44 @@ async fn another_site_can_neither_log_out_nor_delete_cookies() {
         .await;
     assert_eq!(reply.status, 204);
     assert!(reply.set_cookies().is_empty());
+}
+
+/// Generated clients send `null`, pages send beacons as `text/plain`, and a body may be cut off or too
+/// long. The credential is in the cookie.
+#[tokio::test]
+async fn whatever_the_body_is_the_session_of_the_cookie_ends() {
+    let world = World::new();
+    let too_long = "x".repeat(MAX_BODY + 1);
+    for transport in ["session", "cookie"] {
+        for (media_type, body) in [
+            ("application/json", "null"),
+            ("application/json", "{}"),
+            ("application/json", r#"{"refresh_token":null}"#),
+            ("application/json", "{"),
+            ("application/json", ""),
+            ("text/plain", ""),
+            ("text/plain;charset=UTF-8", "bye"),
+            ("multipart/form-data; boundary=x", "--x--"),
+            ("application/x-www-form-urlencoded", "a=1&a=2"),
+            ("application/json", &too_long),
+        ] {
+            let opened = world.login(transport).await;
+            let request = request(Method::POST, "/auth/logout").header("content-type", media_type);
+            let request = request.body(body.to_owned()).unwrap();
+            let reply = world.send(with_cookie(request, &opened.cookie())).await;
+            assert_eq!(reply.status, 204, "{media_type} {body:.20}");
+            assert_eq!(reply.set_cookies(), DELETED);
+            let id = opened.text("session_id").parse().unwrap();
+            let session = world.auth.manager().session(id).await.unwrap();
+            assert!(session.is_none(), "{transport} {media_type} {body:.20}");
+        }
+    }
+    // Without a cookie, what names no token is not a mistake either.
+    for body in ["null", "{}", r#"{"refresh_token":null}"#] {
+        let request = request(Method::POST, "/auth/logout");
+        let request = request.header("content-type", "application/json");
+        assert_eq!(world.send(request.body(body).unwrap()).await.status, 204);
+    }
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod protected;
 mod public;
 mod racing_logout;
 mod refresh;
+mod refusals;
 mod renewal;
 mod server_session;
 mod sessions;
