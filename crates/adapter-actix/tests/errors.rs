@@ -42,6 +42,13 @@ enum OnAxum {
 adapter_axum::from_errors!(OnAxum, OnAxum::Auth);
 
 #[test]
+fn each_error_converts_on_both_frameworks() {
+    const fn converts<E: FromEachError>() {}
+    converts::<OnActix>();
+    converts::<OnAxum>();
+}
+
+#[test]
 fn an_error_that_a_handler_passes_on_has_the_answer_of_the_routes() {
     let now = UnixTime::from_secs(1_700_000_000).expect("a time");
     let expired = || Denial::Expired { now, expires: now };

@@ -223,7 +223,7 @@ impl AuthConfigBuilder {
     /// session's tokens then have it as `client_id`. A login that names another one is refused with
     /// 400. If it names none, the tokens have the manager's default.
     ///
-    /// A name that a body chooses proves nothing: whoever knows the password may send any of these.
+    /// A name that a body chooses proves nothing: anyone who knows the password may send any of these.
     pub fn client(mut self, client: ClientId) -> Self {
         self.0.clients.push(client);
         self

@@ -129,8 +129,8 @@ impl RequestCookies {
         Self { found }
     }
 
-    /// Limits the cookies on routes that end the session of each: every one may cost a call to the
-    /// store.
+    /// Limits the cookies on routes that end the session of each, since every one may cost a call
+    /// to the store.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] for more than 4.

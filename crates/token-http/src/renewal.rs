@@ -156,7 +156,7 @@ impl PasswordRequest {
     /// # Errors
     /// [`Refusal::TooManyRequests`] if the application's limit says so.
     pub fn attempt(&self) -> Result<(), Rejection> {
-        let Proven { auth, session, .. } = &self.proven;
+        let Proven { auth, session, .. } = &*self.proven;
         let kind = AttemptKind::Reauthenticate(&session.subject);
         let noted = auth.note_attempt_from(self.proven.address, kind);
         noted.map_err(|refusal| auth.refuse(refusal))

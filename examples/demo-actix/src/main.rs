@@ -13,8 +13,8 @@ use actix_web::{HttpResponse, HttpServer, web};
 use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, JustAuthenticated, Page, PasswordChange, Profile, ReadReports, StartError, Users,
-    WriteNotes, events, log, openapi::document, shutdown,
+    App, Flags, HEAD_TIMEOUT, JustAuthenticated, Page, PasswordChange, Profile, ReadReports,
+    StartError, Users, WriteNotes, events, log, openapi::document, shutdown,
 };
 use hallpass::actix::{
     Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi, routes,
@@ -59,7 +59,15 @@ async fn password(users: web::Data<Users>, request: PasswordRequest) -> Result<A
         match changed.await? {
             PasswordChange::Done => Ok(()),
             PasswordChange::Unacceptable => Err(request.unacceptable()),
-            PasswordChange::WrongPassword => Err(request.invalid_credentials()),
+            // The answer to a first request may have been lost. Another password is tried, so it counts.
+            PasswordChange::WrongPassword => {
+                request.attempt()?;
+                let changed = users.has_changed(subject, request.new_password());
+                let changed = changed.await?;
+                changed
+                    .then_some(())
+                    .ok_or_else(|| request.invalid_credentials())
+            }
         }
     });
     changed.await
@@ -154,6 +162,8 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
             .wrap(middleware::from_fn(log_request))
     });
     let server = server.listen(listener).map_err(StartError::Serve)?;
+    // Clients that send half a head could hold every file descriptor of the process.
+    let server = server.client_request_timeout(HEAD_TIMEOUT);
     let server = server.shutdown_timeout(shutdown::LONGEST.as_secs());
     let served = server.shutdown_signal(shutdown::requested()).run().await;
     background.end().await;

@@ -5,9 +5,9 @@ mod cors;
 mod files;
 mod methods;
 mod operate;
+mod serve;
 mod state;
 
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use axum::body::Body;
@@ -70,7 +70,15 @@ async fn password(
         match changed.await? {
             PasswordChange::Done => Ok(()),
             PasswordChange::Unacceptable => Err(request.unacceptable()),
-            PasswordChange::WrongPassword => Err(request.invalid_credentials()),
+            // The answer to a first request may have been lost. Another password is tried, so it counts.
+            PasswordChange::WrongPassword => {
+                request.attempt()?;
+                let changed = users.has_changed(subject, request.new_password());
+                let changed = changed.await?;
+                changed
+                    .then_some(())
+                    .ok_or_else(|| request.invalid_credentials())
+            }
         }
     });
     changed.await
@@ -163,13 +171,10 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         metrics,
         key_admin,
     });
-    // With the client's address, by which the limits count attempts.
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let served = axum::serve(listener, service).with_graceful_shutdown(shutdown::requested());
-    let served = tokio::select! {
-        served = served.into_future() => served,
-        () = shutdown::overdue() => Ok(()),
-    };
+    tokio::select! {
+        () = serve::serve(listener, router, shutdown::requested()) => {}
+        () = shutdown::overdue() => {}
+    }
     background.end().await;
-    served.map_err(StartError::Serve)
+    Ok(())
 }

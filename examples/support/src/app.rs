@@ -2,6 +2,7 @@
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use hallpass::{
     Attempt, AttemptKind, Audience, Auth, AuthConfig, ConfigError, Issuer, MemoryStore, Origin,
@@ -118,6 +119,9 @@ impl App {
     }
 }
 
+/// How long the head of a request may take to come. The library limits the bodies that it reads.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// How many sessions the memory store has room for; each takes about 1 KB.
 const MEMORY_CAPACITY: usize = 100_000;
 
@@ -134,6 +138,13 @@ fn own_origin(flags: &Flags, listener: &TcpListener) -> Result<Origin, StartErro
         warn!(
             "the issuer has a random port, so nobody stays logged in over a restart: name it with \
              --issuer, or the origin with --origin"
+        );
+    }
+    if address.ip().is_unspecified() {
+        warn!(
+            "no browser sends the origin http://{address}, so logins from pages are refused: name \
+             the address that browsers open with --origin, as in --origin http://192.0.2.1:{}",
+            address.port()
         );
     }
     Ok(format!("http://{address}").parse()?)
@@ -189,6 +200,9 @@ fn configure(
     for network in &flags.trusted_proxy {
         config = config.trust_proxy(*network);
     }
+    for client in &flags.client {
+        config = config.client(client.clone());
+    }
     if let Some(key) = &flags.introspection_key {
         config = config.introspection_key(key);
     }
@@ -200,6 +214,8 @@ fn configure(
                 subject,
                 session_id,
             } => limits.refresh_of(subject.as_str(), session_id),
+            AttemptKind::Introspect => limits.introspection(address),
+            AttemptKind::Logout | AttemptKind::Revoke => limits.ending(address),
             _ => limits.refresh(address),
         });
     }

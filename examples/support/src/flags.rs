@@ -5,7 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
-use hallpass::{Algorithm, Audience, Issuer, Origin, Policy, PolicyError, WhenBehind};
+use hallpass::{Algorithm, Audience, ClientId, Issuer, Origin, Policy, PolicyError, WhenBehind};
 use http::Uri;
 use ipnet::IpNet;
 
@@ -138,6 +138,16 @@ pub struct Flags {
         value_parser = network
     )]
     pub trusted_proxy: Vec<IpNet>,
+
+    /// A client that the body of a login may name, as the `client_id` of its tokens; repeatable, in
+    /// the variable separated by commas. By default a login names none.
+    #[arg(
+        long,
+        env = "HALLPASS_CLIENT",
+        value_name = "ID",
+        value_delimiter = ','
+    )]
+    pub client: Vec<ClientId>,
 
     /// The `iss` of tokens; by default the server's origin.
     #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL", value_parser = issuer)]

@@ -29,7 +29,7 @@ pub mod store_url;
 pub mod users;
 
 pub use account::Account;
-pub use app::App;
+pub use app::{App, HEAD_TIMEOUT};
 pub use background::Background;
 pub use demands::{JustAuthenticated, Profile, ReadReports, WriteNotes};
 pub use events::events;

@@ -22,6 +22,12 @@ pub struct Limits {
     /// the current one. So a session may do less than its account, and the holder of an old token
     /// cannot keep the account's other sessions from renewing.
     sessions: DefaultKeyedRateLimiter<SessionId>,
+    /// 300 logouts and revocations at once, then 10 a second, from one network. They have a bucket of
+    /// their own, so that nobody who may not log in any more is kept from logging out.
+    endings: DefaultKeyedRateLimiter<IpAddr>,
+    /// 1,000 introspections at once, then 100 a second, from one network: a resource server may ask
+    /// at each of its requests.
+    introspections: DefaultKeyedRateLimiter<IpAddr>,
     /// 600 refreshes at once, then 20 a second, for one account from any address.
     renewals: DefaultKeyedRateLimiter<u64>,
     /// Accounts are counted by a keyed hash. A long list of guessed names takes little memory, and a
@@ -42,6 +48,8 @@ impl Limits {
             logins: RateLimiter::keyed(keyed(Duration::from_secs(2), 30)),
             accounts: RateLimiter::keyed(keyed(Duration::from_secs(6), 10)),
             refreshes: RateLimiter::keyed(keyed(Duration::from_millis(100), 300)),
+            endings: RateLimiter::keyed(keyed(Duration::from_millis(100), 300)),
+            introspections: RateLimiter::keyed(keyed(Duration::from_millis(10), 1_000)),
             sessions: RateLimiter::keyed(keyed(Duration::from_millis(100), 300)),
             renewals: RateLimiter::keyed(keyed(Duration::from_millis(50), 600)),
             hasher: RandomState::new(),
@@ -75,10 +83,28 @@ impl Limits {
         self.check(&self.renewals, &self.hasher.hash_one(account))
     }
 
+    /// Counts a logout or a revocation.
+    ///
+    /// # Errors
+    /// How long to wait before the next attempt.
+    pub fn ending(&self, address: Option<IpAddr>) -> Result<(), Duration> {
+        self.check(&self.endings, &network(address))
+    }
+
+    /// Counts a question whether a token is active.
+    ///
+    /// # Errors
+    /// How long to wait before the next attempt.
+    pub fn introspection(&self, address: Option<IpAddr>) -> Result<(), Duration> {
+        self.check(&self.introspections, &network(address))
+    }
+
     /// Drops every counter that has refilled. Call it each minute.
     pub fn forget_idle(&self) {
         self.logins.retain_recent();
         self.accounts.retain_recent();
+        self.endings.retain_recent();
+        self.introspections.retain_recent();
         self.refreshes.retain_recent();
         self.sessions.retain_recent();
         self.renewals.retain_recent();

@@ -89,9 +89,8 @@ impl Users {
 
     /// Stores a new password if the present one is right.
     ///
-    /// The answer may be lost, and then the client asks again with what is now the old password. So it
-    /// also counts if the new password is stored already: the client knows it, and should get the
-    /// credential that it missed.
+    /// If the present one is wrong, the answer to a first request may have been lost: ask
+    /// [`has_changed`](Self::has_changed).
     ///
     /// # Errors
     /// [`UsersError`] if it is not known whether the password was stored.
@@ -103,12 +102,7 @@ impl Users {
     ) -> Result<PasswordChange, UsersError> {
         let name = subject.as_str();
         if self.authenticate(name, present).await?.is_none() {
-            let changed = self.authenticate(name, new).await?.is_some();
-            return Ok(if changed {
-                PasswordChange::Done
-            } else {
-                PasswordChange::WrongPassword
-            });
+            return Ok(PasswordChange::WrongPassword);
         }
         if new.chars().count() < Self::MIN_PASSWORD {
             return Ok(PasswordChange::Unacceptable);
@@ -116,6 +110,19 @@ impl Users {
         let hash = self.passwords.hash(new).await?;
         self.hashes.replace(subject, hash).await?;
         Ok(PasswordChange::Done)
+    }
+
+    /// Whether the new password is stored already. The answer to a change may be lost, and then the
+    /// client asks again with what is now the old password. It knows the new one, and should get the
+    /// credential that it missed.
+    ///
+    /// This tries a second password, so it counts as an attempt of its own.
+    ///
+    /// # Errors
+    /// [`UsersError`] if the server cannot check the password.
+    pub async fn has_changed(&self, subject: &Subject, new: &str) -> Result<bool, UsersError> {
+        let user = self.authenticate(subject.as_str(), new).await?;
+        Ok(user.is_some())
     }
 }
 
@@ -188,11 +195,13 @@ mod tests {
             ("wonderland", "short", PasswordChange::Unacceptable),
             ("wonderland", "looking-glass", PasswordChange::Done),
             // The same again, because the answer was lost.
-            ("wonderland", "looking-glass", PasswordChange::Done),
+            ("wonderland", "looking-glass", PasswordChange::WrongPassword),
             ("wonderland", "another-glass", PasswordChange::WrongPassword),
         ] {
             assert_eq!(change(present, new).await.unwrap(), expected);
         }
+        assert!(users.has_changed(&alice, "looking-glass").await.unwrap());
+        assert!(!users.has_changed(&alice, "another-glass").await.unwrap());
         let old = users.authenticate("alice", "wonderland").await.unwrap();
         let new = users.authenticate("alice", "looking-glass").await.unwrap();
         assert!(old.is_none() && new.is_some());

@@ -29,6 +29,7 @@ pub fn every_flag_is_an_environment_variable_too(program: &str) {
         ("--touch", "1m"),
         ("--origin", ""),
         ("--allow-origin", ""),
+        ("--client", ""),
         ("--issuer", ""),
         ("--audience", ""),
         ("--trusted-proxy", ""),

@@ -6,8 +6,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::pass;
+use crate::patience::soon;
 use crate::reply::Tokens;
-use crate::server::Server;
+use crate::server::{Files, Server};
 
 /// One line for each event, with session and subject, and without any token, password or key.
 pub fn the_log_has_each_event_and_no_secret(program: &str) {
@@ -69,4 +70,39 @@ pub fn the_log_has_each_event_and_no_secret(program: &str) {
     for secret in secrets {
         assert!(!log.contains(secret), "{secret} is in\n{log}");
     }
+}
+
+/// A first try over the network: the server listens on every address, so its own origin is one that no
+/// browser sends. The log says so at the start, and again at each login that is refused for it.
+pub fn an_origin_that_no_browser_sends_is_told(program: &str) {
+    let files = Files::new();
+    let flags = ["--listen", "0.0.0.0:0"];
+    let debug = [("RUST_LOG", "info,hallpass=debug")];
+    let server = Server::start_with(program, &files, &flags, &debug);
+    soon("it warns", || {
+        let told = server.output();
+        told.contains("WARN") && told.contains("--origin http")
+    });
+    let own = server.url().to_owned();
+    let page = "http://192.0.2.1:3000";
+    let headers = [("content-type", "application/json"), ("origin", page)];
+    let body = br#"{"username":"alice","password":"wonderland"}"#;
+    let client = server.client();
+    let login = client.send(&Method::POST, "/auth/login", &headers, Some(body));
+    login.error(403, "csrf_failed");
+    let (_, log) = server.terminate();
+    let line = log
+        .lines()
+        .find(|line| line.contains("csrf_failed"))
+        .expect("a line");
+    assert!(
+        own.starts_with("http://0.0.0.0:") && line.contains(&own),
+        "{line}"
+    );
+    assert!(line.contains(page), "{line}");
+
+    let named = [&flags[..], &["--origin", "http://192.0.2.1"]].concat();
+    let server = Server::start_on(program, &files, &named);
+    let (_, log) = server.terminate();
+    assert!(!log.contains("no browser sends"), "{log}");
 }

@@ -346,7 +346,7 @@ async fn optional_members_may_be_null() {
     }
 }
 
-/// Whoever knows a password must not choose as which client the tokens are issued.
+/// A client that knows a password must not choose as which client the tokens are issued.
 #[tokio::test]
 async fn a_login_names_only_a_client_that_is_configured() {
     let world = World::with(|config| config.client("phone".parse().unwrap()));
