@@ -74,7 +74,7 @@ fn warn_if_readable(server: &ConnectionInfo) {
     {
         warn!(
             target: PRODUCT, host,
-            "the connection to Redis is not encrypted, and this host is not this machine: whoever is on \
+            "the connection to Redis is not encrypted, and this host is not this machine: anyone who is on \
              the way can read and change sessions; use `rediss://`"
         );
     }

@@ -30,7 +30,7 @@ pub(crate) async fn warn_if_readable(connection: &mut PgConnection, server: &PgC
     {
         warn!(
             target: PRODUCT, host,
-            "the connection to PostgreSQL is not encrypted, and this host is not this machine: whoever \
+            "the connection to PostgreSQL is not encrypted, and this host is not this machine: anyone who \
              is on the way can read and change sessions; use `sslmode=verify-full`"
         );
     }
