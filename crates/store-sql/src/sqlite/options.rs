@@ -94,8 +94,10 @@ impl SqliteStoreOptions {
         self
     }
 
-    /// Opens the file, and makes it if there is none.
+    /// Opens the file, and makes it if there is none. On Unix a new file can be read and written by
+    /// its owner alone, and SQLite gives the two files beside it the same rights.
     pub async fn open(self, path: impl AsRef<Path>) -> Result<SqliteStore, SqliteStoreError> {
+        make_private(path.as_ref());
         let file = SqliteConnectOptions::new().filename(path);
         self.open_with(file.create_if_missing(true)).await
     }
@@ -135,6 +137,21 @@ impl SqliteStoreOptions {
             Durability::Full => Synchronous::Full,
         };
         Writer::new(pool.clone(), self.busy_timeout, everyday)
+    }
+}
+
+/// Makes a file that no other user can read, if there is none: the application's private data of all
+/// sessions will be in it. If that fails, SQLite fails too, and says more.
+fn make_private(path: &Path) {
+    // In memory, or a URL.
+    if path.starts_with(":memory:") || path.to_string_lossy().starts_with("file:") {
+        return;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let mut file = std::fs::OpenOptions::new();
+        drop(file.write(true).create_new(true).mode(0o600).open(path));
     }
 }
 

@@ -193,3 +193,30 @@ async fn what_is_searched_for_has_an_index() {
         assert!(plan.iter().any(|step| step.contains(index)), "{plan:?}");
     }
 }
+
+/// Sessions have private data, and the demos keep the hashes of passwords in the same file.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_new_file_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    let store = SqliteStore::open(&file).await.unwrap();
+    let _ = stored(&store, "alice").await;
+    let mut seen = 0;
+    for entry in folder.path().read_dir().unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+        seen += 1;
+    }
+    assert_eq!(seen, 3, "the file, its log and the log's index");
+    drop(store);
+
+    // What an operator has opened to others stays as it is.
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let _store = SqliteStore::open(&file).await.unwrap();
+    let mode = file.metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode, 0o640);
+}
