@@ -51,18 +51,24 @@ impl Auth {
         // Both are quoted in a header: a text that cannot be quoted does not compile.
         const { assert!(is_list(R::SCOPE), "SCOPE is not a list of scope values") };
         const { assert!(is_list(R::ACR), "ACR is not a list of words") };
-        let refusal = check::<R>(caller, self.manager().now());
+        let tolerance = self.manager().policy().tolerance();
+        let refusal = check::<R>(caller, self.manager().now(), tolerance);
         refusal.map_err(|refusal| self.challenge(refusal))
     }
 }
 
-fn check<R: Rule>(caller: &impl Caller, now: UnixTime) -> Result<(), Refusal> {
+fn check<R: Rule>(caller: &impl Caller, now: UnixTime, tolerance: Duration) -> Result<(), Refusal> {
     let words = |list: &'static str| list.split(' ').filter(|word| !word.is_empty());
     if !words(R::SCOPE).all(|value| caller.scope().contains(value)) {
         let scope = R::SCOPE.into();
         return Err(Refusal::InsufficientScope { scope }.logged());
     }
-    let fresh = R::MAX_AGE.is_none_or(|max_age| now.since(caller.auth_time()) <= max_age);
+    // A clock that was ahead by more than clocks may differ says nothing of how long ago it was. The
+    // step-up that is demanded then puts it right.
+    let auth_time = caller.auth_time();
+    let known = auth_time <= now + tolerance;
+    let fresh = |max_age| known && now.since(auth_time) <= max_age;
+    let fresh = R::MAX_AGE.is_none_or(fresh);
     let class = R::ACR.is_empty() || words(R::ACR).any(|acr| caller.acr() == Some(acr));
     let methods = R::AMR
         .iter()

@@ -64,8 +64,8 @@ impl VerifierBuilder {
         self
     }
 
-    /// How far the issuer's clock may be ahead, in whole seconds: `iat`, `nbf` and `auth_time` may
-    /// be that far in the future. `exp` stays exclusive to the second.
+    /// How far the issuer's clock may be ahead, in whole seconds: `iat` and `nbf` may be that far in the
+    /// future. `exp` stays exclusive to the second.
     /// Default 5 seconds, the difference of clocks that NTP keeps, with room; at most 60 seconds.
     pub fn leeway(mut self, leeway: Duration) -> Self {
         self.leeway = leeway;

@@ -18,14 +18,6 @@ pub enum VerifyError {
         /// The algorithm of the key.
         expected: Algorithm,
     },
-    /// `auth_time` is in the future by more than the leeway.
-    #[error("it is {now}, and the subject would authenticate only at {auth_time}")]
-    AuthenticatedInFuture {
-        /// The caller's time.
-        now: UnixTime,
-        /// What the token says.
-        auth_time: UnixTime,
-    },
     /// The claims break a rule of their own.
     #[error("claims: {0}")]
     Claims(#[from] ClaimsError),

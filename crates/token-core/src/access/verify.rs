@@ -234,10 +234,12 @@ impl Verifier {
         }
         require("sid", claims.session_id)?;
         require("jti", claims.id)?;
+        // It is no bound of validity (RFC 9068 section 2.2.1). It is copied from the session, and may be
+        // in the future after a clock that was ahead has been set right.
+        require("auth_time", claims.auth_time)?;
         let times = Times {
             issued: require("iat", claims.issued_at)?,
             expires: require("exp", claims.expires_at)?,
-            auth_time: require("auth_time", claims.auth_time)?,
             not_before: claims.not_before,
         };
         self.0.check_times(&times, now, expiry)
@@ -248,7 +250,6 @@ impl Verifier {
 struct Times {
     issued: UnixTime,
     expires: UnixTime,
-    auth_time: UnixTime,
     not_before: Option<UnixTime>,
 }
 
@@ -259,7 +260,6 @@ impl Inner {
         let &Times {
             issued,
             expires,
-            auth_time,
             not_before,
         } = times;
         if expires <= issued {
@@ -267,9 +267,6 @@ impl Inner {
         }
         if issued > now + self.leeway {
             return Err(VerifyError::IssuedInFuture { now, issued });
-        }
-        if auth_time > now + self.leeway {
-            return Err(VerifyError::AuthenticatedInFuture { now, auth_time });
         }
         // > The "nbf" (not before) claim identifies the time before which the JWT MUST NOT be
         // > accepted for processing.

@@ -1,7 +1,8 @@
 use serde_json::json;
 use std::time::Duration;
-use token_core::NoClaims;
+use token_core::{Authentication, NoClaims};
 use token_http::{Refusal, Rule};
+use token_session::NewSession;
 
 use crate::world::{World, get, post_json, refusal, with, with_bearer, with_cookie};
 
@@ -196,4 +197,28 @@ async fn rules_are_held_against_the_caller() {
             acr_values: "".into()
         }
     );
+}
+
+/// After a clock that was ahead has been set right: the session works, and is not taken for one that
+/// has just authenticated until the clock has caught up.
+#[tokio::test]
+async fn an_authentication_in_the_future_is_accepted_and_not_recent() {
+    for (ahead, recent) in [(5, true), (6, false), (86_400, false)] {
+        let world = World::new();
+        let manager = world.auth.manager();
+        let time = manager.now() + Duration::from_secs(ahead);
+        let ticket = manager.begin_login("alice".parse().unwrap()).await.unwrap();
+        let session = NewSession {
+            authentication: Some(Authentication::password(time)),
+            ..NewSession::default()
+        };
+        let issued = manager.login(ticket, session).await.unwrap();
+        let token = issued.tokens().unwrap().access_token.secret();
+        let bearer = format!("Bearer {token}");
+        let authorization = std::iter::once(bearer.as_bytes());
+        let caller = world.auth.clone().access::<NoClaims>(authorization).await;
+        let caller = caller.unwrap().unwrap();
+        let required = world.auth.require::<JustAuthenticated>(&caller);
+        assert_eq!(required.is_ok(), recent, "ahead by {ahead} s");
+    }
 }
