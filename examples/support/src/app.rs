@@ -1,6 +1,7 @@
 //! Puts the parts of a demo together, as the flags say.
 
 use std::io::{self, Write as _};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use hallpass::{
     Attempt, AttemptKind, Audience, Auth, AuthConfig, ConfigError, Issuer, MemoryStore, Origin,
     RevocationCheck, SessionManager, SessionManagerBuilder, TokenIssuer,
 };
+use http::Uri;
 use tokio::net::TcpListener;
 use tracing::warn;
 
@@ -56,6 +58,12 @@ impl App {
             source,
         })?;
         let origin = own_origin(flags, &listener)?;
+        if flags.has_demo_users() && is_public(flags, &origin) {
+            warn!(
+                "anybody who can reach this server can log in as alice and bob, whose passwords \
+                 everybody knows: name the users with --user"
+            );
+        }
         let limits = (flags.rate_limit == Switch::On).then(|| Arc::new(Limits::new()));
         let config = configure(flags, origin.clone(), limits.clone())?;
         // Every flag was checked before anything is created.
@@ -150,6 +158,17 @@ fn own_origin(flags: &Flags, listener: &TcpListener) -> Result<Origin, StartErro
     Ok(format!("http://{address}").parse()?)
 }
 
+/// Whether other machines can reach the server: by its address, or through a proxy that has a name.
+fn is_public(flags: &Flags, origin: &Origin) -> bool {
+    let host = origin.as_str().parse::<Uri>();
+    let host = host.ok().and_then(|uri| uri.host().map(str::to_owned));
+    let is_here = host.is_some_and(|host| {
+        let address = host.trim_start_matches('[').trim_end_matches(']');
+        host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
+    });
+    !(flags.listen.ip().is_loopback() && is_here)
+}
+
 /// Opens the store, and makes its tables if there are none.
 async fn open(store: &StoreUrl, issuer: TokenIssuer) -> Result<SessionManagerBuilder, StartError> {
     Ok(match store {
@@ -220,4 +239,28 @@ fn configure(
         });
     }
     config.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn a_server_that_other_machines_can_reach_is_public() {
+        for (public, listen, origin) in [
+            (false, "127.0.0.1:0", "http://127.0.0.1:3000"),
+            (false, "127.0.0.1:0", "http://localhost:3000"),
+            (false, "[::1]:0", "http://[::1]:3000"),
+            (true, "0.0.0.0:0", "http://127.0.0.1:3000"),
+            (true, "192.0.2.1:0", "http://192.0.2.1:3000"),
+            // Behind a proxy.
+            (true, "127.0.0.1:0", "https://demo.example"),
+        ] {
+            let flags = Flags::parse_from(["demo", "--listen", listen]);
+            let origin = origin.parse().unwrap();
+            assert_eq!(is_public(&flags, &origin), public, "{listen} {origin:?}");
+        }
+    }
 }

@@ -37,8 +37,8 @@ pub struct Flags {
     store: String,
 
     /// Who may log in, as NAME:PASSWORD[:SCOPES] with scopes separated by spaces; repeatable,
-    /// in the variable one a line. Replaces alice and bob. A password that the user has changed
-    /// stays changed.
+    /// in the variable one a line. Replaces alice and bob, and their passwords if the store has
+    /// them. A password that the user has changed stays changed.
     #[arg(
         long = "user",
         env = "HALLPASS_USER",

@@ -25,7 +25,8 @@ impl Users {
     pub const MIN_PASSWORD: usize = 8;
 
     /// Opens the passwords, which are kept in the store of the sessions. A password that is there
-    /// already stays, so that a changed one survives a restart.
+    /// already stays, so that a changed one survives a restart, and the log says so; but not one that
+    /// everybody knows, from a time when the store had the demo users.
     ///
     /// # Errors
     /// [`UsersError`].
@@ -53,9 +54,31 @@ impl Users {
         };
         let passwords = Passwords::new().await?;
         for account in &accounts {
-            if hashes.get(&account.subject).await?.is_none() {
+            let name = &account.subject;
+            let Some(stored) = hashes.get(name).await? else {
                 let hash = passwords.hash(&account.password).await?;
-                hashes.insert(&account.subject, hash).await?;
+                hashes.insert(name, hash).await?;
+                continue;
+            };
+            if passwords.verify(&account.password, Some(&stored)).await? {
+                continue;
+            }
+            let mut demo = Account::demo().into_iter();
+            let demo = demo.find(|demo| demo.subject == *name);
+            let known = match &demo {
+                Some(demo) => passwords.verify(&demo.password, Some(&stored)).await?,
+                None => false,
+            };
+            if known {
+                let hash = passwords.hash(&account.password).await?;
+                hashes.replace(name, hash).await?;
+                tracing::warn!(user = %name, "the password of the demo user is replaced by the one of --user");
+            } else {
+                tracing::warn!(
+                    user = %name,
+                    "the stored password is another one than the flags say, and stays: the user may \
+                     have changed it"
+                );
             }
         }
         let named = accounts.into_iter().map(|a| (a.subject.clone(), a));
@@ -154,6 +177,11 @@ pub enum UsersError {
 impl From<UsersError> for Rejection {
     /// An error of the server, not of the client.
     fn from(error: UsersError) -> Self {
+        if matches!(error, UsersError::Password(PasswordError::Busy)) {
+            // Counted, and not a line each: there may be thousands.
+            tracing::debug!(%error, "a password is not checked");
+            return Self::temporarily_unavailable();
+        }
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "a user's password cannot be checked or stored"
@@ -210,6 +238,37 @@ mod tests {
     #[tokio::test]
     async fn users_in_memory() {
         check(&open(&StoreUrl::Memory).await).await;
+    }
+
+    #[tokio::test]
+    #[cfg(feature = "sqlite")]
+    async fn a_password_that_everybody_knows_does_not_stay() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("users.db");
+        std::fs::write(&file, "").unwrap(); // an empty database
+        let store = StoreUrl::Sqlite(file);
+        let demo = Users::open(Account::demo(), &store).await.unwrap();
+        let alice = demo.authenticate("alice", "wonderland").await.unwrap();
+        assert!(alice.is_some());
+        let own = |text: &str| vec![text.parse().unwrap()];
+        let users = Users::open(own("alice:looking-glass"), &store)
+            .await
+            .unwrap();
+        let is_right = async |users: &Users, password| {
+            users
+                .authenticate("alice", password)
+                .await
+                .unwrap()
+                .is_some()
+        };
+        assert!(!is_right(&users, "wonderland").await);
+        assert!(is_right(&users, "looking-glass").await);
+        // Any other password may be the user's own, and stays.
+        let users = Users::open(own("alice:another-glass"), &store)
+            .await
+            .unwrap();
+        assert!(is_right(&users, "looking-glass").await);
+        assert!(!is_right(&users, "another-glass").await);
     }
 
     #[tokio::test]
