@@ -65,6 +65,7 @@ mod requests;
 mod require;
 mod routes;
 mod session;
+mod untouched;
 
 pub use access::Access;
 pub use answer::{Answer, Rejection};
@@ -81,3 +82,4 @@ pub use token_http;
 pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
 };
+pub use untouched::Untouched;

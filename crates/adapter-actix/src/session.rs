@@ -56,10 +56,14 @@ where
 
 extractor!(ServerSession);
 
-/// The middleware around handlers that take [`ServerSession`] or [`Any`](crate::Any). At the end of
-/// the request it writes the data that was changed, and sends the cookie again if its deadline moved,
-/// in an answer that no shared cache may keep. If another request wrote first, the answer is 409
-/// `conflict` instead of the handler's.
+/// The middleware around handlers that take [`ServerSession`] or [`Any`](crate::Any). At the end of the request it does this:
+///
+/// - It writes the data that was changed, unless the answer is an error of the server. If another
+///   request changed the same member first, the answer is 409 `conflict` instead of the handler's.
+/// - It sends the cookie again if the session is remembered and its deadline moved.
+/// - If a session cookie was looked at, and the answer has no `Cache-Control`, it gets
+///   `Cache-Control: private`, so that no shared cache gives one user's page to another. An answer with
+///   the cookie gets it in any case.
 ///
 /// ```
 /// # use actix_web::{App, middleware};
@@ -81,10 +85,19 @@ pub async fn sessions(
     let slot = SessionSlot::default();
     request.extensions_mut().insert(slot.clone());
     let mut response = next.call(request).await?;
-    match slot.finish().await {
+    if !slot.is_asked() {
+        return Ok(response.map_into_left_body());
+    }
+    let status = http::StatusCode::from_u16(response.status().as_u16());
+    match slot.finish(status.expect("both have the same range")).await {
         Ok(fields) => {
             for field in fields {
                 with_cookie(&mut response, field.as_bytes());
+            }
+            // The answer may be about the user, and the handler says nothing of caching.
+            if !response.headers().contains_key(CACHE_CONTROL) {
+                let private = HeaderValue::from_static("private");
+                response.headers_mut().insert(CACHE_CONTROL, private);
             }
         }
         Err(rejection) => {

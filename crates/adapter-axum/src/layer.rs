@@ -19,9 +19,14 @@ use tower_service::Service;
 use crate::answer::Rejection;
 
 /// The layer around handlers that take [`ServerSession`](crate::ServerSession) or
-/// [`Any`](crate::Any). At the end of the request it writes the data that was changed, and sends the
-/// cookie again if its deadline moved, in an answer that no shared cache may keep. If another request
-/// wrote first, the answer is 409 `conflict` instead of the handler's.
+/// [`Any`](crate::Any). At the end of the request it does this:
+///
+/// - It writes the data that was changed, unless the answer is an error of the server. If another
+///   request changed the same member first, the answer is 409 `conflict` instead of the handler's.
+/// - It sends the cookie again if the session is remembered and its deadline moved.
+/// - If a session cookie was looked at, and the answer has no `Cache-Control`, it gets
+///   `Cache-Control: private`, so that no shared cache gives one user's page to another. An answer with
+///   the cookie gets it in any case.
 ///
 /// ```
 /// # use axum::Router;
@@ -108,7 +113,7 @@ impl<F: Future<Output = Result<Response, E>>, E> Future for Answering<F> {
             match state.as_mut().project() {
                 Project::Inside { future, slot } => {
                     let response = ready!(future.poll(context))?;
-                    let Some(slot) = slot.take().filter(SessionSlot::is_taken) else {
+                    let Some(slot) = slot.take().filter(SessionSlot::is_asked) else {
                         return Poll::Ready(Ok(response));
                     };
                     let future = Box::pin(end(slot, response));
@@ -122,10 +127,18 @@ impl<F: Future<Output = Result<Response, E>>, E> Future for Answering<F> {
 
 /// Ends the session of a request that has one.
 async fn end(slot: SessionSlot, response: Response) -> Response {
-    match slot.finish().await {
-        Ok(fields) => fields.into_iter().fold(response, with_cookie),
+    match slot.finish(response.status()).await {
+        Ok(fields) => private(fields.into_iter().fold(response, with_cookie)),
         Err(rejection) => Rejection::from(rejection).into_response(),
     }
+}
+
+/// Keeps the answer out of shared caches, if the handler says nothing of caching: it may be about the
+/// user.
+fn private(mut response: Response) -> Response {
+    let caching = response.headers_mut().entry(CACHE_CONTROL);
+    caching.or_insert(HeaderValue::from_static("private"));
+    response
 }
 
 fn with_cookie(mut response: Response, field: HeaderValue) -> Response {

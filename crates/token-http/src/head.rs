@@ -29,19 +29,31 @@ pub struct Head<'a> {
 impl Head<'_> {
     /// The names of the header fields that are read, in lower case. An adapter for a framework with
     /// its own header types has to copy only these.
-    pub const FIELDS: [&'static str; 11] = [
+    pub const FIELDS: [&'static str; 13] = [
         "authorization",
         "content-type",
         "cookie",
         "forwarded",
         "if-none-match",
         "origin",
+        "purpose",
         "referer",
         "sec-fetch-site",
+        "sec-purpose",
         "upgrade",
         "user-agent",
         "x-forwarded-for",
     ];
+
+    /// Whether the browser asks for a page that nobody has opened yet. `Sec-Purpose` is of the
+    /// [Fetch standard](https://fetch.spec.whatwg.org/#sec-purpose-header); older browsers send
+    /// `Purpose`.
+    pub(crate) fn is_prefetch(&self) -> bool {
+        let of = |name| self.headers.get_all(name).iter();
+        let fields = of("sec-purpose").chain(of("purpose"));
+        let mut words = fields.flat_map(|field| field.as_bytes().split(|b| b";,".contains(b)));
+        words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
+    }
 
     /// The one value of a field; `None` if it is absent.
     pub(crate) fn single(&self, name: impl AsHeaderName) -> Result<Option<&str>, NotSingle> {

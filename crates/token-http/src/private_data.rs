@@ -26,11 +26,26 @@ pub(crate) struct PrivateData {
     loaded: Mutex<Option<Loaded>>,
 }
 
+type Members = BTreeMap<String, Box<RawValue>>;
+
 struct Loaded {
     version: u64,
-    members: BTreeMap<String, Box<RawValue>>,
-    changed: bool,
+    /// As they are stored, so far as this request knows.
+    stored: Members,
+    changes: BTreeMap<String, Change>,
 }
+
+/// What this request does to a member.
+struct Change {
+    /// The member as it was when it was changed. If it is another one now, another request changed it.
+    before: Option<Box<RawValue>>,
+    /// `None` removes it.
+    after: Option<Box<RawValue>>,
+}
+
+/// How often a write is tried again. Each time another request was faster; more than this many in a
+/// row is a fault.
+const ATTEMPTS: u32 = 8;
 
 impl PrivateData {
     pub(crate) fn of(id: SessionId) -> Self {
@@ -44,12 +59,7 @@ impl PrivateData {
         name: &str,
     ) -> Result<Option<T>, DataError> {
         let mut guard = self.loaded.lock().await;
-        let loaded = self.load(auth, &mut guard).await?;
-        let value = loaded.members.get(name);
-        let value = value.map(|value| serde_json::from_str(value.get()));
-        value.transpose().map_err(|_| DataError::Read {
-            name: name.to_owned(),
-        })
+        read(name, self.load(auth, &mut guard).await?.member(name))
     }
 
     pub(crate) async fn set(
@@ -58,56 +68,101 @@ impl PrivateData {
         name: &str,
         value: &impl Serialize,
     ) -> Result<(), DataError> {
-        let value = to_raw_value(value).map_err(|_| DataError::Write {
-            name: name.to_owned(),
-        })?;
+        let value = write(name, value)?;
         let mut guard = self.loaded.lock().await;
         let loaded = self.load(auth, &mut guard).await?;
-        let before = loaded.members.insert(name.to_owned(), value);
-        let length = loaded.json().map_or(0, |json| json.len());
-        if length > SessionData::MAX_LENGTH {
-            match before {
-                Some(before) => loaded.members.insert(name.to_owned(), before),
-                None => loaded.members.remove(name),
+        let earlier = loaded.change(name, Some(value));
+        if json(&loaded.members()).is_some_and(|json| json.len() > SessionData::MAX_LENGTH) {
+            match earlier {
+                Some(earlier) => loaded.changes.insert(name.to_owned(), earlier),
+                None => loaded.changes.remove(name),
             };
             return Err(DataError::TooLong);
         }
-        loaded.changed = true;
         Ok(())
+    }
+
+    pub(crate) async fn update<T: DeserializeOwned + Serialize>(
+        &self,
+        auth: &Auth,
+        name: &str,
+        mut change: impl FnMut(Option<T>) -> T,
+    ) -> Result<T, DataError> {
+        let mut guard = self.loaded.lock().await;
+        let loaded = self.load(auth, &mut guard).await?;
+        for _ in 0..ATTEMPTS {
+            let value = change(read(name, loaded.member(name))?);
+            let mut members = loaded.stored.clone();
+            members.insert(name.to_owned(), write(name, &value)?);
+            match self.write(auth, loaded.version, &members).await? {
+                DataWritten::Applied => {
+                    loaded.applied(members);
+                    loaded.changes.remove(name);
+                    return Ok(value);
+                }
+                DataWritten::Moved(data) => {
+                    loaded.moved(&data)?;
+                    // What was set before counts no more than what the other request wrote.
+                    loaded.changes.remove(name);
+                }
+                DataWritten::NotLive => return Err(ended(auth)),
+            }
+        }
+        Err(DataError::Conflict)
     }
 
     pub(crate) async fn remove(&self, auth: &Auth, name: &str) -> Result<bool, DataError> {
         let mut guard = self.loaded.lock().await;
         let loaded = self.load(auth, &mut guard).await?;
-        let removed = loaded.members.remove(name).is_some();
-        loaded.changed |= removed;
-        Ok(removed)
+        let there = loaded.member(name).is_some();
+        if there {
+            loaded.change(name, None);
+        }
+        Ok(there)
     }
 
     pub(crate) async fn save(&self, auth: &Auth) -> Result<(), DataError> {
         let mut guard = self.loaded.lock().await;
-        let Some(loaded) = guard.as_mut().filter(|loaded| loaded.changed) else {
+        let Some(loaded) = guard.as_mut() else {
             return Ok(());
         };
-        let version = loaded.version;
-        let written = auth
-            .manager()
-            .write_session_data(self.id, version, loaded.json());
-        match written.await? {
-            DataWritten::Applied => {
-                loaded.version = version + 1;
-                loaded.changed = false;
-                Ok(())
+        for _ in 0..ATTEMPTS {
+            if loaded.changes.is_empty() {
+                return Ok(());
             }
-            DataWritten::Moved(_) => {
-                *guard = None;
-                Err(DataError::Conflict)
-            }
-            DataWritten::NotLive => {
-                loaded.changed = false;
-                Err(ended(auth))
+            let members = loaded.members();
+            match self.write(auth, loaded.version, &members).await? {
+                DataWritten::Applied => {
+                    loaded.applied(members);
+                    loaded.changes.clear();
+                    return Ok(());
+                }
+                DataWritten::Moved(data) => {
+                    loaded.moved(&data)?;
+                    if loaded.conflicts() {
+                        loaded.changes.clear();
+                        return Err(DataError::Conflict);
+                    }
+                }
+                DataWritten::NotLive => {
+                    loaded.changes.clear();
+                    return Err(ended(auth));
+                }
             }
         }
+        loaded.changes.clear();
+        Err(DataError::Conflict)
+    }
+
+    async fn write(
+        &self,
+        auth: &Auth,
+        version: u64,
+        members: &Members,
+    ) -> Result<DataWritten, DataError> {
+        let manager = auth.manager();
+        let written = manager.write_session_data(self.id, version, json(members));
+        Ok(written.await?)
     }
 
     async fn load<'a>(
@@ -118,14 +173,10 @@ impl PrivateData {
         if guard.is_none() {
             let stored = auth.manager().session_data(self.id).await?;
             let stored = stored.ok_or_else(|| ended(auth))?;
-            let members = stored.json.as_deref().map(serde_json::from_str);
             **guard = Some(Loaded {
                 version: stored.version,
-                members: members
-                    .transpose()
-                    .map_err(|_| DataError::NotAnObject)?
-                    .unwrap_or_default(),
-                changed: false,
+                stored: parse(&stored)?,
+                changes: BTreeMap::new(),
             });
         }
         Ok(guard.as_mut().expect("it was loaded above"))
@@ -133,11 +184,83 @@ impl PrivateData {
 }
 
 impl Loaded {
-    /// `None` without members: then nothing is stored.
-    fn json(&self) -> Option<Box<str>> {
-        let json = || serde_json::to_string(&self.members).expect("raw JSON with text keys");
-        (!self.members.is_empty()).then(|| json().into())
+    /// A member as this request sees it.
+    fn member(&self, name: &str) -> Option<&RawValue> {
+        match self.changes.get(name) {
+            Some(change) => change.after.as_deref(),
+            None => self.stored.get(name).map(|value| &**value),
+        }
     }
+
+    /// All members as this request wants them.
+    fn members(&self) -> Members {
+        let mut members = self.stored.clone();
+        for (name, change) in &self.changes {
+            match &change.after {
+                Some(value) => members.insert(name.clone(), value.clone()),
+                None => members.remove(name),
+            };
+        }
+        members
+    }
+
+    /// Changes a member; returns the change of it that was there before.
+    fn change(&mut self, name: &str, after: Option<Box<RawValue>>) -> Option<Change> {
+        let earlier = self.changes.remove(name);
+        let before = match &earlier {
+            Some(earlier) => earlier.before.clone(),
+            None => self.stored.get(name).cloned(),
+        };
+        let change = Change { before, after };
+        self.changes.insert(name.to_owned(), change);
+        earlier
+    }
+
+    fn applied(&mut self, members: Members) {
+        self.version += 1;
+        self.stored = members;
+    }
+
+    /// Another request wrote first.
+    fn moved(&mut self, data: &SessionData) -> Result<(), DataError> {
+        self.version = data.version;
+        self.stored = parse(data)?;
+        Ok(())
+    }
+
+    /// Whether another request gave one of the changed members another value.
+    fn conflicts(&self) -> bool {
+        self.changes.iter().any(|(name, change)| {
+            let now = self.stored.get(name).map(|value| value.get());
+            let is = |value: &Option<Box<RawValue>>| value.as_ref().map(|value| value.get()) == now;
+            !is(&change.before) && !is(&change.after)
+        })
+    }
+}
+
+fn parse(data: &SessionData) -> Result<Members, DataError> {
+    let members = data.json.as_deref().map(serde_json::from_str);
+    let members = members.transpose().map_err(|_| DataError::NotAnObject)?;
+    Ok(members.unwrap_or_default())
+}
+
+/// `None` without members: then nothing is stored.
+fn json(members: &Members) -> Option<Box<str>> {
+    let json = || serde_json::to_string(members).expect("raw JSON with text keys");
+    (!members.is_empty()).then(|| json().into())
+}
+
+fn read<T: DeserializeOwned>(name: &str, value: Option<&RawValue>) -> Result<Option<T>, DataError> {
+    let value = value.map(|value| serde_json::from_str(value.get()));
+    value.transpose().map_err(|_| DataError::Read {
+        name: name.to_owned(),
+    })
+}
+
+fn write(name: &str, value: &impl Serialize) -> Result<Box<RawValue>, DataError> {
+    to_raw_value(value).map_err(|_| DataError::Write {
+        name: name.to_owned(),
+    })
 }
 
 fn ended(auth: &Auth) -> DataError {
@@ -149,7 +272,7 @@ fn ended(auth: &Auth) -> DataError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum DataError {
-    /// Another request changed the data first; nothing was written.
+    /// Another request changed one of the same members first; nothing was written.
     #[error("the session's data was changed by another request")]
     Conflict,
     /// The session has ended; nothing was written.

@@ -1,9 +1,10 @@
 //! A server session in a request: who is calling, by the session cookie.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use token_core::session::Committed;
@@ -26,9 +27,11 @@ use crate::rejection::Rejection;
 /// application's own claims, which are public.
 ///
 /// The data is read when it is first asked for. It is written once, at the end of the request, and
-/// only if it was changed. If another request has changed it meanwhile, nothing is written and the
-/// client gets 409 `conflict`; a handler that calls [`save`](Self::save) sees that itself. A write
-/// never brings an ended session back.
+/// only if it was changed and the answer is not an error of the server. Two requests at the same time
+/// may set different members. If another request has changed the same member meanwhile, nothing is
+/// written and the client gets 409 `conflict`; a handler that calls [`save`](Self::save) sees that
+/// itself, and one that calls [`update`](Self::update) tries again. A write never brings an ended
+/// session back.
 ///
 /// Cheap to clone; all clones are the same session.
 pub struct ServerSession<C = NoClaims> {
@@ -107,6 +110,25 @@ impl<C> ServerSession<C> {
         self.shared.data.set(&self.shared.auth, name, value).await
     }
 
+    /// Changes one member of the private data, and writes it now: `change` gets the value that is
+    /// stored, or `None`, and gives the new one, which is returned. If another request wrote first, it
+    /// is called again with what that one wrote, up to 8 times. For counters and lists that several
+    /// requests change at the same time.
+    ///
+    /// What was [`set`](Self::set) of other members is still written at the end of the request.
+    ///
+    /// # Errors
+    /// As [`set`](Self::set), and [`DataError::Read`] if the member has another type;
+    /// [`DataError::Conflict`] if other requests were faster each time.
+    pub async fn update<T: DeserializeOwned + Serialize>(
+        &self,
+        name: &str,
+        change: impl FnMut(Option<T>) -> T,
+    ) -> Result<T, DataError> {
+        let data = &self.shared.data;
+        data.update(&self.shared.auth, name, change).await
+    }
+
     /// Removes a member of the private data; returns whether there was one.
     ///
     /// # Errors
@@ -115,11 +137,11 @@ impl<C> ServerSession<C> {
         self.shared.data.remove(&self.shared.auth, name).await
     }
 
-    /// Writes the data now, if it was changed, in one conditional write.
+    /// Writes the data now, if it was changed.
     ///
     /// # Errors
-    /// [`DataError::Conflict`] if another request wrote first: the changes of this one are
-    /// dropped, and reading shows what the other wrote. [`DataError::Ended`] if the session has
+    /// [`DataError::Conflict`] if another request changed one of the same members first: the changes
+    /// of this one are dropped, and reading shows what the other wrote. [`DataError::Ended`] if the session has
     /// ended, [`DataError::Store`] if it is not known whether the data was written.
     pub async fn save(&self) -> Result<(), DataError> {
         self.shared.data.save(&self.shared.auth).await
@@ -210,7 +232,16 @@ impl Shared {
 /// The place in a request that keeps its server session, so that every extractor sees the same one
 /// and the end of the request finds it. An adapter's layer puts a new one into each request.
 #[derive(Clone, Default)]
-pub struct SessionSlot(Arc<Place>);
+pub struct SessionSlot(Arc<Slot>);
+
+#[derive(Default)]
+struct Slot {
+    place: Place,
+    /// Whether the request came with a session cookie that was looked at, valid or not.
+    asked: AtomicBool,
+    /// Whether the request moves no deadline.
+    looks: AtomicBool,
+}
 
 /// One session and, if the application has several [`Auth`]s and the request is asked for a session of
 /// each, the place of the next one.
@@ -221,25 +252,35 @@ struct Place {
 }
 
 impl SessionSlot {
-    /// Whether the request has a session, so that there is something to [`finish`](Self::finish).
-    pub fn is_taken(&self) -> bool {
-        self.0.session.initialized()
+    /// Whether a session cookie was looked at, so that the answer is for this user alone and there is
+    /// something to [`finish`](Self::finish).
+    pub fn is_asked(&self) -> bool {
+        self.0.asked.load(Ordering::Relaxed)
     }
 
-    /// Ends the request: writes the session's data if it was changed, and gives the `Set-Cookie`
-    /// field if the session is remembered, its deadline moved, and the cookie is still the session's
-    /// current one. The field is for answers that do not set that cookie
-    /// themselves ([`sets_same_cookie`](crate::sets_same_cookie)). There is more than one only if the
-    /// request was asked for the sessions of several [`Auth`]s.
+    /// From now on the request moves no deadline: it looks at its session without using it.
+    pub fn look(&self) {
+        self.0.looks.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the request, which was answered with this status: writes the session's data if it was
+    /// changed and the server did not fail, and gives the `Set-Cookie` field if the session is
+    /// remembered, its deadline moved, and the cookie is still the session's current one. The field is
+    /// for answers that do not set that cookie themselves
+    /// ([`sets_same_cookie`](crate::sets_same_cookie)). There is more than one only if the request was
+    /// asked for the sessions of several [`Auth`]s.
     ///
     /// # Errors
     /// The answer to send instead of the handler's, because its write did not happen.
-    pub async fn finish(&self) -> Result<Vec<HeaderValue>, Rejection> {
+    pub async fn finish(&self, answered: StatusCode) -> Result<Vec<HeaderValue>, Rejection> {
         let mut fields = Vec::new();
-        let mut place = Some(&*self.0);
+        let mut place = Some(&self.0.place);
         while let Some(Place { session, next }) = place {
             if let Some(shared) = session.get() {
-                shared.data.save(&shared.auth).await?;
+                // What a handler did before it failed is half done.
+                if !answered.is_server_error() {
+                    shared.data.save(&shared.auth).await?;
+                }
                 fields.extend(shared.cookie().await);
             }
             place = next.get().map(|next| &**next);
@@ -251,7 +292,7 @@ impl SessionSlot {
 impl fmt::Debug for SessionSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("SessionSlot")
-            .field(&self.is_taken())
+            .field(&self.is_asked())
             .finish()
     }
 }
@@ -267,7 +308,9 @@ const TWO_AUTHS: &str = "one request is asked for the sessions of two `Auth`s, w
 
 impl Auth {
     /// Authenticates a request by its session cookie; `None` if it has none. Moves the session's
-    /// deadline, and applies the CSRF rule to unsafe methods and to handshakes for WebSockets.
+    /// deadline unless the request is a prefetch or the slot says that it only
+    /// [looks](SessionSlot::look), and applies the CSRF rule to unsafe methods and to handshakes for
+    /// WebSockets.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] for two cookies; [`Refusal::Csrf`]; [`Refusal::InvalidToken`] if
@@ -285,10 +328,13 @@ impl Auth {
             return Ok(None);
         };
         let slot = slot.ok_or_else(|| Rejection::misconfigured(NO_LAYER))?;
+        slot.0.asked.store(true, Ordering::Relaxed);
         csrf::check(head, self.config(), true).map_err(|refusal| self.challenge(refusal))?;
-        let mut place = &*slot.0;
+        let uses = !(slot.0.looks.load(Ordering::Relaxed) || head.is_prefetch());
+        let mut place = &slot.0.place;
         let shared = loop {
-            let shared = place.session.get_or_try_init(|| self.touch(cookie)).await?;
+            let found = place.session.get_or_try_init(|| self.accept(cookie, uses));
+            let shared = found.await?;
             if shared.auth.is(self) {
                 break Arc::clone(shared);
             }
@@ -307,8 +353,12 @@ impl Auth {
         Ok(Some(ServerSession { shared, custom }))
     }
 
-    async fn touch(&self, cookie: &str) -> Result<Arc<Shared>, Rejection> {
-        let visit = self.manager().touch(cookie).await;
+    async fn accept(&self, cookie: &str, uses: bool) -> Result<Arc<Shared>, Rejection> {
+        let visit = if uses {
+            self.manager().touch(cookie).await
+        } else {
+            self.manager().look(cookie).await
+        };
         let visit =
             visit.map_err(|error| Rejection::of_cookie(error, self.config().shared_realm()))?;
         Ok(Arc::new(Shared {

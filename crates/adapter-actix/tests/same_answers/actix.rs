@@ -8,7 +8,7 @@ use actix_web::web::Form;
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 use adapter_actix::{
     Access, Answer, Any, CustomLogin, LoginRequest, LogoutRequest, Optional, PasswordRequest,
-    Rejection, Require, Rule, ServerSession, StepUpRequest,
+    Rejection, Require, Rule, ServerSession, StepUpRequest, Untouched,
 };
 use token_core::Authentication;
 use token_http::Auth;
@@ -110,6 +110,26 @@ async fn count(session: ServerSession) -> Result<String, Rejection> {
     Ok(visits.to_string())
 }
 
+/// A page that greets guests too.
+async fn home(session: Result<ServerSession, Rejection>) -> String {
+    session.map_or("guest".to_owned(), |session| session.subject().to_string())
+}
+
+async fn look(Untouched(caller): Untouched<Optional<Any>>) -> &'static str {
+    if caller.0.is_some() { "yes" } else { "no" }
+}
+
+/// Changes the data and then fails.
+async fn fail(session: ServerSession) -> Result<String, Rejection> {
+    session.set("visits", &0).await?;
+    Err(token_http::Rejection::server_error().into())
+}
+
+async fn update(session: ServerSession) -> Result<String, Rejection> {
+    let visits = session.update("visits", |visits: Option<u32>| visits.unwrap_or(0) + 1);
+    Ok(visits.await?.to_string())
+}
+
 /// Changes the data beside the session that the handler has: the end of the request finds it.
 async fn race(session: ServerSession, auth: web::Data<Auth>) -> Result<String, Rejection> {
     session.set("visits", &0).await?;
@@ -160,6 +180,10 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .service(web::resource("/transfer").route(web::post().to(transfer)))
                         .service(web::resource("/count").route(web::post().to(count)))
                         .service(web::resource("/race").route(web::post().to(race)))
+                        .service(web::resource("/home").route(web::get().to(home)))
+                        .service(web::resource("/look").route(web::get().to(look)))
+                        .service(web::resource("/fail").route(web::post().to(fail)))
+                        .service(web::resource("/update").route(web::post().to(update)))
                         .service(web::resource("/held").route(web::get().to(held))),
                 )
         });

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use adapter_axum::{
     Access, Answer, Any, CustomLogin, LoginRequest, LogoutRequest, PasswordRequest, Rejection,
-    Require, Rule, ServerSession, StepUpRequest,
+    Require, Rule, ServerSession, StepUpRequest, Untouched,
 };
 use axum::Router;
 use axum::extract::Form;
@@ -110,6 +110,26 @@ async fn count(session: ServerSession) -> Result<String, Rejection> {
     Ok(visits.to_string())
 }
 
+/// A page that greets guests too.
+async fn home(session: Result<ServerSession, Rejection>) -> String {
+    session.map_or("guest".to_owned(), |session| session.subject().to_string())
+}
+
+async fn look(Untouched(caller): Untouched<Option<Any>>) -> &'static str {
+    if caller.is_some() { "yes" } else { "no" }
+}
+
+/// Changes the data and then fails.
+async fn fail(session: ServerSession) -> Result<String, Rejection> {
+    session.set("visits", &0).await?;
+    Err(token_http::Rejection::server_error().into())
+}
+
+async fn update(session: ServerSession) -> Result<String, Rejection> {
+    let visits = session.update("visits", |visits: Option<u32>| visits.unwrap_or(0) + 1);
+    Ok(visits.await?.to_string())
+}
+
 /// Changes the data beside the session that the handler has: the end of the request finds it.
 async fn race(
     session: ServerSession,
@@ -148,6 +168,10 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/transfer", post(transfer))
         .route("/count", post(count))
         .route("/race", post(race))
+        .route("/home", get(home))
+        .route("/look", get(look))
+        .route("/fail", post(fail))
+        .route("/update", post(update))
         .route("/held", get(held))
         .merge(adapter_axum::routes(&auth))
         .layer(adapter_axum::sessions())

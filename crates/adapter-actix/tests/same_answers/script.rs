@@ -143,6 +143,42 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     assert!(page.fields.contains(&caching), "{page:?}");
     let page = ask(200, "GET /page", &[cookie], "");
     assert!(!page.fields.contains(&caching), "{page:?}");
+    // Nothing moved, and the handler says nothing of caching: the page is for this user alone. So is
+    // one that a cookie was looked at for which is not valid.
+    let same = ask(200, "GET /me", &[cookie], "");
+    assert!(same.fields.contains(&caching), "{same:?}");
+    assert!(!same.fields.iter().any(|(name, _)| name == "set-cookie"));
+    let stale = ask(200, "GET /home", &[("Cookie", "__Host-Http-session=x")], "");
+    assert!(stale.fields.contains(&caching) && stale.body == "guest");
+    let guest = ask(200, "GET /home", &[], "");
+    assert!(!guest.fields.contains(&caching), "{guest:?}");
+    let other = ask(200, "GET /home", &[("Cookie", "a=b")], "");
+    assert!(!other.fields.contains(&caching), "{other:?}");
+
+    // Who only looks moves nothing.
+    clock.advance(Duration::from_secs(61));
+    let prefetch = ("Sec-Purpose", "prefetch;prerender");
+    for (path, fields) in [
+        ("GET /me", &[cookie, prefetch][..]),
+        ("GET /look", &[cookie]),
+        ("GET /auth/session", &[cookie]),
+    ] {
+        let reply = ask(200, path, fields, "");
+        assert!(
+            !reply.fields.iter().any(|(name, _)| name == "set-cookie"),
+            "{path}"
+        );
+    }
+    assert_eq!(ask(200, "GET /look", &[], "").body, "no");
+    ask(401, "GET /look", &[("Cookie", "__Host-Http-session=x")], "");
+    assert_eq!(ask(200, "GET /me", &[cookie], "").cookie(), cookie.1);
+
+    // What a handler changed before it failed is not written.
+    ask(500, "POST /fail", &[cookie, SAME], "");
+    let reply = ask(200, "POST /count", &[cookie, SAME], "");
+    assert_eq!(reply.body, "102");
+    let reply = ask(200, "POST /update", &[cookie, SAME], "");
+    assert_eq!(reply.body, "103");
     ask(200, "GET /auth/session", &[cookie], "");
     ask(200, "GET /auth/sessions", &[bearer], "");
 

@@ -104,6 +104,10 @@ struct Current {
 impl Current {
     async fn of(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let slot = SessionSlot::default();
+        // A page that asks who is logged in, each minute, must not keep the session alive.
+        if head.method.is_safe() {
+            slot.look();
+        }
         let authorization = head.headers.get_all(AUTHORIZATION).iter();
         let authorization = authorization.map(HeaderValue::as_bytes);
         let session = async || auth.server_session(head, Some(&slot)).await;
@@ -119,7 +123,7 @@ impl Current {
         };
         Ok(Self {
             session: session.ok_or_else(ended)?,
-            set_cookies: slot.finish().await?,
+            set_cookies: slot.finish(StatusCode::OK).await?,
         })
     }
 

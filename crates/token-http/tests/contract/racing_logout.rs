@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use http::Method;
+use http::{Method, StatusCode};
 use token_core::session::SessionData;
 use token_core::{Session, SessionId};
 use token_http::Refusal;
@@ -76,7 +76,7 @@ async fn a_session_stays_ended_whatever_its_data_and_deadline_were_to_become() {
             let (session, slot) = visit(&world, &cookie).await?;
             session.set("seed", &seed).await?;
             store.trouble().hesitate(3).await;
-            slot.finish().await
+            slot.finish(StatusCode::OK).await
         };
         let ending = async {
             // The other takes about this long: each is first half of the times.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Uri};
+use http::{HeaderMap, Method, Request, StatusCode, Uri};
 use serde_json::json;
 use token_core::NoClaims;
 use token_http::{
@@ -438,7 +438,14 @@ async fn what_the_server_is_to_blame_for_is_a_warning_or_an_error() {
     first.set("a", &1).await.unwrap();
     second.set("a", &2).await.unwrap();
     second.save().await.unwrap();
-    assert_eq!(slot.finish().await.unwrap_err().response().status(), 409);
+    assert_eq!(
+        slot.finish(StatusCode::OK)
+            .await
+            .unwrap_err()
+            .response()
+            .status(),
+        409
+    );
     assert!(log.take().contains("WARN"));
 
     outage.begin();

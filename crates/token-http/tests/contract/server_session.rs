@@ -1,4 +1,4 @@
-use http::Method;
+use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use token_core::session::SessionData;
@@ -6,7 +6,7 @@ use token_core::{Authentication, CustomClaims, NoClaims, RevokeReason, Transport
 use token_http::{Auth, DataError, Head, Refusal, Rejection, ServerSession, SessionSlot};
 use token_session::{NewSession, SessionCredential, SessionManager};
 
-use crate::world::{PASSWORD, Reply, World, get, request, with_cookie};
+use crate::world::{PASSWORD, Reply, World, get, request, with, with_cookie};
 
 /// One request's view of the session.
 pub(crate) async fn visit(
@@ -48,7 +48,7 @@ async fn data_is_written_at_the_end_of_the_request() {
         session.get::<bool>("visits").await,
         Err(DataError::Read { .. })
     ));
-    slot.finish().await.unwrap();
+    slot.finish(StatusCode::OK).await.unwrap();
 
     let (session, slot) = visit(&world, &cookie).await.unwrap();
     assert_eq!(
@@ -57,7 +57,7 @@ async fn data_is_written_at_the_end_of_the_request() {
     );
     assert!(session.remove("cart").await.unwrap());
     assert!(!session.remove("cart").await.unwrap());
-    slot.finish().await.unwrap();
+    slot.finish(StatusCode::OK).await.unwrap();
     let (session, _) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<Vec<String>>("cart").await.unwrap(), None);
 }
@@ -89,7 +89,7 @@ async fn only_what_was_changed_is_written() {
     let (session, slot) = visit(&world, &cookie).await.unwrap();
     session.get::<u32>("visits").await.unwrap();
     session.remove("visits").await.unwrap();
-    slot.finish().await.unwrap();
+    slot.finish(StatusCode::OK).await.unwrap();
     let id = session.session().id;
     let data = world
         .auth
@@ -109,8 +109,8 @@ async fn a_lost_race_is_reported() {
     let (second, second_slot) = visit(&world, &cookie).await.unwrap();
     first.set("a", &1).await.unwrap();
     second.set("a", &2).await.unwrap();
-    first_slot.finish().await.unwrap();
-    let rejection = second_slot.finish().await.unwrap_err();
+    first_slot.finish(StatusCode::OK).await.unwrap();
+    let rejection = second_slot.finish(StatusCode::OK).await.unwrap_err();
     assert_eq!(rejection.refusal(), &Refusal::Conflict);
     assert_eq!(rejection.response().status(), 409);
     // A handler that looks itself sees the other's and can go on.
@@ -126,7 +126,7 @@ async fn a_write_never_brings_an_ended_session_back() {
     let (session, slot) = visit(&world, &cookie).await.unwrap();
     session.set("a", &1).await.unwrap();
     world.end_all().await;
-    let rejection = slot.finish().await.unwrap_err();
+    let rejection = slot.finish(StatusCode::OK).await.unwrap_err();
     assert_eq!(rejection.response().status(), 401);
     assert!(
         rejection
@@ -157,7 +157,7 @@ async fn data_that_is_too_long_changes_nothing() {
         session.get::<String>("a").await.unwrap().as_deref(),
         Some("x")
     );
-    slot.finish().await.unwrap();
+    slot.finish(StatusCode::OK).await.unwrap();
 }
 
 #[tokio::test]
@@ -285,7 +285,7 @@ async fn the_cookie_is_sent_again_only_while_it_is_the_current_one() {
     let cookie = remembered(&world, true).await;
     world.advance(61);
     let (_, slot) = visit(&world, &cookie).await.unwrap();
-    assert_eq!(slot.finish().await.unwrap().len(), 1);
+    assert_eq!(slot.finish(StatusCode::OK).await.unwrap().len(), 1);
 
     // A step-up.
     world.advance(61);
@@ -295,7 +295,7 @@ async fn the_cookie_is_sent_again_only_while_it_is_the_current_one() {
     let credential = SessionCredential::Session(SessionManager::read_session_cookie(text).unwrap());
     let authentication = Authentication::password(manager.now());
     let _ = manager.step_up(&credential, authentication).await.unwrap();
-    assert!(slot.finish().await.unwrap().is_empty());
+    assert!(slot.finish(StatusCode::OK).await.unwrap().is_empty());
 
     // A logout.
     let cookie = remembered(&world, true).await;
@@ -305,7 +305,7 @@ async fn the_cookie_is_sent_again_only_while_it_is_the_current_one() {
         .revoke(session.session_id(), RevokeReason::Logout)
         .await
         .unwrap();
-    assert!(slot.finish().await.unwrap().is_empty());
+    assert!(slot.finish(StatusCode::OK).await.unwrap().is_empty());
 }
 
 /// A cookie without `Max-Age` has nothing to move.
@@ -315,5 +315,151 @@ async fn the_cookie_of_a_session_that_is_not_remembered_is_never_sent_again() {
     let cookie = remembered(&world, false).await;
     world.advance(61);
     let (_, slot) = visit(&world, &cookie).await.unwrap();
-    assert!(slot.finish().await.unwrap().is_empty());
+    assert!(slot.finish(StatusCode::OK).await.unwrap().is_empty());
+}
+
+/// Two tabs that each set a member of their own: neither gets in the way of the other.
+#[tokio::test]
+async fn requests_that_set_different_members_all_succeed() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let (first, first_slot) = visit(&world, &cookie).await.unwrap();
+    first.set("c", &0).await.unwrap();
+    first_slot.finish(StatusCode::OK).await.unwrap();
+
+    let (first, first_slot) = visit(&world, &cookie).await.unwrap();
+    let (second, second_slot) = visit(&world, &cookie).await.unwrap();
+    let (third, third_slot) = visit(&world, &cookie).await.unwrap();
+    first.set("a", &1).await.unwrap();
+    second.set("b", &2).await.unwrap();
+    assert!(third.remove("c").await.unwrap());
+    for slot in [first_slot, second_slot, third_slot] {
+        slot.finish(StatusCode::OK).await.unwrap();
+    }
+    let (session, _) = visit(&world, &cookie).await.unwrap();
+    let found = (
+        session.get::<u32>("a").await.unwrap(),
+        session.get::<u32>("b").await.unwrap(),
+        session.get::<u32>("c").await.unwrap(),
+    );
+    assert_eq!(found, (Some(1), Some(2), None));
+
+    // The same value is no conflict, and another one is.
+    let (first, first_slot) = visit(&world, &cookie).await.unwrap();
+    let (second, second_slot) = visit(&world, &cookie).await.unwrap();
+    let (third, third_slot) = visit(&world, &cookie).await.unwrap();
+    first.set("a", &7).await.unwrap();
+    second.set("a", &7).await.unwrap();
+    second.set("b", &7).await.unwrap();
+    third.remove("a").await.unwrap();
+    first_slot.finish(StatusCode::OK).await.unwrap();
+    second_slot.finish(StatusCode::OK).await.unwrap();
+    let lost = third_slot.finish(StatusCode::OK).await.unwrap_err();
+    assert_eq!(lost.refusal(), &Refusal::Conflict);
+    let (session, _) = visit(&world, &cookie).await.unwrap();
+    assert_eq!(session.get::<u32>("a").await.unwrap(), Some(7));
+    assert_eq!(session.get::<u32>("b").await.unwrap(), Some(7));
+}
+
+/// Merged, the data may be longer than each request saw.
+#[tokio::test]
+async fn members_that_are_too_long_together_are_refused() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let (first, first_slot) = visit(&world, &cookie).await.unwrap();
+    let (second, second_slot) = visit(&world, &cookie).await.unwrap();
+    let half = "x".repeat(SessionData::MAX_LENGTH * 2 / 3);
+    first.set("a", &half).await.unwrap();
+    second.set("b", &half).await.unwrap();
+    first_slot.finish(StatusCode::OK).await.unwrap();
+    let lost = second_slot.finish(StatusCode::OK).await.unwrap_err();
+    assert_eq!(lost.response().status(), 500);
+}
+
+#[tokio::test]
+async fn an_update_counts_what_other_requests_wrote_meanwhile() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let mut visits = Vec::new();
+    for n in 0..5 {
+        let (session, slot) = visit(&world, &cookie).await.unwrap();
+        // Each has read the data before any of them writes.
+        session.get::<u32>("visits").await.unwrap();
+        session.set(&format!("own {n}"), &n).await.unwrap();
+        visits.push((session, slot));
+    }
+    for (n, (session, _)) in (1..).zip(&visits) {
+        let seen = session.update("visits", |seen: Option<u32>| seen.unwrap_or(0) + 1);
+        assert_eq!(seen.await.unwrap(), n);
+    }
+    // The rest is written at the end of each request.
+    let (session, _) = visit(&world, &cookie).await.unwrap();
+    assert_eq!(session.get::<u32>("own 0").await.unwrap(), None);
+    for (_, slot) in &visits {
+        slot.finish(StatusCode::OK).await.unwrap();
+    }
+    let (session, _) = visit(&world, &cookie).await.unwrap();
+    assert_eq!(session.get::<u32>("visits").await.unwrap(), Some(5));
+    assert_eq!(session.get::<u32>("own 0").await.unwrap(), Some(0));
+    assert_eq!(session.get::<u32>("own 4").await.unwrap(), Some(4));
+    let wrong = session.update("visits", |_: Option<bool>| true).await;
+    assert!(matches!(wrong, Err(DataError::Read { .. })));
+}
+
+/// What a handler did before it failed is half done.
+#[tokio::test]
+async fn data_is_not_written_if_the_server_failed() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    for (status, written) in [(500, false), (503, false), (404, true), (303, true)] {
+        let (session, slot) = visit(&world, &cookie).await.unwrap();
+        session.remove("a").await.unwrap();
+        session.save().await.unwrap();
+        session.set("a", &status).await.unwrap();
+        let status = StatusCode::from_u16(status).unwrap();
+        slot.finish(status).await.unwrap();
+        let (session, _) = visit(&world, &cookie).await.unwrap();
+        let found = session.get::<u16>("a").await.unwrap();
+        assert_eq!(found.is_some(), written, "{status}");
+    }
+}
+
+/// A page that asks each minute whether somebody is logged in must not keep them logged in.
+#[tokio::test]
+async fn who_only_looks_moves_no_deadline() {
+    let world = World::new();
+    let opened = world.login("session").await;
+    let (cookie, id) = (opened.cookie(), opened.text("session_id").parse().unwrap());
+    let deadline = async || {
+        let session = world.auth.manager().session(id).await.unwrap();
+        session.expect("it is live").idle_expires_at
+    };
+    let first = deadline().await;
+    world.advance(3600);
+    for (name, value) in [
+        ("sec-purpose", "prefetch"),
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "Prefetch"),
+    ] {
+        let request = with(with_cookie(get("/api/me"), &cookie), name, value);
+        assert_eq!(world.send(request).await.status, 200);
+        assert_eq!(deadline().await, first, "{name}: {value}");
+    }
+    for path in ["/auth/session", "/auth/sessions"] {
+        assert_eq!(
+            world.send(with_cookie(get(path), &cookie)).await.status,
+            200
+        );
+        assert_eq!(deadline().await, first, "{path}");
+    }
+    let slot = SessionSlot::default();
+    slot.look();
+    let session = visit_as::<NoClaims>(&world, &cookie, &slot).await.unwrap();
+    assert!(session.is_some() && slot.is_asked());
+    assert_eq!(deadline().await, first);
+
+    // A use does move it.
+    let request = with(with_cookie(get("/api/me"), &cookie), "sec-purpose", "other");
+    assert_eq!(world.send(request).await.status, 200);
+    assert!(deadline().await > first);
 }

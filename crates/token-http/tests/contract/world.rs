@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE};
 use http::request::Builder;
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use token_core::{Authentication, NoClaims, Policy, RevokeReason};
 use token_http::{
@@ -174,7 +174,7 @@ impl World {
                 .await?;
             let caller = caller.ok_or_else(|| self.auth.reject(Refusal::Unauthorized))?;
             let mut response = Response::new(Bytes::from(caller.session_id().to_string()));
-            for field in slot.finish().await? {
+            for field in slot.finish(StatusCode::OK).await? {
                 response.headers_mut().append(SET_COOKIE, field);
             }
             Ok::<_, Rejection>(response)

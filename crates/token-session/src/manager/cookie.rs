@@ -47,6 +47,23 @@ impl SessionManager {
     /// # Errors
     /// [`RefreshError::Denied`] with the reason; everything else is a fault of the server.
     pub async fn touch(&self, cookie: &str) -> Result<CookieSession, RefreshError> {
+        self.accept_cookie(cookie, true).await
+    }
+
+    /// The same without moving the deadline: for a request that is not a use, such as a prefetch or a
+    /// page that asks whether somebody is logged in.
+    ///
+    /// # Errors
+    /// As [`touch`](Self::touch).
+    pub async fn look(&self, cookie: &str) -> Result<CookieSession, RefreshError> {
+        self.accept_cookie(cookie, false).await
+    }
+
+    async fn accept_cookie(
+        &self,
+        cookie: &str,
+        moves: bool,
+    ) -> Result<CookieSession, RefreshError> {
         let now = self.now();
         let token = Self::read_session_cookie(cookie)?;
         let id = token.untrusted_id();
@@ -55,7 +72,10 @@ impl SessionManager {
         let issuer = self.issuer();
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
         let decide = |session: &Committed<Session>| {
-            Ok(Verdict::from(token.decide(session, policy, keys, now)))
+            Ok(match token.decide(session, policy, keys, now).into() {
+                Verdict::Touch(accepted, _) if !moves => Verdict::Accept(accepted),
+                verdict => verdict,
+            })
         };
         let settled = self.settle(id, current, now, None, decide).await?;
         Ok(CookieSession {
