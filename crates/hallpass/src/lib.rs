@@ -91,7 +91,6 @@ pub use store_sql::postgres::{self, PostgresStore, PostgresStoreError};
 pub use store_sql::sqlite::{self, SqliteStore, SqliteStoreError};
 pub use token_core as core;
 pub use token_core::keys::{JwkSet, KeyError, KeyRingError};
-pub use token_core::schedule;
 pub use token_core::session::{Device, PolicyError};
 pub use token_core::types::InvalidValue;
 pub use token_core::{
@@ -114,6 +113,7 @@ pub use token_remote as remote;
 pub use token_session as session;
 pub use token_session::event::{Event, EventKind, EventSink};
 pub use token_session::hook::{HookAnswer, RefreshHook};
+pub use token_session::schedule;
 pub use token_session::signer::{Signer, SignerError};
 #[cfg(feature = "test-util")]
 pub use token_session::store_contract;

@@ -16,7 +16,6 @@
 //! - [`keys`]: keys and key rings, each key for exactly one algorithm.
 //! - [`access`]: access tokens. A [`Verifier`] turns an [`UntrustedToken`] into a [`VerifiedToken`].
 //! - [`session`]: what a store keeps, what a presented credential means, and what leaves the server.
-//! - [`schedule`]: when each key is published, signs, and is removed.
 //!
 //! To learn how rotation works, read `docs/rotation.md`, then [`session`].
 //!
@@ -82,7 +81,6 @@
 pub mod access;
 mod jose;
 pub mod keys;
-pub mod schedule;
 pub mod session;
 pub mod types;
 

@@ -12,7 +12,6 @@ pub(crate) mod issue;
 pub(crate) mod policy;
 pub(crate) mod record;
 pub(crate) mod refresh_token;
-pub(crate) mod revocations;
 pub(crate) mod rotation;
 pub(crate) mod superseded;
 
@@ -29,7 +28,6 @@ pub use record::{
 pub use refresh_token::{
     RefreshClaims, RefreshKey, RefreshKeyRing, RefreshToken, RefreshTokenError,
 };
-pub use revocations::{RevocationView, ViewFull};
 pub use rotation::{LAST_SEEN_STEP, Login, Purpose, attempt, close, decide, open};
 pub use superseded::EarlierRotations;
 

@@ -28,7 +28,7 @@ use crate::fetch::{Answer, FetchError, Keys, Source};
 ///
 /// It asks at most once an interval, whatever comes in. Every answer that is not a good set is
 /// logged, and the last good one stays. The guarantees of a
-/// [`Schedule`](token_core::schedule::Schedule) hold for it: it keeps no set for longer than its
+/// `Schedule` of `token-session` hold for it: it keeps no set for longer than its
 /// `max-age`, unless the issuer cannot be asked.
 #[derive(Clone)]
 pub struct RemoteJwks {

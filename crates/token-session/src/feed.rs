@@ -9,12 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use token_core::session::RevocationView;
 use token_core::{PRODUCT, SessionId, UnixTime};
 use tokio::sync::{Notify, broadcast};
 use tokio::time::Instant;
 use tracing::error;
 
+use crate::revocation_view::RevocationView;
 use crate::store::{Ended, Heartbeat, Notice};
 use crate::waiters::Waiters;
 

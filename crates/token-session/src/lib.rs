@@ -7,8 +7,8 @@
 //! - [`MemoryStore`] is here; SQLite and PostgreSQL are in `store-sql`, Redis and Valkey in
 //!   `store-redis`.
 //! - A store of your own: implement [`SessionStore`], then run the suite of `store_contract!` on it (feature `contract`).
-//! - Keys change while requests are served ([`SessionManager::replace_keys`]), and may sign in a
-//!   KMS or HSM ([`signer::Signer`]).
+//! - Keys change while requests are served ([`SessionManager::replace_keys`]) at the times that a
+//!   [`schedule`] says, and may sign in a KMS or HSM ([`signer::Signer`]).
 //! - An application's tests: `test_util` has a manager, a clock moved by hand, tokens in one line, and
 //!   a store that fails (feature `test-util`).
 //!
@@ -28,18 +28,22 @@ pub mod hook;
 pub mod manager;
 pub mod memory;
 pub mod metric;
+pub mod schedule;
 pub mod signer;
 pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
+mod cache;
 mod ephemeral;
 mod erased;
 mod feed;
 mod revocation_check;
+mod revocation_view;
 mod shared;
 mod waiters;
 
+pub use cache::{CacheCounts, CachedVerifier};
 pub use ephemeral::ephemeral_issuer;
 pub use erased::StoreError;
 pub use error::{LoginError, RefreshError, WriteDataError};
@@ -49,5 +53,6 @@ pub use manager::{
 };
 pub use memory::MemoryStore;
 pub use revocation_check::{FeedState, RevocationCheck, WhenBehind};
+pub use revocation_view::{RevocationView, ViewFull};
 pub use store::SessionStore;
 pub use token_core as core;

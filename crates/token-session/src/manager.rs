@@ -144,7 +144,7 @@ impl SessionManager {
     /// Puts other keys in the place of those in force, for every clone of this manager at once.
     /// Requests never wait for it; one that is under way goes on with the keys that it read.
     ///
-    /// Before: the rings come from a [`Schedule`](token_core::schedule::Schedule), which says
+    /// Before: the rings come from a [`Schedule`](crate::schedule::Schedule), which says
     /// when a key may sign and when it may go. After: tokens are signed with the new current
     /// key, and those of a key that is not there any more are refused.
     ///
@@ -158,7 +158,7 @@ impl SessionManager {
     ) -> Result<(), ManagerError> {
         let signs_elsewhere = self.inner.signer.is_some();
         let before = self.inner.keys.load();
-        let next = before.renew(access, refresh, signs_elsewhere, self.draw())?;
+        let next = before.renew(access, refresh, signs_elsewhere)?;
         let keys = &next.issuer.access_keys;
         tracing::info!(
             target: PRODUCT,

@@ -23,8 +23,7 @@
 #[cfg(feature = "metrics")]
 use metrics::{counter, gauge, histogram};
 
-use token_core::access::CacheCounts;
-
+use crate::cache::CacheCounts;
 use crate::erased::StoreError;
 use crate::event::EventKind;
 

@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use token_core::access::CacheCounts;
 use token_core::{NoClaims, Policy, RevokeReason};
 use token_session::test_util::TestManager;
-use token_session::{AccessError, MemoryStore, RevocationCheck, WhenBehind};
+use token_session::{AccessError, CacheCounts, MemoryStore, RevocationCheck, WhenBehind};
 
 fn checked_by(check: RevocationCheck) -> TestManager {
     let store = MemoryStore::new(100, &[7; 32]);

@@ -43,7 +43,6 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "memchr",
     "serde",
     "serde_json",
-    "siphasher",
     "thiserror",
     "zeroize",
 ];

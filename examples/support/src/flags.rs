@@ -5,6 +5,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use hallpass::schedule::ScheduleError;
 use hallpass::{Algorithm, Audience, ClientId, Issuer, Origin, Policy, PolicyError, WhenBehind};
 use http::Uri;
 use ipnet::IpNet;
@@ -222,8 +223,8 @@ impl Flags {
     /// How often keys are replaced.
     ///
     /// # Errors
-    /// [`PolicyError`] if that would be too often.
-    pub fn rotations(&self, policy: &Policy) -> Result<Rotations, PolicyError> {
+    /// [`ScheduleError`] if that would be too often.
+    pub fn rotations(&self, policy: &Policy) -> Result<Rotations, ScheduleError> {
         let period = self.rotate_every.0.unwrap_or(Duration::from_hours(30 * 24));
         Rotations::new(policy, period, self.jwks_max_age)
     }

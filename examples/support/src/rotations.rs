@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hallpass::schedule::RotationPolicy;
-use hallpass::{Policy, PolicyError};
+use hallpass::Policy;
+use hallpass::schedule::{RotationPolicy, ScheduleError};
 
 /// How long it takes until every server has read a changed file: each looks once a second.
 const PROPAGATION: Duration = Duration::from_secs(3);
@@ -23,13 +23,17 @@ impl Rotations {
     /// `period` is how long each access key signs, `max_age` how long the JWK set is cached.
     ///
     /// # Errors
-    /// [`PolicyError`] if the period is too short for these lifetimes.
-    pub fn new(policy: &Policy, period: Duration, max_age: Duration) -> Result<Self, PolicyError> {
+    /// [`ScheduleError`] if the period is too short for these lifetimes.
+    pub fn new(
+        policy: &Policy,
+        period: Duration,
+        max_age: Duration,
+    ) -> Result<Self, ScheduleError> {
         let refresh = |period| RotationPolicy::refresh(policy, period, PROPAGATION);
         Ok(Self {
             access: RotationPolicy::access(policy, period, max_age, PROPAGATION)?,
             refresh: match refresh(period) {
-                Err(PolicyError::RotationPeriod { least, .. }) => refresh(least)?,
+                Err(ScheduleError::Period { least, .. }) => refresh(least)?,
                 other => other?,
             },
         })

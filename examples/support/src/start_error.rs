@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use hallpass::schedule::ScheduleError;
 use hallpass::{ConfigError, InvalidValue, ManagerError, OriginError, PolicyError, StoreError};
 use thiserror::Error;
 
@@ -64,7 +65,7 @@ pub enum StartError {
     Redis(#[from] hallpass::RedisStoreError),
     /// Keys would be replaced too often.
     #[error("--rotate-every: {0}")]
-    Rotation(PolicyError),
+    Rotation(ScheduleError),
     /// The server stopped.
     #[error("the server stopped: {0}")]
     Serve(io::Error),

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::time::Duration;
 
 use token_core::SessionId;
-use token_core::session::RevocationView;
+use token_session::RevocationView;
 
 use crate::operation::{Goal, OURS, Operation, Pool, Way, cycle};
 use crate::world;

@@ -6,8 +6,8 @@ use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
 use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use token_core::access::CachedVerifier;
 use token_core::{Algorithm, CustomClaims, NoClaims, UntrustedToken, Verifier};
+use token_session::CachedVerifier;
 
 use crate::operation::{BARE, Goal, OURS, Operation, Pool, Way, cycle};
 use crate::peer;
@@ -84,7 +84,7 @@ pub fn seen(Pool(count): Pool) -> Operation {
     let verifier = verifier.keys(issuer.access_keys.verifying_keys()).build();
     let verifier = verifier.expect("an issuer's own keys and names go together");
     let now = world::now();
-    let cache = CachedVerifier::new(verifier, 16 << 20, world::entropy(0));
+    let cache = CachedVerifier::new(verifier, 16 << 20);
     for token in &tokens {
         cache
             .verify::<NoClaims>(token, now)

@@ -105,7 +105,7 @@ impl Verifier {
     }
 
     /// Until when a token that was accepted is accepted, exclusive: its end, or the maximum age.
-    pub(crate) fn believed_until<C>(&self, claims: &AccessClaims<C>) -> UnixTime {
+    pub fn believed_until<C>(&self, claims: &AccessClaims<C>) -> UnixTime {
         let oldest = claims.issued_at + self.0.max_age + Duration::from_secs(1);
         claims.expires_at.min(oldest)
     }

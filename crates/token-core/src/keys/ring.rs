@@ -9,13 +9,12 @@ use crate::keys::error::MAX_KEYS;
 use crate::keys::private::SigningKey;
 use crate::keys::public::VerifyingKey;
 use crate::types::name::KeyId;
-use crate::types::time::UnixTime;
 
 /// The keys of one issuer, as they rotate: `current` signs, `next` is already published so that
 /// every verifier knows it before its first token, and `previous` verify what is still out there.
 ///
 /// A ring never changes: make another, then put it in the place of the old one. A
-/// [`Schedule`](crate::schedule::Schedule) makes them by the clock.
+/// `Schedule` of `token-session` makes them by the clock.
 ///
 /// ```
 /// use token_core::{Algorithm, Entropy, KeyRing, SigningKey};
@@ -41,6 +40,9 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
+    /// The most keys in one ring: far more than a sane schedule has at once.
+    pub const MAX_KEYS: usize = MAX_KEYS;
+
     /// A ring of one key, which signs.
     pub fn new(current: SigningKey) -> Self {
         Self {
@@ -167,7 +169,7 @@ pub(crate) fn check_together<'a>(
     Ok(())
 }
 
-/// Keys that do not go together, or a step that is not possible.
+/// Keys that do not go together.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyRingError {
@@ -183,24 +185,12 @@ pub enum KeyRingError {
         /// The second id.
         id: KeyId,
     },
-    /// The next key of a schedule is not known everywhere yet.
-    #[error("until {until} verifiers may not know the next key; wait, or remove the current one")]
-    Early {
-        /// From when on it may sign.
-        until: UnixTime,
-    },
-    /// No key at all.
-    #[error("there is no key; add one")]
-    Empty,
     /// Symmetric and asymmetric keys together.
     #[error("{id} mixes symmetric with asymmetric keys; use only one kind")]
     Mixed {
         /// The key that came last.
         id: KeyId,
     },
-    /// There is no key to sign instead.
-    #[error("there is no next key; publish one first")]
-    NoNext,
     /// More than 64 keys.
     #[error("there are more than {MAX_KEYS} keys; remove old ones")]
     TooMany,
@@ -209,11 +199,5 @@ pub enum KeyRingError {
     TwoAlgorithms {
         /// The two algorithms.
         algorithms: [Algorithm; 2],
-    },
-    /// No such key.
-    #[error("there is no key {id}")]
-    UnknownKey {
-        /// What was asked for.
-        id: KeyId,
     },
 }

@@ -280,17 +280,6 @@ pub enum PolicyError {
         /// The longest that is allowed.
         max: Duration,
     },
-    /// A schedule would replace its keys too often.
-    #[error(
-        "a key that signs for {} s is replaced too early for these lifetimes; let it sign for at least {} s",
-        period.as_secs(), least.as_secs()
-    )]
-    RotationPeriod {
-        /// The value that was given.
-        period: Duration,
-        /// The shortest that is allowed.
-        least: Duration,
-    },
     /// An ended session would be deleted while access tokens of it may live.
     #[error(
         "a tombstone of {value:?} is deleted while access tokens of its session may live; use at \

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
-use token_core::access::CacheCounts;
 use token_core::{AccessClaims, SessionId, UnixTime, VerifiedToken, VerifyError};
 
 use super::SessionManager;
+use crate::cache::CacheCounts;
 use crate::erased::StoreError;
 use crate::revocation_check::{RevocationCheck, WhenBehind};
 

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use token_core::session::RevocationView;
 use token_core::{ClientId, TokenIssuer};
 
 use super::error::ManagerError;
@@ -18,6 +17,7 @@ use crate::feed::{Feed, FeedTiming};
 use crate::hook::RefreshHook;
 use crate::metric;
 use crate::revocation_check::RevocationCheck;
+use crate::revocation_view::RevocationView;
 use crate::signer::Signer;
 use crate::store::SessionStore;
 
@@ -175,8 +175,7 @@ impl SessionManagerBuilder {
         }
         let policy = self.issuer.policy.clone();
         let signs_elsewhere = self.signer.is_some();
-        let entropy = self.entropy.draw();
-        let keys = KeysInForce::new(self.issuer, signs_elsewhere, self.token_cache, entropy)?;
+        let keys = KeysInForce::new(self.issuer, signs_elsewhere, self.token_cache)?;
         // An ending has the instant at which it was asked for. The store may have worked on it
         // for as long again as the driver has waited, and tokens were issued meanwhile.
         let overlap = self.store_timeout * 2 + policy.tolerance() * 2;

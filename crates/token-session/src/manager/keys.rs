@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use token_core::access::{CachedVerifier, VerifierError};
-use token_core::{Entropy, KeyRing, RefreshKeyRing, TokenIssuer, Verifier};
+use token_core::access::VerifierError;
+use token_core::{KeyRing, RefreshKeyRing, TokenIssuer, Verifier};
 
 use super::error::ManagerError;
+use crate::cache::CachedVerifier;
 
 /// An issuer, with what follows from its keys.
 pub(super) struct KeysInForce {
@@ -22,10 +23,9 @@ impl KeysInForce {
         issuer: TokenIssuer,
         signs_elsewhere: bool,
         cache_bytes: usize,
-        entropy: Entropy,
     ) -> Result<Self, ManagerError> {
         check_signer(&issuer.access_keys, signs_elsewhere)?;
-        let verifier = CachedVerifier::new(verifier(&issuer)?, cache_bytes, entropy);
+        let verifier = CachedVerifier::new(verifier(&issuer)?, cache_bytes);
         Ok(Self::with_verifier(issuer, verifier))
     }
 
@@ -35,14 +35,13 @@ impl KeysInForce {
         access: KeyRing,
         refresh: RefreshKeyRing,
         signs_elsewhere: bool,
-        entropy: Entropy,
     ) -> Result<Self, ManagerError> {
         check_signer(&access, signs_elsewhere)?;
         let mut issuer = TokenIssuer::clone(&self.issuer);
         issuer.access_keys = access;
         issuer.refresh_keys = refresh;
         // With another verifier begins another cache: nothing that a removed key signed is known.
-        let verifier = self.verifier.renew(verifier(&issuer)?, entropy);
+        let verifier = self.verifier.renew(verifier(&issuer)?);
         Ok(Self::with_verifier(issuer, verifier))
     }
 

@@ -1,6 +1,7 @@
 use std::io;
 
-use hallpass::{Algorithm, KeyError, KeyId, KeyRingError};
+use hallpass::schedule::ScheduleError;
+use hallpass::{Algorithm, KeyError, KeyId};
 use thiserror::Error;
 
 /// Keys that cannot be used. The sentence follows the name of the file or variable.
@@ -50,7 +51,7 @@ pub enum KeysError {
     Read(io::Error),
     /// The keys do not go together, or a step of the rotation is not possible.
     #[error(transparent)]
-    Ring(#[from] KeyRingError),
+    Schedule(#[from] ScheduleError),
     /// There is no such variable.
     #[error("it is not set; put the text of a key file into it")]
     Unset,

@@ -56,7 +56,7 @@ impl Keys {
     /// The keys that apply now.
     ///
     /// # Errors
-    /// [`KeysError::Ring`] if the keys cannot be used together.
+    /// [`KeysError::Schedule`] if the keys cannot be used together.
     pub fn rings(
         &self,
         rotations: &Rotations,

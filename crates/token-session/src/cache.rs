@@ -12,20 +12,18 @@
 
 use std::any::{Any, TypeId};
 use std::fmt;
-use std::hash::{Hash as _, Hasher as _};
+use std::hash::{BuildHasher as _, Hash as _, Hasher as _, RandomState};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
-use siphasher::sip::SipHasher13;
+use token_core::{UnixTime, UntrustedToken, VerifiedToken, Verifier, VerifyError};
 use zeroize::Zeroizing;
 
-use crate::access::error::VerifyError;
-use crate::access::shard::{Entry, Shard};
-use crate::access::token::{UntrustedToken, VerifiedToken};
-use crate::access::verify::Verifier;
-use crate::types::secret::Entropy;
-use crate::types::time::UnixTime;
+use self::shard::{Entry, Shard};
+
+mod shard;
+mod sync;
 
 /// Enough that threads seldom meet in one.
 const SHARDS: usize = 64;
@@ -40,15 +38,14 @@ const HASHED: usize = 16;
 /// A [`Verifier`] with the tokens that it accepted lately.
 ///
 /// ```
-/// use token_core::access::CachedVerifier;
-/// # use token_core::Entropy;
-/// # use token_core::{Algorithm, Audience, Issuer, KeyRing, NoClaims, SigningKey, UnixTime, Verifier};
-/// # fn random() -> Entropy { Entropy::new([7; 64]) }
-/// # let ring = KeyRing::new(SigningKey::generate(Algorithm::EdDSA, random())?);
+/// use token_session::CachedVerifier;
+/// # use token_core::{Algorithm, Audience, Entropy, Issuer, KeyRing, NoClaims, SigningKey, UnixTime, Verifier};
+/// # let key = SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64]))?;
+/// # let ring = KeyRing::new(key);
 /// # let (issuer, audience) = (Issuer::new("https://id.example")?, Audience::new("a")?);
 /// # let verifier = Verifier::builder(issuer, audience).keys(ring.verifying_keys()).build()?;
 /// # let now = UnixTime::from_secs(1_700_000_000)?;
-/// let verifier = CachedVerifier::new(verifier, 16 << 20, random()); // 16 MiB
+/// let verifier = CachedVerifier::new(verifier, 16 << 20); // 16 MiB
 /// assert!(verifier.verify::<NoClaims>("garbage", now).is_err());
 /// assert_eq!(verifier.counts().hits, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -57,7 +54,8 @@ pub struct CachedVerifier {
     verifier: Verifier,
     /// Empty if nothing is to be kept.
     shards: Box<[Counted]>,
-    key: Zeroizing<[u8; 16]>,
+    /// SipHash with a random key.
+    hasher: RandomState,
     bytes: usize,
 }
 
@@ -90,9 +88,7 @@ impl CachedVerifier {
     /// What a token takes is estimated as its own length, as much again for the texts of its claims,
     /// the size of their type, and 256 bytes. If your own claims take much more memory than their
     /// text, as a tree of JSON values does, give less.
-    pub fn new(verifier: Verifier, bytes: usize, entropy: Entropy) -> Self {
-        let (key, []) = entropy.split::<16, 0>();
-        drop(entropy);
+    pub fn new(verifier: Verifier, bytes: usize) -> Self {
         let shards = if bytes == 0 { 0 } else { SHARDS };
         let shard = || Counted {
             shard: Shard::new(bytes / SHARDS),
@@ -102,7 +98,7 @@ impl CachedVerifier {
         Self {
             verifier,
             shards: std::iter::repeat_with(shard).take(shards).collect(),
-            key: Zeroizing::new(key),
+            hasher: RandomState::new(),
             bytes,
         }
     }
@@ -110,8 +106,8 @@ impl CachedVerifier {
     /// As much room for another verifier, with nothing in it: for when keys were replaced. It goes
     /// on counting.
     #[must_use]
-    pub fn renew(&self, verifier: Verifier, entropy: Entropy) -> Self {
-        let renewed = Self::new(verifier, self.bytes, entropy);
+    pub fn renew(&self, verifier: Verifier) -> Self {
+        let renewed = Self::new(verifier, self.bytes);
         for (new, old) in renewed.shards.iter().zip(&self.shards) {
             new.hits
                 .store(old.hits.load(Ordering::Relaxed), Ordering::Relaxed);
@@ -187,7 +183,7 @@ impl CachedVerifier {
     /// One token read as two types is two entries.
     fn hash(&self, token: &[u8], claims: TypeId) -> u64 {
         let (_, end) = token.split_at(token.len().saturating_sub(HASHED));
-        let mut hasher = SipHasher13::new_with_key(&self.key);
+        let mut hasher = self.hasher.build_hasher();
         hasher.write(end);
         claims.hash(&mut hasher);
         hasher.finish()
@@ -216,11 +212,12 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use crate::access::claims::NoClaims;
-    use crate::keys::algorithm::Algorithm;
-    use crate::keys::private::SigningKey;
-    use crate::keys::ring::KeyRing;
-    use crate::types::id::{SessionId, TokenId};
+    use token_core::session::{self, Committed, Credentials, Device, Epoch, Login};
+    use token_core::types::Bucket;
+    use token_core::{
+        Algorithm, Authentication, CustomClaims, Entropy, KeyRing, NoClaims, RefreshKey,
+        RefreshKeyRing, SigningKey, TokenIssuer, Transport,
+    };
 
     const LIFE: Duration = Duration::from_mins(5);
 
@@ -240,20 +237,36 @@ mod tests {
             .max_age(max_age)
             .build()
             .unwrap();
-        CachedVerifier::new(verifier, bytes, Entropy::new([9; 64]))
+        CachedVerifier::new(verifier, bytes)
     }
 
+    /// A token of a session of its own.
     fn token(number: u8) -> String {
-        let (session, id) = (
-            SessionId::from_bytes([number; 18]),
-            TokenId::from_bytes([number; 16]),
-        );
-        let (now, end) = (now().as_secs(), (now() + LIFE).as_secs());
-        let claims = format!(
-            r#"{{"iss":"i","aud":"a","sub":"alice","client_id":"web","sid":"{session}","jti":"{id}","iat":{now},"exp":{end},"auth_time":{now},"scope":"notes:read","name":"Alice"}}"#
-        );
-        let token = ring().sign_access(claims.as_bytes()).unwrap();
-        token.secret().to_owned()
+        let refresh_key = RefreshKey::new("r1".parse().unwrap(), &[7; 32]).unwrap();
+        let issuer = TokenIssuer::builder("i".parse().unwrap(), "a".parse().unwrap())
+            .build(ring(), RefreshKeyRing::new(refresh_key));
+        let login = Login {
+            subject: "alice".parse().unwrap(),
+            epoch: Epoch::default(),
+            client_id: "web".parse().unwrap(),
+            transport: Transport::Header,
+            scope: "notes:read".parse().unwrap(),
+            authentication: Authentication::password(now()),
+            remember: false,
+            claims: CustomClaims::from_json(r#"{"name":"Alice"}"#).unwrap(),
+            device: Device::default(),
+        };
+        let random = || Entropy::new([number; 64]);
+        let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket::from_byte(0));
+        let pending = session::open(login, bucket, policy, keys, now(), random());
+        let session = Committed::assertion(pending.write.clone());
+        let granted = pending.committed(session).unwrap();
+        let scope = granted.session().scope.clone();
+        let Credentials::Tokens(pair) = issuer.issue(&granted, &scope, now(), random()).unwrap()
+        else {
+            panic!("the transport is `header`");
+        };
+        pair.access_token.secret().to_owned()
     }
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -341,7 +354,7 @@ mod tests {
         let key = SigningKey::from_secret(&[43; 32], Algorithm::HS256).unwrap();
         let verifier = Verifier::builder("i".parse().unwrap(), "a".parse().unwrap());
         let verifier = verifier.keys([key.verifying_key()]).build().unwrap();
-        let cache = cache.renew(verifier, Entropy::new([8; 64]));
+        let cache = cache.renew(verifier);
         assert!(
             cache.verify::<NoClaims>(&token, now()).is_err(),
             "its key was removed"

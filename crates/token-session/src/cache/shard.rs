@@ -8,10 +8,10 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::{BuildHasherDefault, Hasher};
 
 use aws_lc_rs::constant_time;
+use token_core::UnixTime;
 use zeroize::Zeroizing;
 
 use super::sync::{AtomicBool, Ordering, PoisonError, RwLock};
-use crate::types::time::UnixTime;
 
 /// What is kept of one token.
 pub(super) struct Entry<T> {

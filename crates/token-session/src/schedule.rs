@@ -9,15 +9,14 @@
 //! a changed schedule within `propagation`: a verifier that keeps a JWK set for its whole
 //! `max-age` meets no unknown `kid`, and no key goes before the last token that it signed.
 
+mod error;
 mod policy;
 
+pub use error::ScheduleError;
 pub use policy::RotationPolicy;
 
-use crate::keys::private::SigningKey;
-use crate::keys::ring::{KeyRing, KeyRingError};
-use crate::session::refresh_token::{RefreshKey, RefreshKeyRing};
-use crate::types::name::KeyId;
-use crate::types::time::UnixTime;
+use token_core::keys::KeyRingError;
+use token_core::{KeyId, KeyRing, RefreshKey, RefreshKeyRing, SigningKey, UnixTime};
 
 /// A key that a schedule can have: [`SigningKey`] or [`RefreshKey`].
 pub trait ScheduledKey: Clone {
@@ -104,7 +103,7 @@ pub enum Step {
 ///
 /// ```
 /// use std::time::Duration;
-/// use token_core::schedule::{RotationPolicy, Schedule, Step};
+/// use token_session::schedule::{RotationPolicy, Schedule, Step};
 /// use token_core::Entropy;
 /// use token_core::{Algorithm, Policy, SigningKey, UnixTime};
 ///
@@ -156,16 +155,16 @@ impl<K: ScheduledKey> Schedule<K> {
     /// A schedule as it was kept.
     ///
     /// # Errors
-    /// [`KeyRingError::Empty`] and [`KeyRingError::DuplicateId`].
-    pub fn from_keys(mut keys: Vec<Planned<K>>) -> Result<Self, KeyRingError> {
+    /// [`ScheduleError::Empty`] and [`KeyRingError::DuplicateId`].
+    pub fn from_keys(mut keys: Vec<Planned<K>>) -> Result<Self, ScheduleError> {
         if keys.is_empty() {
-            return Err(KeyRingError::Empty);
+            return Err(ScheduleError::Empty);
         }
         keys.sort_by_key(|planned| planned.signs_from);
         for (index, planned) in keys.iter().enumerate() {
             let id = planned.key.key_id();
             if keys.iter().skip(index + 1).any(|k| k.key.key_id() == id) {
-                return Err(KeyRingError::DuplicateId { id: id.clone() });
+                return Err(KeyRingError::DuplicateId { id: id.clone() }.into());
             }
         }
         Ok(Self { keys })
@@ -209,10 +208,10 @@ impl<K: ScheduledKey> Schedule<K> {
         key: K,
         policy: &RotationPolicy,
         now: UnixTime,
-    ) -> Result<Self, KeyRingError> {
+    ) -> Result<Self, ScheduleError> {
         if self.position(key.key_id()).is_ok() {
             let id = key.key_id().clone();
-            return Err(KeyRingError::DuplicateId { id });
+            return Err(KeyRingError::DuplicateId { id }.into());
         }
         let expired = (0..self.current(now))
             .filter(|index| self.ends(*index, policy).is_some_and(|end| end <= now));
@@ -230,15 +229,19 @@ impl<K: ScheduledKey> Schedule<K> {
     /// Lets the next key sign now, before its time.
     ///
     /// # Errors
-    /// [`KeyRingError::NoNext`], and [`KeyRingError::Early`] if a verifier could still keep
+    /// [`ScheduleError::NoNext`], and [`ScheduleError::Early`] if a verifier could still keep
     /// a JWK set without it.
-    pub fn promote(mut self, policy: &RotationPolicy, now: UnixTime) -> Result<Self, KeyRingError> {
+    pub fn promote(
+        mut self,
+        policy: &RotationPolicy,
+        now: UnixTime,
+    ) -> Result<Self, ScheduleError> {
         let current = self.current(now);
         let next = self.keys.get_mut(current + 1);
-        let next = next.ok_or(KeyRingError::NoNext)?;
+        let next = next.ok_or(ScheduleError::NoNext)?;
         let known = policy.known_from(next.published_at);
         if known > now {
-            return Err(KeyRingError::Early { until: known });
+            return Err(ScheduleError::Early { until: known });
         }
         next.signs_from = now;
         self.plan(policy, now);
@@ -254,20 +257,20 @@ impl<K: ScheduledKey> Schedule<K> {
     /// other to come to this.
     ///
     /// # Errors
-    /// [`KeyRingError::UnknownKey`], and [`KeyRingError::NoNext`] for the only key.
+    /// [`ScheduleError::UnknownKey`], and [`ScheduleError::NoNext`] for the only key.
     pub fn remove(
         mut self,
         id: &KeyId,
         policy: &RotationPolicy,
         now: UnixTime,
-    ) -> Result<(Self, Option<UnixTime>), KeyRingError> {
+    ) -> Result<(Self, Option<UnixTime>), ScheduleError> {
         let index = self.position(id)?;
         let current = self.current(now);
         let mut unknown_until = None;
         if index == current {
             let since = self.keys.get(index).map(|removed| removed.signs_from);
             let next = self.keys.get_mut(index + 1);
-            let next = next.ok_or(KeyRingError::NoNext)?;
+            let next = next.ok_or(ScheduleError::NoNext)?;
             let known = policy.known_from(next.published_at);
             unknown_until = (known > now).then_some(known);
             // It takes the other's place from its beginning: if it signed from `now` on, a
@@ -300,27 +303,24 @@ impl<K: ScheduledKey> Schedule<K> {
         }
     }
 
-    fn position(&self, id: &KeyId) -> Result<usize, KeyRingError> {
+    fn position(&self, id: &KeyId) -> Result<usize, ScheduleError> {
         let mut keys = self.keys.iter();
         let position = keys.position(|planned| planned.key.key_id() == id);
-        position.ok_or_else(|| KeyRingError::UnknownKey { id: id.clone() })
+        position.ok_or_else(|| ScheduleError::UnknownKey { id: id.clone() })
     }
 
     /// The ring at `now`: current, next, and previous with the latest first.
     ///
     /// # Errors
-    /// [`KeyRingError`] if the keys do not go together.
-    pub fn ring(&self, policy: &RotationPolicy, now: UnixTime) -> Result<K::Ring, KeyRingError> {
+    /// [`ScheduleError::Keys`] if the keys do not go together.
+    pub fn ring(&self, policy: &RotationPolicy, now: UnixTime) -> Result<K::Ring, ScheduleError> {
         let current = self.current(now);
         let alive = |index: &usize| self.ends(*index, policy).is_none_or(|end| end > now);
         let key = |index: usize| self.keys.get(index).map(|planned| &planned.key);
         let next: Vec<&K> = (current + 1..self.keys.len()).filter_map(key).collect();
         let previous: Vec<&K> = (0..current).rev().filter(alive).filter_map(key).collect();
-        K::ring(
-            key(current).expect("a schedule has a key"),
-            &next,
-            &previous,
-        )
+        let current = key(current).expect("a schedule has a key");
+        Ok(K::ring(current, &next, &previous)?)
     }
 }
 

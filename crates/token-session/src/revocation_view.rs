@@ -8,9 +8,7 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
 use thiserror::Error;
-
-use crate::types::id::SessionId;
-use crate::types::time::UnixTime;
+use token_core::{SessionId, UnixTime};
 
 const SHARDS: usize = 16;
 
@@ -18,12 +16,12 @@ const SHARDS: usize = 16;
 ///
 /// An access token lives for minutes; a session ended longer ago than that has none left, so
 /// the view is bounded by what is ended within one access lifetime plus leeway and twice the
-/// tolerance between clocks. It only answers: `token-session` feeds it, and knows
-/// whether it is complete.
+/// tolerance between clocks. It only answers: the manager feeds it, and knows whether it is
+/// complete.
 ///
 /// ```
 /// use std::time::Duration;
-/// use token_core::session::RevocationView;
+/// use token_session::RevocationView;
 /// use token_core::{SessionId, UnixTime};
 ///
 /// let view = RevocationView::new(Duration::from_secs(300), 100_000);

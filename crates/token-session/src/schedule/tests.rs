@@ -1,9 +1,7 @@
 use std::time::Duration;
 
 use super::*;
-use crate::keys::algorithm::Algorithm;
-use crate::session::policy::{Policy, PolicyError};
-use crate::types::secret::Entropy;
+use token_core::{Algorithm, Entropy, Policy};
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_000 + seconds).unwrap()
@@ -66,13 +64,13 @@ fn a_next_key_may_sign_early_once_it_is_known() {
     let policy = policy(1000);
     let until = at(370);
     let error = filled(&policy).promote(&policy, at(369)).unwrap_err();
-    assert_eq!(error, KeyRingError::Early { until });
+    assert_eq!(error, ScheduleError::Early { until });
     let schedule = filled(&policy).promote(&policy, at(370)).unwrap();
     assert_eq!(signs(&schedule, 370), "b");
     assert_eq!(signs(&schedule, 1369), "b");
     assert_eq!(signs(&schedule, 1370), "c");
     let error = Schedule::new(key("a"), at(0)).promote(&policy, at(0));
-    assert_eq!(error.unwrap_err(), KeyRingError::NoNext);
+    assert_eq!(error.unwrap_err(), ScheduleError::NoNext);
 }
 
 #[test]
@@ -92,22 +90,25 @@ fn the_next_key_stands_in_for_one_that_leaked() {
     assert_eq!(signs(&rest, 1000), "c");
 
     let error = filled(&policy).remove(&id("x"), &policy, at(0));
-    assert_eq!(error.unwrap_err(), KeyRingError::UnknownKey { id: id("x") });
+    assert_eq!(
+        error.unwrap_err(),
+        ScheduleError::UnknownKey { id: id("x") }
+    );
     let error = Schedule::new(key("a"), at(0)).remove(&id("a"), &policy, at(0));
-    assert_eq!(error.unwrap_err(), KeyRingError::NoNext);
+    assert_eq!(error.unwrap_err(), ScheduleError::NoNext);
 }
 
 #[test]
 fn a_schedule_has_keys_and_each_once() {
     let none: Vec<Planned<RefreshKey>> = Vec::new();
-    assert_eq!(Schedule::from_keys(none).unwrap_err(), KeyRingError::Empty);
+    assert_eq!(Schedule::from_keys(none).unwrap_err(), ScheduleError::Empty);
     let twice = [
         Schedule::new(key("a"), at(0)),
         Schedule::new(key("a"), at(1)),
     ];
     let twice = twice.iter().flat_map(|one| one.keys().to_vec()).collect();
     let id = KeyId::new("a").unwrap();
-    let duplicate = KeyRingError::DuplicateId { id };
+    let duplicate = ScheduleError::Keys(KeyRingError::DuplicateId { id });
     assert_eq!(Schedule::from_keys(twice).unwrap_err(), duplicate);
     let again = filled(&policy(1000)).publish(key("a"), &policy(1000), at(0));
     assert_eq!(again.unwrap_err(), duplicate);
@@ -145,10 +146,7 @@ fn periods_that_leave_no_time_are_refused() {
     let access = |period| RotationPolicy::access(&Policy::default(), period, secs(300), secs(60));
     let least = secs(371);
     let period = secs(370);
-    assert_eq!(
-        access(period),
-        Err(PolicyError::RotationPeriod { period, least })
-    );
+    assert_eq!(access(period), Err(ScheduleError::Period { period, least }));
     assert!(access(secs(371)).is_ok());
     // A ring has room for 64 keys, and refresh keys are kept for a year.
     let day = secs(86_400);

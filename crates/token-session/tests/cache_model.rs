@@ -6,19 +6,13 @@ use loom::sync::Arc;
 use loom::thread;
 use token_core::UnixTime;
 
-mod types {
-    pub(crate) mod time {
-        pub(crate) use token_core::UnixTime;
-    }
-}
-
 mod sync {
     pub(super) use loom::sync::RwLock;
     pub(super) use loom::sync::atomic::{AtomicBool, Ordering};
     pub(super) use std::sync::PoisonError;
 }
 
-#[path = "../src/access/shard.rs"]
+#[path = "../src/cache/shard.rs"]
 mod shard;
 
 use shard::{Entry, Shard};

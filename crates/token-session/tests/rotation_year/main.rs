@@ -19,7 +19,6 @@ mod dice;
 mod nodes;
 mod readers;
 mod removal;
-#[path = "../support/mod.rs"]
 mod support;
 mod year;
 

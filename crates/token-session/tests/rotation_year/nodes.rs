@@ -1,7 +1,7 @@
 //! The nodes of the issuer, the file of their keys, and who changes it.
 
-use token_core::schedule::{Schedule, Step};
 use token_core::{Algorithm, KeyId, RefreshKey, SigningKey, TokenIssuer};
+use token_session::schedule::{Schedule, Step};
 
 use crate::year::{Year, clock, names};
 use crate::{PROPAGATION, SKEWS};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::keys::error::MAX_KEYS;
-use crate::session::policy::{Policy, PolicyError};
-use crate::types::time::UnixTime;
+use token_core::{KeyRing, Policy, UnixTime};
+
+use super::error::ScheduleError;
 
 /// How long a key signs, how long it is published before that, and how long it is kept after.
 /// Every duration is in whole seconds.
@@ -24,13 +24,13 @@ impl RotationPolicy {
     /// `access lifetime + propagation + 2 × tolerance` after that.
     ///
     /// # Errors
-    /// [`PolicyError::RotationPeriod`] if the period is too short for that.
+    /// [`ScheduleError::Period`] if the period is too short for that.
     pub fn access(
         policy: &Policy,
         period: Duration,
         max_age: Duration,
         propagation: Duration,
-    ) -> Result<Self, PolicyError> {
+    ) -> Result<Self, ScheduleError> {
         // The clocks of two nodes may be off, one each way.
         let margin = propagation + policy.tolerance() * 2;
         Self {
@@ -46,12 +46,12 @@ impl RotationPolicy {
     /// comes back is known and ends its session.
     ///
     /// # Errors
-    /// [`PolicyError::RotationPeriod`] if the period is too short for that.
+    /// [`ScheduleError::Period`] if the period is too short for that.
     pub fn refresh(
         policy: &Policy,
         period: Duration,
         propagation: Duration,
-    ) -> Result<Self, PolicyError> {
+    ) -> Result<Self, ScheduleError> {
         let margin = propagation + policy.tolerance() * 2;
         Self {
             period,
@@ -75,14 +75,14 @@ impl RotationPolicy {
         successor_signs_from + self.keep
     }
 
-    fn checked(self) -> Result<Self, PolicyError> {
+    fn checked(self) -> Result<Self, ScheduleError> {
         // A shorter one would leave no key that may sign at once in an emergency, and a ring
         // has room for so many: current, next and another, one that is being replaced by hand.
-        let room = u32::try_from(MAX_KEYS - 4).expect("a small number");
+        let room = u32::try_from(KeyRing::MAX_KEYS - 4).expect("a small number");
         let least = self.lead.max(self.keep.div_f64(f64::from(room)));
         let least = Duration::from_secs(least.as_secs() + 1);
         if self.period < least {
-            return Err(PolicyError::RotationPeriod {
+            return Err(ScheduleError::Period {
                 period: self.period,
                 least,
             });

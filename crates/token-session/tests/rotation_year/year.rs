@@ -1,7 +1,7 @@
 //! The year: who takes part, and what happens when.
 
-use token_core::schedule::{RotationPolicy, Schedule, Step};
 use token_core::{Algorithm, Audience, Issuer, KeyId, Policy, SigningKey, UnixTime};
+use token_session::schedule::{RotationPolicy, Schedule, Step};
 
 use crate::clients::{Access, Client};
 use crate::dice::Dice;
