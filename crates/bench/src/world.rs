@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
 use token_core::session::{self, Committed, Credentials, Device, Epoch, Granted, Login};
-use token_core::types::{Bucket, BucketKey};
+use token_core::types::Bucket;
 use token_core::{
     Algorithm, Authentication, ClientId, CustomClaims, Entropy, KeyId, KeyRing, Policy, RefreshKey,
     RefreshKeyRing, Scope, SessionId, SigningKey, Subject, TokenIssuer, Transport, UnixTime,
 };
+use token_session::store::BucketKey;
 
 /// The secret of HS256.
 pub const SECRET: [u8; 32] = [42; 32];

@@ -130,12 +130,11 @@ pub use token_session::{
 /// run the test suite of `store_contract!` on it (feature `test-util`).
 pub mod store {
     pub use token_core::session::{
-        Change, Committed, Ending, Epoch, Generation, Nonce, Revocation, Rotation, SessionData,
-        Touch,
+        Change, Committed, Ending, Epoch, Generation, Nonce, Revocation, Rotation, Touch,
     };
-    pub use token_core::types::{Bucket, BucketKey, InvalidValue};
+    pub use token_core::types::{Bucket, InvalidValue};
     pub use token_session::store::{
-        Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
-        SubjectEnding,
+        BucketKey, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
+        SessionData, SessionStore, SubjectEnding,
     };
 }

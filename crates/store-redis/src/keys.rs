@@ -3,8 +3,9 @@
 use std::fmt;
 
 use aws_lc_rs::hmac;
-use token_core::types::{Bucket, BucketKey};
+use token_core::types::Bucket;
 use token_core::{SessionId, Subject};
+use token_session::store::BucketKey;
 
 /// Names keys. All of one bucket share the hash tag `{bucket}`, and with it a hash slot.
 ///

@@ -5,12 +5,13 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use redis::Value;
-use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionData,
+    SubjectEnding,
 };
 use tokio::sync::broadcast;
 

@@ -5,11 +5,12 @@ use std::str::FromStr;
 
 use thiserror::Error;
 use token_core::session::{
-    Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData,
+    Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy,
 };
 use token_core::types::TokenHash;
 use token_core::{Authentication, CustomClaims, Session, SessionId, UnixTime};
 use token_session::store::Ended;
+use token_session::store::SessionData;
 
 use crate::column::Column;
 

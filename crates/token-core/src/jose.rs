@@ -8,4 +8,3 @@ pub(crate) mod header;
 pub(crate) mod json;
 pub(crate) mod jws;
 pub(crate) mod object;
-pub(crate) mod texts;

@@ -27,7 +27,7 @@
 //! ```
 //! use std::time::Duration;
 //! use token_core::session::{self, Change, Committed, Credentials, Device, Epoch, Login};
-//! use token_core::types::BucketKey;
+//! use token_core::types::Bucket;
 //! use token_core::*;
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -52,8 +52,7 @@
 //!     claims: CustomClaims::default(),
 //!     device: Device::default(),
 //! };
-//! let bucket = BucketKey::new(&[1; 32]).bucket(&login.subject);
-//! let pending = session::open(login, bucket, policy, keys, now, random());
+//! let pending = session::open(login, Bucket::from_byte(0), policy, keys, now, random());
 //! let stored = pending.write.clone(); // by the store
 //! let granted = pending.committed(Committed::assertion(stored.clone()))?;
 //! let Credentials::Tokens(pair) = issuer.issue(&granted, &stored.scope, now, random())? else {

@@ -17,13 +17,12 @@ pub(crate) mod superseded;
 
 pub use change::{Change, Committed, Ending, Granted, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};
-pub use decision::{Decision, Pending, PendingReuse, PendingSecret};
+pub use decision::{Decision, Pending, PendingReuse};
 pub use denial::{Denial, DenialReason};
 pub use issue::{Credentials, TokenIssuer, TokenIssuerBuilder, TokenPair, UnsignedPair};
 pub use policy::{LostWrites, Policy, PolicyBuilder, PolicyError, Slide};
 pub use record::{
-    Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, SessionData,
-    Transport,
+    Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
 };
 pub use refresh_token::{
     RefreshClaims, RefreshKey, RefreshKeyRing, RefreshToken, RefreshTokenError,

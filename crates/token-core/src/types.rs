@@ -11,7 +11,7 @@ pub(crate) mod secret;
 pub(crate) mod stored;
 pub(crate) mod time;
 
-pub use id::{Bucket, BucketKey, SessionId, TokenId};
+pub use id::{Bucket, SessionId, TokenId};
 pub use invalid::InvalidValue;
 pub use name::{Audience, ClientId, Issuer, KeyId, Subject};
 pub use scope::Scope;

@@ -277,7 +277,7 @@ fn a_header_member_that_is_not_known_is_refused() {
 fn a_header_that_is_not_an_object_is_refused() {
     assert_eq!(
         header_fault("[]"),
-        VerifyError::Form(FormError::NotAnObject)
+        VerifyError::Form(FormError::Json(JsonError::NotAnObject))
     );
     assert!(matches!(
         header_fault("{"),
@@ -358,9 +358,12 @@ fn claims_are_one_json_object_in_utf_8() {
         VerifyError::Claims(fault) => fault,
         other => panic!("{other}"),
     };
-    assert_eq!(fault(b"[]"), ClaimsError::NotAnObject);
-    assert_eq!(fault(b"\"text\""), ClaimsError::NotAnObject);
-    assert_eq!(fault(b"null"), ClaimsError::NotAnObject);
+    assert_eq!(fault(b"[]"), ClaimsError::Json(JsonError::NotAnObject));
+    assert_eq!(
+        fault(b"\"text\""),
+        ClaimsError::Json(JsonError::NotAnObject)
+    );
+    assert_eq!(fault(b"null"), ClaimsError::Json(JsonError::NotAnObject));
     assert_eq!(
         fault(b"{\"sub\":\"\xff\"}"),
         ClaimsError::Json(JsonError::NotUtf8)
@@ -654,12 +657,12 @@ fn a_token_before_nbf_is_refused() {
         verify(&Claims::good().with("nbf", NOW + 5).token()).is_ok(),
         "within the leeway"
     );
-    let not_before = at(NOW + 6);
     assert_eq!(
         fault(&Claims::good().with("nbf", NOW + 6).token()),
-        VerifyError::NotYetValid {
+        VerifyError::InFuture {
+            claim: "nbf",
             now: now(),
-            not_before
+            time: at(NOW + 6)
         }
     );
 }
@@ -672,9 +675,10 @@ fn a_token_issued_in_the_future_is_refused() {
     );
     assert_eq!(
         fault(&Claims::good().with("iat", NOW + 6).token()),
-        VerifyError::IssuedInFuture {
+        VerifyError::InFuture {
+            claim: "iat",
             now: now(),
-            issued: at(NOW + 6)
+            time: at(NOW + 6)
         }
     );
 }

@@ -248,7 +248,7 @@ proptest! {
         let forwarded = (HeaderName::from_static("x-forwarded-for"), forwarded);
         let fields = headers(vec![(USER_AGENT, agent), forwarded]);
         let device = with_head(&fields, |head| device::of(&auth, head));
-        prop_assert!(device.label.is_none_or(|text| text.len() <= Device::MAX_LABEL));
+        prop_assert!(device.label.is_none_or(|text| text.len() <= 64));
         prop_assert!(device.user_agent.is_none_or(|text| text.len() <= Device::MAX_USER_AGENT));
         // The peer is known, so an address always is.
         prop_assert!(device.ip_prefix.is_some());

@@ -104,7 +104,7 @@ impl<C> ServerSession<C> {
     ///
     /// # Errors
     /// [`DataError::Write`] if the value is not JSON, [`DataError::TooLong`] if the whole becomes
-    /// longer than [`SessionData::MAX_LENGTH`](token_core::session::SessionData::MAX_LENGTH),
+    /// longer than [`SessionData::MAX_LENGTH`](token_session::store::SessionData::MAX_LENGTH),
     /// [`DataError::Store`], [`DataError::Ended`]. Nothing has changed then.
     pub async fn set(&self, name: &str, value: &impl Serialize) -> Result<(), DataError> {
         self.shared.data.set(&self.shared.auth, name, value).await

@@ -7,11 +7,12 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use thiserror::Error;
-use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
+use crate::session_data::SessionData;
 use crate::store::{
     Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
     SubjectEnding,

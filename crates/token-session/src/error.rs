@@ -1,9 +1,10 @@
 //! What can go wrong in the driver, one type for each decision a caller can make.
 
 use thiserror::Error;
-use token_core::session::{Denial, IssueError, SessionData};
+use token_core::session::{Denial, IssueError};
 
 use crate::erased::StoreError;
+use crate::session_data::SessionData;
 use crate::signer::SignerError;
 
 /// Why a login opened no session.

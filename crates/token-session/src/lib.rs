@@ -34,12 +34,14 @@ pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
+mod bucket_key;
 mod cache;
 mod ephemeral;
 mod erased;
 mod feed;
 mod revocation_check;
 mod revocation_view;
+mod session_data;
 mod shared;
 mod waiters;
 

@@ -8,13 +8,15 @@ use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use thiserror::Error;
-use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
-use token_core::types::{Bucket, BucketKey};
+use token_core::session::{Change, Committed, Ending, Epoch};
+use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
 use self::row::Row;
 use self::shard::Shard;
+use crate::bucket_key::BucketKey;
+use crate::session_data::SessionData;
 use crate::store::{
     Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
     SubjectEnding,

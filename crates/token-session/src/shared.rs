@@ -4,11 +4,12 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
+use crate::session_data::SessionData;
 use crate::store::{
     Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
     SubjectEnding,

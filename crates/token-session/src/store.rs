@@ -9,10 +9,13 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
-use token_core::session::{Change, Committed, Ending, Epoch, Revocation, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch, Revocation};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
+
+pub use crate::bucket_key::BucketKey;
+pub use crate::session_data::SessionData;
 
 /// Keeps sessions.
 ///
@@ -28,7 +31,7 @@ pub trait SessionStore: Send + Sync + 'static {
     type Error: Error + Send + Sync + 'static;
 
     /// The bucket of a subject, by a key that the store made once and keeps with the data
-    /// ([`BucketKey`](token_core::types::BucketKey)). No I/O.
+    /// ([`BucketKey`]). No I/O.
     fn bucket(&self, subject: &Subject) -> Bucket;
 
     /// The subject's epoch: 0 if nothing was ever noted.

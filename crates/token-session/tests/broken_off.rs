@@ -14,13 +14,13 @@ use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
 
-use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch};
 use token_core::types::Bucket;
 use token_core::{NoClaims, Policy, RevokeReason, Session, SessionId, Subject, UnixTime};
 use token_session::event::{Event, EventKind};
 use token_session::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
-    SubjectEnding,
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionData,
+    SessionStore, SubjectEnding,
 };
 use token_session::test_util::TestManager;
 use token_session::{AccessError, Issued, MemoryStore, Presented, RevocationCheck, WhenBehind};

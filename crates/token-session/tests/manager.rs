@@ -14,7 +14,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
-use token_core::session::{Denial, SessionData};
+use token_core::session::Denial;
 use token_core::{
     Authentication, CustomClaims, NoClaims, Policy, RevokeReason, Scope, Session, Subject,
     Transport,
@@ -25,6 +25,7 @@ use token_session::event::EventKind::{
 };
 use token_session::hook::{HookAnswer, RefreshHook};
 use token_session::store::DataWritten;
+use token_session::store::SessionData;
 use token_session::test_util::{TestManager, test_issuer};
 use token_session::{
     AccessError, Issued, LoginError, MemoryStore, NewSession, Presented, RefreshError,

@@ -9,14 +9,16 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use token_core::session::{
     Change, Committed, Device, EarlierRotations, Ending, Epoch, Generation, Nonce, Revocation,
-    RotatedBy, Rotation, SessionData, Slide,
+    RotatedBy, Rotation, Slide,
 };
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, ClientId, CustomClaims, KeyId, RevokeReason, Scope, Session, SessionId,
     Subject, Transport, UnixTime,
 };
-use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
+use token_session::store::{
+    Commit, Created, DataWrite, DataWritten, Revoke, SessionData, SubjectEnding,
+};
 use token_session::{MemoryStore, SessionStore};
 
 const KEY: [u8; 32] = [7; 32];

@@ -39,10 +39,12 @@ const CORE_DEPENDENCIES: &[&str] = &[
     "base64",
     "base64-simd",
     "chrono",
+    "curve25519-dalek",
     "jsonwebtoken",
     "memchr",
     "serde",
     "serde_json",
+    "smallvec",
     "thiserror",
     "zeroize",
 ];

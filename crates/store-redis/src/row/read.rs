@@ -73,7 +73,7 @@ impl<'a> Fields<'a> {
         };
         let earlier_rotations = match self.0.get(EARLIER_ROTATIONS.0.as_bytes()) {
             Some(value) => read_earlier_rotations(value).ok_or(fault(EARLIER_ROTATIONS))?,
-            None => EarlierRotations::NONE,
+            None => EarlierRotations::default(),
         };
         Ok(Session {
             id,
@@ -223,7 +223,7 @@ fn read_claims(value: &[u8]) -> Option<CustomClaims> {
 fn read_earlier_rotations(value: &[u8]) -> Option<EarlierRotations> {
     let mut reader = Reader(value);
     if reader.is_empty() {
-        return Some(EarlierRotations::NONE);
+        return Some(EarlierRotations::default());
     }
     let earlier = EarlierRotations::from_u64(reader.number()?);
     reader.is_empty().then_some(earlier)

@@ -190,7 +190,7 @@ fn slide(slide: Slide) -> Vec<u8> {
 
 /// Appends what a step-up remembers; the script empties what another rotation does not.
 fn push_earlier(fields: &mut Vec<Vec<u8>>, earlier: EarlierRotations) {
-    if earlier != EarlierRotations::NONE {
+    if earlier != EarlierRotations::default() {
         let mut writer = Writer::default();
         writer.number(earlier.as_u64());
         push(fields, EARLIER_ROTATIONS, writer.finish());

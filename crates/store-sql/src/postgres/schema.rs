@@ -4,7 +4,7 @@ use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use sqlx::{AssertSqlSafe, PgConnection, PgPool, SqlSafeStr, SqlStr};
-use token_core::types::BucketKey;
+use token_session::store::BucketKey;
 
 use super::PostgresStoreError;
 use super::driver::query;

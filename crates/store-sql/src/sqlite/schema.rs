@@ -6,7 +6,7 @@ use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use sqlx::SqlSafeStr;
-use token_core::types::BucketKey;
+use token_session::store::BucketKey;
 
 use super::SqliteStoreError;
 use super::writer::{WritePermit, Writer};

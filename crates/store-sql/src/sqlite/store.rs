@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqlStr, SqlitePool};
-use token_core::session::{Change, Committed, Ending, Epoch, RotatedBy, SessionData};
-use token_core::types::{Bucket, BucketKey};
+use token_core::session::{Change, Committed, Ending, Epoch, RotatedBy};
+use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
+    BucketKey, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
+    SessionData, SubjectEnding,
 };
 use tokio::sync::broadcast;
 

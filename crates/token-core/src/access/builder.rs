@@ -46,16 +46,6 @@ pub struct VerifierBuilder {
 }
 
 impl VerifierBuilder {
-    fn new(issuer: Issuer, audience: Audience) -> Self {
-        Self {
-            issuer,
-            audience,
-            keys: Vec::new(),
-            leeway: Duration::from_secs(5),
-            max_age: Duration::from_secs(24 * 3600),
-        }
-    }
-
     /// Adds keys: those of an issuer's own [`KeyRing`](crate::KeyRing), those of a
     /// [`JwkSet`](crate::keys::JwkSet), or any others. Keys of different algorithms may share an id;
     /// the token's `kid` and `alg` together say which one is meant.
@@ -133,7 +123,13 @@ impl Verifier {
     /// token_core::Verifier::builder(issuer);
     /// ```
     pub fn builder(issuer: Issuer, audience: Audience) -> VerifierBuilder {
-        VerifierBuilder::new(issuer, audience)
+        VerifierBuilder {
+            issuer,
+            audience,
+            keys: Vec::new(),
+            leeway: Duration::from_secs(5),
+            max_age: Duration::from_secs(24 * 3600),
+        }
     }
 }
 

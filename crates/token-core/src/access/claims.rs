@@ -4,8 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::jose::json::Value;
-use crate::jose::texts::Texts;
+use crate::jose::json::{Texts, Value};
 use crate::types::id::{SessionId, TokenId};
 use crate::types::name::{Audience, ClientId, Issuer, Subject};
 use crate::types::scope::Scope;
@@ -87,7 +86,12 @@ impl BorrowedClaims<'_> {
             auth_time: self.auth_time.expect(checked),
             scope: self.scope.unwrap_or_default().parse().expect(checked),
             acr: self.acr.map(Into::into),
-            amr: self.amr.unwrap_or_default().into(),
+            amr: self
+                .amr
+                .unwrap_or_default()
+                .into_iter()
+                .map(Into::into)
+                .collect(),
             custom,
         }
     }

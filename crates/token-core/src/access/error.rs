@@ -40,21 +40,15 @@ pub enum VerifyError {
     /// Not a JWS in compact form, or its header is not accepted.
     #[error("form: {0}")]
     Form(#[from] FormError),
-    /// `iat` is in the future by more than the leeway.
-    #[error("it is {now}, and the token would be issued only at {issued}")]
-    IssuedInFuture {
+    /// `iat` or `nbf` is in the future by more than the leeway.
+    #[error("it is {now}, and the claim `{claim}` says {time}")]
+    InFuture {
+        /// The name of the claim.
+        claim: &'static str,
         /// The caller's time.
         now: UnixTime,
         /// What the token says.
-        issued: UnixTime,
-    },
-    /// `nbf` is in the future by more than the leeway.
-    #[error("it is {now}, and the token begins at {not_before}")]
-    NotYetValid {
-        /// The caller's time.
-        now: UnixTime,
-        /// What the token says.
-        not_before: UnixTime,
+        time: UnixTime,
     },
     /// The signature is not that of the key.
     #[error("the signature is not that of the key")]
@@ -128,9 +122,6 @@ pub enum ClaimsError {
         /// What is wrong with it.
         reason: InvalidValue,
     },
-    /// JSON, but not an object.
-    #[error("not an object")]
-    NotAnObject,
     /// A time after the year 9999.
     #[error("the claim `{claim}` is not a time before the year 10000")]
     Time {

@@ -49,7 +49,7 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
             let unknown = if state.is_object {
                 ClaimsError::Custom
             } else {
-                ClaimsError::NotAnObject
+                ClaimsError::Json(JsonError::NotAnObject)
             };
             return Err(state.fault.unwrap_or(unknown));
         }

@@ -45,9 +45,9 @@ impl KeyRing {
             return Err(IssueError::TooLong { length });
         }
         let mut token = SecretText(String::with_capacity(length));
-        token.push_str(self.header());
-        token.push('.');
-        base64url::encode(claims, &mut token);
+        token.0.push_str(self.header());
+        token.0.push('.');
+        base64url::encode(claims, &mut token.0);
         Ok(UnsignedToken(token))
     }
 }
@@ -58,7 +58,7 @@ pub(crate) struct UnsignedToken(SecretText);
 impl UnsignedToken {
     /// What is to be signed ([RFC 7515 section 5.1](https://www.rfc-editor.org/rfc/rfc7515#section-5.1)).
     pub(crate) fn signing_input(&self) -> &str {
-        &self.0
+        &self.0.0
     }
 
     /// The token, with a signature that was made elsewhere and fits.
@@ -67,7 +67,7 @@ impl UnsignedToken {
         signature: &[u8],
         key: &VerifyingKey,
     ) -> Result<AccessToken, IssueError> {
-        if key.verify(self.0.as_bytes(), signature) {
+        if key.verify(self.signing_input().as_bytes(), signature) {
             Ok(self.with(signature))
         } else {
             let id = key.id().clone();
@@ -76,8 +76,8 @@ impl UnsignedToken {
     }
 
     fn with(mut self, signature: &[u8]) -> AccessToken {
-        self.0.push('.');
-        base64url::encode(signature, &mut self.0);
+        self.0.0.push('.');
+        base64url::encode(signature, &mut self.0.0);
         AccessToken(self.0)
     }
 }

@@ -265,14 +265,14 @@ impl Inner {
         if expires <= issued {
             return Err(VerifyError::ExpiresBeforeIssue { issued, expires });
         }
-        if issued > now + self.leeway {
-            return Err(VerifyError::IssuedInFuture { now, issued });
-        }
         // > The "nbf" (not before) claim identifies the time before which the JWT MUST NOT be
         // > accepted for processing.
         // RFC 7519 section 4.1.5
-        if let Some(not_before) = not_before.filter(|not_before| *not_before > now + self.leeway) {
-            return Err(VerifyError::NotYetValid { now, not_before });
+        let begins = not_before.unwrap_or(issued);
+        for (claim, time) in [("iat", issued), ("nbf", begins)] {
+            if time > now + self.leeway {
+                return Err(VerifyError::InFuture { claim, now, time });
+            }
         }
         if expiry == Expiry::Ignore {
             return Ok(());

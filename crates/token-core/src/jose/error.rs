@@ -44,8 +44,8 @@ pub enum FormError {
     /// `enc` and what goes with it: an encrypted token.
     #[error("it is an encrypted token")]
     Encrypted,
-    /// The header is not JSON in UTF-8.
-    #[error("the header is not JSON: {0}")]
+    /// The header is not a JSON object in UTF-8.
+    #[error("the header is not strict JSON: {0}")]
     Json(JsonError),
     /// A member that has a key, or points to one.
     #[error("the member `{member}` has a key or points to one")]
@@ -59,9 +59,6 @@ pub enum FormError {
         /// The name of the member.
         member: &'static str,
     },
-    /// The header is JSON, but not an object.
-    #[error("the header is not an object")]
-    NotAnObject,
     /// More or fewer than three parts.
     #[error("it has {count} parts instead of 3")]
     Parts {

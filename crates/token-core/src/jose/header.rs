@@ -35,7 +35,7 @@ impl<'a> Header<'a> {
         if let Err(error) = read {
             return Err(members.fault.unwrap_or_else(|| {
                 if error.is_data() {
-                    FormError::NotAnObject
+                    FormError::Json(JsonError::NotAnObject)
                 } else {
                     FormError::Json(JsonError::of(&error))
                 }
@@ -232,7 +232,8 @@ mod tests {
     #[test]
     fn a_header_is_one_json_object() {
         for other in ["[]", "1", "null", "\"alg\""] {
-            assert_eq!(fault(other), FormError::NotAnObject, "{other}");
+            let not_an_object = FormError::Json(JsonError::NotAnObject);
+            assert_eq!(fault(other), not_an_object, "{other}");
         }
         for broken in ["", "{", "{}}", "{\"alg\":}", "{,}", "{} {}", "\u{feff}{}"] {
             assert!(matches!(fault(broken), FormError::Json(_)), "{broken}");

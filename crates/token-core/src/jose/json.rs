@@ -6,11 +6,11 @@ use std::collections::HashSet;
 use std::fmt;
 use std::marker::PhantomData;
 
-use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::de::StrRead;
+use smallvec::SmallVec;
 use thiserror::Error;
-
-use crate::jose::texts::Texts;
 
 /// Text that is not strict JSON. Nothing of it is repeated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -112,29 +112,9 @@ fn read<'a, T>(
 }
 
 /// A text, borrowed if it has no escape.
-pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
-
-impl<'de> Deserialize<'de> for Text<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct TextVisitor;
-        impl<'de> Visitor<'de> for TextVisitor {
-            type Value = Text<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Borrowed(text)))
-            }
-
-            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
-                Ok(Text(Cow::Owned(text.to_owned())))
-            }
-        }
-        deserializer.deserialize_str(TextVisitor)
-    }
-}
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text<'a>(#[serde(borrow)] pub(crate) Cow<'a, str>);
 
 /// The parts of a visitor that take every number, boolean and null for the same.
 macro_rules! scalars {
@@ -160,6 +140,10 @@ macro_rules! scalars {
         }
     };
 }
+
+/// The texts of an array. Up to three need no allocation: `amr` has one to three, and `aud` seldom more.
+/// Room for more would be moved with the claims of every token.
+pub(crate) type Texts<'a> = SmallVec<[Cow<'a, str>; 3]>;
 
 /// A value as far as tokens and keys need to tell: its type is judged by the reader, who names
 /// the rule, and not by serde, whose message would quote it.

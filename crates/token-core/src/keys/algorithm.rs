@@ -6,6 +6,7 @@ use std::str::FromStr;
 use aws_lc_rs::{hmac, signature};
 use serde::{Deserialize, Serialize};
 
+use crate::keys::der;
 use crate::types::invalid::InvalidValue;
 use crate::types::stored::words;
 
@@ -102,6 +103,8 @@ pub(crate) struct Curve {
     pub(crate) name: &'static str,
     /// Bytes of a coordinate and of the private scalar.
     pub(crate) bytes: usize,
+    /// The algorithm of a key in DER.
+    pub(crate) identifier: &'static [u8],
     pub(crate) sign: &'static signature::EcdsaSigningAlgorithm,
     pub(crate) verify: &'static signature::EcdsaVerificationAlgorithm,
 }
@@ -119,6 +122,7 @@ pub(crate) struct RsaParameters {
 static P256: Curve = Curve {
     name: "P-256",
     bytes: 32,
+    identifier: der::P256,
     sign: &signature::ECDSA_P256_SHA256_FIXED_SIGNING,
     verify: &signature::ECDSA_P256_SHA256_FIXED,
 };
@@ -126,6 +130,7 @@ static P256: Curve = Curve {
 static P384: Curve = Curve {
     name: "P-384",
     bytes: 48,
+    identifier: der::P384,
     sign: &signature::ECDSA_P384_SHA384_FIXED_SIGNING,
     verify: &signature::ECDSA_P384_SHA384_FIXED,
 };

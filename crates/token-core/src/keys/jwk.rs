@@ -4,7 +4,7 @@
 //! keys, so the reading is done here.
 
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
@@ -79,26 +79,28 @@ impl SigningKey {
                 SigningKey::ed25519(pair)?
             }
             Family::Hmac(_) => SigningKey::from_secret(&jwk.bytes("k")?, algorithm)?,
-            Family::Rsa(_) => {
+            Family::Rsa(parameters) => {
                 // More than two primes: nobody makes such keys, and aws-lc takes none.
                 if jwk.has("oth") {
                     return Err(KeyError::Purpose);
                 }
                 jwk.public(algorithm)?;
-                SigningKey::rsa_components(
-                    algorithm,
-                    &KeyPairComponents {
-                        public_key: PublicKeyComponents {
-                            n: &jwk.number("n")?,
-                            e: &jwk.number("e")?,
-                        },
-                        d: &jwk.bytes("d")?,
-                        p: &jwk.bytes("p")?,
-                        q: &jwk.bytes("q")?,
-                        dP: &jwk.bytes("dp")?,
-                        dQ: &jwk.bytes("dq")?,
-                        qInv: &jwk.bytes("qi")?,
+                let pair = RsaKeyPair::from_components(&KeyPairComponents {
+                    public_key: PublicKeyComponents {
+                        n: &*jwk.number("n")?,
+                        e: &*jwk.number("e")?,
                     },
+                    d: &*jwk.bytes("d")?,
+                    p: &*jwk.bytes("p")?,
+                    q: &*jwk.bytes("q")?,
+                    dP: &*jwk.bytes("dp")?,
+                    dQ: &*jwk.bytes("dq")?,
+                    qInv: &*jwk.bytes("qi")?,
+                });
+                SigningKey::rsa(
+                    algorithm,
+                    pair.map_err(|_| KeyError::Inconsistent)?,
+                    parameters,
                 )?
             }
         };

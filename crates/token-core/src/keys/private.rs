@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::encoding::{AsBigEndian, AsDer, Curve25519SeedBin, EcPrivateKeyBin, Pkcs8V1Der};
 use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::rsa::{KeyPairComponents, KeySize};
+use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -75,18 +75,14 @@ impl SigningKey {
     pub fn generate(algorithm: Algorithm, entropy: Entropy) -> Result<Self, KeyError> {
         let failed = |_| KeyError::Generation;
         match algorithm.family() {
-            Family::Ec(curve) => Self::ec(
-                algorithm,
-                EcdsaKeyPair::generate(curve.sign).map_err(failed)?,
-                curve,
-            ),
+            Family::Ec(curve) => {
+                let pair = EcdsaKeyPair::generate(curve.sign).map_err(failed)?;
+                Self::ec(algorithm, pair, curve)
+            }
             Family::Ed25519 => {
-                let (seed, _) = entropy.split::<32, 32>();
-                let seed = Zeroizing::new(seed);
-                Self::ed25519(
-                    Ed25519KeyPair::from_seed_unchecked(&*seed)
-                        .map_err(|_| KeyError::Generation)?,
-                )
+                let (seed, []) = entropy.split::<32, 0>();
+                let pair = Ed25519KeyPair::from_seed_unchecked(&*Zeroizing::new(seed));
+                Self::ed25519(pair.map_err(|_| KeyError::Generation)?)
             }
             Family::Hmac(parameters) => {
                 let (secret, _) = entropy.split::<64, 0>();
@@ -100,11 +96,8 @@ impl SigningKey {
                     Algorithm::PS512 | Algorithm::RS512 => KeySize::Rsa4096,
                     _ => KeySize::Rsa2048,
                 };
-                Self::rsa(
-                    algorithm,
-                    RsaKeyPair::generate(size).map_err(failed)?,
-                    parameters,
-                )
+                let pair = RsaKeyPair::generate(size).map_err(failed)?;
+                Self::rsa(algorithm, pair, parameters)
             }
         }
     }
@@ -119,9 +112,6 @@ impl SigningKey {
             algorithm,
             expected: "one PEM block \"PRIVATE KEY\" (`openssl pkcs8 -topk8 -nocrypt` makes it)",
         };
-        if algorithm.is_symmetric() {
-            return Err(form);
-        }
         pem::check(pem, "PRIVATE KEY", form)?;
         let key = match algorithm.family() {
             Family::Ec(_) => EncodingKey::from_ec_pem(pem.as_bytes()),
@@ -350,17 +340,6 @@ impl SigningKey {
             public: VerifyingKey::rsa(algorithm, modulus, exponent)?,
             private: Arc::new(Private::Rsa(pair, parameters)),
         })
-    }
-
-    pub(super) fn rsa_components(
-        algorithm: Algorithm,
-        components: &KeyPairComponents<&[u8]>,
-    ) -> Result<Self, KeyError> {
-        let Family::Rsa(parameters) = algorithm.family() else {
-            return Err(KeyError::AlgorithmMismatch { algorithm });
-        };
-        let pair = RsaKeyPair::from_components(components).map_err(|_| KeyError::Inconsistent)?;
-        Self::rsa(algorithm, pair, parameters)
     }
 }
 

@@ -74,15 +74,7 @@ impl VerifyingKey {
         let DecodingKeyKind::SecretOrDer(bytes) = key.kind() else {
             return Err(form);
         };
-        match algorithm.family() {
-            Family::Ec(curve) => Self::ec(algorithm, curve, bytes),
-            Family::Ed25519 => Self::ed25519(bytes),
-            Family::Hmac(_) => Err(KeyError::Symmetric),
-            Family::Rsa(_) => {
-                let (modulus, exponent) = der::rsa_public(bytes).ok_or(form)?;
-                Self::rsa(algorithm, modulus, exponent)
-            }
-        }
+        Self::from_bytes(bytes, algorithm, form)
     }
 
     /// Reads a public key as a DER `SubjectPublicKeyInfo`. Its id is its thumbprint.
@@ -94,20 +86,24 @@ impl VerifyingKey {
             algorithm,
             expected: "a DER SubjectPublicKeyInfo",
         };
-        let key = |identifier| der::public_key(spki, identifier).ok_or(form);
+        let identifier = match algorithm.family() {
+            Family::Ec(curve) => curve.identifier,
+            Family::Ed25519 => der::ED25519,
+            Family::Hmac(_) => return Err(KeyError::Symmetric),
+            Family::Rsa(_) => der::RSA,
+        };
+        let key = der::public_key(spki, identifier).ok_or(form)?;
+        Self::from_bytes(key, algorithm, form)
+    }
+
+    /// Reads what both forms wrap: a point, or an `RSAPublicKey`.
+    fn from_bytes(bytes: &[u8], algorithm: Algorithm, form: KeyError) -> Result<Self, KeyError> {
         match algorithm.family() {
-            Family::Ec(curve) => {
-                let identifier = if curve.bytes == 32 {
-                    der::P256
-                } else {
-                    der::P384
-                };
-                Self::ec(algorithm, curve, key(identifier)?)
-            }
-            Family::Ed25519 => Self::ed25519(key(der::ED25519)?),
+            Family::Ec(curve) => Self::ec(algorithm, curve, bytes),
+            Family::Ed25519 => Self::ed25519(bytes),
             Family::Hmac(_) => Err(KeyError::Symmetric),
             Family::Rsa(_) => {
-                let (modulus, exponent) = der::rsa_public(key(der::RSA)?).ok_or(form)?;
+                let (modulus, exponent) = der::rsa_public(bytes).ok_or(form)?;
                 Self::rsa(algorithm, modulus, exponent)
             }
         }

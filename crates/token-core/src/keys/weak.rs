@@ -1,5 +1,7 @@
 //! Keys that have the right form and must not be used.
 
+use curve25519_dalek::edwards::CompressedEdwardsY;
+
 use crate::keys::error::KeyError;
 
 /// Refuses RSA numbers by size, exponent and origin. Big-endian, without leading zeros.
@@ -37,22 +39,22 @@ pub(super) fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyError>
 /// aws-lc decodes the point only at each verification, and accepts one of small order, for which
 /// anybody can make a signature.
 pub(super) fn check_ed25519(encoded: &[u8; 32]) -> Result<(), KeyError> {
-    let y = Field::from_encoded(encoded);
-    if !y.is_canonical() {
+    let point = CompressedEdwardsY(*encoded).decompress();
+    let point = point.ok_or(KeyError::NotOnCurve)?;
+    // > 1. [...] If the resulting value is >= p, decoding fails.
+    // RFC 8032 section 5.1.3. Here it was taken modulo p, and so has come out as another number. The
+    // highest bit is the sign of the other coordinate.
+    let y = |mut bytes: [u8; 32]| {
+        bytes[31] &= 0x7f;
+        bytes
+    };
+    if y(point.compress().to_bytes()) != y(*encoded) {
         return Err(KeyError::NotOnCurve);
     }
-    if SMALL_ORDER.contains(&y.0) {
+    if point.is_small_order() {
         return Err(KeyError::SmallOrder);
     }
-    // x² = (y² − 1) / (d·y² + 1) has a solution if the product of both sides is a square
-    // (RFC 8032 section 5.1.3).
-    let square = y.mul(&y);
-    let product = square.sub_one().mul(&D.mul(&square).add_one());
-    if product.is_square() {
-        Ok(())
-    } else {
-        Err(KeyError::NotOnCurve)
-    }
+    Ok(())
 }
 
 fn bit_length(number: &[u8]) -> usize {
@@ -85,155 +87,4 @@ fn is_power_of_65537(value: u32, prime: u32) -> bool {
 const PRIMES: [u32; 38] = [
     3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71, 73, 79, 83, 89, 97,
     101, 103, 107, 109, 113, 127, 131, 137, 139, 149, 151, 157, 163, 167,
-];
-
-/// A number modulo p = 2^255 − 19, in four limbs, the lowest first; below 2^256, not always reduced.
-/// Keys are public: nothing here needs constant time.
-#[derive(Clone, Copy)]
-struct Field([u64; 4]);
-
-impl Field {
-    const P: [u64; 4] = [
-        0xffff_ffff_ffff_ffed,
-        u64::MAX,
-        u64::MAX,
-        0x7fff_ffff_ffff_ffff,
-    ];
-
-    /// The y coordinate, without the bit for the sign of x.
-    fn from_encoded(encoded: &[u8; 32]) -> Self {
-        let mut limbs = [0; 4];
-        for (limb, bytes) in limbs.iter_mut().zip(encoded.chunks_exact(8)) {
-            *limb = u64::from_le_bytes(bytes.try_into().expect("chunks of 8"));
-        }
-        limbs[3] &= u64::MAX >> 1;
-        Self(limbs)
-    }
-
-    fn is_canonical(&self) -> bool {
-        self.0.iter().rev().lt(Self::P.iter().rev())
-    }
-
-    fn mul(&self, other: &Self) -> Self {
-        let mut wide = [0_u64; 8];
-        for (i, a) in self.0.iter().enumerate() {
-            let mut carry = 0_u128;
-            for (place, b) in wide.iter_mut().skip(i).zip(other.0.iter().chain(&[0])) {
-                let sum = u128::from(*place) + u128::from(*a) * u128::from(*b) + carry;
-                *place = low(sum);
-                carry = sum >> 64;
-            }
-        }
-        // 2^256 = 38 modulo p
-        let (lower, upper) = wide.split_at(4);
-        let mut limbs = [0; 4];
-        let mut carry = 0_u128;
-        for ((limb, a), b) in limbs.iter_mut().zip(lower).zip(upper) {
-            let sum = u128::from(*a) + u128::from(*b) * 38 + carry;
-            *limb = low(sum);
-            carry = sum >> 64;
-        }
-        Self(limbs).add_small(low(carry) * 38)
-    }
-
-    fn add_small(self, small: u64) -> Self {
-        let mut limbs = self.0;
-        let mut carry = small;
-        // What overflows comes back as 38, at most once more.
-        while carry != 0 {
-            for limb in &mut limbs {
-                let (sum, over) = limb.overflowing_add(carry);
-                *limb = sum;
-                carry = over.into();
-            }
-            carry *= 38;
-        }
-        Self(limbs)
-    }
-
-    fn add_one(self) -> Self {
-        self.add_small(1)
-    }
-
-    /// Adds p − 1.
-    fn sub_one(self) -> Self {
-        let mut limbs = self.0;
-        let mut carry = 0;
-        let minus_one = [Self::P[0] - 1, Self::P[1], Self::P[2], Self::P[3]];
-        for (limb, addend) in limbs.iter_mut().zip(minus_one) {
-            let sum = u128::from(*limb) + u128::from(addend) + carry;
-            *limb = low(sum);
-            carry = sum >> 64;
-        }
-        Self(limbs).add_small(low(carry) * 38)
-    }
-
-    /// By Euler's criterion: the power (p − 1) / 2 = 2^254 − 10 is one, or zero for zero.
-    fn is_square(&self) -> bool {
-        let mut power = Self([1, 0, 0, 0]);
-        // In binary: 250 times one, then 0110.
-        for bit in (0..254).rev() {
-            power = power.mul(&power);
-            if !matches!(bit, 0 | 3) {
-                power = power.mul(self);
-            }
-        }
-        let reduced = power.reduced();
-        reduced == [1, 0, 0, 0] || reduced == [0; 4]
-    }
-
-    fn reduced(self) -> [u64; 4] {
-        let mut limbs = self.0;
-        while !Self(limbs).is_canonical() {
-            let mut borrow = false;
-            for (limb, p) in limbs.iter_mut().zip(Self::P) {
-                let (difference, under) = limb.overflowing_sub(p);
-                let (difference, again) = difference.overflowing_sub(borrow.into());
-                *limb = difference;
-                borrow = under | again;
-            }
-        }
-        limbs
-    }
-}
-
-/// The lower half.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "the lower half is what is asked for"
-)]
-fn low(wide: u128) -> u64 {
-    wide as u64
-}
-
-/// The constant of the curve (RFC 8032 section 5.1).
-const D: Field = Field([
-    0x75eb_4dca_1359_78a3,
-    0x0070_0a4d_4141_d8ab,
-    0x8cc7_4079_7779_e898,
-    0x5203_6cee_2b6f_fe73,
-]);
-
-/// The y coordinates of the eight points of small order: 1, 0, p − 1, and two for order eight.
-const SMALL_ORDER: [[u64; 4]; 5] = [
-    [1, 0, 0, 0],
-    [0, 0, 0, 0],
-    [
-        0xffff_ffff_ffff_ffec,
-        u64::MAX,
-        u64::MAX,
-        0x7fff_ffff_ffff_ffff,
-    ],
-    [
-        0xb027_b2c2_8f95_e826,
-        0xf098_eff2_89f4_c345,
-        0x3933_c6d3_05ac_dfd5,
-        0x05fc_536d_8802_38b1,
-    ],
-    [
-        0x4fd8_4d3d_706a_17c7,
-        0x0f67_100d_760b_3cba,
-        0xc6cc_392c_fa53_202a,
-        0x7a03_ac92_77fd_c74e,
-    ],
 ];

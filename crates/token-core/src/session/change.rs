@@ -123,7 +123,7 @@ impl Rotation {
             kid: session.rotation_kid.clone(),
             at,
             by: RotatedBy::Refresh,
-            earlier_rotations: EarlierRotations::NONE,
+            earlier_rotations: EarlierRotations::default(),
             slide,
             remember_slide: slide,
             last_seen_at: at,
@@ -302,15 +302,6 @@ pub struct Granted {
 impl Granted {
     /// Joins the two if the secret's hash is the one that the store has.
     pub(crate) fn new(
-        session: Committed<Session>,
-        secret: TokenSecret,
-    ) -> Result<Self, IssueError> {
-        let hash = secret.hash();
-        Self::with_hash(session, secret, hash)
-    }
-
-    /// The same for a secret whose hash is known.
-    pub(crate) fn with_hash(
         session: Committed<Session>,
         secret: TokenSecret,
         hash: TokenHash,

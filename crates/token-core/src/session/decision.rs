@@ -9,7 +9,8 @@ use crate::types::count::Generation;
 use crate::types::secret::{TokenHash, TokenSecret};
 
 /// A write that the store has to make, and the secret of the credential that comes into force with it.
-/// `W` is the [`Session`] that a login inserts, or the [`Rotation`] of a refresh.
+/// `W` is the [`Session`] that a login inserts, the [`Rotation`] of a refresh, or `()` once the write is on
+/// its way.
 #[derive(Debug)]
 #[must_use = "nothing is stored yet"]
 pub struct Pending<W> {
@@ -20,19 +21,15 @@ pub struct Pending<W> {
     pub(crate) hash: TokenHash,
 }
 
-/// The secret of a credential whose write is on its way to the store.
-#[derive(Debug)]
-#[must_use = "nothing is stored yet"]
-pub struct PendingSecret {
-    secret: TokenSecret,
-    hash: TokenHash,
-}
-
 impl<W> Pending<W> {
     /// Takes it apart: what the store shall write, and the secret that waits for it.
-    pub fn into_parts(self) -> (W, PendingSecret) {
-        let (secret, hash) = (self.secret, self.hash);
-        (self.write, PendingSecret { secret, hash })
+    pub fn into_parts(self) -> (W, Pending<()>) {
+        let pending = Pending {
+            write: (),
+            secret: self.secret,
+            hash: self.hash,
+        };
+        (self.write, pending)
     }
 
     /// Joins the secret with the session as the store wrote it.
@@ -40,17 +37,7 @@ impl<W> Pending<W> {
     /// # Errors
     /// [`IssueError::CredentialMismatch`] if the store has another credential.
     pub fn committed(self, session: Committed<Session>) -> Result<Granted, IssueError> {
-        self.into_parts().1.committed(session)
-    }
-}
-
-impl PendingSecret {
-    /// Joins the secret with the session as the store wrote it.
-    ///
-    /// # Errors
-    /// [`IssueError::CredentialMismatch`] if the store has another credential.
-    pub fn committed(self, session: Committed<Session>) -> Result<Granted, IssueError> {
-        Granted::with_hash(session, self.secret, self.hash)
+        Granted::new(session, self.secret, self.hash)
     }
 }
 

@@ -307,7 +307,7 @@ mod tests {
     use crate::session::refresh_token::RefreshKey;
     use crate::session::rotation::{self, Login};
     use crate::types::count::Epoch;
-    use crate::types::id::BucketKey;
+    use crate::types::id::Bucket;
     use crate::types::name::{ClientId, Subject};
 
     #[derive(Debug, PartialEq, Deserialize)]
@@ -344,7 +344,7 @@ mod tests {
             claims: CustomClaims::from_json(claims).unwrap(),
             device: Device::default(),
         };
-        let bucket = BucketKey::new(&[1; 32]).bucket(&login.subject);
+        let bucket = Bucket::from_byte(0);
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
         let pending = rotation::open(login, bucket, policy, keys, now, Entropy::new([3; 64]));
         let session = Committed::assertion(pending.write.clone());

@@ -32,7 +32,7 @@ macro_rules! settings {
         #[derive(Clone, Debug)]
         pub struct Policy {
             $($name: Duration,)*
-            lost_writes: LostWrites,
+            pub(crate) lost_writes: LostWrites,
         }
 
         impl Policy {
@@ -106,12 +106,8 @@ impl Policy {
         self.access_lifetime + self.tolerance * 3 + Duration::from_secs(2 * MINUTE)
     }
 
-    pub(crate) const fn lost_writes(&self) -> LostWrites {
-        self.lost_writes
-    }
-
     /// Grace plus tolerance, or `None` if the grace is 0: no replay at all.
-    pub const fn replay_window(&self) -> Option<Duration> {
+    pub(crate) const fn replay_window(&self) -> Option<Duration> {
         if self.grace.is_zero() {
             None
         } else {

@@ -19,8 +19,8 @@ use crate::types::time::UnixTime;
 /// A session as a store keeps it. No secret is in it.
 ///
 /// Stores copy the fields and evaluate the conditions of a [`Change`](crate::session::Change). They never
-/// compute a field of their own. The application's private data is kept beside it, as [`SessionData`], so
-/// that a refresh does not move it.
+/// compute a field of their own. A store keeps the application's private data beside it, so that a
+/// refresh does not move it.
 ///
 /// With serde it can be kept as one document, if a store has no columns:
 ///
@@ -116,7 +116,7 @@ impl Session {
             nonce: Nonce::from_bytes([0; 16]),
             rotated_at: created_at,
             rotated_by: RotatedBy::Refresh,
-            earlier_rotations: EarlierRotations::NONE,
+            earlier_rotations: EarlierRotations::default(),
             rotation_kid,
             idle_expires_at: created_at,
             absolute_expires_at: created_at,
@@ -177,7 +177,7 @@ pub struct Device {
 
 impl Device {
     /// The longest label and prefix, in bytes.
-    pub const MAX_LABEL: usize = 64;
+    const MAX_LABEL: usize = 64;
     /// The longest `User-Agent` that is kept, in bytes; longer ones are cut.
     pub const MAX_USER_AGENT: usize = 256;
 
@@ -188,32 +188,6 @@ impl Device {
             user_agent: user_agent.map(|text| cut(text, Self::MAX_USER_AGENT)),
             ip_prefix: ip_prefix.map(|text| cut(text, Self::MAX_LABEL)),
         }
-    }
-}
-
-/// The application's private data of a session: a JSON object that never leaves the server,
-/// with a version of its own so that a lost race is seen and not swallowed.
-#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct SessionData {
-    /// Grows by one at each write; 0 if nothing was written yet.
-    pub version: u64,
-    /// The JSON text, if there is one.
-    pub json: Option<Box<str>>,
-}
-
-impl SessionData {
-    /// The longest JSON text that is kept, in bytes.
-    pub const MAX_LENGTH: usize = 64 * 1024;
-}
-
-impl fmt::Debug for SessionData {
-    /// The content is the application's and may be private.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "SessionData {{ version: {}, json: [redacted] }}",
-            self.version
-        )
     }
 }
 

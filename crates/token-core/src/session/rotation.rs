@@ -26,7 +26,7 @@ use crate::types::count::{Epoch, Generation};
 use crate::types::id::{Bucket, SessionId};
 use crate::types::name::{ClientId, Subject};
 use crate::types::scope::Scope;
-use crate::types::secret::{Entropy, TokenHash, TokenSecret};
+use crate::types::secret::{Entropy, TokenSecret};
 use crate::types::time::UnixTime;
 
 /// Times of use are kept this coarse, as exact ones would tell a thief when to act.
@@ -136,19 +136,8 @@ pub fn attempt<const N: usize>(
             expires: token.expires_at,
         });
     }
-    let mut pending = rotate(
-        Expected {
-            id: token.session_id,
-            generation: token.generation,
-            hash: token.token_hash,
-            absolute_expires_at: token.expires_at,
-        },
-        token.presented(),
-        policy,
-        keys,
-        now,
-        Nonce::new(entropy),
-    );
+    let (id, presented, nonce) = (token.session_id, token.presented(), Nonce::new(entropy));
+    let mut pending = rotate(id, presented, token.expires_at, policy, keys, now, nonce);
     if token.generation != Generation::default() {
         pending.write.rotated_before = policy.rotation_interval().map(|interval| now - interval);
     }
@@ -212,15 +201,6 @@ pub(crate) fn ended(session: &Session, deadline: UnixTime, now: UnixTime) -> Opt
     }
     let expires = session.expires_at().min(deadline);
     (now >= expires).then_some(Denial::Expired { now, expires })
-}
-
-/// What the store must have for a rotation to hold.
-#[derive(Clone, Copy)]
-struct Expected {
-    id: SessionId,
-    generation: Generation,
-    hash: TokenHash,
-    absolute_expires_at: UnixTime,
 }
 
 /// The evaluation of one presented credential for a session that has not ended. Its methods are the rows
@@ -301,7 +281,7 @@ impl Evaluation<'_> {
 
     /// A credential that the store does not know yet, or lost.
     fn later(self, nonce: Nonce) -> Decision {
-        match self.policy.lost_writes() {
+        match self.policy.lost_writes {
             LostWrites::Adopt => Decision::Rotate(self.rotate(self.presented, nonce)),
             LostWrites::Refuse => Decision::Deny(Denial::LostWrite {
                 presented: self.presented.generation,
@@ -319,7 +299,8 @@ impl Evaluation<'_> {
     /// Gives the credential in force once more.
     fn replay(self, secret: TokenSecret) -> Decision {
         // If the session was derived by other keys than ours, there is nothing to hand out.
-        Granted::new(self.session.clone(), secret)
+        let hash = secret.hash();
+        Granted::new(self.session.clone(), secret, hash)
             .map_or_else(|_| self.mismatch(), Decision::Replay)
     }
 
@@ -333,15 +314,13 @@ impl Evaluation<'_> {
 
     /// The write that makes the successor of `presented`, if the session is still this one.
     fn rotate(self, presented: Presented<'_>, nonce: Nonce) -> Pending<Rotation> {
-        let session = self.session;
-        let expected = Expected {
-            id: session.id,
-            generation: session.generation,
-            hash: session.token_hash,
-            absolute_expires_at: session.absolute_expires_at,
-        };
-        let (policy, keys) = (self.policy, self.keys);
-        let mut pending = rotate(expected, presented, policy, keys, self.now, nonce);
+        let (session, policy, keys) = (self.session, self.policy, self.keys);
+        let deadline = session.absolute_expires_at;
+        let mut pending = rotate(
+            session.id, presented, deadline, policy, keys, self.now, nonce,
+        );
+        pending.write.from = session.generation;
+        pending.write.from_hash = session.token_hash;
         if let Purpose::StepUp(authentication) = self.purpose {
             pending.write.by = RotatedBy::StepUp;
             pending.write.authentication = Some(authentication.clone());
@@ -396,9 +375,11 @@ impl Evaluation<'_> {
     }
 }
 
+/// The write that makes the successor of `presented`, if that is the credential in force.
 fn rotate(
-    expected: Expected,
+    id: SessionId,
     presented: Presented<'_>,
+    absolute_expires_at: UnixTime,
     policy: &Policy,
     keys: &RefreshKeyRing,
     now: UnixTime,
@@ -406,13 +387,13 @@ fn rotate(
 ) -> Pending<Rotation> {
     let to = presented.generation.next();
     let key = keys.current();
-    let secret = key.successor(presented.secret, expected.id, to, nonce);
+    let secret = key.successor(presented.secret, id, to, nonce);
     // A token does not say whether its session is remembered, so the write has the deadlines of both.
-    let slide = |remember| policy.slide(remember, expected.absolute_expires_at, now);
+    let slide = |remember| policy.slide(remember, absolute_expires_at, now);
     let write = Rotation {
-        id: expected.id,
-        from: expected.generation,
-        from_hash: expected.hash,
+        id,
+        from: presented.generation,
+        from_hash: presented.hash,
         rotated_before: None,
         to,
         to_hash: secret.hash(),
@@ -421,7 +402,7 @@ fn rotate(
         kid: key.kid().clone(),
         at: now,
         by: RotatedBy::Refresh,
-        earlier_rotations: EarlierRotations::NONE,
+        earlier_rotations: EarlierRotations::default(),
         slide: slide(false),
         remember_slide: slide(true),
         last_seen_at: now.round_down(LAST_SEEN_STEP),

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::types::stored::number;
+
 /// How many credentials are remembered, in two bytes each.
 const ENTRIES: u64 = 4;
 /// The bit of an entry that says that a step-up superseded the credential.
@@ -11,32 +13,19 @@ const BY_STEP_UP: u64 = 0x8000;
 /// The longest time that an entry can hold, in seconds: nine hours. No window is as long.
 const LONGEST: u64 = 0x7FFE;
 
-/// When each of the credentials before the previous one was superseded, and by what: up to four,
-/// the latest first. A store keeps it as the number that it is.
-///
-/// When the previous one was superseded is the session's `rotated_at`. Only a step-up needs to know
-/// more, because it may follow another rotation at any moment: a client with a credential that was
-/// superseded a moment ago is honest, and one with a credential that was superseded long ago is a
-/// thief. After a refresh it is [`NONE`](Self::NONE), because a refresh rotates only if the
-/// rotation before it is older than every honest client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct EarlierRotations(u64);
+number! {
+    /// When each of the credentials before the previous one was superseded, and by what: up to four,
+    /// the latest first. A store keeps it as the number that it is.
+    ///
+    /// When the previous one was superseded is the session's `rotated_at`. Only a step-up needs to know
+    /// more, because it may follow another rotation at any moment: a client with a credential that was
+    /// superseded a moment ago is honest, and one with a credential that was superseded long ago is a
+    /// thief. After a refresh it is 0, the default: nothing is remembered, because a refresh rotates only
+    /// if the rotation before it is older than every honest client.
+    EarlierRotations
+}
 
 impl EarlierRotations {
-    /// Nothing is remembered: all of them were superseded long ago.
-    pub const NONE: Self = Self(0);
-
-    /// Takes over what a store kept.
-    pub const fn from_u64(value: u64) -> Self {
-        Self(value)
-    }
-
-    /// The number, for a store: 0 for [`NONE`](Self::NONE).
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-
     /// What there is to remember once the session is rotated again, if `last` made the credential
     /// that is current until then.
     pub(crate) fn with(self, last: Supersession) -> Self {

@@ -3,13 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
-use aws_lc_rs::hmac;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::jose::base64url;
 use crate::jose::json::Text;
 use crate::types::invalid::InvalidValue;
-use crate::types::name::Subject;
 use crate::types::secret::{Entropy, decode_exact};
 use crate::types::stored::bytes;
 
@@ -78,8 +76,8 @@ impl<'de> Deserialize<'de> for SessionId {
     }
 }
 
-/// The shard of a subject: one byte of a keyed hash of its name. All sessions of one
-/// subject share it, so that a Redis Cluster keeps them in one hash slot.
+/// The shard of a subject: one byte of a keyed hash of its name, which a store computes. All sessions of
+/// one subject share it, so that a Redis Cluster keeps them in one hash slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Bucket(u8);
 
@@ -92,34 +90,6 @@ impl Bucket {
     /// The byte, for a store.
     pub const fn as_byte(self) -> u8 {
         self.0
-    }
-}
-
-/// The key behind [`Bucket`]s. It belongs to the data: a store makes it once, keeps it with
-/// the sessions, and never changes it. Without a key anyone could choose names that all
-/// fall into one bucket.
-#[derive(Clone)]
-pub struct BucketKey(hmac::Key);
-
-impl BucketKey {
-    /// Makes a key of the 32 random bytes that a store keeps.
-    pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
-    }
-
-    /// The bucket of a subject.
-    pub fn bucket(&self, subject: &Subject) -> Bucket {
-        let tag = hmac::sign(&self.0, subject.as_str().as_bytes());
-        let [first, ..] = tag.as_ref() else {
-            unreachable!("HMAC-SHA256 has 32 bytes")
-        };
-        Bucket(*first)
-    }
-}
-
-impl fmt::Debug for BucketKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("BucketKey([redacted])")
     }
 }
 
@@ -164,8 +134,7 @@ mod tests {
 
     #[test]
     fn a_session_id_begins_with_the_bucket_of_its_subject() {
-        let key = BucketKey::new(&[9; 32]);
-        let bucket = key.bucket(&Subject::new("alice").unwrap());
+        let bucket = Bucket::from_byte(9);
         let id = SessionId::new(bucket, [7; 17]);
         assert_eq!(id.bucket(), bucket);
         assert_eq!(id.to_string().parse::<SessionId>().unwrap(), id);

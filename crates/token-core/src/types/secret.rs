@@ -1,7 +1,6 @@
 //! Values that must never be seen: redacted in `Debug`, wiped on drop, compared in constant time.
 
 use std::fmt;
-use std::ops::{Deref, DerefMut};
 
 use aws_lc_rs::{constant_time, digest};
 use serde::{Deserialize, Serialize};
@@ -21,7 +20,7 @@ macro_rules! secret_text {
         impl $name {
             /// The text for the client. Handle with care.
             pub fn secret(&self) -> &str {
-                &self.0
+                &self.0.0
             }
         }
 
@@ -42,20 +41,6 @@ pub(crate) use secret_text;
 /// leaves a copy behind.
 #[derive(Clone)]
 pub(crate) struct SecretText(pub(crate) String);
-
-impl Deref for SecretText {
-    type Target = String;
-
-    fn deref(&self) -> &String {
-        &self.0
-    }
-}
-
-impl DerefMut for SecretText {
-    fn deref_mut(&mut self) -> &mut String {
-        &mut self.0
-    }
-}
 
 impl Drop for SecretText {
     fn drop(&mut self) {

@@ -20,8 +20,8 @@ macro_rules! bytes {
     };
 }
 
-/// Defines a counter that begins with 0.
-macro_rules! counter {
+/// Defines a number that begins with 0.
+macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
         #[derive(
@@ -40,7 +40,16 @@ macro_rules! counter {
             pub const fn as_u64(self) -> u64 {
                 self.0
             }
+        }
+    };
+}
 
+/// Defines a number that counts upwards.
+macro_rules! counter {
+    ($(#[$doc:meta])* $name:ident) => {
+        crate::types::stored::number! { $(#[$doc])* $name }
+
+        impl $name {
             /// The one after it.
             #[must_use]
             pub const fn next(self) -> Self {
@@ -91,4 +100,4 @@ macro_rules! words {
     };
 }
 
-pub(crate) use {bytes, counter, words};
+pub(crate) use {bytes, counter, number, words};

@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use http::{Method, StatusCode};
-use token_core::session::SessionData;
 use token_core::{Session, SessionId};
 use token_http::Refusal;
+use token_session::store::SessionData;
 use token_session::test_util::{Injected, Trouble, TroubledStore};
 use token_session::{MemoryStore, SessionStore};
 use tokio::task::yield_now;

@@ -1,9 +1,9 @@
 use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
-use token_core::session::SessionData;
 use token_core::{Authentication, CustomClaims, NoClaims, RevokeReason, Transport};
 use token_http::{Auth, DataError, Head, Refusal, Rejection, ServerSession, SessionSlot};
+use token_session::store::SessionData;
 use token_session::{NewSession, SessionCredential, SessionManager};
 
 use crate::world::{PASSWORD, Reply, World, get, request, with, with_cookie};

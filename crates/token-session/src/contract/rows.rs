@@ -2,12 +2,11 @@
 
 use std::collections::HashSet;
 
-use token_core::session::{
-    Change, Committed, Device, EarlierRotations, Epoch, RotatedBy, SessionData,
-};
+use token_core::session::{Change, Committed, Device, EarlierRotations, Epoch, RotatedBy};
 use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
 use super::world::{PATIENCE, World, ending, secs};
+use crate::session_data::SessionData;
 use crate::store::{
     Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
 };
@@ -51,12 +50,13 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     world.assert_commit(&Change::Rotate(rotation)).await;
     let rotated = world.load(full.id).await.expect("stored");
     assert_eq!(rotated.previous_hash, Some(full.token_hash));
-    assert!(rotated.claims.is_empty() && rotated.authentication.amr.is_empty());
+    assert_eq!(rotated.claims, CustomClaims::default());
+    assert!(rotated.authentication.amr.is_empty());
     // A refresh remembers nothing of what was before.
     let rotation = world.rotation(&rotated, now + secs(55));
     world.assert_commit(&Change::Rotate(rotation)).await;
     let rotated = world.load(full.id).await.expect("stored");
-    assert_eq!(rotated.earlier_rotations, EarlierRotations::NONE);
+    assert_eq!(rotated.earlier_rotations, EarlierRotations::default());
 
     let end = ending(full.id, now + secs(60));
     let Ok(Revoke::Applied(row)) = world.store.revoke(&end).await else {

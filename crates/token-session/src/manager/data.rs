@@ -1,11 +1,11 @@
 //! The application's private data of a session.
 
 use token_core::SessionId;
-use token_core::session::SessionData;
 
 use super::SessionManager;
 use crate::erased::StoreError;
 use crate::error::WriteDataError;
+use crate::session_data::SessionData;
 use crate::store::{DataWrite, DataWritten};
 
 impl SessionManager {

@@ -170,7 +170,7 @@ impl SessionManager {
         let rest = policy
             .store_margin()
             .saturating_sub(self.inner.store_timeout);
-        policy.replay_window().is_some() && start.elapsed() > rest
+        !policy.grace().is_zero() && start.elapsed() > rest
     }
 
     /// Commits a rotation, or gives the session that another write has left.

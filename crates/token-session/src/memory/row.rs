@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use token_core::session::{
-    Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy, SessionData,
+    Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy,
 };
 use token_core::types::TokenHash;
 use token_core::{
@@ -16,6 +16,7 @@ use token_core::{
 
 use super::common::{Common, Commons};
 use super::slab::Place;
+use crate::session_data::SessionData;
 
 /// One session, with its neighbours in the list of its subject's.
 #[derive(Debug)]
@@ -197,7 +198,7 @@ impl Rest {
 fn is_plain(session: &Session) -> bool {
     session.claims == CustomClaims::default()
         && session.device == Device::default()
-        && session.earlier_rotations == EarlierRotations::NONE
+        && session.earlier_rotations == EarlierRotations::default()
 }
 
 /// A [`UnixTime`] in five bytes: the last second of the year 9999 is below 2^38.

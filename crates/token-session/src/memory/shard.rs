@@ -5,12 +5,13 @@ use std::hash::{BuildHasher as _, RandomState};
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
-use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch};
 use token_core::{Session, SessionId, Subject, UnixTime};
 
 use super::common::Commons;
 use super::row::Row;
 use super::slab::{Place, Slab};
+use crate::session_data::SessionData;
 use crate::store::{Commit, DataWrite, DataWritten, Ended, SubjectEnding};
 
 /// Rows, and two tables that find them: by id, and by subject the one that was inserted last, from

@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use token_core::session::{Change, Committed, Ending, Epoch, SessionData};
+use token_core::session::{Change, Committed, Ending, Epoch};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::clock::Clock as _;
 use token_session::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SubjectEnding,
+    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionData,
+    SubjectEnding,
 };
 use token_session::test_util::TestClock;
 use token_session::{MemoryStore, SessionStore};
