@@ -51,7 +51,7 @@ parameters! {
         idle_expires_at: session.idle_expires_at.into(),
         absolute_expires_at: session.absolute_expires_at.into(),
         remember: Value::Flag(session.remember),
-        revoked_at: Value::Int(session.revocation.map(|revocation| revocation.at.as_i64())),
+        revoked_at: Value::Int(session.revocation.map(|revocation| revocation.at.into())),
         revoke_reason: Value::Text(
             session.revocation.map(|revocation| revocation.reason.as_str())
         ),
@@ -71,7 +71,7 @@ parameters! {
         from: count(rotation.from.as_u64()).into(),
         from_hash: rotation.from_hash.as_bytes().as_slice().into(),
         at: rotation.at.into(),
-        rotated_before: Value::Int(rotation.rotated_before.map(UnixTime::as_i64)),
+        rotated_before: Value::Int(rotation.rotated_before.map(i64::from)),
         to: count(rotation.to.as_u64()).into(),
         to_hash: rotation.to_hash.as_bytes().as_slice().into(),
         previous_hash: rotation.previous_hash.as_bytes().as_slice().into(),
@@ -85,7 +85,7 @@ parameters! {
         remember_purge_at: rotation.remember_slide.purge_at.into(),
         last_seen_at: rotation.last_seen_at.into(),
         auth_time: Value::Int(
-            rotation.authentication.as_ref().map(|authentication| authentication.time.as_i64())
+            rotation.authentication.as_ref().map(|authentication| authentication.time.into())
         ),
         acr: Value::Text(
             rotation.authentication.as_ref().and_then(|authentication| authentication.acr.as_deref())

@@ -33,7 +33,7 @@ impl From<i64> for Value<'_> {
 
 impl From<UnixTime> for Value<'_> {
     fn from(time: UnixTime) -> Self {
-        time.as_i64().into()
+        i64::from(time).into()
     }
 }
 

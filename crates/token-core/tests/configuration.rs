@@ -35,7 +35,7 @@ fn a_verifier_without_keys_is_refused() {
     assert_eq!(builder().build().unwrap_err(), VerifierError::NoKeys);
     let unusable = JwkSet::parse(r#"{"keys":[{"kty":"oct"}]}"#).unwrap();
     assert_eq!(
-        builder().keys(unusable.keys()).build().unwrap_err(),
+        builder().keys(&unusable.keys).build().unwrap_err(),
         VerifierError::NoKeys
     );
 }
@@ -138,7 +138,7 @@ fn duplicates_and_mixtures_are_refused() {
 #[test]
 fn a_ring_is_published_with_its_next_and_previous_keys() {
     let ring = KeyRing::new(key(1)).with_next(key(2)).unwrap();
-    let published = |ring: &KeyRing| JwkSet::parse(&ring.jwks()).unwrap().keys().len();
+    let published = |ring: &KeyRing| JwkSet::parse(&ring.jwks()).unwrap().keys.len();
     assert_eq!(
         published(&ring),
         2,

@@ -244,13 +244,13 @@ impl Inner {
     /// The usable keys of a set, if they may follow those of before.
     fn admit(&self, Keys { set, etag }: Keys, before: Option<&Set>) -> Result<Set, FetchError> {
         let issuer = &*self.settings.source.issuer;
-        for (index, reason) in set.refused() {
+        for (index, reason) in &set.refused {
             warn!(target: PRODUCT, index, %reason, issuer, "a key of the issuer is not used");
         }
         let wanted = &self.settings.algorithms;
         let mut verifier = self.settings.verifier.clone();
         let mut keys = Vec::new();
-        for key in set.keys() {
+        for key in &set.keys {
             let (id, algorithm) = (key.id(), key.algorithm());
             if !wanted.is_empty() && !wanted.contains(&algorithm) {
                 warn!(target: PRODUCT, %id, %algorithm, issuer, "a key of the issuer has another algorithm");

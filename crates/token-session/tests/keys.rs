@@ -41,7 +41,7 @@ fn first() -> (KeyRing, RefreshKeyRing) {
 
 fn published(manager: &SessionManager) -> Vec<KeyId> {
     let set = JwkSet::parse(&manager.jwks()).unwrap();
-    set.keys().iter().map(|key| key.id().clone()).collect()
+    set.keys.iter().map(|key| key.id().clone()).collect()
 }
 
 #[tokio::test]

@@ -117,7 +117,8 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Deny => tools::deny(&workspace),
         Task::Lines => {
             print(&lines::table(&workspace)?);
-            rules::one(&workspace, "how much there is to read", lines::faults)
+            rules::one(&workspace, "how much there is to read", lines::line_faults)?;
+            rules::one(&workspace, "how much there is to learn", lines::item_faults)
         }
         Task::Peers => verifiers::install(&workspace),
         Task::Words => rules::one(&workspace, "words", words::faults),

@@ -14,13 +14,14 @@ use crate::workspace::Workspace;
 /// A rule: its subject, and the function that finds violations.
 type Rule = (&'static str, fn(&Workspace) -> Result<Vec<String>, Error>);
 
-const RULES: [Rule; 8] = [
+const RULES: [Rule; 9] = [
     (
         "dependencies between the crates, and of token-core",
         purity::faults,
     ),
     ("circles of files", circles::faults),
-    ("how much there is to read", lines::faults),
+    ("how much there is to read", lines::line_faults),
+    ("how much there is to learn", lines::item_faults),
     ("the manifests of published crates", manifests::faults),
     ("what the peers of the bench are built on", locks::faults),
     ("links of the documentation", links::faults),
@@ -29,7 +30,7 @@ const RULES: [Rule; 8] = [
 ];
 
 /// What has faults today that are being removed: these are printed, and nothing fails.
-const PENDING: [&str; 1] = ["how much there is to read"];
+const PENDING: [&str; 1] = ["how much there is to learn"];
 
 /// Checks all rules, and reports every fault.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {

@@ -20,14 +20,17 @@ use crate::keys::public::VerifyingKey;
 ///         {"kty":"oct","alg":"HS256","k":"c2VjcmV0"}
 ///     ]}"#,
 /// )?;
-/// assert_eq!(set.keys().len(), 1);
-/// assert_eq!(set.refused().len(), 1);
+/// assert_eq!(set.keys.len(), 1);
+/// assert_eq!(set.refused.len(), 1);
 /// # Ok::<(), token_core::keys::KeyError>(())
 /// ```
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct JwkSet {
-    keys: Vec<VerifyingKey>,
-    refused: Vec<(usize, KeyError)>,
+    /// The usable keys, in the order of the document.
+    pub keys: Vec<VerifyingKey>,
+    /// The others, for the log: the place in `keys`, from 0, and the rule that the key breaks.
+    pub refused: Vec<(usize, KeyError)>,
 }
 
 impl JwkSet {
@@ -97,15 +100,5 @@ impl JwkSet {
             keys: once.into_iter().map(|(_, key)| key).collect(),
             refused,
         })
-    }
-
-    /// The usable keys, in the order of the document.
-    pub fn keys(&self) -> &[VerifyingKey] {
-        &self.keys
-    }
-
-    /// The others, for the log: the place in `keys`, from 0, and the rule that the key breaks.
-    pub fn refused(&self) -> &[(usize, KeyError)] {
-        &self.refused
     }
 }

@@ -88,9 +88,8 @@ impl SessionToken {
         if evaluation.presented.generation == session.generation {
             return CookieDecision::Accept(touch(session, policy, now));
         }
-        evaluation
-            .older()
-            .map_or_else(CookieDecision::Deny, CookieDecision::Revoke)
+        let superseded = evaluation.older();
+        superseded.map_or_else(CookieDecision::Deny, CookieDecision::Revoke)
     }
 
     /// Decides what the cookie means in a step-up or a change of password: a new credential in its place,
@@ -121,23 +120,28 @@ impl SessionToken {
     /// Whether this is the credential of `session`, current or the one before, whatever has become of the
     /// session: enough to end it.
     pub fn belongs_to(&self, session: &Session) -> bool {
-        self.generation_in(session).is_some()
+        self.presented_in(session).is_some()
     }
 
     /// Which credential of the session the cookie is, or `None` if it is none of its own.
-    fn generation_in(&self, session: &Session) -> Option<Generation> {
+    fn presented_in(&self, session: &Session) -> Option<Presented<'_>> {
         if session.transport != Transport::Session || session.id != self.id {
             return None;
         }
         let hash = self.secret.hash();
         let current = session.generation;
-        if session.token_hash == hash {
-            Some(current)
+        let generation = if session.token_hash == hash {
+            current
         } else if session.previous_hash == Some(hash) {
-            Some(Generation::from_u64(current.as_u64().saturating_sub(1)))
+            Generation::from_u64(current.as_u64().saturating_sub(1))
         } else {
-            None
-        }
+            return None;
+        };
+        Some(Presented {
+            generation,
+            secret: &self.secret,
+            hash,
+        })
     }
 
     /// That it is a credential of the session is checked first: anyone who knows only the id must not
@@ -151,16 +155,12 @@ impl SessionToken {
         keys: &'a RefreshKeyRing,
         now: UnixTime,
     ) -> Result<Evaluation<'a>, Denial> {
-        let generation = self.generation_in(session).ok_or(Denial::Malformed)?;
+        let presented = self.presented_in(session).ok_or(Denial::Malformed)?;
         if let Some(denial) = ended(session, session.absolute_expires_at, now) {
             return Err(denial);
         }
         Ok(Evaluation {
-            presented: Presented {
-                generation,
-                secret: &self.secret,
-                hash: self.secret.hash(),
-            },
+            presented,
             session,
             purpose,
             policy,

@@ -99,20 +99,9 @@ settings! {
 }
 
 impl Policy {
-    /// How long an ended session must be stored as ended: the access lifetime, the verifier's leeway (one
-    /// tolerance), what two nodes' clocks may differ by on either side, and as long as the ending may have
-    /// been on its way, from the instant that it bears.
-    fn shortest_tombstone(&self) -> Duration {
-        self.access_lifetime + self.tolerance * 3 + Duration::from_secs(2 * MINUTE)
-    }
-
     /// Grace plus tolerance, or `None` if the grace is 0: no replay at all.
-    pub(crate) const fn replay_window(&self) -> Option<Duration> {
-        if self.grace.is_zero() {
-            None
-        } else {
-            Some(self.grace.saturating_add(self.tolerance))
-        }
+    pub(crate) fn replay_window(&self) -> Option<Duration> {
+        (!self.grace.is_zero()).then(|| self.grace + self.tolerance)
     }
 
     /// How long after a rotation the next refresh may rotate: the replay window and the store margin, or
@@ -122,7 +111,7 @@ impl Policy {
     /// for as long as the margin. It must not find that a second rotation came first.
     pub(crate) fn rotation_interval(&self) -> Option<Duration> {
         self.replay_window()
-            .map(|window| window.saturating_add(self.store_margin))
+            .map(|window| window + self.store_margin)
     }
 
     /// How long after a step-up a credential that it replaced is refused and does not end the session.
@@ -130,11 +119,11 @@ impl Policy {
     /// An answer that was sent before the step-up and stored after it gives a browser the replaced
     /// cookie back. The browser presents it when it needs the next access token, that is within
     /// an access lifetime. A client that keeps its refresh token itself knows which is the latest.
-    pub(crate) const fn straggler_window(&self, transport: Transport) -> Duration {
-        let window = self.grace.saturating_add(self.tolerance);
+    pub(crate) fn straggler_window(&self, transport: Transport) -> Duration {
+        let window = self.grace + self.tolerance;
         match transport {
             Transport::Header => window,
-            Transport::Cookie | Transport::Session => window.saturating_add(self.access_lifetime),
+            Transport::Cookie | Transport::Session => window + self.access_lifetime,
         }
     }
 
@@ -244,7 +233,11 @@ impl PolicyBuilder {
         let idle = policy.idle_lifetime.min(policy.remember_idle_lifetime);
         let half = Duration::from_secs(idle.as_secs() / 2);
         policy.touch_interval = policy.touch_interval.min(half);
-        let (value, min) = (policy.tombstone, policy.shortest_tombstone());
+        // How long an ended session must be stored as ended: the access lifetime, the verifier's leeway
+        // (one tolerance), what two nodes' clocks may differ by on either side, and as long as the ending
+        // may have been on its way, from the instant that it bears.
+        let min = policy.access_lifetime + policy.tolerance * 3 + Duration::from_secs(2 * MINUTE);
+        let value = policy.tombstone;
         if value < min {
             return Err(PolicyError::TombstoneShort { value, min });
         }

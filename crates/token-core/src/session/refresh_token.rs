@@ -143,13 +143,9 @@ impl RefreshKey {
         context.update(&to.as_u64().to_be_bytes());
         context.update(secret.secret());
         context.update(nonce.as_bytes());
-        TokenSecret::from_bytes(
-            context
-                .sign()
-                .as_ref()
-                .try_into()
-                .expect("HMAC-SHA256 has 32 bytes"),
-        )
+        let tag = context.sign();
+        let secret = tag.as_ref().try_into().expect("HMAC-SHA256 has 32 bytes");
+        TokenSecret::from_bytes(secret)
     }
 }
 
@@ -230,7 +226,8 @@ impl RefreshKeyRing {
             return Err(RefreshTokenError::Recipient);
         }
         let claims = |_| RefreshTokenError::Claims;
-        let secret = TokenSecret::from_base64url(wire.jti).map_err(claims)?;
+        let secret = decode_exact("secret", wire.jti).map_err(claims)?;
+        let secret = TokenSecret::from_bytes(secret);
         Ok(RefreshClaims {
             subject: Subject::new(wire.sub).map_err(claims)?,
             session_id: wire.sid,

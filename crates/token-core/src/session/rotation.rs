@@ -173,16 +173,13 @@ pub fn decide<const N: usize>(
         keys,
         now,
     };
-    if token.generation > session.generation {
-        return Ok(evaluation.later(nonce));
+    let (stored, presented) = (session.generation.as_u64(), token.generation.as_u64());
+    match stored.checked_sub(presented) {
+        None => Ok(evaluation.later(nonce)),
+        Some(0) => Ok(evaluation.current(nonce)),
+        Some(1) => evaluation.previous(nonce),
+        Some(_) => Ok(evaluation.older().into()),
     }
-    if token.generation == session.generation {
-        return Ok(evaluation.current(nonce));
-    }
-    if token.generation.next() == session.generation {
-        return evaluation.previous(nonce);
-    }
-    Ok(evaluation.older().into())
 }
 
 /// Ends a session.

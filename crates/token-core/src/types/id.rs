@@ -36,9 +36,8 @@ impl SessionId {
 
     pub(crate) fn new(bucket: Bucket, random: [u8; Self::LENGTH - 1]) -> Self {
         let mut bytes = [bucket.0; Self::LENGTH];
-        for (byte, random) in bytes.iter_mut().skip(1).zip(random) {
-            *byte = random;
-        }
+        let [_, rest @ ..] = &mut bytes;
+        *rest = random;
         Self(bytes)
     }
 }

@@ -53,11 +53,6 @@ impl UnixTime {
         self.0
     }
 
-    /// Seconds since the epoch, as SQL and Redis keep them.
-    pub const fn as_i64(self) -> i64 {
-        self.0.cast_signed() // at most 2^38
-    }
-
     /// How long after `earlier` this is; zero if it is not after it.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_secs(self.0.saturating_sub(earlier.0))
@@ -112,20 +107,24 @@ impl TryFrom<i64> for UnixTime {
     }
 }
 
+impl From<UnixTime> for i64 {
+    /// Seconds since the epoch, as SQL keeps them.
+    fn from(time: UnixTime) -> Self {
+        time.0.cast_signed() // at most 2^38
+    }
+}
+
 impl From<DateTime<Utc>> for UnixTime {
     /// Drops the part below a second; what lies outside the range becomes its nearer end.
     fn from(value: DateTime<Utc>) -> Self {
-        Self(
-            u64::try_from(value.timestamp())
-                .unwrap_or(0)
-                .min(Self::MAX.0),
-        )
+        let seconds = u64::try_from(value.timestamp()).unwrap_or(0);
+        Self(seconds.min(Self::MAX.0))
     }
 }
 
 impl From<UnixTime> for DateTime<Utc> {
     fn from(value: UnixTime) -> Self {
-        Self::from_timestamp(value.as_i64(), 0).expect("chrono reaches past the year 9999")
+        Self::from_timestamp(value.into(), 0).expect("chrono reaches past the year 9999")
     }
 }
 

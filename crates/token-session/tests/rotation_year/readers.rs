@@ -20,7 +20,7 @@ impl Year {
         let node = self.dice.index(self.nodes.len());
         let set = JwkSet::parse(&self.issuer(node).access_keys.jwks()).unwrap();
         let (issuer, audience) = names();
-        let verifier = Verifier::builder(issuer, audience).keys(set.keys());
+        let verifier = Verifier::builder(issuer, audience).keys(&set.keys);
         Reader {
             skew,
             verifier: verifier.leeway(secs(TOLERANCE)).build().unwrap(),
