@@ -36,7 +36,6 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// runtime or I/O into the core's own code.
 const CORE_DEPENDENCIES: &[&str] = &[
     "aws-lc-rs",
-    "base64",
     "base64-simd",
     "chrono",
     "curve25519-dalek",

@@ -43,6 +43,11 @@ pub(crate) fn encode(bytes: &[u8], text: &mut String) {
     URL_SAFE_NO_PAD.encode_append(bytes, text);
 }
 
+/// The text of the bytes.
+pub(crate) fn to_text(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode_to_string(bytes)
+}
+
 /// Writes the text of the bytes into as much of `buffer` as it needs.
 ///
 /// # Panics

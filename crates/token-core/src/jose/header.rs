@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Error as _, MapAccess, Visitor};
+use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
 
 use crate::jose::error::FormError;
 use crate::jose::json::{JsonError, Text, Value};
@@ -29,8 +29,8 @@ impl<'a> Header<'a> {
         let text = std::str::from_utf8(json).map_err(|_| FormError::Json(JsonError::NotUtf8))?;
         let mut members = Members::default();
         let mut deserializer = serde_json::Deserializer::from_str(text);
-        let read = (&mut members)
-            .deserialize(&mut deserializer)
+        let read = deserializer
+            .deserialize_map(&mut members)
             .and_then(|()| deserializer.end());
         if let Err(error) = read {
             return Err(members.fault.unwrap_or_else(|| {
@@ -133,14 +133,6 @@ impl<'a> Members<'a> {
 }
 
 const KEY_MEMBERS: [&str; 6] = ["jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"];
-
-impl<'de> DeserializeSeed<'de> for &mut Members<'de> {
-    type Value = ();
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
 
 impl<'de> Visitor<'de> for &mut Members<'de> {
     type Value = ();

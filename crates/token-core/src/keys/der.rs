@@ -1,8 +1,6 @@
 //! Just enough DER to take RSA numbers and public keys out of their standard wrappings
 //! (RFC 8017 appendix A.1, RFC 5280 section 4.1.2.7). Parsing of private keys is aws-lc's.
 
-use zeroize::Zeroizing;
-
 /// Reads one value after the other.
 pub(super) struct Reader<'a>(&'a [u8]);
 
@@ -66,7 +64,7 @@ pub(super) fn rsa_public(der: &[u8]) -> Option<(&[u8], &[u8])> {
 pub(super) const RSA_PRIVATE: [&str; 6] = ["d", "p", "q", "dp", "dq", "qi"];
 
 /// `d`, `p`, `q`, `dp`, `dq` and `qi` of an `RSAPrivateKey` within PKCS#8.
-pub(super) fn rsa_private(pkcs8: &[u8]) -> Option<[Zeroizing<Vec<u8>>; 6]> {
+pub(super) fn rsa_private(pkcs8: &[u8]) -> Option<Vec<&[u8]>> {
     let mut outer = Reader(Reader::whole(pkcs8, SEQUENCE)?);
     outer.value(INTEGER)?;
     outer.value(SEQUENCE)?;
@@ -74,15 +72,7 @@ pub(super) fn rsa_private(pkcs8: &[u8]) -> Option<[Zeroizing<Vec<u8>>; 6]> {
     numbers.value(INTEGER)?;
     numbers.positive()?;
     numbers.positive()?;
-    let mut private = || Some(Zeroizing::new(numbers.positive()?.to_vec()));
-    Some([
-        private()?,
-        private()?,
-        private()?,
-        private()?,
-        private()?,
-        private()?,
-    ])
+    RSA_PRIVATE.iter().map(|_| numbers.positive()).collect()
 }
 
 /// The bytes of the key in a `SubjectPublicKeyInfo` with exactly this algorithm.

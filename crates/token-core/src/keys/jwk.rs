@@ -5,10 +5,9 @@
 
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, RsaKeyPair};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
+use crate::jose::base64url;
 use crate::jose::json::{self, Value};
 use crate::keys::algorithm::{Algorithm, Curve, Family};
 use crate::keys::der;
@@ -146,9 +145,14 @@ impl<'a> Jwk<'a> {
     }
 
     fn bytes(&self, member: &'static str) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        match URL_SAFE_NO_PAD.decode(self.text(member)?) {
-            Ok(bytes) if !bytes.is_empty() => Ok(Zeroizing::new(bytes)),
-            _ => Err(KeyError::Member { member }),
+        let text = self.text(member)?;
+        let mut bytes = Zeroizing::new(vec![0; text.len()]);
+        match base64url::decode(text.as_bytes(), &mut bytes[..]).map(|decoded| decoded.len()) {
+            None | Some(0) => Err(KeyError::Member { member }),
+            Some(length) => {
+                bytes.truncate(length);
+                Ok(bytes)
+            }
         }
     }
 

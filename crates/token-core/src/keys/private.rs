@@ -8,11 +8,10 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
 use zeroize::Zeroizing;
 
+use crate::jose::base64url;
 use crate::keys::algorithm::{Algorithm, Curve, Family, RsaParameters};
 use crate::keys::error::{IssueError, KeyError};
 use crate::keys::public::VerifyingKey;
@@ -242,7 +241,7 @@ impl SigningKey {
                 jwk.push(',');
             }
             jwk.extend(["\"", name, "\":\""]);
-            URL_SAFE_NO_PAD.encode_string(bytes, &mut jwk);
+            base64url::encode(bytes, &mut jwk);
             jwk.push('"');
         };
         match &*self.private {

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use aws_lc_rs::signature::{self, ParsedPublicKey, RsaPublicKeyComponents};
 use aws_lc_rs::{digest, hmac};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{DecodingKey, DecodingKeyKind};
 
 use crate::jose::base64url;
@@ -140,9 +138,7 @@ impl VerifyingKey {
         // Neither needs an escape: both were checked when they were made.
         let (algorithm, id) = (self.algorithm, self.id.as_str());
         let json = format!(r#"{{"alg":"{algorithm}","kid":"{id}","typ":"{ACCESS_TOKEN}"}}"#);
-        let mut header = String::with_capacity(base64url::encoded_length(json.len()));
-        base64url::encode(json.as_bytes(), &mut header);
-        header
+        base64url::to_text(json.as_bytes())
     }
 
     /// The same for the same key material, whatever its id and algorithm. Not secret for a public key.
@@ -283,7 +279,7 @@ impl VerifyingKey {
 
     /// The required members of the public JWK, ordered by name; none for a symmetric key.
     pub(super) fn members(&self) -> Option<String> {
-        let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+        let encode = base64url::to_text;
         Some(match &*self.public {
             Public::Ec(curve, key) => {
                 let (x, y) = key.as_ref().get(1..)?.split_at_checked(curve.bytes)?;
@@ -318,5 +314,5 @@ impl fmt::Debug for VerifyingKey {
 }
 
 fn thumbprint_id(fingerprint: &[u8; 32]) -> KeyId {
-    KeyId::new(URL_SAFE_NO_PAD.encode(fingerprint)).expect("base64url is allowed in a key id")
+    KeyId::new(base64url::to_text(fingerprint)).expect("base64url is allowed in a key id")
 }

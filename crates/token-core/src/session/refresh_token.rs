@@ -112,10 +112,8 @@ impl RefreshKey {
             |label: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&master, label).as_ref());
         // A `KeyId` has no character that JSON escapes.
         let header = format!(r#"{{"alg":"HS256","kid":"{kid}","typ":"rt+jwt"}}"#);
-        let mut encoded = String::new();
-        base64url::encode(header.as_bytes(), &mut encoded);
         Ok(Self {
-            header: encoded.into(),
+            header: base64url::to_text(header.as_bytes()).into(),
             signing: derive(b"refresh token signature v1"),
             rotation: derive(b"refresh token rotation v1"),
             kid,

@@ -189,15 +189,9 @@ pub(crate) fn decode_exact<const N: usize>(
 mod tests {
     use super::*;
 
-    fn base64(bytes: &[u8]) -> String {
-        let mut text = String::new();
-        base64url::encode(bytes, &mut text);
-        text
-    }
-
     #[test]
     fn a_secret_has_one_spelling() {
-        let text = base64(&[255; 32]);
+        let text = base64url::to_text(&[255; 32]);
         let read = |text| decode_exact::<32>("secret", text);
         assert_eq!(read(&text), Ok([255; 32]));
         let mut trailing = text.clone();
