@@ -5,7 +5,7 @@
 //! values are bound in the same order. Both come from one list, so that they cannot differ.
 
 use token_core::session::{Ending, Rotation, Touch};
-use token_core::{Authentication, CustomClaims, Session, UnixTime};
+use token_core::{Authentication, CustomClaims, Session};
 use token_session::store::{DataWrite, SubjectEnding};
 
 use crate::value::{Value, count};

@@ -15,9 +15,9 @@ pub(crate) mod refresh_token;
 pub(crate) mod rotation;
 pub(crate) mod superseded;
 
-pub use change::{Change, Committed, Ending, Granted, Rotation, Touch};
+pub use change::{Change, Committed, Ending, Granted, Pending, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};
-pub use decision::{Decision, Pending, PendingReuse};
+pub use decision::{Decision, PendingReuse};
 pub use denial::{Denial, DenialReason};
 pub use issue::{Credentials, TokenIssuer, TokenIssuerBuilder, TokenPair, UnsignedPair};
 pub use policy::{LostWrites, Policy, PolicyBuilder, PolicyError, Slide};

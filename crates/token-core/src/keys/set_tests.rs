@@ -30,7 +30,7 @@ fn one_bad_key_does_not_spoil_a_set() {
     let set = JwkSet::parse(&set).unwrap();
     let algorithms: Vec<_> = set.keys.iter().map(VerifyingKey::algorithm).collect();
     assert_eq!(algorithms, [Algorithm::EdDSA, Algorithm::ES256]);
-    let refused: Vec<_> = set.refused.to_vec();
+    let refused: Vec<_> = set.refused.clone();
     assert_eq!(refused[0], (1, KeyError::Symmetric));
     assert_eq!(refused[1], (2, KeyError::Private));
     assert!(matches!(refused[2], (3, KeyError::Json(_))));
@@ -79,7 +79,7 @@ fn keys_of_a_set_that_cannot_be_told_apart_are_all_refused() {
         let other = good(Algorithm::ES384);
         let set = JwkSet::parse(&json!({"keys": [twins[0], other, twins[1]]}).to_string()).unwrap();
         assert_eq!(set.keys.len(), 1);
-        let refused: Vec<_> = set.refused.to_vec();
+        let refused: Vec<_> = set.refused.clone();
         assert_eq!(
             refused,
             [(0, KeyError::Duplicate), (2, KeyError::Duplicate)]

@@ -289,6 +289,39 @@ impl<T> Deref for Committed<T> {
     }
 }
 
+/// A write that the store has to make, and the secret of the credential that comes into force with it.
+/// `W` is the [`Session`] that a login inserts, the [`Rotation`] of a refresh, or `()` once the write is on
+/// its way.
+#[derive(Debug)]
+#[must_use = "nothing is stored yet"]
+pub struct Pending<W> {
+    /// What the store shall write.
+    pub write: W,
+    pub(crate) secret: TokenSecret,
+    /// The hash of the secret, as it was computed for the write.
+    pub(crate) hash: TokenHash,
+}
+
+impl<W> Pending<W> {
+    /// Takes it apart: what the store shall write, and the secret that waits for it.
+    pub fn into_parts(self) -> (W, Pending<()>) {
+        let pending = Pending {
+            write: (),
+            secret: self.secret,
+            hash: self.hash,
+        };
+        (self.write, pending)
+    }
+
+    /// Joins the secret with the session as the store wrote it.
+    ///
+    /// # Errors
+    /// [`IssueError::CredentialMismatch`] if the store has another credential.
+    pub fn committed(self, session: Committed<Session>) -> Result<Granted, IssueError> {
+        Granted::new(session, self.secret, self.hash)
+    }
+}
+
 /// A committed session together with the secret of its current credential: what tokens and
 /// cookies are made from, and nothing else.
 #[derive(Debug)]

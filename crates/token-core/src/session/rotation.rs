@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use crate::access::custom::CustomClaims;
 use crate::keys::error::IssueError;
-use crate::session::change::{Committed, Ending, Granted, Rotation};
-use crate::session::decision::{Decision, Pending, PendingReuse};
+use crate::session::change::{Committed, Ending, Granted, Pending, Rotation};
+use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
 use crate::session::policy::{LostWrites, Policy};
 use crate::session::record::{

@@ -173,18 +173,6 @@ impl SessionManager {
         !policy.grace().is_zero() && start.elapsed() > rest
     }
 
-    /// Commits a rotation, or gives the session that another write has left.
-    pub(super) async fn commit_rotation(
-        &self,
-        pending: Pending<Rotation>,
-    ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
-        let (rotation, pending) = pending.into_parts();
-        Ok(match self.commit(&Change::Rotate(rotation)).await? {
-            Commit::Applied(session) => Ok(pending.committed(session)?),
-            Commit::Missed(current) => Err(current),
-        })
-    }
-
     /// Ends a session whose superseded credential came back, and reports it. If another call ended
     /// it first, that one has answered `reused`; the session says what to answer now.
     async fn end_reused(

@@ -11,12 +11,13 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use token_core::session::{Change, Committed, Ending};
+use token_core::session::{Change, Committed, Ending, Granted, Pending, Rotation};
 use token_core::{PRODUCT, Session, SessionId, Subject};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::SessionManager;
 use crate::erased::{StoreError, StoreFuture};
+use crate::error::RefreshError;
 use crate::metric::{self, Stopwatch};
 use crate::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
 
@@ -150,6 +151,18 @@ impl SessionManager {
                 Commit::Applied(row)
             }
             (value, _) => value,
+        })
+    }
+
+    /// Commits a rotation, or gives the session that another write has left.
+    pub(super) async fn commit_rotation(
+        &self,
+        pending: Pending<Rotation>,
+    ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
+        let (rotation, pending) = pending.into_parts();
+        Ok(match self.commit(&Change::Rotate(rotation)).await? {
+            Commit::Applied(session) => Ok(pending.committed(session)?),
+            Commit::Missed(current) => Err(current),
         })
     }
 
