@@ -50,7 +50,12 @@ impl VerifierBuilder {
     /// [`JwkSet`](crate::keys::JwkSet), or any others. Keys of different algorithms may share an id;
     /// the token's `kid` and `alg` together say which one is meant.
     pub fn keys<'a>(mut self, keys: impl IntoIterator<Item = &'a VerifyingKey>) -> Self {
-        self.keys.extend(keys.into_iter().cloned());
+        for key in keys {
+            // Two sources of keys may have some in common.
+            if !self.keys.iter().any(|other| key.is_same(other)) {
+                self.keys.push(key.clone());
+            }
+        }
         self
     }
 
@@ -90,14 +95,7 @@ impl VerifierBuilder {
                 max_age: self.max_age,
             });
         }
-        let mut keys: Vec<VerifyingKey> = Vec::new();
-        for key in self.keys {
-            // Two sources of keys may have some in common.
-            if !keys.iter().any(|other| key.is_same(other)) {
-                keys.push(key);
-            }
-        }
-        ring::check_together(keys.iter())?;
+        ring::check_together(self.keys.iter())?;
         let prepare = |key: VerifyingKey| Prepared {
             header: key.token_header().into(),
             key,
@@ -106,7 +104,7 @@ impl VerifierBuilder {
             beginning: beginning(&self.issuer, &self.audience).into(),
             issuer: self.issuer,
             audience: self.audience,
-            keys: keys.into_iter().map(prepare).collect(),
+            keys: self.keys.into_iter().map(prepare).collect(),
             leeway: self.leeway,
             max_age: self.max_age,
         })))

@@ -237,40 +237,29 @@ impl Verifier {
         // It is no bound of validity (RFC 9068 section 2.2.1). It is copied from the session, and may be
         // in the future after a clock that was ahead has been set right.
         require("auth_time", claims.auth_time)?;
-        let times = Times {
-            issued: require("iat", claims.issued_at)?,
-            expires: require("exp", claims.expires_at)?,
-            not_before: claims.not_before,
-        };
-        self.0.check_times(&times, now, expiry)
+        self.check_times(claims, now, expiry)
     }
-}
 
-/// When a token was issued, and from when to when it holds.
-struct Times {
-    issued: UnixTime,
-    expires: UnixTime,
-    not_before: Option<UnixTime>,
-}
-
-impl Inner {
     /// The rules that depend on the time. The leeway covers an issuer whose clock is ahead; it never
     /// lengthens a life.
-    fn check_times(&self, times: &Times, now: UnixTime, expiry: Expiry) -> Result<(), VerifyError> {
-        let &Times {
-            issued,
-            expires,
-            not_before,
-        } = times;
+    fn check_times(
+        &self,
+        claims: &BorrowedClaims<'_>,
+        now: UnixTime,
+        expiry: Expiry,
+    ) -> Result<(), VerifyError> {
+        let (leeway, max_age) = (self.0.leeway, self.0.max_age);
+        let issued = require("iat", claims.issued_at)?;
+        let expires = require("exp", claims.expires_at)?;
         if expires <= issued {
             return Err(VerifyError::ExpiresBeforeIssue { issued, expires });
         }
         // > The "nbf" (not before) claim identifies the time before which the JWT MUST NOT be
         // > accepted for processing.
         // RFC 7519 section 4.1.5
-        let begins = not_before.unwrap_or(issued);
+        let begins = claims.not_before.unwrap_or(issued);
         for (claim, time) in [("iat", issued), ("nbf", begins)] {
-            if time > now + self.leeway {
+            if time > now + leeway {
                 return Err(VerifyError::InFuture { claim, now, time });
             }
         }
@@ -287,7 +276,7 @@ impl Inner {
         // > This claim can be used to determine the age of the JWT.
         // RFC 7519 section 4.1.6, of "iat". A leaked key could sign for any time to come; this bounds
         // what is believed.
-        if now > issued + self.max_age {
+        if now > issued + max_age {
             return Err(VerifyError::TooOld { now, issued });
         }
         Ok(())
