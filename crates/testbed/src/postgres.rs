@@ -48,11 +48,18 @@ impl Server {
 
     /// The same with further settings, such as `fsync=on`; they override those of every test.
     pub fn start_with(settings: &[&str]) -> Self {
+        let mut server = Self::prepare(settings);
+        server.initialise();
+        server.resume();
+        server
+    }
+
+    fn prepare(settings: &[&str]) -> Self {
         // Not in the target directory: the server runs as another user if we are root.
         let folder = tempfile::Builder::new()
             .prefix("hallpass-postgres-")
             .tempdir();
-        let mut server = Self {
+        let server = Self {
             programs: programs(),
             folder: folder.unwrap(),
             port: free_port(),
@@ -60,9 +67,34 @@ impl Server {
             guard: None,
         };
         fs::set_permissions(server.folder.path(), fs::Permissions::from_mode(0o777)).unwrap();
-        server.initialise();
+        server
+    }
+
+    /// Starts a standby that follows it.
+    pub fn standby(&self) -> Self {
+        let server = Self::prepare(&[]);
+        let copy = format!(
+            "{}{} -D {} -R -X stream -c fast -h 127.0.0.1 -p {} -U postgres",
+            as_other_user(),
+            self.program("pg_basebackup").display(),
+            server.data().display(),
+            self.port,
+        );
+        server.run(&copy);
+        let mut server = server;
         server.resume();
         server
+    }
+
+    /// Makes a standby a primary.
+    pub fn promote(&self) {
+        let promote = format!(
+            "{}{} promote -w -D {}",
+            as_other_user(),
+            self.program("pg_ctl").display(),
+            self.data().display(),
+        );
+        self.run(&promote);
     }
 
     /// Its address, with the right to everything.
@@ -216,9 +248,13 @@ impl Server {
             self.programs.join("initdb").display(),
             self.data().display(),
         );
+        self.run(&initdb);
+    }
+
+    fn run(&self, command: &str) {
         let output = Command::new("sh")
-            .args(["-c", &initdb])
-            .current_dir("/")
+            .args(["-c", command])
+            .current_dir(self.folder.path())
             .output();
         let output = output.expect("sh");
         assert!(

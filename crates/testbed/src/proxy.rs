@@ -21,6 +21,8 @@ struct Shared {
     /// One in so many answers breaks off in the middle; 0: none.
     cuts: AtomicU32,
     cut: AtomicU64,
+    /// So many of the next answers are lost, each with its connection.
+    losses: AtomicU32,
     held: AtomicBool,
     over: AtomicBool,
     connections: Mutex<Vec<Connection>>,
@@ -32,6 +34,7 @@ struct Connection {
     client: TcpStream,
     server: TcpStream,
     turns: Arc<AtomicU64>,
+    frozen: Arc<AtomicBool>,
 }
 
 impl Proxy {
@@ -43,6 +46,7 @@ impl Proxy {
             target: target.into(),
             cuts: AtomicU32::new(0),
             cut: AtomicU64::new(0),
+            losses: AtomicU32::new(0),
             held: AtomicBool::new(false),
             over: AtomicBool::new(false),
             connections: Mutex::default(),
@@ -83,6 +87,34 @@ impl Proxy {
         self.shared.cut.load(Ordering::SeqCst)
     }
 
+    /// Loses the next answer, and breaks its connection.
+    pub fn lose_answer(&self) {
+        self.shared.losses.store(1, Ordering::SeqCst);
+    }
+
+    /// Loses no more answers.
+    pub fn keep_answers(&self) {
+        self.shared.losses.store(0, Ordering::SeqCst);
+    }
+
+    /// Whether an answer is still to be lost.
+    pub fn is_to_lose(&self) -> bool {
+        self.shared.losses.load(Ordering::SeqCst) > 0
+    }
+
+    /// From now on nothing passes on the connections that are open now, in either direction and
+    /// without a word, as if their host had vanished. New ones pass.
+    pub fn freeze(&self) {
+        for connection in &*self.shared.connections.lock().unwrap() {
+            connection.frozen.store(true, Ordering::SeqCst);
+        }
+    }
+
+    /// New connections lead to another server from now on. Those that are open stay as they are.
+    pub fn lead_new_to(&self, target: u16) {
+        self.shared.target.store(target, Ordering::SeqCst);
+    }
+
     /// Keeps back what the server says from now on, without a word, or lets it through again.
     pub fn hold(&self, held: bool) {
         self.shared.held.store(held, Ordering::SeqCst);
@@ -112,6 +144,7 @@ impl Shared {
             return;
         };
         let turns = Arc::new(AtomicU64::new(0));
+        let frozen = Arc::new(AtomicBool::new(false));
         let asked = Arc::new(AtomicBool::new(false));
         let (from_client, to_client) = ends(&client);
         let (from_server, to_server) = ends(&server);
@@ -120,11 +153,14 @@ impl Shared {
             client,
             server,
             turns: Arc::clone(&turns),
+            frozen: Arc::clone(&frozen),
         });
         drop(connections);
         let answered = Arc::clone(&asked);
+        let (shared, is_frozen) = (Arc::clone(self), Arc::clone(&frozen));
         thread::spawn(move || {
             pass_on(from_client, to_server, |piece| {
+                shared.wait(&is_frozen);
                 if !asked.swap(true, Ordering::SeqCst) {
                     turns.fetch_add(1, Ordering::SeqCst);
                 }
@@ -134,21 +170,31 @@ impl Shared {
         let shared = Arc::clone(self);
         thread::spawn(move || {
             pass_on(from_server, to_client, |piece| {
-                shared.wait();
+                shared.wait_if_held();
+                shared.wait(&frozen);
                 answered.store(false, Ordering::SeqCst);
                 shared.cut(piece)
             });
         });
     }
 
-    fn wait(&self) {
-        while self.held.load(Ordering::SeqCst) && !self.over.load(Ordering::SeqCst) {
+    fn wait_if_held(&self) {
+        self.wait(&self.held);
+    }
+
+    fn wait(&self, while_set: &AtomicBool) {
+        while while_set.load(Ordering::SeqCst) && !self.over.load(Ordering::SeqCst) {
             thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// The answer, or the beginning of it.
     fn cut(&self, answer: usize) -> usize {
+        let take = |left: u32| left.checked_sub(1);
+        let (losses, order) = (&self.losses, Ordering::SeqCst);
+        if losses.fetch_update(order, order, take).is_ok() {
+            return 0;
+        }
         let cuts = self.cuts.load(Ordering::SeqCst);
         if cuts == 0 || fastrand::u32(..cuts) > 0 {
             return answer;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
 
+use crate::proxy::Proxy;
 use crate::{free_port, wait_until};
 
 /// The address that `HALLPASS_TEST_REDIS_URL` names, or that of a server of this process.
@@ -202,8 +203,28 @@ fn folder() -> TempDir {
 
 /// Masters that share the slots among them, with further arguments.
 pub fn cluster(size: u16, arguments: &[&str]) -> Vec<Server> {
-    let servers: Vec<Server> = (0..size)
-        .map(|_| {
+    join((0..size).map(|_| arguments.to_vec()))
+}
+
+/// The same, and each of them tells its clients to come through a proxy.
+pub fn cluster_behind_proxies(size: u16) -> (Vec<Server>, Vec<Proxy>) {
+    let proxies: Vec<Proxy> = (0..size).map(|_| Proxy::start(0)).collect();
+    let ports: Vec<String> = proxies.iter().map(|one| one.port().to_string()).collect();
+    let servers = join(
+        ports
+            .iter()
+            .map(|port| vec!["--cluster-announce-port", port]),
+    );
+    for (server, proxy) in servers.iter().zip(&proxies) {
+        proxy.lead_to(server.port);
+    }
+    (servers, proxies)
+}
+
+fn join<'a>(arguments: impl ExactSizeIterator<Item = Vec<&'a str>>) -> Vec<Server> {
+    let size = u16::try_from(arguments.len()).unwrap();
+    let servers: Vec<Server> = arguments
+        .map(|arguments| {
             let bus = free_port().to_string();
             let of_cluster = [
                 "--cluster-enabled",
@@ -214,7 +235,7 @@ pub fn cluster(size: u16, arguments: &[&str]) -> Vec<Server> {
                 "--cluster-node-timeout",
                 "30000",
             ];
-            Server::start(&[&of_cluster, arguments].concat())
+            Server::start(&[&of_cluster, arguments.as_slice()].concat())
         })
         .collect();
     let bound = |part: u16| (16_384 * u32::from(part) / u32::from(size)).to_string();
