@@ -146,6 +146,11 @@ impl RedisStoreBuilder {
     /// # Errors
     /// [`RedisStoreError`] names what is wrong and how to fix it.
     pub async fn connect(self) -> Result<RedisStore, RedisStoreError> {
+        // Behind a pointer: the types of redis' futures are deep, and callers add to that.
+        Box::pin(self.open()).await
+    }
+
+    async fn open(self) -> Result<RedisStore, RedisStoreError> {
         if self.prefix.len() > LONGEST_PREFIX
             || !self
                 .prefix

@@ -2,25 +2,28 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig, PubSub};
+use redis::aio::PubSub;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
-use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo};
+use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
 use redis::{Client, Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
 use token_core::PRODUCT;
 use tracing::debug;
 
+use crate::master::Master;
 use crate::script::Script;
-use crate::sentinel::Sentinel;
 use crate::timeouts::{Timeouts, tcp_settings, within};
 use crate::tls::Root;
 #[cfg(feature = "tls")]
 use crate::tls::is_encrypted;
 
-/// How often a Cluster is asked again while it moves slots or elects a master, within the
-/// limit of time.
-const CLUSTER_RETRIES: u32 = 8;
+/// How long a Cluster is asked again while it moves slots or elects a master, as a multiple of the
+/// time that one answer may take.
+const CLUSTER_PATIENCE: u32 = 2;
+/// The pause before it is asked again.
+const CLUSTER_PAUSE: Duration = Duration::from_millis(50);
 
 /// The servers that have the data.
 #[derive(Clone)]
@@ -39,14 +42,12 @@ pub(crate) enum Servers {
 pub(crate) enum Connection {
     Cluster {
         connection: ClusterConnection,
+        patience: Duration,
         /// A notice reaches every node of a Cluster, so any of them can be subscribed to.
         seeds: Arc<[Client]>,
     },
-    Sentinel(Arc<Sentinel>),
-    Single {
-        connection: ConnectionManager,
-        client: Client,
-    },
+    /// That of a server alone, or the one that Sentinels name.
+    Master(Arc<Master>),
 }
 
 impl Connection {
@@ -61,8 +62,8 @@ impl Connection {
                 let builder = ClusterClientBuilder::new(infos.clone())
                     .connection_timeout(timeouts.connect)
                     .response_timeout(timeouts.response)
-                    .overall_response_timeout(Some(timeouts.response * 2))
-                    .retries(CLUSTER_RETRIES)
+                    // Repetitions are ours: redis would also repeat what may have been done.
+                    .retries(0)
                     .tcp_settings(tcp_settings());
                 // A node that a Cluster names is checked as those that the URLs name.
                 #[cfg(feature = "tls")]
@@ -74,6 +75,7 @@ impl Connection {
                 };
                 let seeds = infos.into_iter().map(Client::open);
                 Ok(Self::Cluster {
+                    patience: timeouts.response * CLUSTER_PATIENCE,
                     seeds: seeds.collect::<RedisResult<_>>()?,
                     connection: builder.build()?.get_async_connection().await?,
                 })
@@ -83,22 +85,13 @@ impl Connection {
                 master,
                 login,
             } => {
-                let infos = root.servers(sentinels)?;
-                let sentinel = Sentinel::open(infos, master, login.as_ref(), timeouts).await?;
-                Ok(Self::Sentinel(Arc::new(sentinel)))
+                let sentinels = root.servers(sentinels)?;
+                let master = Master::named(sentinels, master, login.as_ref(), timeouts).await?;
+                Ok(Self::Master(Arc::new(master)))
             }
             Servers::Single(url) => {
-                let client = Client::open(root.server(url)?)?;
-                // One retry: a call that finds the server gone must fail within its time and
-                // not wait for a server that may stay away.
-                let config = ConnectionManagerConfig::new()
-                    .set_connection_timeout(Some(timeouts.connect))
-                    .set_response_timeout(Some(timeouts.response))
-                    .set_number_of_retries(1);
-                Ok(Self::Single {
-                    connection: client.get_connection_manager_with_config(config).await?,
-                    client,
-                })
+                let master = Master::at(root.server(url)?, timeouts).await?;
+                Ok(Self::Master(Arc::new(master)))
             }
         }
     }
@@ -107,20 +100,32 @@ impl Connection {
         matches!(self, Self::Cluster { .. })
     }
 
-    /// Sends a command to the node of its first key.
+    /// Sends a command to the node of its first key. The calls of redis are behind a pointer: their types
+    /// are deep, and callers add to that.
     pub(crate) async fn send(&self, cmd: &Cmd) -> RedisResult<Value> {
-        let value = match self {
-            Self::Cluster { connection, .. } => {
-                let mut connection = connection.clone();
-                cmd.query_async(&mut connection).await?
-            }
-            Self::Sentinel(sentinel) => sentinel.send(cmd).await?,
-            Self::Single { connection, .. } => {
-                let mut connection = connection.clone();
-                connection.send_packed_command(cmd).await?
-            }
-        };
-        value.extract_error()
+        match self {
+            Self::Cluster {
+                connection,
+                patience,
+                ..
+            } => Box::pin(send_to_cluster(connection.clone(), cmd, *patience)).await,
+            Self::Master(master) => Box::pin(master.send(cmd)).await,
+        }
+    }
+
+    /// Sees that a server which takes our writes still does.
+    pub(crate) async fn check_role(&self) {
+        if let Self::Master(master) = self {
+            master.check_role().await;
+        }
+    }
+
+    /// Waits until calls go over another connection than before.
+    pub(crate) async fn replaced(&self) {
+        match self {
+            Self::Cluster { .. } => std::future::pending().await,
+            Self::Master(master) => master.replaced().await,
+        }
     }
 
     /// Calls a script by its digest, and with its code if the server has forgotten it.
@@ -168,8 +173,7 @@ impl Connection {
                     let seed = seed.expect("a Cluster is opened with at least one address");
                     seed.get_async_pubsub().await
                 }
-                Self::Sentinel(sentinel) => sentinel.client().await?.get_async_pubsub().await,
-                Self::Single { client, .. } => client.get_async_pubsub().await,
+                Self::Master(master) => master.client().await?.get_async_pubsub().await,
             }
         };
         within(timeouts.connect, open).await
@@ -180,8 +184,64 @@ impl fmt::Debug for Connection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Cluster { .. } => "Cluster",
-            Self::Sentinel(_) => "Sentinel",
-            Self::Single { .. } => "Single",
+            Self::Master(_) => "Master",
         })
     }
+}
+
+/// Sends a command to the node of its first key, and again only if a node has refused to do it:
+/// because the slot is, or moves, elsewhere, or nobody has it just now. A command whose answer was
+/// lost may have been done; what becomes of that is for those who know what it was.
+async fn send_to_cluster(
+    mut connection: ClusterConnection,
+    cmd: &Cmd,
+    patience: Duration,
+) -> RedisResult<Value> {
+    let deadline = Instant::now() + patience;
+    let mut answer = cmd.query_async::<Value>(&mut connection).await;
+    loop {
+        let refusal = match answer.and_then(Value::extract_error) {
+            Err(error) if Instant::now() < deadline => error,
+            other => return other,
+        };
+        let ErrorKind::Server(kind) = refusal.kind() else {
+            return Err(refusal);
+        };
+        let node = refusal.redirect_node().and_then(|(node, _)| node_at(node));
+        answer = match (kind, node) {
+            (ServerErrorKind::Ask, Some(node)) => {
+                let mut asking = redis::Pipeline::new();
+                asking.cmd("ASKING").add_command(cmd.clone());
+                let answers = connection.route_pipeline(asking, 1, 1, node).await;
+                answers.map(|mut answers| answers.pop().unwrap_or_default())
+            }
+            (ServerErrorKind::Moved, Some(node)) => {
+                let routing = RoutingInfo::SingleNode(node);
+                connection.route_command(cmd.clone(), routing).await
+            }
+            (
+                ServerErrorKind::Ask
+                | ServerErrorKind::BusyLoading
+                | ServerErrorKind::ClusterDown
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::Moved
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::TryAgain,
+                _,
+            ) => {
+                tokio::time::sleep(CLUSTER_PAUSE).await;
+                cmd.query_async(&mut connection).await
+            }
+            _ => return Err(refusal),
+        };
+    }
+}
+
+/// The node at `host:port`.
+fn node_at(address: &str) -> Option<SingleNodeRoutingInfo> {
+    let (host, port) = address.rsplit_once(':')?;
+    Some(SingleNodeRoutingInfo::ByAddress {
+        host: host.to_owned(),
+        port: port.parse().ok()?,
+    })
 }

@@ -77,7 +77,7 @@ impl Database {
             if !reply.is("emptied") {
                 return Ok((keys, reply));
             }
-            self.reopen(&keys).await?;
+            Box::pin(self.reopen(&keys)).await?;
         }
         Err(RedisStoreError::Emptied)
     }

@@ -17,7 +17,7 @@ use crate::error::RedisStoreError;
 use crate::timeouts::{Timeouts, within};
 
 /// How often a subscription is asked for a sign of life: a peer that vanished says nothing.
-const PING: Duration = Duration::from_secs(10);
+const PING: Duration = Duration::from_secs(5);
 /// The longest wait before the next attempt to subscribe again.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// What a heartbeat begins with on the channel. No ending begins with it: its instant would be
@@ -136,6 +136,8 @@ impl Listener {
                     Some(notice) => self.hear(notice.get_payload_bytes()),
                     None => return,
                 },
+                // What is published goes there from now on.
+                () = self.database.connection.replaced() => return,
                 _ = ping.tick() => {
                     let pong = within(self.timeouts.response, sink.ping::<redis::Value>());
                     if let Err(error) = pong.await {

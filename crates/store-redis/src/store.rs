@@ -108,7 +108,7 @@ impl SessionStore for RedisStore {
         match reply.outcome() {
             "applied" => Ok(Created::Applied(Committed::assertion(session.clone()))),
             "emptied" => {
-                self.database.reopen(&keys).await?;
+                Box::pin(self.database.reopen(&keys)).await?;
                 Err(RedisStoreError::Emptied)
             }
             "passed" => Ok(Created::EpochPassed),

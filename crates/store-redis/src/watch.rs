@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use token_core::PRODUCT;
 use tokio::task::JoinHandle;
-use tokio::time::{MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tracing::{debug, error};
 
 use crate::check;
 use crate::database::Database;
 use crate::error::RedisStoreError;
+
+/// How often it is looked whether the server is still a master.
+const ROLE: Duration = Duration::from_secs(5);
 
 /// A task that looks, for as long as this lives.
 #[derive(Debug)]
@@ -18,12 +21,18 @@ pub(crate) struct Watch(JoinHandle<()>);
 impl Watch {
     pub(crate) fn start(database: Database, interval: Duration, assume_noeviction: bool) -> Self {
         let interval = interval.max(Duration::from_millis(100));
-        let mut ticks = interval_at(tokio::time::Instant::now() + interval, interval);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let every = |time| {
+            let mut ticks = interval_at(Instant::now() + time, time);
+            ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            ticks
+        };
+        let (mut roles, mut settings) = (every(ROLE), every(interval));
         Self(tokio::spawn(async move {
             loop {
-                ticks.tick().await;
-                look(&database, assume_noeviction).await;
+                tokio::select! {
+                    _ = roles.tick() => database.connection.check_role().await,
+                    _ = settings.tick() => look(&database, assume_noeviction).await,
+                }
             }
         }))
     }

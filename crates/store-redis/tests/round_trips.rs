@@ -85,9 +85,11 @@ async fn a_refresh_is_one_script_and_one_round_trip() {
     let trips = proxy.round_trips();
     let trips = trips.iter().zip(before).map(|(now, before)| now - before);
     let trips: Vec<u64> = trips.collect();
-    assert_eq!(trips.iter().max(), Some(&REFRESHES), "{trips:?}");
-    // The connection that listens may have been asked for signs of life: one each 10 seconds.
-    let signs = 1 + start.elapsed().as_secs() / 5;
+    // The connection that listens may have been asked for signs of life, and the other one for the
+    // server's role: each of them once in 5 seconds.
+    let signs = 1 + start.elapsed().as_secs() / 4 * 2;
+    let most = trips.iter().max().copied().unwrap();
+    assert!((REFRESHES..=REFRESHES + signs).contains(&most), "{trips:?}");
     assert!(trips.iter().sum::<u64>() <= REFRESHES + signs, "{trips:?}");
     assert_only_the_script_was_called(&servers);
 }

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
 use token_core::{PRODUCT, UnixTime};
 use token_session::store::{Ended, Heartbeat, Notice};
@@ -16,10 +15,10 @@ use super::PostgresStoreError;
 const HEARTBEAT: &str = "heartbeat ";
 
 /// A connection that hears nothing for so long is asked whether it is still there.
-const SILENCE: Duration = Duration::from_secs(15);
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// How long that question, and a new connection, may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// The pause before the next try to connect, which doubles up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -38,14 +37,8 @@ impl Listener {
         channel: String,
         notices: broadcast::Sender<Notice>,
     ) -> Result<Self, PostgresStoreError> {
-        let pool = PgPoolOptions::new()
-            .max_connections(1)
-            .max_lifetime(None)
-            .idle_timeout(None)
-            .acquire_timeout(PATIENCE)
-            .connect_lazy_with(server);
         let ear = Ear {
-            pool,
+            server,
             channel,
             notices,
         };
@@ -63,7 +56,7 @@ impl Drop for Listener {
 }
 
 struct Ear {
-    pool: PgPool,
+    server: PgConnectOptions,
     channel: String,
     notices: broadcast::Sender<Notice>,
 }
@@ -120,7 +113,15 @@ impl Ear {
 
     async fn listen(&self) -> Result<PgListener, sqlx::Error> {
         within_patience(async {
-            let mut listener = PgListener::connect_with(&self.pool).await?;
+            // A pool for each connection: sqlx takes the last one back with `UNLISTEN`, for whose
+            // answer it waits without a limit.
+            let pool = PgPoolOptions::new()
+                .max_connections(1)
+                .max_lifetime(None)
+                .idle_timeout(None)
+                .acquire_timeout(PATIENCE)
+                .connect_lazy_with(self.server.clone());
+            let mut listener = PgListener::connect_with(&pool).await?;
             listener.eager_reconnect(false);
             listener.listen(&self.channel).await?;
             Ok(listener)

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
 use token_core::PRODUCT;
 
 use super::PostgresStoreError;
@@ -141,16 +141,6 @@ impl PostgresStoreOptions {
         let pool = PgPoolOptions::new()
             .max_connections(self.connections.max(1))
             .acquire_timeout(self.acquire_timeout)
-            // Asking a connection whether it is there costs a round trip: not on a busy node.
-            .test_before_acquire(false)
-            .before_acquire(|connection, idle| {
-                Box::pin(async move {
-                    if idle.idle_for > Duration::from_secs(1) {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
             .connect_lazy_with(server);
         self.start(Lanes::on_own(pool)).await
     }

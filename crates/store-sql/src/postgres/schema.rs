@@ -9,6 +9,7 @@ use token_session::store::BucketKey;
 use super::PostgresStoreError;
 use super::driver::query;
 use super::encryption::warn_if_readable;
+use super::lanes::{is_standby, standby};
 use crate::row::{Fault, Fields as _, Missing, exactly};
 use crate::statement::Names;
 use crate::value::Value;
@@ -77,6 +78,9 @@ impl Schema {
             error => error.into(),
         })?;
         warn_if_readable(&mut connection, &pool.connect_options()).await;
+        if is_standby(&mut connection).await? {
+            return Err(standby());
+        }
         check_isolation(&mut connection).await?;
         if self.version(&mut connection).await? < i64::from(VERSION) {
             self.migrate(&mut connection).await?;

@@ -90,7 +90,7 @@ impl PostgresStore {
     ) -> Result<Vec<PgRow>, PostgresStoreError> {
         let mut lane = self.inner.lanes.enter().await?;
         let rows = query(statement, values);
-        let rows = rows.fetch_all(&mut **lane.connection()).await;
+        let rows = rows.fetch_all(lane.connection()).await;
         self.settle(lane, rows)
     }
 
@@ -102,7 +102,7 @@ impl PostgresStore {
     ) -> Result<u64, PostgresStoreError> {
         let mut lane = self.inner.lanes.enter().await?;
         let result = query(statement, values);
-        let result = result.execute(&mut **lane.connection()).await;
+        let result = result.execute(lane.connection()).await;
         Ok(self.settle(lane, result)?.rows_affected())
     }
 
@@ -118,7 +118,11 @@ impl PostgresStore {
                 Ok(done)
             }
             Err(error) => {
-                if matches!(error, PostgresStoreError::Unavailable(_)) {
+                // The others are broken, too, or lead to a server that was demoted.
+                if matches!(
+                    error,
+                    PostgresStoreError::ReadOnly(_) | PostgresStoreError::Unavailable(_)
+                ) {
                     self.inner.lanes.distrust();
                 }
                 Err(error)

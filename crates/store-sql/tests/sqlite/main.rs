@@ -8,6 +8,7 @@
 )]
 
 mod contract;
+mod durability;
 mod faults;
 mod processes;
 mod schema;

@@ -1,0 +1,205 @@
+//! The connection to the one master: of a server alone, or of the servers that Sentinels watch.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
+use redis::{
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue as _,
+    RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, TlsMode, Value,
+};
+use token_core::PRODUCT;
+use tokio::sync::Notify;
+use tracing::{debug, info};
+
+use crate::timeouts::{Timeouts, tcp_settings, within};
+use crate::tls::is_encrypted;
+
+/// The pause before the next attempt, if the address leads to no master.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// A connection to the master, made anew if a call does not end as it should: the master may be
+/// another one by now, be it that the Sentinels say so or that a name leads elsewhere.
+pub(crate) struct Master {
+    address: Address,
+    connection: Mutex<MultiplexedConnection>,
+    /// One task at a time looks for the master.
+    seeking: tokio::sync::Mutex<()>,
+    replaced: Notify,
+    config: AsyncConnectionConfig,
+    timeouts: Timeouts,
+}
+
+enum Address {
+    Fixed(Client),
+    Sentinels(tokio::sync::Mutex<SentinelClient>),
+}
+
+impl Master {
+    /// The one behind an address.
+    pub(crate) async fn at(server: ConnectionInfo, timeouts: Timeouts) -> RedisResult<Self> {
+        Self::open(Address::Fixed(Client::open(server)?), timeouts).await
+    }
+
+    /// The one that Sentinels know under a name.
+    pub(crate) async fn named(
+        sentinels: Vec<ConnectionInfo>,
+        name: &str,
+        login: Option<&(Option<String>, String)>,
+        timeouts: Timeouts,
+    ) -> RedisResult<Self> {
+        let mut redis = RedisConnectionInfo::default();
+        if let Some((user, password)) = login {
+            if let Some(user) = user {
+                redis = redis.set_username(user);
+            }
+            redis = redis.set_password(password);
+        }
+        let mut node = SentinelNodeConnectionInfo::default()
+            .set_redis_connection_info(redis)
+            .set_tcp_settings(tcp_settings());
+        if sentinels.iter().all(is_encrypted) {
+            node = node.set_tls_mode(TlsMode::Secure);
+        }
+        let client = SentinelClient::build(
+            sentinels,
+            name.to_owned(),
+            Some(node),
+            SentinelServerType::Master,
+        )?;
+        Self::open(Address::Sentinels(client.into()), timeouts).await
+    }
+
+    async fn open(address: Address, timeouts: Timeouts) -> RedisResult<Self> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeouts.connect))
+            .set_response_timeout(Some(timeouts.response));
+        let connection = address.connect(&config, timeouts).await?;
+        Ok(Self {
+            address,
+            connection: Mutex::new(connection),
+            seeking: tokio::sync::Mutex::default(),
+            replaced: Notify::new(),
+            config,
+            timeouts,
+        })
+    }
+
+    /// Sends a command to the master of a moment ago. If that one does not answer, or is no master
+    /// any more, the present one is looked for while the caller has its error.
+    pub(crate) async fn send(self: &Arc<Self>, cmd: &Cmd) -> RedisResult<Value> {
+        let mut connection = self.connection();
+        let result = connection.send_packed_command(cmd).await;
+        let result = result.and_then(Value::extract_error);
+        if result.as_ref().is_err_and(may_have_moved) {
+            tokio::spawn(Arc::clone(self).seek());
+        }
+        result
+    }
+
+    /// Sees that the server is still a master: one that was demoted goes on to answer reads.
+    pub(crate) async fn check_role(self: &Arc<Self>) {
+        let mut connection = self.connection();
+        if let Err(error) = master_only(&mut connection).await
+            && may_have_moved(&error)
+        {
+            Arc::clone(self).seek().await;
+        }
+    }
+
+    /// A client for the present master.
+    pub(crate) async fn client(&self) -> RedisResult<Client> {
+        self.address.client().await
+    }
+
+    /// Waits until another connection has taken the place of the one before. What was subscribed to
+    /// there may be another server than the one that writes go to.
+    pub(crate) async fn replaced(&self) {
+        self.replaced.notified().await;
+    }
+
+    async fn seek(self: Arc<Self>) {
+        // Somebody is at it already.
+        let Ok(_one) = self.seeking.try_lock() else {
+            return;
+        };
+        match self.address.connect(&self.config, self.timeouts).await {
+            Ok(connection) => {
+                info!(target: PRODUCT, "connected to the master of Redis again");
+                *self.lock() = connection;
+                self.replaced.notify_one();
+            }
+            Err(error) => {
+                debug!(
+                    target: PRODUCT, error = &error as &dyn std::error::Error,
+                    "no master of Redis answers"
+                );
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    fn connection(&self) -> MultiplexedConnection {
+        self.lock().clone()
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, MultiplexedConnection> {
+        self.connection
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Address {
+    async fn client(&self) -> RedisResult<Client> {
+        match self {
+            Self::Fixed(client) => Ok(client.clone()),
+            Self::Sentinels(sentinels) => sentinels.lock().await.async_get_client().await,
+        }
+    }
+
+    /// Looks the address up anew.
+    async fn connect(
+        &self,
+        config: &AsyncConnectionConfig,
+        timeouts: Timeouts,
+    ) -> RedisResult<MultiplexedConnection> {
+        let connect = async {
+            let client = self.client().await?;
+            let mut connection = client
+                .get_multiplexed_async_connection_with_config(config)
+                .await?;
+            master_only(&mut connection).await?;
+            Ok(connection)
+        };
+        // Behind a pointer: the types of these futures are deep, and callers add to that.
+        within(timeouts.connect * 2, Box::pin(connect)).await
+    }
+}
+
+/// Fails if the server says that it is a replica. It may be forbidden to ask.
+async fn master_only(connection: &mut MultiplexedConnection) -> RedisResult<()> {
+    let mut ask = redis::cmd("INFO");
+    ask.arg("replication");
+    let answer = connection.send_packed_command(&ask).await;
+    let told = match answer.and_then(Value::extract_error) {
+        Ok(answer) => String::from_redis_value(answer).unwrap_or_default(),
+        Err(error) if may_have_moved(&error) => return Err(error),
+        Err(_) => return Ok(()),
+    };
+    if told.lines().any(|line| line.trim() == "role:slave") {
+        let kind = ErrorKind::Server(ServerErrorKind::ReadOnly);
+        return Err((kind, "the server is a replica").into());
+    }
+    Ok(())
+}
+
+fn may_have_moved(error: &RedisError) -> bool {
+    error.is_unrecoverable_error()
+        || error.is_timeout()
+        || matches!(
+            error.kind(),
+            ErrorKind::Server(ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown)
+        )
+}
