@@ -100,6 +100,16 @@ impl Connection {
         matches!(self, Self::Cluster { .. })
     }
 
+    /// Sends a command to the node of its first key, and gives up at once if its slot is not there.
+    pub(crate) async fn send_once(&self, cmd: &Cmd) -> RedisResult<Value> {
+        match self {
+            Self::Cluster { connection, .. } => {
+                Box::pin(send_to_cluster(connection.clone(), cmd, Duration::ZERO)).await
+            }
+            Self::Master(master) => Box::pin(master.send(cmd)).await,
+        }
+    }
+
     /// Sends a command to the node of its first key. The calls of redis are behind a pointer: their types
     /// are deep, and callers add to that.
     pub(crate) async fn send(&self, cmd: &Cmd) -> RedisResult<Value> {

@@ -23,6 +23,9 @@ use crate::script::{self, Script};
 /// and back, few enough to let others in between.
 pub(crate) const TOGETHER: usize = 32;
 
+/// How often a script that looks for a subject runs at most: rows may end between two runs.
+const ATTEMPTS: usize = 8;
+
 /// The connection and the names of keys. Clones share them.
 #[derive(Clone, Debug)]
 pub(crate) struct Database {
@@ -64,20 +67,28 @@ impl Database {
     }
 
     /// Runs a script that looks for a subject. If Redis was emptied, the store is reopened and the
-    /// script runs again, with the keys that are right then.
+    /// script runs again, with the keys that are right then. It also runs again if rows that the index
+    /// names were not there, and names those: while a slot of a Cluster moves they may be elsewhere, and
+    /// then Redis refuses until all have arrived.
     pub(crate) async fn run_for_subject(
         &self,
         script: &'static Script,
         call: impl Fn(&Keys) -> (Vec<Vec<u8>>, Vec<Vec<u8>>),
     ) -> Result<(Arc<Keys>, Reply), RedisStoreError> {
-        for _ in 0..2 {
+        let mut absent = Vec::new();
+        for _ in 0..ATTEMPTS {
             let keys = self.keys();
-            let (names, args) = call(&keys);
+            let (mut names, args) = call(&keys);
+            names.extend(absent.iter().map(|id| keys.row(*id)));
             let reply = self.run(script, &names, &args).await?;
-            if !reply.is("emptied") {
-                return Ok((keys, reply));
+            match reply.outcome() {
+                "absent" => absent.extend(reply.ids()?),
+                "emptied" => {
+                    Box::pin(self.reopen(&keys)).await?;
+                    absent.clear();
+                }
+                _ => return Ok((keys, reply)),
             }
-            Box::pin(self.reopen(&keys)).await?;
         }
         Err(RedisStoreError::Emptied)
     }

@@ -128,7 +128,8 @@ impl From<RedisError> for RedisStoreError {
             | ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown,
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::TryAgain,
             ) => Self::Connection(error),
             _ if matches!(code, "NOAUTH" | "WRONGPASS") => Self::Authentication(error),
             _ if error.to_string().contains("DB index is out of range") => Self::Address(error),

@@ -121,7 +121,11 @@ impl Keys {
     }
 
     pub(crate) fn index(&self, place: &Place) -> Vec<u8> {
-        self.of(place.bucket, &format!("i{:02x}", place.group))
+        self.index_of(place.bucket, place.group)
+    }
+
+    pub(crate) fn index_of(&self, bucket: Bucket, group: u8) -> Vec<u8> {
+        self.of(bucket, &format!("i{group:02x}"))
     }
 
     pub(crate) fn epochs(&self, bucket: Bucket) -> Vec<u8> {

@@ -24,6 +24,7 @@ macro_rules! script {
 }
 
 script!(CREATE = "row", "create");
+script!(FORGET = "forget");
 script!(LIST = "row", "list");
 script!(LOAD = "row", "load");
 script!(LOAD_DATA = "load_data");
@@ -37,9 +38,10 @@ script!(TOUCH = "row", "commit", "touch");
 script!(WRITE_DATA = "row", "write_data");
 
 /// All of them, to be loaded at the start.
-pub(crate) fn all() -> [&'static Script; 12] {
+pub(crate) fn all() -> [&'static Script; 13] {
     [
         &CREATE,
+        &FORGET,
         &LIST,
         &LOAD,
         &LOAD_DATA,

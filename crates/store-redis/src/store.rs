@@ -1,10 +1,11 @@
 //! The operations of a session store, each one script.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use redis::Value;
+use redis::{ErrorKind, Value};
 use token_core::session::{Change, Committed, Ending, Epoch};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
@@ -301,6 +302,15 @@ impl SessionStore for RedisStore {
     fn catch_up_interval(&self) -> Duration {
         self.catch_up_interval
     }
+
+    fn is_lasting(error: &Self::Error) -> bool {
+        matches!(
+            error,
+            RedisStoreError::Corrupt { .. }
+                | RedisStoreError::Permission(_)
+                | RedisStoreError::WrongType { .. }
+        )
+    }
 }
 
 /// What one purging script did.
@@ -336,14 +346,20 @@ impl RedisStore {
             .database
             .call(script, &[keys.log(bucket)], &args)
             .await?;
-        let numbers: Option<[i64; 3]> = match value {
-            Value::Array(numbers) => match numbers.as_slice() {
-                [Value::Int(a), Value::Int(b), Value::Int(c)] => Some([*a, *b, *c]),
-                _ => None,
-            },
-            _ => None,
+        let Value::Array(answer) = value else {
+            return Err(bad_reply(script));
         };
-        let [deleted, seen, next] = numbers.ok_or_else(|| bad_reply(script))?;
+        let [
+            Value::Int(deleted),
+            Value::Int(seen),
+            Value::Int(next),
+            Value::Array(absent),
+        ] = answer.as_slice()
+        else {
+            return Err(bad_reply(script));
+        };
+        self.forget(bucket, absent).await?;
+        let (deleted, seen, next) = (*deleted, *seen, *next);
         let next = u32::try_from(next).ok();
         let next = next.filter(|next| (group..=GROUPS).contains(next));
         Ok(Step {
@@ -351,6 +367,39 @@ impl RedisStore {
             seen: seen.unsigned_abs(),
             group: next.ok_or_else(|| bad_reply(script))?,
         })
+    }
+}
+
+impl RedisStore {
+    /// Takes rows that were not found out of the index, unless their slot is on its way: then a later
+    /// purge does.
+    async fn forget(&self, bucket: Bucket, absent: &[Value]) -> Result<(), RedisStoreError> {
+        let script = &*script::PURGE;
+        let keys = self.database.keys();
+        let mut groups: BTreeMap<u8, Vec<SessionId>> = BTreeMap::new();
+        for pair in absent.chunks(2) {
+            let [Value::Int(group), Value::BulkString(id)] = pair else {
+                return Err(bad_reply(script));
+            };
+            let group = u8::try_from(*group).map_err(|_| bad_reply(script))?;
+            let id = id.as_slice().try_into().map_err(|_| bad_reply(script))?;
+            let ids = groups.entry(group).or_default();
+            ids.push(SessionId::from_bytes(id));
+        }
+        for (group, ids) in groups {
+            let mut names = vec![keys.index_of(bucket, group), keys.log(bucket)];
+            names.extend(ids.iter().map(|id| keys.row(*id)));
+            let args: Vec<Vec<u8>> = ids.iter().map(|id| id.as_bytes().to_vec()).collect();
+            let forget = script::FORGET.by_code(&names, &args);
+            match self.database.connection.send_once(&forget).await {
+                Err(error) if !matches!(error.kind(), ErrorKind::Server(_)) => {
+                    return Err(error.into());
+                }
+                // Done, or refused.
+                _ => {}
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,9 +1,11 @@
 
 -- Writes endings: the log first, so that whatever is ended stands in it, and the notice last.
 local function log(key, at, seconds, ids, prefix)
-  -- Entries whose tombstones Redis has deleted go as new ones come.
-  for _, other in ipairs(call('ZRANGE', key, 0, #ids)) do
-    if call('EXISTS', prefix .. other) == 0 then
+  -- Entries whose tombstones Redis has deleted go as new ones come: old ones alone, since the row of
+  -- another may be on its way here with its slot.
+  local old = at - 2 * math.max(seconds, 3600)
+  for _, other in ipairs(call('ZRANGEBYSCORE', key, '-inf', old, 'LIMIT', 0, #ids + 1)) do
+    if redis.pcall('EXISTS', prefix .. other) == 0 then
       call('ZREM', key, other)
     end
   end

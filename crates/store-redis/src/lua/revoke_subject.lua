@@ -1,17 +1,23 @@
 
--- KEYS: index, epochs, log. ARGV: subject, tag, end, instant and reason of the ending, session
+-- KEYS: index, epochs, log, rows that an earlier call did not find. ARGV: subject, tag, end, instant and reason of the ending, session
 -- that lives on or 18 dots, channel, prefix of rows, prefix of data, identity of the store.
 if not belongs(KEYS[2], ARGV[9]) then
   return {'emptied'}
 end
 local ended, unsettled, told, kept = {}, {}, {}, nil
+local absent, surplus, gone = {}, {}, nowhere(4)
 local entries = call('HGETALL', KEYS[1])
 for i = 1, #entries, 2 do
-  local row = entries[i + 1] == ARGV[2] and read(ARGV[7] .. entries[i], KEYS[2])
+  local key = ARGV[7] .. entries[i]
+  local row = entries[i + 1] == ARGV[2] and read(key, KEYS[2])
   if row and row.fault then
     return row.fault
   end
-  if row and row.subject == ARGV[1] then
+  if row == nil and gone[key] then
+    surplus[#surplus + 1] = entries[i]
+  elseif row == nil then
+    absent[#absent + 1] = entries[i]
+  elseif row and row.subject == ARGV[1] then
     if row.unsettled then
       unsettled[#unsettled + 1] = row
     elseif row.id == ARGV[5] then
@@ -20,6 +26,12 @@ for i = 1, #entries, 2 do
       ended[#ended + 1], told[#told + 1] = row, row.id
     end
   end
+end
+if #absent > 0 then
+  return {'absent', absent}
+end
+for _, id in ipairs(surplus) do
+  call('HDEL', KEYS[1], id)
 end
 -- What an earlier call began is brought to its end, as that call would have.
 local finished = {}

@@ -8,6 +8,16 @@ local function belongs(epochs, identity)
   return call('HGET', epochs, '\0') == identity
 end
 
+-- The keys from `first` on: what is not here is nowhere. While a slot moves to another master some of
+-- its keys are still there, or here already, and Redis refuses a script that names one of those.
+local function nowhere(first)
+  local keys = {}
+  for i = first, #KEYS do
+    keys[KEYS[i]] = true
+  end
+  return keys
+end
+
 -- The unsigned number of `size` bytes at `first`, big end first.
 local function number(bytes, first, size)
   return (struct.unpack('>I' .. size, bytes, first))
