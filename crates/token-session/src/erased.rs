@@ -25,6 +25,9 @@ pub enum StoreError {
     /// The store reported an error, kept as it was.
     #[error("the session store failed")]
     Failed(#[source] Box<dyn Error + Send + Sync>),
+    /// The same, and it would at once again.
+    #[error("the session store failed, and would again")]
+    Lasting(#[source] Box<dyn Error + Send + Sync>),
     /// It gave no answer in time; whether it did what it was asked is unknown.
     #[error("the session store gave no answer within {0:?}")]
     Timeout(Duration),
@@ -59,47 +62,47 @@ impl<S: SessionStore> ErasedStore for S {
     }
 
     fn epoch<'a>(&'a self, subject: &'a Subject) -> StoreFuture<'a, Epoch> {
-        erase(SessionStore::epoch(self, subject))
+        erase::<S, _>(SessionStore::epoch(self, subject))
     }
 
     fn create<'a>(&'a self, session: &'a Session) -> StoreFuture<'a, Created> {
-        erase(SessionStore::create(self, session))
+        erase::<S, _>(SessionStore::create(self, session))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Committed<Session>>> {
-        erase(SessionStore::load(self, id))
+        erase::<S, _>(SessionStore::load(self, id))
     }
 
     fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Commit> {
-        erase(SessionStore::commit(self, change))
+        erase::<S, _>(SessionStore::commit(self, change))
     }
 
     fn revoke<'a>(&'a self, ending: &'a Ending) -> StoreFuture<'a, Revoke> {
-        erase(SessionStore::revoke(self, ending))
+        erase::<S, _>(SessionStore::revoke(self, ending))
     }
 
     fn revoke_subject<'a>(&'a self, ending: &'a SubjectEnding) -> StoreFuture<'a, Vec<SessionId>> {
-        erase(SessionStore::revoke_subject(self, ending))
+        erase::<S, _>(SessionStore::revoke_subject(self, ending))
     }
 
     fn list<'a>(&'a self, subject: &'a Subject) -> StoreFuture<'a, Vec<Committed<Session>>> {
-        erase(SessionStore::list(self, subject))
+        erase::<S, _>(SessionStore::list(self, subject))
     }
 
     fn load_data(&self, id: SessionId) -> StoreFuture<'_, Option<SessionData>> {
-        erase(SessionStore::load_data(self, id))
+        erase::<S, _>(SessionStore::load_data(self, id))
     }
 
     fn write_data<'a>(&'a self, write: &'a DataWrite) -> StoreFuture<'a, DataWritten> {
-        erase(SessionStore::write_data(self, write))
+        erase::<S, _>(SessionStore::write_data(self, write))
     }
 
     fn purge(&self, before: UnixTime, limit: u32) -> StoreFuture<'_, u64> {
-        erase(SessionStore::purge(self, before, limit))
+        erase::<S, _>(SessionStore::purge(self, before, limit))
     }
 
     fn revocations(&self, since: UnixTime) -> StoreFuture<'_, Vec<Ended>> {
-        erase(SessionStore::revocations(self, since))
+        erase::<S, _>(SessionStore::revocations(self, since))
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Notice> {
@@ -107,7 +110,7 @@ impl<S: SessionStore> ErasedStore for S {
     }
 
     fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, bool> {
-        erase(SessionStore::heartbeat(self, heartbeat))
+        erase::<S, _>(SessionStore::heartbeat(self, heartbeat))
     }
 
     fn catch_up_interval(&self) -> Duration {
@@ -115,11 +118,18 @@ impl<S: SessionStore> ErasedStore for S {
     }
 }
 
-fn erase<'a, T, E: Error + Send + Sync + 'static>(
-    call: impl Future<Output = Result<T, E>> + Send + 'a,
+fn erase<'a, S: SessionStore, T>(
+    call: impl Future<Output = Result<T, S::Error>> + Send + 'a,
 ) -> StoreFuture<'a, T> {
     Box::pin(async {
-        call.await
-            .map_err(|error| StoreError::Failed(Box::new(error)))
+        call.await.map_err(|error| {
+            let lasting = S::is_lasting(&error);
+            let error = Box::new(error);
+            if lasting {
+                StoreError::Lasting(error)
+            } else {
+                StoreError::Failed(error)
+            }
+        })
     })
 }

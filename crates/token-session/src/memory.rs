@@ -23,12 +23,17 @@ use crate::store::{
 };
 
 mod common;
+mod due;
 mod row;
 mod shard;
 mod slab;
 
 /// Locks are taken per shard, and a subject's sessions share one, as they do in Redis.
 const SHARDS: usize = 64;
+
+/// How many blocks of sessions a login looks at, if the store is full, before it is refused: it holds
+/// up its thread meanwhile. What it has found out the next one need not.
+const LOOKS: usize = 4;
 
 /// Keeps sessions in this process's memory, at most as many as it is told.
 ///
@@ -108,9 +113,20 @@ impl MemoryStore {
                 .is_ok()
         };
         take() || {
+            let mut looks = 0;
             for shard in &self.shards {
-                let forgotten = lock(shard).forget_expired(now);
-                self.give_back(forgotten);
+                let mut from = 0;
+                while looks < LOOKS {
+                    let Some(step) = lock(shard).forget_expired(from, now) else {
+                        break;
+                    };
+                    self.give_back(step.forgotten);
+                    if step.forgotten > 0 && take() {
+                        return true;
+                    }
+                    looks += 1;
+                    from = step.next;
+                }
             }
             take()
         }
@@ -211,11 +227,22 @@ impl SessionStore for MemoryStore {
     async fn purge(&self, before: UnixTime, limit: u32) -> Result<u64, Self::Error> {
         let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
         let mut purged = 0;
+        let mut looks = 0;
         for shard in &self.shards {
-            let count = lock(shard).purge(before, left);
-            self.give_back(count);
-            left -= count;
-            purged += count as u64;
+            let mut from = 0;
+            while left > 0 {
+                let Some(step) = lock(shard).purge(from, before, left) else {
+                    break;
+                };
+                self.give_back(step.forgotten);
+                left -= step.forgotten;
+                purged += step.forgotten as u64;
+                from = step.next;
+                looks += 1;
+                if looks % LOOKS == 0 {
+                    tokio::task::yield_now().await;
+                }
+            }
         }
         Ok(purged)
     }
@@ -241,6 +268,11 @@ impl SessionStore for MemoryStore {
 
     fn catch_up_interval(&self) -> Duration {
         Duration::from_secs(60)
+    }
+
+    /// Room comes with time, not with a second call.
+    fn is_lasting(_: &Self::Error) -> bool {
+        true
     }
 }
 

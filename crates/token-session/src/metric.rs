@@ -132,7 +132,7 @@ pub(crate) fn store_call(call: &'static str, error: Option<&StoreError>, watch: 
     {
         let outcome = match error {
             None => "ok",
-            Some(StoreError::Failed(_)) => "failed",
+            Some(StoreError::Failed(_) | StoreError::Lasting(_)) => "failed",
             Some(StoreError::Timeout(_)) => "timeout",
         };
         histogram!("hallpass_store_call_seconds", "call" => call, "outcome" => outcome)

@@ -102,4 +102,8 @@ impl<S: SessionStore> SessionStore for Arc<S> {
     fn catch_up_interval(&self) -> Duration {
         S::catch_up_interval(self)
     }
+
+    fn is_lasting(error: &Self::Error) -> bool {
+        S::is_lasting(error)
+    }
 }

@@ -124,6 +124,14 @@ pub trait SessionStore: Send + Sync + 'static {
     /// How often [`revocations`](Self::revocations) must be read again although the store is
     /// subscribed to: short if notices do not cross processes.
     fn catch_up_interval(&self) -> Duration;
+
+    /// Whether a call that failed with this error would fail again if it were repeated at once: a row
+    /// that cannot be read, a right that is missing, no room. The driver then does not repeat it.
+    /// Default: no.
+    fn is_lasting(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
 }
 
 /// What became of an insert.

@@ -2,11 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use token_core::{Policy, RevokeReason};
+use token_core::session::{Change, Touch};
+use token_core::{Policy, RevokeReason, SessionId};
+use token_session::store::Created;
 use token_session::test_util::TestManager;
-use token_session::{LoginError, MemoryStore, NewSession};
+use token_session::{LoginError, MemoryStore, NewSession, SessionStore as _, StoreError};
 
 fn holding(capacity: usize) -> TestManager {
     let store = MemoryStore::new(capacity, &[7; 32]);
@@ -93,4 +95,65 @@ async fn a_purge_makes_room() {
         login(&test, "carol").await.unwrap();
     }
     login(&test, "carol").await.unwrap_err();
+}
+
+/// A login holds up its thread for as long as it looks for room, and must not for long.
+#[tokio::test]
+async fn a_login_into_a_full_store_is_refused_within_a_millisecond() {
+    const CAPACITY: usize = 50_000;
+    let template = holding(1).login("alice", "notes:read").await;
+    let store = MemoryStore::new(CAPACITY, &[7; 32]);
+    let session = |number: usize| {
+        let mut session = template.session().clone();
+        session.subject = format!("user-{number}").parse().unwrap();
+        let mut id = [0; 18];
+        id[0] = store.bucket(&session.subject).as_byte();
+        id[10..].copy_from_slice(&number.to_be_bytes());
+        session.id = SessionId::from_bytes(id);
+        session
+    };
+    for number in 0..CAPACITY {
+        assert!(matches!(
+            store.create(&session(number)).await,
+            Ok(Created::Applied(_))
+        ));
+    }
+    let mut late = session(CAPACITY);
+    let mut least = Duration::MAX;
+    // On a busy machine some of them wait for the processor.
+    for _ in 0..50 {
+        let start = Instant::now();
+        store.create(&late).await.unwrap_err();
+        least = least.min(start.elapsed());
+    }
+    assert!(least <= Duration::from_millis(1), "{least:?}");
+    // All of them were used, and live longer than they were to.
+    late.created_at = late.idle_expires_at;
+    for number in 0..CAPACITY {
+        let mut touch = Touch::new(&session(number), late.created_at - Duration::from_secs(1));
+        touch.slide.idle_expires_at = late.created_at + Duration::from_secs(100);
+        let _ = store.commit(&Change::Touch(touch)).await.unwrap();
+    }
+    // Each of these looks at others of them.
+    let mut least = Duration::MAX;
+    for _ in 0..30 {
+        let start = Instant::now();
+        store.create(&late).await.unwrap_err();
+        least = least.min(start.elapsed());
+    }
+    assert!(least <= Duration::from_millis(1), "{least:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_into_a_full_store_is_tried_once() {
+    let test = holding(1);
+    login(&test, "alice").await.unwrap();
+    let start = tokio::time::Instant::now();
+    let error = login(&test, "bob").await.unwrap_err();
+    assert!(
+        matches!(error, LoginError::Store(StoreError::Lasting(_))),
+        "{error:?}"
+    );
+    // There is a pause before each repetition.
+    assert_eq!(start.elapsed(), Duration::ZERO);
 }

@@ -294,6 +294,15 @@ impl SessionStore for PostgresStore {
     fn catch_up_interval(&self) -> Duration {
         Duration::from_secs(if self.inner.listener.is_some() { 30 } else { 1 })
     }
+
+    fn is_lasting(error: &Self::Error) -> bool {
+        matches!(
+            error,
+            PostgresStoreError::CorruptRow { .. }
+                | PostgresStoreError::Privilege(_)
+                | PostgresStoreError::Statement(_)
+        )
+    }
 }
 
 fn committed(row: &PgRow) -> Result<Committed<Session>, PostgresStoreError> {

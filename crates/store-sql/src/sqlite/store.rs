@@ -248,6 +248,13 @@ impl SessionStore for SqliteStore {
     fn catch_up_interval(&self) -> Duration {
         Duration::from_secs(1)
     }
+
+    fn is_lasting(error: &Self::Error) -> bool {
+        matches!(
+            error,
+            SqliteStoreError::CorruptRow { .. } | SqliteStoreError::ReadOnly(_)
+        )
+    }
 }
 
 /// Raises the epoch first, so that no login can come in between. The transaction is left to the

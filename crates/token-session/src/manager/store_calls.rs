@@ -57,6 +57,8 @@ impl SessionManager {
                 Ok(value) => return Ok(Answer { value, repeated }),
                 // It may still be at work: a second call beside it would only add to its load.
                 Err(error @ StoreError::Timeout(_)) => return Err(error),
+                // It would fail again.
+                Err(error @ StoreError::Lasting(_)) => return Err(error),
                 Err(error) => {
                     // Not all at once: what failed for one has failed for many.
                     let jittered = pause.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));

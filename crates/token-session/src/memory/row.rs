@@ -174,6 +174,15 @@ impl Row {
         self.revocation.is_none() && now < self.expires_at()
     }
 
+    /// From when on it may be forgotten, to make room.
+    pub(super) fn due(&self) -> UnixTime {
+        self.expires_at().min(self.purge_at())
+    }
+
+    pub(super) fn is_ended(&self) -> bool {
+        self.session().revocation.is_some()
+    }
+
     pub(super) fn purge_at(&self) -> UnixTime {
         self.purge_at.time()
     }

@@ -9,6 +9,7 @@ use token_core::session::{Change, Committed, Ending, Epoch};
 use token_core::{Session, SessionId, Subject, UnixTime};
 
 use super::common::Commons;
+use super::due::DueTimes;
 use super::row::Row;
 use super::slab::{Place, Slab};
 use crate::session_data::SessionData;
@@ -25,8 +26,17 @@ pub(super) struct Shard {
     /// may still hold the older one.
     epochs: HashMap<Subject, Epoch>,
     commons: Commons,
+    due: DueTimes,
     pub(super) ended: Vec<Ended>,
     hasher: RandomState,
+}
+
+/// What was done with one block of places.
+#[derive(Debug)]
+pub(super) struct Step {
+    pub(super) forgotten: usize,
+    /// The block to go on with.
+    pub(super) next: usize,
 }
 
 impl Shard {
@@ -72,6 +82,7 @@ impl Shard {
         };
         let place = rows.insert(Row::new(session, &mut self.commons));
         vacant.insert(place);
+        self.due.note(place.index(), rows.get(place).due());
         let entry = self.by_subject.entry(
             hasher.hash_one(&session.subject),
             |place| rows.get(*place).subject == session.subject,
@@ -98,6 +109,7 @@ impl Shard {
         let mut session = row.session();
         if change.apply_to(&mut session) {
             row.set(&session, &mut self.commons);
+            self.due.note(place.index(), row.due());
             Commit::Applied(Committed::assertion(session))
         } else {
             Commit::Missed(Some(Committed::assertion(session)))
@@ -109,6 +121,7 @@ impl Shard {
         let row = self.rows.get_mut(place);
         let next = ending.apply(&row.session())?;
         row.set(&next, &mut self.commons);
+        self.due.note(place.index(), row.due());
         let ended = Ended::new(ending.id, ending.revocation.at);
         self.ended.push(ended);
         Some(ended)
@@ -160,30 +173,45 @@ impl Shard {
         DataWritten::Applied
     }
 
-    /// Deletes at most `limit` sessions whose time to be purged is not after `before`.
-    pub(super) fn purge(&mut self, before: UnixTime, limit: usize) -> usize {
-        self.forget_where(|row| row.purge_at() <= before, limit)
+    /// Deletes at most `limit` sessions whose time to be purged is not after `before`, of the next block
+    /// that may have some; `None` if there is no further one.
+    pub(super) fn purge(&mut self, from: usize, before: UnixTime, limit: usize) -> Option<Step> {
+        self.forget_next(from, before, limit, |row| row.purge_at() <= before)
     }
 
-    /// Deletes what has expired, and what a purge would delete.
-    pub(super) fn forget_expired(&mut self, now: UnixTime) -> usize {
-        let over = |row: &Row| row.expires_at() <= now || row.purge_at() <= now;
-        self.forget_where(over, usize::MAX)
+    /// Deletes what has expired, and what a purge would delete, likewise.
+    pub(super) fn forget_expired(&mut self, from: usize, now: UnixTime) -> Option<Step> {
+        self.forget_next(from, now, usize::MAX, |row| row.due() <= now)
     }
 
-    fn forget_where(&mut self, due: impl Fn(&Row) -> bool, limit: usize) -> usize {
-        let due = |place: &&Place| due(self.rows.get(**place));
-        let due = self.by_id.iter().filter(due).take(limit).copied();
-        let due: Vec<Place> = due.collect();
+    fn forget_next(
+        &mut self,
+        from: usize,
+        now: UnixTime,
+        limit: usize,
+        is_due: impl Fn(&Row) -> bool,
+    ) -> Option<Step> {
+        let block = self.due.next(from, now)?;
+        let all = self.rows.taken(DueTimes::places(block));
+        let due = all.filter(|(_, row)| is_due(row)).take(limit);
+        let due: Vec<Place> = due.map(|(place, _)| place).collect();
+        let any_ended = due.iter().any(|place| self.rows.get(*place).is_ended());
         for place in &due {
             self.forget(*place);
         }
-        if !due.is_empty() {
+        self.due.clear(block);
+        for (place, row) in self.rows.taken(DueTimes::places(block)) {
+            self.due.note(place.index(), row.due());
+        }
+        if any_ended {
             let mut ended = std::mem::take(&mut self.ended);
             ended.retain(|ended| self.place(ended.id).is_some());
             self.ended = ended;
         }
-        due.len()
+        Some(Step {
+            forgotten: due.len(),
+            next: block + 1,
+        })
     }
 
     fn forget(&mut self, place: Place) {
@@ -223,7 +251,7 @@ mod tests {
     #[test]
     fn what_is_forgotten_leaves_nothing_behind() {
         let mut shard = Shard::default();
-        assert_eq!(shard.purge(UnixTime::MAX, usize::MAX), 0);
+        assert!(shard.purge(0, UnixTime::MAX, usize::MAX).is_none());
         assert_eq!((shard.len(), shard.commons.len()), (0, 0));
     }
 }

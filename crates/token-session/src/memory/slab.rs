@@ -2,6 +2,7 @@
 
 use std::iter;
 use std::num::NonZeroU32;
+use std::ops::Range;
 
 /// So many values are allocated at a time: a vector that doubles would have room for a quarter more
 /// than is in it on average, and would move all values to grow.
@@ -38,6 +39,17 @@ impl<T> Slab<T> {
             Slot::Taken(value) => value,
             Slot::Free { .. } => unreachable!("a place is kept as long as its value"),
         }
+    }
+
+    /// The values at some places.
+    pub(super) fn taken(&self, indices: Range<usize>) -> impl Iterator<Item = (Place, &T)> {
+        let end = indices.end.min(self.chunks.len() * CHUNK);
+        (indices.start..end).filter_map(|index| {
+            match self.chunks.get(index / CHUNK)?.get(index % CHUNK)? {
+                Slot::Taken(value) => Some((Place::of(index), value)),
+                Slot::Free { .. } => None,
+            }
+        })
     }
 
     pub(super) fn insert(&mut self, value: T) -> Place {
@@ -100,8 +112,11 @@ impl Place {
         Self(number.expect("a shard has fewer than 2^32 sessions"))
     }
 
+    pub(super) fn index(self) -> usize {
+        usize::try_from(self.0.get() - 1).expect("a place is an index")
+    }
+
     fn split(self) -> (usize, usize) {
-        let index = usize::try_from(self.0.get() - 1).expect("a place is an index");
-        (index / CHUNK, index % CHUNK)
+        (self.index() / CHUNK, self.index() % CHUNK)
     }
 }
