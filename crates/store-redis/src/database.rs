@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
-use redis::{ErrorKind, RedisError, Value};
+use redis::Value;
 use token_core::session::Committed;
 use token_core::types::Bucket;
 use token_core::{PRODUCT, Session, SessionId, UnixTime};
@@ -13,15 +13,12 @@ use tokio::sync::Mutex;
 use tracing::error;
 
 use crate::connection::Connection;
-use crate::error::{RedisStoreError, is_wrong_type};
-use crate::identity;
+use crate::error::RedisStoreError;
+use crate::explain::{bad_reply, explain, wrong_type};
+use crate::identity::{self, TOGETHER};
 use crate::keys::{self, Keys};
 use crate::row::{self, RowFault};
 use crate::script::{self, Script};
-
-/// How many buckets are asked at once when all of them are: enough to hide the way to the server
-/// and back, few enough to let others in between.
-pub(crate) const TOGETHER: usize = 32;
 
 /// How often a script that looks for a subject runs at most: rows may end between two runs.
 const ATTEMPTS: usize = 8;
@@ -290,45 +287,6 @@ impl Reply {
     }
 }
 
-/// An error with the key that caused it, if one of these has another type.
-pub(crate) async fn explain(
-    connection: &Connection,
-    error: RedisError,
-    keys: &[Vec<u8>],
-) -> RedisStoreError {
-    if is_wrong_type(&error) {
-        match wrong_type(connection, keys).await {
-            // It was fixed since.
-            RedisStoreError::Failed(_) => {}
-            found => return found,
-        }
-    }
-    error.into()
-}
-
-/// The first of the keys that has another type than its name says.
-async fn wrong_type(connection: &Connection, keys: &[Vec<u8>]) -> RedisStoreError {
-    for key in keys {
-        let mut ask = redis::cmd("TYPE");
-        ask.arg(key);
-        let found = match connection.send(&ask).await {
-            Ok(Value::SimpleString(found)) => found,
-            Ok(_) => continue,
-            Err(error) => return error.into(),
-        };
-        let expected = keys::type_of(key);
-        if found != expected && found != "none" {
-            return RedisStoreError::WrongType {
-                key: keys::show(key),
-                expected,
-                found,
-            };
-        }
-    }
-    let error = (ErrorKind::Extension, "a key was of another type");
-    RedisStoreError::Failed(error.into())
-}
-
 fn decode(
     script: &'static Script,
     keys: &Keys,
@@ -349,10 +307,4 @@ fn decode(
 
 fn parse_id(bytes: &[u8]) -> Option<SessionId> {
     bytes.try_into().ok().map(SessionId::from_bytes)
-}
-
-pub(crate) const fn bad_reply(script: &'static Script) -> RedisStoreError {
-    RedisStoreError::Reply {
-        script: script.name,
-    }
 }

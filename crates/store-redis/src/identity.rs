@@ -15,10 +15,14 @@ use redis::Value;
 use token_core::types::Bucket;
 
 use crate::connection::Connection;
-use crate::database::{TOGETHER, bad_reply, explain};
 use crate::error::RedisStoreError;
+use crate::explain::{bad_reply, explain};
 use crate::keys::Keys;
 use crate::script;
+
+/// How many buckets are asked at once when all of them are: enough to hide the way to the server
+/// and back, few enough to let others in between.
+pub(crate) const TOGETHER: usize = 32;
 
 /// How often it is tried to mark all buckets: another node may be doing the same, and Redis may be
 /// emptied meanwhile.

@@ -92,6 +92,7 @@ mod check;
 mod connection;
 mod database;
 mod error;
+mod explain;
 mod feed;
 mod identity;
 mod keys;

@@ -17,8 +17,9 @@ use token_session::store::{
 use tokio::sync::broadcast;
 
 use crate::bytes::{Reader, Writer};
-use crate::database::{Database, bad_reply, explain};
+use crate::database::Database;
 use crate::error::RedisStoreError;
+use crate::explain::{bad_reply, explain};
 use crate::feed::{self, Feed};
 use crate::keys::{self, Keys};
 use crate::row::{self, RowFault};
