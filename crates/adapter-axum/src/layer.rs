@@ -133,8 +133,8 @@ async fn end(slot: SessionSlot, response: Response) -> Response {
     }
 }
 
-/// Keeps the answer out of shared caches, if the handler says nothing of caching: it may be about the
-/// user.
+/// Keeps the answer out of shared caches, if the handler says nothing of caching: it may be
+/// about the user.
 fn private(mut response: Response) -> Response {
     let caching = response.headers_mut().entry(CACHE_CONTROL);
     caching.or_insert(HeaderValue::from_static("private"));

@@ -309,8 +309,8 @@ const TWO_AUTHS: &str = "one request is asked for the sessions of two `Auth`s, w
 impl Auth {
     /// Authenticates a request by its session cookie; `None` if it has none. Moves the session's
     /// deadline unless the request is a prefetch or the slot says that it only
-    /// [looks](SessionSlot::look), and applies the CSRF rule to unsafe methods and to handshakes for
-    /// WebSockets.
+    /// [looks](SessionSlot::look), and applies the CSRF rule to unsafe methods and to handshakes
+    /// for WebSockets.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] for two cookies; [`Refusal::Csrf`]; [`Refusal::InvalidToken`] if

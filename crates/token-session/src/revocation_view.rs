@@ -16,8 +16,8 @@ const SHARDS: usize = 16;
 ///
 /// An access token lives for minutes; a session ended longer ago than that has none left, so
 /// the view is bounded by what is ended within one access lifetime plus leeway and twice the
-/// tolerance between clocks. It only answers: the manager feeds it, and knows whether anything is
-/// missing.
+/// tolerance between clocks. It only answers. The manager feeds it, and knows whether an
+/// ended session may be missing.
 ///
 /// ```
 /// use std::time::Duration;
