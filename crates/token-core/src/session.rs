@@ -19,7 +19,9 @@ pub use change::{Change, Committed, Ending, Granted, Pending, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};
 pub use decision::{Decision, PendingReuse};
 pub use denial::{Denial, DenialReason};
-pub use issue::{Credentials, TokenIssuer, TokenIssuerBuilder, TokenPair, UnsignedPair};
+pub use issue::{
+    Credentials, TokenIssuer, TokenIssuerBuilder, TokenPair, Uncommitted, UnsignedPair,
+};
 pub use policy::{LostWrites, Policy, PolicyBuilder, PolicyError, Slide};
 pub use record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,

@@ -52,6 +52,20 @@ impl KeyRing {
     }
 }
 
+/// Whether a token with so many bytes of claims is short enough with the longest header and the longest
+/// signature that there are.
+pub(crate) fn fits_any_key(claims: usize) -> Result<(), IssueError> {
+    let parts = [LONGEST_HEADER, claims, MAX_SIGNATURE].map(base64url::encoded_length);
+    let length = parts.iter().sum::<usize>() + 2;
+    if length > MAX_LENGTH {
+        return Err(IssueError::TooLong { length });
+    }
+    Ok(())
+}
+
+/// `{"alg":"…","kid":"…","typ":"at+jwt"}` with an algorithm of 5 bytes and an id of 64.
+const LONGEST_HEADER: usize = 34 + 5 + 64;
+
 /// The first two parts of a token, with room for the third.
 pub(crate) struct UnsignedToken(SecretText);
 

@@ -322,6 +322,14 @@ impl<W> Pending<W> {
     }
 }
 
+impl Pending<Rotation> {
+    /// The session as this rotation makes it of the one that was read, or `None` if it would not.
+    pub fn becomes(&self, session: &Session) -> Option<Session> {
+        let mut next = session.clone();
+        self.write.apply_to(&mut next).then_some(next)
+    }
+}
+
 /// A committed session together with the secret of its current credential: what tokens and
 /// cookies are made from, and nothing else.
 #[derive(Debug)]

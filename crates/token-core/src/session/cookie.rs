@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use crate::jose::base64url;
 use crate::keys::error::IssueError;
-use crate::session::change::{Committed, Granted, Touch};
+use crate::session::change::{Committed, Touch};
 use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
 use crate::session::policy::Policy;
@@ -45,11 +45,9 @@ impl SessionToken {
     }
 
     /// The value for the session's current credential.
-    pub(crate) fn new(granted: &Granted) -> Self {
-        Self {
-            id: granted.session().id,
-            secret: granted.secret().clone(),
-        }
+    pub(crate) fn new(id: SessionId, secret: &TokenSecret) -> Self {
+        let secret = secret.clone();
+        Self { id, secret }
     }
 
     /// The session that it names; proven only by [`decide`](Self::decide).

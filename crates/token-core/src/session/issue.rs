@@ -3,20 +3,21 @@
 
 use std::fmt;
 
+use crate::access::custom::CustomClaims;
 use crate::access::sign::{self, AccessToken, UnsignedToken};
 use crate::jose::object::Object;
 use crate::keys::error::IssueError;
 use crate::keys::public::VerifyingKey;
 use crate::keys::ring::KeyRing;
-use crate::session::change::Granted;
+use crate::session::change::{Granted, Pending};
 use crate::session::cookie::SessionToken;
 use crate::session::policy::Policy;
-use crate::session::record::Transport;
+use crate::session::record::{Session, Transport};
 use crate::session::refresh_token::{RefreshKeyRing, RefreshToken};
 use crate::types::id::TokenId;
 use crate::types::name::{Audience, Issuer};
 use crate::types::scope::Scope;
-use crate::types::secret::Entropy;
+use crate::types::secret::{Entropy, TokenHash, TokenSecret};
 use crate::types::time::UnixTime;
 
 /// Issues credentials with one issuer's name, keys and policy.
@@ -73,15 +74,77 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<Credentials, IssueError> {
-        if granted.session().transport == Transport::Session {
-            return Ok(Credentials::Session(SessionToken::new(granted)));
+        self.make(Basis::of(granted), scope, now, entropy)
+    }
+
+    /// Makes the credentials of a session before it is committed, so that nothing can fail after it.
+    /// `session` is what the write makes of it ([`Pending::becomes`]); for a login it is the write.
+    ///
+    /// It is stricter than [`Self::issue`]: an access token of such a session must not become too long
+    /// with any key, so that a later refresh does not fail for its length.
+    ///
+    /// # Errors
+    /// [`IssueError`] if a key is missing, the signature fails, or the token is too long.
+    pub fn issue_ahead<W, const N: usize>(
+        &self,
+        pending: &Pending<W>,
+        session: &Session,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Result<Uncommitted<Credentials>, IssueError> {
+        let basis = Basis::ahead(pending, session);
+        self.measure(&basis, now)?;
+        let credentials = self.make(basis, scope, now, entropy)?;
+        Ok(Uncommitted::new(credentials, pending))
+    }
+
+    /// The same as [`Self::issue_ahead`], but for the signature of the access token, as
+    /// [`Self::prepare`].
+    ///
+    /// # Errors
+    /// As [`Self::issue_ahead`].
+    pub fn prepare_ahead<W, const N: usize>(
+        &self,
+        pending: &Pending<W>,
+        session: &Session,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Result<Uncommitted<Credentials<UnsignedPair>>, IssueError> {
+        let basis = Basis::ahead(pending, session);
+        self.measure(&basis, now)?;
+        let credentials = self.make_unsigned(basis, scope, now, entropy)?;
+        Ok(Uncommitted::new(credentials, pending))
+    }
+
+    fn make<const N: usize>(
+        &self,
+        basis: Basis<'_>,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Result<Credentials, IssueError> {
+        let session = basis.session;
+        if session.transport == Transport::Session {
+            let token = SessionToken::new(session.id, basis.secret);
+            return Ok(Credentials::Session(token));
         }
-        let access_expires_at = self.policy.access_expires_at(granted.session(), now);
+        let claims = self.claims(&basis, scope, now, entropy);
         Ok(Credentials::Tokens(TokenPair {
-            access_expires_at,
-            refresh_token: self.refresh_token(granted)?,
-            access_token: self.access_token(granted, scope, now, entropy)?,
+            access_expires_at: self.policy.access_expires_at(session, now),
+            refresh_token: self.refresh_token(&basis)?,
+            access_token: self.access_keys.sign_access(&claims)?,
         }))
+    }
+
+    /// Whether access tokens of the session fit, whatever key signs them and whatever their scope.
+    fn measure(&self, basis: &Basis<'_>, now: UnixTime) -> Result<(), IssueError> {
+        if basis.session.transport == Transport::Session {
+            return Ok(());
+        }
+        let claims = self.claims(basis, &basis.session.scope, now, Entropy::new([0; 16]));
+        sign::fits_any_key(claims.len())
     }
 
     /// Makes an access token alone, whatever the session's transport: for a back end that keeps the
@@ -96,7 +159,7 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<AccessToken, IssueError> {
-        let claims = self.claims(granted, scope, now, entropy);
+        let claims = self.claims(&Basis::of(granted), scope, now, entropy);
         self.access_keys.sign_access(&claims)
     }
 
@@ -112,20 +175,32 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<Credentials<UnsignedPair>, IssueError> {
-        if granted.session().transport == Transport::Session {
-            return Ok(Credentials::Session(SessionToken::new(granted)));
+        self.make_unsigned(Basis::of(granted), scope, now, entropy)
+    }
+
+    fn make_unsigned<const N: usize>(
+        &self,
+        basis: Basis<'_>,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Result<Credentials<UnsignedPair>, IssueError> {
+        let session = basis.session;
+        if session.transport == Transport::Session {
+            let token = SessionToken::new(session.id, basis.secret);
+            return Ok(Credentials::Session(token));
         }
-        let claims = self.claims(granted, scope, now, entropy);
+        let claims = self.claims(&basis, scope, now, entropy);
         Ok(Credentials::Tokens(UnsignedPair {
-            access_expires_at: self.policy.access_expires_at(granted.session(), now),
-            refresh_token: self.refresh_token(granted)?,
+            access_expires_at: self.policy.access_expires_at(session, now),
+            refresh_token: self.refresh_token(&basis)?,
             access_token: self.access_keys.prepare_access(&claims)?,
             key: self.access_keys.current().verifying_key().clone(),
         }))
     }
 
-    fn refresh_token(&self, granted: &Granted) -> Result<RefreshToken, IssueError> {
-        let (session, secret) = (granted.session(), granted.secret());
+    fn refresh_token(&self, basis: &Basis<'_>) -> Result<RefreshToken, IssueError> {
+        let (session, secret) = (basis.session, basis.secret);
         self.refresh_keys
             .sign(session, secret, &self.issuer, &self.audience)
     }
@@ -134,12 +209,12 @@ impl TokenIssuer {
     /// the application's own.
     fn claims<const N: usize>(
         &self,
-        granted: &Granted,
+        basis: &Basis<'_>,
         scope: &Scope,
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Vec<u8> {
-        let (session, custom) = (granted.session(), granted.claims());
+        let (session, custom) = (basis.session, basis.claims);
         let authentication = &session.authentication;
         let mut json = Object::with_capacity(512 + custom.as_str().len());
         sign::begin(&mut json, &self.issuer, &self.audience);
@@ -163,6 +238,109 @@ impl TokenIssuer {
             json.value("amr", &authentication.amr);
         }
         json.finish(custom.members())
+    }
+}
+
+/// What credentials are made of.
+struct Basis<'a> {
+    session: &'a Session,
+    secret: &'a TokenSecret,
+    claims: &'a CustomClaims,
+}
+
+impl<'a> Basis<'a> {
+    /// A session that the store has.
+    fn of(granted: &'a Granted) -> Self {
+        Self {
+            session: granted.session(),
+            secret: granted.secret(),
+            claims: granted.claims(),
+        }
+    }
+
+    /// A session as a write makes it.
+    fn ahead<W>(pending: &'a Pending<W>, session: &'a Session) -> Self {
+        Self {
+            session,
+            secret: &pending.secret,
+            claims: &session.claims,
+        }
+    }
+}
+
+/// Credentials that were made before their session was committed. They can be used for nothing until
+/// [`committed`](Self::committed) is given the session that the store has; if the write does not
+/// happen, they are dropped.
+///
+/// ```compile_fail,E0599
+/// # use token_core::session::{Credentials, Uncommitted};
+/// # fn f(ahead: Uncommitted<Credentials>) {
+/// ahead.credentials();
+/// # }
+/// ```
+/// ```compile_fail,E0616
+/// # use token_core::session::{Credentials, Uncommitted};
+/// # fn f(ahead: Uncommitted<Credentials>) -> Credentials {
+/// ahead.credentials
+/// # }
+/// ```
+#[must_use = "nobody has these credentials yet"]
+pub struct Uncommitted<T> {
+    credentials: T,
+    hash: TokenHash,
+}
+
+impl<T> Uncommitted<T> {
+    fn new<W>(credentials: T, pending: &Pending<W>) -> Self {
+        let hash = pending.hash;
+        Self { credentials, hash }
+    }
+
+    /// The credentials, once the session that they were made for is committed.
+    ///
+    /// # Errors
+    /// [`IssueError::CredentialMismatch`] if the session holds another credential.
+    pub fn committed(self, granted: &Granted) -> Result<T, IssueError> {
+        let session = granted.session();
+        // The hash of a random or derived secret: no other session and no other generation has it.
+        if session.token_hash == self.hash {
+            Ok(self.credentials)
+        } else {
+            Err(IssueError::CredentialMismatch {
+                session: session.id,
+                generation: session.generation,
+            })
+        }
+    }
+}
+
+impl Uncommitted<Credentials<UnsignedPair>> {
+    /// The key that has to sign, and what is to be signed; `None` for a session cookie.
+    pub fn to_sign(&self) -> Option<(&VerifyingKey, &[u8])> {
+        match &self.credentials {
+            Credentials::Session(_) => None,
+            Credentials::Tokens(pair) => Some((pair.key(), pair.signing_input())),
+        }
+    }
+
+    /// The credentials with the signature, as [`UnsignedPair::signed`]; that of a session cookie is not
+    /// looked at.
+    ///
+    /// # Errors
+    /// [`IssueError::Signature`] if it does not fit.
+    pub fn signed(self, signature: &[u8]) -> Result<Uncommitted<Credentials>, IssueError> {
+        let credentials = match self.credentials {
+            Credentials::Session(token) => Credentials::Session(token),
+            Credentials::Tokens(pair) => pair.signed(signature)?,
+        };
+        let hash = self.hash;
+        Ok(Uncommitted { credentials, hash })
+    }
+}
+
+impl<T> fmt::Debug for Uncommitted<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Uncommitted").finish_non_exhaustive()
     }
 }
 
@@ -295,7 +473,6 @@ mod tests {
 
     use super::*;
     use crate::access::claims::BorrowedClaims;
-    use crate::access::custom::CustomClaims;
     use crate::access::token::UntrustedToken;
     use crate::access::verify::{Expiry, Verifier};
     use crate::jose::base64url::Room;
@@ -329,6 +506,18 @@ mod tests {
     }
 
     fn granted(issuer: &TokenIssuer, amr: Vec<Box<str>>, claims: &str, now: UnixTime) -> Granted {
+        let pending = pending(issuer, amr, claims, now, 3);
+        let session = Committed::assertion(pending.write.clone());
+        pending.committed(session).unwrap()
+    }
+
+    fn pending(
+        issuer: &TokenIssuer,
+        amr: Vec<Box<str>>,
+        claims: &str,
+        now: UnixTime,
+        seed: u8,
+    ) -> Pending<Session> {
         let login = Login {
             subject: Subject::new(r#"ali"ce\ Zoë"#).unwrap(),
             epoch: Epoch::default(),
@@ -346,9 +535,60 @@ mod tests {
         };
         let bucket = Bucket::from_byte(0);
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-        let pending = rotation::open(login, bucket, policy, keys, now, Entropy::new([3; 64]));
-        let session = Committed::assertion(pending.write.clone());
-        pending.committed(session).unwrap()
+        let entropy = Entropy::new([seed; 64]);
+        rotation::open(login, bucket, policy, keys, now, entropy)
+    }
+
+    #[test]
+    fn credentials_made_ahead_are_given_for_the_session_they_were_made_for() {
+        let issuer = issuer(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap());
+        let now = UnixTime::EPOCH + Duration::from_hours(1);
+        let ahead = |pending: &Pending<Session>| {
+            let entropy = Entropy::new([4; 64]);
+            issuer.issue_ahead(pending, &pending.write, &Scope::default(), now, entropy)
+        };
+        let commit = |pending: Pending<Session>| {
+            let session = Committed::assertion(pending.write.clone());
+            pending.committed(session).unwrap()
+        };
+        let [own, other] = [3, 4].map(|seed| pending(&issuer, Vec::new(), "{}", now, seed));
+        let (early, late) = (ahead(&own).unwrap(), ahead(&own).unwrap());
+        assert_eq!(format!("{early:?}"), "Uncommitted { .. }");
+        let refused = early.committed(&commit(other));
+        assert!(matches!(
+            refused,
+            Err(IssueError::CredentialMismatch { .. })
+        ));
+        let granted = commit(own);
+        let Credentials::Tokens(pair) = late.committed(&granted).unwrap() else {
+            unreachable!("the transport is `header`")
+        };
+        let entropy = Entropy::new([4; 64]);
+        let same = issuer.issue(&granted, &Scope::default(), now, entropy);
+        let Credentials::Tokens(same) = same.unwrap() else {
+            unreachable!("the transport is `header`")
+        };
+        assert_eq!(pair.refresh_token.secret(), same.refresh_token.secret());
+        assert_eq!(pair.access_token.secret(), same.access_token.secret());
+    }
+
+    /// A refresh that only writes, and does not read before, relies on it.
+    #[test]
+    fn a_session_is_not_opened_whose_tokens_would_be_too_long_with_another_key() {
+        let issuer = issuer(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap());
+        let now = UnixTime::EPOCH + Duration::from_hours(1);
+        let amr: Vec<Box<str>> = vec!["a".repeat(255).into(); 20];
+        let granted = granted(&issuer, amr.clone(), "{}", now);
+        let scope = Scope::default();
+        assert!(
+            issuer
+                .issue(&granted, &scope, now, Entropy::new([4; 64]))
+                .is_ok()
+        );
+        let pending = pending(&issuer, amr, "{}", now, 3);
+        let entropy = Entropy::new([4; 64]);
+        let refused = issuer.issue_ahead(&pending, &pending.write, &scope, now, entropy);
+        assert!(matches!(refused, Err(IssueError::TooLong { .. })));
     }
 
     #[test]

@@ -259,8 +259,6 @@ words! {
         LogoutAll = "logout_all",
         /// The user ended all sessions but the current one.
         LogoutOthers = "logout_others",
-        /// Its first credentials could not be made, so nobody has them.
-        NotIssued = "not_issued",
         /// The password was changed in another session.
         PasswordChanged = "password_changed",
         /// The application's hook refused a refresh for good.

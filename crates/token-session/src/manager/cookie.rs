@@ -77,7 +77,7 @@ impl SessionManager {
                 verdict => verdict,
             })
         };
-        let settled = self.settle(id, current, now, None, decide).await?;
+        let settled = self.settle(id, current, now, None, None, decide).await?;
         Ok(CookieSession {
             slid: matches!(settled, Settled::Slid(..)),
             session: settled.into_session(),

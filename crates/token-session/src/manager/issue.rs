@@ -1,7 +1,10 @@
-//! Makes the credentials of a session, once it is committed.
+//! Makes the credentials of a session: before the write that they belong to, if there is one, so that
+//! nothing can fail after it.
 
-use token_core::session::{Committed, Credentials, Granted, TokenPair, UnsignedPair};
-use token_core::{Entropy, Scope, Session, UnixTime};
+use token_core::session::{
+    Committed, Credentials, Granted, Pending, TokenPair, Uncommitted, UnsignedPair,
+};
+use token_core::{Entropy, Scope, Session, UnixTime, VerifyingKey};
 
 use super::SessionManager;
 use crate::error::CredentialsError;
@@ -42,6 +45,10 @@ impl Issued {
         }
     }
 
+    pub(super) fn into_session(self) -> Committed<Session> {
+        self.session
+    }
+
     /// When they were made, by this node's clock.
     pub const fn issued_at(&self) -> UnixTime {
         self.at
@@ -49,7 +56,55 @@ impl Issued {
 }
 
 impl SessionManager {
-    /// Makes the credentials of a session that was just committed. `scope` narrows the access token.
+    /// Makes the credentials of a session as a write will make it, before the write. `session` is that
+    /// session; `scope` narrows the access token.
+    pub(super) async fn issue_ahead<W>(
+        &self,
+        pending: &Pending<W>,
+        session: &Session,
+        scope: Option<&Scope>,
+        now: UnixTime,
+    ) -> Result<Uncommitted<Credentials>, CredentialsError> {
+        let within = scope.unwrap_or(&session.scope);
+        let (issuer, entropy) = (self.issuer(), self.draw());
+        match &self.inner.signer {
+            Some(signer) if issuer.access_keys.current().is_elsewhere() => {
+                let ahead = issuer.prepare_ahead(pending, session, within, now, entropy)?;
+                // Waiting for the signer must not keep keys that were replaced.
+                drop(issuer);
+                let signature = match ahead.to_sign() {
+                    Some((key, input)) => self.sign(&**signer, key, input).await?,
+                    None => Vec::new(),
+                };
+                Ok(ahead.signed(&signature)?)
+            }
+            _ => Ok(issuer.issue_ahead(pending, session, within, now, entropy)?),
+        }
+    }
+
+    /// What is answered, now that the session is committed for which the credentials were made.
+    pub(super) fn issued(
+        granted: Granted,
+        ahead: Uncommitted<Credentials>,
+        scope: Option<&Scope>,
+        now: UnixTime,
+    ) -> Result<Issued, CredentialsError> {
+        Ok(Issued {
+            credentials: ahead.committed(&granted)?,
+            session: granted.into_session(),
+            narrowed: scope.cloned(),
+            at: now,
+        })
+    }
+
+    /// Whether access tokens are signed in another process, which may be away.
+    pub(super) fn signs_elsewhere(&self) -> bool {
+        let keys = self.inner.keys.load();
+        keys.issuer.access_keys.current().is_elsewhere()
+    }
+
+    /// Makes the credentials of a session that is committed: for a replay, which writes nothing, and for
+    /// a rotation that was written without reading. `scope` narrows the access token.
     pub(super) async fn issue<const N: usize>(
         &self,
         granted: Granted,
@@ -88,10 +143,19 @@ impl SessionManager {
             Credentials::Session(cookie) => return Ok(Credentials::Session(cookie)),
             Credentials::Tokens(pair) => pair,
         };
-        let signature = signer.sign(pair.key(), pair.signing_input());
-        let signature = tokio::time::timeout(self.inner.store_timeout, signature)
-            .await
-            .unwrap_or_else(|elapsed| Err(SignerError::new(elapsed)))?;
+        let signature = self.sign(signer, pair.key(), pair.signing_input()).await?;
         Ok(pair.signed(&signature)?)
+    }
+
+    async fn sign(
+        &self,
+        signer: &dyn Signer,
+        key: &VerifyingKey,
+        input: &[u8],
+    ) -> Result<Vec<u8>, SignerError> {
+        let signature = signer.sign(key, input);
+        tokio::time::timeout(self.inner.store_timeout, signature)
+            .await
+            .unwrap_or_else(|elapsed| Err(SignerError::new(elapsed)))
     }
 }

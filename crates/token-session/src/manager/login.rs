@@ -1,11 +1,7 @@
 //! Opens sessions.
 
 use token_core::session::{self, Device, Epoch, Login};
-use token_core::{
-    Authentication, ClientId, CustomClaims, PRODUCT, RevokeReason, Scope, SessionId, Subject,
-    Transport, UnixTime,
-};
-use tracing::warn;
+use token_core::{Authentication, ClientId, CustomClaims, Scope, Subject, Transport};
 
 use super::{Issued, SessionManager};
 use crate::erased::StoreError;
@@ -66,8 +62,8 @@ impl SessionManager {
     /// [`LoginError::EpochPassed`] if all sessions of the subject were ended since the
     /// ticket was made, [`LoginError::Store`] if the store cannot be asked (whether the
     /// session was opened is then unknown, but nobody has its credentials),
-    /// [`LoginError::Issue`] and [`LoginError::Signer`] if the tokens cannot be made: the session
-    /// is ended again, as [`RevokeReason::NotIssued`].
+    /// [`LoginError::Issue`] and [`LoginError::Signer`] if the tokens cannot be made: then no session
+    /// was opened.
     pub async fn login(&self, ticket: LoginTicket, new: NewSession) -> Result<Issued, LoginError> {
         let now = self.now();
         let bucket = self.inner.store.bucket(&ticket.subject);
@@ -89,34 +85,18 @@ impl SessionManager {
         let issuer = self.issuer();
         let keys = &issuer.refresh_keys;
         let pending = session::open(login, bucket, &issuer.policy, keys, now, self.draw());
+        // Signed and measured before the session exists, so that nothing can fail after it.
+        let ahead = self
+            .issue_ahead(&pending, &pending.write, None, now)
+            .await?;
         match self.create(&pending.write).await? {
             Created::Applied(session) => {
                 let granted = pending.committed(session)?;
                 self.report(EventKind::Login, granted.session(), now);
-                let id = granted.session().id;
-                // The session exists now: if its credentials cannot be made, it is ended again, so that
-                // the user's list has no session that nobody can use.
-                match self.issue(granted, None, now, self.draw()).await {
-                    Ok(issued) => Ok(issued),
-                    Err(error) => {
-                        self.end_unissued(id, now).await;
-                        Err(error.into())
-                    }
-                }
+                Ok(Self::issued(granted, ahead, None, now)?)
             }
             Created::EpochPassed => Err(LoginError::EpochPassed),
             Created::IdTaken => Err(LoginError::IdTaken),
-        }
-    }
-
-    /// Ends a session that nobody has the credentials of.
-    async fn end_unissued(&self, id: SessionId, now: UnixTime) {
-        if let Err(error) = self.revoke_at(id, RevokeReason::NotIssued, now).await {
-            let error = &error as &dyn std::error::Error;
-            warn!(
-                target: PRODUCT,
-                error, session = %id, "a session without credentials stays until it expires"
-            );
         }
     }
 }

@@ -2,8 +2,8 @@
 
 use std::convert::Infallible;
 
-use token_core::session::{self, Committed, Denial, Granted, Purpose, RefreshClaims};
-use token_core::{Entropy, PRODUCT, Scope, Session, UnixTime};
+use token_core::session::{self, Committed, Denial, Purpose, RefreshClaims};
+use token_core::{PRODUCT, Scope, Session, UnixTime};
 
 use super::settle::{Settled, Verdict};
 use super::{Issued, SessionManager};
@@ -82,9 +82,7 @@ impl SessionManager {
         }
         // Taken before the store is asked: waiting for it must not age the token.
         let now = self.now();
-        let (for_rotation, for_token) = self.draw().halves();
-        let (kind, granted) = self.renew(token, now, for_rotation).await?;
-        let issued = self.issue(granted, scope, now, for_token).await?;
+        let (kind, issued) = self.renew(token, scope, now).await?;
         self.report(kind.clone(), issued.session(), now);
         Ok((kind, issued))
     }
@@ -92,14 +90,15 @@ impl SessionManager {
     async fn renew(
         &self,
         token: &RefreshClaims,
+        scope: Option<&Scope>,
         now: UnixTime,
-        entropy: Entropy<32>,
-    ) -> Result<(EventKind, Granted), RefreshError> {
+    ) -> Result<(EventKind, Issued), RefreshError> {
+        let (for_rotation, for_token) = self.draw().halves();
         let optimistic = {
             // Not a clone of the pointer: all threads would count in one place.
             let keys = self.inner.keys.load();
             let (policy, ring) = (&keys.issuer.policy, &keys.issuer.refresh_keys);
-            session::attempt(token, policy, ring, now, entropy)
+            session::attempt(token, policy, ring, now, for_rotation)
         };
         let optimistic = match optimistic {
             Ok(pending) => pending,
@@ -108,14 +107,20 @@ impl SessionManager {
                 return Err(denial.into());
             }
         };
-        let current = if self.inner.hook.is_some() {
-            // It is asked about the session as it is, so that has to be read first.
+        let current = if self.inner.hook.is_some() || self.signs_elsewhere() {
+            // The hook is asked about the session as it is, and a signer that may be away signs before the
+            // write: so the session has to be read first.
             self.load(token.session_id).await?
         } else {
             // The token says which generation and hash the session must have, so the write can be tried
-            // without reading: one round trip, unless another tab or node was first.
+            // without reading: one round trip, unless another tab or node was first. The key is in this
+            // process, and the claims were measured when they came into the session, so after the write
+            // nothing fails but for lack of memory.
             match self.commit_rotation(optimistic).await? {
-                Ok(granted) => return Ok((EventKind::Refreshed, granted)),
+                Ok(granted) => {
+                    let issued = self.issue(granted, scope, now, for_token).await?;
+                    return Ok((EventKind::Refreshed, issued));
+                }
                 Err(current) => current,
             }
         };
@@ -127,10 +132,13 @@ impl SessionManager {
                 .map(Verdict::<Infallible>::from)
         };
         let hook = self.inner.hook.as_deref();
-        let settled = self.settle(token.session_id, current, now, hook, decide);
+        let settled = self.settle(token.session_id, current, now, hook, scope, decide);
         match settled.await? {
-            Settled::Replayed(granted) => Ok((EventKind::Replayed, granted)),
-            Settled::Rotated(granted) => Ok((EventKind::Refreshed, granted)),
+            Settled::Replayed(granted) => {
+                let issued = self.issue(granted, scope, now, self.draw()).await?;
+                Ok((EventKind::Replayed, issued))
+            }
+            Settled::Rotated(issued) => Ok((EventKind::Refreshed, *issued)),
         }
     }
 }

@@ -10,10 +10,10 @@ use token_core::session::{
     Change, Committed, CookieDecision, Decision, Denial, Granted, IssueError, Pending,
     PendingReuse, Revocation, Rotation, Touch,
 };
-use token_core::{CustomClaims, PRODUCT, RevokeReason, Session, SessionId, UnixTime};
+use token_core::{CustomClaims, PRODUCT, RevokeReason, Scope, Session, SessionId, UnixTime};
 use tokio::time::Instant;
 
-use super::SessionManager;
+use super::{Issued, SessionManager};
 use crate::erased::StoreError;
 use crate::error::RefreshError;
 use crate::event::EventKind;
@@ -71,8 +71,8 @@ pub(super) enum Settled<A = Infallible> {
     Accepted(A, Committed<Session>),
     /// The credential in force, once more.
     Replayed(Granted),
-    /// A new credential.
-    Rotated(Granted),
+    /// A new credential, with everything that is answered.
+    Rotated(Box<Issued>),
     /// The session with its new deadline.
     Slid(A, Committed<Session>),
 }
@@ -82,7 +82,8 @@ impl<A> Settled<A> {
     pub(super) fn into_session(self) -> Committed<Session> {
         match self {
             Self::Accepted(_, session) | Self::Slid(_, session) => session,
-            Self::Replayed(granted) | Self::Rotated(granted) => granted.into_session(),
+            Self::Replayed(granted) => granted.into_session(),
+            Self::Rotated(issued) => issued.into_session(),
         }
     }
 }
@@ -92,13 +93,14 @@ impl SessionManager {
     /// the credential holds or is refused. What was decided is written before it is answered.
     ///
     /// `now` stays that of the request: waiting for the store must not age the credential. `hook` is
-    /// asked before a token is renewed.
+    /// asked before a token is renewed. `scope` narrows the access token.
     pub(super) async fn settle<A>(
         &self,
         id: SessionId,
         mut current: Option<Committed<Session>>,
         now: UnixTime,
         hook: Option<&dyn RefreshHook>,
+        scope: Option<&Scope>,
         decide: impl Fn(&Committed<Session>) -> Result<Verdict<A>, IssueError>,
     ) -> Result<Settled<A>, RefreshError> {
         let start = Instant::now();
@@ -129,6 +131,13 @@ impl SessionManager {
                     let mut pending = pending;
                     pending.write.claims = self.ask(hook, &session, now).await?;
                     let (from, to) = (pending.write.from, pending.write.to);
+                    let Some(becomes) = pending.becomes(&session) else {
+                        current = Some(session);
+                        continue;
+                    };
+                    // Signed and measured before the write. If the signer is away, the token that was
+                    // presented stays good for as long as that takes, and is not found superseded.
+                    let ahead = self.issue_ahead(&pending, &becomes, scope, now).await?;
                     match self.commit_rotation(pending).await? {
                         Ok(granted) => {
                             // A token of a later generation than the store had was believed, as the
@@ -136,7 +145,8 @@ impl SessionManager {
                             if to > from.next() {
                                 self.report(EventKind::LostWrite, &session, now);
                             }
-                            return Ok(Settled::Rotated(granted));
+                            let issued = Self::issued(granted, ahead, scope, now)?;
+                            return Ok(Settled::Rotated(Box::new(issued)));
                         }
                         Err(current) => current,
                     }

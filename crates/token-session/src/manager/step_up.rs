@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use token_core::session::{
-    self, Committed, Decision, Granted, IssueError, Purpose, RefreshClaims, SessionToken,
+    self, Committed, Decision, IssueError, Purpose, RefreshClaims, SessionToken,
 };
 use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
 
@@ -58,7 +58,7 @@ impl SessionManager {
         };
         let id = credential.session_id();
         let current = self.load(id).await?;
-        let settled = self.settle(id, current, now, None, decide).await?;
+        let settled = self.settle(id, current, now, None, None, decide).await?;
         Ok(settled.into_session())
     }
 
@@ -75,10 +75,9 @@ impl SessionManager {
         authentication: Authentication,
     ) -> Result<Issued, RefreshError> {
         let now = self.now();
-        let granted = self
+        let issued = self
             .renew_stepped_up(credential, &authentication, now)
             .await?;
-        let issued = self.issue(granted, None, now, self.draw()).await?;
         self.report(EventKind::SteppedUp, issued.session(), now);
         Ok(issued)
     }
@@ -107,7 +106,7 @@ impl SessionManager {
         credential: &SessionCredential,
         authentication: &Authentication,
         now: UnixTime,
-    ) -> Result<Granted, RefreshError> {
+    ) -> Result<Issued, RefreshError> {
         let decide = |session: &Committed<Session>| {
             self.decide_step_up(credential, session, authentication, now)
                 .map(Verdict::<Infallible>::from)
@@ -116,8 +115,10 @@ impl SessionManager {
         // Always read again, and not taken from the beginning of the step-up: a replay writes
         // nothing, and must not answer for a session that was ended meanwhile.
         let current = self.load(id).await?;
-        match self.settle(id, current, now, None, decide).await? {
-            Settled::Replayed(granted) | Settled::Rotated(granted) => Ok(granted),
+        let settled = self.settle(id, current, now, None, None, decide);
+        match settled.await? {
+            Settled::Replayed(granted) => Ok(self.issue(granted, None, now, self.draw()).await?),
+            Settled::Rotated(issued) => Ok(*issued),
         }
     }
 
