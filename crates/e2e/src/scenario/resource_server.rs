@@ -25,15 +25,23 @@ const ADMIN: &str = "an-administrator-s-key-of-many-letters";
 /// A demo that can be stopped and started again on the same address.
 struct Issuer {
     program: String,
+    address: String,
     url: String,
     files: Files,
 }
 
 impl Issuer {
     fn new(program: &str) -> Self {
+        Self::with_path(program, "")
+    }
+
+    /// One whose URL has this path, as one of several on a host has.
+    fn with_path(program: &str, path: &str) -> Self {
+        let address = format!("127.0.0.1:{}", testbed::free_port());
         Self {
             program: program.to_owned(),
-            url: format!("http://127.0.0.1:{}", testbed::free_port()),
+            url: format!("http://{address}{path}"),
+            address,
             files: Files::new(),
         }
     }
@@ -43,9 +51,8 @@ impl Issuer {
     }
 
     fn start_with(&self, more: &[&str]) -> Server {
-        let address = self.url.trim_start_matches("http://");
         let flags = [
-            ["--listen", address],
+            ["--listen", &self.address],
             ["--issuer", &self.url],
             ["--introspection-key", KEY],
             ["--admin-key", ADMIN],
@@ -69,6 +76,22 @@ impl Issuer {
 
 fn client(server: &Server) -> Client {
     server.client().unrecorded()
+}
+
+/// The metadata of an issuer with a path is where RFC 8414 section 3.1 says, and not at the root.
+pub fn an_issuer_with_a_path_is_found(program: &str) {
+    let issuer = Issuer::with_path(program, "/tenants/one");
+    let login = issuer.start();
+    let service = issuer.service(&["--revocation", "introspection", "--introspection-key", KEY]);
+    let (login, service) = (client(&login), client(&service));
+    let alice = login.login("alice", "wonderland");
+    assert_eq!(claims(&alice.access)["iss"], issuer.url);
+    assert_eq!(service.me(&alice.access).status, 200);
+    let metadata = "/.well-known/oauth-authorization-server";
+    let at_root = login.send(&Method::GET, metadata, &[], None);
+    assert_eq!(at_root.status, 404);
+    assert_eq!(login.logout(&alice.refresh).status, 204);
+    service.me(&alice.access).invalid_token("revoked");
 }
 
 /// It returns the subject of a token, requires a scope, and refuses as the demos do.
