@@ -13,7 +13,7 @@ use axum::extract::Request;
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use axum::{Extension, Router};
-use token_core::{Authentication, Policy, SessionId};
+use token_core::{Authentication, Policy, RevokeReason, SessionId};
 use token_session::test_util::TestManager;
 use tokio::task::yield_now;
 use tower_service::Service as _;
@@ -43,6 +43,7 @@ async fn password(
 struct World {
     auth: Auth,
     stored: Stored,
+    own: SessionId,
     other: SessionId,
     app: Router,
     request: Request,
@@ -72,6 +73,7 @@ impl World {
         Self {
             auth,
             stored,
+            own: issued.session().id,
             other,
             app,
             request,
@@ -122,4 +124,23 @@ async fn a_wrong_password_changes_nothing() {
     let response = world.app.call(request).await.unwrap();
     assert_eq!(response.status(), 401);
     assert_eq!(world.effects().await, (false, false));
+}
+
+/// A thief who ends the session that changes the password does not keep another one.
+#[tokio::test]
+async fn a_session_that_is_ended_meanwhile_takes_all_others_with_it() {
+    let mut world = World::new("wonderland").await;
+    let request = std::mem::take(&mut world.request);
+    let mut answer = Box::pin(world.app.call(request));
+    let first = poll_fn(|context| Poll::Ready(answer.as_mut().poll(context))).await;
+    assert!(first.is_pending());
+    while !world.stored.load(Ordering::SeqCst) {
+        yield_now().await;
+    }
+    let manager = world.auth.manager();
+    let reason = RevokeReason::Logout;
+    manager.revoke(world.own, reason).await.unwrap();
+    let response = answer.await.unwrap();
+    assert_eq!(response.status(), 400);
+    assert_eq!(world.effects().await, (true, true));
 }

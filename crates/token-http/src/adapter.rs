@@ -334,8 +334,10 @@ macro_rules! request_methods {
 
             /// Stores the new password with `store`, then does what [`changed`](Self::changed)
             /// does: both to the end in a task of their own, also if the client closes the
-            /// connection meanwhile. So it does not happen that the new password is stored and a
-            /// thief's session lives on. If `store` fails, nothing else is done.
+            /// connection meanwhile. A thief's session does not live on with the new password
+            /// stored, also not if it has ended this session meanwhile. If `store` fails, nothing
+            /// else is done. Only if the process ends in between, or the store of the sessions
+            /// cannot be asked (503), the client has to ask again.
             ///
             /// `store` is given this request. It checks the present password, and returns
             /// [`invalid_credentials`](Self::invalid_credentials) or

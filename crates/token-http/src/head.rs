@@ -49,6 +49,10 @@ impl Head<'_> {
     /// [Fetch standard](https://fetch.spec.whatwg.org/#sec-purpose-header); older browsers send
     /// `Purpose`.
     pub(crate) fn is_prefetch(&self) -> bool {
+        // A browser prefetches by `GET` alone. Who acts does not go unseen.
+        if !self.method.is_safe() {
+            return false;
+        }
         let of = |name| self.headers.get_all(name).iter();
         let fields = of("sec-purpose").chain(of("purpose"));
         let mut words = fields.flat_map(|field| field.as_bytes().split(|b| b";,".contains(b)));

@@ -130,6 +130,11 @@ impl PrivateData {
             if loaded.changes.is_empty() {
                 return Ok(());
             }
+            // Also before the first write: an `update` may have seen what another request wrote.
+            if loaded.conflicts() {
+                loaded.changes.clear();
+                return Err(DataError::Conflict);
+            }
             let members = loaded.members();
             match self.write(auth, loaded.version, &members).await? {
                 DataWritten::Applied => {
@@ -137,13 +142,7 @@ impl PrivateData {
                     loaded.changes.clear();
                     return Ok(());
                 }
-                DataWritten::Moved(data) => {
-                    loaded.moved(&data)?;
-                    if loaded.conflicts() {
-                        loaded.changes.clear();
-                        return Err(DataError::Conflict);
-                    }
-                }
+                DataWritten::Moved(data) => loaded.moved(&data)?,
                 DataWritten::NotLive => {
                     loaded.changes.clear();
                     return Err(ended(auth));
@@ -223,17 +222,17 @@ impl Loaded {
 
     /// Another request wrote first.
     fn moved(&mut self, data: &SessionData) -> Result<(), DataError> {
-        self.version = data.version;
         self.stored = parse(data)?;
+        self.version = data.version;
         Ok(())
     }
 
-    /// Whether another request gave one of the changed members another value.
+    /// Whether another request changed one of the changed members. To the same value too: both may
+    /// have counted from the same number, or both may have found that a coupon was not used.
     fn conflicts(&self) -> bool {
         self.changes.iter().any(|(name, change)| {
             let now = self.stored.get(name).map(|value| value.get());
-            let is = |value: &Option<Box<RawValue>>| value.as_ref().map(|value| value.get()) == now;
-            !is(&change.before) && !is(&change.after)
+            change.before.as_ref().map(|value| value.get()) != now
         })
     }
 }

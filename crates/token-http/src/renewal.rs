@@ -9,7 +9,7 @@ use http::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use token_core::session::Committed;
-use token_core::{Authentication, Session, Transport, UnixTime};
+use token_core::{Authentication, RevokeReason, Session, Transport, UnixTime};
 use token_session::{RefreshError, SessionCredential, SessionManager};
 
 use crate::auth::Auth;
@@ -134,8 +134,10 @@ impl PasswordRequest {
     /// new password first.
     ///
     /// # Errors
-    /// As [`StepUpRequest::read`]. The other sessions may have been ended already; the client
-    /// asks again.
+    /// As [`StepUpRequest::read`]. If the store cannot be asked, the other sessions may have been
+    /// ended already or not; the client asks again. If this session has ended since the request was
+    /// read, or has another credential, every session of the subject is ended: the new password is
+    /// stored, and somebody else may have ended this one.
     pub async fn changed(
         &self,
         authentication: Authentication,
@@ -144,8 +146,12 @@ impl PasswordRequest {
         to_end(async move {
             let manager = proven.auth.manager();
             let issued = manager.password_changed(&proven.credential, authentication);
-            let issued = issued.await?;
-            Ok(proven.auth.token_response(&issued))
+            let issued = issued.await;
+            if let Err(RefreshError::Denied(_)) = issued {
+                let reason = RevokeReason::PasswordChanged;
+                manager.revoke_all(&proven.session.subject, reason).await?;
+            }
+            Ok(proven.auth.token_response(&issued?))
         })
         .await
     }

@@ -9,9 +9,9 @@ use axum::Router;
 use example_support::HEAD_TIMEOUT;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tower_service::Service as _;
 use tracing::{debug, warn};
 
@@ -22,7 +22,8 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
         .header_read_timeout(HEAD_TIMEOUT);
     // With the client's address, by which the limits count attempts.
     let mut services = router.into_make_service_with_connect_info::<SocketAddr>();
-    let connections = GracefulShutdown::new();
+    // Each connection has a receiver: it hears when to end, and the sender hears that all have.
+    let (ending, end) = watch::channel(());
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -34,21 +35,36 @@ pub(crate) async fn serve(listener: TcpListener, router: Router, stop: impl Futu
             // Too many files are open, for example. There will be fewer.
             Err(error) => {
                 warn!(%error, "a connection cannot be accepted");
-                tokio::time::sleep(Duration::from_secs(1)).await;
-                continue;
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(1)) => continue,
+                    () = &mut stop => break,
+                }
             }
         };
         let Ok(service) = services.call(peer).await;
         let service = TowerToHyperService::new(service);
-        let connection = http.serve_connection(TokioIo::new(stream), service);
-        let connection = connections.watch(connection);
+        // With upgrades, as a WebSocket needs them.
+        let connection = http
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut end = end.clone();
         tokio::spawn(async move {
+            let mut connection = pin!(connection);
+            let ended = tokio::select! {
+                ended = connection.as_mut() => ended,
+                _ = end.changed() => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+            };
             // The client hung up, was too slow, or does not speak HTTP.
-            if let Err(error) = connection.await {
+            if let Err(error) = ended {
                 debug!(%error, "a connection ended early");
             }
         });
     }
-    drop(listener);
-    connections.shutdown().await;
+    drop((listener, end));
+    // Nobody listens if there is no connection.
+    let _ = ending.send(());
+    ending.closed().await;
 }

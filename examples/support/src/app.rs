@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use hallpass::{
     Attempt, AttemptKind, Audience, Auth, AuthConfig, ConfigError, Issuer, MemoryStore, Origin,
-    RevocationCheck, SessionManager, SessionManagerBuilder, TokenIssuer,
+    RevocationCheck, RevokeReason, SessionManager, SessionManagerBuilder, TokenIssuer,
 };
 use http::Uri;
 use tokio::net::TcpListener;
@@ -88,12 +88,16 @@ impl App {
             .policy(policy)
             .build(access_keys, refresh_keys);
         let builder = open(&store, issuer).await?;
-        let users = Users::open(accounts, &store).await?;
+        let (users, exposed) = Users::open(accounts, &store).await?;
         #[cfg(feature = "metrics")]
         let metrics = Metrics::install()?;
         #[cfg(not(feature = "metrics"))]
         let metrics = Metrics::off();
         let manager = manage(builder, flags).await?;
+        for subject in exposed {
+            let reason = RevokeReason::PasswordChanged;
+            manager.revoke_all(&subject, reason).await?;
+        }
         let follow = flags.revocation == Revocation::Feed;
         let background = Background::start(&manager, follow, limits, metrics.clone());
         let keeper = Keeper {

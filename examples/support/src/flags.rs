@@ -87,9 +87,10 @@ pub struct Flags {
     )]
     pub admin_key: Option<AdminKey>,
 
-    /// How long an access token lives. So short only to show its renewal soon; the library's own default is 5 minutes.
-    #[arg(long, env = "HALLPASS_ACCESS_TTL", value_name = "TIME", default_value = "40s", value_parser = humantime::parse_duration)]
-    access_ttl: Duration,
+    /// How long an access token lives; by default 5 minutes, and 40 seconds with the demo users, so that
+    /// its renewal is seen soon.
+    #[arg(long, env = "HALLPASS_ACCESS_TTL", value_name = "TIME", value_parser = humantime::parse_duration)]
+    access_ttl: Option<Duration>,
 
     /// How long a session lives without being used.
     #[arg(long, env = "HALLPASS_IDLE", value_name = "TIME", default_value = "30d", value_parser = humantime::parse_duration)]
@@ -201,8 +202,10 @@ impl Flags {
     /// # Errors
     /// [`PolicyError`] if one is out of its range.
     pub fn policy(&self) -> Result<Policy, PolicyError> {
+        let own = if self.has_demo_users() { 40 } else { 300 };
+        let access_lifetime = self.access_ttl.unwrap_or(Duration::from_secs(own));
         Policy::builder()
-            .access_lifetime(self.access_ttl)
+            .access_lifetime(access_lifetime)
             .idle_lifetime(self.idle)
             .remember_idle_lifetime(self.remember_idle)
             .absolute_lifetime(self.absolute)
@@ -331,4 +334,23 @@ pub enum Revocation {
     None,
     /// By asking the store at each request.
     Store,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[test]
+    fn access_tokens_are_short_for_the_demo_users_alone() {
+        let lifetime = |flags: &[&str]| {
+            let flags = Flags::try_parse_from([&["demo"], flags].concat()).unwrap();
+            flags.policy().unwrap().access_lifetime()
+        };
+        assert_eq!(lifetime(&[]), Duration::from_secs(40));
+        let own = ["--user", "carol:hush-hush"];
+        assert_eq!(lifetime(&own), Duration::from_secs(300));
+        assert_eq!(lifetime(&["--access-ttl", "7s"]), Duration::from_secs(7));
+    }
 }

@@ -28,9 +28,15 @@ impl Users {
     /// already stays, so that a changed one survives a restart, and the log says so; but not one that
     /// everybody knows, from a time when the store had the demo users.
     ///
+    /// The second value is whose sessions have to end, since anyone may have opened them with such a
+    /// password.
+    ///
     /// # Errors
     /// [`UsersError`].
-    pub async fn open(accounts: Vec<Account>, store: &StoreUrl) -> Result<Self, UsersError> {
+    pub async fn open(
+        accounts: Vec<Account>,
+        store: &StoreUrl,
+    ) -> Result<(Self, Vec<Subject>), UsersError> {
         let hashes = match store {
             StoreUrl::Memory => Hashes::in_memory(),
             #[cfg(feature = "postgres")]
@@ -53,6 +59,9 @@ impl Users {
             ),
         };
         let passwords = Passwords::new().await?;
+        // A demo user who may not log in any more.
+        let mut exposed: Vec<Subject> = Account::demo().into_iter().map(|a| a.subject).collect();
+        exposed.retain(|name| accounts.iter().all(|account| account.subject != *name));
         for account in &accounts {
             let name = &account.subject;
             let Some(stored) = hashes.get(name).await? else {
@@ -72,6 +81,7 @@ impl Users {
             if known {
                 let hash = passwords.hash(&account.password).await?;
                 hashes.replace(name, hash).await?;
+                exposed.push(name.clone());
                 tracing::warn!(user = %name, "the password of the demo user is replaced by the one of --user");
             } else {
                 tracing::warn!(
@@ -82,11 +92,12 @@ impl Users {
             }
         }
         let named = accounts.into_iter().map(|a| (a.subject.clone(), a));
-        Ok(Self {
+        let users = Self {
             accounts: Arc::new(named.collect()),
             passwords,
             hashes,
-        })
+        };
+        Ok((users, exposed))
     }
 
     /// The user of that name, if there is one and the password is right. It takes as long if there is
@@ -202,7 +213,7 @@ mod tests {
     }
 
     async fn open(store: &StoreUrl) -> Users {
-        Users::open(accounts(), store).await.unwrap()
+        Users::open(accounts(), store).await.unwrap().0
     }
 
     async fn check(users: &Users) {
@@ -247,13 +258,18 @@ mod tests {
         let file = folder.path().join("users.db");
         std::fs::write(&file, "").unwrap(); // an empty database
         let store = StoreUrl::Sqlite(file);
-        let demo = Users::open(Account::demo(), &store).await.unwrap();
+        let (demo, exposed) = Users::open(Account::demo(), &store).await.unwrap();
+        assert!(exposed.is_empty());
         let alice = demo.authenticate("alice", "wonderland").await.unwrap();
         assert!(alice.is_some());
         let own = |text: &str| vec![text.parse().unwrap()];
-        let users = Users::open(own("alice:looking-glass"), &store)
+        let (users, exposed) = Users::open(own("alice:looking-glass"), &store)
             .await
             .unwrap();
+        // Anyone may have logged in as alice; and bob may not any more.
+        let mut exposed: Vec<&str> = exposed.iter().map(Subject::as_str).collect();
+        exposed.sort_unstable();
+        assert_eq!(exposed, ["alice", "bob"]);
         let is_right = async |users: &Users, password| {
             users
                 .authenticate("alice", password)
@@ -264,9 +280,10 @@ mod tests {
         assert!(!is_right(&users, "wonderland").await);
         assert!(is_right(&users, "looking-glass").await);
         // Any other password may be the user's own, and stays.
-        let users = Users::open(own("alice:another-glass"), &store)
+        let (users, exposed) = Users::open(own("alice:another-glass"), &store)
             .await
             .unwrap();
+        assert!(exposed.iter().all(|name| name.as_str() != "alice"));
         assert!(is_right(&users, "looking-glass").await);
         assert!(!is_right(&users, "another-glass").await);
     }

@@ -155,7 +155,7 @@ pub(crate) struct Item<'a> {
     current: bool,
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     created_at: UnixTime,
-    /// Rounded down to 5 minutes.
+    /// Rounded down to 5 minutes, but not to before `created_at`.
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]
     last_seen_at: UnixTime,
     #[cfg_attr(feature = "openapi", schema(value_type = u64))]

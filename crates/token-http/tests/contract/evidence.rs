@@ -183,7 +183,10 @@ async fn every_rule_of_the_verifier_is_answered_flatly_and_logged_by_name() {
             format!("{input}.{}", "A".repeat(86)),
             "the signature is not that of the key",
         ),
-        (forge.sign(&forge.header(), "[]"), "claims: not an object"),
+        (
+            forge.sign(&forge.header(), "[]"),
+            "claims: not strict JSON: not an object",
+        ),
         (
             forge.sign(&forge.header(), &trailing),
             "claims: not strict JSON",
@@ -233,15 +236,8 @@ async fn every_rule_of_the_verifier_is_answered_flatly_and_logged_by_name() {
             forge.with_claim("aud", "https://evil.example"),
             "meant for another audience",
         ),
-        (
-            forge.with_claim("iat", NOW + 6),
-            "the token would be issued only at",
-        ),
-        (forge.with_claim("nbf", NOW + 6), "the token begins at"),
-        (
-            forge.with_claim("auth_time", NOW + 6),
-            "the subject would authenticate only at",
-        ),
+        (forge.with_claim("iat", NOW + 6), "and the claim `iat` says"),
+        (forge.with_claim("nbf", NOW + 6), "and the claim `nbf` says"),
         (forge.with_claim("exp", NOW), "and expires at"),
     ] {
         let reply = me(&world, &token).await;

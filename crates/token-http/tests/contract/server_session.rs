@@ -344,7 +344,7 @@ async fn requests_that_set_different_members_all_succeed() {
     );
     assert_eq!(found, (Some(1), Some(2), None));
 
-    // The same value is no conflict, and another one is.
+    // The same value is a conflict too: both may have counted from the same number.
     let (first, first_slot) = visit(&world, &cookie).await.unwrap();
     let (second, second_slot) = visit(&world, &cookie).await.unwrap();
     let (third, third_slot) = visit(&world, &cookie).await.unwrap();
@@ -353,12 +353,32 @@ async fn requests_that_set_different_members_all_succeed() {
     second.set("b", &7).await.unwrap();
     third.remove("a").await.unwrap();
     first_slot.finish(StatusCode::OK).await.unwrap();
-    second_slot.finish(StatusCode::OK).await.unwrap();
-    let lost = third_slot.finish(StatusCode::OK).await.unwrap_err();
-    assert_eq!(lost.refusal(), &Refusal::Conflict);
+    for slot in [second_slot, third_slot] {
+        let lost = slot.finish(StatusCode::OK).await.unwrap_err();
+        assert_eq!(lost.refusal(), &Refusal::Conflict);
+    }
     let (session, _) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<u32>("a").await.unwrap(), Some(7));
-    assert_eq!(session.get::<u32>("b").await.unwrap(), Some(7));
+    assert_eq!(session.get::<u32>("b").await.unwrap(), Some(2));
+}
+
+/// An update learns what another request wrote; what was set before must not overwrite it unseen.
+#[tokio::test]
+async fn an_update_hides_no_conflict_of_another_member() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let (first, first_slot) = visit(&world, &cookie).await.unwrap();
+    let (second, second_slot) = visit(&world, &cookie).await.unwrap();
+    first.set("cart", &1).await.unwrap();
+    second.set("cart", &2).await.unwrap();
+    second_slot.finish(StatusCode::OK).await.unwrap();
+    let visits = first.update("visits", |visits| visits.unwrap_or(0) + 1);
+    assert_eq!(visits.await.unwrap(), 1_u32);
+    let lost = first_slot.finish(StatusCode::OK).await.unwrap_err();
+    assert_eq!(lost.refusal(), &Refusal::Conflict);
+    let (session, _) = visit(&world, &cookie).await.unwrap();
+    assert_eq!(session.get::<u32>("cart").await.unwrap(), Some(2));
+    assert_eq!(session.get::<u32>("visits").await.unwrap(), Some(1));
 }
 
 /// Merged, the data may be longer than each request saw.

@@ -1,7 +1,9 @@
 use http::{Method, Request};
 use serde_json::{Value, json};
 
-use crate::world::{PASSWORD, World, get, refusal, request, with, with_bearer, with_cookie};
+use crate::world::{
+    PASSWORD, World, get, post_json, refusal, request, with, with_bearer, with_cookie,
+};
 
 fn delete(path: &str) -> Request<&'static str> {
     request(Method::DELETE, path).body("").unwrap()
@@ -41,7 +43,8 @@ async fn the_list_has_every_live_session_of_the_subject() {
     assert_eq!(own["transport"], "header");
     assert_eq!(own["created_at"], 1_700_000_000);
     assert_eq!(own["expires_at"], 1_700_000_000 + 30 * 24 * 3600);
-    assert_eq!(own["last_seen_at"], 1_700_000_000 / 300 * 300);
+    // Coarse, and yet not before the session was opened.
+    assert_eq!(own["last_seen_at"], 1_700_000_000);
     assert_eq!(
         own["device"],
         json!({"label": null, "user_agent": null, "ip_prefix": "192.0.2.0/24"})
@@ -63,6 +66,13 @@ async fn the_list_has_every_live_session_of_the_subject() {
         .await;
     assert_eq!(by_cookie.json()["transport"], "session");
     assert_eq!(by_cookie.json()["current"], true);
+
+    world.advance(700);
+    let body = json!({"refresh_token": header.text("refresh_token")});
+    let renewed = world.send(post_json("/auth/refresh", &body)).await;
+    let current = with_bearer(get("/auth/session"), &renewed.text("access_token"));
+    let current = world.send(current).await.json();
+    assert_eq!(current["last_seen_at"], (1_700_000_000 + 999) / 300 * 300);
 }
 
 #[tokio::test]
