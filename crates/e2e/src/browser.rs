@@ -85,7 +85,7 @@ impl Browser {
                 let body = json!({ "refresh_token": self.refresh });
                 self.send(&Method::POST, "/auth/refresh", Some(&body))
             }
-            Transport::Session => self.get("/auth/session"),
+            Transport::Session => self.get("/api/me"),
         }
     }
 

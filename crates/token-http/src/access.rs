@@ -85,6 +85,21 @@ impl Auth {
         Ok(token.map(|token| Access::new(token, self)))
     }
 
+    /// Authenticates a caller by an access token that did not come in a header, such as the first message
+    /// of a WebSocket: browsers send no `Authorization` when they open one.
+    ///
+    /// # Errors
+    /// As [`access`](Self::access).
+    pub async fn access_token<C: DeserializeOwned + Send + Sync + 'static>(
+        self,
+        token: &str,
+    ) -> Result<Access<C>, Rejection> {
+        let found = self.manager().authenticate(token).await;
+        let realm = Some(self.config().shared_realm());
+        let token = found.map_err(|error| Rejection::of_access(error, realm))?;
+        Ok(Access::new(token, self))
+    }
+
     /// The same without the [`Access`], for a caller that may need something else of the [`Auth`].
     pub(crate) async fn authenticate<'a, C: DeserializeOwned + Send + Sync + 'static>(
         &self,

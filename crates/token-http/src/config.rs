@@ -38,6 +38,7 @@ pub struct AuthConfig {
     introspection_keys: Vec<IntrospectionKey>,
     trusted_proxies: Vec<IpNet>,
     jwks_max_age: Duration,
+    jwks_path: Option<Box<str>>,
     body_timeout: Duration,
     clients: Vec<ClientId>,
     limit: Option<SharedLimit>,
@@ -58,6 +59,7 @@ impl AuthConfig {
             introspection_keys: Vec::new(),
             trusted_proxies: Vec::new(),
             jwks_max_age: Duration::from_secs(5 * 60),
+            jwks_path: None,
             body_timeout: Duration::from_secs(10),
             clients: Vec::new(),
             limit: None,
@@ -113,6 +115,11 @@ impl AuthConfig {
 
     pub(crate) const fn cookie_names(&self) -> &CookieNames {
         &self.cookie_names
+    }
+
+    /// Where the key set is, if not below `/.well-known`.
+    pub(crate) fn jwks_path(&self) -> Option<&str> {
+        self.jwks_path.as_deref()
     }
 
     pub(crate) const fn body_timeout(&self) -> Duration {
@@ -210,6 +217,15 @@ impl AuthConfigBuilder {
         self
     }
 
+    /// Default `/.well-known/jwks.json`, with the issuer's path at its end if it has one. The path of the
+    /// key set, for example `/app/jwks.json` behind a proxy that passes on only what begins with `/app`.
+    /// Begins with a slash and does not end with one. The metadata names it as `jwks_uri`, and so
+    /// resource servers find it; the metadata itself stays where RFC 8414 demands it.
+    pub fn jwks_path(mut self, path: impl Into<Box<str>>) -> Self {
+        self.0.jwks_path = Some(path.into());
+        self
+    }
+
     /// How long the body of a request may take to come, from when its head was read; then the answer
     /// is 408. Default 10 seconds; 1 second to 10 minutes. It holds for the routes of the library and
     /// for extractors that read the body, such as `LoginRequest`. Bodies that your own handlers read
@@ -241,11 +257,11 @@ impl AuthConfigBuilder {
     /// [`ConfigError`] names the first setting that is out of its range.
     pub fn build(self) -> Result<AuthConfig, ConfigError> {
         let mut config = self.0;
-        let path = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
-        let prefix = &*config.prefix;
-        let slashes = prefix.starts_with('/') && !prefix.ends_with('/') && !prefix.contains("//");
-        if !(prefix.is_empty() || slashes && prefix.chars().all(path)) {
+        if !(config.prefix.is_empty() || is_path(&config.prefix)) {
             return Err(ConfigError::Prefix);
+        }
+        if !config.jwks_path.as_deref().is_none_or(is_path) {
+            return Err(ConfigError::JwksPath);
         }
         let quotable = |c: char| matches!(c, ' '..='~') && c != '"' && c != '\\';
         if !config.realm.chars().all(quotable) {
@@ -282,6 +298,13 @@ impl AuthConfigBuilder {
     }
 }
 
+/// Whether the text is a path that begins with a slash, does not end with one, and needs no escapes.
+fn is_path(text: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
+    let slashes = text.starts_with('/') && !text.ends_with('/') && !text.contains("//");
+    slashes && text.chars().all(allowed)
+}
+
 /// A setting that is out of its range.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
@@ -298,6 +321,11 @@ pub enum ConfigError {
     /// The key set would be cached too long or not at all.
     #[error("the key set cannot be cached for {0:?}: use 1 s to 1 day")]
     JwksMaxAge(Duration),
+    /// The place of the key set is not a path.
+    #[error(
+        "the path of the key set begins with a slash, does not end with one, and needs no escapes"
+    )]
+    JwksPath,
     /// The prefix is not a path.
     #[error("a prefix begins with a slash, does not end with one, and needs no escapes")]
     Prefix,
@@ -340,6 +368,8 @@ mod tests {
         for prefix in ["auth", "/", "/auth/", "/a//b", "/a b", "/{id}"] {
             let error = builder().prefix(prefix).build().unwrap_err();
             assert_eq!(error, ConfigError::Prefix, "{prefix}");
+            let error = builder().jwks_path(prefix).build().unwrap_err();
+            assert_eq!(error, ConfigError::JwksPath, "{prefix}");
         }
         assert!(builder().prefix("").build().is_ok());
         for suffix in ["a b", "a=b", "a;b", "\u{e4}", &"a".repeat(33)] {

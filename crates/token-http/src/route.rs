@@ -71,7 +71,10 @@ impl Route {
             format!("/.well-known/{name}{}", issuer_path(&issuer.issuer))
         };
         let path = match self {
-            Self::Jwks => return well_known("jwks.json"),
+            Self::Jwks => {
+                let path = auth.config().jwks_path().map(str::to_owned);
+                return path.unwrap_or_else(|| well_known("jwks.json"));
+            }
             Self::Metadata => return well_known("oauth-authorization-server"),
             Self::Introspect => "/introspect",
             Self::Logout => "/logout",

@@ -29,7 +29,7 @@ use hallpass::axum::{
 use hallpass::{Authentication, CustomClaims, NewSession};
 use serde_json::{Value, json};
 
-use crate::cors::cors;
+use crate::cors::with_cors;
 use crate::files::files;
 use crate::methods::{get, not_found, one_host, post};
 use crate::operate::{healthz, keys, log_request, lose_answer, metrics};
@@ -134,7 +134,7 @@ fn router(shared: Shared) -> Router {
         .with_state(shared);
     let router = match auth.config().allowed_origins() {
         [] => router,
-        allowed => router.layer(cors(allowed)),
+        allowed => with_cors(router, allowed),
     };
     let router = router
         .layer(middleware::from_fn(one_host))

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use hallpass::{Scope, Subject};
+use hallpass::{InvalidValue, Scope, Subject};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -54,7 +54,7 @@ impl FromStr for Account {
         Ok(Self {
             subject: Subject::new(name).map_err(|_| AccountError::Name)?,
             password: Zeroizing::new(password.into()),
-            scope: scope.parse().map_err(|_| AccountError::Scopes)?,
+            scope: scope.parse().map_err(AccountError::Scopes)?,
         })
     }
 }
@@ -78,9 +78,9 @@ pub enum AccountError {
     /// The name cannot be a subject.
     #[error("the name is too long or has a control character")]
     Name,
-    /// A scope has characters that RFC 6749 does not allow.
-    #[error("scopes are words of visible ASCII, separated by one space")]
-    Scopes,
+    /// A scope has characters that RFC 6749 does not allow, or is longer than 1,024 bytes.
+    #[error("scopes are words of visible ASCII, separated by one space: {0}")]
+    Scopes(InvalidValue),
 }
 
 #[cfg(test)]
@@ -103,11 +103,20 @@ mod tests {
             ("carol:", AccountError::Form),
             (":secret", AccountError::Form),
             ("ca\trol:secret", AccountError::Name),
-            ("carol:secret:a\"b", AccountError::Scopes),
+            (
+                "carol:secret:a\"b",
+                AccountError::Scopes(InvalidValue::Character { kind: "Scope" }),
+            ),
         ] {
             let error = text.parse::<Account>().unwrap_err();
             assert_eq!(error, expected, "{text}");
         }
+        let long = format!("carol:secret:{}", "a".repeat(1025));
+        let error = long.parse::<Account>().unwrap_err().to_string();
+        assert!(
+            error.ends_with("Scope is longer than 1024 bytes"),
+            "{error}"
+        );
         let carol: Account = "carol:hush".parse().unwrap();
         assert!(!format!("{carol:?}").contains("hush"));
     }

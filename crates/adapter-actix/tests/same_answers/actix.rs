@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_web::http::header::CACHE_CONTROL;
+use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::Form;
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 use adapter_actix::{
@@ -53,6 +53,20 @@ async fn form_login(login: CustomLogin, form: Form<Fields>) -> Result<Answer, Re
     if form.password != "wonderland" {
         return Err(login.invalid_credentials());
     }
+    let session = login.new_session(Authentication::password(login.at()));
+    login.redirect(ticket, session, "/page").await
+}
+
+/// Another site sends the browser here with a form. The redirect is followed by `GET`.
+async fn return_by_post(form: String) -> HttpResponse {
+    let to = format!("/return?{form}");
+    HttpResponse::SeeOther()
+        .insert_header((LOCATION, to))
+        .finish()
+}
+
+async fn return_by_get(login: CustomLogin) -> Result<Answer, Rejection> {
+    let ticket = login.begin("alice").await?;
     let session = login.new_session(Authentication::password(login.at()));
     login.redirect(ticket, session, "/page").await
 }
@@ -180,6 +194,11 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .service(web::resource("/transfer").route(web::post().to(transfer)))
                         .service(web::resource("/count").route(web::post().to(count)))
                         .service(web::resource("/race").route(web::post().to(race)))
+                        .service(
+                            web::resource("/return")
+                                .route(web::get().to(return_by_get))
+                                .route(web::post().to(return_by_post)),
+                        )
                         .service(web::resource("/home").route(web::get().to(home)))
                         .service(web::resource("/look").route(web::get().to(look)))
                         .service(web::resource("/fail").route(web::post().to(fail)))

@@ -8,9 +8,11 @@ use adapter_axum::{
     Require, Rule, ServerSession, StepUpRequest, Untouched,
 };
 use axum::Router;
-use axum::extract::Form;
+use axum::extract::{Form, RawForm};
 use axum::http::HeaderName;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::StatusCode;
+use axum::http::header::{CACHE_CONTROL, LOCATION};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use token_core::Authentication;
 use token_http::Auth;
@@ -55,6 +57,18 @@ async fn form_login(login: CustomLogin, Form(form): Form<Fields>) -> Result<Answ
     if form.password != "wonderland" {
         return Err(login.invalid_credentials());
     }
+    let session = login.new_session(Authentication::password(login.at()));
+    login.redirect(ticket, session, "/page").await
+}
+
+/// Another site sends the browser here with a form. The redirect is followed by `GET`.
+async fn return_by_post(RawForm(form): RawForm) -> Response {
+    let to = format!("/return?{}", String::from_utf8_lossy(&form));
+    (StatusCode::SEE_OTHER, [(LOCATION, to)]).into_response()
+}
+
+async fn return_by_get(login: CustomLogin) -> Result<Answer, Rejection> {
+    let ticket = login.begin("alice").await?;
     let session = login.new_session(Authentication::password(login.at()));
     login.redirect(ticket, session, "/page").await
 }
@@ -168,6 +182,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/transfer", post(transfer))
         .route("/count", post(count))
         .route("/race", post(race))
+        .route("/return", get(return_by_get).post(return_by_post))
         .route("/home", get(home))
         .route("/look", get(look))
         .route("/fail", post(fail))

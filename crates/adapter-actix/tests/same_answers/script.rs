@@ -214,6 +214,23 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     ask(401, "GET /page", &[("Cookie", &opened)], "");
     ask(303, "POST /form/logout", &[], "");
 
+    // A login that returns by `POST` from another site, in two steps.
+    let foreign = ("Sec-Fetch-Site", "cross-site");
+    let origin = ("Origin", "https://appleid.example");
+    let returned = ask(
+        303,
+        "POST /return",
+        &[FORM, foreign, origin],
+        "code=x&state=a%26b",
+    );
+    let location = (
+        "location".to_owned(),
+        "/return?code=x&state=a%26b".to_owned(),
+    );
+    assert!(returned.fields.contains(&location), "{returned:?}");
+    let opened = ask(303, "GET /return?code=x&state=a%26b", &[foreign], "");
+    ask(200, "GET /page", &[("Cookie", &opened.cookie())], "");
+
     // Refresh.
     let body = format!(r#"{{"refresh_token":"{}"}}"#, header.text("refresh_token"));
     ask(200, "POST /auth/refresh", &[JSON], &body);

@@ -58,6 +58,11 @@ pub fn named_origins_may_read_and_no_others(program: &str) {
         assert_eq!(login.status, if allowed { 200 } else { 403 }, "{login:?}");
         may_read(&login, origin, allowed);
     }
+    // An `OPTIONS` without `Origin` is no preflight: the route answers that it has no such method.
+    for path in ["/auth/login", "/api/me", "/auth/refresh"] {
+        let reply = client.send(&Method::OPTIONS, path, &[], None);
+        reply.error(405, "method_not_allowed");
+    }
     // A request without `Origin` is not CORS, and `Vary` tells caches that it matters.
     let reply = client.send(&Method::GET, "/api/me", &[("authorization", &bearer)], None);
     assert_eq!(

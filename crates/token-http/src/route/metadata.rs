@@ -17,6 +17,11 @@ pub(super) struct Endpoints {
 }
 
 /// All of the metadata is configured, and nothing comes from the request.
+///
+/// `response_types_supported` is left out, although RFC 8414 section 2 lists it as required: there is no
+/// authorization endpoint, so the list would be empty, and section 3.2 says:
+///
+/// > Claims with zero elements MUST be omitted from the response.
 pub(super) fn metadata(auth: &Auth, paths: &Endpoints) -> Response<Bytes> {
     let config = auth.config();
     let issuer = auth.manager().issuer();

@@ -222,3 +222,23 @@ async fn an_authentication_in_the_future_is_accepted_and_not_recent() {
         assert_eq!(required.is_ok(), recent, "ahead by {ahead} s");
     }
 }
+
+/// The first message of a WebSocket.
+#[tokio::test]
+async fn an_access_token_can_be_taken_from_anywhere() {
+    let world = World::new();
+    let token = world.login("header").await.text("access_token");
+    let caller = world.auth.clone().access_token::<NoClaims>(&token).await;
+    assert_eq!(caller.unwrap().subject().as_str(), "alice");
+    for bad in ["", "a b", "a.b.c", &token[1..]] {
+        let refused = world.auth.clone().access_token::<NoClaims>(bad).await;
+        assert_eq!(
+            refused.unwrap_err().refusal().code(),
+            "invalid_token",
+            "{bad}"
+        );
+    }
+    world.end_all().await;
+    let refused = world.auth.clone().access_token::<NoClaims>(&token).await;
+    assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
+}

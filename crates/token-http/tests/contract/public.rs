@@ -220,3 +220,18 @@ async fn head_is_get_without_a_body_to_send() {
         .unwrap();
     assert_eq!(world.send(head).await.status, 200);
 }
+
+/// Behind a proxy that passes on only one path.
+#[tokio::test]
+async fn the_key_set_can_be_below_the_prefix() {
+    let world = World::with(|config| config.prefix("/app/auth").jwks_path("/app/jwks.json"));
+    let metadata = world
+        .send(get("/.well-known/oauth-authorization-server"))
+        .await;
+    assert_eq!(metadata.json()["jwks_uri"], format!("{OWN}/app/jwks.json"));
+    // There is no authorization endpoint, and RFC 8414 section 3.2 wants no empty lists.
+    assert!(metadata.json().get("response_types_supported").is_none());
+    let keys = world.send(get("/app/jwks.json")).await;
+    assert_eq!(keys.status, 200);
+    assert_eq!(keys.header("content-type"), "application/jwk-set+json");
+}
