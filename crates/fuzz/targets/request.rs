@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, Uri};
 use httparse::Status;
 use libfuzzer_sys::fuzz_target;
@@ -122,13 +122,17 @@ impl World {
             "/auth/step-up" => StepUpRequest::read(auth, &head, &body).await.err()?,
             "/auth/password" => PasswordRequest::read(auth, &head, &body).await.err()?,
             "/auth/login" => LoginRequest::read(auth, &head, &body).err()?,
-            "/api/me" => auth
-                .any::<NoClaims>(&head, &SessionSlot::default())
-                .await
-                .err()?,
+            "/api/me" => {
+                let fields = headers.get_all(AUTHORIZATION).iter();
+                let slot = SessionSlot::default();
+                let session = async || auth.server_session(&head, Some(&slot)).await;
+                let caller = auth.clone();
+                let caller = caller.any::<NoClaims>(fields.map(HeaderValue::as_bytes), session);
+                caller.await.err()?
+            }
             path => {
                 let route = Route::ALL.iter().find(|route| {
-                    let pattern = route.path(auth.config());
+                    let pattern = route.path(auth);
                     let start = pattern.strip_suffix("{session_id}");
                     start.map_or(pattern == path, |start| path.starts_with(start))
                 });
