@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use tracing::{debug, info};
 
 use crate::timeouts::{Timeouts, tcp_settings, within};
-use crate::tls::is_encrypted;
+use crate::tls::{is_encrypted, warn_if_readable};
 
 /// The pause before the next attempt, if the address leads to no master.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -68,7 +68,10 @@ impl Master {
             Some(node),
             SentinelServerType::Master,
         )?;
-        Self::open(Address::Sentinels(client.into()), timeouts).await
+        let master = Self::open(Address::Sentinels(client.into()), timeouts).await?;
+        // The Sentinels may be on this machine, and the master elsewhere.
+        warn_if_readable(master.client().await?.get_connection_info());
+        Ok(master)
     }
 
     async fn open(address: Address, timeouts: Timeouts) -> RedisResult<Self> {

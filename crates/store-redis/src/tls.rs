@@ -18,7 +18,15 @@ impl Root {
         if urls.is_empty() {
             return Err((ErrorKind::InvalidClientConfig, "no address was given").into());
         }
-        urls.iter().map(|url| self.server(url)).collect()
+        let servers: RedisResult<Vec<_>> = urls.iter().map(|url| self.server(url)).collect();
+        let servers = servers?;
+        let encrypted = servers.iter().filter(|server| is_encrypted(server)).count();
+        if encrypted > 0 && encrypted < servers.len() {
+            // What these servers name is reached as they are: neither way would be meant.
+            let mixed = "either all URLs are `rediss://` or none is";
+            return Err((ErrorKind::InvalidClientConfig, mixed).into());
+        }
+        Ok(servers)
     }
 
     /// The server that a URL names.
@@ -68,7 +76,7 @@ pub(crate) fn is_encrypted(server: &ConnectionInfo) -> bool {
 }
 
 /// Says once, when the store is opened, that others on the way can read along.
-fn warn_if_readable(server: &ConnectionInfo) {
+pub(crate) fn warn_if_readable(server: &ConnectionInfo) {
     if let ConnectionAddr::Tcp(host, _) = server.addr()
         && !is_this_machine(host)
     {
@@ -91,6 +99,15 @@ fn is_this_machine(host: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn urls_are_encrypted_all_or_none() {
+        let root = Root::default();
+        let plain = "redis://127.0.0.1:26379".to_owned();
+        assert!(root.servers(&[plain.clone(), plain.clone()]).is_ok());
+        let mixed = [plain, "rediss://127.0.0.1:26380".to_owned()];
+        assert!(root.servers(&mixed).is_err());
+    }
 
     #[test]
     fn only_loopback_is_this_machine() {
