@@ -28,8 +28,8 @@ impl Users {
     /// already stays, so that a changed one survives a restart, and the log says so; but not one that
     /// everybody knows, from a time when the store had the demo users.
     ///
-    /// The second value is whose sessions have to end, since anyone may have opened them with such a
-    /// password.
+    /// The second value is whose sessions have to end, since anyone may have opened them with
+    /// such a password.
     ///
     /// # Errors
     /// [`UsersError`].
