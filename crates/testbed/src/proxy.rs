@@ -110,6 +110,12 @@ impl Proxy {
         }
     }
 
+    /// The same for one connection alone, counted from 0 as they were made.
+    pub fn freeze_one(&self, number: usize) {
+        let connections = self.shared.connections.lock().unwrap();
+        connections[number].frozen.store(true, Ordering::SeqCst);
+    }
+
     /// New connections lead to another server from now on. Those that are open stay as they are.
     pub fn lead_new_to(&self, target: u16) {
         self.shared.target.store(target, Ordering::SeqCst);

@@ -4,9 +4,11 @@ use store_redis::RedisStore;
 use testbed::proxy::Proxy;
 use testbed::redis::Server;
 use testbed::wait_until;
+use token_session::SessionStore as _;
+use token_session::store::Notice;
 use tokio::task::block_in_place;
 
-use crate::{ended, node, recovers};
+use crate::{FEED, ended, node, recovers};
 
 async fn open(proxy: &Proxy) -> RedisStore {
     let url = format!("redis://127.0.0.1:{}/", proxy.port());
@@ -53,4 +55,19 @@ async fn a_master_that_is_demoted_and_lives_on_is_left() {
     let _: () = master.ask(&["REPLICAOF", "127.0.0.1", &nobody]);
     proxy.lead_new_to(replica.port);
     recovers(&node, &ended).await;
+}
+
+/// Nothing else says so: commands go another way, and are answered.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subscription_that_freezes_alone_is_made_anew() {
+    let server = Server::start(&[]);
+    let proxy = Proxy::start(server.port);
+    let store = open(&proxy).await;
+    let mut notices = store.subscribe();
+    // The first one is for commands.
+    proxy.freeze_one(1);
+    for expected in [Notice::Gap, Notice::Resumed] {
+        let notice = tokio::time::timeout(FEED, notices.recv()).await;
+        assert_eq!(notice.unwrap().unwrap(), expected);
+    }
 }
