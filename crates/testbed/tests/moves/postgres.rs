@@ -1,6 +1,6 @@
 //! PostgreSQL.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
@@ -8,7 +8,7 @@ use testbed::postgres::Server;
 use testbed::proxy::Proxy;
 use token_session::RefreshError;
 
-use crate::{ended, login, node, recovers};
+use crate::{CALLS, ended, login, node, recovers};
 
 fn url(port: u16) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/postgres")
@@ -99,4 +99,18 @@ async fn a_standby_is_refused_also_if_nobody_listens() {
         matches!(error, PostgresStoreError::ReadOnly(_)),
         "{error:?}"
     );
+}
+
+/// Each of them would otherwise cost a call its time-out.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_hangs_is_a_warning_of_all_other_connections() {
+    let server = Server::start();
+    let proxy = Proxy::start(server.port());
+    let node = node(PostgresStore::connect(&url(proxy.port())).await.unwrap()).await;
+    proxy.freeze();
+    let start = Instant::now();
+    while let Err(error) = login(&node).await {
+        assert!(start.elapsed() < CALLS, "{error}");
+    }
+    assert!(start.elapsed() < CALLS);
 }
