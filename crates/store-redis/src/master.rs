@@ -62,12 +62,8 @@ impl Master {
         if sentinels.iter().all(is_encrypted) {
             node = node.set_tls_mode(TlsMode::Secure);
         }
-        let client = SentinelClient::build(
-            sentinels,
-            name.to_owned(),
-            Some(node),
-            SentinelServerType::Master,
-        )?;
+        let client =
+            SentinelClient::build(sentinels, name, Some(node), SentinelServerType::Master)?;
         let master = Self::open(Address::Sentinels(client.into()), timeouts).await?;
         // The Sentinels may be on this machine, and the master elsewhere.
         warn_if_readable(master.client().await?.get_connection_info());

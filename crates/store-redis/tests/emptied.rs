@@ -165,7 +165,7 @@ async fn a_key_that_is_lost_while_sessions_are_there_is_not_replaced_but_put_bac
         testbed::wait_until("the key is back", || {
             let again: Option<Vec<u8>> = server.ask(&["GET", "hallpass:key"]);
             again.as_ref() == Some(&key)
-        })
+        });
     });
     let started = node(&server).await;
     assert_eq!(end_all(&started, "alice").await, 1);

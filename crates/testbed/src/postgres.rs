@@ -71,6 +71,7 @@ impl Server {
     }
 
     /// Starts a standby that follows it.
+    #[must_use]
     pub fn standby(&self) -> Self {
         let server = Self::prepare(&[]);
         let copy = format!(

@@ -287,7 +287,7 @@ impl AuthConfigBuilder {
             return Err(ConfigError::CookieSuffix);
         }
         config.cookie_names = CookieNames::with_suffix(suffix);
-        if !(Duration::from_secs(1)..=Duration::from_mins(10)).contains(&config.body_timeout) {
+        if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&config.body_timeout) {
             return Err(ConfigError::BodyTimeout(config.body_timeout));
         }
         // Otherwise each login would be refused, and only then.

@@ -36,7 +36,7 @@ impl LoginRequest {
         let login = CustomLogin::read(auth, head)?;
         let body = MediaType::Json.demand(head);
         let body = body.and_then(|()| json::parse::<Body>(body_bytes));
-        let body = body.and_then(|body| body.as_configured(auth.config()));
+        let body = body.and_then(|body| body.checked_by(auth.config()));
         let body = body.map_err(|refusal| auth.refuse(refusal))?;
         login.attempt(&body.username)?;
         Ok(Self { login, body })
@@ -130,7 +130,7 @@ pub(crate) struct Body {
 impl Body {
     /// Chooses the first transport on offer if the request asks for none. A transport or a client that
     /// is not configured is refused.
-    fn as_configured(mut self, config: &AuthConfig) -> Result<Self, Refusal> {
+    fn checked_by(mut self, config: &AuthConfig) -> Result<Self, Refusal> {
         let offered = config.transports();
         self.transport = self.transport.or_else(|| offered.first().copied());
         if !self

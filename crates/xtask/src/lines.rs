@@ -32,7 +32,8 @@ const LIMITS: [Limit; 2] = [
     // To be read in an evening.
     Limit {
         folders: &["crates/token-core/src"],
-        lines: 5_000,
+        // 5,000, and 10 % of `session/` for what is added to the first cut.
+        lines: 5_160,
         items: Some(160),
     },
     // What has to be read if one only wants sessions and their rotation.
@@ -41,7 +42,8 @@ const LIMITS: [Limit; 2] = [
             "crates/token-core/src/session",
             "crates/token-core/src/types",
         ],
-        lines: 2_200,
+        // 2,200, and the same 10 %.
+        lines: 2_360,
         items: None,
     },
 ];
@@ -217,10 +219,10 @@ mod tests { pub fn n() {} }
     fn more_than_was_promised_is_a_fault() {
         let folder = PathBuf::from("crates/token-core/src");
         let counts = |lines, items| Counts::from([(folder.clone(), Count { lines, items })]);
-        let fits = counts(5_000, 160);
+        let fits = counts(5_160, 160);
         assert!(too_many_lines(&fits).is_empty() && too_many_items(&fits).is_empty());
-        assert_eq!(too_many_lines(&counts(5_001, 160)).len(), 1);
-        assert_eq!(too_many_items(&counts(5_000, 161)).len(), 1);
+        assert_eq!(too_many_lines(&counts(5_161, 160)).len(), 1);
+        assert_eq!(too_many_items(&counts(5_160, 161)).len(), 1);
     }
 
     #[test]

@@ -30,7 +30,7 @@ const RULES: [Rule; 9] = [
 ];
 
 /// What has faults today that are being removed: these are printed, and nothing fails.
-const PENDING: [&str; 2] = ["how much there is to read", "how much there is to learn"];
+const PENDING: [&str; 1] = ["how much there is to learn"];
 
 /// Checks all rules, and reports every fault.
 pub(crate) fn check(workspace: &Workspace) -> Result<(), Error> {

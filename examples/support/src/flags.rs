@@ -350,7 +350,7 @@ mod tests {
         };
         assert_eq!(lifetime(&[]), Duration::from_secs(40));
         let own = ["--user", "carol:hush-hush"];
-        assert_eq!(lifetime(&own), Duration::from_secs(300));
+        assert_eq!(lifetime(&own), Duration::from_mins(5));
         assert_eq!(lifetime(&["--access-ttl", "7s"]), Duration::from_secs(7));
     }
 }

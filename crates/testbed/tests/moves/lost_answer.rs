@@ -11,7 +11,7 @@ use testbed::redis::{Server, cluster_behind_proxies};
 use token_core::{Policy, RevokeReason, Subject};
 use token_session::event::{Event, EventKind};
 use token_session::test_util::{TestClock, test_issuer};
-use token_session::{Presented, RefreshError, SessionManager, SessionStore};
+use token_session::{NewSession, Presented, RefreshError, SessionManager, SessionStore};
 
 use crate::{login, token};
 
@@ -72,7 +72,7 @@ impl World {
         // A login.
         let opened = self.manager.begin_login(Subject::new("bob").unwrap());
         let ticket = opened.await.unwrap();
-        let opened = self.manager.login(ticket, Default::default());
+        let opened = self.manager.login(ticket, NewSession::default());
         let issued = self.losing(opened).await.unwrap();
         assert_eq!(self.events(), [EventKind::Login]);
 
@@ -100,7 +100,7 @@ impl World {
             let ticket = self.manager.begin_login(carol.clone()).await.unwrap();
             let _ = self
                 .manager
-                .login(ticket, Default::default())
+                .login(ticket, NewSession::default())
                 .await
                 .unwrap();
         }

@@ -242,6 +242,7 @@ impl TokenIssuer {
 }
 
 /// What credentials are made of.
+#[derive(Clone, Copy)]
 struct Basis<'a> {
     session: &'a Session,
     secret: &'a TokenSecret,

@@ -55,10 +55,11 @@ impl SessionManager {
         for _ in 0..self.inner.store_retries {
             match self.attempt(name, deadline, call()).await {
                 Ok(value) => return Ok(Answer { value, repeated }),
-                // It may still be at work: a second call beside it would only add to its load.
-                Err(error @ StoreError::Timeout(_)) => return Err(error),
-                // It would fail again.
-                Err(error @ StoreError::Lasting(_)) => return Err(error),
+                // It may still be at work, and a second call beside it would only add to its load; or it
+                // would fail again.
+                Err(error @ (StoreError::Timeout(_) | StoreError::Lasting(_))) => {
+                    return Err(error);
+                }
                 Err(error) => {
                     // Not all at once: what failed for one has failed for many.
                     let jittered = pause.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));
