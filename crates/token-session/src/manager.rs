@@ -150,7 +150,7 @@ impl SessionManager {
     ///
     /// # Errors
     /// [`ManagerError`] if the keys do not go together, or sign elsewhere and there is no
-    /// [`Signer`](crate::signer::Signer); those in force stay.
+    /// [`Signer`]; those in force stay.
     pub fn replace_keys(
         &self,
         access: KeyRing,

@@ -290,7 +290,7 @@ impl SessionStore for PostgresStore {
     }
 
     /// 30 seconds if the server sends notices of endings, one second if it does not
-    /// ([`Notices::Poll`]).
+    /// ([`Notices::Poll`](super::Notices::Poll)).
     fn catch_up_interval(&self) -> Duration {
         Duration::from_secs(if self.inner.listener.is_some() { 30 } else { 1 })
     }
