@@ -20,7 +20,7 @@ pub fn every_flag_is_an_environment_variable_too(program: &str) {
         ("--user", ""),
         ("--alg", ""),
         ("--keys", "keys.json"),
-        ("--access-ttl", "5m"),
+        ("--access-ttl", ""),
         ("--idle", "30d"),
         ("--remember-idle", "90d"),
         ("--absolute", "365d"),
