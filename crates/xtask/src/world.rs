@@ -82,6 +82,7 @@ impl Server {
         command
             .args(["--listen", "127.0.0.1:0", "--store", "memory:"])
             .args(["--rate-limit", "off", "--admin-key", ADMIN_KEY])
+            .args(["--access-ttl", "5m"])
             .args(["--introspection-key", INTROSPECTION_KEY, "--keys"])
             .arg(keys)
             .stdin(Stdio::null())
