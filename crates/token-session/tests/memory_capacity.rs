@@ -97,9 +97,9 @@ async fn a_purge_makes_room() {
     login(&test, "carol").await.unwrap_err();
 }
 
-/// The least time that a login takes which is refused because the store is full: of sessions that were
-/// never used, and of sessions that live longer than they were to.
-async fn least_refusals(capacity: usize) -> [Duration; 2] {
+/// How long a login takes, in the median, that is refused because the store is full: of sessions that
+/// were never used, and of sessions that live longer than they were to.
+async fn refusals(capacity: usize) -> [Duration; 2] {
     let template = holding(1).login("alice", "notes:read").await;
     let store = MemoryStore::new(capacity, &[7; 32]);
     let session = |number: usize| {
@@ -117,34 +117,40 @@ async fn least_refusals(capacity: usize) -> [Duration; 2] {
             Ok(Created::Applied(_))
         ));
     }
-    // On a busy machine some of them wait for the processor.
-    let least = async |late: &Session| {
-        let mut least = Duration::MAX;
-        for _ in 0..50 {
+    // Of users in different shards, since a shard remembers what it has looked at.
+    let mut late: Vec<Session> = (0..20).map(|number| session(capacity + number)).collect();
+    let median = async |late: &[Session]| {
+        let mut times = Vec::new();
+        for session in late {
             let start = Instant::now();
-            store.create(late).await.unwrap_err();
-            least = least.min(start.elapsed());
+            store.create(session).await.unwrap_err();
+            times.push(start.elapsed());
         }
-        least
+        times.sort_unstable();
+        times.swap_remove(times.len() / 2)
     };
-    let mut late = session(capacity);
-    let unused = least(&late).await;
-    late.created_at = late.idle_expires_at;
+    let unused = median(&late).await;
+    let later = template.session().idle_expires_at;
     for number in 0..capacity {
-        let mut touch = Touch::new(&session(number), late.created_at - Duration::from_secs(1));
-        touch.slide.idle_expires_at = late.created_at + Duration::from_secs(100);
+        let mut touch = Touch::new(&session(number), later - Duration::from_secs(1));
+        touch.slide.idle_expires_at = later + Duration::from_secs(100);
         let _ = store.commit(&Change::Touch(touch)).await.unwrap();
     }
-    [unused, least(&late).await]
+    for session in &mut late {
+        session.created_at = later;
+    }
+    [unused, median(&late).await]
 }
 
 /// It holds the runtime up, so it must not look at every session.
 #[tokio::test]
 async fn a_login_into_a_full_store_costs_the_same_however_many_sessions_there_are() {
-    let few = least_refusals(70_000).await;
-    let many = least_refusals(210_000).await;
+    let few = refusals(70_000).await;
+    let many = refusals(210_000).await;
     for (few, many) in few.into_iter().zip(many) {
-        assert!(many < few * 2, "{few:?} of 70,000, {many:?} of 210,000");
+        // What takes no time is not compared.
+        let most = few * 2 + Duration::from_micros(300);
+        assert!(many < most, "{few:?} of 70,000, {many:?} of 210,000");
     }
 }
 
