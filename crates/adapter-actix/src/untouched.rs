@@ -38,10 +38,14 @@ impl<A: FromRequest + 'static> FromRequest for Untouched<A> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, A::Error>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        if let Some(slot) = request.extensions().get::<SessionSlot>() {
-            slot.look();
-        }
+        let slot = request.extensions().get::<SessionSlot>().cloned();
         let caller = A::from_request(request, payload);
-        Box::pin(async move { caller.await.map(Self) })
+        Box::pin(async move {
+            // Not before: actix makes the futures of all extractors before it polls the first.
+            if let Some(slot) = slot {
+                slot.look();
+            }
+            caller.await.map(Self)
+        })
     }
 }

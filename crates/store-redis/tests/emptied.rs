@@ -2,11 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use store_redis::{RedisStore, RedisStoreError};
+use testbed::log::Log;
 use testbed::redis::{Server, cluster};
 use token_core::{Policy, RevokeReason, Subject};
 use token_session::test_util::TestManager;
@@ -172,26 +171,10 @@ async fn a_key_that_is_lost_while_sessions_are_there_is_not_replaced_but_put_bac
     assert!(is_ended(&running, &token).await);
 }
 
-/// What was logged in this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn errors(&self) -> Vec<String> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let lines = text.lines().filter(|line| line.contains("ERROR"));
-        lines.map(ToOwned::to_owned).collect()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
+fn errors(log: &Log) -> Vec<String> {
+    let text = log.text();
+    let lines = text.lines().filter(|line| line.contains("ERROR"));
+    lines.map(ToOwned::to_owned).collect()
 }
 
 #[tokio::test]
@@ -207,14 +190,14 @@ async fn the_log_says_that_redis_was_emptied_and_that_it_began_to_evict() {
     let _store = store.connect().await.unwrap();
     let logged = async |text: &str| {
         for _ in 0..600 {
-            if log.errors().iter().any(|line| line.contains(text)) {
+            if errors(&log).iter().any(|line| line.contains(text)) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        panic!("{text}: {:?}", log.errors());
+        panic!("{text}: {:?}", errors(&log));
     };
-    assert_eq!(log.errors(), [""; 0]);
+    assert_eq!(errors(&log), [""; 0]);
     let _: () = server.ask(&["FLUSHDB"]);
     logged("Redis was emptied").await;
     let _: () = server.ask(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]);

@@ -2,10 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use store_sql::{PostgresStore, PostgresStoreError};
+use testbed::log::Log;
 use testbed::postgres::Server;
 use testbed::tls::Authority;
 use token_core::Policy;
@@ -61,20 +59,6 @@ async fn a_server_without_tls_is_refused_if_it_is_required() {
     assert!(error.to_string().contains("sslmode"), "{error}");
 }
 
-/// What was logged in this thread.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// Also if TLS was preferred and the server has none.
 #[tokio::test]
 async fn a_server_elsewhere_without_tls_is_warned_of_once() {
@@ -83,7 +67,7 @@ async fn a_server_elsewhere_without_tls_is_warned_of_once() {
     let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
     let _guard = tracing::subscriber::set_default(subscriber.finish());
     let warnings = || {
-        let text = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let text = log.text();
         text.matches("is not encrypted").count()
     };
     let server = Server::start();

@@ -12,6 +12,7 @@
     reason = "helpers of tests fail loudly"
 )]
 
+pub mod log;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;

@@ -124,14 +124,16 @@ impl Route {
             let why = format_args!("{} is not one of {allow}", head.method);
             return Err(auth.refuse(Refusal::MethodNotAllowed { allow }.because(why)));
         }
-        if self == Self::Logout {
-            return logout::logout(auth, head, body).await;
-        }
-        let body = body?;
+        // At a logout a body that cannot be read must not keep the session of a cookie alive.
+        let body = if self == Self::Logout {
+            body
+        } else {
+            Ok(body?)
+        };
         match self {
-            Self::Introspect => introspect::introspect(auth, head, &body).await,
+            Self::Introspect => introspect::introspect(auth, head, &body?).await,
             Self::Jwks => Ok(jwks::jwks(auth, head)),
-            Self::Logout => logout::logout(auth, head, Ok(body)).await,
+            Self::Logout => logout::logout(auth, head, body).await,
             Self::Metadata => {
                 let path = |route: Self| route.path(auth);
                 let paths = metadata::Endpoints {
@@ -143,8 +145,8 @@ impl Route {
                 Ok(metadata::metadata(auth, &paths))
             }
             Self::OneSession => sessions::end_session(auth, head).await,
-            Self::Refresh => refresh::refresh(auth, head, &body).await,
-            Self::Revoke => revoke::revoke(auth, head, &body).await,
+            Self::Refresh => refresh::refresh(auth, head, &body?).await,
+            Self::Revoke => revoke::revoke(auth, head, &body?).await,
             Self::Session => sessions::session(auth, head).await,
             Self::Sessions if *head.method == Method::DELETE => {
                 sessions::end_sessions(auth, head).await

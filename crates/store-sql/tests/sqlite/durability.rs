@@ -1,40 +1,22 @@
 //! Which writes reach the disk before they are reported.
 
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
-
 use store_sql::sqlite::{Durability, SqliteStoreOptions};
+use testbed::log::Log;
 use token_core::session::{Change, RotatedBy};
 use token_session::SessionStore;
 
 use crate::folder;
 use crate::sessions::{at, ending, rotation, stored, subject_ending};
 
-/// What was logged in this process.
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// The last setting of how a write reaches the disk.
-    fn last(&self) -> Option<&'static str> {
-        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
-        let set = |name: &str| text.rfind(&format!("PRAGMA synchronous = {name}"));
-        let [full, normal] = [set("FULL"), set("NORMAL")];
-        match full.max(normal) {
-            None => None,
-            last if last == full => Some("FULL"),
-            _ => Some("NORMAL"),
-        }
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+/// The last setting of how a write reaches the disk.
+fn last(log: &Log) -> Option<&'static str> {
+    let text = log.text();
+    let set = |name: &str| text.rfind(&format!("PRAGMA synchronous = {name}"));
+    let [full, normal] = [set("FULL"), set("NORMAL")];
+    match full.max(normal) {
+        None => None,
+        last if last == full => Some("FULL"),
+        _ => Some("NORMAL"),
     }
 }
 
@@ -56,21 +38,21 @@ async fn whatever_ends_sessions_or_tokens_is_on_the_disk_before_it_is_reported()
 
     // Each of them is told apart from the one before by what it sets.
     let row = stored(&store, "alice").await;
-    assert_eq!(log.last(), Some("NORMAL"), "a login");
+    assert_eq!(last(&log), Some("NORMAL"), "a login");
     let Change::Rotate(mut step_up) = rotation(&row, at(1)) else {
         panic!("it is a rotation");
     };
     step_up.by = RotatedBy::StepUp;
     let _ = store.commit(&Change::Rotate(step_up)).await.unwrap();
-    assert_eq!(log.last(), Some("FULL"), "a step-up");
+    assert_eq!(last(&log), Some("FULL"), "a step-up");
     let other = stored(&store, "alice").await;
-    assert_eq!(log.last(), Some("NORMAL"), "a login");
+    assert_eq!(last(&log), Some("NORMAL"), "a login");
     let _ = store.revoke(&ending(other.id, at(2))).await.unwrap();
-    assert_eq!(log.last(), Some("FULL"), "a logout");
+    assert_eq!(last(&log), Some("FULL"), "a logout");
     let third = stored(&store, "alice").await;
     let _ = store.commit(&rotation(&third, at(3))).await.unwrap();
-    assert_eq!(log.last(), Some("NORMAL"), "a refresh");
+    assert_eq!(last(&log), Some("NORMAL"), "a refresh");
     let all = subject_ending("alice", at(4));
     assert_eq!(store.revoke_subject(&all).await.unwrap().len(), 2);
-    assert_eq!(log.last(), Some("FULL"), "a logout everywhere");
+    assert_eq!(last(&log), Some("FULL"), "a logout everywhere");
 }
