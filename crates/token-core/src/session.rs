@@ -6,6 +6,7 @@
 
 pub(crate) mod change;
 pub(crate) mod cookie;
+pub(crate) mod credentials;
 pub(crate) mod decision;
 pub(crate) mod denial;
 pub(crate) mod issue;
@@ -17,11 +18,10 @@ pub(crate) mod superseded;
 
 pub use change::{Change, Committed, Ending, Granted, Pending, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};
+pub use credentials::{Credentials, TokenPair, Uncommitted, UnsignedPair};
 pub use decision::{Decision, PendingReuse};
 pub use denial::{Denial, DenialReason};
-pub use issue::{
-    Credentials, TokenIssuer, TokenIssuerBuilder, TokenPair, Uncommitted, UnsignedPair,
-};
+pub use issue::{TokenIssuer, TokenIssuerBuilder};
 pub use policy::{LostWrites, Policy, PolicyBuilder, PolicyError, Slide};
 pub use record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
