@@ -23,7 +23,18 @@ impl IntoResponse for Answer {
 }
 
 /// The answer to a request that was refused, or that could not be served. Every error of the
-/// library becomes one with `?`.
+/// library becomes one with `?`, and it is an answer itself ([`IntoResponse`]).
+///
+/// It is no [`std::error::Error`], so that an application's error that takes every error, such as one
+/// with `impl<E: Into<anyhow::Error>> From<E>`, does not take this one too and answer a wrong password
+/// with 500. [`from_errors!`](crate::from_errors) gives such an error a variant for it.
+///
+/// ```compile_fail,E0277
+/// # use adapter_axum::Rejection;
+/// fn hidden(rejection: Rejection) -> Box<dyn std::error::Error> {
+///     rejection.into()
+/// }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Rejection(token_http::Rejection);
 
@@ -38,8 +49,6 @@ impl fmt::Display for Rejection {
         self.0.fmt(f)
     }
 }
-
-impl std::error::Error for Rejection {}
 
 impl Rejection {
     /// Refuses a request in a handler of your own, with the challenge that goes with the refusal.
