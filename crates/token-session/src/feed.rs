@@ -22,6 +22,10 @@ use crate::waiters::Waiters;
 /// that is dead costs no memory.
 const REMEMBERED: usize = 16;
 
+/// How far the clock of the node may move more or less than time passed before that counts as a jump: it was
+/// set, or the machine was suspended. Clocks are read in whole seconds, and slewed by NTP.
+const JUMP: Duration = Duration::from_secs(5);
+
 /// How often the feed reads and sends.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FeedTiming {
@@ -51,6 +55,12 @@ pub(crate) struct Feed {
     /// In milliseconds after `start`; 0 if the view is behind. It is beside the lock because each
     /// request reads it.
     live_until: AtomicU64,
+    /// The same by the node's clock, in its seconds: a machine that was suspended has heard nothing
+    /// meanwhile, and its `Instant` may have stood still.
+    live_until_time: AtomicU64,
+    /// The latest time at which the view was proved or forgot, in seconds: to a clock that was ahead and is
+    /// set right it says nothing, since it has forgotten too much.
+    live_from_time: AtomicU64,
 }
 
 /// Gaps are numbered. The view is complete if the last gap was followed by a heartbeat that came
@@ -60,6 +70,10 @@ pub(crate) struct Feed {
 struct State {
     /// Everything that was ended up to then was read.
     read_until: Option<UnixTime>,
+    /// What had ended long before then was forgotten.
+    forgot_at: UnixTime,
+    /// When the last heartbeat was about to be sent.
+    beat: Option<Moment>,
     /// How often notices may have been missed. The first time is before the start.
     gaps: u64,
     /// The last gap after which a heartbeat came back.
@@ -67,7 +81,7 @@ struct State {
     /// The last gap after which, and after whose heartbeat, everything was read again.
     read_after: u64,
     /// The view is complete as of then, unless a gap is open.
-    complete_as_of: Instant,
+    complete_as_of: Moment,
     /// How often the view had no room for an ending.
     dropped: u64,
     /// Up to which of these it was read again, with room.
@@ -82,11 +96,39 @@ struct State {
     followed: bool,
 }
 
+/// An instant by both clocks of the node.
+#[derive(Clone, Copy, Debug)]
+struct Moment {
+    instant: Instant,
+    time: UnixTime,
+}
+
+impl Moment {
+    fn new(time: UnixTime) -> Self {
+        let instant = Instant::now();
+        Self { instant, time }
+    }
+
+    fn later(self, other: Self) -> Self {
+        if other.instant >= self.instant {
+            other
+        } else {
+            self
+        }
+    }
+
+    /// Whether the clock was set between the two, or the machine suspended.
+    fn is_jump(self, earlier: Self) -> bool {
+        let expected = earlier.time + self.instant.duration_since(earlier.instant);
+        expected.since(self.time).max(self.time.since(expected)) > JUMP
+    }
+}
+
 /// A heartbeat that has not come back.
 #[derive(Debug)]
 struct Sent {
     heartbeat: Heartbeat,
-    at: Instant,
+    at: Moment,
     /// Whether the store has said that it took it. One that it refused was never on the way, and its
     /// absence says nothing.
     accepted: bool,
@@ -96,8 +138,7 @@ struct Sent {
 #[derive(Debug)]
 pub(crate) struct Reading {
     pub(crate) since: UnixTime,
-    now: UnixTime,
-    begun: Instant,
+    begun: Moment,
     /// What the state was when the reading began: what happened meanwhile, it may not have seen.
     gaps: u64,
     dropped: u64,
@@ -118,11 +159,16 @@ impl Feed {
             view,
             state: Mutex::new(State {
                 read_until: None,
+                forgot_at: UnixTime::EPOCH,
+                beat: None,
                 // Nothing was heard before the start, so the view begins behind.
                 gaps: 1,
                 heartbeat_after: 0,
                 read_after: 0,
-                complete_as_of: start,
+                complete_as_of: Moment {
+                    instant: start,
+                    time: UnixTime::EPOCH,
+                },
                 dropped: 0,
                 refilled: 0,
                 polled: false,
@@ -132,6 +178,8 @@ impl Feed {
             }),
             start,
             live_until: AtomicU64::new(0),
+            live_until_time: AtomicU64::new(0),
+            live_from_time: AtomicU64::new(0),
         }
     }
 
@@ -144,10 +192,17 @@ impl Feed {
         self.view.len()
     }
 
-    /// Whether it is complete as of a moment ago.
-    pub(crate) fn is_live(&self) -> bool {
+    /// Whether it is complete as of a moment ago, for one whose clock says `now`.
+    pub(crate) fn is_live(&self, now: UnixTime) -> bool {
         let until = self.live_until.load(Ordering::Acquire);
-        until != 0 && millis(self.start.elapsed()) <= until
+        until != 0 && millis(self.start.elapsed()) <= until && self.is_in_time(now)
+    }
+
+    /// Whether the clock has not jumped since the view was proved.
+    fn is_in_time(&self, now: UnixTime) -> bool {
+        let from = self.live_from_time.load(Ordering::Acquire);
+        let until = self.live_until_time.load(Ordering::Acquire);
+        (from..=until).contains(&now.as_secs())
     }
 
     /// When it will count as behind if nothing happens; `None` if it does already.
@@ -186,15 +241,24 @@ impl Feed {
 
     /// Notes a heartbeat that is about to be sent: it may be back before the store has answered, and
     /// would not be known then.
-    pub(crate) fn sends(&self, heartbeat: Heartbeat) {
+    pub(crate) fn sends(&self, heartbeat: Heartbeat, now: UnixTime) {
+        let at = Moment::new(now);
         let mut state = self.state();
+        let jumped = state.beat.is_some_and(|earlier| at.is_jump(earlier));
+        state.beat = Some(at);
+        if jumped {
+            // What was forgotten, or missed, is read again.
+            drop(state);
+            self.interrupt();
+            state = self.state();
+        }
         // The oldest is given up: on a way that works it would have been back long ago.
         if state.sent.len() == REMEMBERED {
             state.sent.pop_front();
         }
         state.sent.push_back(Sent {
             heartbeat,
-            at: Instant::now(),
+            at,
             accepted: false,
         });
     }
@@ -228,7 +292,8 @@ impl Feed {
         };
         if state.read_after == state.gaps {
             // Everything that was ended before it was sent has been heard of.
-            state.complete_as_of = state.complete_as_of.max(sent.at);
+            state.complete_as_of = state.complete_as_of.later(sent.at);
+            self.raise_from(sent.at.time);
             self.publish(&state);
         } else if state.heartbeat_after != state.gaps {
             // The first one after a gap: notices come again, so that a reading closes the gap.
@@ -239,19 +304,23 @@ impl Feed {
 
     /// Begins to read what was ended since the last time, less the overlap.
     pub(crate) fn begin_reading(&self, now: UnixTime) -> Reading {
+        let begun = Moment::new(now);
+        let mut state = self.state();
+        // What a clock that was ahead took for long ago was forgotten, perhaps before a reading that failed.
+        let forgot_too_much = state.forgot_at > now;
+        state.forgot_at = state.forgot_at.max(now);
+        // First: by this clock alone the view is complete after it.
+        self.raise_from(now);
         self.view.forget_before(now);
-        let state = self.state();
         let all = now - self.view.retention();
-        // What had no room was dropped, and what a clock that was ahead took for long ago was
-        // forgotten: then everything is read again.
+        // What had no room was dropped: then everything is read again too.
         let since = match state.read_until {
-            Some(until) if until <= now && !state.is_full() => until - self.timing.overlap,
+            Some(until) if !forgot_too_much && !state.is_full() => until - self.timing.overlap,
             _ => all,
         };
         Reading {
             since: since.max(all),
-            now,
-            begun: Instant::now(),
+            begun,
             gaps: state.gaps,
             dropped: state.dropped,
             proves: state.polled || state.heartbeat_after == state.gaps,
@@ -264,14 +333,20 @@ impl Feed {
             self.insert(ended);
         }
         let mut state = self.state();
-        state.read_until = Some(reading.now);
+        state.read_until = Some(reading.begun.time);
+        // If a clock that was ahead had forgotten too much, everything was read again by the right one.
+        state.forgot_at = reading.begun.time;
+        if reading.begun.is_jump(state.complete_as_of) {
+            let from = from_time(reading.begun.time);
+            self.live_from_time.store(from, Ordering::Release);
+        }
         state.refilled = reading.dropped;
         // A gap that opened meanwhile is not closed by a reading that began before it.
         if reading.proves && reading.gaps == state.gaps {
             // If notices come, it is heartbeats that prove that they still do; a reading only
             // closes a gap.
             if state.polled || state.read_after != reading.gaps {
-                state.complete_as_of = state.complete_as_of.max(reading.begun);
+                state.complete_as_of = state.complete_as_of.later(reading.begun);
             }
             state.read_after = reading.gaps;
         }
@@ -304,6 +379,11 @@ impl Feed {
         self.interrupt();
     }
 
+    fn raise_from(&self, time: UnixTime) {
+        self.live_from_time
+            .fetch_max(from_time(time), Ordering::AcqRel);
+    }
+
     /// Says until when the view counts as complete, to those who check tokens.
     fn publish(&self, state: &State) {
         let patience = if state.polled {
@@ -313,7 +393,10 @@ impl Feed {
         };
         // A view without room lacks endings, however well notices come.
         let live = state.read_after == state.gaps && !state.is_full();
-        let until = state.complete_as_of.duration_since(self.start) + patience;
+        let Moment { instant, time } = state.complete_as_of;
+        let until = (time + patience + JUMP).as_secs();
+        self.live_until_time.store(until, Ordering::Release);
+        let until = instant.duration_since(self.start) + patience;
         let until = if live { millis(until) } else { 0 };
         self.live_until.store(until, Ordering::Release);
         self.changed.notify_one();
@@ -341,6 +424,11 @@ impl FeedTiming {
     fn reading_patience(&self) -> Duration {
         self.reading_interval * 3 + Duration::from_secs(1)
     }
+}
+
+/// The first second at which what was proved or forgotten at this time holds.
+fn from_time(time: UnixTime) -> u64 {
+    time.as_secs().saturating_sub(JUMP.as_secs())
 }
 
 fn millis(time: Duration) -> u64 {

@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use token_core::{Authentication, NoClaims, Policy, Transport};
-use token_session::test_util::TestManager;
+use token_session::test_util::{TestClock, TestManager, test_issuer};
 use token_session::{
-    AccessError, Issued, NewSession, Presented, RevocationCheck, SessionCredential, SessionManager,
-    WhenBehind,
+    AccessError, Issued, MemoryStore, NewSession, Presented, RevocationCheck, SessionCredential,
+    SessionManager, WhenBehind,
 };
 
 const AHEAD: [Duration; 3] = [
@@ -124,7 +125,7 @@ async fn a_session_cookie_from_the_future_is_accepted_and_ended() {
 #[tokio::test]
 async fn an_ending_from_the_future_stays_in_the_view() {
     for ahead in AHEAD {
-        let store = token_session::MemoryStore::new(1000, &[7; 32]);
+        let store = MemoryStore::new(1000, &[7; 32]);
         let node = TestManager::with_store(store, Policy::default(), |builder| {
             builder.revocation_check(RevocationCheck::Feed(WhenBehind::Accept))
         });
@@ -145,4 +146,60 @@ async fn an_ending_from_the_future_stays_in_the_view() {
             "by {ahead:?}"
         );
     }
+}
+
+/// A node that follows the feed of another, whose clock is right.
+async fn follower(node: &TestManager, store: &Arc<MemoryStore>) -> (SessionManager, TestClock) {
+    let clock = TestClock::new();
+    clock.set(node.manager.now());
+    let manager = SessionManager::builder(Arc::clone(store), test_issuer(Policy::default()))
+        .clock(clock.clone())
+        .revocation_check(RevocationCheck::Feed(WhenBehind::Refuse))
+        .build()
+        .unwrap();
+    manager.catch_up().await.unwrap();
+    tokio::spawn(manager.clone().follow_revocations());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    (manager, clock)
+}
+
+/// What a token of an ended session is answered right after the clocks were moved, and once the feed
+/// had time to read again.
+async fn answers_after(jump: impl AsyncFnOnce(&TestManager, &TestClock)) -> [&'static str; 2] {
+    let store = Arc::new(MemoryStore::new(1000, &[7; 32]));
+    let node = TestManager::with_store(Arc::clone(&store), Policy::default(), |builder| builder);
+    let (manager, clock) = follower(&node, &store).await;
+    let login = node.login("alice", "").await;
+    let credential = Presented::Refresh(refresh_token(&login));
+    assert!(node.manager.logout(credential).await.unwrap());
+    tokio::time::sleep(Duration::from_millis(200)).await;
+
+    jump(&node, &clock).await;
+    let mut answers = [""; 2];
+    for answer in &mut answers {
+        let token = manager.authenticate::<NoClaims>(access_token(&login)).await;
+        *answer = match token {
+            Ok(_) => "accepted",
+            Err(AccessError::Behind) => "behind",
+            Err(AccessError::Revoked { .. }) => "revoked",
+            Err(_) => "another",
+        };
+        tokio::time::sleep(Duration::from_secs(20)).await;
+    }
+    answers
+}
+
+/// While it was ahead, the view forgot what had ended by the right clock.
+#[tokio::test(start_paused = true)]
+async fn a_view_that_forgot_by_a_clock_ahead_is_behind_until_it_was_read_again() {
+    let answers = answers_after(async |node, clock| {
+        let right = node.manager.now();
+        clock.set(right + Duration::from_secs(3600));
+        // The view is read, and forgets by that clock.
+        tokio::time::sleep(Duration::from_secs(90)).await;
+        clock.set(right);
+    });
+    let [first, then] = answers.await;
+    assert_ne!(first, "accepted");
+    assert_eq!(then, "revoked");
 }

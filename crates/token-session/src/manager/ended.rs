@@ -81,7 +81,9 @@ impl SessionManager {
                 () = tokio::time::sleep(look.min(left)) => {}
             }
             ask_store = match self.inner.check {
-                RevocationCheck::Feed(WhenBehind::AskStore | WhenBehind::Refuse) => !feed.is_live(),
+                RevocationCheck::Feed(WhenBehind::AskStore | WhenBehind::Refuse) => {
+                    !feed.is_live(self.now())
+                }
                 RevocationCheck::Feed(WhenBehind::Accept) | RevocationCheck::None => false,
                 RevocationCheck::Store => true,
             };

@@ -116,7 +116,7 @@ impl SessionManager {
     /// Sends one heartbeat; whether notices leave this process at all.
     async fn send_heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, StoreError> {
         let feed = &self.inner.feed;
-        feed.sends(heartbeat);
+        feed.sends(heartbeat, self.now());
         let accepted = self
             .call("heartbeat", || self.inner.store.heartbeat(heartbeat))
             .await?;
@@ -136,7 +136,7 @@ impl SessionManager {
             let interval = feed.timing.reading_interval;
             pause = match self.read_revocations().await {
                 Ok(()) if feed.is_full() => interval.max(FULL_PAUSE),
-                Ok(()) if feed.is_live() => jitter(interval),
+                Ok(()) if feed.is_live(self.now()) => jitter(interval),
                 // As long as notices may not come, only reading brings what was ended.
                 Ok(()) => RETRY_PAUSE,
                 Err(error) => {
@@ -170,13 +170,13 @@ impl SessionManager {
         let mut reported = true;
         loop {
             let until = feed.live_until();
-            let silent = until.is_some() && !feed.is_live();
+            let silent = until.is_some() && !feed.is_live(self.now());
             if silent {
                 // No heartbeat came back in time: notices may have been lost like it, also if the
                 // next one comes.
                 feed.interrupt();
             }
-            let live = feed.is_live();
+            let live = feed.is_live(self.now());
             self.show_feed(live);
             if live != reported {
                 self.report_node(if live {

@@ -241,9 +241,10 @@ async fn a_full_view_counts_as_behind_until_it_has_room_again() {
 async fn readings_overlap_and_go_on_while_connected() {
     let nodes = Nodes::start(WhenBehind::Refuse, 1000).await;
     let before = nodes.store.readings();
-    for _ in 0..30 {
-        tokio::time::sleep(Duration::from_secs(10)).await;
-        nodes.clock.advance(Duration::from_secs(10));
+    // Both clocks together: one that jumps has everything read again.
+    for _ in 0..300 {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        nodes.clock.advance(Duration::from_secs(1));
     }
     let readings = nodes.store.readings().split_off(before.len() - 1);
     assert!((10..=14).contains(&readings.len()), "{readings:?}");
@@ -292,4 +293,18 @@ async fn nobody_follows_means_behind() {
     nodes.follower.abort();
     settle().await;
     assert!(!nodes.there.revocations_are_live());
+}
+
+/// Notices are lost meanwhile, and no time passes for the runtime.
+#[tokio::test(start_paused = true)]
+async fn after_the_machine_was_suspended_the_view_is_behind_until_it_was_read_again() {
+    let nodes = Nodes::start(WhenBehind::Refuse, 1000).await;
+    nodes.store.set(Fate::Lost);
+    nodes.clock.advance(Duration::from_secs(3600));
+    let access = nodes.ended().await;
+    assert_eq!(nodes.answer(&access).await, "behind");
+    nodes.store.set(Fate::Passed);
+    tokio::time::sleep(HEARTBEAT * 5).await;
+    assert!(nodes.there.revocations_are_live());
+    assert_eq!(nodes.answer(&access).await, "revoked");
 }
