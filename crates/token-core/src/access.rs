@@ -3,6 +3,7 @@
 //! A [`Verifier`] turns an [`UntrustedToken`] into a [`VerifiedToken`], or names the rule that it breaks.
 //! Tokens are issued by [`TokenIssuer`](crate::TokenIssuer), from a committed session.
 
+pub(crate) mod bounds;
 pub(crate) mod builder;
 pub(crate) mod claims;
 pub(crate) mod custom;

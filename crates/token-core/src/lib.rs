@@ -15,6 +15,7 @@
 //! - [`types`]: identifiers, names, scopes, secrets and points in time.
 //! - [`keys`]: keys and key rings, each key for exactly one algorithm.
 //! - [`access`]: access tokens. A [`Verifier`] turns an [`UntrustedToken`] into a [`VerifiedToken`].
+//! - [`foreign`]: tokens of other issuers.
 //! - [`session`]: what a store keeps, what a presented credential means, and what leaves the server.
 //!
 //! To learn how rotation works, read `docs/rotation.md`, then [`session`].
@@ -78,6 +79,7 @@
 //! ```
 
 pub mod access;
+pub mod foreign;
 mod jose;
 pub mod keys;
 pub mod session;

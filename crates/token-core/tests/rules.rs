@@ -588,7 +588,7 @@ fn a_claim_of_the_wrong_form_is_refused() {
         ("sub", format!("\"{}\"", "x".repeat(256))),
         ("sub", "\"a\\nb\"".to_owned()),
         ("client_id", "\"\"".to_owned()),
-        ("client_id", "\"a b\"".to_owned()),
+        ("client_id", "\"a\\nb\"".to_owned()),
         ("scope", "\"a\\\"b\"".to_owned()),
     ] {
         let fault = claims_fault(&Claims::good().with(claim, &value));
@@ -832,4 +832,62 @@ fn no_error_repeats_what_came_in() {
         let fault = fault(&token);
         assert!(!format!("{fault} {fault:?}").contains(marker), "{fault:?}");
     }
+}
+
+/// Otherwise two services that read different claims would not agree about one token.
+#[test]
+fn a_claim_of_the_application_is_judged_alike_whatever_type_reads_it() {
+    let deep = |levels: usize| format!("{}1{}", "[".repeat(levels), "]".repeat(levels));
+    let objects = |levels: usize| format!("{}1{}", r#"{"a":"#.repeat(levels), "}".repeat(levels));
+    for (value, good) in [
+        (r#""\ud83d\ude00""#.to_owned(), true),
+        (r#""\ud83d""#.to_owned(), false),
+        (r#""\ude00""#.to_owned(), false),
+        (r#"["\ud83d x"]"#.to_owned(), false),
+        (r#"{"\ud83d":1}"#.to_owned(), false),
+        (deep(100), true),
+        (deep(126), true),
+        (deep(127), false),
+        (deep(2000), false),
+        (objects(126), true),
+        (objects(127), false),
+    ] {
+        let text = Claims::good().with("a", &value).token();
+        let token = || UntrustedToken::parse(&text).unwrap();
+        let ignored = verifier().verify::<NoClaims>(token(), now()).map(drop);
+        let read = verifier()
+            .verify::<BTreeMap<String, serde_json::Value>>(token(), now())
+            .map(drop);
+        assert_eq!(ignored.is_ok(), good, "{value:.40}: {ignored:?}");
+        assert_eq!(read.is_ok(), good, "{value:.40}: {read:?}");
+        for verdict in [ignored, read] {
+            let syntax = matches!(
+                verdict,
+                Ok(())
+                    | Err(VerifyError::Claims(ClaimsError::Json(
+                        JsonError::Syntax { .. }
+                    )))
+            );
+            assert!(syntax, "{value:.40}: {verdict:?}");
+        }
+    }
+}
+
+/// The ARN of a key in a KMS has 75 characters, and some issuers use a URL or a title.
+#[test]
+fn a_kid_and_a_client_id_may_be_long_and_have_spaces() {
+    let arn = "arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+    for id in [arn, "Signing key of 2026", &"k".repeat(255)] {
+        let key = SigningKey::from_secret(&SECRET, Algorithm::HS256).unwrap();
+        let key = key.with_id(id.parse().unwrap());
+        let (issuer, audience) = forge::names();
+        let verifier = Verifier::builder(issuer, audience).keys([key.verifying_key()]);
+        let claims = Claims::good().with("client_id", format!("\"{id}\""));
+        let text = sign(HEADER.replace("k1", id), claims.json());
+        let token = UntrustedToken::parse(&text).unwrap();
+        let token = verifier.build().unwrap().verify::<NoClaims>(token, now());
+        assert_eq!(token.unwrap().claims().client_id.as_str(), id);
+    }
+    assert!("k".repeat(256).parse::<token_core::KeyId>().is_err());
+    assert!("k".repeat(256).parse::<token_core::ClientId>().is_err());
 }

@@ -22,6 +22,9 @@ use crate::workspace::Workspace;
 /// A limit for some folders together.
 struct Limit {
     folders: &'static [&'static str],
+    /// Folders within those that are counted apart: optional features, which a reader who does not need
+    /// them never opens.
+    apart: &'static [&'static str],
     lines: usize,
     /// Public items, if that is limited.
     items: Option<usize>,
@@ -32,8 +35,13 @@ const LIMITS: [Limit; 2] = [
     // To be read in an evening.
     Limit {
         folders: &["crates/token-core/src"],
-        // 5,000, and 10 % of `session/` for what is added to the first cut.
-        lines: 5_160,
+        apart: &[
+            "crates/token-core/src/binding",
+            "crates/token-core/src/foreign",
+        ],
+        // 5,000, 10 % of `session/` for what is added to the first cut, and 200 for what the folders that
+        // are counted apart share with the rest.
+        lines: 5_360,
         items: Some(160),
     },
     // What has to be read if one only wants sessions and their rotation.
@@ -42,6 +50,7 @@ const LIMITS: [Limit; 2] = [
             "crates/token-core/src/session",
             "crates/token-core/src/types",
         ],
+        apart: &[],
         // 2,200, and the same 10 %.
         lines: 2_360,
         items: None,
@@ -174,11 +183,13 @@ fn more_than_promised<'a>(
     of: impl Fn(&Count) -> usize,
 ) -> Vec<String> {
     let mut faults = Vec::new();
-    for (Limit { folders, .. }, most) in limits {
-        let counts = folders
-            .iter()
-            .filter_map(|folder| counts.get(Path::new(folder)));
-        let has: usize = counts.map(&of).sum();
+    for (Limit { folders, apart, .. }, most) in limits {
+        let sum = |folders: &[&str]| -> usize {
+            let named = folders.iter();
+            let named = named.filter_map(|folder| counts.get(Path::new(folder)));
+            named.map(&of).sum()
+        };
+        let has = sum(folders) - sum(apart);
         if let Some(most) = most.filter(|most| has > *most) {
             let folders = folders.join(" and ");
             faults.push(format!(
@@ -219,10 +230,18 @@ mod tests { pub fn n() {} }
     fn more_than_was_promised_is_a_fault() {
         let folder = PathBuf::from("crates/token-core/src");
         let counts = |lines, items| Counts::from([(folder.clone(), Count { lines, items })]);
-        let fits = counts(5_160, 160);
+        let fits = counts(5_360, 160);
         assert!(too_many_lines(&fits).is_empty() && too_many_items(&fits).is_empty());
-        assert_eq!(too_many_lines(&counts(5_161, 160)).len(), 1);
-        assert_eq!(too_many_items(&counts(5_160, 161)).len(), 1);
+        assert_eq!(too_many_lines(&counts(5_361, 160)).len(), 1);
+        assert_eq!(too_many_items(&counts(5_360, 161)).len(), 1);
+        let optional = Count {
+            lines: 100,
+            items: 10,
+        };
+        let mut with_optional = counts(5_460, 170);
+        with_optional.insert(folder.join("foreign"), optional);
+        assert!(too_many_lines(&with_optional).is_empty());
+        assert!(too_many_items(&with_optional).is_empty());
     }
 
     #[test]

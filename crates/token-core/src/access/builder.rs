@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use crate::access::bounds::Bounds;
 use crate::access::sign::beginning;
 use crate::access::verify::{Inner, Prepared, Verifier};
 use crate::keys::public::VerifyingKey;
@@ -82,19 +83,7 @@ impl VerifierBuilder {
         if self.keys.is_empty() {
             return Err(VerifierError::NoKeys);
         }
-        // > Implementers MAY provide for some small leeway, usually no more than a few minutes, to
-        // > account for clock skew.
-        // RFC 7519 section 4.1.5
-        if self.leeway > MAX_LEEWAY {
-            return Err(VerifierError::Leeway {
-                leeway: self.leeway,
-            });
-        }
-        if self.max_age < Duration::from_secs(1) || self.max_age > MAX_AGE {
-            return Err(VerifierError::MaxAge {
-                max_age: self.max_age,
-            });
-        }
+        let bounds = bounds(self.leeway, self.max_age)?;
         ring::check_together(self.keys.iter())?;
         let prepare = |key: VerifyingKey| Prepared {
             header: key.token_header().into(),
@@ -105,8 +94,7 @@ impl VerifierBuilder {
             issuer: self.issuer,
             audience: self.audience,
             keys: self.keys.into_iter().map(prepare).collect(),
-            leeway: self.leeway,
-            max_age: self.max_age,
+            bounds,
         })))
     }
 }
@@ -131,6 +119,20 @@ impl Verifier {
     }
 }
 
+/// The two bounds of time, if they are sane.
+pub(crate) fn bounds(leeway: Duration, max_age: Duration) -> Result<Bounds, VerifierError> {
+    // > Implementers MAY provide for some small leeway, usually no more than a few minutes, to
+    // > account for clock skew.
+    // RFC 7519 section 4.1.5
+    if leeway > MAX_LEEWAY {
+        return Err(VerifierError::Leeway { leeway });
+    }
+    if max_age < Duration::from_secs(1) || max_age > MAX_AGE {
+        return Err(VerifierError::MaxAge { max_age });
+    }
+    Ok(Bounds { leeway, max_age })
+}
+
 const MAX_LEEWAY: Duration = Duration::from_secs(60);
 const MAX_AGE: Duration = Duration::from_secs(31 * 24 * 3600);
 
@@ -153,6 +155,19 @@ pub enum VerifierError {
         /// What was asked for.
         max_age: Duration,
     },
+    /// A profile of foreign tokens that accepts no `typ`, and not its absence either.
+    #[error("the profile accepts no `typ`; name one with `types`, or call `untyped`")]
+    NoType,
+    /// An issuer for several tenants, of which none was chosen.
+    #[error(
+        "the issuer is a template; name the tenants with `tenant`, or accept all with `any_tenant`, and name their claim in the profile"
+    )]
+    NoTenant,
+    /// A profile that requires a claim it does not know, or has more names than are kept apart.
+    #[error(
+        "the profile requires a claim that is none of `auth_time`, `client_id`, `jti`, `scope` and `sid`, or has over 64 names for one"
+    )]
+    Profile,
     /// No key.
     #[error(
         "there is no key to verify with; add the issuer's keys, or look why its set has no usable one"

@@ -40,6 +40,10 @@ pub enum VerifyError {
     /// Not a JWS in compact form, or its header is not accepted.
     #[error("form: {0}")]
     Form(#[from] FormError),
+    /// The token has a session of this library behind it, which a foreign token never has. Verify it with
+    /// [`Verifier`](crate::Verifier), so that it can be asked whether the session has ended.
+    #[error("the token has a session of this library behind it; verify it with `Verifier`")]
+    HasSession,
     /// `iat` or `nbf` is in the future by more than the leeway.
     #[error("it is {now}, and the claim `{claim}` says {time}")]
     InFuture {
@@ -70,6 +74,12 @@ pub enum VerifyError {
     /// `iss` is another.
     #[error("the token names another issuer")]
     WrongIssuer,
+    /// The key signs for another issuer, as its set says.
+    #[error("the key of the token signs for another issuer")]
+    WrongKeyIssuer,
+    /// The tenant is none of those that were chosen.
+    #[error("the token is of another tenant")]
+    WrongTenant,
     /// `typ` is not that of an access token.
     #[error("the token is not an access token")]
     WrongType,
@@ -146,6 +156,12 @@ pub enum ClaimsError {
     /// A claim of the wrong JSON type.
     #[error("the claim `{claim}` is not of the right type")]
     Type {
+        /// The name of the claim.
+        claim: &'static str,
+    },
+    /// A claim that must have one certain text.
+    #[error("the claim `{claim}` does not have the text that it must have")]
+    Value {
         /// The name of the claim.
         claim: &'static str,
     },

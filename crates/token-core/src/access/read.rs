@@ -21,12 +21,24 @@ use crate::access::error::ClaimsError;
 use crate::jose::json::{self, JsonError, Text, Value};
 use crate::types::time::UnixTime;
 
-/// Reads a claims set: the claims of the library by type into `claims`, the others as `C`. What
-/// `claims` has already stood before `json`, in so many bytes.
+/// Claims with a meaning of their own, which the application's type does not see.
+pub(crate) trait KnownClaims<'a> {
+    /// Takes a claim out of the object; `false` if it is one of the application's. If a claim breaks a
+    /// rule, `fault` says which, and the error only ends the reading.
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        fault: &mut Option<ClaimsError>,
+    ) -> Result<bool, A::Error>;
+}
+
+/// Reads a claims set: the known claims by type into `claims`, the others as `C`. What `claims`
+/// has already stood before `json`, in so many bytes.
 pub(crate) fn read<'a, C: Deserialize<'a>>(
     json: &'a [u8],
     taken: usize,
-    claims: &mut BorrowedClaims<'a>,
+    claims: &mut impl KnownClaims<'a>,
 ) -> Result<C, ClaimsError> {
     // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely valid
     // > JSON object conforming to RFC 7159 [RFC7159]; let the JWT Claims Set be this JSON object.
@@ -58,9 +70,14 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
     // > with duplicate Claim Names or use a JSON parser that returns only the lexically last
     // > duplicate member name [...].
     // RFC 7519 section 4. The pass above saw the top level; what is nested is walked again.
-    // The claims of the library hold no objects, so only another claim can.
-    let nested = || text.rfind('{') > text.find('{');
-    if state.has_others() && nested() {
+    // The known claims hold no objects, so only another claim can.
+    //
+    // The walk also refuses half of a surrogate pair and values that are nested too deeply. serde_json
+    // does so only if the type of the application reads the value, and two services with two types
+    // would not agree about one token.
+    let nested = || text.rfind('{') > text.find('{') || text.matches('[').count() > MAX_ARRAYS;
+    let escaped = || memchr::memchr(b'\\', json).is_some();
+    if state.has_others() && (nested() || escaped()) {
         json::check(text).map_err(|error| match error {
             JsonError::DuplicateMember => ClaimsError::Duplicate { claim: OTHER },
             error => ClaimsError::Json(error),
@@ -69,14 +86,17 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
     Ok(custom)
 }
 
+/// More arrays than this may be nested more deeply than serde_json reads, which is 127 levels.
+const MAX_ARRAYS: usize = 100;
+
 /// How errors call a claim that is not the library's.
 const OTHER: &str = "another";
 
 /// So many other names are compared as they come by; those after them are put into a set.
 const REMEMBERED: usize = 16;
 
-struct State<'r, 'a> {
-    claims: &'r mut BorrowedClaims<'a>,
+struct State<'r, 'a, K> {
+    claims: &'r mut K,
     /// Names of other claims; the first `count` are set.
     others: [&'a str; REMEMBERED],
     count: usize,
@@ -86,8 +106,8 @@ struct State<'r, 'a> {
     fault: Option<ClaimsError>,
 }
 
-impl<'r, 'a> State<'r, 'a> {
-    fn new(claims: &'r mut BorrowedClaims<'a>) -> Self {
+impl<'r, 'a, K> State<'r, 'a, K> {
+    fn new(claims: &'r mut K) -> Self {
         Self {
             claims,
             others: [""; REMEMBERED],
@@ -127,11 +147,16 @@ impl<'r, 'a> State<'r, 'a> {
     fn has_others(&self) -> bool {
         self.count > 0 || !self.more.is_empty()
     }
+}
 
-    /// Takes a claim of the library out of the object; `false` if it is another.
-    fn take<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        let claims = &mut *self.claims;
-        let fault = &mut self.fault;
+impl<'a> KnownClaims<'a> for BorrowedClaims<'a> {
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+        fault: &mut Option<ClaimsError>,
+    ) -> Result<bool, A::Error> {
+        let claims = self;
         match name {
             // > The "iss" value is a case-sensitive string containing a StringOrURI value.
             // RFC 7519 section 4.1.1, and so "sub" and "jti" in sections 4.1.2 and 4.1.7.
@@ -181,7 +206,7 @@ impl<'r, 'a> State<'r, 'a> {
     }
 }
 
-fn put_text<'a, A: MapAccess<'a>>(
+pub(crate) fn put_text<'a, A: MapAccess<'a>>(
     claim: &'static str,
     place: &mut Option<Cow<'a, str>>,
     map: &mut A,
@@ -208,7 +233,7 @@ fn put_id<'a, A: MapAccess<'a>, T: FromStr>(
     read
 }
 
-fn put_time<'a, A: MapAccess<'a>>(
+pub(crate) fn put_time<'a, A: MapAccess<'a>>(
     claim: &'static str,
     place: &mut Option<UnixTime>,
     map: &mut A,
@@ -227,7 +252,7 @@ fn put_time<'a, A: MapAccess<'a>>(
 }
 
 /// Reads one value, names the rule that it breaks, and refuses a second one.
-fn put<'a, A: MapAccess<'a>, V: Deserialize<'a>, T>(
+pub(crate) fn put<'a, A: MapAccess<'a>, V: Deserialize<'a>, T>(
     claim: &'static str,
     place: &mut Option<T>,
     map: &mut A,
@@ -247,12 +272,12 @@ fn put<'a, A: MapAccess<'a>, V: Deserialize<'a>, T>(
     Ok(())
 }
 
-struct ClaimsVisitor<'s, 'r, 'a, C> {
-    state: &'s mut State<'r, 'a>,
+struct ClaimsVisitor<'s, 'r, 'a, K, C> {
+    state: &'s mut State<'r, 'a, K>,
     custom: std::marker::PhantomData<C>,
 }
 
-impl<'a, C: Deserialize<'a>> Visitor<'a> for ClaimsVisitor<'_, '_, 'a, C> {
+impl<'a, K: KnownClaims<'a>, C: Deserialize<'a>> Visitor<'a> for ClaimsVisitor<'_, '_, 'a, K, C> {
     type Value = C;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -271,13 +296,13 @@ impl<'a, C: Deserialize<'a>> Visitor<'a> for ClaimsVisitor<'_, '_, 'a, C> {
     }
 }
 
-/// The object without the claims of the library.
-struct Others<'s, 'r, 'a, A> {
+/// The object without the known claims.
+struct Others<'s, 'r, 'a, K, A> {
     map: A,
-    state: &'s mut State<'r, 'a>,
+    state: &'s mut State<'r, 'a, K>,
 }
 
-impl<'a, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 'a, A> {
+impl<'a, B: KnownClaims<'a>, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 'a, B, A> {
     type Error = A::Error;
 
     fn next_key_seed<K: DeserializeSeed<'a>>(
@@ -285,7 +310,8 @@ impl<'a, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 'a, A> {
         seed: K,
     ) -> Result<Option<K::Value>, A::Error> {
         while let Some(Text(name)) = self.map.next_key()? {
-            if self.state.take(&name, &mut self.map)? {
+            let State { claims, fault, .. } = &mut *self.state;
+            if claims.take(&name, &mut self.map, fault)? {
                 continue;
             }
             if let Err(fault) = self.state.note(&name) {
@@ -310,9 +336,11 @@ impl<'a, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 'a, A> {
 }
 
 /// Shows the object to whatever `C` asks for.
-struct OthersDeserializer<'o, 's, 'r, 'a, A>(&'o mut Others<'s, 'r, 'a, A>);
+struct OthersDeserializer<'o, 's, 'r, 'a, K, A>(&'o mut Others<'s, 'r, 'a, K, A>);
 
-impl<'a, A: MapAccess<'a>> Deserializer<'a> for OthersDeserializer<'_, '_, '_, 'a, A> {
+impl<'a, K: KnownClaims<'a>, A: MapAccess<'a>> Deserializer<'a>
+    for OthersDeserializer<'_, '_, '_, 'a, K, A>
+{
     type Error = A::Error;
 
     fn deserialize_any<V: Visitor<'a>>(self, visitor: V) -> Result<V::Value, A::Error> {

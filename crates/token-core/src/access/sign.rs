@@ -63,8 +63,8 @@ pub(crate) fn fits_any_key(claims: usize) -> Result<(), IssueError> {
     Ok(())
 }
 
-/// `{"alg":"…","kid":"…","typ":"at+jwt"}` with an algorithm of 5 bytes and an id of 64.
-const LONGEST_HEADER: usize = 34 + 5 + 64;
+/// `{"alg":"…","kid":"…","typ":"at+jwt"}` with an algorithm of 7 bytes and an id of 255.
+const LONGEST_HEADER: usize = 34 + 7 + 255;
 
 /// The first two parts of a token, with room for the third.
 pub(crate) struct UnsignedToken(SecretText);

@@ -30,7 +30,7 @@ use crate::jose::jws::{Compact, MAX_LENGTH};
 /// handler(token_core::UntrustedToken::parse("eyJhbGciOiJFZERTQSJ9.e30.c2lnbmF0dXJl").unwrap());
 /// ```
 #[derive(Clone, Copy)]
-pub struct UntrustedToken<'a>(pub(super) Compact<'a>);
+pub struct UntrustedToken<'a>(pub(crate) Compact<'a>);
 
 impl<'a> UntrustedToken<'a> {
     /// The longest token that is looked at, in bytes; a longer one is refused unread.

@@ -6,11 +6,11 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::access::bounds::{Bounds, Expiry};
 use crate::access::claims::{AccessClaims, BorrowedClaims, NoClaims};
 use crate::access::error::{ClaimsError, VerifyError};
 use crate::access::read;
@@ -40,21 +40,13 @@ pub(super) struct Inner {
     /// How claims begin, as this library writes them for these two.
     pub(super) beginning: Box<[u8]>,
     pub(super) keys: Box<[Prepared]>,
-    pub(super) leeway: Duration,
-    pub(super) max_age: Duration,
+    pub(super) bounds: Bounds,
 }
 
 /// A key, and the header part of a token as this library writes it.
 pub(super) struct Prepared {
     pub(super) key: VerifyingKey,
     pub(super) header: Box<str>,
-}
-
-/// Whether the end of a token matters.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Expiry {
-    Enforce,
-    Ignore,
 }
 
 impl Verifier {
@@ -106,8 +98,7 @@ impl Verifier {
 
     /// Until when a token that was accepted is accepted, exclusive: its end, or the maximum age.
     pub fn believed_until<C>(&self, claims: &AccessClaims<C>) -> UnixTime {
-        let oldest = claims.issued_at + self.0.max_age + Duration::from_secs(1);
-        claims.expires_at.min(oldest)
+        self.0.bounds.end(claims.issued_at, claims.expires_at)
     }
 
     /// The pipeline. Nothing of the token is believed before the signature holds. The claims are read in
@@ -164,33 +155,15 @@ impl Verifier {
         }
         let mut buffer = Room::<MAX_PAYLOAD>::new();
         let header = token.decode(Part::Header, buffer.as_mut_slice())?;
-        let header = Header::parse(header)?;
+        let header = Header::parse(header, &[])?;
         // > Explicit JWT typing is accomplished by using the "typ" Header Parameter.
         // RFC 8725 section 3.11, and RFC 9068 section 4:
         // > The resource server MUST verify that the "typ" header value is "at+jwt" or
         // > "application/at+jwt" and reject tokens carrying any other value.
-        if !header::media_type_is(&header.kind, ACCESS_TOKEN) {
+        if !header::media_type_is(header.kind()?, ACCESS_TOKEN) {
             return Err(VerifyError::WrongType);
         }
-        // > The "kid" (key ID) header is used by the relying application to perform key lookup.
-        // > Applications should ensure that this does not create SQL or LDAP injection
-        // > vulnerabilities by validating and/or sanitizing the received value.
-        // RFC 8725 section 3.10. Here it is compared with what is configured, and nothing else.
-        let keys = self.0.keys.iter().map(|prepared| &prepared.key);
-        let mut keys = keys.filter(|key| key.id().as_str() == header.key_id);
-        let first = keys.next().ok_or(VerifyError::UnknownKey)?;
-        // > The library MUST ensure that the "alg" or "enc" header specifies the same algorithm
-        // > that is used for the cryptographic operation.
-        // RFC 8725 section 3.1, and its revision:
-        // > In particular, libraries SHOULD use allowlists for critical parameters such as "alg" instead
-        // > of blocklists.
-        // draft-ietf-oauth-rfc8725bis section 3.1. Here it is one name, compared byte for byte.
-        // Keys with one id have different algorithms.
-        let named = |key: &&VerifyingKey| header.algorithm == key.algorithm().as_str();
-        let key = std::iter::once(first).chain(keys).find(named);
-        key.ok_or(VerifyError::AlgorithmMismatch {
-            expected: first.algorithm(),
-        })
+        find_by_header(&header, self.0.keys.iter().map(|prepared| &prepared.key))
     }
 
     /// What the claims must say: those rules first that do not depend on the time.
@@ -237,49 +210,10 @@ impl Verifier {
         // It is no bound of validity (RFC 9068 section 2.2.1). It is copied from the session, and may be
         // in the future after a clock that was ahead has been set right.
         require("auth_time", claims.auth_time)?;
-        self.check_times(claims, now, expiry)
-    }
-
-    /// The rules that depend on the time. The leeway covers an issuer whose clock is ahead; it never
-    /// lengthens a life.
-    fn check_times(
-        &self,
-        claims: &BorrowedClaims<'_>,
-        now: UnixTime,
-        expiry: Expiry,
-    ) -> Result<(), VerifyError> {
-        let (leeway, max_age) = (self.0.leeway, self.0.max_age);
         let issued = require("iat", claims.issued_at)?;
         let expires = require("exp", claims.expires_at)?;
-        if expires <= issued {
-            return Err(VerifyError::ExpiresBeforeIssue { issued, expires });
-        }
-        // > The "nbf" (not before) claim identifies the time before which the JWT MUST NOT be
-        // > accepted for processing.
-        // RFC 7519 section 4.1.5
-        let begins = claims.not_before.unwrap_or(issued);
-        for (claim, time) in [("iat", issued), ("nbf", begins)] {
-            if time > now + leeway {
-                return Err(VerifyError::InFuture { claim, now, time });
-            }
-        }
-        if expiry == Expiry::Ignore {
-            return Ok(());
-        }
-        // > The "exp" (expiration time) claim identifies the expiration time on or after which the
-        // > JWT MUST NOT be accepted for processing.
-        // RFC 7519 section 4.1.4
-        // A client renews long before that, so no leeway is needed here.
-        if now >= expires {
-            return Err(VerifyError::Expired { now, expires });
-        }
-        // > This claim can be used to determine the age of the JWT.
-        // RFC 7519 section 4.1.6, of "iat". A leaked key could sign for any time to come; this bounds
-        // what is believed.
-        if now > issued + max_age {
-            return Err(VerifyError::TooOld { now, issued });
-        }
-        Ok(())
+        let bounds = self.0.bounds;
+        bounds.check(issued, expires, claims.not_before, now, expiry)
     }
 }
 
@@ -290,13 +224,37 @@ impl fmt::Debug for Verifier {
             .field("issuer", &self.0.issuer)
             .field("audience", &self.0.audience)
             .field("keys", &keys)
-            .field("leeway", &self.0.leeway)
-            .field("max_age", &self.0.max_age)
+            .field("bounds", &self.0.bounds)
             .finish()
     }
 }
 
-fn check_signature(key: &VerifyingKey, token: &Compact<'_>) -> Result<(), VerifyError> {
+/// The key that a header names by id and algorithm.
+pub(crate) fn find_by_header<'k>(
+    header: &Header<'_>,
+    keys: impl Iterator<Item = &'k VerifyingKey>,
+) -> Result<&'k VerifyingKey, VerifyError> {
+    // > The "kid" (key ID) header is used by the relying application to perform key lookup.
+    // > Applications should ensure that this does not create SQL or LDAP injection
+    // > vulnerabilities by validating and/or sanitizing the received value.
+    // RFC 8725 section 3.10. Here it is compared with what is configured, and nothing else.
+    let mut keys = keys.filter(|key| key.id().as_str() == header.key_id);
+    let first = keys.next().ok_or(VerifyError::UnknownKey)?;
+    // > The library MUST ensure that the "alg" or "enc" header specifies the same algorithm
+    // > that is used for the cryptographic operation.
+    // RFC 8725 section 3.1, and its revision:
+    // > In particular, libraries SHOULD use allowlists for critical parameters such as "alg" instead
+    // > of blocklists.
+    // draft-ietf-oauth-rfc8725bis section 3.1. Here it is one name, compared byte for byte.
+    // Keys with one id have different algorithms.
+    let named = |key: &&VerifyingKey| header.algorithm == key.algorithm().as_str();
+    let key = std::iter::once(first).chain(keys).find(named);
+    key.ok_or(VerifyError::AlgorithmMismatch {
+        expected: first.algorithm(),
+    })
+}
+
+pub(crate) fn check_signature(key: &VerifyingKey, token: &Compact<'_>) -> Result<(), VerifyError> {
     let mut buffer = Room::<MAX_SIGNATURE>::new();
     // A signature that decodes to more than the buffer holds is none of this key's.
     let signature = token.decode(Part::Signature, buffer.as_mut_slice())?;
@@ -310,10 +268,13 @@ fn check_signature(key: &VerifyingKey, token: &Compact<'_>) -> Result<(), Verify
     }
 }
 
-fn require<T>(claim: &'static str, value: Option<T>) -> Result<T, ClaimsError> {
+pub(crate) fn require<T>(claim: &'static str, value: Option<T>) -> Result<T, ClaimsError> {
     value.ok_or(ClaimsError::Missing { claim })
 }
 
-fn named(claim: &'static str, check: Result<(), InvalidValue>) -> Result<(), ClaimsError> {
+pub(crate) fn named(
+    claim: &'static str,
+    check: Result<(), InvalidValue>,
+) -> Result<(), ClaimsError> {
     check.map_err(|reason| ClaimsError::Name { claim, reason })
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
+use smallvec::SmallVec;
 
 use crate::jose::error::FormError;
 use crate::jose::json::{JsonError, Text, Value};
@@ -11,23 +12,31 @@ use crate::jose::json::{JsonError, Text, Value};
 /// The `typ` of an access token ([RFC 9068 section 2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)).
 pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
 
+/// The names of members that may be there and say nothing to us.
+pub(crate) type Ignored = &'static [&'static str];
+
 /// What an accepted header says. Nothing of it is trusted: it is only compared.
 #[derive(Debug)]
 pub(crate) struct Header<'a> {
     pub(crate) algorithm: Cow<'a, str>,
     pub(crate) key_id: Cow<'a, str>,
-    pub(crate) kind: Cow<'a, str>,
+    /// `typ`, if there is one.
+    pub(crate) kind: Option<Cow<'a, str>>,
 }
 
 impl<'a> Header<'a> {
-    /// Reads a decoded header: `alg`, `kid` and `typ`, all required, each a string, and nothing else.
-    pub(crate) fn parse(json: &'a [u8]) -> Result<Self, FormError> {
+    /// Reads a decoded header: `alg` and `kid`, both required, and `typ`, each a string, and nothing
+    /// else but strings, or lists of them, of these names.
+    pub(crate) fn parse(json: &'a [u8], ignored: Ignored) -> Result<Self, FormError> {
         // > Verify that the resulting octet sequence is a UTF-8-encoded representation of a completely
         // > valid JSON object conforming to RFC 7159 [RFC7159]; let the JWS Protected Header be this
         // > JSON object.
         // RFC 7515 section 5.2
         let text = std::str::from_utf8(json).map_err(|_| FormError::Json(JsonError::NotUtf8))?;
-        let mut members = Members::default();
+        let mut members = Members {
+            ignored,
+            ..Members::default()
+        };
         let mut deserializer = serde_json::Deserializer::from_str(text);
         let read = deserializer
             .deserialize_map(&mut members)
@@ -46,8 +55,15 @@ impl<'a> Header<'a> {
         Ok(Self {
             algorithm: require(members.algorithm, "alg")?,
             key_id: require(members.key_id, "kid")?,
-            kind: require(members.kind, "typ")?,
+            kind: members.kind,
         })
+    }
+
+    /// `typ`, of a token that must have one.
+    pub(crate) fn kind(&self) -> Result<&str, FormError> {
+        self.kind
+            .as_deref()
+            .ok_or(FormError::Missing { member: "typ" })
     }
 }
 
@@ -72,6 +88,9 @@ struct Members<'a> {
     algorithm: Option<Cow<'a, str>>,
     key_id: Option<Cow<'a, str>>,
     kind: Option<Cow<'a, str>>,
+    ignored: Ignored,
+    /// Those of them that were there.
+    seen: SmallVec<[&'static str; 2]>,
     fault: Option<FormError>,
 }
 
@@ -111,6 +130,9 @@ impl<'a> Members<'a> {
             // > (SSRF) attacks.
             // RFC 8725 section 3.10. A key is found by its id among those configured, or not at all.
             _ => {
+                if let Some(member) = self.ignored.iter().find(|member| **member == name) {
+                    return self.ignore(member, &value);
+                }
                 return Err(match KEY_MEMBERS.iter().find(|member| **member == name) {
                     Some(member) => FormError::KeyReference { member },
                     None => FormError::UnknownMember,
@@ -128,6 +150,18 @@ impl<'a> Members<'a> {
             Value::Text(text) => *place = Some(text),
             _ => return Err(FormError::Type { member }),
         }
+        Ok(())
+    }
+
+    /// A member that an issuer writes although no verifier of ours needs it.
+    fn ignore(&mut self, member: &'static str, value: &Value<'a>) -> Result<(), FormError> {
+        if self.seen.contains(&member) {
+            return Err(FormError::Duplicate { member });
+        }
+        if matches!(value, Value::Other) {
+            return Err(FormError::Type { member });
+        }
+        self.seen.push(member);
         Ok(())
     }
 }
@@ -158,16 +192,38 @@ mod tests {
     use super::*;
 
     fn fault(json: &str) -> FormError {
-        Header::parse(json.as_bytes()).unwrap_err()
+        Header::parse(json.as_bytes(), &[]).unwrap_err()
     }
 
     #[test]
     fn three_members_in_any_order_are_read() {
-        let header =
-            Header::parse(br#" {"typ":"at+jwt" , "kid":"\u006b1","alg":"ES256"} "#).unwrap();
+        let header = Header::parse(
+            br#" {"typ":"at+jwt" , "kid":"\u006b1","alg":"ES256"} "#,
+            &[],
+        )
+        .unwrap();
         assert_eq!(
-            (&*header.algorithm, &*header.key_id, &*header.kind),
-            ("ES256", "k1", "at+jwt")
+            (&*header.algorithm, &*header.key_id, header.kind()),
+            ("ES256", "k1", Ok("at+jwt"))
+        );
+    }
+
+    #[test]
+    fn ignored_members_are_texts_that_appear_once() {
+        let parse = |members: &str| {
+            let json = format!(r#"{{"alg":"ES256","kid":"k"{members}}}"#);
+            Header::parse(json.as_bytes(), &["x5t", "x5c"]).map(|header| header.kind.is_none())
+        };
+        assert_eq!(parse(""), Ok(true));
+        assert_eq!(parse(r#","x5t":"a","x5c":["b","c"]"#), Ok(true));
+        let member = "x5t";
+        let twice = parse(r#","x5t":"a","x5t":"a""#);
+        assert_eq!(twice, Err(FormError::Duplicate { member }));
+        assert_eq!(parse(r#","x5t":{}"#), Err(FormError::Type { member }));
+        let member = "jku";
+        assert_eq!(
+            parse(r#","jku":"a""#),
+            Err(FormError::KeyReference { member })
         );
     }
 
@@ -181,7 +237,10 @@ mod tests {
                 .map(|(name, value)| format!(r#""{name}":"{value}""#))
                 .collect();
             let rest = rest.join(",");
-            assert_eq!(fault(&format!("{{{rest}}}")), FormError::Missing { member });
+            let without = format!("{{{rest}}}");
+            let header = Header::parse(without.as_bytes(), &[]);
+            let kind = header.and_then(|header| header.kind().map(drop));
+            assert_eq!(kind, Err(FormError::Missing { member }));
             for other in ["1", "null", "true", "[\"ES256\"]", "{}", "1.5"] {
                 assert_eq!(
                     fault(&format!(r#"{{{rest},"{member}":{other}}}"#)),
@@ -231,7 +290,7 @@ mod tests {
             assert!(matches!(fault(broken), FormError::Json(_)), "{broken}");
         }
         assert_eq!(
-            Header::parse(b"{\"alg\":\"\xff\"}").unwrap_err(),
+            Header::parse(b"{\"alg\":\"\xff\"}", &[]).unwrap_err(),
             FormError::Json(JsonError::NotUtf8)
         );
     }

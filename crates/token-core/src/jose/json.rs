@@ -147,6 +147,7 @@ pub(crate) type Texts<'a> = SmallVec<[Cow<'a, str>; 3]>;
 
 /// A value as far as tokens and keys need to tell: its type is judged by the reader, who names
 /// the rule, and not by serde, whose message would quote it.
+#[derive(Clone)]
 pub(crate) enum Value<'a> {
     /// A string.
     Text(Cow<'a, str>),

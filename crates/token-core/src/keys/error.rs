@@ -27,7 +27,7 @@ pub enum KeyError {
     },
     /// An RSA or symmetric JWK without `alg`: it could serve several.
     #[error(
-        "the JWK has no \"alg\", and its type leaves a choice; add the one algorithm it serves"
+        "the JWK has no \"alg\", and its type leaves a choice; add it, or name the one algorithm that keys without it serve"
     )]
     AlgorithmMissing,
     /// A certificate instead of a key.
@@ -74,6 +74,12 @@ pub enum KeyError {
     Missing {
         /// The name of the member.
         member: &'static str,
+    },
+    /// A key of an algorithm that was not chosen.
+    #[error("the key serves {algorithm}, which is not one of the chosen algorithms")]
+    NotChosen {
+        /// What it serves.
+        algorithm: Algorithm,
     },
     /// Not an object with one array `keys`.
     #[error("the JWK set is not an object with one array \"keys\"")]

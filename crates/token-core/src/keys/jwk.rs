@@ -24,13 +24,21 @@ impl VerifyingKey {
     /// [`KeyError`] if it is not strict JSON, a member is missing, wrong, or contradicts another,
     /// the key is weak, or has a private or symmetric part.
     pub fn from_jwk(json: &str) -> Result<Self, KeyError> {
+        Self::from_jwk_as(json, None)
+    }
+
+    /// The same with an algorithm for RSA keys without `alg`.
+    pub(crate) fn from_jwk_as(json: &str, default: Option<Algorithm>) -> Result<Self, KeyError> {
         let jwk = Jwk::parse(json)?;
         // > Private and symmetric keys MUST be protected from disclosure to unintended parties.
         // RFC 7517 section 9.2. One in a public set is a key that leaked, whatever else is wrong with it.
         if jwk.text("kty")? == "oct" {
             return Err(KeyError::Symmetric);
         }
-        let algorithm = jwk.algorithm()?;
+        let algorithm = match jwk.algorithm() {
+            Err(KeyError::AlgorithmMissing) => default.ok_or(KeyError::AlgorithmMissing)?,
+            algorithm => algorithm?,
+        };
         if der::RSA_PRIVATE
             .iter()
             .chain(&["k", "oth"])

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use serde_json::value::RawValue;
 
 use crate::jose::json::{self, JsonError, Text};
+use crate::keys::algorithm::Algorithm;
 use crate::keys::error::{KeyError, MAX_KEYS};
 use crate::keys::public::VerifyingKey;
 
@@ -42,6 +43,22 @@ impl JwkSet {
     /// # Errors
     /// [`KeyError`] if the document as a whole is not a JWK set, or too large.
     pub fn parse(json: &str) -> Result<Self, KeyError> {
+        Self::parse_with(json, VerifyingKey::from_jwk)
+    }
+
+    /// Reads a set whose issuer leaves `alg` out: an RSA key without one serves this algorithm.
+    ///
+    /// # Errors
+    /// As [`parse`](Self::parse).
+    pub fn parse_as(json: &str, algorithm: Algorithm) -> Result<Self, KeyError> {
+        Self::parse_with(json, |jwk| VerifyingKey::from_jwk_as(jwk, Some(algorithm)))
+    }
+
+    /// Reads a set whose keys are admitted one by one.
+    pub(crate) fn parse_with(
+        json: &str,
+        mut admit: impl FnMut(&str) -> Result<VerifyingKey, KeyError>,
+    ) -> Result<Self, KeyError> {
         if json.len() > Self::MAX_LENGTH {
             return Err(KeyError::SetTooLong { length: json.len() });
         }
@@ -74,7 +91,7 @@ impl JwkSet {
         let mut keys: Vec<(usize, VerifyingKey)> = Vec::new();
         let mut refused = Vec::new();
         for (index, jwk) in document.iter().enumerate() {
-            match VerifyingKey::from_jwk(jwk.get()) {
+            match admit(jwk.get()) {
                 Ok(key) => keys.push((index, key)),
                 Err(reason) => refused.push((index, reason)),
             }

@@ -301,9 +301,10 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
+    use crate::access::bounds::Expiry;
     use crate::access::claims::BorrowedClaims;
     use crate::access::token::UntrustedToken;
-    use crate::access::verify::{Expiry, Verifier};
+    use crate::access::verify::Verifier;
     use crate::jose::base64url::Room;
     use crate::keys::algorithm::Algorithm;
     use crate::keys::private::SigningKey;

@@ -5,6 +5,7 @@
 use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use token_core::foreign::{ForeignKeys, ForeignVerifier, Profile};
 use token_core::{Algorithm, Audience, Issuer, KeyRing, SigningKey, UnixTime, Verifier};
 
 pub(crate) const SECRET: [u8; 32] = [42; 32];
@@ -23,6 +24,17 @@ pub(crate) fn verifier() -> Verifier {
     let (issuer, audience) = (ISSUER.parse().unwrap(), AUDIENCE.parse().unwrap());
     Verifier::builder(issuer, audience)
         .keys(ring.verifying_keys())
+        .build()
+        .unwrap()
+}
+
+/// The verifier of the same issuer's tokens if it is another's.
+pub(crate) fn foreign_verifier() -> ForeignVerifier {
+    let key = SigningKey::from_secret(&SECRET, Algorithm::HS256).unwrap();
+    let key = key.with_id("k1".parse().unwrap());
+    let (issuer, audience) = names();
+    ForeignVerifier::builder(issuer, audience, Profile::RFC9068)
+        .keys(ForeignKeys::new([key.verifying_key()]))
         .build()
         .unwrap()
 }
@@ -67,6 +79,15 @@ impl Claims {
             ("scope", "\"notes:read\"".into()),
         ];
         Self(members.map(|(name, value)| (name.into(), value)).into())
+    }
+
+    /// The same as another issuer writes them after RFC 9068: without our session behind them.
+    pub(crate) fn foreign() -> Self {
+        let jti = "\"dbe39bf3-a3ba-4238-a513-f51d6e1691c4\"";
+        Self::good()
+            .without("sid")
+            .without("auth_time")
+            .with("jti", jti)
     }
 
     /// Replaces a claim where it stands, or adds it at the end.
