@@ -20,6 +20,7 @@ pub mod rotation;
 pub mod start;
 pub mod step_up;
 pub mod stores;
+pub mod tls;
 pub mod transports;
 
 use std::thread;

@@ -89,6 +89,7 @@ suite! {
     stores::two_servers_on_one_redis_share_all_sessions,
     stores::a_store_that_is_away_logs_nobody_out,
     stores::stores_that_cannot_be_used_are_named,
+    tls::a_server_makes_a_certificate_for_itself,
     transports::a_session_lives_and_ends_in_each_transport,
     transports::idle_sessions_end_in_each_transport,
     transports::each_transport_survives_a_crash,

@@ -134,9 +134,11 @@ async fn main() -> ExitCode {
 
 async fn serve(flags: &Flags) -> Result<(), StartError> {
     let app = App::start(flags).await?;
-    app.announce().map_err(StartError::Serve)?;
+    app.announce(flags).map_err(StartError::Serve)?;
     let App {
         listener,
+        #[cfg(feature = "tls")]
+        tls,
         auth,
         users,
         page,
@@ -161,7 +163,14 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
             .wrap(middleware::from_fn(lose_answer))
             .wrap(middleware::from_fn(log_request))
     });
-    let server = server.listen(listener).map_err(StartError::Serve)?;
+    #[cfg(feature = "tls")]
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, (*tls).clone()),
+        None => server.listen(listener),
+    };
+    #[cfg(not(feature = "tls"))]
+    let server = server.listen(listener);
+    let server = server.map_err(StartError::Serve)?;
     // Clients that send half a head could hold every file descriptor of the process.
     let server = server.client_request_timeout(HEAD_TIMEOUT);
     let server = server.shutdown_timeout(shutdown::LONGEST.as_secs());

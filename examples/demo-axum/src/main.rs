@@ -154,9 +154,11 @@ async fn main() -> ExitCode {
 
 async fn serve(flags: &Flags) -> Result<(), StartError> {
     let app = App::start(flags).await?;
-    app.announce().map_err(StartError::Serve)?;
+    app.announce(flags).map_err(StartError::Serve)?;
     let App {
         listener,
+        #[cfg(feature = "tls")]
+        tls,
         auth,
         users,
         page,
@@ -171,8 +173,14 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         metrics,
         key_admin,
     });
+    let server = serve::Server {
+        listener,
+        #[cfg(feature = "tls")]
+        tls: tls.map(Into::into),
+        router,
+    };
     tokio::select! {
-        () = serve::serve(listener, router, shutdown::requested()) => {}
+        () = server.serve(shutdown::requested()) => {}
         () = shutdown::overdue() => {}
     }
     background.end().await;

@@ -14,6 +14,8 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 use crate::background::Background;
+#[cfg(feature = "tls")]
+use crate::flags::Tls;
 use crate::flags::{Flags, Revocation, Switch};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
@@ -21,6 +23,8 @@ use crate::page::Page;
 use crate::rotation::{Keeper, KeyAdmin};
 use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
+#[cfg(feature = "tls")]
+use crate::tls;
 use crate::users::Users;
 
 /// Everything that a demo needs to serve, except the handlers.
@@ -29,6 +33,9 @@ use crate::users::Users;
 pub struct App {
     /// The socket, which listens already.
     pub listener: TcpListener,
+    /// What it encrypts with, if `--tls self` asks for it.
+    #[cfg(feature = "tls")]
+    pub tls: Option<Arc<rustls::ServerConfig>>,
     /// The sessions and their routes.
     pub auth: Auth,
     /// The users who may log in.
@@ -66,6 +73,11 @@ impl App {
         }
         let limits = (flags.rate_limit == Switch::On).then(|| Arc::new(Limits::new()));
         let config = configure(flags, origin.clone(), limits.clone())?;
+        #[cfg(feature = "tls")]
+        let tls = match flags.tls {
+            Tls::Off => None,
+            Tls::SelfSigned => Some(tls::self_signed(&origin)?),
+        };
         // Every flag was checked before anything is created.
         let rotations = flags.rotations(&policy).map_err(StartError::Rotation)?;
         let now = chrono::Utc::now().into();
@@ -112,6 +124,8 @@ impl App {
         let page = Page::new(flags.has_demo_users());
         Ok(Self {
             listener,
+            #[cfg(feature = "tls")]
+            tls,
             auth,
             users,
             page,
@@ -125,9 +139,9 @@ impl App {
     ///
     /// # Errors
     /// If standard output is closed.
-    pub fn announce(&self) -> io::Result<()> {
+    pub fn announce(&self, flags: &Flags) -> io::Result<()> {
         let address = self.listener.local_addr()?;
-        writeln!(io::stdout(), "listening on http://{address}")
+        writeln!(io::stdout(), "listening on {}://{address}", flags.scheme())
     }
 }
 
@@ -146,6 +160,7 @@ fn own_origin(flags: &Flags, listener: &TcpListener) -> Result<Origin, StartErro
         address: flags.listen.to_string(),
         source,
     })?;
+    let scheme = flags.scheme();
     if flags.listen.port() == 0 && flags.issuer.is_none() {
         warn!(
             "the issuer has a random port, so nobody stays logged in over a restart: name it with \
@@ -154,12 +169,13 @@ fn own_origin(flags: &Flags, listener: &TcpListener) -> Result<Origin, StartErro
     }
     if address.ip().is_unspecified() {
         warn!(
-            "no browser sends the origin http://{address}, so logins from pages are refused: name \
-             the address that browsers open with --origin, as in --origin http://192.0.2.1:{}",
+            "no browser sends the origin {scheme}://{address}, so logins from pages are refused: \
+             name the address that browsers open with --origin, as in --origin \
+             {scheme}://192.0.2.1:{}",
             address.port()
         );
     }
-    Ok(format!("http://{address}").parse()?)
+    Ok(format!("{scheme}://{address}").parse()?)
 }
 
 /// Whether other machines can reach the server: by its address, or through a proxy that has a name.

@@ -120,6 +120,17 @@ pub struct Flags {
     #[arg(long, env = "HALLPASS_ORIGIN", value_name = "URL")]
     pub origin: Option<Origin>,
 
+    /// Whether the server speaks HTTPS itself: `self` makes a certificate at start, for a first try.
+    /// In production a proxy does that.
+    #[cfg(feature = "tls")]
+    #[arg(
+        long,
+        env = "HALLPASS_TLS",
+        value_name = "off|self",
+        default_value = "off"
+    )]
+    pub tls: Tls,
+
     /// Another origin whose pages may log in here; repeatable, in the variable separated
     /// by commas.
     #[arg(
@@ -215,6 +226,15 @@ impl Flags {
             .build()
     }
 
+    /// How browsers reach the listen address: `https` with `--tls self`, else `http`.
+    pub fn scheme(&self) -> &'static str {
+        #[cfg(feature = "tls")]
+        if self.tls == Tls::SelfSigned {
+            return "https";
+        }
+        "http"
+    }
+
     /// Where sessions and users are kept.
     ///
     /// # Errors
@@ -300,6 +320,18 @@ pub enum Switch {
     On,
     /// It is disabled.
     Off,
+}
+
+/// Whether the server speaks HTTPS itself.
+#[cfg(feature = "tls")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "a new way is a new choice")]
+pub enum Tls {
+    /// It speaks HTTP, to a proxy or to browsers on this machine.
+    Off,
+    /// With a certificate that it makes at start.
+    #[value(name = "self")]
+    SelfSigned,
 }
 
 /// What happens to access tokens while the feed is behind.

@@ -26,6 +26,8 @@ pub mod rotations;
 pub mod shutdown;
 pub mod start_error;
 pub mod store_url;
+#[cfg(feature = "tls")]
+pub mod tls;
 pub mod users;
 
 pub use account::Account;

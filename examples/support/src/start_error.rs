@@ -11,6 +11,8 @@ use thiserror::Error;
 use crate::account::AccountError;
 use crate::keys::{KeySource, KeysError};
 use crate::store_url::StoreUrlError;
+#[cfg(feature = "tls")]
+use crate::tls::TlsError;
 use crate::users::UsersError;
 
 /// Why a server does not start, in a sentence that says what to do.
@@ -79,6 +81,10 @@ pub enum StartError {
     /// The store's URL cannot be used.
     #[error("--store: {0}")]
     StoreUrl(#[from] StoreUrlError),
+    /// There is no certificate to serve.
+    #[cfg(feature = "tls")]
+    #[error("--tls: {0}")]
+    Tls(#[from] TlsError),
     /// The users cannot be read or written.
     #[error(transparent)]
     Users(#[from] UsersError),
