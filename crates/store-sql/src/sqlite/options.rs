@@ -6,6 +6,10 @@ use std::time::Duration;
 
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
+#[cfg(unix)]
+use token_core::PRODUCT;
+#[cfg(unix)]
+use tracing::warn;
 
 use super::store::SqliteStore;
 use super::writer::{Synchronous, Writer};
@@ -141,7 +145,8 @@ impl SqliteStoreOptions {
 }
 
 /// Makes a file that no other user can read, if there is none: the application's private data of all
-/// sessions will be in it. If that fails, SQLite fails too, and says more.
+/// sessions will be in it. If that fails, SQLite fails too, and says more. One that is there keeps its mode,
+/// which may be meant so, and is reported if everybody can read it.
 fn make_private(path: &Path) {
     // In memory, or a URL.
     if path.starts_with(":memory:") || path.to_string_lossy().starts_with("file:") {
@@ -149,9 +154,18 @@ fn make_private(path: &Path) {
     }
     #[cfg(unix)]
     {
-        use std::os::unix::fs::OpenOptionsExt as _;
+        use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
         let mut file = std::fs::OpenOptions::new();
         drop(file.write(true).create_new(true).mode(0o600).open(path));
+        let mode = path.metadata().map_or(0, |data| data.permissions().mode());
+        if mode & 0o007 != 0 {
+            warn!(
+                target: PRODUCT,
+                path = %path.display(),
+                mode = format_args!("{:o}", mode & 0o777),
+                "every user of the machine can read the database of the sessions: run `chmod 600` on it"
+            );
+        }
     }
 }
 

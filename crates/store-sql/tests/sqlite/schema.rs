@@ -4,6 +4,7 @@
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
 use store_sql::{SqliteStore, SqliteStoreError};
+use testbed::log::Log;
 use token_session::SessionStore;
 
 use crate::folder;
@@ -216,7 +217,16 @@ async fn a_new_file_is_its_owners_alone() {
 
     // What an operator has opened to others stays as it is.
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
-    let _store = SqliteStore::open(&file).await.unwrap();
-    let mode = file.metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(mode, 0o640);
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_writer(move || writer.clone());
+    let _guard = tracing::subscriber::set_default(subscriber.with_ansi(false).finish());
+    for (mode, reported) in [(0o640, false), (0o644, true)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        let _store = SqliteStore::open(&file).await.unwrap();
+        let kept = file.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(kept, mode);
+        let log = log.text();
+        assert_eq!(log.contains("chmod 600"), reported, "{log}");
+    }
 }

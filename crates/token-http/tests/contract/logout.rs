@@ -1,6 +1,11 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use http::{Method, Request};
 use serde_json::json;
 use token_http::MAX_BODY;
+use token_session::MemoryStore;
+use token_session::test_util::{Injected, Trouble, TroubledStore};
 
 use crate::world::{World, get, post_json, refusal, request, with, with_bearer, with_cookie};
 
@@ -189,4 +194,41 @@ async fn a_body_that_cannot_be_read_ends_nothing() {
         world.send(with_bearer(get("/api/me"), &token)).await.status,
         200
     );
+}
+
+/// Counts the calls of a store.
+#[derive(Clone, Debug, Default)]
+struct Calls(Arc<AtomicUsize>);
+
+impl Trouble for Calls {
+    async fn before(&self, _: &'static str) -> Result<(), Injected> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// A stranger can make up as many cookies as fit into a request.
+#[tokio::test]
+async fn a_logout_with_made_up_cookies_asks_the_store_once_for_each_of_four_at_most() {
+    let calls = Calls::default();
+    let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), calls.clone());
+    let world = World::on(store, |config| config);
+    // Of the right form, so that only the store can know.
+    let genuine = world.login("session").await.cookie();
+    let (name, value) = genuine.split_once('=').unwrap();
+    let turn = |byte: u8| if byte == b'A' { 'B' } else { 'A' };
+    let made_up: Vec<String> = (0..16)
+        .map(|place| {
+            let (before, after) = value.split_at(place);
+            let turned = turn(after.as_bytes()[0]);
+            format!("{name}={before}{turned}{}", &after[1..])
+        })
+        .collect();
+    for (cookies, status, most) in [(1, 204, 1), (4, 204, 4), (5, 400, 0), (16, 400, 0)] {
+        calls.0.store(0, Ordering::Relaxed);
+        let cookies = made_up[..cookies].join("; ");
+        let reply = world.send(with_cookie(logout(), &cookies)).await;
+        assert_eq!(reply.status, status);
+        assert_eq!(calls.0.load(Ordering::Relaxed), most, "{cookies}");
+    }
 }
