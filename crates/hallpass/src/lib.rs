@@ -134,7 +134,7 @@ pub mod store {
     };
     pub use token_core::types::{Bucket, InvalidValue};
     pub use token_session::store::{
-        BucketKey, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
-        SessionData, SessionStore, SubjectEnding,
+        BucketKey, Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice,
+        Revoke, SessionData, SessionStore, SubjectEnding,
     };
 }

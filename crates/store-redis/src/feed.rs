@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use redis::aio::PubSub;
+use token_core::session::Generation;
 use token_core::{PRODUCT, SessionId};
-use token_session::store::{Ended, Heartbeat, Notice};
+use token_session::store::{Changed, Ended, Heartbeat, Notice};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tracing::{debug, info, warn};
@@ -23,6 +24,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// What a heartbeat begins with on the channel. No ending begins with it: its instant would be
 /// after the year 9999.
 const HEARTBEAT: &[u8] = b"heartbeat";
+/// What the notice of a change begins with, likewise. Its id and its generation follow.
+const CHANGED: &[u8] = b"changed";
 
 /// A task that tells what it hears, for as long as this lives.
 #[derive(Debug)]
@@ -182,6 +185,10 @@ impl Listener {
             }
             return;
         }
+        if let Some(changed) = parse_changed(payload) {
+            self.tell(Notice::Changed(changed));
+            return;
+        }
         for ended in parse(payload) {
             self.tell(Notice::Ended(ended));
         }
@@ -201,6 +208,13 @@ pub(crate) fn heartbeat(heartbeat: Heartbeat) -> Vec<u8> {
 fn parse_heartbeat(payload: &[u8]) -> Option<Heartbeat> {
     let bytes = payload.strip_prefix(HEARTBEAT)?;
     bytes.try_into().ok().map(Heartbeat::from_bytes)
+}
+
+fn parse_changed(payload: &[u8]) -> Option<Changed> {
+    let mut reader = Reader(payload.strip_prefix(CHANGED)?);
+    let id = SessionId::from_bytes(reader.array()?);
+    let version = Generation::from_u64(reader.number()?);
+    reader.is_empty().then(|| Changed::new(id, version))
 }
 
 /// A notice is the instant, and after it the ids of what was ended.
@@ -254,6 +268,21 @@ mod tests {
         assert_eq!(copies.hear(other), None);
         assert_eq!(copies.sent(own, 1), None);
         assert_eq!(copies.hear(own), back);
+    }
+
+    #[test]
+    fn a_change_names_a_session_and_its_generation() {
+        let mut notice = [b"changed".as_slice(), &[1; 18], &[0; 7]].concat();
+        assert_eq!(parse_changed(&notice), None, "it is cut off");
+        notice.push(9);
+        let changed = Changed::new(SessionId::from_bytes([1; 18]), Generation::from_u64(9));
+        assert_eq!(parse_changed(&notice), Some(changed));
+        assert!(
+            parse(&notice).is_empty(),
+            "a node that knows no changes takes it for no ending"
+        );
+        notice.push(0);
+        assert_eq!(parse_changed(&notice), None);
     }
 
     #[test]

@@ -11,8 +11,8 @@ use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionData,
-    SubjectEnding,
+    Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
+    SessionData, SubjectEnding,
 };
 use tokio::sync::broadcast;
 
@@ -53,9 +53,14 @@ pub struct RedisStore {
 }
 
 impl RedisStore {
-    fn tell(&self, id: SessionId, at: UnixTime) {
-        // This node need not wait for its own notice. Nobody listening is no fault.
-        let _ = self.notices.send(Notice::Ended(Ended::new(id, at)));
+    /// Notifies this process at once; Redis does it again with every node.
+    fn announce(&self, notice: Notice) {
+        // It is not an error if nobody listens.
+        let _ = self.notices.send(notice);
+    }
+
+    fn announce_end(&self, id: SessionId, at: UnixTime) {
+        self.announce(Notice::Ended(Ended::new(id, at)));
     }
 }
 
@@ -140,7 +145,13 @@ impl SessionStore for RedisStore {
         let reply = self.database.run(script, &names, &args).await?;
         match reply.outcome() {
             "absent" => Ok(Commit::Missed(None)),
-            "applied" => Ok(Commit::Applied(reply.row(keys, id)?)),
+            "applied" => {
+                let session = reply.row(keys, id)?;
+                if let Some(changed) = Changed::by(change, &session) {
+                    self.announce(Notice::Changed(changed));
+                }
+                Ok(Commit::Applied(session))
+            }
             "missed" => Ok(Commit::Missed(Some(reply.row(keys, id)?))),
             _ => Err(reply.malformed()),
         }
@@ -165,7 +176,7 @@ impl SessionStore for RedisStore {
             "absent" => Ok(Revoke::Absent),
             "already" => Ok(Revoke::Already(reply.row(keys, id)?)),
             "applied" => {
-                self.tell(id, ending.revocation.at);
+                self.announce_end(id, ending.revocation.at);
                 Ok(Revoke::Applied(reply.row(keys, id)?))
             }
             _ => Err(reply.malformed()),
@@ -195,7 +206,7 @@ impl SessionStore for RedisStore {
         let (_, reply) = self.database.run_for_subject(script, call).await?;
         let ids = reply.ids()?;
         for id in &ids {
-            self.tell(*id, ending.revocation.at);
+            self.announce_end(*id, ending.revocation.at);
         }
         Ok(ids)
     }
@@ -295,7 +306,7 @@ impl SessionStore for RedisStore {
         self.feed.copies.expect(heartbeat);
         let masters = self.database.connection.ask_masters(&publish).await?;
         if let Some(notice) = self.feed.copies.sent(heartbeat, masters.len()) {
-            let _ = self.notices.send(notice);
+            self.announce(notice);
         }
         Ok(true)
     }

@@ -311,6 +311,10 @@ impl Rejection {
             RefreshError::Refused => Self::plain(Refusal::AccessDenied.because(&error)),
             RefreshError::Signer(error) => error.into(),
             RefreshError::Store(error) => error.into(),
+            RefreshError::Behind => {
+                warn!(target: PRODUCT, %error, "a session cookie could not be checked");
+                Self::temporarily_unavailable()
+            }
             RefreshError::Contended { .. } => {
                 warn!(target: PRODUCT, %error, "too many requests renewed one session at the same time");
                 Self::temporarily_unavailable()

@@ -23,7 +23,6 @@ use zeroize::Zeroizing;
 use self::shard::{Entry, Shard};
 
 mod shard;
-mod sync;
 
 /// Enough that threads seldom meet in one.
 const SHARDS: usize = 64;

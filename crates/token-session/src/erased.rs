@@ -53,6 +53,7 @@ pub(crate) trait ErasedStore: Send + Sync {
     fn revocations(&self, since: UnixTime) -> StoreFuture<'_, Vec<Ended>>;
     fn subscribe(&self) -> broadcast::Receiver<Notice>;
     fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, bool>;
+    fn changed_elsewhere(&self) -> StoreFuture<'_, bool>;
     fn catch_up_interval(&self) -> Duration;
 }
 
@@ -111,6 +112,10 @@ impl<S: SessionStore> ErasedStore for S {
 
     fn heartbeat(&self, heartbeat: Heartbeat) -> StoreFuture<'_, bool> {
         erase::<S, _>(SessionStore::heartbeat(self, heartbeat))
+    }
+
+    fn changed_elsewhere(&self) -> StoreFuture<'_, bool> {
+        erase::<S, _>(SessionStore::changed_elsewhere(self))
     }
 
     fn catch_up_interval(&self) -> Duration {

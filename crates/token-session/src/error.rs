@@ -33,6 +33,10 @@ pub enum LoginError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RefreshError {
+    /// The feed is behind, and the policy is to refuse rather than to ask the store about each session
+    /// cookie ([`WhenBehind::Refuse`](crate::WhenBehind::Refuse)): try again.
+    #[error("the revocation feed is behind, and the policy is to refuse")]
+    Behind,
     /// Other writes came first, again and again: try again.
     #[error("the session changed at every one of {attempts} attempts")]
     Contended {

@@ -1,8 +1,9 @@
 //! The revocation view with what is known of its completeness.
 //!
 //! A node checks access tokens by this view without asking the store, so it has to know when the
-//! view is complete: silence may mean that nothing was ended, or that the connection is dead. Here
-//! is the state alone; the tasks that move it are in `manager/follow.rs`.
+//! view is complete: silence may mean that nothing was ended, or that the connection is dead. The
+//! sessions that it remembers ([`SessionCache`]) are true under the same condition. Here is the state
+//! alone; the tasks that move it are in `manager/follow.rs`.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +16,8 @@ use tokio::time::Instant;
 use tracing::error;
 
 use crate::revocation_view::RevocationView;
-use crate::store::{Ended, Heartbeat, Notice};
+use crate::session_cache::{Known, Load, SessionCache};
+use crate::store::{Changed, Ended, Heartbeat, Notice};
 use crate::waiters::Waiters;
 
 /// How many heartbeats are remembered until they come back. Older ones are given up, so that a way
@@ -50,6 +52,7 @@ pub(crate) struct Feed {
     pub(crate) changed: Notify,
     pub(crate) waiters: Waiters,
     view: RevocationView,
+    sessions: SessionCache,
     state: Mutex<State>,
     start: Instant,
     /// In milliseconds after `start`; 0 if the view is behind. It is beside the lock because each
@@ -148,7 +151,7 @@ pub(crate) struct Reading {
 }
 
 impl Feed {
-    pub(crate) fn new(view: RevocationView, timing: FeedTiming) -> Self {
+    pub(crate) fn new(view: RevocationView, sessions: SessionCache, timing: FeedTiming) -> Self {
         let start = Instant::now();
         Self {
             timing,
@@ -157,6 +160,7 @@ impl Feed {
             changed: Notify::new(),
             waiters: Waiters::default(),
             view,
+            sessions,
             state: Mutex::new(State {
                 read_until: None,
                 forgot_at: UnixTime::EPOCH,
@@ -205,13 +209,39 @@ impl Feed {
         (from..=until).contains(&now.as_secs())
     }
 
+    /// The sessions that are remembered. Ask [`is_live`](Self::is_live) first: what is remembered is true
+    /// only as long as the feed is live.
+    pub(crate) const fn sessions(&self) -> &SessionCache {
+        &self.sessions
+    }
+
+    /// Call it before a session is read from the store that shall be remembered; `None` if it shall not.
+    /// While the feed is behind nothing is: what is read then may be changed without a notice.
+    pub(crate) fn begin_load(&self, id: SessionId, now: UnixTime) -> Option<Load> {
+        self.sessions.is_on().then_some(())?;
+        // In this order: a gap that is noticed before the first shows in the second, and one that is noticed
+        // after it makes the load void.
+        let load = self.sessions.begin(id)?;
+        self.is_live(now).then_some(load)
+    }
+
+    /// Remembers a session that was read, unless something was heard meanwhile.
+    pub(crate) fn finish_load(&self, load: &Load, session: &Known, now: UnixTime) {
+        self.sessions.finish(load, session, now);
+    }
+
     /// When it will count as behind if nothing happens; `None` if it does already.
     pub(crate) fn live_until(&self) -> Option<Instant> {
         let until = self.live_until.load(Ordering::Acquire);
         (until != 0).then(|| self.start + Duration::from_millis(until))
     }
 
+    pub(crate) fn forget_changed(&self, changed: Changed) {
+        self.sessions.forget_changed(changed);
+    }
+
     pub(crate) fn insert(&self, ended: Ended) {
+        self.sessions.forget(ended.id);
         if self.view.insert(ended.id, ended.at).is_err() {
             // Without room it does not know all: behind, until it is caught up again.
             let mut state = self.state();
@@ -235,6 +265,8 @@ impl Feed {
         // One that was sent before the gap proves nothing about the time after it.
         state.sent.clear();
         self.publish(&state);
+        // Under the same lock: the gap cannot be closed before they are forgotten.
+        self.sessions.clear();
         drop(state);
         self.heartbeat_wanted.notify_one();
     }
@@ -355,6 +387,11 @@ impl Feed {
 
     pub(crate) fn is_full(&self) -> bool {
         self.state().is_full()
+    }
+
+    /// Whether changes in other processes have to be asked for, since no notice tells them.
+    pub(crate) fn is_polled(&self) -> bool {
+        self.state().polled
     }
 
     /// Keeps the subscription that caught the view up for the task that will follow it, unless one

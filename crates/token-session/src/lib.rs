@@ -34,6 +34,7 @@ pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
 
+mod bounded;
 mod bucket_key;
 mod cache;
 mod ephemeral;
@@ -41,8 +42,10 @@ mod erased;
 mod feed;
 mod revocation_check;
 mod revocation_view;
+mod session_cache;
 mod session_data;
 mod shared;
+mod sync;
 mod waiters;
 
 pub use cache::{CacheCounts, CachedVerifier};
@@ -56,5 +59,6 @@ pub use manager::{
 pub use memory::MemoryStore;
 pub use revocation_check::{FeedState, RevocationCheck, WhenBehind};
 pub use revocation_view::{RevocationView, ViewFull};
+pub use session_cache::SessionCacheCounts;
 pub use store::SessionStore;
 pub use token_core as core;

@@ -18,8 +18,8 @@ use self::shard::Shard;
 use crate::bucket_key::BucketKey;
 use crate::session_data::SessionData;
 use crate::store::{
-    Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
-    SubjectEnding,
+    Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
+    SessionStore, SubjectEnding,
 };
 
 mod common;
@@ -136,9 +136,9 @@ impl MemoryStore {
         self.taken.fetch_sub(places, Ordering::Relaxed);
     }
 
-    fn announce(&self, ended: Ended) {
-        // Nobody listening is no fault.
-        let _ = self.notices.send(Notice::Ended(ended));
+    fn announce(&self, notice: Notice) {
+        // It is not an error if nobody listens.
+        let _ = self.notices.send(notice);
     }
 }
 
@@ -180,7 +180,13 @@ impl SessionStore for MemoryStore {
     }
 
     async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
-        Ok(self.shard(change.id().bucket()).commit(change))
+        let commit = self.shard(change.id().bucket()).commit(change);
+        if let Commit::Applied(session) = &commit
+            && let Some(changed) = Changed::by(change, session)
+        {
+            self.announce(Notice::Changed(changed));
+        }
+        Ok(commit)
     }
 
     async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
@@ -190,7 +196,7 @@ impl SessionStore for MemoryStore {
         drop(shard);
         Ok(match (ended, row) {
             (Some(ended), Some(row)) => {
-                self.announce(ended);
+                self.announce(Notice::Ended(ended));
                 Revoke::Applied(row)
             }
             (None, Some(row)) => Revoke::Already(row),
@@ -201,7 +207,7 @@ impl SessionStore for MemoryStore {
     async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
         let ended = self.shard(self.bucket(&ending.subject)).end_subject(ending);
         for ended in &ended {
-            self.announce(*ended);
+            self.announce(Notice::Ended(*ended));
         }
         Ok(ended.into_iter().map(|ended| ended.id).collect())
     }
@@ -262,7 +268,7 @@ impl SessionStore for MemoryStore {
 
     /// Every node of this store is in this process, and this is the way between them.
     async fn heartbeat(&self, heartbeat: Heartbeat) -> Result<bool, Self::Error> {
-        let _ = self.notices.send(Notice::Heartbeat(heartbeat));
+        self.announce(Notice::Heartbeat(heartbeat));
         Ok(true)
     }
 

@@ -14,6 +14,8 @@
 //! | `hallpass_revocation_feed_live` | gauge | | 1 if the view is complete, 0 while it is behind |
 //! | `hallpass_token_cache_hits_total`, `hallpass_token_cache_misses_total` | counter | | access tokens that needed no cryptography, and those that were verified or refused |
 //! | `hallpass_token_cache_bytes` | gauge | | what the tokens take that were verified lately |
+//! | `hallpass_session_cache_hits_total`, `hallpass_session_cache_misses_total` | counter | | uses of a session cookie for which the session was not read from the store, and for which it was |
+//! | `hallpass_session_cache_sessions` | gauge | | sessions that are remembered |
 //! | `hallpass_waiting_sessions` | gauge | | sessions whose end somebody waits for ([`ended`](crate::SessionManager::ended)) |
 //!
 //! All labels are words of this library, so there are at most some 60 series of counters and
@@ -26,6 +28,7 @@ use metrics::{counter, gauge, histogram};
 use crate::cache::CacheCounts;
 use crate::erased::StoreError;
 use crate::event::EventKind;
+use crate::session_cache::SessionCacheCounts;
 
 /// Measures how long something takes. Without the feature `metrics` nobody wants to know, and no
 /// clock is read.
@@ -91,6 +94,18 @@ pub(crate) fn describe() {
             Unit::Bytes,
             "Tokens that were verified lately"
         );
+        describe_counter!(
+            "hallpass_session_cache_hits_total",
+            "Uses of a session cookie for which the session was not read from the store"
+        );
+        describe_counter!(
+            "hallpass_session_cache_misses_total",
+            "Uses of a session cookie for which the session was read from the store"
+        );
+        describe_gauge!(
+            "hallpass_session_cache_sessions",
+            "Sessions that are remembered"
+        );
         describe_gauge!(
             "hallpass_waiting_sessions",
             "Sessions whose end somebody waits for"
@@ -155,6 +170,7 @@ pub(crate) struct Gauges {
     pub(crate) view: usize,
     pub(crate) waiting: usize,
     pub(crate) cache: CacheCounts,
+    pub(crate) sessions: SessionCacheCounts,
 }
 
 impl Gauges {
@@ -164,6 +180,7 @@ impl Gauges {
             view,
             waiting,
             cache,
+            sessions,
         } = *self;
         #[cfg(feature = "metrics")]
         {
@@ -179,8 +196,11 @@ impl Gauges {
             counter!("hallpass_token_cache_hits_total").absolute(cache.hits);
             counter!("hallpass_token_cache_misses_total").absolute(cache.misses);
             gauge!("hallpass_token_cache_bytes").set(number(cache.bytes));
+            counter!("hallpass_session_cache_hits_total").absolute(sessions.hits);
+            counter!("hallpass_session_cache_misses_total").absolute(sessions.misses);
+            gauge!("hallpass_session_cache_sessions").set(number(sessions.entries));
         }
         #[cfg(not(feature = "metrics"))]
-        let _ = (live, view, waiting, cache);
+        let _ = (live, view, waiting, cache, sessions);
     }
 }

@@ -99,6 +99,10 @@ impl<S: SessionStore> SessionStore for Arc<S> {
         S::heartbeat(self, heartbeat)
     }
 
+    fn changed_elsewhere(&self) -> impl Future<Output = Result<bool, S::Error>> + Send {
+        S::changed_elsewhere(self)
+    }
+
     fn catch_up_interval(&self) -> Duration {
         S::catch_up_interval(self)
     }

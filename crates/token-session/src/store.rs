@@ -9,7 +9,7 @@ use std::error::Error;
 use std::future::Future;
 use std::time::Duration;
 
-use token_core::session::{Change, Committed, Ending, Epoch, Revocation};
+use token_core::session::{Change, Committed, Ending, Epoch, Generation, Revocation};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
@@ -53,6 +53,10 @@ pub trait SessionStore: Send + Sync + 'static {
 
     /// Writes a change if its condition holds ([`Change::apply`]), in one atomic step and
     /// one round trip. On a miss it reads the row in a second step.
+    ///
+    /// If the change [is announced](Change::is_announced), subscribers hear [`Notice::Changed`] once it is
+    /// written ([`Changed::by`]), also if nobody waits for the answer any more: nodes that remember
+    /// sessions go on with the old one otherwise.
     fn commit(&self, change: &Change) -> impl Future<Output = Result<Commit, Self::Error>> + Send;
 
     /// Ends a session if it was not ended before ([`Ending::apply`]). Never loses a race.
@@ -101,9 +105,9 @@ pub trait SessionStore: Send + Sync + 'static {
         since: UnixTime,
     ) -> impl Future<Output = Result<Vec<Ended>, Self::Error>> + Send;
 
-    /// Live notice of what is ended: from here on each ending arrives, once or more often, or
-    /// a [`Notice::Gap`] or a lag says that some may not have. Reading them again is the
-    /// driver's.
+    /// Live notice of what is ended or changed: from here on each ending and each announced change
+    /// arrives, once or more often, or a [`Notice::Gap`] or a lag says that some may not have. Endings are
+    /// read again by the driver then; it forgets what it remembers of sessions that may have changed.
     fn subscribe(&self) -> broadcast::Receiver<Notice>;
 
     /// Sends a heartbeat on the way that notices take from node to node. It comes back to
@@ -120,6 +124,13 @@ pub trait SessionStore: Send + Sync + 'static {
         &self,
         heartbeat: Heartbeat,
     ) -> impl Future<Output = Result<bool, Self::Error>> + Send;
+
+    /// Whether another process may have changed sessions since the last call, without a notice. It is
+    /// asked with each reading, if notices do not leave the process; on `true` the driver forgets the
+    /// sessions that it remembers. Default: `true`, which is never wrong.
+    fn changed_elsewhere(&self) -> impl Future<Output = Result<bool, Self::Error>> + Send {
+        std::future::ready(Ok(true))
+    }
 
     /// How often [`revocations`](Self::revocations) must be read again although the store is
     /// subscribed to: short if notices do not cross processes.
@@ -259,10 +270,36 @@ impl Ended {
     }
 }
 
+/// A session that was changed, other than by being used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Changed {
+    /// The session.
+    pub id: SessionId,
+    /// Its generation after the change. A session of a later generation, read elsewhere, is newer than
+    /// this notice; one of the same generation may be older or newer.
+    pub version: Generation,
+}
+
+impl Changed {
+    /// The change of the session `id` that left it in generation `version`.
+    pub const fn new(id: SessionId, version: Generation) -> Self {
+        Self { id, version }
+    }
+
+    /// What to tell subscribers of a change that made the session what it is now, if it is announced.
+    pub fn by(change: &Change, session: &Session) -> Option<Self> {
+        let announced = change.is_announced();
+        announced.then(|| Self::new(session.id, session.generation))
+    }
+}
+
 /// What a subscriber hears.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a driver must heed each of them")]
 pub enum Notice {
+    /// A session was changed, other than by being used: what is remembered of it is not true any more.
+    Changed(Changed),
     /// A session was ended.
     Ended(Ended),
     /// Notices may have been missed, or may be missed from now on.

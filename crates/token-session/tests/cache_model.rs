@@ -12,6 +12,10 @@ mod sync {
     pub(super) use std::sync::PoisonError;
 }
 
+#[allow(dead_code, reason = "the cache of sessions uses the rest")]
+#[path = "../src/bounded.rs"]
+mod bounded;
+
 #[path = "../src/cache/shard.rs"]
 mod shard;
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass::store::{
-    Bucket, BucketKey, Change, Commit, Committed, Created, DataWrite, DataWritten, Ended, Ending,
-    Epoch, Heartbeat, Notice, Revoke, SessionData, SubjectEnding,
+    Bucket, BucketKey, Change, Changed, Commit, Committed, Created, DataWrite, DataWritten, Ended,
+    Ending, Epoch, Heartbeat, Notice, Revoke, SessionData, SubjectEnding,
 };
 use hallpass::{Session, SessionId, SessionStore, Subject, UnixTime};
 use rand::Rng as _;
@@ -72,10 +72,10 @@ impl RedbStore {
         spawn_blocking(move || read(&database.begin_read()?)).await?
     }
 
-    fn tell(&self, ended: impl IntoIterator<Item = Ended>) {
-        for ended in ended {
+    fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
+        for notice in notices {
             // It is not an error if nobody listens.
-            let _ = self.notices.send(Notice::Ended(ended));
+            let _ = self.notices.send(notice);
         }
     }
 }
@@ -122,23 +122,27 @@ impl SessionStore for RedbStore {
     }
 
     async fn commit(&self, change: &Change) -> Result<Commit> {
-        let change = change.clone();
+        let write = change.clone();
         let (applied, row) = self
-            .write(move |write| {
-                let Some(before) = write.session(change.id())? else {
+            .write(move |transaction| {
+                let Some(before) = transaction.session(write.id())? else {
                     return Ok((false, None));
                 };
-                let Some(after) = change.apply(&before) else {
+                let Some(after) = write.apply(&before) else {
                     return Ok((false, Some(before)));
                 };
-                rows::put(write, Some(&before), &after)?;
+                rows::put(transaction, Some(&before), &after)?;
                 Ok((true, Some(after)))
             })
             .await?;
         // Only here, because the transaction has ended.
         let row = row.map(Committed::assertion);
         Ok(match row {
-            Some(row) if applied => Commit::Applied(row),
+            Some(row) if applied => {
+                // A step-up, for example: nodes that remember the session must read it again.
+                self.tell(Changed::by(change, &row).map(Notice::Changed));
+                Commit::Applied(row)
+            }
             row => Commit::Missed(row),
         })
     }
@@ -164,7 +168,7 @@ impl SessionStore for RedbStore {
             return Ok(Revoke::Already(row));
         }
         let (id, at) = (ending.id, ending.revocation.at);
-        self.tell([Ended::new(id, at)]);
+        self.tell([Notice::Ended(Ended::new(id, at))]);
         Ok(Revoke::Applied(row))
     }
 
@@ -198,7 +202,7 @@ impl SessionStore for RedbStore {
         });
         let ids = ids.await?;
         let at = ending.revocation.at;
-        self.tell(ids.iter().map(|id| Ended::new(*id, at)));
+        self.tell(ids.iter().map(|id| Notice::Ended(Ended::new(*id, at))));
         Ok(ids)
     }
 

@@ -220,7 +220,12 @@ async fn manage(
         Revocation::None => RevocationCheck::None,
         Revocation::Store => RevocationCheck::Store,
     };
-    let manager = builder.revocation_check(check).build()?;
+    let remembered = match flags.revocation {
+        Revocation::Feed => flags.session_cache,
+        Revocation::None | Revocation::Store => 0,
+    };
+    let builder = builder.revocation_check(check).session_cache(remembered);
+    let manager = builder.build()?;
     if flags.revocation == Revocation::Feed {
         manager.catch_up().await?;
     }

@@ -205,6 +205,16 @@ pub struct Flags {
         default_value = "ask"
     )]
     pub when_behind: Behind,
+
+    /// How many server sessions are remembered between requests, with the feed; with 0 the store is asked at
+    /// each request.
+    #[arg(
+        long,
+        env = "HALLPASS_SESSION_CACHE",
+        value_name = "SESSIONS",
+        default_value_t = 10_000
+    )]
+    pub session_cache: usize,
 }
 
 impl Flags {

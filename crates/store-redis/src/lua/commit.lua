@@ -16,3 +16,8 @@ local function commit(row, data, now, state, changed)
     keep(after - now, row.key, data)
   end
 end
+
+-- Tells every node that a row was changed, and is of this generation now.
+local function announce(row, generation)
+  call('PUBLISH', row.key:match('^[^{]*') .. ':ended', 'changed' .. row.id .. generation)
+end

@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgListener, PgPoolOptions};
+use token_core::session::Generation;
 use token_core::{PRODUCT, UnixTime};
-use token_session::store::{Ended, Heartbeat, Notice};
+use token_session::store::{Changed, Ended, Heartbeat, Notice};
 use tokio::sync::broadcast;
 use tokio::task::JoinHandle;
 use tracing::{debug, warn};
@@ -13,6 +14,9 @@ use super::PostgresStoreError;
 
 /// What the payload of a heartbeat begins with; the rest is it, in hexadecimal digits.
 const HEARTBEAT: &str = "heartbeat ";
+
+/// What the payload of a change begins with; the id in base64url and the generation follow.
+const CHANGED: &str = "changed ";
 
 /// A connection that hears nothing for so long is asked whether it is still there.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -152,12 +156,22 @@ pub(crate) fn heartbeat(heartbeat: Heartbeat) -> String {
     format!("{HEARTBEAT}{number:032x}")
 }
 
-/// Reads `id at`: the id in base64url, the time in Unix seconds; or a heartbeat.
+/// The payload of a change.
+pub(crate) fn changed(changed: Changed) -> String {
+    format!("{CHANGED}{} {}", changed.id, changed.version.as_u64())
+}
+
+/// Reads `id at`: the id in base64url, the time in Unix seconds; or a heartbeat, or a change.
 fn parse(payload: &str) -> Option<Notice> {
     if let Some(digits) = payload.strip_prefix(HEARTBEAT) {
         let number = u128::from_str_radix(digits, 16).ok()?;
         let heartbeat = Heartbeat::from_bytes(number.to_be_bytes());
         return Some(Notice::Heartbeat(heartbeat));
+    }
+    if let Some(changed) = payload.strip_prefix(CHANGED) {
+        let (id, version) = changed.split_once(' ')?;
+        let version = Generation::from_u64(version.parse().ok()?);
+        return Some(Notice::Changed(Changed::new(id.parse().ok()?, version)));
     }
     let (id, at) = payload.split_once(' ')?;
     Some(Notice::Ended(Ended::new(

@@ -21,6 +21,7 @@ pub(crate) struct Statements {
     pub(crate) revoke: SqlStr,
     pub(crate) revoke_subject: SqlStr,
     pub(crate) rotate: SqlStr,
+    pub(crate) rotate_and_tell: SqlStr,
     pub(crate) touch: SqlStr,
     pub(crate) write_data: SqlStr,
 }
@@ -45,10 +46,21 @@ impl Statements {
             revoke: fill(REVOKE, &with_channel(parameters::REVOKE)),
             revoke_subject: fill(REVOKE_SUBJECT, &with_channel(parameters::REVOKE_SUBJECT)),
             rotate: fill(statement::ROTATE, parameters::ROTATE),
+            rotate_and_tell: fill(
+                &and_tell(statement::ROTATE),
+                &[parameters::ROTATE, &["channel", "notice"]].concat(),
+            ),
             touch: fill(statement::TOUCH, parameters::TOUCH),
             write_data: fill(WRITE_DATA, parameters::WRITE_DATA),
         }
     }
+}
+
+/// The same write, which tells every node when its transaction commits.
+fn and_tell(write: &str) -> String {
+    format!(
+        "WITH changed AS ({write}) SELECT {{columns}}, pg_notify(:channel, :notice) FROM changed"
+    )
 }
 
 /// The subject's row is locked and read as it is after every write that was waited for, also

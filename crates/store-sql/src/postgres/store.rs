@@ -10,7 +10,7 @@ use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{
-    BucketKey, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
+    BucketKey, Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
     SessionData, SubjectEnding,
 };
 use tokio::sync::broadcast;
@@ -131,9 +131,9 @@ impl PostgresStore {
     }
 
     /// Notifies this process at once; the server does it again with all others.
-    fn announce(&self, ended: Ended) {
-        // Nobody listening is no fault.
-        let _ = self.inner.notices.send(Notice::Ended(ended));
+    fn announce(&self, notice: Notice) {
+        // It is not an error if nobody listens.
+        let _ = self.inner.notices.send(notice);
     }
 }
 
@@ -173,6 +173,14 @@ impl SessionStore for PostgresStore {
     async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
         let statements = &self.inner.statements;
         let rows = match change {
+            Change::Rotate(rotation) if change.is_announced() => {
+                let changed = Changed::new(rotation.id, rotation.to);
+                let notice = Value::OwnedText(listener::changed(changed));
+                let channel = self.inner.channel.as_str().into();
+                let mut values = Vec::from(parameters::rotate(rotation));
+                values.extend([channel, notice]);
+                self.run(&statements.rotate_and_tell, &values).await?
+            }
             Change::Rotate(rotation) => {
                 self.run(&statements.rotate, &parameters::rotate(rotation))
                     .await?
@@ -183,7 +191,13 @@ impl SessionStore for PostgresStore {
             }
         };
         match rows.first() {
-            Some(row) => committed(row).map(Commit::Applied),
+            Some(row) => {
+                let session = committed(row)?;
+                if let Some(changed) = Changed::by(change, &session) {
+                    self.announce(Notice::Changed(changed));
+                }
+                Ok(Commit::Applied(session))
+            }
             None => self.load(change.id()).await.map(Commit::Missed),
         }
     }
@@ -196,7 +210,7 @@ impl SessionStore for PostgresStore {
             .run(revoke, &[id, at, reason, purge_at, channel])
             .await?;
         if let Some(row) = rows.first() {
-            self.announce(Ended::new(ending.id, ending.revocation.at));
+            self.announce(Notice::Ended(Ended::new(ending.id, ending.revocation.at)));
             return committed(row).map(Revoke::Applied);
         }
         Ok(match self.load(ending.id).await? {
@@ -217,7 +231,7 @@ impl SessionStore for PostgresStore {
             .map(|id| id.map_err(PostgresStoreError::corrupt("session")))
             .collect::<Result<_, _>>()?;
         for id in &ids {
-            self.announce(Ended::new(*id, at));
+            self.announce(Notice::Ended(Ended::new(*id, at)));
         }
         Ok(ids)
     }

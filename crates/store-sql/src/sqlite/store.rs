@@ -10,7 +10,7 @@ use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{
-    BucketKey, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
+    BucketKey, Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
     SessionData, SubjectEnding,
 };
 use tokio::sync::broadcast;
@@ -70,9 +70,9 @@ impl SqliteStore {
         Ok(query(statement, values).fetch_all(&self.inner.pool).await?)
     }
 
-    fn announce(&self, ended: Ended) {
-        // Nobody listening is no fault.
-        let _ = self.inner.notices.send(Notice::Ended(ended));
+    fn announce(&self, notice: Notice) {
+        // It is not an error if nobody listens.
+        let _ = self.inner.notices.send(notice);
     }
 }
 
@@ -138,7 +138,11 @@ impl SessionStore for SqliteStore {
             }
         };
         if let Some(row) = rows.first() {
-            return committed(row).map(Commit::Applied);
+            let session = committed(row)?;
+            if let Some(changed) = Changed::by(change, &session) {
+                self.announce(Notice::Changed(changed));
+            }
+            return Ok(Commit::Applied(session));
         }
         let found = permit
             .fetch(&statements.load, &[(&change.id()).into()])
@@ -155,7 +159,7 @@ impl SessionStore for SqliteStore {
             .fetch(&statements.revoke, &parameters::revoke(ending))
             .await?;
         if let Some(row) = rows.first() {
-            self.announce(Ended::new(ending.id, ending.revocation.at));
+            self.announce(Notice::Ended(Ended::new(ending.id, ending.revocation.at)));
             return committed(row).map(Revoke::Applied);
         }
         let found = permit
@@ -172,7 +176,7 @@ impl SessionStore for SqliteStore {
         let ids = revoke_subject(&mut permit, &self.inner.statements, ending).await?;
         permit.commit().await?;
         for id in &ids {
-            self.announce(Ended::new(*id, ending.revocation.at));
+            self.announce(Notice::Ended(Ended::new(*id, ending.revocation.at)));
         }
         Ok(ids)
     }
@@ -242,6 +246,11 @@ impl SessionStore for SqliteStore {
     /// Not sent: other processes on the same file hear nothing.
     async fn heartbeat(&self, _: Heartbeat) -> Result<bool, Self::Error> {
         Ok(false)
+    }
+
+    /// Whether another connection than this store's has written to the file.
+    async fn changed_elsewhere(&self) -> Result<bool, Self::Error> {
+        self.inner.writer.changed_elsewhere().await
     }
 
     /// One second: what other processes on the same file end is seen by reading it.

@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{SqlStr, SqliteConnection, SqlitePool};
+use sqlx::{SqlSafeStr as _, SqlStr, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, MutexGuard};
 
 use super::SqliteStoreError;
 use super::driver::query;
+use crate::row::Fields as _;
 use crate::value::Value;
 
 /// Queues the writes of this process. The connection is made when it is first needed, and
@@ -31,6 +32,8 @@ pub(crate) enum Synchronous {
 struct Connection {
     sqlite: SqliteConnection,
     synchronous: Option<Synchronous>,
+    /// What SQLite counts of the commits of other connections, as it was seen last.
+    data_version: Option<i64>,
 }
 
 impl Writer {
@@ -57,6 +60,19 @@ impl Writer {
     /// for the disk.
     pub(crate) async fn repeatable(&self) -> Result<WritePermit<'_>, SqliteStoreError> {
         self.permit(Synchronous::Normal).await
+    }
+
+    /// Whether another connection has written to the file since the last call: another process, since all
+    /// writes of this one are made here, or the application itself.
+    pub(crate) async fn changed_elsewhere(&self) -> Result<bool, SqliteStoreError> {
+        let mut permit = self.everyday().await?;
+        let rows = permit
+            .fetch(&"PRAGMA data_version".into_sql_str(), &[])
+            .await?;
+        let version = rows.first().map(|row| row.int(0)).transpose()?.flatten();
+        let connection = permit.slot.as_mut().expect("an error ends the turn");
+        let before = std::mem::replace(&mut connection.data_version, version);
+        Ok(version.is_none() || before != version)
     }
 
     async fn permit(&self, synchronous: Synchronous) -> Result<WritePermit<'_>, SqliteStoreError> {
@@ -92,6 +108,7 @@ impl Writer {
         Ok(Connection {
             sqlite,
             synchronous: None,
+            data_version: None,
         })
     }
 }

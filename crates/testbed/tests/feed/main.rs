@@ -47,6 +47,7 @@ async fn beating(
     let sink = Arc::clone(&events);
     let manager = SessionManager::builder(store, test_issuer(Policy::default()))
         .revocation_check(RevocationCheck::Feed(when))
+        .session_cache(1000)
         .heartbeat(heartbeat)
         .events(move |event: Event| sink.lock().unwrap().push(event.kind))
         .build()

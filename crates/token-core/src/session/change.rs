@@ -44,6 +44,22 @@ impl Change {
         }
     }
 
+    /// Whether other nodes have to be told, because what they remember of the session becomes wrong.
+    ///
+    /// A touch is not announced: a node that finds a deadline passed asks the store in any case. Neither is
+    /// the rotation of a plain refresh. It replaces a refresh token, and a refresh token is always judged by
+    /// the session in the store, so the notice would only cost every node something at each refresh.
+    pub const fn is_announced(&self) -> bool {
+        match self {
+            Self::Rotate(rotation) => {
+                matches!(rotation.by, RotatedBy::StepUp)
+                    || rotation.authentication.is_some()
+                    || rotation.claims.is_some()
+            }
+            Self::Touch(_) => false,
+        }
+    }
+
     /// The session as it becomes, or `None` if the condition does not hold.
     pub fn apply(&self, session: &Session) -> Option<Session> {
         let mut next = session.clone();

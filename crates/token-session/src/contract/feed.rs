@@ -3,13 +3,15 @@
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use token_core::{NoClaims, RevokeReason, SessionId, Subject};
+use token_core::session::Credentials;
+use token_core::{Authentication, NoClaims, RevokeReason, SessionId, Subject, Transport};
 
 use super::world::PATIENCE;
-use crate::manager::{AccessError, NewSession, Presented, SessionManager};
+use crate::error::RefreshError;
+use crate::manager::{AccessError, NewSession, Presented, SessionCredential, SessionManager};
 
-/// Opens and ends sessions on one node, and knows which access tokens another node must
-/// refuse from then on.
+/// Opens, steps up and ends sessions on one node, and knows which access tokens and session cookies
+/// another node must refuse from then on.
 ///
 /// For tests of a store whose notices are cut, stopped or flooded: do that between the steps,
 /// and [`check`](Self::check) as often as you like. Both managers need the machine's clock,
@@ -23,22 +25,40 @@ pub struct FeedModel {
     run: u64,
     subjects: u64,
     live: Vec<Login>,
-    ended: Vec<Over>,
+    refused: Vec<Refused>,
 }
 
 #[derive(Clone, Debug)]
 struct Login {
     subject: Subject,
     session: SessionId,
-    access: String,
-    refresh: String,
+    credential: Credential,
 }
 
+/// What a client has.
+#[derive(Clone, Debug)]
+enum Credential {
+    Cookie(String),
+    Tokens { access: String, refresh: String },
+}
+
+/// A credential that must be refused.
 #[derive(Debug)]
-struct Over {
-    access: String,
-    answered: Instant,
-    refused: bool,
+struct Refused {
+    credential: Credential,
+    /// When the logout or the step-up was answered.
+    since: Instant,
+    /// Whether it was refused once.
+    seen: bool,
+}
+
+/// What the other node says to a credential.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Answer {
+    Accepted,
+    Refused,
+    /// It says that it does not know.
+    Unknown,
 }
 
 impl FeedModel {
@@ -51,38 +71,43 @@ impl FeedModel {
             run: fastrand::u64(..),
             subjects: 0,
             live: Vec::new(),
-            ended: Vec::new(),
+            refused: Vec::new(),
         }
     }
 
-    /// Opens two sessions for each of so many new subjects.
+    /// Opens two sessions for each of so many new subjects, one with tokens and one with a cookie.
     pub async fn open(&mut self, subjects: usize) {
         for _ in 0..subjects {
             self.subjects += 1;
             let name = format!("feed-{:016x}-{}", self.run, self.subjects);
             let subject = Subject::new(name).expect("a name");
-            for _ in 0..2 {
+            for transport in [Transport::Header, Transport::Session] {
                 let ticket = self.here.begin_login(subject.clone()).await.expect("login");
-                let issued = self.here.login(ticket, NewSession::default()).await;
-                let issued = issued.expect("login");
-                let tokens = issued.tokens().expect("header");
+                let new = NewSession {
+                    transport: Some(transport),
+                    ..NewSession::default()
+                };
+                let issued = self.here.login(ticket, new).await.expect("login");
                 self.live.push(Login {
                     subject: subject.clone(),
                     session: issued.session().id,
-                    access: tokens.access_token.secret().to_owned(),
-                    refresh: tokens.refresh_token.secret().to_owned(),
+                    credential: Credential::of(issued.credentials()),
                 });
             }
         }
     }
 
-    /// Ends some session, or all but one of its subject, or all of it.
+    /// Ends some session, or all but one of its subject, or all of it; and steps one up, if there is one
+    /// with a cookie.
     pub async fn end(&mut self) {
         let one = self.live.swap_remove(self.rng.usize(..self.live.len()));
         let mut over = vec![one.clone()];
         match self.rng.u8(..3) {
             0 => {
-                let presented = Presented::Refresh(&one.refresh);
+                let presented = match &one.credential {
+                    Credential::Cookie(cookie) => Presented::Session(cookie),
+                    Credential::Tokens { refresh, .. } => Presented::Refresh(refresh),
+                };
                 assert!(self.here.logout(presented).await.expect("logout"));
             }
             way => {
@@ -105,44 +130,69 @@ impl FeedModel {
                 over.extend(self.live.extract_if(.., gone));
             }
         }
-        let answered = Instant::now();
-        self.ended.extend(over.into_iter().map(|login| Over {
-            access: login.access,
-            answered,
-            refused: false,
-        }));
+        for login in over {
+            self.must_refuse(login.credential);
+        }
+        self.step_up().await;
     }
 
-    /// Uses every token there.
+    /// Steps up some session with a cookie. The cookie that it had is refused from then on, and the new
+    /// one is not.
+    async fn step_up(&mut self) {
+        let mut cookies = self.live.iter_mut();
+        let cookie = cookies.find_map(|login| match &mut login.credential {
+            Credential::Cookie(cookie) => Some(cookie),
+            Credential::Tokens { .. } => None,
+        });
+        let Some(cookie) = cookie else {
+            return;
+        };
+        let token = SessionManager::read_session_cookie(cookie).expect("a cookie");
+        let authentication = Authentication::password(self.here.now());
+        let issued = self
+            .here
+            .step_up(&SessionCredential::Session(token), authentication)
+            .await;
+        let issued = issued.expect("step-up");
+        let Credential::Cookie(new) = Credential::of(issued.credentials()) else {
+            panic!("the transport has changed");
+        };
+        let old = std::mem::replace(cookie, new);
+        self.must_refuse(Credential::Cookie(old));
+    }
+
+    fn must_refuse(&mut self, credential: Credential) {
+        self.refused.push(Refused {
+            credential,
+            since: Instant::now(),
+            seen: false,
+        });
+    }
+
+    /// Uses every credential there.
     ///
-    /// What lives is never called revoked. What was ended is refused: once it was refused,
-    /// for good; from `bound` after the answer on; and at once while the node knows that its
+    /// What lives is never refused. What was ended or replaced is: once it was refused, for good; from `bound` after the answer on; and at once while the node knows that its
     /// view is behind, unless the policy is to accept (`None`).
     pub async fn check(&mut self, bound: Option<Duration>) {
         for login in &self.live {
-            let answer = self.there.authenticate::<NoClaims>(&login.access).await;
-            let refused = matches!(
-                answer,
-                Err(AccessError::Revoked { .. } | AccessError::Invalid(_))
-            );
-            assert!(!refused, "a live session was refused");
+            let answer = login.credential.shown_to(&self.there).await;
+            assert_ne!(answer, Answer::Refused, "a live session was refused");
         }
-        for over in &mut self.ended {
+        for one in &mut self.refused {
             let behind = !self.there.revocations_are_live();
-            let age = over.answered.elapsed();
-            let answer = self.there.authenticate::<NoClaims>(&over.access).await;
+            let age = one.since.elapsed();
+            let answer = one.credential.shown_to(&self.there).await;
             let behind = behind && !self.there.revocations_are_live();
             match answer {
-                Err(AccessError::Revoked { .. }) => over.refused = true,
-                Ok(_) => {
-                    assert!(!over.refused, "refused before, and accepted now");
+                Answer::Refused => one.seen = true,
+                Answer::Accepted => {
+                    assert!(!one.seen, "refused before, and accepted now");
                     if let Some(bound) = bound {
                         assert!(!behind, "behind, and accepted");
                         assert!(age <= bound, "accepted {age:?} after the logout's answer");
                     }
                 }
-                // Not accepted either: the node says that it does not know.
-                Err(_) => {}
+                Answer::Unknown => {}
             }
         }
     }
@@ -155,10 +205,9 @@ impl FeedModel {
             assert!(since.elapsed() < PATIENCE, "it stays behind");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        for over in self.ended.iter().filter(|over| over.answered < since) {
-            let answer = self.there.authenticate::<NoClaims>(&over.access).await;
-            let refused = matches!(answer, Err(AccessError::Revoked { .. }));
-            assert!(refused, "missed: {answer:?}");
+        for one in self.refused.iter().filter(|one| one.since < since) {
+            let answer = one.credential.shown_to(&self.there).await;
+            assert_eq!(answer, Answer::Refused, "missed: {one:?}");
         }
         self.check(None).await;
     }
@@ -175,13 +224,40 @@ impl FeedModel {
     /// Waits until everything that was ended is refused there, as it must be soon.
     pub async fn hear(&mut self) {
         let since = Instant::now();
-        for over in &mut self.ended {
-            while !over.refused {
-                let answer = self.there.authenticate::<NoClaims>(&over.access).await;
-                over.refused = matches!(answer, Err(AccessError::Revoked { .. }));
+        for one in &mut self.refused {
+            while !one.seen {
+                one.seen = one.credential.shown_to(&self.there).await == Answer::Refused;
                 assert!(since.elapsed() < PATIENCE, "never heard of");
                 tokio::task::yield_now().await;
             }
+        }
+    }
+}
+
+impl Credential {
+    fn of(credentials: &Credentials) -> Self {
+        match credentials {
+            Credentials::Session(token) => Self::Cookie(token.to_secret_text().to_string()),
+            Credentials::Tokens(tokens) => Self::Tokens {
+                access: tokens.access_token.secret().to_owned(),
+                refresh: tokens.refresh_token.secret().to_owned(),
+            },
+        }
+    }
+
+    /// A request with the cookie or the access token.
+    async fn shown_to(&self, node: &SessionManager) -> Answer {
+        match self {
+            Self::Cookie(cookie) => match node.touch(cookie).await {
+                Ok(_) => Answer::Accepted,
+                Err(RefreshError::Denied(_)) => Answer::Refused,
+                Err(_) => Answer::Unknown,
+            },
+            Self::Tokens { access, .. } => match node.authenticate::<NoClaims>(access).await {
+                Ok(_) => Answer::Accepted,
+                Err(AccessError::Revoked { .. } | AccessError::Invalid(_)) => Answer::Refused,
+                Err(_) => Answer::Unknown,
+            },
         }
     }
 }

@@ -8,7 +8,8 @@ use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 use super::world::{PATIENCE, World, ending, secs};
 use crate::session_data::SessionData;
 use crate::store::{
-    Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
+    Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
+    SessionStore,
 };
 
 /// Every field survives, empty or full, also after each kind of write.
@@ -254,6 +255,64 @@ pub async fn an_ending_is_told_to_subscribers_and_in_the_log<S: SessionStore>(mu
     tokio::time::timeout(PATIENCE, heard)
         .await
         .expect("a subscriber hears of each ending");
+}
+
+/// Subscribers hear of a step-up and of new claims. They hear of neither a plain refresh nor a use.
+pub async fn a_change_is_told_to_subscribers_and_a_use_is_not<S: SessionStore>(
+    mut world: World<S>,
+) {
+    let subject = world.subject();
+    let now = World::<S>::at(0);
+    let mut notices = world.store.subscribe();
+    let mut session = world.stored(&subject, now).await;
+    let mut expected = Vec::new();
+    for turn in 0..6 {
+        let mut rotation = world.rotation(&session, now);
+        let change = match turn {
+            1 | 4 => {
+                rotation.by = RotatedBy::StepUp;
+                rotation.authentication = Some(Authentication::password(now));
+                Change::Rotate(rotation)
+            }
+            2 => {
+                // Long enough that Redis keeps them in pieces.
+                let claims = format!("{{\"role\":\"{}\"}}", "r".repeat(200));
+                rotation.claims = Some(CustomClaims::from_json(&claims).expect("claims"));
+                Change::Rotate(rotation)
+            }
+            3 => Change::Touch(World::<S>::touch(&session, now)),
+            _ => Change::Rotate(rotation),
+        };
+        let Commit::Applied(row) = world.store.commit(&change).await.expect("commit") else {
+            panic!("{change:?} does not hold");
+        };
+        session = row.into_inner();
+        if turn == 1 || turn == 2 || turn == 4 {
+            expected.push(Changed::new(session.id, session.generation));
+        }
+    }
+    let end = ending(session.id, now);
+    assert!(matches!(
+        world.store.revoke(&end).await,
+        Ok(Revoke::Applied(_))
+    ));
+    let heard = async {
+        let mut heard = Vec::new();
+        loop {
+            match notices.recv().await.expect("the store lives") {
+                // Once in this process, and perhaps once more by way of the server.
+                Notice::Changed(changed)
+                    if changed.id == session.id && !heard.contains(&changed) =>
+                {
+                    heard.push(changed);
+                }
+                Notice::Ended(ended) if ended.id == session.id => return heard,
+                _ => {}
+            }
+        }
+    };
+    let heard = tokio::time::timeout(PATIENCE, heard).await;
+    assert_eq!(heard.expect("a subscriber hears of the end"), expected);
 }
 
 /// A heartbeat comes back behind the endings before it; if it is not sent, the driver reads

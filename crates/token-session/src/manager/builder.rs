@@ -18,6 +18,7 @@ use crate::hook::RefreshHook;
 use crate::metric;
 use crate::revocation_check::RevocationCheck;
 use crate::revocation_view::RevocationView;
+use crate::session_cache::SessionCache;
 use crate::signer::Signer;
 use crate::store::SessionStore;
 
@@ -37,6 +38,7 @@ pub struct SessionManagerBuilder {
     check: RevocationCheck,
     view_capacity: usize,
     token_cache: usize,
+    session_cache: usize,
     store_timeout: Duration,
     store_retries: u32,
     heartbeat: Duration,
@@ -57,6 +59,7 @@ impl SessionManager {
             check: RevocationCheck::default(),
             view_capacity: 1_000_000,
             token_cache: 16 << 20,
+            session_cache: 0,
             store_timeout: Duration::from_secs(5),
             store_retries: 2,
             heartbeat: Duration::from_secs(2),
@@ -128,6 +131,21 @@ impl SessionManagerBuilder {
         self
     }
 
+    /// How many server sessions are remembered, so that a request with a session cookie does not ask the
+    /// store each time; about 1 KB each. Default: 0, the store is asked at each request. It needs
+    /// [`RevocationCheck::Feed`].
+    ///
+    /// With it the store is asked when the deadline moves, when the session's private data is read or
+    /// written, for a session that was not asked for lately, and if a cookie would be refused. On this node
+    /// an ended session is still refused at once, and what a step-up changes holds at once. On other nodes
+    /// both hold when the feed's notice arrives, as for access tokens. While the feed is behind nothing
+    /// that is remembered is used: with [`WhenBehind::Refuse`](crate::WhenBehind::Refuse) the request is
+    /// answered with 503, otherwise the store is asked.
+    pub fn session_cache(mut self, sessions: usize) -> Self {
+        self.session_cache = sessions;
+        self
+    }
+
     /// How long a call to the store, repetitions included, or to the signer may take. Default: 5
     /// seconds; 10 ms to 1 minute, and at most half of the policy's
     /// [`store_margin`](token_core::Policy::store_margin).
@@ -163,6 +181,9 @@ impl SessionManagerBuilder {
         if !(Duration::from_millis(50)..=Duration::from_secs(60)).contains(&self.heartbeat) {
             return Err(ManagerError::Heartbeat(self.heartbeat));
         }
+        if self.session_cache > 0 && !matches!(self.check, RevocationCheck::Feed(_)) {
+            return Err(ManagerError::SessionCache);
+        }
         let (margin, timeout) = (self.issuer.policy.store_margin(), self.store_timeout);
         if margin < timeout * 2 && !self.issuer.policy.grace().is_zero() {
             let twice = timeout * 2;
@@ -186,7 +207,7 @@ impl SessionManagerBuilder {
         };
         let whole = Duration::from_secs(overlap.as_secs() + 1);
         let view = RevocationView::new(policy.access_lifetime() + whole, self.view_capacity);
-        let feed = Feed::new(view, timing);
+        let feed = Feed::new(view, SessionCache::new(self.session_cache), timing);
         metric::describe();
         Ok(SessionManager {
             inner: Arc::new(Inner {

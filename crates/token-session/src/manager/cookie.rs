@@ -1,18 +1,22 @@
 //! Uses of a session cookie: whether its session is live, and whether the deadline moves.
 
-use token_core::session::{Committed, Denial, SessionToken};
-use token_core::{PRODUCT, Session, UnixTime};
+use std::sync::Arc;
+
+use token_core::session::{Committed, CookieDecision, Denial, SessionToken};
+use token_core::{PRODUCT, Session, SessionId, UnixTime};
 
 use super::SessionManager;
 use super::settle::{Settled, Verdict};
 use crate::erased::StoreError;
 use crate::error::RefreshError;
+use crate::revocation_check::{RevocationCheck, WhenBehind};
+use crate::session_cache::{Known, SessionCacheCounts};
 
 /// A session that its cookie has proven.
 #[derive(Debug)]
 #[must_use]
 pub struct CookieSession {
-    session: Committed<Session>,
+    session: Known,
     token: SessionToken,
     slid: bool,
     at: UnixTime,
@@ -20,7 +24,7 @@ pub struct CookieSession {
 
 impl CookieSession {
     /// The session.
-    pub const fn session(&self) -> &Committed<Session> {
+    pub fn session(&self) -> &Committed<Session> {
         &self.session
     }
 
@@ -67,8 +71,29 @@ impl SessionManager {
         let now = self.now();
         let token = Self::read_session_cookie(cookie)?;
         let id = token.untrusted_id();
-        // Always read: a cookie proves nothing by itself, and most uses write nothing.
-        let current = self.load(id).await?;
+        let known = self.remembered(id, now)?;
+        // What it means for the session as it is remembered: whatever is more than to accept it is decided
+        // on the session in the store.
+        let known = known.map(|session| {
+            let keys = self.inner.keys.load();
+            let issuer = &keys.issuer;
+            let decision = token.decide(&session, &issuer.policy, &issuer.refresh_keys, now);
+            (session, decision)
+        });
+        let load = self.inner.feed.begin_load(id, now);
+        let current = match known {
+            Some((session, CookieDecision::Accept(touch))) if touch.is_none() || !moves => {
+                return Ok(CookieSession {
+                    session,
+                    token,
+                    slid: false,
+                    at: now,
+                });
+            }
+            // The write asks the store.
+            Some((session, CookieDecision::Accept(_))) => Some(Committed::clone(&session)),
+            _ => self.load(id).await?,
+        };
         let issuer = self.issuer();
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
         let decide = |session: &Committed<Session>| {
@@ -77,13 +102,47 @@ impl SessionManager {
                 verdict => verdict,
             })
         };
-        let settled = self.settle(id, current, now, None, None, decide).await?;
+        let settled = self.settle(id, current, now, None, None, decide).await;
+        if let Err(RefreshError::Denied(denial)) = &settled
+            && !matches!(denial, Denial::Malformed)
+        {
+            // The store knows more than what is remembered. A cookie that was made up proves nothing.
+            self.inner.feed.sessions().forget(id);
+        }
+        let settled = settled?;
+        let slid = matches!(settled, Settled::Slid(..));
+        let session = Arc::new(settled.into_session());
+        if let Some(load) = load {
+            self.inner.feed.finish_load(&load, &session, now);
+        }
         Ok(CookieSession {
-            slid: matches!(settled, Settled::Slid(..)),
-            session: settled.into_session(),
+            session,
             token,
+            slid,
             at: now,
         })
+    }
+
+    /// A session as this node remembers it, if it does and nothing says that it has changed.
+    fn remembered(&self, id: SessionId, now: UnixTime) -> Result<Option<Known>, RefreshError> {
+        let feed = &self.inner.feed;
+        if !feed.sessions().is_on() {
+            return Ok(None);
+        }
+        // First: what was heard by then has been forgotten when it is asked for.
+        if feed.is_live(now) {
+            return Ok(feed.sessions().get(id, now));
+        }
+        match self.inner.check {
+            RevocationCheck::Feed(WhenBehind::Refuse) => Err(RefreshError::Behind),
+            _ => Ok(None),
+        }
+    }
+
+    /// How well the cache of sessions does; see
+    /// [`session_cache`](super::SessionManagerBuilder::session_cache).
+    pub fn session_cache_counts(&self) -> SessionCacheCounts {
+        self.inner.feed.sessions().counts()
     }
 
     /// Whether a cookie that was accepted is still the current one of a session that is live. Between

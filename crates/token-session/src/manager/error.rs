@@ -13,6 +13,9 @@ pub enum ManagerError {
     /// The heartbeat would drown the feed or prove too little.
     #[error("a heartbeat each {0:?} is not between 50 ms and 1 minute")]
     Heartbeat(Duration),
+    /// Sessions would be remembered, and nothing would say that they were ended.
+    #[error("a session cache needs the feed; set `revocation_check` to `RevocationCheck::Feed`")]
+    SessionCache,
     /// The time-out would refuse every call or wait for ever.
     #[error("a store time-out of {0:?} is not between 10 ms and 1 minute")]
     Timeout(Duration),

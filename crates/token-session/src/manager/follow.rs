@@ -160,6 +160,13 @@ impl SessionManager {
         let ended = self
             .call("revocations", || self.inner.store.revocations(since))
             .await?;
+        if feed.sessions().is_on() && feed.is_polled() {
+            // Before the view counts as complete once more, and with it what is remembered.
+            let changed = self.call("changed_elsewhere", || self.inner.store.changed_elsewhere());
+            if changed.await? {
+                feed.sessions().clear();
+            }
+        }
         feed.finish_reading(&reading, ended);
         Ok(())
     }
@@ -214,6 +221,7 @@ impl SessionManager {
             view: feed.len(),
             waiting: feed.waiters.len(),
             cache: self.token_cache_counts(),
+            sessions: self.session_cache_counts(),
         }
         .show();
     }
@@ -231,6 +239,7 @@ async fn hear_one(
     match notices.recv().await {
         Ok(notice) => {
             match notice {
+                Notice::Changed(changed) => feed.forget_changed(changed),
                 Notice::Ended(ended) => feed.insert(ended),
                 Notice::Heartbeat(heartbeat) => feed.hears(heartbeat),
                 // What was sent in between has not come, heartbeats among it.

@@ -213,10 +213,10 @@ impl SessionManager {
         .await
     }
 
-    /// Runs a write that ends sessions, with what must follow it, to its end, even if the caller
-    /// is gone: a client that breaks off must keep neither the ending from this node's view nor the
+    /// Runs a write that ends or changes sessions, with what must follow it, to its end, even if the
+    /// caller is gone: a client that breaks off must keep neither the ending from this node's view nor the
     /// event from the log.
-    async fn to_end<T: Send + 'static>(
+    pub(super) async fn to_end<T: Send + 'static>(
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
     ) -> Result<T, StoreError> {
         match tokio::spawn(work.in_current_span()).await {

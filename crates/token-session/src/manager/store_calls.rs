@@ -138,8 +138,22 @@ impl SessionManager {
         })
     }
 
-    /// Writes a change to a session.
+    /// Writes a change to a session. What this node remembers of it is forgotten before it is answered.
     pub(super) async fn commit(&self, change: &Change) -> Result<Commit, StoreError> {
+        if !(change.is_announced() && self.inner.feed.sessions().is_on()) {
+            return self.write_change(change).await;
+        }
+        let (manager, change) = (self.clone(), change.clone());
+        Self::to_end(async move {
+            let commit = manager.write_change(&change).await;
+            // Also after an error, which may have come after the write.
+            manager.inner.feed.sessions().forget(change.id());
+            commit
+        })
+        .await
+    }
+
+    async fn write_change(&self, change: &Change) -> Result<Commit, StoreError> {
         let committed = self.call_again("commit", || self.inner.store.commit(change));
         let Answer { value, repeated } = committed.await?;
         Ok(match (value, change) {

@@ -172,6 +172,7 @@ impl<S: SessionStore, T: Trouble> SessionStore for TroubledStore<S, T> {
         purge(before: UnixTime, limit: u32) -> u64;
         revocations(since: UnixTime) -> Vec<Ended>;
         heartbeat(heartbeat: Heartbeat) -> bool;
+        changed_elsewhere() -> bool;
     }
 
     fn subscribe(&self) -> broadcast::Receiver<Notice> {
