@@ -9,7 +9,7 @@ execFileSync(process.execPath, [root + 'node_modules/typescript/bin/tsc', '-p', 
 });
 mkdirSync(root + 'dist', { recursive: true });
 // With a source map, because the names of internal properties are shortened here too.
-for (const { path, text } of await bundle({ entryPoints: ['index', 'sessions'].map((name) => `${root}src/${name}.ts`), sourcemap: 'linked' }))
+for (const { path, text } of await bundle({ entryPoints: ['index', 'sessions', 'dpop'].map((name) => `${root}src/${name}.ts`), sourcemap: 'linked' }))
   writeFileSync(path, text);
 writeFileSync(root + 'dist/auth.min.js', await minified());
 for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) copyFileSync(root + '../../' + licence, root + licence);
