@@ -763,13 +763,15 @@ fn the_applications_claims_have_its_type() {
             roles: vec!["a".into()]
         }
     );
-    for wrong in [
-        good.clone().without("name"),
-        good.clone().with("name", 1),
-        good.with("x", 1),
+    for (wrong, claim) in [
+        (good.clone().without("name"), "name"),
+        (good.clone().with("name", 1), "name"),
+        (good.clone().with("roles", r#"["a",{}]"#), "roles"),
+        (good.with("x", 1), "x"),
     ] {
+        let claim = claim.into();
         let fault = verify(&wrong.token()).unwrap_err();
-        assert_eq!(fault, VerifyError::Claims(ClaimsError::Custom));
+        assert_eq!(fault, VerifyError::Claims(ClaimsError::Custom { claim }));
     }
 }
 

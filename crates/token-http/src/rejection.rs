@@ -293,8 +293,13 @@ impl Rejection {
             }
             AccessError::Store(error) => error.into(),
             // Only the server can have signed it, so two of its own types differ.
-            AccessError::Invalid(VerifyError::Claims(ClaimsError::Custom)) => {
-                warn!(target: PRODUCT, "an access token is genuine, but its own claims have another type");
+            AccessError::Invalid(VerifyError::Claims(ClaimsError::Custom { claim })) => {
+                warn!(
+                    target: PRODUCT,
+                    %claim,
+                    "an access token is genuine, but its own claims are not of the handler's type; give a new \
+                     field `#[serde(default)]`, or write it with a `RefreshHook`"
+                );
                 Self::resource(Refusal::InvalidToken(TokenFault::Invalid), realm)
             }
             error => {

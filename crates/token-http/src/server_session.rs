@@ -345,8 +345,14 @@ impl Auth {
         };
         // As for an access token: claims that the application cannot read are not valid.
         let session = shared.visit.session();
-        let custom = serde_json::from_str(session.claims.as_str()).map_err(|_| {
-            warn!(target: PRODUCT, session = %session.id, "the session's claims have another type");
+        let custom = session.claims.read().map_err(|error| {
+            warn!(
+                target: PRODUCT,
+                session = %session.id,
+                %error,
+                "the claims of a session are not of the handler's type; give a new field \
+                 `#[serde(default)]`"
+            );
             self.challenge(Refusal::InvalidToken(TokenFault::Invalid))
         })?;
         let custom = Arc::new(custom);

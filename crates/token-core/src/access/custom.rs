@@ -4,6 +4,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::access::error::ClaimsError;
+use crate::access::read::{self, NoneKnown};
 use crate::jose::json;
 
 /// Claims of the application's own, which access tokens carry beside those of the library:
@@ -63,6 +64,14 @@ impl CustomClaims {
     /// The JSON object.
     pub fn as_str(&self) -> &str {
         self.0.as_deref().unwrap_or(NONE)
+    }
+
+    /// Reads them as the application's type, as an access token that has them would be read.
+    ///
+    /// # Errors
+    /// [`ClaimsError::Custom`] if they are not what the type expects.
+    pub fn read<'a, C: Deserialize<'a>>(&'a self) -> Result<C, ClaimsError> {
+        read::read(self.as_str().as_bytes(), 0, &mut NoneKnown)
     }
 
     /// The text between the braces.

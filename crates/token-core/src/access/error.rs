@@ -101,8 +101,11 @@ pub enum ClaimsError {
     #[error("the token is bound to a key of its client")]
     BoundToKey,
     /// The application's own claims are not what its type expects.
-    #[error("the application's own claims are not as expected")]
-    Custom,
+    #[error("the application's own claim `{claim}` is missing or not of the type that is expected")]
+    Custom {
+        /// The name of the claim; `another` if it is not known which.
+        claim: Box<str>,
+    },
     /// A claim that appears twice.
     #[error("duplicate claim `{claim}`")]
     Duplicate {

@@ -33,6 +33,20 @@ pub(crate) trait KnownClaims<'a> {
     ) -> Result<bool, A::Error>;
 }
 
+/// Every claim is the application's.
+pub(crate) struct NoneKnown;
+
+impl<'a> KnownClaims<'a> for NoneKnown {
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        _: &str,
+        _: &mut A,
+        _: &mut Option<ClaimsError>,
+    ) -> Result<bool, A::Error> {
+        Ok(false)
+    }
+}
+
 /// Reads a claims set: the known claims by type into `claims`, the others as `C`. What `claims`
 /// has already stood before `json`, in so many bytes.
 pub(crate) fn read<'a, C: Deserialize<'a>>(
@@ -57,9 +71,10 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
         Err(error) if !error.is_data() => {
             return Err(ClaimsError::Json(JsonError::after(taken, &error)));
         }
-        Err(_) => {
+        Err(error) => {
             let unknown = if state.is_object {
-                ClaimsError::Custom
+                let claim = odd_field(&error.to_string()).unwrap_or(OTHER).into();
+                ClaimsError::Custom { claim }
             } else {
                 ClaimsError::Json(JsonError::NotAnObject)
             };
@@ -86,6 +101,13 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
     Ok(custom)
 }
 
+/// The field that an application's type lacks or does not allow, by serde's message.
+fn odd_field(message: &str) -> Option<&str> {
+    let known = ["missing field `", "unknown field `"];
+    let rest = known.iter().find_map(|start| message.strip_prefix(start))?;
+    rest.split_once('`').map(|(name, _)| name)
+}
+
 /// More arrays than this may be nested more deeply than serde_json reads, which is 127 levels.
 const MAX_ARRAYS: usize = 100;
 
@@ -102,6 +124,8 @@ struct State<'r, 'a, K> {
     count: usize,
     /// Those that do not fit, or have an escape.
     more: BTreeSet<Cow<'a, str>>,
+    /// The last of them that has no escape.
+    last: &'a str,
     is_object: bool,
     fault: Option<ClaimsError>,
 }
@@ -113,6 +137,7 @@ impl<'r, 'a, K> State<'r, 'a, K> {
             others: [""; REMEMBERED],
             count: 0,
             more: BTreeSet::new(),
+            last: OTHER,
             is_object: false,
             fault: None,
         }
@@ -319,7 +344,10 @@ impl<'a, B: KnownClaims<'a>, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 
                 return Err(A::Error::custom("refused"));
             }
             let key = match name {
-                Cow::Borrowed(name) => seed.deserialize(BorrowedStrDeserializer::new(name)),
+                Cow::Borrowed(name) => {
+                    self.state.last = name;
+                    seed.deserialize(BorrowedStrDeserializer::new(name))
+                }
                 Cow::Owned(name) => {
                     let name: StringDeserializer<A::Error> = name.into_deserializer();
                     seed.deserialize(name)
@@ -331,7 +359,12 @@ impl<'a, B: KnownClaims<'a>, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 
     }
 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
-        self.map.next_value_seed(seed)
+        let value = self.map.next_value_seed(seed);
+        if value.is_err() {
+            let claim = self.state.last.into();
+            self.state.fault = Some(ClaimsError::Custom { claim });
+        }
+        value
     }
 }
 

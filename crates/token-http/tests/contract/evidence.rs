@@ -309,27 +309,6 @@ async fn refused_credentials_of_every_other_kind_are_logged() {
 }
 
 #[tokio::test]
-async fn claims_of_another_type_are_refused_and_told() {
-    #[derive(Debug, serde::Deserialize)]
-    struct Profile {
-        #[expect(dead_code, reason = "it is missing in the token")]
-        name: String,
-    }
-    let world = World::new();
-    let token = world.login("header").await.text("access_token");
-    let (log, _guard) = Log::watch();
-    let bearer = format!("Bearer {token}");
-    let authorization = std::iter::once(bearer.as_bytes());
-    let refused = world.auth.access::<Profile>(authorization).await;
-    assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
-    let log = log.take();
-    assert!(
-        log.contains("WARN") && log.contains("claims have another type"),
-        "{log}"
-    );
-}
-
-#[tokio::test]
 async fn a_limit_that_knows_no_addresses_is_told_once() {
     let (log, _guard) = Log::watch();
     let world = World::with(|config| config.limit(|_: Attempt<'_>| Ok(())));

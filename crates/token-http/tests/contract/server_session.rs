@@ -6,6 +6,7 @@ use token_http::{Auth, DataError, Head, Refusal, Rejection, ServerSession, Sessi
 use token_session::store::SessionData;
 use token_session::{NewSession, SessionCredential, SessionManager};
 
+use crate::evidence::Log;
 use crate::world::{PASSWORD, Reply, World, get, request, with, with_cookie};
 
 /// One request's view of the session.
@@ -259,13 +260,28 @@ async fn custom_claims_read_alike_from_a_token_and_from_a_cookie() {
     }
 }
 
+/// As after an update of the server, whose new field has no default.
 #[tokio::test]
-async fn a_session_whose_claims_have_another_type_is_refused() {
+async fn a_session_that_lacks_a_claim_is_refused_and_the_log_names_it() {
     let world = World::new();
+    let (log, _guard) = Log::watch();
+    let token = world.login("header").await.text("access_token");
+    let bearer = format!("Bearer {token}");
+    let authorization = std::iter::once(bearer.as_bytes());
+    let refused = world.auth.clone().access::<Profile>(authorization).await;
+    assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
+    let line = log.take();
+    assert!(
+        line.contains("WARN") && line.contains("claim=name"),
+        "{line}"
+    );
+
     let cookie = world.login("session").await.cookie();
     let slot = SessionSlot::default();
     let refused = visit_as::<Profile>(&world, &cookie, &slot).await;
     assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
+    let line = log.take();
+    assert!(line.contains("WARN") && line.contains("`name`"), "{line}");
 }
 
 /// A cookie of a session that is opened with `remember` or without.
