@@ -23,6 +23,7 @@ macro_rules! script {
     };
 }
 
+script!(BIND = "row", "commit", "bind");
 script!(CREATE = "row", "create");
 script!(FORGET = "forget");
 script!(LIST = "row", "list");
@@ -38,8 +39,9 @@ script!(TOUCH = "row", "commit", "touch");
 script!(WRITE_DATA = "row", "write_data");
 
 /// All of them, to be loaded at the start.
-pub(crate) fn all() -> [&'static Script; 13] {
+pub(crate) fn all() -> [&'static Script; 14] {
     [
+        &BIND,
         &CREATE,
         &FORGET,
         &LIST,

@@ -139,6 +139,7 @@ impl SessionStore for RedisStore {
         let id = change.id();
         let names = [keys.row(id), keys.epochs(id.bucket()), keys.data(id)];
         let (script, args) = match change {
+            Change::Bind(bind) => (&script::BIND, row::bind(bind)),
             Change::Rotate(rotation) => (&script::ROTATE, row::rotation(rotation)),
             Change::Touch(touch) => (&script::TOUCH, row::touch(touch)),
         };

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use store_redis::RedisStore;
 use testbed::redis::Server;
+use token_core::binding::{Binding, Thumbprint};
 use token_core::session::{
-    Change, Committed, Ending, Epoch, Nonce, Revocation, Rotation, Slide, Touch,
+    Bind, Change, Committed, Ending, Epoch, Nonce, Revocation, Rotation, Slide, Touch,
 };
 use token_core::types::TokenHash;
 use token_core::{Policy, RevokeReason, Session, SessionId, Subject, UnixTime};
@@ -237,6 +238,25 @@ async fn a_refresh_and_a_touch() {
         if !rotation_was_cut && !touch_was_cut {
             // The ends of the row and of its data, and the row.
             return assert_eq!(cut, 3);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_registration_of_a_key() {
+    let world = World::new().await;
+    for cut in 0.. {
+        let session = world.stored(&format!("user-{cut}")).await;
+        let bind = Change::Bind(Bind {
+            id: session.id,
+            from: session.binding,
+            to: Binding::Key(Thumbprint::from_bytes([7; 32])),
+            at: later(&session, 100),
+        });
+        let (_, was_cut) = commit(&world, cut, &session, &bind).await;
+        if !was_cut {
+            // The row, and the notice.
+            return assert_eq!(cut, 2);
         }
     }
 }

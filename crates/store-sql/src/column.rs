@@ -54,6 +54,7 @@ columns! {
     DeviceUserAgent = "device_user_agent",
     DeviceIpPrefix = "device_ip_prefix",
     PurgeAt = "purge_at",
+    Binding = "binding",
 }
 
 #[cfg(test)]

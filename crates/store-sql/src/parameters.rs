@@ -4,7 +4,8 @@
 //! [`Names::fill`](crate::statement::Names::fill) puts in by the place of the name in its list; the
 //! values are bound in the same order. Both come from one list, so that they cannot differ.
 
-use token_core::session::{Ending, Rotation, Touch};
+use token_core::binding::Binding;
+use token_core::session::{Bind, Ending, Rotation, Touch};
 use token_core::{Authentication, CustomClaims, Session};
 use token_session::store::{DataWrite, SubjectEnding};
 
@@ -61,6 +62,17 @@ parameters! {
         device_user_agent: Value::Text(session.device.user_agent.as_deref()),
         device_ip_prefix: Value::Text(session.device.ip_prefix.as_deref()),
         purge_at: session.purge_at.into(),
+        binding: session.binding.into(),
+    }
+}
+
+parameters! {
+    /// Of [`statement::BIND`](crate::statement::BIND).
+    BIND, fn bind(bind: &Bind) {
+        id: (&bind.id).into(),
+        from: bind.from.into(),
+        to: bind.to.into(),
+        at: bind.at.into(),
     }
 }
 
@@ -72,6 +84,8 @@ parameters! {
         from_hash: rotation.from_hash.as_bytes().as_slice().into(),
         at: rotation.at.into(),
         rotated_before: Value::Int(rotation.rotated_before.map(i64::from)),
+        demanding: Binding::DEMANDING.into(),
+        proof: rotation.proof.into(),
         to: count(rotation.to.as_u64()).into(),
         to_hash: rotation.to_hash.as_bytes().as_slice().into(),
         previous_hash: rotation.previous_hash.as_bytes().as_slice().into(),
@@ -103,6 +117,8 @@ parameters! {
     TOUCH, fn touch(touch: &Touch) {
         id: (&touch.id).into(),
         generation: count(touch.generation.as_u64()).into(),
+        demanding: Binding::DEMANDING.into(),
+        proof: touch.proof.into(),
         at: touch.at.into(),
         idle_expires_at: touch.slide.idle_expires_at.into(),
         purge_at: touch.slide.purge_at.into(),

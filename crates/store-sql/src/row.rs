@@ -4,6 +4,7 @@ use std::error::Error;
 use std::str::FromStr;
 
 use thiserror::Error;
+use token_core::binding::Binding;
 use token_core::session::{
     Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy,
 };
@@ -69,6 +70,7 @@ pub(crate) fn read_session(row: &impl Fields) -> Result<Session, Fault> {
             ip_prefix: reader.text(Column::DeviceIpPrefix)?,
         },
         purge_at: reader.time(Column::PurgeAt)?,
+        binding: reader.binding()?,
     })
 }
 
@@ -218,6 +220,13 @@ impl<'a, R: Fields> Reader<'a, R> {
         Ok(EarlierRotations::from_u64(
             bits.unwrap_or_default().cast_unsigned(),
         ))
+    }
+
+    fn binding(&self) -> Result<Binding, Fault> {
+        let bytes = self.optional(Column::Binding, Fields::bytes)?;
+        let binding = bytes.map(Binding::from_bytes).transpose();
+        let binding = binding.map_err(|error| self.fault(Column::Binding, error))?;
+        Ok(binding.unwrap_or_default())
     }
 
     fn optional_bytes<const N: usize>(&self, column: Column) -> Result<Option<[u8; N]>, Fault> {

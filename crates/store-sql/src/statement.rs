@@ -65,6 +65,13 @@ pub(crate) const EPOCH: &str = "SELECT epoch FROM {subject} WHERE subject = $1";
 
 pub(crate) const LOAD: &str = "SELECT {columns} FROM {session} WHERE id = $1";
 
+/// [`Bind`](token_core::session::Bind), with the values of [`parameters::bind`](crate::parameters::bind).
+pub(crate) const BIND: &str = "
+UPDATE {session} SET binding = :to
+WHERE id = :id AND binding IS NOT DISTINCT FROM :from
+    AND revoked_at IS NULL AND idle_expires_at > :at AND absolute_expires_at > :at
+RETURNING {columns}";
+
 /// [`Rotation`](token_core::session::Rotation), with the values of
 /// [`parameters::rotate`](crate::parameters::rotate). The condition and the write are one atomic
 /// step because they are one statement.
@@ -83,6 +90,7 @@ UPDATE {session} SET
 WHERE id = :id AND generation = :from AND token_hash = :from_hash
     AND revoked_at IS NULL AND idle_expires_at > :at AND absolute_expires_at > :at
     AND (:rotated_before IS NULL OR rotated_at <= :rotated_before)
+    AND (binding IS NULL OR binding < :demanding OR substr(binding, 1, length(:proof)) = :proof)
 RETURNING {columns}";
 
 /// [`Touch`](token_core::session::Touch), with the values of
@@ -93,6 +101,7 @@ UPDATE {session} SET
 WHERE id = :id AND generation = :generation
     AND revoked_at IS NULL AND idle_expires_at > :at AND absolute_expires_at > :at
     AND idle_expires_at <= :idle_expires_at
+    AND (binding IS NULL OR binding < :demanding OR substr(binding, 1, length(:proof)) = :proof)
 RETURNING {columns}";
 
 pub(crate) const LOAD_DATA: &str = "
@@ -142,7 +151,11 @@ mod tests {
 
     #[test]
     fn every_shared_statement_uses_all_its_parameters() {
-        for (template, parameters) in [(ROTATE, parameters::ROTATE), (TOUCH, parameters::TOUCH)] {
+        for (template, parameters) in [
+            (BIND, parameters::BIND),
+            (ROTATE, parameters::ROTATE),
+            (TOUCH, parameters::TOUCH),
+        ] {
             assert_eq!(unused(template, parameters), [""; 0]);
             number(template, parameters);
         }

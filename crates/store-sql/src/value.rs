@@ -1,5 +1,8 @@
 //! The values that a statement is given.
 
+use std::borrow::Cow;
+
+use token_core::binding::{Binding, Proof};
 use token_core::session::EarlierRotations;
 use token_core::{SessionId, UnixTime};
 
@@ -9,6 +12,7 @@ pub(crate) enum Value<'a> {
     Bytes(Option<&'a [u8]>),
     Flag(bool),
     Int(Option<i64>),
+    OwnedBytes(Vec<u8>),
     OwnedText(String),
     Text(Option<&'a str>),
 }
@@ -42,6 +46,25 @@ impl From<EarlierRotations> for Value<'_> {
     fn from(earlier: EarlierRotations) -> Self {
         let bits = earlier.as_u64().cast_signed();
         Self::Int((bits != 0).then_some(bits))
+    }
+}
+
+/// NULL for none, which is what nearly every session has.
+impl From<Binding> for Value<'_> {
+    fn from(binding: Binding) -> Self {
+        if binding.is_unbound() {
+            return Self::Bytes(None);
+        }
+        Self::OwnedBytes(binding.to_bytes())
+    }
+}
+
+impl From<Proof> for Value<'_> {
+    fn from(proof: Proof) -> Self {
+        match proof.prefix() {
+            Cow::Borrowed(bytes) => bytes.into(),
+            Cow::Owned(bytes) => Self::OwnedBytes(bytes),
+        }
     }
 }
 

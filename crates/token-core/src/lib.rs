@@ -14,6 +14,7 @@
 //!
 //! - [`types`]: identifiers, names, scopes, secrets and points in time.
 //! - [`keys`]: keys and key rings, each key for exactly one algorithm.
+//! - [`binding`]: sessions that are bound to a key of their client's.
 //! - [`access`]: access tokens. A [`Verifier`] turns an [`UntrustedToken`] into a [`VerifiedToken`].
 //! - [`foreign`]: tokens of other issuers.
 //! - [`session`]: what a store keeps, what a presented credential means, and what leaves the server.
@@ -79,6 +80,7 @@
 //! ```
 
 pub mod access;
+pub mod binding;
 pub mod foreign;
 mod jose;
 pub mod keys;

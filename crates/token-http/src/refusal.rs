@@ -84,6 +84,10 @@ pub enum Refusal {
         /// When to try again; rounded up to whole seconds, at least 1.
         retry_after: Duration,
     },
+    /// 401: the credential is genuine, and the request does not prove that its client has the key to which
+    /// the session is bound. The session lives on, and the request may be repeated with the proof.
+    #[error("there is no proof of the session's key")]
+    Unbound,
     /// 401: the request has no credentials.
     #[error("there are no credentials")]
     Unauthorized,
@@ -120,7 +124,9 @@ impl TokenFault {
     pub(crate) const fn of_reason(reason: DenialReason) -> Self {
         match reason {
             DenialReason::Expired => Self::Expired,
-            DenialReason::Malformed | DenialReason::Unknown => Self::Invalid,
+            DenialReason::Malformed | DenialReason::Unbound | DenialReason::Unknown => {
+                Self::Invalid
+            }
             DenialReason::Reused | DenialReason::Revoked => Self::Revoked,
         }
     }
@@ -151,6 +157,7 @@ impl Refusal {
             | Self::InvalidClient
             | Self::InvalidCredentials
             | Self::InvalidToken(_)
+            | Self::Unbound
             | Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::AccessDenied | Self::Csrf | Self::InsufficientScope { .. } => {
                 StatusCode::FORBIDDEN
@@ -189,6 +196,7 @@ impl Refusal {
             Self::TemporarilyUnavailable => "temporarily_unavailable",
             Self::TooManyRequests { .. } => "too_many_requests",
             Self::Unauthorized => "unauthorized",
+            Self::Unbound => "unbound",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedMediaType => "unsupported_media_type",
         }

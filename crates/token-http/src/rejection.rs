@@ -171,7 +171,10 @@ impl Rejection {
             // > If the request lacks any authentication information [...], the resource server
             // > SHOULD NOT include an error code or other error information.
             // RFC 6750 section 3.1
-            Refusal::InvalidClient | Refusal::InvalidCredentials | Refusal::Unauthorized => {}
+            Refusal::InvalidClient
+            | Refusal::InvalidCredentials
+            | Refusal::Unauthorized
+            | Refusal::Unbound => {}
             Refusal::InvalidRequest if at_resource => add("error", "invalid_request"),
             Refusal::InvalidToken(fault) => {
                 add("error", "invalid_token");
@@ -279,7 +282,9 @@ impl Rejection {
             Refusal::InvalidToken(TokenFault::of_reason(denial.reason()))
         });
         match rejection.refusal {
-            Refusal::InvalidToken(_) => Self::resource(rejection.refusal, Some(realm)),
+            Refusal::InvalidToken(_) | Refusal::Unbound => {
+                Self::resource(rejection.refusal, Some(realm))
+            }
             _ => rejection,
         }
     }
@@ -311,6 +316,9 @@ impl Rejection {
 
     fn of_renewal(error: RefreshError, denied: impl FnOnce(&Denial) -> Refusal) -> Self {
         match error {
+            RefreshError::Denied(Denial::Unbound(why)) => {
+                Self::resource(Refusal::Unbound.because(why), None)
+            }
             RefreshError::Denied(denial) => Self::plain(denied(&denial).because(&denial)),
             RefreshError::Scope => Self::plain(Refusal::InvalidScope.because(&error)),
             RefreshError::Refused => Self::plain(Refusal::AccessDenied.because(&error)),
@@ -355,6 +363,7 @@ pub(crate) const fn explain(reason: DenialReason) -> &'static str {
         DenialReason::Malformed => "not a credential of this server",
         DenialReason::Reused => "the credential was used before; its session is ended",
         DenialReason::Revoked => "the session was ended, or the credential replaced",
+        DenialReason::Unbound => "there is no proof of the session's key",
         DenialReason::Unknown => "there is no such session",
     }
 }

@@ -25,6 +25,7 @@
     reason = "a suite of tests: it fails by panicking"
 )]
 
+mod bindings;
 mod conditions;
 mod driver;
 mod feed;
@@ -33,6 +34,7 @@ mod rows;
 mod sequences;
 mod world;
 
+pub use bindings::*;
 pub use conditions::*;
 pub use driver::*;
 pub use feed::FeedModel;
@@ -58,6 +60,9 @@ macro_rules! store_contract {
             a_heartbeat_comes_back_behind_the_endings_before_it
             a_rotation_holds_exactly_where_its_condition_does
             a_touch_holds_exactly_where_its_condition_does
+            a_binding_holds_exactly_where_its_condition_does
+            a_write_holds_exactly_where_its_proof_is_enough
+            a_registration_between_verification_and_commit_is_heeded
             an_ending_happens_once
             nothing_revives_an_ended_session
             ending_a_subject_ends_all_but_one

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use token_core::binding::Unproven;
 use token_core::session::Denial;
 use token_core::{PRODUCT, RevokeReason, SessionId, Subject, UnixTime};
 use tracing::{info, warn};
@@ -57,6 +58,9 @@ pub enum EventKind {
     Revoked(RevokeReason),
     /// The user authenticated again in the session.
     SteppedUp,
+    /// A genuine credential of a session that is bound to a key came without the proof that its client has the
+    /// key, and why. It may have been copied; it may also be that a browser has lost the key.
+    UnboundCredential(Unproven),
 }
 
 /// Why the revocation view is incomplete.
@@ -98,6 +102,7 @@ impl EventKind {
             Self::Reused => "reused",
             Self::Revoked(_) => "revoked",
             Self::SteppedUp => "stepped_up",
+            Self::UnboundCredential(_) => "unbound_credential",
         }
     }
 }
@@ -135,6 +140,9 @@ pub(crate) fn log(kind: &EventKind, of: Option<(SessionId, &Subject)>) {
         EventKind::Revoked(reason) => {
             info!(target: PRODUCT, event = %kind, %session, %subject, %reason);
         }
+        EventKind::UnboundCredential(why) => {
+            warn!(target: PRODUCT, event = %kind, %session, %subject, why = why.as_str());
+        }
         EventKind::LostWrite | EventKind::Mismatch | EventKind::Reused => {
             warn!(target: PRODUCT, event = %kind, %session, %subject);
         }
@@ -148,6 +156,7 @@ pub(crate) fn of_denial(denial: &Denial) -> Option<EventKind> {
         Denial::Expired { .. } => Some(EventKind::Expired),
         Denial::LostWrite { .. } => Some(EventKind::LostWrite),
         Denial::Mismatch { .. } => Some(EventKind::Mismatch),
+        Denial::Unbound(why) => Some(EventKind::UnboundCredential(*why)),
         _ => None,
     }
 }
@@ -206,6 +215,9 @@ mod tests {
                 "INFO hallpass: event=revoked session=SESSION subject=alice reason=admin"
             }
             EventKind::SteppedUp => "INFO hallpass: event=stepped_up session=SESSION subject=alice",
+            EventKind::UnboundCredential(_) => {
+                "WARN hallpass: event=unbound_credential session=SESSION subject=alice why=\"missing\""
+            }
         }
     }
 
@@ -226,6 +238,7 @@ mod tests {
             EventKind::Reused,
             EventKind::Revoked(RevokeReason::Admin),
             EventKind::SteppedUp,
+            EventKind::UnboundCredential(Unproven::Missing),
         ] {
             let expected = expected(&kind).replace("SESSION", &session.to_string());
             let of = expected.contains("session=").then_some((session, &subject));

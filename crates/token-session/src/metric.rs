@@ -5,7 +5,7 @@
 //!
 //! | name | kind | labels | is |
 //! |---|---|---|---|
-//! | `hallpass_events_total` | counter | `event`; `reason` of `revoked`, `why` of `feed_behind` | [events](crate::event::EventKind), by their word in the log |
+//! | `hallpass_events_total` | counter | `event`; `reason` of `revoked`, `why` of `feed_behind` and `unbound_credential` | [events](crate::event::EventKind), by their word in the log |
 //! | `hallpass_purged_sessions_total` | counter | | expired sessions that this node has deleted |
 //! | `hallpass_refresh_seconds` | histogram | `outcome`: `refreshed`, `replayed`, `denied`, `failed` | how long refreshes take, the store included |
 //! | `hallpass_store_call_seconds` | histogram | `call`: the method of the store; `outcome`: `ok`, `failed`, `timeout` | how long each attempt takes |
@@ -118,6 +118,10 @@ pub(crate) fn event(kind: &EventKind) {
     match kind {
         EventKind::Revoked(reason) => {
             let labels = [("event", kind.as_str()), ("reason", reason.as_str())];
+            counter!("hallpass_events_total", &labels).increment(1);
+        }
+        EventKind::UnboundCredential(why) => {
+            let labels = [("event", kind.as_str()), ("why", why.as_str())];
             counter!("hallpass_events_total", &labels).increment(1);
         }
         EventKind::FeedBehind(why) => {

@@ -7,9 +7,12 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
+use token_core::binding::{
+    Binding, BindingGeneration, DeviceBinding, DeviceKey, DeviceState, Thumbprint,
+};
 use token_core::session::{
-    Change, Committed, Device, EarlierRotations, Ending, Epoch, Generation, Nonce, Revocation,
-    RotatedBy, Rotation, Slide,
+    Bind, Change, Committed, Device, EarlierRotations, Ending, Epoch, Generation, Nonce,
+    Revocation, RotatedBy, Rotation, Slide,
 };
 use token_core::types::TokenHash;
 use token_core::{
@@ -72,6 +75,24 @@ fn revocation() -> impl Strategy<Value = Revocation> {
     parts.prop_map(|(at, reason)| Revocation { at, reason })
 }
 
+fn binding() -> impl Strategy<Value = Binding> {
+    let device = (any::<[u8; 32]>(), any::<u8>(), select(DeviceState::ALL));
+    let device = device.prop_map(|(x, generation, state)| {
+        let mut key = [2; 33];
+        key[1..].copy_from_slice(&x);
+        Binding::Device(DeviceBinding {
+            key: DeviceKey::from_bytes(key).expect("it begins as a point does"),
+            generation: BindingGeneration::from_u8(generation),
+            state,
+        })
+    });
+    prop_oneof![
+        Just(Binding::Unbound),
+        device,
+        any::<[u8; 32]>().prop_map(|bytes| Binding::Key(Thumbprint::from_bytes(bytes))),
+    ]
+}
+
 fn session() -> impl Strategy<Value = Session> {
     let names = (
         any::<[u8; 17]>(),
@@ -94,6 +115,7 @@ fn session() -> impl Strategy<Value = Session> {
         option::of(revocation()),
         claims(),
         device(),
+        binding(),
     );
     (names, words, secrets, times, rest).prop_map(|(names, words, secrets, times, rest)| {
         let (random, subject, client, scope, kid) = names;
@@ -107,7 +129,7 @@ fn session() -> impl Strategy<Value = Session> {
             last_seen_at,
             purge_at,
         ] = times;
-        let (authentication, revocation, claims, device) = rest;
+        let (authentication, revocation, claims, device, binding) = rest;
         Session {
             id: id(&subject, random),
             subject,
@@ -133,6 +155,7 @@ fn session() -> impl Strategy<Value = Session> {
             claims,
             device,
             purge_at,
+            binding,
         }
     })
 }
@@ -235,6 +258,15 @@ proptest! {
             let live = first.is_live(UnixTime::EPOCH);
             prop_assert_eq!(written == DataWritten::Applied, live);
 
+            let bind = Change::Bind(Bind {
+                id: first.id,
+                from: first.binding,
+                to: next.binding,
+                at: UnixTime::EPOCH,
+            });
+            let bound = bind.apply(&first).unwrap_or_else(|| first.clone());
+            let _ = store.commit(&bind).await.expect("it answers");
+            let first = bound;
             let change = rotation(&first, &next, claims);
             let expected = change.apply(&first);
             match store.commit(&change).await.expect("it answers") {

@@ -13,7 +13,7 @@ use crate::error::Error;
 use crate::workspace::Workspace;
 
 /// The folders and files of `token-core/src`: each may need itself and those before it.
-const CORE: [&str; 5] = ["jose", "types", "keys", "access", "session"];
+const CORE: [&str; 6] = ["jose", "types", "keys", "binding", "access", "session"];
 
 /// Every circle in a crate, an example or the web client, and every file of `token-core` that needs
 /// a folder above its own.

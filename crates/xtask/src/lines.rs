@@ -41,7 +41,7 @@ const LIMITS: [Limit; 2] = [
         ],
         // 5,000, 10 % of `session/` for what is added to the first cut, and 200 for what the folders that
         // are counted apart share with the rest.
-        lines: 5_360,
+        lines: 5_400,
         items: Some(160),
     },
     // What has to be read if one only wants sessions and their rotation.
@@ -51,8 +51,8 @@ const LIMITS: [Limit; 2] = [
             "crates/token-core/src/types",
         ],
         apart: &[],
-        // 2,200, and the same 10 %.
-        lines: 2_360,
+        // 2,200, the same 10 %, and what a binding adds to the record and its writes.
+        lines: 2_420,
         items: None,
     },
 ];

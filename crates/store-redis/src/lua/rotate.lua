@@ -1,6 +1,6 @@
 
 -- KEYS: row, epochs, data. ARGV: now, generation, token hash, latest rotation or '', slide, slide
--- where remembered, bit of what rotates, new generation and time, new last use and nonce, then
+-- where remembered, bit of what rotates, new generation and time, new last use and nonce, proof, then
 -- fields and values.
 local row = read(KEYS[1], KEYS[2])
 if not row then
@@ -14,12 +14,13 @@ local holds = state:sub(3, 10) == ARGV[2]
   and field(row, HASHES):sub(1, 32) == ARGV[3]
   and (ARGV[4] == '' or number(state, 11, 5) <= tonumber(ARGV[4]))
   and live(row, now)
+  and proven(row, ARGV[10])
 if not holds then
   return {'missed', row.flat}
 end
 local kept = state:byte(2) % 8
 local slide = kept >= 4 and ARGV[6] or ARGV[5]
-local changed, given, surplus = {unpack(ARGV, 10)}, {}, {}
+local changed, given, surplus = {unpack(ARGV, 11)}, {}, {}
 for i = 1, #changed, 2 do
   given[changed[i]] = true
 end

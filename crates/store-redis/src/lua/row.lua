@@ -1,6 +1,6 @@
 -- What every script that touches a row begins with. Names and offsets of fields are those of row.rs.
 local call = redis.call
-local STATE, HASHES, CONSTANT, ENDED, EARLIER_ROTATIONS = '1', '2', '4', '7', '8'
+local STATE, HASHES, CONSTANT, ENDED, EARLIER_ROTATIONS, BINDING = '1', '2', '4', '7', '8', '9'
 local AUTHENTICATION, CLAIMS = '5', '6'
 
 -- Whether the bucket still belongs to the store that the caller opened. It does not if Redis was
@@ -76,6 +76,12 @@ end
 local function live(row, now)
   local state = field(row, STATE)
   return not row.at[ENDED] and now < number(state, 16, 5) and now < number(state, 21, 5)
+end
+
+-- Whether the proof of a request is enough for the session's binding: Proof::prefix in token-core.
+local function proven(row, proof)
+  local binding = row.at[BINDING] and field(row, BINDING) or ''
+  return #binding == 0 or binding:byte() < 128 or binding:sub(1, #proof) == proof
 end
 
 -- Leaves keys to Redis to delete, an hour from now at the earliest: a clock of ours that is

@@ -1,5 +1,5 @@
 
--- KEYS: row, epochs, data. ARGV: now, generation, slide, last use.
+-- KEYS: row, epochs, data. ARGV: now, generation, slide, last use, proof.
 local row = read(KEYS[1], KEYS[2])
 if not row then
   return {'absent'}
@@ -11,6 +11,7 @@ local now, state = tonumber(ARGV[1]), field(row, STATE)
 local holds = state:sub(3, 10) == ARGV[2]
   and number(state, 16, 5) <= number(ARGV[3], 1, 5)
   and live(row, now)
+  and proven(row, ARGV[5])
 if not holds then
   return {'missed', row.flat}
 end

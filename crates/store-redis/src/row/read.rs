@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use redis::Value;
+use token_core::binding::Binding;
 use token_core::session::{
     Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy,
 };
@@ -13,8 +14,8 @@ use token_core::{
 };
 
 use super::{
-    AUTHENTICATION, CLAIMS, CONSTANT, EARLIER_ROTATIONS, ENDED, Field, HASHES, KEY_ID, LAYOUT,
-    REMEMBER, RowFault, STATE, STEP_UP,
+    AUTHENTICATION, BINDING, CLAIMS, CONSTANT, EARLIER_ROTATIONS, ENDED, Field, HASHES, KEY_ID,
+    LAYOUT, REMEMBER, RowFault, STATE, STEP_UP,
 };
 use crate::bytes::Reader;
 use crate::user_agent;
@@ -75,6 +76,10 @@ impl<'a> Fields<'a> {
             Some(value) => read_earlier_rotations(value).ok_or(fault(EARLIER_ROTATIONS))?,
             None => EarlierRotations::default(),
         };
+        let binding = match self.0.get(BINDING.0.as_bytes()) {
+            Some(value) => Binding::from_bytes(value).map_err(|_| fault(BINDING))?,
+            None => Binding::default(),
+        };
         Ok(Session {
             id,
             subject: constant.subject,
@@ -100,6 +105,7 @@ impl<'a> Fields<'a> {
             claims,
             device: constant.device,
             purge_at: state.purge_at,
+            binding,
         })
     }
 }

@@ -1,12 +1,14 @@
 //! Sessions and changes to values and arguments.
 
-use token_core::session::{EarlierRotations, Epoch, Revocation, RotatedBy, Rotation, Slide, Touch};
+use token_core::session::{
+    Bind, EarlierRotations, Epoch, Revocation, RotatedBy, Rotation, Slide, Touch,
+};
 use token_core::types::TokenHash;
 use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
 use super::{
-    AUTHENTICATION, CLAIMS, CONSTANT, EARLIER_ROTATIONS, ENDED, Field, HASHES, KEY_ID, LAYOUT,
-    MOST_PIECES, PIECE, REMEMBER, STATE, STEP_UP,
+    AUTHENTICATION, BINDING, CLAIMS, CONSTANT, EARLIER_ROTATIONS, ENDED, Field, HASHES, KEY_ID,
+    LAYOUT, MOST_PIECES, PIECE, REMEMBER, STATE, STEP_UP,
 };
 use crate::bytes::Writer;
 use crate::user_agent;
@@ -36,6 +38,9 @@ pub(crate) fn encode(session: &Session) -> Vec<Vec<u8>> {
         push(&mut fields, ENDED, ended(revocation));
     }
     push_earlier(&mut fields, session.earlier_rotations);
+    if !session.binding.is_unbound() {
+        push(&mut fields, BINDING, session.binding.to_bytes());
+    }
     fields
 }
 
@@ -61,6 +66,7 @@ pub(crate) fn rotation(rotation: &Rotation) -> Vec<Vec<u8>> {
         by.to_string().into_bytes(),
         made.finish(),
         used.finish(),
+        rotation.proof.prefix().into_owned(),
     ];
     let hashes = hashes(rotation.to_hash, Some(rotation.previous_hash));
     push(&mut args, HASHES, hashes);
@@ -82,7 +88,13 @@ pub(crate) fn touch(touch: &Touch) -> Vec<Vec<u8>> {
         touch.generation.as_u64().to_be_bytes().into(),
         slide(touch.slide),
         instant(touch.last_seen_at),
+        touch.proof.prefix().into_owned(),
     ]
+}
+
+/// The arguments of the binding script.
+pub(crate) fn bind(bind: &Bind) -> Vec<Vec<u8>> {
+    vec![decimal(bind.at), bind.from.to_bytes(), bind.to.to_bytes()]
 }
 
 /// The value of an ended session's last field.

@@ -16,10 +16,12 @@ use crate::value::Value;
 
 /// Each takes the tables from the version before to its own, which is its place counted
 /// from 1. One that was released never changes.
-const MIGRATIONS: [&str; VERSION as usize] =
-    [include_str!("../../migrations/postgres/0001_sessions.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [
+    include_str!("../../migrations/postgres/0001_sessions.sql"),
+    include_str!("../../migrations/postgres/0002_binding.sql"),
+];
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Nodes that start at the same time migrate one after the other. The number is arbitrary and
 /// never changes.

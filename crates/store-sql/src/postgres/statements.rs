@@ -9,6 +9,7 @@ use crate::statement::{self, Names};
 /// The statements, put together once.
 #[derive(Debug)]
 pub(crate) struct Statements {
+    pub(crate) bind_and_tell: SqlStr,
     pub(crate) create: SqlStr,
     pub(crate) epoch: SqlStr,
     pub(crate) list: SqlStr,
@@ -34,6 +35,10 @@ impl Statements {
         };
         let with_channel = |parameters: &[&'static str]| [parameters, &["channel"]].concat();
         Self {
+            bind_and_tell: fill(
+                &and_tell(statement::BIND),
+                &[parameters::BIND, &["channel", "notice"]].concat(),
+            ),
             create: fill(CREATE, parameters::INSERT),
             epoch: fill(statement::EPOCH, &[]),
             list: fill(LIST, &[]),

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::SqlStr;
 use sqlx::postgres::{PgConnectOptions, PgRow};
-use token_core::session::{Change, Committed, Ending, Epoch};
+use token_core::session::{Change, Committed, Ending, Epoch, Generation};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
@@ -173,6 +173,15 @@ impl SessionStore for PostgresStore {
     async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
         let statements = &self.inner.statements;
         let rows = match change {
+            Change::Bind(bind) => {
+                // What any node remembers is older: the generation stays.
+                let changed = Changed::new(bind.id, Generation::from_u64(u64::MAX));
+                let notice = Value::OwnedText(listener::changed(changed));
+                let channel = self.inner.channel.as_str().into();
+                let mut values = Vec::from(parameters::bind(bind));
+                values.extend([channel, notice]);
+                self.run(&statements.bind_and_tell, &values).await?
+            }
             Change::Rotate(rotation) if change.is_announced() => {
                 let changed = Changed::new(rotation.id, rotation.to);
                 let notice = Value::OwnedText(listener::changed(changed));

@@ -17,6 +17,7 @@ pub(crate) fn query<'q>(
         Value::Bytes(bytes) => query.bind(*bytes),
         Value::Flag(flag) => query.bind(*flag),
         Value::Int(number) => query.bind(*number),
+        Value::OwnedBytes(bytes) => query.bind(bytes.as_slice()),
         Value::OwnedText(text) => query.bind(text.as_str()),
         Value::Text(text) => query.bind(*text),
     })

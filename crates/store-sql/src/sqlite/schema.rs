@@ -15,10 +15,12 @@ use crate::statement::Names;
 
 /// Each takes the tables from the version before to its own, which is its place counted
 /// from 1. One that was released never changes.
-const MIGRATIONS: [&str; VERSION as usize] =
-    [include_str!("../../migrations/sqlite/0001_sessions.sql")];
+const MIGRATIONS: [&str; VERSION as usize] = [
+    include_str!("../../migrations/sqlite/0001_sessions.sql"),
+    include_str!("../../migrations/sqlite/0002_binding.sql"),
+];
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 pub(crate) fn names() -> Names {
     Names {

@@ -8,6 +8,7 @@ use crate::statement::{self, Names};
 /// The statements, put together once.
 #[derive(Debug)]
 pub(crate) struct Statements {
+    pub(crate) bind: SqlStr,
     pub(crate) checkpoint: SqlStr,
     pub(crate) create: SqlStr,
     pub(crate) epoch: SqlStr,
@@ -29,6 +30,7 @@ pub(crate) struct Statements {
 impl Statements {
     pub(crate) fn new(names: &Names) -> Self {
         Self {
+            bind: names.fill(statement::BIND, parameters::BIND),
             checkpoint: names.fill("PRAGMA wal_checkpoint(PASSIVE)", &[]),
             create: names.fill(CREATE, parameters::INSERT),
             epoch: names.fill(statement::EPOCH, &[]),

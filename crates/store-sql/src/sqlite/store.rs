@@ -119,13 +119,19 @@ impl SessionStore for SqliteStore {
             writer, statements, ..
         } = &*self.inner;
         let mut permit = match change {
-            // What ends older tokens on purpose must not be lost.
+            // What ends older tokens on purpose must not be lost, nor what a browser relies on.
+            Change::Bind(_) => writer.durable().await?,
             Change::Rotate(rotation) if rotation.by == RotatedBy::StepUp => {
                 writer.durable().await?
             }
             Change::Rotate(_) | Change::Touch(_) => writer.everyday().await?,
         };
         let rows = match change {
+            Change::Bind(bind) => {
+                permit
+                    .fetch(&statements.bind, &parameters::bind(bind))
+                    .await?
+            }
             Change::Rotate(rotation) => {
                 permit
                     .fetch(&statements.rotate, &parameters::rotate(rotation))

@@ -166,6 +166,24 @@ async fn nothing_on_the_search_path_takes_the_place_of_what_the_functions_call()
 }
 
 #[tokio::test]
+async fn tables_of_an_older_version_are_brought_up_to_date_with_their_sessions() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let pool = pool().await;
+    let store = options.clone().with_pool(pool.clone()).await.unwrap();
+    let session = stored(&store, "alice").await;
+    drop(store);
+    let older = format!(
+        "ALTER TABLE {schema}.session DROP COLUMN binding;
+        DELETE FROM {schema}.migration WHERE version = 2"
+    );
+    run(&pool, older).await;
+    let store = options.with_pool(pool).await.unwrap();
+    let row = store.load(session.id).await.unwrap().unwrap();
+    assert_eq!(*row, session);
+}
+
+#[tokio::test]
 async fn tables_of_a_newer_version_are_refused_and_left_alone() {
     let schema = schema();
     let options = PostgresStoreOptions::new().schema(&schema);
@@ -177,7 +195,7 @@ async fn tables_of_a_newer_version_are_refused_and_left_alone() {
         error,
         PostgresStoreError::SchemaVersion {
             found: 7,
-            expected: 1
+            expected: 2
         }
     ));
 }
@@ -229,6 +247,7 @@ async fn a_value_edited_by_hand_is_named_with_its_column_and_session() {
         ("token_hash", "'\\x00'"),
         ("revoke_reason", "'logout'"),
         ("claims", "'[]'"),
+        ("binding", "'\\x81'"),
     ] {
         let session = stored(&store, "alice").await;
         let edit = format!("UPDATE {schema}.session SET {column} = {value} WHERE id = $1");

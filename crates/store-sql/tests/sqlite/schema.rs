@@ -80,6 +80,23 @@ async fn many_that_open_a_new_file_at_once_make_it_once() {
 }
 
 #[tokio::test]
+async fn tables_of_an_older_version_are_brought_up_to_date_with_their_sessions() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    let session = stored(&SqliteStore::open(&file).await.unwrap(), "alice").await;
+    let older = "ALTER TABLE hallpass_session DROP COLUMN binding;
+        DELETE FROM hallpass_migration WHERE version = 2";
+    sqlx::raw_sql(older)
+        .execute(&pool(&file).await)
+        .await
+        .unwrap();
+    let store = SqliteStore::open(&file).await.unwrap();
+    let row = store.load(session.id).await.unwrap().unwrap();
+    assert_eq!(*row, session);
+    assert!(row.binding.is_unbound());
+}
+
+#[tokio::test]
 async fn tables_of_a_newer_version_are_refused_and_left_alone() {
     let folder = folder();
     let file = folder.path().join("sessions.db");
@@ -92,7 +109,7 @@ async fn tables_of_a_newer_version_are_refused_and_left_alone() {
         error,
         SqliteStoreError::SchemaVersion {
             found: 7,
-            expected: 1
+            expected: 2
         }
     ));
     assert!(error.to_string().contains("version 7"), "{error}");
@@ -136,6 +153,7 @@ async fn a_value_edited_by_hand_is_named_with_its_column_and_session() {
         ("last_seen_at", "-1"),
         ("claims", "'[]'"),
         ("purge_at", "-1"),
+        ("binding", "x'81'"),
     ] {
         let session = stored(&store, "alice").await;
         let edit = format!("UPDATE hallpass_session SET {column} = {value} WHERE id = $1");

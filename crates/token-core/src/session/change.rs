@@ -8,7 +8,9 @@
 use std::ops::Deref;
 
 use crate::access::custom::CustomClaims;
+use crate::binding::proof::Proof;
 use crate::keys::error::IssueError;
+use crate::session::bind::Bind;
 use crate::session::policy::Slide;
 use crate::session::record::{Authentication, Nonce, Revocation, RotatedBy, Session};
 use crate::session::superseded::EarlierRotations;
@@ -29,6 +31,8 @@ use crate::types::time::UnixTime;
     reason = "a change lives for one store call"
 )]
 pub enum Change {
+    /// Binds the session to a key, or confirms that.
+    Bind(Bind),
     /// Replaces the credential.
     Rotate(Rotation),
     /// Moves the idle deadline of a session cookie.
@@ -39,6 +43,7 @@ impl Change {
     /// The session it is about.
     pub const fn id(&self) -> SessionId {
         match self {
+            Self::Bind(bind) => bind.id,
             Self::Rotate(rotation) => rotation.id,
             Self::Touch(touch) => touch.id,
         }
@@ -51,6 +56,7 @@ impl Change {
     /// the session in the store, so the notice would only cost every node something at each refresh.
     pub const fn is_announced(&self) -> bool {
         match self {
+            Self::Bind(_) => true,
             Self::Rotate(rotation) => {
                 matches!(rotation.by, RotatedBy::StepUp)
                     || rotation.authentication.is_some()
@@ -70,6 +76,7 @@ impl Change {
     /// stays as it is.
     pub fn apply_to(&self, session: &mut Session) -> bool {
         match self {
+            Self::Bind(bind) => bind.apply_to(session),
             Self::Rotate(rotation) => rotation.apply_to(session),
             Self::Touch(touch) => touch.apply_to(session),
         }
@@ -79,7 +86,8 @@ impl Change {
 /// Replaces the credential of a session by its successor.
 ///
 /// It happens only if the session has this `id`, is live at `at`, has exactly the generation `from` and the
-/// hash `from_hash`, and was rotated at `rotated_before` or earlier if that is set.
+/// hash `from_hash`, was rotated at `rotated_before` or earlier if that is set, and has a binding for which
+/// `proof` is enough.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Rotation {
@@ -91,6 +99,8 @@ pub struct Rotation {
     pub from_hash: TokenHash,
     /// If set, the session must have been rotated at this instant or earlier.
     pub rotated_before: Option<UnixTime>,
+    /// What the request has proven, which must be enough for the session's binding.
+    pub proof: Proof,
     /// Becomes the generation.
     pub to: Generation,
     /// Becomes the hash.
@@ -132,6 +142,7 @@ impl Rotation {
             from: session.generation,
             from_hash: session.token_hash,
             rotated_before: None,
+            proof: Proof::default(),
             to: session.generation.next(),
             to_hash,
             previous_hash: session.token_hash,
@@ -155,7 +166,8 @@ impl Rotation {
         let expected = session.id == self.id
             && session.generation == self.from
             && session.token_hash == self.from_hash
-            && session.is_live(self.at);
+            && session.is_live(self.at)
+            && session.binding.check(self.proof).is_ok();
         if !(expected && due) {
             return false;
         }
@@ -187,8 +199,8 @@ impl Rotation {
 
 /// Moves the idle deadline of a session that was used.
 ///
-/// It happens only if the session has this `id` and `generation`, is live at `at`, and does not have a later
-/// idle deadline already. The credential stays.
+/// It happens only if the session has this `id` and `generation`, is live at `at`, does not have a later idle
+/// deadline already, and has a binding for which `proof` is enough. The credential stays.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Touch {
@@ -196,6 +208,8 @@ pub struct Touch {
     pub id: SessionId,
     /// The generation that the session must have.
     pub generation: Generation,
+    /// What the request has proven, which must be enough for the session's binding.
+    pub proof: Proof,
     /// The instant of the use, by the clock of the node that asks.
     pub at: UnixTime,
     /// The new deadlines.
@@ -211,6 +225,7 @@ impl Touch {
         Self {
             id: session.id,
             generation: session.generation,
+            proof: Proof::default(),
             at,
             slide: Slide::of(session),
             last_seen_at: at,
@@ -221,7 +236,8 @@ impl Touch {
         let expected = session.id == self.id
             && session.generation == self.generation
             && session.idle_expires_at <= self.slide.idle_expires_at
-            && session.is_live(self.at);
+            && session.is_live(self.at)
+            && session.binding.check(self.proof).is_ok();
         if expected {
             session.idle_expires_at = self.slide.idle_expires_at;
             session.purge_at = self.slide.purge_at;

@@ -2,6 +2,7 @@
 
 use zeroize::Zeroizing;
 
+use crate::binding::proof::Proof;
 use crate::jose::base64url;
 use crate::keys::error::IssueError;
 use crate::session::change::{Committed, Touch};
@@ -28,6 +29,8 @@ const LENGTH: usize = SessionId::LENGTH + 32;
 pub struct SessionToken {
     id: SessionId,
     secret: TokenSecret,
+    /// What the request proves beside the cookie: nothing, until it is set.
+    pub proof: Proof,
 }
 
 impl SessionToken {
@@ -41,13 +44,14 @@ impl SessionToken {
         Ok(Self {
             id: SessionId::from_bytes(id.try_into().expect("split at its length")),
             secret: TokenSecret::from_bytes(secret.try_into().expect("the rest is 32 bytes")),
+            proof: Proof::default(),
         })
     }
 
     /// The value for the session's current credential.
     pub(crate) fn new(id: SessionId, secret: &TokenSecret) -> Self {
-        let secret = secret.clone();
-        Self { id, secret }
+        let (secret, proof) = (secret.clone(), Proof::default());
+        Self { id, secret, proof }
     }
 
     /// The session that it names; proven only by [`decide`](Self::decide).
@@ -84,7 +88,7 @@ impl SessionToken {
             Err(denial) => return CookieDecision::Deny(denial),
         };
         if evaluation.presented.generation == session.generation {
-            return CookieDecision::Accept(touch(session, policy, now));
+            return CookieDecision::Accept(touch(session, self.proof, policy, now));
         }
         let superseded = evaluation.older();
         superseded.map_or_else(CookieDecision::Deny, CookieDecision::Revoke)
@@ -139,6 +143,7 @@ impl SessionToken {
             generation,
             secret: &self.secret,
             hash,
+            proof: self.proof,
         })
     }
 
@@ -157,6 +162,8 @@ impl SessionToken {
         if let Some(denial) = ended(session, session.absolute_expires_at, now) {
             return Err(denial);
         }
+        let proven = session.binding.check(self.proof);
+        proven.map_err(Denial::Unbound)?;
         Ok(Evaluation {
             presented,
             session,
@@ -182,7 +189,7 @@ pub enum CookieDecision {
 }
 
 /// The write that a use is worth, if the last is longer ago than the touch interval.
-fn touch(session: &Session, policy: &Policy, now: UnixTime) -> Option<Touch> {
+fn touch(session: &Session, proof: Proof, policy: &Policy, now: UnixTime) -> Option<Touch> {
     let slide = policy.slide(session.remember, session.absolute_expires_at, now);
     let last_seen_at = now.round_down(LAST_SEEN_STEP);
     // How far the deadline would move is how long ago it was moved last.
@@ -194,6 +201,7 @@ fn touch(session: &Session, policy: &Policy, now: UnixTime) -> Option<Touch> {
     (due || seen).then_some(Touch {
         id: session.id,
         generation: session.generation,
+        proof,
         at: now,
         slide,
         last_seen_at,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::binding::proof::Unproven;
 use crate::session::record::Revocation;
 use crate::types::count::Generation;
 use crate::types::invalid::InvalidValue;
@@ -63,6 +64,10 @@ pub enum Denial {
         /// How long ago it was superseded.
         age: Duration,
     },
+    /// The credential is genuine, and the request does not prove that its client has the key to which the
+    /// session is bound. Nothing is written.
+    #[error("no proof of the key that the session is bound to: {0}")]
+    Unbound(Unproven),
     /// There is no such session: it was deleted, or never there.
     #[error("no such session")]
     Unknown,
@@ -76,6 +81,7 @@ impl Denial {
             Self::Malformed | Self::Mismatch { .. } => DenialReason::Malformed,
             Self::Reused { .. } => DenialReason::Reused,
             Self::Revoked(_) | Self::Superseded { .. } => DenialReason::Revoked,
+            Self::Unbound(_) => DenialReason::Unbound,
             Self::LostWrite { .. } | Self::Unknown => DenialReason::Unknown,
         }
     }
@@ -83,7 +89,7 @@ impl Denial {
 
 words! {
     /// What the holder of a refused credential is told: the `reason` member of the answer.
-    #[expect(clippy::exhaustive_enums, reason = "the HTTP contract has these five")]
+    #[expect(clippy::exhaustive_enums, reason = "the HTTP contract has these six")]
     DenialReason {
         /// A deadline has passed.
         Expired = "expired",
@@ -93,6 +99,8 @@ words! {
         Reused = "reused",
         /// The session was ended.
         Revoked = "revoked",
+        /// It did not come with a proof of the key that the session is bound to; the session lives on.
+        Unbound = "unbound",
         /// There is no such session.
         Unknown = "unknown",
     }

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::access::custom::CustomClaims;
+use crate::binding::record::Binding;
 use crate::session::superseded::EarlierRotations;
 use crate::types::count::{Epoch, Generation};
 use crate::types::id::SessionId;
@@ -81,6 +82,9 @@ pub struct Session {
     pub device: Device,
     /// From when on the session may be deleted; coarse.
     pub purge_at: UnixTime,
+    /// The key without which its credentials are worth nothing, if any.
+    #[serde(default, skip_serializing_if = "Binding::is_unbound")]
+    pub binding: Binding,
 }
 
 impl Session {
@@ -126,6 +130,7 @@ impl Session {
             claims: CustomClaims::default(),
             device: Device::default(),
             purge_at: created_at,
+            binding: Binding::Unbound,
         }
     }
 

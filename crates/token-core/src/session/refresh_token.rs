@@ -11,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::binding::proof::Proof;
 use crate::jose::base64url;
 use crate::jose::jws::MAX_LENGTH;
 use crate::jose::object::{Object, is_plain};
@@ -56,6 +57,8 @@ pub struct RefreshClaims {
     pub scope: Scope,
     /// How it travels.
     pub transport: Transport,
+    /// What the request proves beside the token: nothing, until it is set.
+    pub proof: Proof,
 }
 
 impl RefreshClaims {
@@ -64,6 +67,7 @@ impl RefreshClaims {
             generation: self.generation,
             secret: &self.secret,
             hash: self.token_hash,
+            proof: self.proof,
         }
     }
 }
@@ -74,6 +78,7 @@ pub(crate) struct Presented<'a> {
     pub(crate) generation: Generation,
     pub(crate) secret: &'a TokenSecret,
     pub(crate) hash: TokenHash,
+    pub(crate) proof: Proof,
 }
 
 /// A key of refresh tokens: it signs them and derives their successors. Both keys come from
@@ -236,6 +241,7 @@ impl RefreshKeyRing {
             expires_at: wire.exp,
             scope: wire.scope.parse().map_err(claims)?,
             transport: wire.transport,
+            proof: Proof::default(),
         })
     }
 

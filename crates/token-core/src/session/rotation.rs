@@ -218,6 +218,9 @@ impl Evaluation<'_> {
         if self.presented.hash != self.session.token_hash {
             return self.mismatch();
         }
+        if let Err(denial) = self.proven() {
+            return Decision::Deny(denial);
+        }
         let interval = self.policy.rotation_interval();
         let settled = self.session.generation == Generation::default()
             || interval.is_none_or(|interval| self.age() >= interval);
@@ -236,6 +239,9 @@ impl Evaluation<'_> {
         if self.session.previous_hash != Some(self.presented.hash) {
             return Ok(self.mismatch());
         }
+        if let Err(denial) = self.proven() {
+            return Ok(Decision::Deny(denial));
+        }
         let replays = self.policy.replay_window().is_some();
         if !(replays && self.is_honest(self.last_rotation())) {
             return Ok(self.older().into());
@@ -253,6 +259,7 @@ impl Evaluation<'_> {
                     generation: self.session.generation,
                     secret: &secret,
                     hash: secret.hash(),
+                    proof: self.presented.proof,
                 };
                 Ok(Decision::Rotate(self.rotate(presented, nonce)))
             }
@@ -263,6 +270,7 @@ impl Evaluation<'_> {
     /// Any credential before the current one that gets no successor. It is judged by what superseded it,
     /// and when: one that an honest client may still have is refused, and any other ends the session.
     pub(crate) fn older(self) -> Result<PendingReuse, Denial> {
+        self.proven()?;
         if let Some(superseded) = self.superseded()
             && self.is_honest(superseded)
         {
@@ -278,6 +286,9 @@ impl Evaluation<'_> {
 
     /// A credential that the store does not know yet, or lost.
     fn later(self, nonce: Nonce) -> Decision {
+        if let Err(denial) = self.proven() {
+            return Decision::Deny(denial);
+        }
         match self.policy.lost_writes {
             LostWrites::Adopt => Decision::Rotate(self.rotate(self.presented, nonce)),
             LostWrites::Refuse => Decision::Deny(Denial::LostWrite {
@@ -285,6 +296,14 @@ impl Evaluation<'_> {
                 stored: self.session.generation,
             }),
         }
+    }
+
+    /// Whether the credential came with the proof that the session's binding demands. Asked once it is known
+    /// to be genuine, and before anything follows from it: a copy without the key must neither keep the
+    /// session alive nor end it.
+    fn proven(self) -> Result<(), Denial> {
+        let binding = &self.session.binding;
+        binding.check(self.presented.proof).map_err(Denial::Unbound)
     }
 
     fn mismatch(self) -> Decision {
@@ -392,6 +411,7 @@ fn rotate(
         from: presented.generation,
         from_hash: presented.hash,
         rotated_before: None,
+        proof: presented.proof,
         to,
         to_hash: secret.hash(),
         previous_hash: presented.hash,

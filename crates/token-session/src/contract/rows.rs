@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
+use token_core::binding::{Binding, DeviceState, Proof};
 use token_core::session::{Change, Committed, Device, EarlierRotations, Epoch, RotatedBy};
 use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
-use super::world::{PATIENCE, World, ending, secs};
+use super::world::{PATIENCE, World, ending, keyed, registered, secs};
 use crate::session_data::SessionData;
 use crate::store::{
     Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
@@ -36,11 +37,13 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
         Some(&"u".repeat(300)),
         Some("2001:db8::/48"),
     );
+    full.binding = keyed(9);
     assert!(matches!(world.store.create(&full).await, Ok(Created::Applied(row)) if *row == full));
     assert_eq!(world.load(full.id).await, Some(full.clone()));
 
     let mut rotation = world.rotation(&full, now + secs(50));
     rotation.by = RotatedBy::StepUp;
+    rotation.proof = Proof::Key(token_core::binding::Thumbprint::from_bytes([9; 32]));
     rotation.earlier_rotations = EarlierRotations::from_u64(u64::MAX);
     rotation.authentication = Some(Authentication {
         time: now,
@@ -52,12 +55,23 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     let rotated = world.load(full.id).await.expect("stored");
     assert_eq!(rotated.previous_hash, Some(full.token_hash));
     assert_eq!(rotated.claims, CustomClaims::default());
+    assert_eq!(rotated.binding, full.binding);
     assert!(rotated.authentication.amr.is_empty());
+    let bound = registered(u8::MAX, DeviceState::Observed);
+    world
+        .assert_commit(&World::<S>::bind(&rotated, bound, now + secs(52)))
+        .await;
     // A refresh remembers nothing of what was before.
     let rotation = world.rotation(&rotated, now + secs(55));
     world.assert_commit(&Change::Rotate(rotation)).await;
     let rotated = world.load(full.id).await.expect("stored");
     assert_eq!(rotated.earlier_rotations, EarlierRotations::default());
+    let unbound = World::<S>::bind(&rotated, Binding::Unbound, now + secs(56));
+    world.assert_commit(&unbound).await;
+    world
+        .assert_commit(&World::<S>::bind(&rotated, bound, now + secs(57)))
+        .await;
+    let rotated = world.load(full.id).await.expect("stored");
 
     let end = ending(full.id, now + secs(60));
     let Ok(Revoke::Applied(row)) = world.store.revoke(&end).await else {

@@ -1,9 +1,10 @@
 //! The same seeded schedule gives the same outcomes on every store.
 
+use token_core::binding::{BindingGeneration, DeviceState, Proof};
 use token_core::session::{Change, Revocation};
 use token_core::{RevokeReason, Session, Subject};
 
-use super::world::{World, ending, secs};
+use super::world::{World, ending, registered, secs};
 use crate::memory::MemoryStore;
 use crate::store::{DataWrite, SessionStore, SubjectEnding};
 
@@ -19,7 +20,7 @@ pub async fn random_sequences_end_as_in_memory<S: SessionStore>(mut world: World
         let now = World::<S>::at(step * 60);
         let subject = subjects[world.rng.usize(..subjects.len())].clone();
         let session = known.get(world.rng.usize(..known.len().max(1))).cloned();
-        let (ours, theirs) = match (world.rng.u8(..10), session) {
+        let (ours, theirs) = match (world.rng.u8(..11), session) {
             (0..=1, _) | (_, None) => {
                 let epoch = world.store.epoch(&subject).await.expect("epoch");
                 let mut session = world.session(&subject, epoch, now);
@@ -31,11 +32,15 @@ pub async fn random_sequences_end_as_in_memory<S: SessionStore>(mut world: World
                 )
             }
             (2..=5, Some(session)) => {
-                let change = Change::Rotate(world.rotation(&session, now));
+                let mut rotation = world.rotation(&session, now);
+                rotation.proof = proof(&mut world);
+                let change = Change::Rotate(rotation);
                 commit(&world, &memory, &change, &mut known).await
             }
             (6, Some(session)) => {
-                let change = Change::Touch(World::<S>::touch(&session, now));
+                let mut touch = World::<S>::touch(&session, now);
+                touch.proof = proof(&mut world);
+                let change = Change::Touch(touch);
                 commit(&world, &memory, &change, &mut known).await
             }
             (7, Some(session)) => {
@@ -50,6 +55,12 @@ pub async fn random_sequences_end_as_in_memory<S: SessionStore>(mut world: World
                     format!("{:?}", world.store.write_data(&write).await.expect("write")),
                     format!("{:?}", memory.write_data(&write).await.expect("write")),
                 )
+            }
+            (10, Some(session)) => {
+                let state = world.rng.choice(DeviceState::ALL).expect("there are three");
+                let to = registered(world.rng.u8(1..3), *state);
+                let change = World::<S>::bind(&session, to, now);
+                commit(&world, &memory, &change, &mut known).await
             }
             (8, Some(session)) => {
                 let end = ending(session.id, now);
@@ -90,6 +101,14 @@ pub async fn random_sequences_end_as_in_memory<S: SessionStore>(mut world: World
     ours.sort_by_key(|ended| (ended.at, ended.id));
     theirs.sort_by_key(|ended| (ended.at, ended.id));
     assert_eq!(ours, theirs);
+}
+
+/// Enough for some bindings.
+fn proof<S>(world: &mut World<S>) -> Proof {
+    match world.rng.u8(..4) {
+        3 => Proof::default(),
+        generation => Proof::Device(BindingGeneration::from_u8(generation)),
+    }
 }
 
 async fn commit<S: SessionStore>(

@@ -4,9 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
+use token_core::binding::{
+    Binding, BindingGeneration, DeviceBinding, DeviceKey, DeviceState, Thumbprint,
+};
 use token_core::session::{
-    self, Change, Committed, Device, Ending, Epoch, Login, Nonce, Revocation, Rotation, Slide,
-    Touch,
+    self, Bind, Change, Committed, Device, Ending, Epoch, Login, Nonce, Revocation, Rotation,
+    Slide, Touch,
 };
 use token_core::types::TokenHash;
 use token_core::{
@@ -118,6 +121,16 @@ impl<S: SessionStore> World<S> {
         touch
     }
 
+    /// A change of the session's binding that holds at `now`.
+    pub(super) fn bind(session: &Session, to: Binding, now: UnixTime) -> Change {
+        Change::Bind(Bind {
+            id: session.id,
+            from: session.binding,
+            to,
+            at: now,
+        })
+    }
+
     pub(super) fn bytes<const N: usize>(&mut self) -> [u8; N] {
         std::array::from_fn(|_| self.rng.u8(..))
     }
@@ -148,6 +161,22 @@ impl<S: SessionStore> World<S> {
             (outcome, expected) => panic!("{change:?} gave {outcome:?}, not {expected:?}"),
         }
     }
+}
+
+/// A registered key, at its longest.
+pub(super) fn registered(generation: u8, state: DeviceState) -> Binding {
+    let mut key = [0xFF; 33];
+    key[0] = 3;
+    Binding::Device(DeviceBinding {
+        key: DeviceKey::from_bytes(key).expect("it begins as a point does"),
+        generation: BindingGeneration::from_u8(generation),
+        state,
+    })
+}
+
+/// A binding to a key of the client's.
+pub(super) fn keyed(byte: u8) -> Binding {
+    Binding::Key(Thumbprint::from_bytes([byte; 32]))
 }
 
 /// An ending of a session at `now`.

@@ -167,6 +167,12 @@ impl SessionManager {
             {
                 Commit::Applied(row)
             }
+            // It is what was to be written, by this call or another.
+            (Commit::Missed(Some(row)), Change::Bind(bind))
+                if repeated && row.binding == bind.to && row.revocation.is_none() =>
+            {
+                Commit::Applied(row)
+            }
             (value, _) => value,
         })
     }

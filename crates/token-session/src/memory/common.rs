@@ -4,12 +4,14 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
 use hashbrown::HashTable;
+use token_core::session::Epoch;
 use token_core::{ClientId, KeyId, Scope, Session, Transport};
 
-/// The part of a session that many others have too: of which application it is, what it may do, and
-/// how its user proved who they are.
+/// The part of a session that many others have too: of which application it is, what it may do, how its
+/// user proved who they are, and how often all sessions of the user were ended, which is mostly never.
 #[derive(Debug)]
 pub(super) struct Common {
+    pub(super) subject_epoch: Epoch,
     pub(super) client_id: ClientId,
     pub(super) transport: Transport,
     pub(super) scope: Scope,
@@ -22,6 +24,7 @@ pub(super) struct Common {
 impl Common {
     fn of(session: &Session) -> Self {
         Self {
+            subject_epoch: session.subject_epoch,
             client_id: session.client_id.clone(),
             transport: session.transport,
             scope: session.scope.clone(),
@@ -39,6 +42,7 @@ impl Common {
 
     fn parts(&self) -> Parts<'_> {
         Parts {
+            subject_epoch: self.subject_epoch,
             client_id: &self.client_id,
             transport: self.transport,
             scope: &self.scope,
@@ -53,6 +57,7 @@ impl Common {
 /// The same by reference, to be looked up.
 #[derive(PartialEq, Hash)]
 struct Parts<'a> {
+    subject_epoch: Epoch,
     client_id: &'a ClientId,
     transport: Transport,
     scope: &'a Scope,
@@ -65,6 +70,7 @@ struct Parts<'a> {
 impl<'a> Parts<'a> {
     fn of(session: &'a Session) -> Self {
         Self {
+            subject_epoch: session.subject_epoch,
             client_id: &session.client_id,
             transport: session.transport,
             scope: &session.scope,

@@ -6,9 +6,8 @@
 
 use std::sync::Arc;
 
-use token_core::session::{
-    Device, EarlierRotations, Epoch, Generation, Nonce, Revocation, RotatedBy,
-};
+use token_core::binding::Binding;
+use token_core::session::{Device, EarlierRotations, Generation, Nonce, Revocation, RotatedBy};
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, CustomClaims, RevokeReason, Session, SessionId, Subject, UnixTime,
@@ -28,7 +27,6 @@ pub(super) struct Row {
     /// The one that was inserted before it.
     pub(super) older: Option<Place>,
     pub(super) common: Arc<Common>,
-    pub(super) subject_epoch: Epoch,
     generation: Generation,
     token_hash: TokenHash,
     previous_hash: Option<TokenHash>,
@@ -42,6 +40,7 @@ pub(super) struct Row {
     revocation: Option<(RevokeReason, Seconds)>,
     last_seen_at: Seconds,
     purge_at: Seconds,
+    binding: Option<Box<Binding>>,
     rest: Option<Box<Rest>>,
 }
 
@@ -63,7 +62,6 @@ impl Row {
             newer: None,
             older: None,
             common: commons.of(session),
-            subject_epoch: session.subject_epoch,
             generation: session.generation,
             token_hash: session.token_hash,
             previous_hash: session.previous_hash,
@@ -77,6 +75,7 @@ impl Row {
             revocation: packed(session.revocation),
             last_seen_at: session.last_seen_at.into(),
             purge_at: session.purge_at.into(),
+            binding: boxed(session.binding),
             rest: Rest::of(session, SessionData::default()),
         }
     }
@@ -89,7 +88,7 @@ impl Row {
         Session {
             id: self.id,
             subject: self.subject.clone(),
-            subject_epoch: self.subject_epoch,
+            subject_epoch: common.subject_epoch,
             client_id: common.client_id.clone(),
             transport: common.transport,
             scope: common.scope.clone(),
@@ -118,6 +117,7 @@ impl Row {
             claims: rest.map(|rest| rest.claims.clone()).unwrap_or_default(),
             device: rest.map(|rest| rest.device.clone()).unwrap_or_default(),
             purge_at: self.purge_at.time(),
+            binding: self.binding.as_deref().copied().unwrap_or_default(),
         }
     }
 
@@ -127,7 +127,6 @@ impl Row {
             commons.give_back(&self.common);
             self.common = commons.of(session);
         }
-        self.subject_epoch = session.subject_epoch;
         self.generation = session.generation;
         self.token_hash = session.token_hash;
         self.previous_hash = session.previous_hash;
@@ -140,6 +139,9 @@ impl Row {
         self.revocation = packed(session.revocation);
         self.last_seen_at = session.last_seen_at.into();
         self.purge_at = session.purge_at.into();
+        if self.binding.as_deref().copied().unwrap_or_default() != session.binding {
+            self.binding = boxed(session.binding);
+        }
         let same = match self.rest.as_deref() {
             Some(rest) => {
                 rest.claims == session.claims
@@ -228,6 +230,11 @@ impl Seconds {
         low.for_each(|(to, from)| *to = from);
         UnixTime::from_secs(u64::from_le_bytes(bytes)).expect("it was made of a time")
     }
+}
+
+/// In 40 bytes of its own, as most sessions have none.
+fn boxed(binding: Binding) -> Option<Box<Binding>> {
+    (!binding.is_unbound()).then(|| Box::new(binding))
 }
 
 fn packed(revocation: Option<Revocation>) -> Option<(RevokeReason, Seconds)> {

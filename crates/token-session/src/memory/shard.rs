@@ -137,7 +137,10 @@ impl Shard {
         if let Some(kept) = own.iter().find(|id| Some(**id) == ending.except)
             && let Some(place) = self.place(*kept)
         {
-            self.rows.get_mut(place).subject_epoch = epoch;
+            let row = self.rows.get_mut(place);
+            let mut session = row.session();
+            session.subject_epoch = epoch;
+            row.set(&session, &mut self.commons);
         }
         let others = own.into_iter().filter(|id| Some(*id) != ending.except);
         let ended = others.filter_map(|id| {

@@ -1,0 +1,2 @@
+-- The key that a session is bound to, in bytes that only the library reads; NULL for most.
+ALTER TABLE {schema}.session ADD COLUMN binding bytea;
