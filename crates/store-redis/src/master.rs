@@ -62,6 +62,8 @@ impl Master {
         if sentinels.iter().all(is_encrypted) {
             node = node.set_tls_mode(TlsMode::Secure);
         }
+        // Without TLS it takes no text that is borrowed.
+        let name = name.to_owned();
         let client =
             SentinelClient::build(sentinels, name, Some(node), SentinelServerType::Master)?;
         let master = Self::open(Address::Sentinels(client.into()), timeouts).await?;
