@@ -71,7 +71,13 @@ const KINDS: &[Kind] = &[
     ),
     kind("axum-hallpass-uncached", "axum-bare", Program::Own),
     kind("axum-session", "axum-bare", Program::Own),
+    kind("axum-session-remembered", "axum-bare", Program::Own),
     with_redis(kind("axum-session-redis", "axum-bare", Program::Own)),
+    with_redis(kind(
+        "axum-session-redis-remembered",
+        "axum-bare",
+        Program::Own,
+    )),
     kind("axum-jsonwebtoken", "axum-bare", Program::Own),
     kind(
         "axum, tower-sessions on memory",

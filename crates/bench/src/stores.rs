@@ -2,7 +2,7 @@
 //! the statement or script alone, run by the benchmark program of the database.
 //!
 //! - [`fixture`] makes sessions in bulk, as a store would have written them.
-//! - [`clients`] refreshes them through the manager, eight at a time or at a steady rate.
+//! - [`clients`] refreshes them through the manager, eight or 64 at a time, or at a steady rate.
 //! - [`postgres`], [`redis`] and [`sqlite`] fill a database, and run its bare statement.
 //! - [`contest`] runs the ways in turn; [`purge`] refreshes while a million sessions are deleted.
 //! - [`table`] writes the figures.
@@ -19,8 +19,11 @@ pub mod redis;
 pub mod sqlite;
 pub mod table;
 
-/// How many refreshes are under way at once, in every way.
+/// How many refreshes are under way at once, in every way whose name does not say otherwise.
 pub const CLIENTS: usize = 8;
+
+/// How many are under way if many wait for each other.
+pub const MANY: usize = 64;
 
 /// How long and with how many sessions to measure.
 #[derive(Clone, Debug)]

@@ -38,21 +38,52 @@ enum Check {
     /// By an extractor written by hand, with `jsonwebtoken::decode`.
     AxumJsonwebtoken,
     /// By this library.
-    AxumTokens,
+    AxumHallpass,
     /// By this library, with a server session in a cookie instead of a token.
     AxumSession,
-    /// The same, and the sessions are in Redis.
+    /// The same, and sessions are remembered between requests.
+    AxumSessionRemembered,
+    /// By this library, with server sessions in Redis.
     AxumSessionRedis,
-    /// Not at all: as `AxumTokens`, with the check removed.
-    AxumTokensUnchecked,
+    /// The same, and sessions are remembered between requests.
+    AxumSessionRedisRemembered,
+    /// Not at all: as `AxumHallpass`, with the check removed.
+    AxumHallpassUnchecked,
     /// By this library, every signature verified.
-    AxumTokensUncached,
+    AxumHallpassUncached,
     /// Not at all, on actix-web.
     ActixBare,
     /// By this library.
-    ActixTokens,
-    /// Not at all: as `ActixTokens`, with the check removed.
-    ActixTokensUnchecked,
+    ActixHallpass,
+    /// Not at all: as `ActixHallpass`, with the check removed.
+    ActixHallpassUnchecked,
+}
+
+impl Check {
+    /// Whether the caller has a session cookie instead of a token.
+    const fn is_session(self) -> bool {
+        matches!(
+            self,
+            Self::AxumSession
+                | Self::AxumSessionRemembered
+                | Self::AxumSessionRedis
+                | Self::AxumSessionRedisRemembered
+        )
+    }
+
+    const fn is_on_redis(self) -> bool {
+        matches!(
+            self,
+            Self::AxumSessionRedis | Self::AxumSessionRedisRemembered
+        )
+    }
+
+    const fn remembers(self) -> bool {
+        matches!(
+            self,
+            Self::AxumSessionRemembered | Self::AxumSessionRedisRemembered
+        )
+    }
 }
 
 fn main() {
@@ -67,7 +98,7 @@ fn main() {
         let manager = manager(&key, check, redis.as_deref()).await;
         manager.catch_up().await.expect("the store answers");
         tokio::spawn(manager.clone().follow_revocations());
-        let header = if matches!(check, Check::AxumSession | Check::AxumSessionRedis) {
+        let header = if check.is_session() {
             format!("Cookie: __Host-Http-session={}", cookie(&manager, 1).await)
         } else {
             let token = access_token(&login(&manager, 1).await);
@@ -76,7 +107,7 @@ fn main() {
         println!("http://{address}/api/me\n{header}");
         let auth = request::auth(manager);
         match check {
-            Check::ActixBare | Check::ActixTokens | Check::ActixTokensUnchecked => {
+            Check::ActixBare | Check::ActixHallpass | Check::ActixHallpassUnchecked => {
                 actix(check, listener, auth).await;
             }
             _ => axum(check, listener, auth, &key).await,
@@ -86,7 +117,7 @@ fn main() {
 
 async fn manager(key: &Key, check: Check, redis: Option<&str>) -> SessionManager {
     let issuer = world::issuer(key);
-    let mut manager = if check == Check::AxumSessionRedis {
+    let mut manager = if check.is_on_redis() {
         let url = redis.expect("it is told where Redis is");
         let store = RedisStore::connect(url).await.expect("Redis answers");
         SessionManager::builder(store, issuer)
@@ -94,7 +125,10 @@ async fn manager(key: &Key, check: Check, redis: Option<&str>) -> SessionManager
         SessionManager::builder(MemoryStore::with_capacity(100_000), issuer)
     };
     manager = manager.revocation_check(RevocationCheck::Feed(WhenBehind::Refuse));
-    if check == Check::AxumTokensUncached {
+    if check.remembers() {
+        manager = manager.session_cache(10_000);
+    }
+    if check == Check::AxumHallpassUncached {
         manager = manager.token_cache(0);
     }
     manager.build().expect("the settings are in range")
@@ -108,7 +142,7 @@ async fn axum(check: Check, listener: TcpListener, auth: Auth, key: &Key) {
                 .route("/api/me", get(by_hand))
                 .with_state(state)
         }
-        Check::AxumTokensUnchecked => request::unchecked(auth),
+        Check::AxumHallpassUnchecked => request::unchecked(auth),
         Check::AxumBare => request::bare(),
         _ => request::ours(auth),
     };
@@ -176,7 +210,7 @@ async fn actix(check: Check, listener: TcpListener, auth: Auth) {
             return app.service(me.route(web::get().to(async || web::Json(Me::anybody()))));
         }
         let sessions = actix_web::middleware::from_fn(adapter_actix::sessions);
-        let answer = if check == Check::ActixTokens {
+        let answer = if check == Check::ActixHallpass {
             web::get().to(async |caller: adapter_actix::Any| web::Json(Me::of(&*caller)))
         } else {
             web::get().to(async || web::Json(Me::of(&*UNCHECKED)))

@@ -8,10 +8,11 @@ use token_core::{TokenIssuer, UnixTime};
 use token_session::clock::Clock as _;
 use token_session::test_util::TestClock;
 use token_session::{SessionManager, SessionManagerBuilder, SessionStore};
+use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
-use super::CLIENTS;
+use super::Line;
 use crate::operations::manager::{PAST_THE_GRACE, refresh_token};
 
 /// The step through the sessions, so that they are not refreshed in their order on the disk. It visits
@@ -94,13 +95,18 @@ impl Clients {
         }
     }
 
-    /// Refreshes with [`CLIENTS`] clients at once for this long, and returns how many a second.
+    /// Refreshes with so many clients at once for this long, and returns how many a second.
     ///
     /// # Panics
     /// If one is refused.
-    pub async fn refresh_for(self: &Arc<Self>, manager: &SessionManager, time: Duration) -> f64 {
+    pub async fn refresh_for(
+        self: &Arc<Self>,
+        manager: &SessionManager,
+        clients: usize,
+        time: Duration,
+    ) -> f64 {
         let start = Instant::now();
-        let clients = (0..CLIENTS).map(|_| {
+        let clients = (0..clients).map(|_| {
             let (clients, manager) = (Arc::clone(self), manager.clone());
             tokio::spawn(async move {
                 let mut done = 0;
@@ -121,6 +127,45 @@ impl Clients {
             done += client.await.expect("it does not panic");
         }
         per_second(done, start.elapsed())
+    }
+
+    /// Refreshes at a steady rate for this long, and returns the 99th percentile of the milliseconds that
+    /// each took.
+    ///
+    /// # Panics
+    /// If a refresh fails.
+    pub async fn p99(
+        self: &Arc<Self>,
+        manager: &SessionManager,
+        per_second: f64,
+        time: Duration,
+    ) -> f64 {
+        let (each, start) = (Duration::from_secs_f64(1.0 / per_second), Instant::now());
+        let refreshed = self.refresh_steadily(manager, each, || start.elapsed() >= time);
+        let (mut took, failed) = refreshed.await;
+        assert_eq!(failed, [""; 0]);
+        took.sort_by(f64::total_cmp);
+        let p99 = took.get(took.len().saturating_sub(1) * 99 / 100);
+        p99.copied().unwrap_or_default()
+    }
+
+    /// The same in words, at a quarter of what many callers do at most by these lines.
+    pub(super) fn p99_at_a_quarter(
+        self: &Arc<Self>,
+        runtime: &Runtime,
+        manager: &SessionManager,
+        (lines, who, sessions): (&[Line], &str, u32),
+        time: Duration,
+    ) -> Option<String> {
+        let line = lines
+            .iter()
+            .find(|line| line.who == who && line.sessions == sessions)?;
+        let rate = line.per_second.median / 4.0;
+        let p99 = runtime.block_on(self.p99(manager, rate, time));
+        Some(format!(
+            "{who}: 99 % of refreshes take at most {p99:.2} ms at {} a second, a quarter of the most",
+            crate::report::number(rate.round()),
+        ))
     }
 
     /// Begins a refresh at each tick of a steady rate, even if earlier ones are still under way, until

@@ -19,13 +19,17 @@ use tokio::runtime::Runtime;
 use super::clients::{self, Clients};
 use super::columns;
 use super::contest::{self, Way};
-use super::{CLIENTS, Effort, Measured, fixture, purge};
+use super::{CLIENTS, Effort, MANY, Measured, fixture, purge};
 
+/// How ours is called in tables with many callers at once.
+const MANY_CALLERS: &str = "hallpass, HS256, 64 callers";
 /// How the limit is called in tables.
 const BARE: &str = "pgbench";
 /// The part of the limit that ours has to reach.
 const LEAST: f64 = 0.6;
 const GROWTH: f64 = 1.2;
+/// The limit with as many clients as ours has callers.
+const BARE_MANY: &str = "pgbench, 64 clients";
 /// The length of an id in the bare rows: that many decimal digits, which a text parameter carries into
 /// a `bytea` unchanged.
 const FIRST_ID: u64 = 100_000_000_000_000_000;
@@ -65,14 +69,16 @@ pub fn measure(runtime: &Runtime, effort: &Effort) -> Vec<Measured> {
         sizes
     });
     let mut all = Vec::new();
-    for (setting, name) in [
-        ("on", "PostgreSQL, each commit on the disk"),
-        ("off", "PostgreSQL, `synchronous_commit` off"),
+    // The last is the part of pgbench, at its best number of clients, that 64 callers have to reach.
+    for (setting, name, least_together) in [
+        ("on", "PostgreSQL, each commit on the disk", 2.0),
+        ("off", "PostgreSQL, `synchronous_commit` off", 1.5),
     ] {
         let set = format!("ALTER SYSTEM SET synchronous_commit = {setting}");
         runtime.block_on(execute(&pool, &set));
         runtime.block_on(execute(&pool, "SELECT pg_reload_conf()"));
-        all.push(refreshes(runtime, &server, &sizes, effort, name));
+        let part = (name, least_together);
+        all.push(refreshes(runtime, &server, &sizes, effort, part));
     }
     for size in &sizes {
         size.check(runtime, &pool);
@@ -94,36 +100,52 @@ fn refreshes(
     server: &Server,
     sizes: &[Size],
     effort: &Effort,
-    name: &str,
+    (name, least_together): (&str, f64),
 ) -> Measured {
     let time = Duration::from_secs(effort.seconds.into());
     let mut ways = Vec::new();
     for size in sizes {
-        for (who, algorithm) in [
-            ("hallpass, HS256", Algorithm::HS256),
-            ("hallpass, EdDSA", Algorithm::EdDSA),
+        for (who, algorithm, callers) in [
+            ("hallpass, HS256", Algorithm::HS256, CLIENTS),
+            ("hallpass, EdDSA", Algorithm::EdDSA, CLIENTS),
+            (MANY_CALLERS, Algorithm::HS256, MANY),
         ] {
             let manager =
                 clients::manager(size.store.clone(), fixture::issuer(algorithm), &size.clock);
             let manager = manager.build().expect("the settings are in range");
-            let run = Box::new(move || runtime.block_on(size.clients.refresh_for(&manager, time)));
+            let run = Box::new(move || {
+                runtime.block_on(size.clients.refresh_for(&manager, callers, time))
+            });
             let sessions = size.sessions;
             ways.push(Way { who, sessions, run });
         }
-        ways.push(Way {
-            who: BARE,
-            sessions: size.sessions,
-            run: Box::new(move || size.pgbench(server, effort.seconds)),
-        });
+        for (who, clients) in [(BARE, CLIENTS), (BARE_MANY, MANY)] {
+            ways.push(Way {
+                who,
+                sessions: size.sessions,
+                run: Box::new(move || size.pgbench(server, clients, effort.seconds)),
+            });
+        }
     }
     let results = contest::run(effort.rounds, ways);
     let mut promises = results.at_least("hallpass, HS256", BARE, LEAST);
     promises.extend(results.grows_at_most("hallpass, HS256", BARE, GROWTH));
+    for limit in [BARE, BARE_MANY] {
+        promises.extend(results.at_least(MANY_CALLERS, limit, least_together));
+    }
+    let lines = results.lines(BARE);
+    let notes = sizes.last().and_then(|size| {
+        let (store, issuer) = (size.store.clone(), fixture::issuer(Algorithm::HS256));
+        let manager = clients::manager(store, issuer, &size.clock).build().ok()?;
+        let of = (lines.as_slice(), MANY_CALLERS, size.sessions);
+        size.clients
+            .p99_at_a_quarter(runtime, &manager, of, time * 3)
+    });
     Measured {
         name: name.to_owned(),
-        lines: results.lines(BARE),
+        lines,
         promises,
-        notes: Vec::new(),
+        notes: notes.into_iter().collect(),
     }
 }
 
@@ -232,7 +254,7 @@ impl Size {
     }
 
     /// Runs the bare statement with as many clients, for whole seconds; returns how many a second.
-    fn pgbench(&self, server: &Server, seconds: u32) -> f64 {
+    fn pgbench(&self, server: &Server, clients: usize, seconds: u32) -> f64 {
         let mut pgbench = Command::new(server.program("pgbench"));
         // Its output is parsed.
         pgbench
@@ -245,7 +267,7 @@ impl Size {
             ])
             .arg(format!("--define=hash={BARE_HASH}"))
             .args(BARE_TEXTS.map(|text| format!("--define={text}")))
-            .arg(format!("--client={CLIENTS}"))
+            .arg(format!("--client={clients}"))
             .arg(format!("--time={seconds}"))
             .arg(format!("--port={}", server.port()))
             .arg("--file")

@@ -10,7 +10,7 @@ use token_session::event::{Event, EventKind};
 use tokio::sync::oneshot;
 
 use super::clients::{self, Clients};
-use super::{Effort, Promise, fixture};
+use super::{CLIENTS, Effort, Promise, fixture};
 use token_session::test_util::TestClock;
 
 /// The time between two refreshes: 200 a second.
@@ -49,7 +49,9 @@ pub async fn under_load(
         clients.refresh_steadily(&manager, EACH, move || start.elapsed() > calm)
     };
     // So that every connection is open.
-    clients.refresh_for(&manager, Duration::from_secs(1)).await;
+    clients
+        .refresh_for(&manager, CLIENTS, Duration::from_secs(1))
+        .await;
     let (mut without, mut failed) = at_rest().await;
 
     let (stop, stopped) = oneshot::channel::<()>();

@@ -19,12 +19,16 @@ use tokio::runtime::Runtime;
 use super::clients::{self, Clients, per_second};
 use super::columns::{self, Cell};
 use super::contest::{self, Way};
-use super::{Effort, Measured, fixture, purge};
+use super::{CLIENTS, Effort, MANY, Measured, fixture, purge};
 
+/// How ours is called in tables with many callers at once.
+const MANY_CALLERS: &str = "hallpass, HS256, 64 callers";
 /// How the limit is called in tables.
 const BARE: &str = "the statement in a loop";
 /// The part of the limit that ours has to reach.
 const LEAST: f64 = 0.6;
+/// The same with many callers, whose writes wait for the disk together.
+const LEAST_TOGETHER: f64 = 5.0;
 /// How many rows one statement inserts: SQLite takes at most 32,766 values.
 const TOGETHER: usize = 1000;
 
@@ -72,14 +76,17 @@ fn refreshes(
         let store = runtime
             .block_on(options.open(&size.file))
             .expect("it was opened before");
-        for (who, algorithm) in [
-            ("hallpass, HS256", Algorithm::HS256),
-            ("hallpass, EdDSA", Algorithm::EdDSA),
+        for (who, algorithm, callers) in [
+            ("hallpass, HS256", Algorithm::HS256, CLIENTS),
+            ("hallpass, EdDSA", Algorithm::EdDSA, CLIENTS),
+            (MANY_CALLERS, Algorithm::HS256, MANY),
         ] {
             let issuer = fixture::issuer(algorithm);
             let manager = clients::manager(store.clone(), issuer, &size.clock).build();
             let manager = manager.expect("the settings are in range");
-            let run = Box::new(move || runtime.block_on(size.clients.refresh_for(&manager, time)));
+            let run = Box::new(move || {
+                runtime.block_on(size.clients.refresh_for(&manager, callers, time))
+            });
             ways.push(Way { who, sessions, run });
         }
         let mut bare = runtime.block_on(Bare::open(size, synchronous));
@@ -91,12 +98,25 @@ fn refreshes(
         });
     }
     let results = contest::run(effort.rounds, ways);
-    let promises = results.at_least("hallpass, HS256", BARE, LEAST);
+    let mut promises = results.at_least("hallpass, HS256", BARE, LEAST);
+    if durability == Durability::Full {
+        promises.extend(results.at_least(MANY_CALLERS, BARE, LEAST_TOGETHER));
+    }
+    let lines = results.lines(BARE);
+    let notes = sizes.last().and_then(|size| {
+        let options = SqliteStoreOptions::new().durability(durability);
+        let store = runtime.block_on(options.open(&size.file)).ok()?;
+        let issuer = fixture::issuer(Algorithm::HS256);
+        let manager = clients::manager(store, issuer, &size.clock).build().ok()?;
+        let of = (lines.as_slice(), MANY_CALLERS, size.sessions);
+        size.clients
+            .p99_at_a_quarter(runtime, &manager, of, time * 3)
+    });
     Measured {
         name: name.to_owned(),
-        lines: results.lines(BARE),
+        lines,
         promises,
-        notes: Vec::new(),
+        notes: notes.into_iter().collect(),
     }
 }
 
