@@ -10,7 +10,7 @@ use super::error::ManagerError;
 use super::keys::KeysInForce;
 use super::{Inner, SessionManager};
 use crate::clock::{Clock, SystemClock};
-use crate::entropy::{EntropySource, SystemEntropy};
+use crate::entropy::{BatchedEntropy, EntropySource};
 use crate::erased::ErasedStore;
 use crate::event::EventSink;
 use crate::feed::{Feed, FeedTiming};
@@ -53,7 +53,7 @@ impl SessionManager {
             issuer,
             default_client: ClientId::new("default").expect("visible ASCII"),
             clock: Box::new(SystemClock),
-            entropy: Box::new(SystemEntropy),
+            entropy: Box::new(BatchedEntropy),
             sink: None,
             hook: None,
             check: RevocationCheck::default(),
@@ -75,7 +75,7 @@ impl SessionManagerBuilder {
         self
     }
 
-    /// Default: the operating system's generator, asked each time.
+    /// Default: [`BatchedEntropy`], the operating system's generator, asked for 16 draws at a time.
     pub fn entropy(mut self, entropy: impl EntropySource) -> Self {
         self.entropy = Box::new(entropy);
         self
