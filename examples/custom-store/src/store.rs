@@ -53,11 +53,22 @@ impl RedbStore {
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        let database = Arc::clone(&self.database);
+        self.write_and_tell(change, |_| None).await
+    }
+
+    /// The same, and tells subscribers of the outcome, also if nobody waits for it any more.
+    async fn write_and_tell<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&WriteTransaction) -> Result<T> + Send + 'static,
+        tell: impl FnOnce(&T) -> Option<Notice> + Send + 'static,
+    ) -> Result<T> {
+        let (database, notices) = (Arc::clone(&self.database), self.notices.clone());
         let written = spawn_blocking(move || {
             let write = database.begin_write()?;
             let outcome = change(&write)?;
             write.commit()?;
+            // It is not an error if nobody listens.
+            let _ = tell(&outcome).map(|notice| notices.send(notice));
             Ok(outcome)
         });
         written.await?
@@ -122,27 +133,27 @@ impl SessionStore for RedbStore {
     }
 
     async fn commit(&self, change: &Change) -> Result<Commit> {
-        let write = change.clone();
-        let (applied, row) = self
-            .write(move |transaction| {
-                let Some(before) = transaction.session(write.id())? else {
-                    return Ok((false, None));
-                };
-                let Some(after) = write.apply(&before) else {
-                    return Ok((false, Some(before)));
-                };
-                rows::put(transaction, Some(&before), &after)?;
-                Ok((true, Some(after)))
-            })
-            .await?;
+        let (write, written) = (change.clone(), change.clone());
+        // A step-up, for example, is told: nodes that remember the session must read it again.
+        let tell = move |(applied, row): &(bool, Option<Session>)| {
+            let row = row.as_ref().filter(|_| *applied)?;
+            Changed::by(&written, row).map(Notice::Changed)
+        };
+        let apply = move |transaction: &WriteTransaction| {
+            let Some(before) = transaction.session(write.id())? else {
+                return Ok((false, None));
+            };
+            let Some(after) = write.apply(&before) else {
+                return Ok((false, Some(before)));
+            };
+            rows::put(transaction, Some(&before), &after)?;
+            Ok((true, Some(after)))
+        };
+        let (applied, row) = self.write_and_tell(apply, tell).await?;
         // Only here, because the transaction has ended.
         let row = row.map(Committed::assertion);
         Ok(match row {
-            Some(row) if applied => {
-                // A step-up, for example: nodes that remember the session must read it again.
-                self.tell(Changed::by(change, &row).map(Notice::Changed));
-                Commit::Applied(row)
-            }
+            Some(row) if applied => Commit::Applied(row),
             row => Commit::Missed(row),
         })
     }
