@@ -1,4 +1,5 @@
-//! Sessions in SQL databases: one row a session, one statement a refresh.
+//! Sessions in SQL databases: one row a session, one statement a refresh, and one for several that wait
+//! together.
 //!
 //! `SqliteStore` keeps them in a file, for one process or a few on one machine (feature
 //! `sqlite`, the default); `PostgresStore` in a PostgreSQL database, for any number of nodes
@@ -16,6 +17,7 @@ pub mod postgres;
 pub mod sqlite;
 
 mod column;
+mod gathering;
 mod parameters;
 mod row;
 mod statement;

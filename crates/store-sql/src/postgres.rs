@@ -11,6 +11,13 @@
 //!
 //! A refresh is one prepared `UPDATE … RETURNING` in a transaction of its own: one round
 //! trip, and no lock that waits for a client. Every other call is one statement too.
+//!
+//! If more than four refreshes come at once, those that have to wait go together when one of the four has
+//! ended: up to 64 sessions in one `UPDATE … FROM unnest(…) … RETURNING`. Nobody waits for a timer. Each
+//! caller gets the outcome of its own session. If the statement fails, each of them is tried alone, so that a
+//! row which cannot be written spoils no other. A caller that gives up before its statement is sent changes
+//! nothing, and afterwards its refresh is carried out all the same.
+//!
 //! PostgreSQL 12 or newer. With the feature `tls` the `sslmode` of the URL holds: `prefer` (the
 //! default) encrypts if the server can and proves nothing, `require` insists, and `verify-full`
 //! insists on a certificate for the host by an authority that Mozilla trusts, or by the one in
@@ -98,6 +105,7 @@ mod options;
 mod schema;
 mod statements;
 mod store;
+mod together;
 
 pub use error::PostgresStoreError;
 pub use options::{Notices, PostgresStoreOptions};

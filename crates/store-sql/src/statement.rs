@@ -40,25 +40,32 @@ impl Names {
 ///
 /// SQLite would take the names themselves, PostgreSQL takes numbers alone.
 fn number(text: &str, parameters: &[&str]) -> String {
-    let mut numbered = String::with_capacity(text.len());
+    with_names(text, |name, numbered| {
+        let place = parameters.iter().position(|parameter| *parameter == name);
+        let place = place.expect("a statement names nothing but its parameters");
+        write!(numbered, "${}", place + 1).expect("a `String` takes any text");
+    })
+}
+
+/// The text with something in the place of each `:name`, which `put` appends to what comes before it.
+pub(crate) fn with_names(text: &str, mut put: impl FnMut(&str, &mut String)) -> String {
+    let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(':') {
-        numbered.push_str(before);
+        replaced.push_str(before);
         // Two colons are a cast.
         if let Some(after) = after.strip_prefix(':') {
-            numbered.push_str("::");
+            replaced.push_str("::");
             rest = after;
             continue;
         }
         let end = after.find(|c: char| !(c.is_ascii_lowercase() || c == '_'));
         let (name, after) = after.split_at(end.unwrap_or(after.len()));
-        let place = parameters.iter().position(|parameter| *parameter == name);
-        let place = place.expect("a statement names nothing but its parameters");
-        write!(numbered, "${}", place + 1).expect("a `String` takes any text");
+        put(name, &mut replaced);
         rest = after;
     }
-    numbered.push_str(rest);
-    numbered
+    replaced.push_str(rest);
+    replaced
 }
 
 pub(crate) const EPOCH: &str = "SELECT epoch FROM {subject} WHERE subject = $1";

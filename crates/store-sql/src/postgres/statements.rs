@@ -3,6 +3,7 @@
 use sqlx::SqlStr;
 
 use super::schema::Schema;
+use super::together;
 use crate::parameters;
 use crate::statement::{self, Names};
 
@@ -23,6 +24,7 @@ pub(crate) struct Statements {
     pub(crate) revoke_subject: SqlStr,
     pub(crate) rotate: SqlStr,
     pub(crate) rotate_and_tell: SqlStr,
+    pub(crate) rotate_together: SqlStr,
     pub(crate) touch: SqlStr,
     pub(crate) write_data: SqlStr,
 }
@@ -55,6 +57,7 @@ impl Statements {
                 &and_tell(statement::ROTATE),
                 &[parameters::ROTATE, &["channel", "notice"]].concat(),
             ),
+            rotate_together: fill(&together::rotate(), &[]),
             touch: fill(statement::TOUCH, parameters::TOUCH),
             write_data: fill(WRITE_DATA, parameters::WRITE_DATA),
         }

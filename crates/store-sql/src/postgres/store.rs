@@ -1,13 +1,14 @@
 //! The store itself.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::SqlStr;
 use sqlx::postgres::{PgConnectOptions, PgRow};
-use token_core::session::{Change, Committed, Ending, Epoch, Generation};
+use token_core::session::{Change, Committed, Ending, Epoch, Generation, Rotation};
 use token_core::types::Bucket;
-use token_core::{Session, SessionId, Subject, UnixTime};
+use token_core::{PRODUCT, Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{
     BucketKey, Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
@@ -21,6 +22,8 @@ use super::lanes::{Lane, Lanes};
 use super::listener::{self, Listener};
 use super::schema::Schema;
 use super::statements::Statements;
+use super::together;
+use crate::gathering::{self, Gathering, Way, WritesTogether, Written};
 use crate::parameters;
 use crate::row::{self, Fields as _};
 use crate::value::Value;
@@ -31,6 +34,10 @@ const NOTICES: usize = 4096;
 /// A purge deletes at most so many rows at a time: it holds their locks, and a refresh that is
 /// committed behind it waits until its part of the log is on the disk, too.
 const PURGE_BATCH: u32 = 100;
+
+/// On so many connections sessions are rotated at once. Those that come meanwhile gather, which is worth more
+/// than further connections: the server waits for the disk once for all of them.
+const ROTATING: usize = 4;
 
 /// Keeps sessions in a PostgreSQL database. Clones share one store.
 ///
@@ -48,6 +55,7 @@ struct Inner {
     bucket_key: BucketKey,
     notices: broadcast::Sender<Notice>,
     listener: Option<Listener>,
+    gathering: Gathering<PostgresStoreError>,
 }
 
 impl PostgresStore {
@@ -57,6 +65,8 @@ impl PostgresStore {
         schema: &str,
         notices_from: Option<PgConnectOptions>,
     ) -> Result<Self, PostgresStoreError> {
+        let connections = lanes.pool().options().get_max_connections();
+        let connections = usize::try_from(connections).unwrap_or(ROTATING);
         let schema = Schema::new(schema)?;
         let bucket_key = schema.prepare(lanes.pool()).await?;
         let statements = Statements::new(&schema.names(), &schema);
@@ -77,6 +87,7 @@ impl PostgresStore {
                 bucket_key,
                 notices,
                 listener,
+                gathering: Gathering::new(ROTATING.min(connections)),
             }),
         })
     }
@@ -130,10 +141,82 @@ impl PostgresStore {
         }
     }
 
+    /// Writes the rotation of a refresh, together with others if some wait.
+    async fn rotate(&self, rotation: &Rotation) -> Result<Commit, PostgresStoreError> {
+        let alone = async || {
+            let rotate = &self.inner.statements.rotate;
+            let rows = self.run(rotate, &parameters::rotate(rotation)).await?;
+            rows.first().map(committed).transpose()
+        };
+        let (written, failed_before) = match gathering::join(self, rotation) {
+            Way::Alone(_lane) => (alone().await?, false),
+            Way::Together(answer) => match answer.await.unwrap_or_default() {
+                Some(session) => (session?.map(Committed::assertion), false),
+                // The batch failed, so each of it is tried by itself.
+                None => (alone().await?, true),
+            },
+        };
+        if let Some(session) = written {
+            return Ok(Commit::Applied(session));
+        }
+        Ok(match self.load(rotation.id).await? {
+            Some(row) if failed_before && gathering::is_written(rotation, &row) => {
+                Commit::Applied(row)
+            }
+            row => Commit::Missed(row),
+        })
+    }
+
     /// Notifies this process at once; the server does it again with all others.
     fn announce(&self, notice: Notice) {
         // It is not an error if nobody listens.
         let _ = self.inner.notices.send(notice);
+    }
+}
+
+impl WritesTogether for PostgresStore {
+    type Error = PostgresStoreError;
+
+    fn gathering(&self) -> &Gathering<PostgresStoreError> {
+        &self.inner.gathering
+    }
+
+    /// In one statement, and one transaction.
+    async fn write_together(
+        &self,
+        rotations: &[Rotation],
+    ) -> Option<Vec<Written<PostgresStoreError>>> {
+        let mut lane = self.inner.lanes.enter().await.ok()?;
+        let rows = match rotations {
+            [one] => {
+                let values = parameters::rotate(one);
+                let rotate = query(&self.inner.statements.rotate, &values);
+                rotate.fetch_all(lane.connection()).await
+            }
+            several => {
+                let rotate = together::query(&self.inner.statements.rotate_together, several);
+                rotate.fetch_all(lane.connection()).await
+            }
+        };
+        let rows = self.settle(lane, rows).inspect_err(|error| {
+            let error = error as &dyn std::error::Error;
+            tracing::debug!(
+                target: PRODUCT,
+                error, sessions = rotations.len(), "a statement failed; each write is tried alone"
+            );
+        });
+        let mut written = HashMap::new();
+        for row in rows.ok()? {
+            // Without its id nobody knows whose row it is.
+            let id = row::read_id(&row).ok()?;
+            // A row that cannot be read is this session's fault, and no other's.
+            let session = row::read_session(&row).map_err(PostgresStoreError::corrupt("session"));
+            written.insert(id, session);
+        }
+        let written = rotations
+            .iter()
+            .map(|one| written.remove(&one.id).transpose());
+        Some(written.collect())
     }
 }
 
@@ -190,10 +273,7 @@ impl SessionStore for PostgresStore {
                 values.extend([channel, notice]);
                 self.run(&statements.rotate_and_tell, &values).await?
             }
-            Change::Rotate(rotation) => {
-                self.run(&statements.rotate, &parameters::rotate(rotation))
-                    .await?
-            }
+            Change::Rotate(rotation) => return self.rotate(rotation).await,
             Change::Touch(touch) => {
                 self.run(&statements.touch, &parameters::touch(touch))
                     .await?

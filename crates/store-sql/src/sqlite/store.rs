@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqlStr, SqlitePool};
-use token_core::session::{Change, Committed, Ending, Epoch, RotatedBy};
+use token_core::session::{Change, Committed, Ending, Epoch, RotatedBy, Rotation};
 use token_core::types::Bucket;
-use token_core::{Session, SessionId, Subject, UnixTime};
+use token_core::{PRODUCT, Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
 use token_session::store::{
     BucketKey, Changed, Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke,
@@ -19,6 +19,7 @@ use super::driver::query;
 use super::statements::Statements;
 use super::writer::{WritePermit, Writer};
 use super::{SqliteStoreError, schema};
+use crate::gathering::{self, Gathering, Way, WritesTogether, Written};
 use crate::parameters;
 use crate::row;
 use crate::value::{Value, count};
@@ -45,6 +46,7 @@ struct Inner {
     statements: Statements,
     bucket_key: BucketKey,
     notices: broadcast::Sender<Notice>,
+    gathering: Gathering<SqliteStoreError>,
 }
 
 impl SqliteStore {
@@ -58,8 +60,77 @@ impl SqliteStore {
                 statements: Statements::new(&schema::names()),
                 bucket_key,
                 notices: broadcast::channel(1024).0,
+                // One connection writes.
+                gathering: Gathering::new(1),
             }),
         })
+    }
+
+    /// Writes the rotation of a refresh, together with others if some wait.
+    async fn rotate(
+        &self,
+        change: &Change,
+        rotation: &Rotation,
+    ) -> Result<Commit, SqliteStoreError> {
+        let answer = match gathering::join(self, rotation) {
+            Way::Alone(_lane) => return self.write_change(change).await,
+            Way::Together(answer) => answer.await.unwrap_or_default(),
+        };
+        match answer {
+            Some(Ok(Some(session))) => Ok(Commit::Applied(Committed::assertion(session))),
+            Some(Ok(None)) => self.load(rotation.id).await.map(Commit::Missed),
+            Some(Err(error)) => Err(error),
+            // The batch failed, so each of it is tried by itself.
+            None => Ok(match self.write_change(change).await? {
+                Commit::Missed(Some(row)) if gathering::is_written(rotation, &row) => {
+                    Commit::Applied(row)
+                }
+                commit => commit,
+            }),
+        }
+    }
+
+    /// Writes a change in a turn of its own.
+    async fn write_change(&self, change: &Change) -> Result<Commit, SqliteStoreError> {
+        let Inner {
+            writer, statements, ..
+        } = &*self.inner;
+        let mut permit = match change {
+            // What ends older tokens on purpose must not be lost, nor what a browser relies on.
+            Change::Bind(_) => writer.durable().await?,
+            Change::Rotate(rotation) if rotation.by == RotatedBy::StepUp => {
+                writer.durable().await?
+            }
+            Change::Rotate(_) | Change::Touch(_) => writer.everyday().await?,
+        };
+        let rows = match change {
+            Change::Bind(bind) => {
+                permit
+                    .fetch(&statements.bind, &parameters::bind(bind))
+                    .await?
+            }
+            Change::Rotate(rotation) => {
+                permit
+                    .fetch(&statements.rotate, &parameters::rotate(rotation))
+                    .await?
+            }
+            Change::Touch(touch) => {
+                permit
+                    .fetch(&statements.touch, &parameters::touch(touch))
+                    .await?
+            }
+        };
+        if let Some(row) = rows.first() {
+            let session = committed(row)?;
+            if let Some(changed) = Changed::by(change, &session) {
+                self.announce(Notice::Changed(changed));
+            }
+            return Ok(Commit::Applied(session));
+        }
+        let found = permit
+            .fetch(&statements.load, &[(&change.id()).into()])
+            .await?;
+        found.first().map(committed).transpose().map(Commit::Missed)
     }
 
     async fn read(
@@ -73,6 +144,30 @@ impl SqliteStore {
     fn announce(&self, notice: Notice) {
         // It is not an error if nobody listens.
         let _ = self.inner.notices.send(notice);
+    }
+}
+
+impl WritesTogether for SqliteStore {
+    type Error = SqliteStoreError;
+
+    fn gathering(&self) -> &Gathering<SqliteStoreError> {
+        &self.inner.gathering
+    }
+
+    /// In one transaction, which waits for the disk once.
+    async fn write_together(
+        &self,
+        rotations: &[Rotation],
+    ) -> Option<Vec<Written<SqliteStoreError>>> {
+        let written = write_together(&self.inner, rotations).await;
+        let failed = |error: &SqliteStoreError| {
+            let error = error as &dyn std::error::Error;
+            tracing::debug!(
+                target: PRODUCT,
+                error, sessions = rotations.len(), "a transaction failed; each write is tried alone"
+            );
+        };
+        written.inspect_err(failed).ok()
     }
 }
 
@@ -115,45 +210,18 @@ impl SessionStore for SqliteStore {
     }
 
     async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
-        let Inner {
-            writer, statements, ..
-        } = &*self.inner;
-        let mut permit = match change {
-            // What ends older tokens on purpose must not be lost, nor what a browser relies on.
-            Change::Bind(_) => writer.durable().await?,
-            Change::Rotate(rotation) if rotation.by == RotatedBy::StepUp => {
-                writer.durable().await?
+        match change {
+            Change::Rotate(rotation) if !change.is_announced() => {
+                self.rotate(change, rotation).await
             }
-            Change::Rotate(_) | Change::Touch(_) => writer.everyday().await?,
-        };
-        let rows = match change {
-            Change::Bind(bind) => {
-                permit
-                    .fetch(&statements.bind, &parameters::bind(bind))
-                    .await?
+            Change::Touch(_) => self.write_change(change).await,
+            Change::Bind(_) | Change::Rotate(_) => {
+                // In a task of its own, so that it is told if it is written, also if the caller is gone.
+                let (store, change) = (self.clone(), change.clone());
+                let written = tokio::spawn(async move { store.write_change(&change).await });
+                written.await.map_err(|_| sqlx::Error::WorkerCrashed)?
             }
-            Change::Rotate(rotation) => {
-                permit
-                    .fetch(&statements.rotate, &parameters::rotate(rotation))
-                    .await?
-            }
-            Change::Touch(touch) => {
-                permit
-                    .fetch(&statements.touch, &parameters::touch(touch))
-                    .await?
-            }
-        };
-        if let Some(row) = rows.first() {
-            let session = committed(row)?;
-            if let Some(changed) = Changed::by(change, &session) {
-                self.announce(Notice::Changed(changed));
-            }
-            return Ok(Commit::Applied(session));
         }
-        let found = permit
-            .fetch(&statements.load, &[(&change.id()).into()])
-            .await?;
-        found.first().map(committed).transpose().map(Commit::Missed)
     }
 
     async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
@@ -270,6 +338,25 @@ impl SessionStore for SqliteStore {
             SqliteStoreError::CorruptRow { .. } | SqliteStoreError::ReadOnly(_)
         )
     }
+}
+
+/// Nothing of it counts before the commit has succeeded.
+async fn write_together(
+    inner: &Inner,
+    rotations: &[Rotation],
+) -> Result<Vec<Written<SqliteStoreError>>, SqliteStoreError> {
+    let mut permit = inner.writer.everyday().await?;
+    permit.begin().await?;
+    let mut written = Vec::with_capacity(rotations.len());
+    for rotation in rotations {
+        let values = parameters::rotate(rotation);
+        let rows = permit.fetch(&inner.statements.rotate, &values).await?;
+        // A row that cannot be read is this session's fault, and no other's.
+        let session = rows.first().map(row::read_session).transpose();
+        written.push(session.map_err(SqliteStoreError::corrupt(schema::SESSION)));
+    }
+    permit.commit().await?;
+    Ok(written)
 }
 
 /// Raises the epoch first, so that no login can come in between. The transaction is left to the

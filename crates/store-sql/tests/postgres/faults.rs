@@ -7,6 +7,7 @@ use sqlx::{AssertSqlSafe, PgPool};
 use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
 use token_core::SessionId;
+use token_core::session::{Change, Touch};
 use token_session::SessionStore;
 use token_session::store::{Commit, Heartbeat, Notice};
 use tokio::sync::broadcast::Receiver;
@@ -228,12 +229,13 @@ async fn one_broken_connection_is_a_warning_of_the_others() {
     let store = patient.connect(url()).await.unwrap();
     let row = stored(&store, "alice").await;
     let pool = PgPool::connect(url()).await.unwrap();
-    // So many at once that each has a connection of its own.
+    // So many at once that each has a connection of its own: uses of a session do not wait for each other to
+    // go together, as refreshes do.
     let mut other = pool.begin().await.unwrap();
     let lock = AssertSqlSafe(format!("SELECT 1 FROM {schema}.session FOR UPDATE"));
     sqlx::query(lock).execute(&mut *other).await.unwrap();
     let waiting = |_| {
-        let (store, change) = (store.clone(), rotation(&row, at(1)));
+        let (store, change) = (store.clone(), Change::Touch(Touch::new(&row, at(1))));
         tokio::spawn(async move { store.commit(&change).await.map(drop) })
     };
     let waiting: Vec<_> = (0..6).map(waiting).collect();

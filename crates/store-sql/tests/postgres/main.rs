@@ -12,6 +12,7 @@ mod faults;
 mod races;
 mod round_trips;
 mod schema;
+mod together;
 
 #[path = "../support/sessions.rs"]
 mod sessions;

@@ -12,6 +12,7 @@ mod durability;
 mod faults;
 mod processes;
 mod schema;
+mod together;
 
 #[path = "../support/sessions.rs"]
 mod sessions;

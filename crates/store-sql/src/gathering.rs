@@ -1,0 +1,178 @@
+//! Writes that wait together go together.
+//!
+//! The first rotations go to the database at once, each as a statement of its own. Those that come while so
+//! many are on their way gather, and go as one batch when one of these has ended. Nobody waits for a timer,
+//! and a refresh that comes alone costs what it always did.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use token_core::Session;
+use token_core::session::Rotation;
+use tokio::runtime::Handle;
+use tokio::sync::oneshot;
+
+/// The most rotations of one batch: those behind it wait for it.
+const MOST: usize = 64;
+
+/// What became of a rotation in a batch whose transaction has ended: the session as it was written, or
+/// `None` if the condition did not hold. An error is of this session alone.
+pub(crate) type Written<E> = Result<Option<Session>, E>;
+
+/// A store that can write several rotations in one transaction. Clones are the same store.
+pub(crate) trait WritesTogether: Clone + Send + Sync + 'static {
+    /// What can go wrong with one session.
+    type Error: Send + 'static;
+
+    /// Where its rotations gather.
+    fn gathering(&self) -> &Gathering<Self::Error>;
+
+    /// Writes rotations of different sessions in one transaction, and says what became of each, in their
+    /// order. `None` if the transaction failed: then nobody knows what became of any.
+    fn write_together(
+        &self,
+        rotations: &[Rotation],
+    ) -> impl Future<Output = Option<Vec<Written<Self::Error>>>> + Send;
+}
+
+/// Rotations on their way, and those that wait for them.
+#[derive(Debug)]
+pub(crate) struct Gathering<E> {
+    state: Mutex<State<E>>,
+    /// How many statements or batches are on their way at most.
+    lanes: usize,
+}
+
+#[derive(Debug)]
+struct State<E> {
+    on_their_way: usize,
+    waiting: VecDeque<Waiting<E>>,
+}
+
+/// A rotation that waits. If its caller gave it up, the channel is closed.
+#[derive(Debug)]
+struct Waiting<E> {
+    rotation: Rotation,
+    answer: oneshot::Sender<Option<Written<E>>>,
+}
+
+/// How a rotation goes to the database.
+pub(crate) enum Way<W: WritesTogether> {
+    /// At once: the caller writes it, and holds this until it is done.
+    Alone(Lane<W>),
+    /// With others. If nothing comes, or `None`, nobody knows what became of it: then the caller writes it.
+    Together(oneshot::Receiver<Option<Written<W::Error>>>),
+}
+
+impl<E> Gathering<E> {
+    /// At most so many on their way at once.
+    pub(crate) const fn new(lanes: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                on_their_way: 0,
+                waiting: VecDeque::new(),
+            }),
+            lanes,
+        }
+    }
+
+    /// The rotations that go next, each of another session: of two of one session only one can hold, and a
+    /// statement would not say which. Those that were given up do not go. If nobody waits, the lane is free.
+    fn next(&self) -> Option<Vec<Waiting<E>>> {
+        let mut state = self.lock();
+        let mut batch: Vec<Waiting<E>> = Vec::new();
+        let mut later = VecDeque::new();
+        while batch.len() < MOST
+            && let Some(waiting) = state.waiting.pop_front()
+        {
+            if waiting.answer.is_closed() {
+                continue;
+            }
+            let id = waiting.rotation.id;
+            if batch.iter().any(|other| other.rotation.id == id) {
+                later.push_back(waiting);
+            } else {
+                batch.push(waiting);
+            }
+        }
+        later.append(&mut state.waiting);
+        state.waiting = later;
+        if batch.is_empty() {
+            state.on_their_way -= 1;
+            return None;
+        }
+        drop(state);
+        // Always in the same order, so that two batches do not wait for each other's rows.
+        batch.sort_by_key(|waiting| waiting.rotation.id);
+        Some(batch)
+    }
+
+    /// Nothing that is done with it can panic half-way.
+    fn lock(&self) -> MutexGuard<'_, State<E>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Joins those that write: alone if a lane is free, and with others otherwise.
+pub(crate) fn join<W: WritesTogether>(store: &W, rotation: &Rotation) -> Way<W> {
+    let gathering = store.gathering();
+    let mut state = gathering.lock();
+    if state.on_their_way < gathering.lanes {
+        state.on_their_way += 1;
+        drop(state);
+        return Way::Alone(Lane(store.clone()));
+    }
+    let (answer, answered) = oneshot::channel();
+    state.waiting.push_back(Waiting {
+        rotation: rotation.clone(),
+        answer,
+    });
+    Way::Together(answered)
+}
+
+/// A lane that is in use. When it is dropped, those that wait go.
+pub(crate) struct Lane<W: WritesTogether>(W);
+
+impl<W: WritesTogether> Drop for Lane<W> {
+    fn drop(&mut self) {
+        let gathering = self.0.gathering();
+        let Some(batch) = gathering.next() else {
+            return;
+        };
+        if let Ok(runtime) = Handle::try_current() {
+            // A task of their own: none of those that wait may take the others along if it is given up.
+            drop(runtime.spawn(go(self.0.clone(), batch)));
+        } else {
+            // Each finds that no answer comes, and writes by itself.
+            let mut state = gathering.lock();
+            state.on_their_way -= 1;
+            state.waiting.clear();
+        }
+    }
+}
+
+/// Writes a batch, and gives the lane back, which goes on with the next one.
+async fn go<W: WritesTogether>(store: W, batch: Vec<Waiting<W::Error>>) {
+    let lane = Lane(store);
+    let (rotations, callers): (Vec<_>, Vec<_>) = batch
+        .into_iter()
+        .map(|waiting| (waiting.rotation, waiting.answer))
+        .unzip();
+    let written = lane.0.write_together(&rotations).await;
+    let mut written = written.map(Vec::into_iter);
+    for caller in callers {
+        // One that was given up meanwhile is written all the same.
+        let _ = caller.send(written.as_mut().and_then(Iterator::next));
+    }
+}
+
+/// Whether the session is what this rotation makes of it: a batch that failed may have been written.
+pub(crate) fn is_written(rotation: &Rotation, session: &Session) -> bool {
+    // Nobody else can have derived that hash.
+    session.generation == rotation.to
+        && session.token_hash == rotation.to_hash
+        && session.revocation.is_none()
+}
+
+#[cfg(test)]
+mod tests;
