@@ -286,12 +286,15 @@ fn prometheus_reads_the_metrics_and_nothing_secret() {
             let (name, kind) = (family[0].as_str().unwrap(), family[1].as_str().unwrap());
             let expected = match name {
                 "hallpass_events"
+                | "hallpass_session_cache_hits"
+                | "hallpass_session_cache_misses"
                 | "hallpass_store_retries"
                 | "hallpass_token_cache_hits"
                 | "hallpass_token_cache_misses" => "counter",
                 "hallpass_refresh_seconds" | "hallpass_store_call_seconds" => "histogram",
                 "hallpass_revocation_feed_live"
                 | "hallpass_revocation_view_sessions"
+                | "hallpass_session_cache_sessions"
                 | "hallpass_token_cache_bytes"
                 | "hallpass_waiting_sessions" => "gauge",
                 other => panic!("undocumented: {other}"),

@@ -195,7 +195,7 @@ impl Listener {
     }
 
     fn tell(&self, notice: Notice) {
-        // Nobody listening is no fault.
+        // It is not an error if nobody listens.
         let _ = self.notices.send(notice);
     }
 }

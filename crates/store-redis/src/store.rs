@@ -264,7 +264,7 @@ impl SessionStore for RedisStore {
                 let data = read_data(reply.bytes()?).ok_or_else(|| reply.malformed())?;
                 Ok(DataWritten::Moved(data))
             }
-            "over" => Ok(DataWritten::NotLive),
+            "not_live" => Ok(DataWritten::NotLive),
             _ => Err(reply.malformed()),
         }
     }

@@ -11,7 +11,7 @@
 //!
 //! # Your own pool
 //! [`SqliteStore::new`] takes the pool that the application has. Its tables are named
-//! `tokens_…` and no other is touched; its steps of migration are noted in
+//! `hallpass_…` and no other is touched; its steps of migration are noted in
 //! `hallpass_migration`, not in the application's `_sqlx_migrations`. It asks of the pool:
 //! - `busy_timeout` above zero (sqlx's default is 5 s) and below the store time-out of the
 //!   session manager, so that a locked database is reported as such;
@@ -23,6 +23,11 @@
 //! thing at a time anyway, and writers of one process that queue in order are faster than
 //! writers that poll for a lock. So closing the pool does not close the file; drop the store
 //! as well.
+//!
+//! # Refreshes that wait together
+//! While one refresh is written, others gather, and go as one transaction when it has ended: up to 64 of
+//! them wait for the disk once. Nobody waits for a timer, and a refresh that comes alone goes at once. Each
+//! caller gets the outcome of its own session. If the transaction fails, each of them is tried alone.
 //!
 //! # Durability
 //! Every write is committed before it is reported, and nothing that was reported is lost

@@ -5,7 +5,7 @@ if row and row.fault then
   return row.fault
 end
 if not row or not live(row, tonumber(ARGV[1])) then
-  return {'over'}
+  return {'not_live'}
 end
 local stored = call('GET', KEYS[3])
 if (stored and stored:sub(1, 8) or ('\0'):rep(8)) ~= ARGV[2] then

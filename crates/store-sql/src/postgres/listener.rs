@@ -134,7 +134,7 @@ impl Ear {
     }
 
     fn tell(&self, notice: Notice) {
-        // Nobody listening is no fault.
+        // It is not an error if nobody listens.
         let _ = self.notices.send(notice);
     }
 }

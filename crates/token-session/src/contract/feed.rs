@@ -101,7 +101,7 @@ impl FeedModel {
     /// with a cookie.
     pub async fn end(&mut self) {
         let one = self.live.swap_remove(self.rng.usize(..self.live.len()));
-        let mut over = vec![one.clone()];
+        let mut ended_here = vec![one.clone()];
         match self.rng.u8(..3) {
             0 => {
                 let presented = match &one.credential {
@@ -127,10 +127,10 @@ impl FeedModel {
                 };
                 let ended = ended.expect("logout");
                 let gone = |login: &mut Login| ended.contains(&login.session);
-                over.extend(self.live.extract_if(.., gone));
+                ended_here.extend(self.live.extract_if(.., gone));
             }
         }
-        for login in over {
+        for login in ended_here {
             self.must_refuse(login.credential);
         }
         self.step_up().await;
