@@ -145,7 +145,7 @@ impl PasswordRequest {
         let proven = Arc::clone(&self.proven);
         to_end(async move {
             let manager = proven.auth.manager();
-            let issued = manager.password_changed(&proven.credential, authentication);
+            let issued = manager.password_changed(Arc::clone(&proven.credential), authentication);
             let issued = issued.await;
             if let Err(RefreshError::Denied(_)) = issued {
                 let reason = RevokeReason::PasswordChanged;
@@ -230,7 +230,7 @@ fn parse<T: DeserializeOwned>(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Resu
 struct Proven {
     auth: Auth,
     session: Committed<Session>,
-    credential: SessionCredential,
+    credential: Arc<SessionCredential>,
     address: Option<IpAddr>,
     at: UnixTime,
 }
@@ -263,7 +263,7 @@ impl Proven {
                     return Ok(Self {
                         auth,
                         session,
-                        credential,
+                        credential: Arc::new(credential),
                         address,
                         at,
                     });

@@ -287,7 +287,7 @@ async fn a_change_of_password_ends_the_others_and_renews_this_one() {
     assert_eq!(session.subject.as_str(), "alice");
     let renewed = test
         .manager
-        .password_changed(&credential, Authentication::password(now))
+        .password_changed(Arc::new(credential), Authentication::password(now))
         .await
         .unwrap();
     assert_eq!(renewed.session().id, here.session().id);

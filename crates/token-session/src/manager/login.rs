@@ -89,14 +89,18 @@ impl SessionManager {
         let ahead = self
             .issue_ahead(&pending, &pending.write, None, now)
             .await?;
-        match self.create(&pending.write).await? {
-            Created::Applied(session) => {
-                let granted = pending.committed(session)?;
-                self.report(EventKind::Login, granted.session(), now);
-                Ok(Self::issued(granted, ahead, None, now)?)
+        let manager = self.clone();
+        Self::to_end(async move {
+            match manager.create(&pending.write).await? {
+                Created::Applied(session) => {
+                    manager.report(EventKind::Login, &session, now);
+                    let granted = pending.committed(session)?;
+                    Ok(Self::issued(granted, ahead, None, now)?)
+                }
+                Created::EpochPassed => Err(LoginError::EpochPassed),
+                Created::IdTaken => Err(LoginError::IdTaken),
             }
-            Created::EpochPassed => Err(LoginError::EpochPassed),
-            Created::IdTaken => Err(LoginError::IdTaken),
-        }
+        })
+        .await
     }
 }

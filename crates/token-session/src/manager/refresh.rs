@@ -82,9 +82,7 @@ impl SessionManager {
         }
         // Taken before the store is asked: waiting for it must not age the token.
         let now = self.now();
-        let (kind, issued) = self.renew(token, scope, now).await?;
-        self.report(kind.clone(), issued.session(), now);
-        Ok((kind, issued))
+        self.renew(token, scope, now).await
     }
 
     async fn renew(
@@ -136,6 +134,7 @@ impl SessionManager {
         match settled.await? {
             Settled::Replayed(granted) => {
                 let issued = self.issue(granted, scope, now, self.draw()).await?;
+                self.report(EventKind::Replayed, issued.session(), now);
                 Ok((EventKind::Replayed, issued))
             }
             Settled::Rotated(issued) => Ok((EventKind::Refreshed, *issued)),

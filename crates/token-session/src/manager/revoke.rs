@@ -3,6 +3,9 @@
 use std::fmt;
 use std::future::Future;
 
+use std::future::poll_fn;
+use std::task::Poll;
+
 use token_core::session::{self, Committed, Ending, Revocation, SessionToken};
 use token_core::{RevokeReason, Session, SessionId, Subject, UnixTime, UntrustedToken};
 use tracing::Instrument as _;
@@ -213,19 +216,33 @@ impl SessionManager {
         .await
     }
 
-    /// Runs a write that ends or changes sessions, with what must follow it, to its end, even if the
-    /// caller is gone: a client that breaks off must keep neither the ending from this node's view nor the
-    /// event from the log.
-    pub(super) async fn to_end<T: Send + 'static>(
-        work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        match tokio::spawn(work.in_current_span()).await {
-            Ok(done) => done,
-            Err(error) => match error.try_into_panic() {
-                Ok(panic) => std::panic::resume_unwind(panic),
-                // The runtime shuts down, and whether it was written is unknown.
-                Err(error) => Err(StoreError::Failed(Box::new(error))),
-            },
+    /// Runs a write to sessions, with what must follow it, to its end, even if the caller is gone: a client
+    /// that breaks off must keep neither the ending from this node's view nor the event from the log.
+    ///
+    /// It begins in the caller, because a store in memory is done at once, and a task would cost more than
+    /// that. If it has to wait, it goes on in a task of its own.
+    pub(super) fn to_end<T, E>(
+        work: impl Future<Output = Result<T, E>> + Send + 'static,
+    ) -> impl Future<Output = Result<T, E>> + Send
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        // Behind a pointer at once: the caller's own future need not have the room twice.
+        let mut work = Box::pin(work.in_current_span());
+        async move {
+            let begun = poll_fn(|context| Poll::Ready(work.as_mut().poll(context)));
+            if let Poll::Ready(done) = begun.await {
+                return done;
+            }
+            match tokio::spawn(work).await {
+                Ok(done) => done,
+                Err(error) => match error.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    // The runtime shuts down, and whether it was written is unknown.
+                    Err(error) => Err(StoreError::Failed(Box::new(error)).into()),
+                },
+            }
         }
     }
 

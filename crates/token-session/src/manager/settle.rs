@@ -130,7 +130,6 @@ impl SessionManager {
                 Verdict::Rotate(pending) => {
                     let mut pending = pending;
                     pending.write.claims = self.ask(hook, &session, now).await?;
-                    let (from, to) = (pending.write.from, pending.write.to);
                     let Some(becomes) = pending.becomes(&session) else {
                         current = Some(session);
                         continue;
@@ -140,11 +139,6 @@ impl SessionManager {
                     let ahead = self.issue_ahead(&pending, &becomes, scope, now).await?;
                     match self.commit_rotation(pending).await? {
                         Ok(granted) => {
-                            // A token of a later generation than the store had was believed, as the
-                            // policy says: one that was forged with a stolen key is believed as well.
-                            if to > from.next() {
-                                self.report(EventKind::LostWrite, &session, now);
-                            }
                             let issued = Self::issued(granted, ahead, scope, now)?;
                             return Ok(Settled::Rotated(Box::new(issued)));
                         }

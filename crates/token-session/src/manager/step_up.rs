@@ -1,6 +1,7 @@
 //! Renews a credential with a fresh authentication: step-up and change of password.
 
 use std::convert::Infallible;
+use std::sync::Arc;
 
 use token_core::session::{
     self, Committed, Decision, IssueError, Purpose, RefreshClaims, SessionToken,
@@ -74,12 +75,8 @@ impl SessionManager {
         credential: &SessionCredential,
         authentication: Authentication,
     ) -> Result<Issued, RefreshError> {
-        let now = self.now();
-        let issued = self
-            .renew_stepped_up(credential, &authentication, now)
-            .await?;
-        self.report(EventKind::SteppedUp, issued.session(), now);
-        Ok(issued)
+        self.renew_stepped_up(credential, &authentication, self.now())
+            .await
     }
 
     /// After a change of password: ends every other session of the subject, logins in flight
@@ -90,15 +87,21 @@ impl SessionManager {
     /// with the same credential it goes on.
     pub async fn password_changed(
         &self,
-        credential: &SessionCredential,
+        credential: Arc<SessionCredential>,
         authentication: Authentication,
     ) -> Result<Issued, RefreshError> {
-        // A credential that holds no more must not end the sessions of those who have a newer one.
-        let session = self.begin_step_up(credential).await?;
-        let reason = RevokeReason::PasswordChanged;
-        self.revoke_others(&session.subject, session.id, reason)
-            .await?;
-        self.step_up(credential, authentication).await
+        let manager = self.clone();
+        // Both or neither: if the other sessions are ended and this one keeps its credential, so does who
+        // has stolen it.
+        Self::to_end(async move {
+            // A credential that holds no more must not end the sessions of those who have a newer one.
+            let session = manager.begin_step_up(&credential).await?;
+            let reason = RevokeReason::PasswordChanged;
+            let (subject, id) = (&session.subject, session.id);
+            manager.revoke_others(subject, id, reason).await?;
+            manager.step_up(&credential, authentication).await
+        })
+        .await
     }
 
     async fn renew_stepped_up(
@@ -117,7 +120,11 @@ impl SessionManager {
         let current = self.load(id).await?;
         let settled = self.settle(id, current, now, None, None, decide);
         match settled.await? {
-            Settled::Replayed(granted) => Ok(self.issue(granted, None, now, self.draw()).await?),
+            Settled::Replayed(granted) => {
+                let issued = self.issue(granted, None, now, self.draw()).await?;
+                self.report(EventKind::SteppedUp, issued.session(), now);
+                Ok(issued)
+            }
             Settled::Rotated(issued) => Ok(*issued),
         }
     }

@@ -11,13 +11,14 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use token_core::session::{Change, Committed, Ending, Granted, Pending, Rotation};
+use token_core::session::{Change, Committed, Ending, Granted, Pending, RotatedBy, Rotation};
 use token_core::{PRODUCT, Session, SessionId, Subject};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::SessionManager;
 use crate::erased::{StoreError, StoreFuture};
 use crate::error::RefreshError;
+use crate::event::EventKind;
 use crate::metric::{self, Stopwatch};
 use crate::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
 
@@ -177,16 +178,33 @@ impl SessionManager {
         })
     }
 
-    /// Commits a rotation, or gives the session that another write has left.
+    /// Commits a rotation and reports it, or gives the session that another write has left.
     pub(super) async fn commit_rotation(
         &self,
         pending: Pending<Rotation>,
     ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
-        let (rotation, pending) = pending.into_parts();
-        Ok(match self.commit(&Change::Rotate(rotation)).await? {
-            Commit::Applied(session) => Ok(pending.committed(session)?),
-            Commit::Missed(current) => Err(current),
+        let manager = self.clone();
+        Self::to_end(async move {
+            let (rotation, pending) = pending.into_parts();
+            let (by, at) = (rotation.by, rotation.at);
+            let lost_write = rotation.to > rotation.from.next();
+            let session = match manager.commit(&Change::Rotate(rotation)).await? {
+                Commit::Applied(session) => session,
+                Commit::Missed(current) => return Ok(Err(current)),
+            };
+            // A token of a later generation than the store had was believed, as the policy says: one that was
+            // forged with a stolen key is believed as well.
+            if lost_write {
+                manager.report(EventKind::LostWrite, &session, at);
+            }
+            let kind = match by {
+                RotatedBy::Refresh => EventKind::Refreshed,
+                RotatedBy::StepUp => EventKind::SteppedUp,
+            };
+            manager.report(kind, &session, at);
+            Ok(Ok(pending.committed(session)?))
         })
+        .await
     }
 
     /// Ends a session. If another node has ended it in the same second for the same reason, and the
