@@ -7,6 +7,8 @@
 //!
 //! A reader who does not bind sessions needs nothing of this: the default of both asks for nothing.
 
+pub(crate) mod confirmation;
+pub mod dpop;
 pub(crate) mod generation;
 pub(crate) mod proof;
 pub(crate) mod record;

@@ -28,7 +28,7 @@ pub(crate) mod testing;
 mod tests;
 #[cfg(test)]
 mod vectors;
-mod weak;
+pub(crate) mod weak;
 
 pub use algorithm::Algorithm;
 pub use error::KeyError;

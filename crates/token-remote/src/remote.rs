@@ -9,6 +9,7 @@ use reqwest::header::HeaderValue;
 use serde::de::DeserializeOwned;
 use thiserror::Error;
 use token_core::access::{VerifierBuilder, VerifierError};
+use token_core::binding::dpop::VerifiedProof;
 use token_core::{
     Algorithm, KeyId, PRODUCT, UnixTime, UntrustedToken, VerifiedToken, Verifier, VerifyError,
 };
@@ -130,16 +131,39 @@ impl RemoteJwks {
         token: &str,
         now: UnixTime,
     ) -> Result<VerifiedToken<C>, RemoteError> {
+        self.verify_with(token, None, now).await
+    }
+
+    /// Accepts a token that came with a proof of its client's key
+    /// ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)), or without one; `now` is the caller's clock.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_with<C: DeserializeOwned>(
+        &self,
+        token: &str,
+        proof: Option<&VerifiedProof>,
+        now: UnixTime,
+    ) -> Result<VerifiedToken<C>, RemoteError> {
+        let token = self.verify_any(token, now).await?;
+        Ok(token.presented_with(proof)?)
+    }
+
+    async fn verify_any<C: DeserializeOwned>(
+        &self,
+        token: &str,
+        now: UnixTime,
+    ) -> Result<VerifiedToken<C>, RemoteError> {
         let token = UntrustedToken::parse(token)?;
         let set = self.set().await.ok_or(RemoteError::Unavailable)?;
-        match set.verifier.verify(token, now) {
+        match set.verifier.verify_unproven(token, now) {
             // A key that is newer than the set, or nonsense: one request an interval finds out.
             Err(error @ (VerifyError::UnknownKey | VerifyError::AlgorithmMismatch { .. })) => {
                 match self.fetch().await {
                     Ok(()) => {
                         let set = self.inner.set.load_full();
                         let set = set.ok_or(RemoteError::Unavailable)?;
-                        Ok(set.verifier.verify(token, now)?)
+                        Ok(set.verifier.verify_unproven(token, now)?)
                     }
                     Err(_) => Err(error.into()),
                 }

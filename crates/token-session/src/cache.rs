@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
+use token_core::binding::dpop::VerifiedProof;
 use token_core::{UnixTime, UntrustedToken, VerifiedToken, Verifier, VerifyError};
 use zeroize::Zeroizing;
 
@@ -132,6 +133,34 @@ impl CachedVerifier {
         token: impl AsRef<[u8]>,
         now: UnixTime,
     ) -> Result<Arc<VerifiedToken<C>>, VerifyError> {
+        self.verify_with(token, None, now)
+    }
+
+    /// The same for a token that came with a proof, or without one. It is asked for each time: that a token
+    /// is known says nothing about who presents it.
+    ///
+    /// # Errors
+    /// As [`UntrustedToken::parse`] and [`Verifier::verify_bound`].
+    pub fn verify_with<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        token: impl AsRef<[u8]>,
+        proof: Option<&VerifiedProof>,
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedToken<C>>, VerifyError> {
+        let token = self.verify_unproven(token, now)?;
+        token.check_proof(proof)?;
+        Ok(token)
+    }
+
+    /// The same whether or not the token is bound to a key, as [`Verifier::verify_unproven`].
+    ///
+    /// # Errors
+    /// As [`UntrustedToken::parse`] and [`Verifier::verify_unproven`].
+    pub fn verify_unproven<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        token: impl AsRef<[u8]>,
+        now: UnixTime,
+    ) -> Result<Arc<VerifiedToken<C>>, VerifyError> {
         let token = token.as_ref();
         let hash = self.hash(token, TypeId::of::<C>());
         let Some(counted) = self.shard(hash) else {
@@ -176,7 +205,7 @@ impl CachedVerifier {
         now: UnixTime,
     ) -> Result<Arc<VerifiedToken<C>>, VerifyError> {
         let token = UntrustedToken::parse(token)?;
-        Ok(Arc::new(self.verifier.verify(token, now)?))
+        Ok(Arc::new(self.verifier.verify_unproven(token, now)?))
     }
 
     /// One token read as two types is two entries.

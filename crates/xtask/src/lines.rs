@@ -39,9 +39,9 @@ const LIMITS: [Limit; 2] = [
             "crates/token-core/src/binding",
             "crates/token-core/src/foreign",
         ],
-        // 5,000, 10 % of `session/` for what is added to the first cut, and 200 for what the folders that
-        // are counted apart share with the rest.
-        lines: 5_400,
+        // 5,000, 10 % of `session/` for what is added to the first cut, and 300 for what the folders that
+        // are counted apart share with the rest: tokens are bound to keys in `access/` and `session/` too.
+        lines: 5_460,
         items: Some(160),
     },
     // What has to be read if one only wants sessions and their rotation.
@@ -52,7 +52,7 @@ const LIMITS: [Limit; 2] = [
         ],
         apart: &[],
         // 2,200, the same 10 %, and what a binding adds to the record and its writes.
-        lines: 2_420,
+        lines: 2_430,
         items: None,
     },
 ];

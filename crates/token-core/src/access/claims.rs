@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
+use crate::access::error::{ClaimsError, VerifyError};
+use crate::binding::thumbprint::Thumbprint;
 use crate::jose::json::{Texts, Value};
 use crate::types::id::{SessionId, TokenId};
 use crate::types::name::{Audience, ClientId, Issuer, Subject};
@@ -41,8 +43,26 @@ pub struct AccessClaims<C = NoClaims> {
     pub acr: Option<Box<str>>,
     /// `amr`: by which methods; empty if the claim is missing.
     pub amr: Vec<Box<str>>,
+    /// `cnf`: the key of the client without which the token is worth nothing, if it is bound to one.
+    pub key: Option<Thumbprint>,
     /// The application's own claims.
     pub custom: C,
+}
+
+/// Whether a token that is bound to this key, or to none, may be presented by a client that has proven this
+/// key, or none.
+pub(super) fn check_key(
+    bound: Option<Thumbprint>,
+    proven: Option<Thumbprint>,
+) -> Result<(), VerifyError> {
+    match (bound, proven) {
+        (None, None) => Ok(()),
+        // It would be worth as much as one that is bound to nothing.
+        (Some(_), None) => Err(ClaimsError::BoundToKey.into()),
+        (None, Some(_)) => Err(VerifyError::NotBound),
+        (Some(bound), Some(proven)) if bound == proven => Ok(()),
+        (Some(_), Some(_)) => Err(VerifyError::WrongKey),
+    }
 }
 
 /// The same claims while they are read. Texts borrow from the buffer that the token was decoded into, so
@@ -63,6 +83,7 @@ pub(crate) struct BorrowedClaims<'a> {
     pub(crate) scope: Option<Cow<'a, str>>,
     pub(crate) acr: Option<Cow<'a, str>>,
     pub(crate) amr: Option<Texts<'a>>,
+    pub(crate) key: Option<Thumbprint>,
 }
 
 impl BorrowedClaims<'_> {
@@ -92,6 +113,7 @@ impl BorrowedClaims<'_> {
                 .into_iter()
                 .map(Into::into)
                 .collect(),
+            key: self.key,
             custom,
         }
     }

@@ -54,6 +54,9 @@ pub enum VerifyError {
         /// What the token says.
         time: UnixTime,
     },
+    /// The token is bound to no key, and came with a proof of one.
+    #[error("the token is bound to no key, and came with a proof of one")]
+    NotBound,
     /// The signature is not that of the key.
     #[error("the signature is not that of the key")]
     Signature,
@@ -80,6 +83,9 @@ pub enum VerifyError {
     /// The tenant is none of those that were chosen.
     #[error("the token is of another tenant")]
     WrongTenant,
+    /// The token is bound to another key than that of the proof.
+    #[error("the token is bound to another key than that of the proof")]
+    WrongKey,
     /// `typ` is not that of an access token.
     #[error("the token is not an access token")]
     WrongType,
@@ -97,8 +103,9 @@ impl VerifyError {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum ClaimsError {
-    /// The token is bound to a key of its client (`cnf`, RFC 7800), which a bearer does not prove.
-    #[error("the token is bound to a key of its client")]
+    /// The token is bound to a key of its client (`cnf`, RFC 7800), and no proof of that key came along; or
+    /// it is bound in another way than by the thumbprint of a key.
+    #[error("the token is bound to a key of its client, which was not proven")]
     BoundToKey,
     /// The application's own claims are not what its type expects.
     #[error("the application's own claim `{claim}` is missing or not of the type that is expected")]

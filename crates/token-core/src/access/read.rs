@@ -18,6 +18,8 @@ use serde::forward_to_deserialize_any;
 
 use crate::access::claims::BorrowedClaims;
 use crate::access::error::ClaimsError;
+use crate::binding::confirmation::Confirmation;
+use crate::binding::thumbprint::Thumbprint;
 use crate::jose::json::{self, JsonError, Text, Value};
 use crate::types::time::UnixTime;
 
@@ -217,14 +219,12 @@ impl<'a> KnownClaims<'a> for BorrowedClaims<'a> {
                 Value::Texts(texts) => Some(texts),
                 _ => None,
             }),
-            // > The protected resource MUST obtain, from its TLS implementation layer, the client
-            // > certificate used for mutual TLS and MUST verify that the certificate matches the
-            // > certificate associated with the access token.
-            // RFC 8705 section 3, and RFC 9449 of other keys: it must not work for a mere bearer.
-            "cnf" => {
-                *fault = Some(ClaimsError::BoundToKey);
-                Err(A::Error::custom("refused"))
-            }
+            // > JWK SHA-256 Thumbprint confirmation method. The value of the jkt member MUST be the
+            // > base64url encoding (as defined in [RFC7515]) of the JWK SHA-256 Thumbprint (according to
+            // > [RFC7638]) of the DPoP public key (in JWK format) to which the access token is bound.
+            // RFC 9449 section 6.1. Bound in another way (RFC 8705, for example), it is refused.
+            // Which key it is; whether it was proven is asked once the token is known to be genuine.
+            "cnf" => put_key(&mut claims.key, map, fault),
             _ => return Ok(false),
         }?;
         Ok(true)
@@ -274,6 +274,22 @@ pub(crate) fn put_time<'a, A: MapAccess<'a>>(
         return Err(A::Error::custom("refused"));
     }
     Ok(())
+}
+
+fn put_key<'a, A: MapAccess<'a>>(
+    place: &mut Option<Thumbprint>,
+    map: &mut A,
+    fault: &mut Option<ClaimsError>,
+) -> Result<(), A::Error> {
+    let mut other = false;
+    let read = put("cnf", place, map, fault, |Confirmation(key)| {
+        other = key.is_none();
+        key
+    });
+    if other {
+        *fault = Some(ClaimsError::BoundToKey);
+    }
+    read
 }
 
 /// Reads one value, names the rule that it breaks, and refuses a second one.

@@ -2,8 +2,9 @@
 
 use std::fmt;
 
-use crate::access::claims::{AccessClaims, NoClaims};
+use crate::access::claims::{AccessClaims, NoClaims, check_key};
 use crate::access::error::VerifyError;
+use crate::binding::dpop::VerifiedProof;
 use crate::jose::jws::{Compact, MAX_LENGTH};
 
 /// Text that may be a token: three parts over the right alphabet, at most 8 KiB. Nothing in it is trusted.
@@ -72,6 +73,24 @@ impl<C> VerifiedToken<C> {
     /// What it says, by value.
     pub fn into_claims(self) -> AccessClaims<C> {
         self.claims
+    }
+
+    /// Hands the token on if it may be presented with this proof, or without one if it is bound to no key.
+    ///
+    /// # Errors
+    /// [`ClaimsError::BoundToKey`](crate::access::ClaimsError::BoundToKey) if the proof is missing,
+    /// [`VerifyError::NotBound`] and [`VerifyError::WrongKey`] if it is of no use.
+    pub fn presented_with(self, proof: Option<&VerifiedProof>) -> Result<Self, VerifyError> {
+        self.check_proof(proof)?;
+        Ok(self)
+    }
+
+    /// The same for a token that is shared.
+    ///
+    /// # Errors
+    /// As [`Self::presented_with`].
+    pub fn check_proof(&self, proof: Option<&VerifiedProof>) -> Result<(), VerifyError> {
+        check_key(self.claims.key, proof.map(VerifiedProof::thumbprint))
     }
 
     /// The only place that makes one.

@@ -11,11 +11,12 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::bounds::{Bounds, Expiry};
-use crate::access::claims::{AccessClaims, BorrowedClaims, NoClaims};
+use crate::access::claims::{AccessClaims, BorrowedClaims, NoClaims, check_key};
 use crate::access::error::{ClaimsError, VerifyError};
 use crate::access::read;
 use crate::access::sign::BEFORE_NAME;
 use crate::access::token::{UntrustedToken, VerifiedToken};
+use crate::binding::dpop::VerifiedProof;
 use crate::jose::base64url::Room;
 use crate::jose::header::{self, ACCESS_TOKEN, Header};
 use crate::jose::json::Value;
@@ -50,12 +51,41 @@ pub(super) struct Prepared {
 }
 
 impl Verifier {
-    /// Accepts a token, or says which rule it breaks. `now` is the caller's clock.
+    /// Accepts a token, or says which rule it breaks. `now` is the caller's clock. A token that is bound to
+    /// a key is refused: it came without the proof.
     ///
     /// # Errors
     /// [`VerifyError`], one variant a rule, for the log. The client learns only whether it
     /// [has expired](VerifyError::is_expired).
     pub fn verify<C: DeserializeOwned>(
+        &self,
+        token: UntrustedToken<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedToken<C>, VerifyError> {
+        self.verify_unproven(token, now)?.presented_with(None)
+    }
+
+    /// The same for a token that came with a proof: it has to be bound to the key that made the proof.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], and [`VerifyError::NotBound`] and [`VerifyError::WrongKey`].
+    pub fn verify_bound<C: DeserializeOwned>(
+        &self,
+        token: UntrustedToken<'_>,
+        proof: &VerifiedProof,
+        now: UnixTime,
+    ) -> Result<VerifiedToken<C>, VerifyError> {
+        let token = self.verify_unproven(token, now)?;
+        token.presented_with(Some(proof))
+    }
+
+    /// The same, whether or not the token is bound to a key: for who answers questions about a token that
+    /// somebody else was shown, and for caches. Ask [`VerifiedToken::presented_with`] before anything
+    /// is done for the one who presents it.
+    ///
+    /// # Errors
+    /// As [`Self::verify`], but for [`ClaimsError::BoundToKey`] of a key.
+    pub fn verify_unproven<C: DeserializeOwned>(
         &self,
         token: UntrustedToken<'_>,
         now: UnixTime,
@@ -77,8 +107,8 @@ impl Verifier {
     /// As [`Self::verify`].
     pub fn check(&self, token: UntrustedToken<'_>, now: UnixTime) -> Result<(), VerifyError> {
         let (mut buffer, mut claims) = (Room::new(), BorrowedClaims::default());
-        self.accept(token, now, Expiry::Enforce, &mut buffer, &mut claims)
-            .map(|NoClaims {}| ())
+        let NoClaims {} = self.accept(token, now, Expiry::Enforce, &mut buffer, &mut claims)?;
+        check_key(claims.key, None)
     }
 
     /// The session of a token that is genuine, also if it has expired or is too old: for logout, as a

@@ -38,7 +38,7 @@ pub(super) fn check_rsa(modulus: &[u8], exponent: &[u8]) -> Result<(), KeyError>
 ///
 /// aws-lc decodes the point only at each verification, and accepts one of small order, for which
 /// anybody can make a signature.
-pub(super) fn check_ed25519(encoded: &[u8; 32]) -> Result<(), KeyError> {
+pub(crate) fn check_ed25519(encoded: &[u8; 32]) -> Result<(), KeyError> {
     let point = CompressedEdwardsY(*encoded).decompress();
     let point = point.ok_or(KeyError::NotOnCurve)?;
     // > 1. [...] If the resulting value is >= p, decoding fails.

@@ -3,6 +3,8 @@
 
 use crate::access::custom::CustomClaims;
 use crate::access::sign::{self, AccessToken};
+use crate::binding::confirmation::Confirmation;
+use crate::binding::record::Binding;
 use crate::jose::object::Object;
 use crate::keys::error::IssueError;
 use crate::keys::ring::KeyRing;
@@ -234,6 +236,9 @@ impl TokenIssuer {
         }
         if !authentication.amr.is_empty() {
             json.value("amr", &authentication.amr);
+        }
+        if let Binding::Key(key) = session.binding {
+            json.value("cnf", &Confirmation(Some(key)));
         }
         json.finish(custom.members())
     }

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::binding::dpop::NonceKeys;
 use crate::binding::proof::Proof;
 use crate::jose::base64url;
 use crate::jose::jws::MAX_LENGTH;
@@ -81,8 +82,8 @@ pub(crate) struct Presented<'a> {
     pub(crate) proof: Proof,
 }
 
-/// A key of refresh tokens: it signs them and derives their successors. Both keys come from
-/// one secret by HMAC with distinct labels, so neither use tells anything about the other.
+/// A key of refresh tokens: it signs them and derives their successors. All its keys
+/// come from one secret by HMAC with distinct labels, so no use tells anything about another.
 ///
 /// It is a type of its own, so a key of access tokens cannot take its place:
 ///
@@ -97,6 +98,7 @@ pub struct RefreshKey {
     header: Box<str>,
     signing: hmac::Key,
     rotation: hmac::Key,
+    nonces: hmac::Key,
 }
 
 impl RefreshKey {
@@ -121,6 +123,7 @@ impl RefreshKey {
             header: base64url::to_text(header.as_bytes()).into(),
             signing: derive(b"refresh token signature v1"),
             rotation: derive(b"refresh token rotation v1"),
+            nonces: derive(b"dpop nonce v1"),
             kid,
         })
     }
@@ -194,6 +197,12 @@ impl RefreshKeyRing {
     /// The identifiers of its keys, the one that signs first.
     pub fn kids(&self) -> impl Iterator<Item = &KeyId> {
         self.keys.iter().map(|key| &key.kid)
+    }
+
+    /// The keys of the nonces that the issuer gives to clients which prove a key of theirs. Every node has
+    /// them, as it has these.
+    pub fn nonce_keys(&self) -> NonceKeys {
+        NonceKeys::of_keys(self.keys.iter().map(|key| key.nonces.clone()))
     }
 
     /// Reads a token and checks that it is genuinely ours.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use thiserror::Error;
+use token_core::binding::dpop::VerifiedProof;
 use token_core::{AccessClaims, SessionId, UnixTime, VerifiedToken, VerifyError};
 
 use super::SessionManager;
@@ -45,8 +46,40 @@ impl SessionManager {
         &self,
         token: impl AsRef<[u8]>,
     ) -> Result<Arc<VerifiedToken<C>>, AccessError> {
+        self.authenticate_with(token, None).await
+    }
+
+    /// The same for a token that came with a proof of its client's key, or without one. A token that is
+    /// bound to a key needs its proof each time, also if it was seen before.
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn authenticate_with<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        token: impl AsRef<[u8]>,
+        proof: Option<&VerifiedProof>,
+    ) -> Result<Arc<VerifiedToken<C>>, AccessError> {
         let now = self.now();
-        let token = self.inner.keys.load().verifier.verify(token, now)?;
+        let keys = self.inner.keys.load();
+        let token = keys.verifier.verify_with(token, proof, now)?;
+        drop(keys);
+        self.check_session(token.claims().session_id, now).await?;
+        Ok(token)
+    }
+
+    /// The same whether or not the token is bound to a key: to answer a question about a token that
+    /// somebody else was shown (introspection).
+    ///
+    /// # Errors
+    /// As [`Self::authenticate`].
+    pub async fn authenticate_unproven<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        token: impl AsRef<[u8]>,
+    ) -> Result<Arc<VerifiedToken<C>>, AccessError> {
+        let now = self.now();
+        let keys = self.inner.keys.load();
+        let token = keys.verifier.verify_unproven(token, now)?;
+        drop(keys);
         self.check_session(token.claims().session_id, now).await?;
         Ok(token)
     }

@@ -1,5 +1,6 @@
 //! Opens sessions.
 
+use token_core::binding::{Binding, Thumbprint};
 use token_core::session::{self, Device, Epoch, Login};
 use token_core::{Authentication, ClientId, CustomClaims, Scope, Subject, Transport};
 
@@ -42,6 +43,9 @@ pub struct NewSession {
     pub claims: CustomClaims,
     /// The device that the login came from.
     pub device: Device,
+    /// The key of the client to which the session is bound from the start, if there is one
+    /// ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)). The request has to have proven it.
+    pub key: Option<Thumbprint>,
 }
 
 impl SessionManager {
@@ -84,7 +88,10 @@ impl SessionManager {
         };
         let issuer = self.issuer();
         let keys = &issuer.refresh_keys;
-        let pending = session::open(login, bucket, &issuer.policy, keys, now, self.draw());
+        let mut pending = session::open(login, bucket, &issuer.policy, keys, now, self.draw());
+        if let Some(key) = new.key {
+            pending.write.binding = Binding::Key(key);
+        }
         // Signed and measured before the session exists, so that nothing can fail after it.
         let ahead = self
             .issue_ahead(&pending, &pending.write, None, now)
