@@ -6,10 +6,11 @@ use token_http::Auth;
 
 use crate::answer::Rejection;
 use crate::extract::{Extract, extractor};
-use crate::head::authorization;
+use crate::head::{authorization, shown};
 
 token_http::caller! {
-    /// A caller with a valid access token in `Authorization: Bearer`. `C` is the application's own
+    /// A caller with a valid access token in `Authorization: Bearer`, or in
+    /// `Authorization: DPoP` with a proof of its key. `C` is the application's own
     /// claims. Cookies are ignored.
     ///
     /// Dereferences to [`token_http::Access`], which has the methods. If a caller may be absent, see
@@ -25,7 +26,9 @@ where
     type Auth = A;
 
     async fn extract(request: &HttpRequest, auth: Auth) -> Result<Option<Self>, Rejection> {
-        let access = auth.access(authorization(request)).await?;
+        let access = auth
+            .access(authorization(request), || shown(request))
+            .await?;
         Ok(access.map(Self::new))
     }
 }

@@ -6,7 +6,7 @@ use token_http::Auth;
 
 use crate::answer::Rejection;
 use crate::extract::{Extract, extractor};
-use crate::head::authorization;
+use crate::head::{authorization, shown};
 use crate::session::session;
 
 token_http::caller! {
@@ -29,7 +29,9 @@ where
     async fn extract(request: &HttpRequest, auth: Auth) -> Result<Option<Self>, Rejection> {
         let own = auth.clone();
         let session = async || session(request, &own).await;
-        let caller = auth.any(authorization(request), session).await?;
+        let caller = auth
+            .any(authorization(request), || shown(request), session)
+            .await?;
         Ok(caller.map(Self::new))
     }
 }

@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest as _, HttpRequest, dev, web};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection};
+use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection, Shown};
 
 /// The parts of a request that `token-http` reads, in its types: actix has those of `http` 0.2.
 pub(crate) struct OwnedHead {
@@ -51,6 +51,13 @@ impl OwnedHead {
 pub(crate) fn authorization(request: &HttpRequest) -> impl Iterator<Item = &[u8]> {
     let values = request.headers().get_all(header::AUTHORIZATION);
     values.map(header::HeaderValue::as_bytes)
+}
+
+/// What proves the key of a token that is bound to one.
+pub(crate) fn shown(request: &HttpRequest) -> Shown<'_> {
+    let proofs = request.headers().get_all("dpop");
+    let proofs = proofs.map(header::HeaderValue::as_bytes);
+    Shown::new(request.method().as_str(), request.uri().path(), proofs)
 }
 
 /// Reads a body to its end, up to the longest that is allowed and as long as one may take.

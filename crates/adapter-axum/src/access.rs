@@ -6,10 +6,11 @@ use serde::de::DeserializeOwned;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
-use crate::head::{auth, authorization};
+use crate::head::{auth, authorization, shown};
 
 token_http::caller! {
-    /// A caller with a valid access token in `Authorization: Bearer`. `C` is the application's own
+    /// A caller with a valid access token in `Authorization: Bearer`, or in
+    /// `Authorization: DPoP` with a proof of its key. `C` is the application's own
     /// claims. Cookies are ignored.
     ///
     /// Dereferences to [`token_http::Access`], which has the methods. An `Option` of it is `None` if there
@@ -26,7 +27,9 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
-        let access = auth::<A, S>(state).access(authorization(parts)).await?;
+        let access = auth::<A, S>(state)
+            .access(authorization(parts), || shown(parts))
+            .await?;
         let access = access.ok_or_else(|| auth::<A, S>(state).reject(Refusal::Unauthorized))?;
         Ok(Self::new(access))
     }
@@ -41,7 +44,9 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        let access = auth::<A, S>(state).access(authorization(parts)).await?;
+        let access = auth::<A, S>(state)
+            .access(authorization(parts), || shown(parts))
+            .await?;
         Ok(access.map(Self::new))
     }
 }

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
-use crate::head::{auth, authorization};
+use crate::head::{auth, authorization, shown};
 use crate::session::session;
 
 token_http::caller! {
@@ -54,6 +54,6 @@ where
     C: DeserializeOwned + Send + Sync + 'static,
 {
     let session = async || session(&auth::<A, S>(state), parts).await;
-    let caller = auth::<A, S>(state).any(authorization(parts), session);
+    let caller = auth::<A, S>(state).any(authorization(parts), || shown(parts), session);
     Ok(caller.await?)
 }

@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, FromRef, Request};
 use bytes::Bytes;
-use http::HeaderValue;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
+use http::{HeaderName, HeaderValue};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection};
+use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection, Shown};
 
 pub(crate) fn head(parts: &Parts) -> Head<'_> {
     // Known if the router is served with `into_make_service_with_connect_info`.
@@ -32,6 +32,15 @@ pub(crate) fn authorization(parts: &Parts) -> impl Iterator<Item = &[u8]> {
     let values = parts.headers.get_all(AUTHORIZATION).iter();
     values.map(HeaderValue::as_bytes)
 }
+
+/// What proves the key of a token that is bound to one.
+pub(crate) fn shown(parts: &Parts) -> Shown<'_> {
+    let proofs = parts.headers.get_all(DPOP).iter();
+    let proofs = proofs.map(HeaderValue::as_bytes);
+    Shown::new(parts.method.as_str(), parts.uri.path(), proofs)
+}
+
+const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// Reads a request to its end, up to the longest body that is allowed and as long as one may take.
 pub(crate) async fn read(auth: &Auth, request: Request) -> (Parts, Result<Bytes, Rejection>) {

@@ -212,3 +212,50 @@ test('where nobody was given a key, there is no introspection', async () => {
   const { as } = await start(NO_KEY);
   assert.equal(as.introspection_endpoint, undefined);
 });
+
+/** Logs in with a proof by the library's own code, which it keeps for requests that it makes itself. */
+async function logInWith({ url }, DPoP) {
+  const address = new URL(`${url}/auth/login`);
+  const headers = new Headers({ 'content-type': 'application/json' });
+  await DPoP.addProof(address, headers, 'POST');
+  const body = JSON.stringify({ username: 'alice', password: 'wonderland' });
+  const response = await fetch(address, { method: 'POST', headers, body });
+  DPoP.cacheNonce(response, address);
+  return { status: response.status, ...(await response.json()) };
+}
+
+for (const alg of ['ES256', 'Ed25519']) {
+  test(`a session that is bound to a key needs its proof everywhere (${alg})`, async () => {
+    const { as, url } = server;
+    assert.ok(as.dpop_signing_alg_values_supported.includes(alg));
+    const DPoP = oauth.DPoP(client, await oauth.generateKeyPair(alg));
+    const asked = await logInWith(server, DPoP);
+    assert.deepEqual([asked.status, asked.error], [400, 'use_dpop_nonce']);
+    const login = await logInWith(server, DPoP);
+    assert.deepEqual([login.status, login.token_type], [200, 'DPoP']);
+
+    const me = new URL(`${url}/api/me?page=1`);
+    const get = (token, options) =>
+      oauth.protectedResourceRequest(token, 'GET', me, new Headers(), null, { ...insecure, ...options });
+    const next = await refresh(server, login.refresh_token, { DPoP });
+    assert.equal(next.token_type, 'dpop');
+    for (const { access_token: token } of [login, next]) {
+      assert.equal((await get(token, { DPoP })).status, 200);
+      await assert.rejects(get(token), (error) => error.status === 401);
+      const told = await introspect(server, token);
+      assert.deepEqual(told.cnf, { jkt: await DPoP.calculateThumbprint() });
+    }
+
+    // Somebody with a copy of the tokens and a key of their own.
+    const thief = oauth.DPoP(client, await oauth.generateKeyPair(alg));
+    await assert.rejects(get(next.access_token, { DPoP: thief }), (error) => error.status === 401);
+    await logInWith(server, thief);
+    for (const options of [{}, { DPoP: thief }]) {
+      await assert.rejects(refresh(server, next.refresh_token, options), isRefused('invalid_grant'));
+    }
+    assert.equal((await get(next.access_token, { DPoP })).status, 200);
+    // Who has a token may end its session.
+    await revoke(server, next.refresh_token);
+    assert.deepEqual(await introspect(server, next.access_token), { active: false });
+  });
+}

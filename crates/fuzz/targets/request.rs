@@ -14,7 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use token_core::session::Credentials;
 use token_core::{NoClaims, Policy, Subject, Transport};
 use token_http::{
-    Auth, AuthConfig, Head, LoginRequest, PasswordRequest, Route, SessionSlot, StepUpRequest,
+    Auth, AuthConfig, Head, LoginRequest, PasswordRequest, Route, SessionSlot, Shown, StepUpRequest,
 };
 use token_session::test_util::TestManager;
 use token_session::{MemoryStore, NewSession};
@@ -127,7 +127,11 @@ impl World {
                 let slot = SessionSlot::default();
                 let session = async || auth.server_session(&head, Some(&slot)).await;
                 let caller = auth.clone();
-                let caller = caller.any::<NoClaims>(fields.map(HeaderValue::as_bytes), session);
+                let caller = caller.any::<NoClaims>(
+                    fields.map(HeaderValue::as_bytes),
+                    Shown::default,
+                    session,
+                );
                 caller.await.err()?
             }
             path => {

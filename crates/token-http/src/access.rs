@@ -3,11 +3,15 @@
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use token_core::{AccessClaims, NoClaims, Scope, SessionId, Subject, UnixTime, VerifiedToken};
+use token_core::access::ClaimsError;
+use token_core::{
+    AccessClaims, NoClaims, Scope, SessionId, Subject, UnixTime, VerifiedToken, VerifyError,
+};
 use token_session::{AccessError, SessionEnd, SessionManager};
 
 use crate::auth::Auth;
-use crate::bearer::{credential, is_token};
+use crate::bearer::{Scheme, credential_of, is_token};
+use crate::dpop::Shown;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
@@ -70,8 +74,9 @@ impl<C> Access<C> {
 }
 
 impl Auth {
-    /// Authenticates a request by the values of its `Authorization` field; `None` if there is no bearer
-    /// token in them. Adapters call it with an [`Auth`] of their own to give away.
+    /// Authenticates a request by the values of its `Authorization` field; `None` if there is no access
+    /// token in them. `shown` is what proves the key of a token that is bound to one; it is called only if
+    /// the token comes so. Adapters call it with an [`Auth`] of their own to give away.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] and [`Refusal::InvalidToken`] if the token is not valid,
@@ -80,8 +85,9 @@ impl Auth {
     pub async fn access<'a, C: DeserializeOwned + Send + Sync + 'static>(
         self,
         authorization: impl Iterator<Item = &'a [u8]>,
+        shown: impl FnOnce() -> Shown<'a>,
     ) -> Result<Option<Access<C>>, Rejection> {
-        let token = self.authenticate(authorization).await?;
+        let token = self.authenticate(authorization, shown).await?;
         Ok(token.map(|token| Access::new(token, self)))
     }
 
@@ -104,14 +110,23 @@ impl Auth {
     pub(crate) async fn authenticate<'a, C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         authorization: impl Iterator<Item = &'a [u8]>,
+        shown: impl FnOnce() -> Shown<'a>,
     ) -> Result<Option<Arc<VerifiedToken<C>>>, Rejection> {
         let malformed = |refusal: Refusal| {
             let why = "`Authorization` is not of the form `Bearer TOKEN`, or comes twice";
             self.challenge(refusal.because(why))
         };
-        let token = credential(authorization).map_err(malformed)?;
-        let Some(token) = token else {
-            return Ok(None);
+        let schemes: &[Scheme] = match self.config().dpop() {
+            None => &[Scheme::Bearer],
+            Some(_) => &[Scheme::Bearer, Scheme::Dpop],
+        };
+        let token = match credential_of(authorization, schemes).map_err(malformed)? {
+            None => return Ok(None),
+            Some((Scheme::Bearer, token)) => token,
+            Some((Scheme::Dpop, token)) => {
+                let found = Box::pin(self.authenticate_bound(token, shown()));
+                return found.await.map(Some);
+            }
         };
         match self.manager().authenticate(token).await {
             Ok(token) => Ok(Some(token)),
@@ -120,11 +135,41 @@ impl Auth {
             Err(AccessError::Invalid(_)) if !is_token(token) => {
                 Err(malformed(Refusal::InvalidRequest))
             }
+            // The challenge says how it has to come.
+            Err(error @ AccessError::Invalid(VerifyError::Claims(ClaimsError::BoundToKey)))
+                if self.config().dpop().is_some() =>
+            {
+                let realm = self.config().shared_realm();
+                Err(Rejection::of_bound_access(error, realm))
+            }
             Err(error) => {
                 let realm = Some(self.config().shared_realm());
                 Err(Rejection::of_access(error, realm))
             }
         }
+    }
+}
+
+impl Auth {
+    /// Authenticates a request with `Authorization: DPoP`: by its token, and by a proof of the token's key,
+    /// which is needed each time.
+    async fn authenticate_bound<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        token: &[u8],
+        shown: Shown<'_>,
+    ) -> Result<Arc<VerifiedToken<C>>, Rejection> {
+        let realm = self.config().shared_realm();
+        let refuse = |refusal| Rejection::bound_resource(refusal, self.config().shared_realm());
+        if !is_token(token) {
+            let why = "`Authorization` is not of the form `DPoP TOKEN`";
+            return Err(refuse(Refusal::InvalidRequest.because(why)));
+        }
+        let proof = self.proof_with_token(&shown, token).map_err(refuse)?;
+        let found = self.manager().authenticate_with(token, Some(&proof)).await;
+        let token = found.map_err(|error| Rejection::of_bound_access(error, realm))?;
+        // Last: nobody without the token takes room for what is remembered.
+        self.use_proof(&proof).map_err(refuse)?;
+        Ok(token)
     }
 }
 

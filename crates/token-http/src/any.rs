@@ -6,6 +6,7 @@ use token_session::SessionEnd;
 
 use crate::access::{Access, Caller, Found};
 use crate::auth::Auth;
+use crate::dpop::Shown;
 use crate::rejection::Rejection;
 use crate::server_session::ServerSession;
 
@@ -109,7 +110,8 @@ impl Auth {
     /// Authenticates a request by its access token or, if it has none, by its session cookie;
     /// `None` if it has neither.
     ///
-    /// `authorization` are the values of that field. `session` looks for the session
+    /// `authorization` are the values of that field, and `shown` is what proves the key of a token that is
+    /// bound to one. `session` looks for the session
     /// ([`server_session`](Self::server_session)). It is called only if there is no access token:
     /// a request with one costs nothing of it, and its cookies are not looked at.
     ///
@@ -118,9 +120,10 @@ impl Auth {
     pub async fn any<'a, C: DeserializeOwned + Send + Sync + 'static>(
         self,
         authorization: impl Iterator<Item = &'a [u8]>,
+        shown: impl FnOnce() -> Shown<'a>,
         session: impl AsyncFnOnce() -> Result<Option<ServerSession<C>>, Rejection>,
     ) -> Result<Option<Any<C>>, Rejection> {
-        if let Some(token) = self.authenticate(authorization).await? {
+        if let Some(token) = self.authenticate(authorization, shown).await? {
             return Ok(Some(Any::Access(Access::new(token, self))));
         }
         // Behind a pointer: a request with a token need not have the room for a call to the store.

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::config::{AuthConfig, ConfigError};
+use crate::dpop::{Dpop, UsedByAll};
 use crate::head::{Head, MAX_BODY};
 use crate::limit::{Attempt, AttemptKind};
 use crate::origin::{Origin, OriginError};
@@ -29,6 +30,8 @@ pub struct Auth(Arc<Shared>); // one pointer: extractors clone it in each reques
 struct Shared {
     manager: SessionManager,
     config: AuthConfig,
+    /// The proofs that were used, if clients may prove a key.
+    used_proofs: Option<UsedByAll>,
     /// Whether the log says already that clients have no addresses.
     warned_of_addresses: AtomicBool,
     /// Whether the log says already that a proxy may not be trusted.
@@ -70,6 +73,7 @@ impl Auth {
     pub fn new(manager: SessionManager, config: AuthConfig) -> Self {
         Self(Arc::new(Shared {
             manager,
+            used_proofs: config.dpop().map(Dpop::memory),
             config,
             warned_of_addresses: AtomicBool::new(false),
             warned_of_proxy: AtomicBool::new(false),
@@ -86,6 +90,10 @@ impl Auth {
         &self.0.config
     }
 
+    pub(crate) fn used_proofs(&self) -> Option<&UsedByAll> {
+        self.0.used_proofs.as_ref()
+    }
+
     /// Refuses a request, with the challenge that goes with the refusal, and logs it at `debug`. For
     /// adapters: handlers call `Rejection::new` of their framework.
     pub fn reject(&self, refusal: Refusal) -> Rejection {
@@ -94,6 +102,9 @@ impl Auth {
 
     /// The same for a refusal whose reason is in the log already.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Rejection {
+        if refusal == Refusal::Unauthorized && self.config().dpop().is_some_and(Dpop::is_required) {
+            return Rejection::bound_resource(refusal, self.config().shared_realm());
+        }
         Rejection::at_route(refusal, self.config().shared_realm())
     }
 

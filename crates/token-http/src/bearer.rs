@@ -19,7 +19,8 @@ pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
     bearer_of(values.map(HeaderValue::as_bytes))
 }
 
-/// Every bearer token of a request, for a logout. Fields of another form or scheme are ignored.
+/// Every access token of a request, for a logout. Fields of another form or scheme are ignored. A token that
+/// is bound to a key needs no proof: who has it may end its session.
 ///
 /// # Errors
 /// [`Refusal::InvalidRequest`] for more than 4 fields.
@@ -29,7 +30,12 @@ pub(crate) fn bearers<'a>(head: &Head<'a>) -> Result<impl Iterator<Item = &'a st
         let why = format_args!("it has more than {MAX_FIELDS} `Authorization` fields");
         return Err(Refusal::InvalidRequest.because(why));
     }
-    let token = |value: &'a HeaderValue| bearer_of(iter::once(value.as_bytes())).ok().flatten();
+    let token = |value: &'a HeaderValue| {
+        let schemes = [Scheme::Bearer, Scheme::Dpop];
+        let found = credential_of(iter::once(value.as_bytes()), &schemes);
+        let (_, token) = found.ok().flatten()?;
+        checked(token).ok()
+    };
     Ok(values.iter().filter_map(token))
 }
 
@@ -40,29 +46,55 @@ const MAX_FIELDS: usize = 4;
 pub(crate) fn bearer_of<'a>(
     values: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Option<&'a str>, Refusal> {
-    let Some(token) = credential(values)? else {
-        return Ok(None);
-    };
+    let token = credential(values)?;
+    token.map_or(Ok(None), |token| checked(token).map(Some))
+}
+
+/// Every byte of the token is looked at.
+fn checked(token: &[u8]) -> Result<&str, Refusal> {
     if !is_token(token) {
         return Err(Refusal::InvalidRequest);
     }
     if token.len() > UntrustedToken::MAX_LENGTH {
         return Err(Refusal::InvalidToken(TokenFault::Invalid));
     }
-    let token = std::str::from_utf8(token).map_err(|_| Refusal::InvalidRequest)?;
-    Ok(Some(token))
+    std::str::from_utf8(token).map_err(|_| Refusal::InvalidRequest)
 }
 
-/// The name of the scheme.
-const BEARER: &[u8] = b"Bearer";
+/// By which scheme a token comes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scheme {
+    /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750): a client that has the token may use it.
+    Bearer,
+    /// [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449): with a proof.
+    Dpop,
+}
+
+impl Scheme {
+    const fn name(self) -> &'static [u8] {
+        match self {
+            Self::Bearer => b"Bearer",
+            Self::Dpop => b"DPoP",
+        }
+    }
+}
 
 /// The text after `Bearer`, of any length, whether or not it is a token.
 ///
 /// # Errors
 /// [`Refusal::InvalidRequest`] if the field does not have the form `Bearer …`.
 pub(crate) fn credential<'a>(
-    mut values: impl Iterator<Item = &'a [u8]>,
+    values: impl Iterator<Item = &'a [u8]>,
 ) -> Result<Option<&'a [u8]>, Refusal> {
+    let found = credential_of(values, &[Scheme::Bearer])?;
+    Ok(found.map(|(_, token)| token))
+}
+
+/// The same for any of these schemes.
+pub(crate) fn credential_of<'a>(
+    mut values: impl Iterator<Item = &'a [u8]>,
+    schemes: &[Scheme],
+) -> Result<Option<(Scheme, &'a [u8])>, Refusal> {
     let Some(value) = values.next() else {
         return Ok(None);
     };
@@ -73,11 +105,13 @@ pub(crate) fn credential<'a>(
     // > It uses a case-insensitive token to identify the authentication scheme
     // RFC 9110 section 11.1, of the framework for authentication.
     let goes_on = |text: &[u8]| text.first().is_some_and(|byte| is_scheme(*byte));
-    let bearer = value.split_at_checked(BEARER.len());
-    let bearer = bearer.filter(|(scheme, rest)| {
-        scheme.eq_ignore_ascii_case(BEARER) && !goes_on(rest) // a longer name is another scheme
+    let found = schemes.iter().find_map(|scheme| {
+        let (name, rest) = value.split_at_checked(scheme.name().len())?;
+        // A longer name is another scheme.
+        let is = name.eq_ignore_ascii_case(scheme.name()) && !goes_on(rest);
+        is.then_some((*scheme, rest))
     });
-    let Some((_, rest)) = bearer else {
+    let Some((scheme, rest)) = found else {
         return if goes_on(value) {
             Ok(None)
         } else {
@@ -91,7 +125,7 @@ pub(crate) fn credential<'a>(
     if spaces.is_empty() || spaces.contains(&b'\t') {
         return Err(Refusal::InvalidRequest);
     }
-    Ok(Some(token))
+    Ok(Some((scheme, token)))
 }
 
 /// Whether the text is a `b64token`:

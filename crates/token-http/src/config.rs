@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 
 use crate::bearer;
 use crate::cookies::CookieNames;
+use crate::dpop::Dpop;
 use crate::limit::AttemptLimit;
 use crate::origin::Origin;
 
@@ -44,6 +45,7 @@ pub struct AuthConfig {
     limit: Option<SharedLimit>,
     cookie_suffix: Box<str>,
     cookie_names: CookieNames,
+    dpop: Option<Dpop>,
 }
 
 impl AuthConfig {
@@ -65,6 +67,7 @@ impl AuthConfig {
             limit: None,
             cookie_suffix: Box::default(),
             cookie_names: CookieNames::with_suffix(""),
+            dpop: None,
         })
     }
 
@@ -115,6 +118,11 @@ impl AuthConfig {
 
     pub(crate) const fn cookie_names(&self) -> &CookieNames {
         &self.cookie_names
+    }
+
+    /// Which clients prove a key; `None` if none can.
+    pub(crate) const fn dpop(&self) -> Option<&Dpop> {
+        self.dpop.as_ref()
     }
 
     /// Where the key set is, if not below `/.well-known`.
@@ -245,6 +253,13 @@ impl AuthConfigBuilder {
         self
     }
 
+    /// Default none: `DPoP` fields are ignored, and every access token is a bearer token. If it is switched
+    /// off again, sessions that are bound to a key cannot be renewed.
+    pub fn dpop(mut self, dpop: Dpop) -> Self {
+        self.0.dpop = Some(dpop);
+        self
+    }
+
     /// Default none: attempts are not limited.
     pub fn limit(mut self, limit: impl AttemptLimit) -> Self {
         self.0.limit = Some(SharedLimit(Arc::new(limit)));
@@ -290,6 +305,10 @@ impl AuthConfigBuilder {
         if !(Duration::from_secs(1)..=Duration::from_secs(600)).contains(&config.body_timeout) {
             return Err(ConfigError::BodyTimeout(config.body_timeout));
         }
+        let base = config.dpop.as_ref().map_or("", Dpop::base);
+        if !(base.is_empty() || is_path(base)) {
+            return Err(ConfigError::DpopBasePath);
+        }
         // Otherwise each login would be refused, and only then.
         if config.transports.is_empty() {
             return Err(ConfigError::Transports);
@@ -315,6 +334,11 @@ pub enum ConfigError {
     /// Bodies could take too long, or would have no time to come.
     #[error("a body cannot have {0:?} to come: use 1 s to 10 min")]
     BodyTimeout(Duration),
+    /// What stands before each path is not a path.
+    #[error(
+        "the base path of proofs begins with a slash, does not end with one, and needs no escapes"
+    )]
+    DpopBasePath,
     /// The key cannot be sent in a header.
     #[error("an introspection key has only A-Z a-z 0-9 - . _ ~ + / and, at its end, =")]
     IntrospectionKey,

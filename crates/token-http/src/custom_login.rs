@@ -5,6 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::Response;
+use token_core::binding::dpop::VerifiedProof;
 use token_core::session::Device;
 use token_core::{Authentication, RevokeReason, Subject, Transport, UnixTime};
 use token_session::{LoginTicket, NewSession, Presented};
@@ -29,6 +30,8 @@ pub struct CustomLogin {
     address: Option<IpAddr>,
     device: Device,
     cookies: RequestCookies,
+    /// What proves the client's key, if it sent a proof.
+    proof: Option<VerifiedProof>,
     /// Whether the sessions end whose cookies came with the request.
     replaces: bool,
 }
@@ -38,17 +41,20 @@ impl CustomLogin {
     ///
     /// # Errors
     /// [`Refusal::Csrf`], and [`Refusal::InvalidRequest`] for more than 4 of our cookies.
+    /// [`Refusal::InvalidDpopProof`] and [`Refusal::UseDpopNonce`] if a proof came that is not good.
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let cookies = head.cookies(auth.config().cookie_names());
         // In every transport, so that another site cannot log the user in as somebody else.
         let checked = csrf::check(head, auth.config(), cookies.any());
         let checked = checked.and_then(|()| cookies.few());
-        checked.map_err(|refusal| auth.refuse(refusal))?;
+        let proof = checked.and_then(|()| auth.proof(head));
+        let proof = proof.map_err(|refusal| auth.refuse(refusal))?;
         Ok(Self {
             auth: auth.clone(),
             address: auth.client_address(head),
             device: device::of(auth, head),
             cookies,
+            proof,
             replaces: true,
         })
     }
@@ -118,6 +124,9 @@ impl CustomLogin {
         ticket: LoginTicket,
         session: NewSession,
     ) -> Result<Response<Bytes>, Rejection> {
+        let session = self
+            .bind(session)
+            .map_err(|refusal| self.auth.refuse(refusal))?;
         let (manager, cookies) = (self.auth.manager().clone(), self.cookies.clone());
         let replaces = self.replaces;
         let issued = to_end(async move {
@@ -140,6 +149,25 @@ impl CustomLogin {
             Ok::<_, Rejection>(issued)
         });
         Ok(self.auth.token_response(&issued.await?))
+    }
+
+    /// Binds the session to the key that the client has proven. In the other transports the browser has no
+    /// token for which a proof could be made.
+    fn bind(&self, session: NewSession) -> Result<NewSession, Refusal> {
+        if session.transport.unwrap_or(Transport::Header) != Transport::Header {
+            return Ok(session);
+        }
+        self.auth
+            .demand_proof(session.client_id.as_ref(), self.proof.as_ref())?;
+        let Some(proof) = &self.proof else {
+            return Ok(session);
+        };
+        // Only now, as the user has proven who they are: nobody else takes room for what is remembered.
+        self.auth.use_proof(proof)?;
+        Ok(NewSession {
+            key: Some(proof.thumbprint()),
+            ..session
+        })
     }
 
     /// The same for a browser that followed a link or sent a form: 303 to this address, with the
@@ -169,6 +197,10 @@ impl CustomLogin {
         };
         let opened = self.open(ticket, session).await?;
         Ok(redirect::with_cookies_of(answer, &opened))
+    }
+
+    pub(crate) const fn proof(&self) -> Option<&VerifiedProof> {
+        self.proof.as_ref()
     }
 
     pub(crate) const fn device(&self) -> &Device {

@@ -29,10 +29,11 @@ pub struct Head<'a> {
 impl Head<'_> {
     /// The names of the header fields that are read, in lower case. An adapter for a framework with
     /// its own header types has to copy only these.
-    pub const FIELDS: [&'static str; 13] = [
+    pub const FIELDS: [&'static str; 14] = [
         "authorization",
         "content-type",
         "cookie",
+        "dpop",
         "forwarded",
         "if-none-match",
         "origin",

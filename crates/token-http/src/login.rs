@@ -5,6 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
+use token_core::binding::dpop::VerifiedProof;
 use token_core::{ClientId, Subject, Transport};
 use token_session::{LoginTicket, NewSession};
 
@@ -31,12 +32,14 @@ impl LoginRequest {
     ///
     /// # Errors
     /// [`Refusal::Csrf`], [`Refusal::UnsupportedMediaType`], [`Refusal::InvalidRequest`],
-    /// [`Refusal::TooManyRequests`].
+    /// [`Refusal::TooManyRequests`]; [`Refusal::InvalidDpopProof`] and [`Refusal::UseDpopNonce`], of which
+    /// no attempt is counted.
     pub fn read(auth: &Auth, head: &Head<'_>, body_bytes: &[u8]) -> Result<Self, Rejection> {
         let login = CustomLogin::read(auth, head)?;
         let body = MediaType::Json.demand(head);
         let body = body.and_then(|()| json::parse::<Body>(body_bytes));
         let body = body.and_then(|body| body.checked_by(auth.config()));
+        let body = body.and_then(|body| body.proven_by(auth, login.proof()));
         let body = body.map_err(|refusal| auth.refuse(refusal))?;
         login.attempt(&body.username)?;
         Ok(Self { login, body })
@@ -128,6 +131,17 @@ pub(crate) struct Body {
 }
 
 impl Body {
+    /// Checks that the client has sent a proof if it has to, and none that nothing can be bound to.
+    fn proven_by(self, auth: &Auth, proof: Option<&VerifiedProof>) -> Result<Self, Refusal> {
+        if self.transport == Some(Transport::Header) {
+            auth.demand_proof(self.client_id.as_ref(), proof)?;
+        } else if proof.is_some() {
+            let why = "a login with a proof of a key has to ask for the transport `header`";
+            return Err(Refusal::InvalidRequest.because(why));
+        }
+        Ok(self)
+    }
+
     /// Chooses the first transport on offer if the request asks for none. A transport or a client that
     /// is not configured is refused.
     fn checked_by(mut self, config: &AuthConfig) -> Result<Self, Refusal> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use http::StatusCode;
 use thiserror::Error;
 use token_core::PRODUCT;
+use token_core::binding::dpop::Nonce;
 use token_core::session::DenialReason;
 use tracing::debug;
 
@@ -44,6 +45,10 @@ pub enum Refusal {
     /// 401: unknown user or wrong password; the answer does not say which.
     #[error("unknown user or wrong password")]
     InvalidCredentials,
+    /// The proof of the client's key is missing, or not good for this request: 400 if the request is for
+    /// tokens, 401 at a protected resource ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)).
+    #[error("the proof of the client's key is missing or not valid")]
+    InvalidDpopProof,
     /// 400: the refresh token or cookie is not valid.
     #[error("the credential is {}", .0.as_str())]
     InvalidGrant(DenialReason),
@@ -94,6 +99,10 @@ pub enum Refusal {
     /// 400: the `grant_type` is not `refresh_token`.
     #[error("the grant type is not supported")]
     UnsupportedGrantType,
+    /// The proof lacks the current nonce, which comes along: 400 if the request is for tokens, 401 at a
+    /// protected resource ([RFC 9449 section 8](https://www.rfc-editor.org/rfc/rfc9449#section-8)).
+    #[error("the proof does not have the current nonce")]
+    UseDpopNonce(Nonce),
     /// 415: the body is neither JSON nor a form, as the route demands.
     #[error("the media type of the body is not supported")]
     UnsupportedMediaType,
@@ -146,13 +155,15 @@ impl Refusal {
         self
     }
 
-    /// The status of the answer.
+    /// The status of the answer; at a protected resource that of a proof is 401 instead.
     pub const fn status(&self) -> StatusCode {
         match self {
-            Self::InvalidGrant(_)
+            Self::InvalidDpopProof
+            | Self::InvalidGrant(_)
             | Self::InvalidRequest
             | Self::InvalidScope
-            | Self::UnsupportedGrantType => StatusCode::BAD_REQUEST,
+            | Self::UnsupportedGrantType
+            | Self::UseDpopNonce(_) => StatusCode::BAD_REQUEST,
             Self::InsufficientUserAuthentication { .. }
             | Self::InvalidClient
             | Self::InvalidCredentials
@@ -184,6 +195,7 @@ impl Refusal {
             Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
             Self::InvalidClient => "invalid_client",
             Self::InvalidCredentials => "invalid_credentials",
+            Self::InvalidDpopProof => "invalid_dpop_proof",
             Self::InvalidGrant(_) => "invalid_grant",
             Self::InvalidRequest => "invalid_request",
             Self::InvalidScope => "invalid_scope",
@@ -199,6 +211,7 @@ impl Refusal {
             Self::Unbound => "unbound",
             Self::UnsupportedGrantType => "unsupported_grant_type",
             Self::UnsupportedMediaType => "unsupported_media_type",
+            Self::UseDpopNonce(_) => "use_dpop_nonce",
         }
     }
 }

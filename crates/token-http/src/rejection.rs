@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response};
+use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use thiserror::Error;
 use token_core::access::ClaimsError;
@@ -17,6 +17,7 @@ use token_session::{AccessError, LoginError, ManagerError, RefreshError, StoreEr
 use tracing::{debug, error, warn};
 
 use crate::answer;
+use crate::dpop::fields;
 use crate::refusal::{Refusal, TokenFault};
 
 /// How long a client should wait if the store cannot be reached, in seconds.
@@ -43,6 +44,8 @@ enum Place {
     Route(Arc<str>),
     /// At a protected resource, in this realm if it is known.
     Resource(Option<Arc<str>>),
+    /// The same for a request that proves a key, or has to.
+    Bound(Option<Arc<str>>),
 }
 
 impl Rejection {
@@ -61,6 +64,12 @@ impl Rejection {
     /// The same for a refusal whose reason is in the log already.
     pub(crate) const fn resource(refusal: Refusal, realm: Option<Arc<str>>) -> Self {
         let place = Place::Resource(realm);
+        Self { refusal, place }
+    }
+
+    /// Refuses a request to a protected resource that came with `Authorization: DPoP`, or should have.
+    pub(crate) const fn bound_resource(refusal: Refusal, realm: Arc<str>) -> Self {
+        let place = Place::Bound(Some(realm));
         Self { refusal, place }
     }
 
@@ -112,7 +121,13 @@ impl Rejection {
             error_description: description,
             reason,
         };
-        let mut response = answer::json(refusal.status(), &body);
+        let status = match (refusal, &self.place) {
+            (Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_), Place::Bound(_)) => {
+                StatusCode::UNAUTHORIZED
+            }
+            _ => refusal.status(),
+        };
+        let mut response = answer::json(status, &body);
         let headers = response.headers_mut();
         if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, challenge);
@@ -130,6 +145,9 @@ impl Rejection {
             Refusal::TemporarilyUnavailable => {
                 headers.insert(RETRY_AFTER, RETRY_SECONDS.into());
             }
+            Refusal::UseDpopNonce(nonce) => {
+                headers.insert(fields::NONCE_FIELD, fields::nonce_value(nonce));
+            }
             Refusal::TooManyRequests { retry_after } => {
                 let fraction = u64::from(retry_after.subsec_nanos() > 0);
                 let rounded_up = retry_after.as_secs().saturating_add(fraction);
@@ -145,8 +163,9 @@ impl Rejection {
         let (realm, at_resource) = match &self.place {
             Place::Anywhere | Place::Misconfigured(_) => return None,
             Place::Route(realm) => (Some(realm), false),
-            Place::Resource(realm) => (realm.as_ref(), true),
+            Place::Resource(realm) | Place::Bound(realm) => (realm.as_ref(), true),
         };
+        let is_bound = matches!(self.place, Place::Bound(_));
         // Texts of the application: characters that cannot be quoted are left out.
         let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
         let cut = |value: &str| value.chars().filter(quotable).collect::<String>();
@@ -156,6 +175,7 @@ impl Rejection {
         // RFC 6749 section 5.2; only Basic is refused so.
         let scheme = match &self.refusal {
             Refusal::InvalidClient => "Basic",
+            _ if is_bound => "DPoP",
             _ => "Bearer",
         };
         let mut text = scheme.to_owned();
@@ -196,7 +216,16 @@ impl Rejection {
                     add("acr_values", acr_values);
                 }
             }
+            Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_) if is_bound => {
+                add("error", self.refusal.code());
+            }
             _ => return None,
+        }
+        // > The algs parameter SHOULD be included to signal to the client the JWS algorithms that are
+        // > acceptable for the DPoP proof JWT.
+        // RFC 9449 section 7.1
+        if is_bound {
+            add("algs", fields::ALGORITHMS);
         }
         Some(HeaderValue::try_from(text).expect("only quotable characters are left"))
     }
@@ -311,6 +340,33 @@ impl Rejection {
                 debug!(target: PRODUCT, %error, "access token refused");
                 Self::resource(Refusal::InvalidToken(fault(&error)), realm)
             }
+        }
+    }
+
+    /// The answer to a refresh token in a body that was not accepted.
+    ///
+    /// > The provided authorization grant [...] or refresh token is invalid, expired, revoked, does not match
+    /// > the redirection URI used in the authorization request, or was issued to another client.
+    ///
+    /// RFC 6749 section 5.2: so is one that came without the proof of its key.
+    pub(crate) fn of_grant(error: RefreshError) -> Self {
+        match error {
+            RefreshError::Denied(denial @ Denial::Unbound(_)) => {
+                Self::plain(Refusal::InvalidGrant(denial.reason()).because(&denial))
+            }
+            error => error.into(),
+        }
+    }
+
+    /// The same as [`of_access`](Self::of_access) for a token that came with a proof, or should have.
+    pub(crate) fn of_bound_access(error: AccessError, realm: Arc<str>) -> Self {
+        let rejection = Self::of_access(error, Some(realm));
+        match rejection.place {
+            Place::Resource(realm) => Self {
+                place: Place::Bound(realm),
+                ..rejection
+            },
+            _ => rejection,
         }
     }
 

@@ -247,7 +247,7 @@ impl Proven {
         let candidates = candidates(auth, &cookies, head, refresh_token.as_ref());
         let mut rejection = None;
         for candidate in candidates.map_err(|refusal| auth.refuse(refusal))? {
-            let credential = match candidate.read(auth) {
+            let credential = match candidate.read(auth, head) {
                 Ok(credential) => credential,
                 Err(refusal) => {
                     rejection = Some(auth.refuse(refusal));
@@ -268,7 +268,12 @@ impl Proven {
                         at,
                     });
                 }
-                Err(error @ RefreshError::Denied(_)) => rejection = Some(error.into()),
+                Err(error @ RefreshError::Denied(_)) => {
+                    rejection = Some(match candidate {
+                        Candidate::Refresh(_, Transport::Header) => Rejection::of_grant(error),
+                        _ => error.into(),
+                    });
+                }
                 Err(error) => return Err(error.into()),
             }
         }
@@ -293,10 +298,12 @@ enum Candidate<'a> {
 
 impl Candidate<'_> {
     /// Verifies the credential, once for everything that follows.
-    fn read(&self, auth: &Auth) -> Result<SessionCredential, Refusal> {
+    fn read(&self, auth: &Auth, head: &Head<'_>) -> Result<SessionCredential, Refusal> {
         match self {
             Self::Refresh(token, carrier) => {
-                refresh::verify(auth, *carrier, token).map(SessionCredential::Refresh)
+                let mut claims = refresh::verify(auth, *carrier, token)?;
+                refresh::prove(auth, head, &mut claims)?;
+                Ok(SessionCredential::Refresh(claims))
             }
             Self::Session(cookie) => SessionManager::read_session_cookie(cookie)
                 .map(SessionCredential::Session)

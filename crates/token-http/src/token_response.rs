@@ -10,6 +10,7 @@ use token_session::Issued;
 use crate::answer;
 use crate::auth::Auth;
 use crate::cookies::{self, Kind};
+use crate::dpop::fields;
 
 impl Auth {
     /// The answer with the credentials that were issued: tokens in the body, or cookies, depending on
@@ -35,7 +36,7 @@ impl Auth {
         let mut response = answer::json(
             StatusCode::OK,
             &TokenBody {
-                token_type: "Bearer",
+                token_type: fields::token_type(session),
                 access_token: pair.access_token.secret(),
                 expires_in: pair.access_expires_at.since(now).as_secs(),
                 access_expires_at: pair.access_expires_at,
@@ -48,6 +49,10 @@ impl Auth {
                 scope: issued.scope().as_str(),
             },
         );
+        if !by_cookie && let Some(nonce) = self.next_nonce() {
+            let nonce = fields::nonce_value(&nonce);
+            response.headers_mut().insert(fields::NONCE_FIELD, nonce);
+        }
         if by_cookie && renewed {
             let names = self.config().cookie_names();
             let field = names.set(Kind::Refresh, refresh_token, session, now);

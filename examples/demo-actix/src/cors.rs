@@ -2,8 +2,14 @@
 
 use actix_cors::Cors;
 use actix_web::http::Method;
-use actix_web::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use hallpass::actix::Origin;
+
+/// A proof of the client's key (RFC 9449), and the nonce for the next one.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Lets pages of these origins call with credentials, and read why a request was refused.
 pub(crate) fn cors(allowed: &[Origin]) -> Cors {
@@ -12,7 +18,7 @@ pub(crate) fn cors(allowed: &[Origin]) -> Cors {
     });
     cors.supports_credentials()
         .allowed_methods([Method::GET, Method::POST, Method::DELETE])
-        .allowed_headers([AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .allowed_headers([AUTHORIZATION, CONTENT_TYPE, DPOP])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE])
         .max_age(600)
 }

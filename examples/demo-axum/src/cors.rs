@@ -7,11 +7,15 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
-    ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+    HeaderName, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::middleware;
 use hallpass::axum::Origin;
 use tower_http::cors::CorsLayer;
+
+/// A proof of the client's key (RFC 9449), and the nonce for the next one.
+const DPOP: HeaderName = HeaderName::from_static("dpop");
+const DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// Lets pages of these origins call the router with credentials, and read why a request was refused.
 ///
@@ -50,8 +54,8 @@ fn cors(allowed: &[Origin]) -> CorsLayer {
         .allow_origin(origins.expect("an origin is visible ASCII"))
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
-        .allow_headers([AUTHORIZATION, CONTENT_TYPE])
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER])
+        .allow_headers([AUTHORIZATION, CONTENT_TYPE, DPOP])
+        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE])
         .vary([
             ORIGIN,
             ACCESS_CONTROL_REQUEST_METHOD,

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass::{
-    Attempt, AttemptKind, Audience, Auth, AuthConfig, ConfigError, Issuer, MemoryStore, Origin,
-    RevocationCheck, RevokeReason, SessionManager, SessionManagerBuilder, TokenIssuer,
+    Attempt, AttemptKind, Audience, Auth, AuthConfig, ConfigError, Dpop, Issuer, MemoryStore,
+    Origin, RevocationCheck, RevokeReason, SessionManager, SessionManagerBuilder, TokenIssuer,
 };
 use http::Uri;
 use tokio::net::TcpListener;
@@ -16,7 +16,7 @@ use tracing::warn;
 use crate::background::Background;
 #[cfg(feature = "tls")]
 use crate::flags::Tls;
-use crate::flags::{Flags, Revocation, Switch};
+use crate::flags::{Flags, Proofs, Revocation, Switch};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::page::Page;
@@ -249,6 +249,11 @@ fn configure(
     }
     if let Some(key) = &flags.introspection_key {
         config = config.introspection_key(key);
+    }
+    match flags.dpop {
+        Proofs::Off => {}
+        Proofs::Optional => config = config.dpop(Dpop::optional()),
+        Proofs::Required => config = config.dpop(Dpop::required()),
     }
     if let Some(limits) = limits {
         config = config.limit(move |Attempt { address, kind }: Attempt<'_>| match kind {

@@ -162,6 +162,15 @@ pub struct Flags {
     )]
     pub client: Vec<ClientId>,
 
+    /// Whether logins in the transport `header` may prove a key of the client's, or have to (DPoP, RFC 9449).
+    #[arg(
+        long,
+        env = "HALLPASS_DPOP",
+        value_name = "HOW",
+        default_value = "optional"
+    )]
+    pub dpop: Proofs,
+
     /// The `iss` of tokens; by default the server's origin.
     #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL", value_parser = issuer)]
     pub issuer: Option<Issuer>,
@@ -342,6 +351,18 @@ pub enum Tls {
     /// With a certificate that it makes at start.
     #[value(name = "self")]
     SelfSigned,
+}
+
+/// Which logins prove a key of the client's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "none, some or all")]
+pub enum Proofs {
+    /// None: proofs are ignored.
+    Off,
+    /// Those that send a proof.
+    Optional,
+    /// All in the transport `header`.
+    Required,
 }
 
 /// What happens to access tokens while the feed is behind.

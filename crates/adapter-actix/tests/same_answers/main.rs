@@ -10,13 +10,14 @@
 mod actix;
 mod axum;
 mod client;
+mod dpop;
 mod overtaken;
 mod script;
 
 use std::net::SocketAddr;
 
 use token_core::Policy;
-use token_http::{Auth, AuthConfig};
+use token_http::{Auth, AuthConfig, Dpop};
 use token_session::MemoryStore;
 use token_session::test_util::{SeededEntropy, TestClock, TestManager};
 
@@ -33,6 +34,7 @@ fn application() -> (Auth, TestClock) {
     let config = AuthConfig::builder(OWN.parse().unwrap());
     let config = config
         .introspection_key("the-key-of-a-resource-server")
+        .dpop(Dpop::optional())
         .build()
         .unwrap();
     (Auth::new(manager, config), clock)
@@ -54,6 +56,11 @@ fn both(ask: fn(SocketAddr, &TestClock) -> Vec<(String, client::Reply)>) {
 #[test]
 fn both_servers_give_the_same_answers() {
     both(script::run);
+}
+
+#[test]
+fn both_servers_demand_the_same_proofs() {
+    both(dpop::run);
 }
 
 #[test]

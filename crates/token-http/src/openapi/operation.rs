@@ -57,7 +57,10 @@ pub fn login(auth: &Auth) -> Operation {
         .request_body(Some(json::<login::Body>()))
         .response("200", tokens(auth, "Logged in."));
     let refusals = [Refusal::InvalidCredentials, Refusal::Csrf];
-    finish(operation, &limited(auth, refusals))
+    finish(
+        proven(auth, operation),
+        &limited(auth, with_proof(auth, refusals)),
+    )
 }
 
 /// The operation of a handler that takes [`StepUpRequest`](crate::StepUpRequest).
@@ -97,6 +100,7 @@ pub(super) fn schemas(config: &AuthConfig) -> ComponentsBuilder {
         .schema_from::<refresh::Body>()
         .schema_from::<logout::Body>()
         .schema_from::<introspect::Active>()
+        .schema_from::<introspect::Cnf>()
         .schema_from::<introspect::Inactive>()
         .schema_from::<metadata::Metadata<'_>>()
         .schema_from::<sessions::Item<'_>>()
@@ -122,7 +126,7 @@ fn renew(auth: &Auth) -> Operation {
         ))
         .request_body(Some(body))
         .response("200", tokens(auth, "New tokens."));
-    let operation = optional(operation, &[security::REFRESH_COOKIE]);
+    let operation = optional(proven(auth, operation), &[security::REFRESH_COOKIE]);
     let refusals = [
         INVALID_GRANT,
         Refusal::InvalidScope,
@@ -130,7 +134,7 @@ fn renew(auth: &Auth) -> Operation {
         Refusal::AccessDenied,
         Refusal::Csrf,
     ];
-    finish(operation, &limited(auth, refusals))
+    finish(operation, &limited(auth, with_proof(auth, refusals)))
 }
 
 fn log_out(auth: &Auth) -> Operation {
@@ -283,7 +287,35 @@ fn renewal(auth: &Auth, operation: OperationBuilder) -> Operation {
         Refusal::AccessDenied,
         Refusal::Csrf,
     ];
-    finish(optional(operation, &names), &limited(auth, refusals))
+    let operation = optional(proven(auth, operation), &names);
+    finish(operation, &limited(auth, with_proof(auth, refusals)))
+}
+
+/// These refusals, and those of a proof if clients may prove a key.
+fn with_proof(
+    auth: &Auth,
+    refusals: impl IntoIterator<Item = Refusal>,
+) -> impl Iterator<Item = Refusal> {
+    let nonce = auth.next_nonce().map(Refusal::UseDpopNonce);
+    let proof = auth.config().dpop().map(|_| Refusal::InvalidDpopProof);
+    refusals.into_iter().chain(proof).chain(nonce)
+}
+
+/// Adds the field with the proof of a key, if clients may prove one.
+fn proven(auth: &Auth, operation: OperationBuilder) -> OperationBuilder {
+    if auth.config().dpop().is_none() {
+        return operation;
+    }
+    let proof = ParameterBuilder::new()
+        .name("DPoP")
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(
+            "Proves a key of the client's in the transport `header` (RFC 9449). `DPoP-Nonce` of an answer \
+             has the nonce for the next one.",
+        ))
+        .schema(Some(text()));
+    operation.parameter(proof.build())
 }
 
 /// A route for a caller by access token or session cookie.

@@ -16,11 +16,12 @@ pub(super) const INVALID_GRANT: Refusal = Refusal::InvalidGrant(DenialReason::Ma
 pub(super) const INVALID_TOKEN: Refusal = Refusal::InvalidToken(TokenFault::Invalid);
 
 /// The reasons that the holder of a refused credential may learn.
-const REASONS: [DenialReason; 5] = [
+const REASONS: [DenialReason; 6] = [
     DenialReason::Expired,
     DenialReason::Malformed,
     DenialReason::Reused,
     DenialReason::Revoked,
+    DenialReason::Unbound,
     DenialReason::Unknown,
 ];
 

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
+use token_core::binding::{Binding, Thumbprint};
 use token_core::{Audience, ClientId, Issuer, NoClaims, Scope, SessionId, Subject, UnixTime};
 use token_session::{AccessError, StoreError};
 
@@ -66,7 +67,7 @@ fn caller(auth: &Auth, head: &Head<'_>) -> Result<(), Refusal> {
 /// An access token that is active. The store is always asked, whatever the `RevocationCheck` is.
 async fn access(auth: &Auth, token: &str) -> Result<Option<Active>, Rejection> {
     let manager = auth.manager();
-    let token = match manager.authenticate::<NoClaims>(token).await {
+    let token = match manager.authenticate_unproven::<NoClaims>(token).await {
         Ok(token) => token,
         Err(AccessError::Store(error)) => return Err(error.into()),
         // The view is behind, so nothing is known of the token, and the policy is to refuse.
@@ -81,7 +82,11 @@ async fn access(auth: &Auth, token: &str) -> Result<Option<Active>, Rejection> {
         active: true,
         scope: claims.scope.clone(),
         client_id: claims.client_id.clone(),
-        token_type: Some("Bearer"),
+        token_type: Some(if claims.key.is_some() {
+            "DPoP"
+        } else {
+            "Bearer"
+        }),
         exp: claims.expires_at,
         iat: claims.issued_at,
         sub: claims.subject.clone(),
@@ -89,6 +94,7 @@ async fn access(auth: &Auth, token: &str) -> Result<Option<Active>, Rejection> {
         iss: claims.issuer.clone(),
         jti: Some(claims.id.to_string()),
         sid: claims.session_id,
+        cnf: claims.key.as_ref().map(Cnf::of),
     }))
 }
 
@@ -118,6 +124,10 @@ async fn refresh(auth: &Auth, token: &str) -> Result<Option<Active>, StoreError>
         iss: issuer.issuer.clone(),
         jti: None,
         sid: session.id,
+        cnf: match &session.binding {
+            Binding::Key(key) => Some(Cnf::of(key)),
+            Binding::Device(_) | Binding::Unbound => None,
+        },
     }))
 }
 
@@ -153,6 +163,27 @@ pub(crate) struct Active {
     /// The id of the session.
     #[cfg_attr(feature = "openapi", schema(value_type = String))]
     sid: SessionId,
+    /// The key of the client without which the token is worth nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(required = false))]
+    cnf: Option<Cnf>,
+}
+
+/// The key to which a token is bound
+/// ([RFC 9449 section 6.2](https://www.rfc-editor.org/rfc/rfc9449#section-6.2)).
+#[derive(Serialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = Confirmation))]
+pub(crate) struct Cnf {
+    /// Its thumbprint (RFC 7638).
+    jkt: String,
+}
+
+impl Cnf {
+    fn of(key: &Thumbprint) -> Self {
+        let jkt = key.to_string();
+        Self { jkt }
+    }
 }
 
 /// A token that is not active, for any reason.

@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::Response;
 use serde::Serialize;
+use token_core::binding::dpop::ALGORITHMS;
 
 use crate::answer;
 use crate::auth::Auth;
@@ -40,6 +41,7 @@ pub(super) fn metadata(auth: &Auth, paths: &Endpoints) -> Response<Bytes> {
         introspection_endpoint_auth_methods_supported: config
             .introspects()
             .then_some(["Bearer", "client_secret_basic"]),
+        dpop_signing_alg_values_supported: config.dpop().map(|_| ALGORITHMS),
     };
     let body = serde_json::to_vec(&body).expect("texts are JSON");
     answer::public("application/json", body, config.jwks_max_age().as_secs())
@@ -65,4 +67,8 @@ pub(crate) struct Metadata<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, required = false))]
     introspection_endpoint_auth_methods_supported: Option<[&'static str; 2]>,
+    /// The algorithms of proofs, if clients may prove a key (RFC 9449 section 5.1).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = Vec<String>, required = false))]
+    dpop_signing_alg_values_supported: Option<[&'static str; 3]>,
 }

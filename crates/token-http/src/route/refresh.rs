@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
+use token_core::binding::Proof;
 use token_core::session::{DenialReason, RefreshClaims};
 use token_core::{PRODUCT, Scope, Transport};
 use tracing::debug;
@@ -28,7 +29,13 @@ pub(super) async fn refresh(
     let issued = auth
         .manager()
         .refresh_verified(&grant.token, grant.scope.as_ref());
-    let issued = issued.await?;
+    let issued = issued.await.map_err(|error| {
+        if grant.token.transport == Transport::Header {
+            Rejection::of_grant(error)
+        } else {
+            error.into()
+        }
+    })?;
     // A browser that presented the refresh token in force has it already. Set again, it could arrive
     // after the answer to a later refresh, and replace a newer one.
     let kept = issued.session().generation == grant.token.generation;
@@ -70,7 +77,8 @@ impl Grant {
             }
         };
         auth.note_attempt(head, AttemptKind::Refresh)?;
-        let token = verify(auth, carrier, &text)?;
+        let mut token = verify(auth, carrier, &text)?;
+        prove(auth, head, &mut token)?;
         let kind = AttemptKind::RefreshOf {
             subject: &token.subject,
             session_id: token.session_id,
@@ -100,6 +108,22 @@ pub(crate) fn verify(
         }
         Err(denial) => Err(Refusal::InvalidGrant(denial.reason()).because(&denial)),
     }
+}
+
+/// Notes with a genuine refresh token which key its client has proven, if it sent a proof. Whether it is the
+/// session's is decided with the session.
+pub(crate) fn prove(
+    auth: &Auth,
+    head: &Head<'_>,
+    token: &mut RefreshClaims,
+) -> Result<(), Refusal> {
+    if token.transport == Transport::Header
+        && let Some(proof) = auth.proof(head)?
+    {
+        auth.use_proof(&proof)?;
+        token.proof = Proof::Key(proof.thumbprint());
+    }
+    Ok(())
 }
 
 /// Reads the token and the scope from the body. JSON may leave the token out, as generated clients do

@@ -11,6 +11,7 @@ use crate::answer;
 use crate::any::Any;
 use crate::auth::Auth;
 use crate::cookies;
+use crate::dpop::Shown;
 use crate::form::Form;
 use crate::head::Head;
 use crate::refusal::{Refusal, TokenFault};
@@ -111,7 +112,9 @@ impl Current {
         let authorization = head.headers.get_all(AUTHORIZATION).iter();
         let authorization = authorization.map(HeaderValue::as_bytes);
         let session = async || auth.server_session(head, Some(&slot)).await;
-        let caller = auth.clone().any::<NoClaims>(authorization, session).await?;
+        let shown = || Shown::of_head(head);
+        let caller = auth.clone().any::<NoClaims>(authorization, shown, session);
+        let caller = caller.await?;
         let caller = caller.ok_or_else(|| auth.challenge(Refusal::Unauthorized.logged()))?;
         let session = match &caller {
             Any::Access(access) => auth.manager().session(access.session_id()).await?,

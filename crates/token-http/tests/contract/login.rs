@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use serde_json::json;
 use token_core::{NoClaims, Transport};
-use token_http::{Attempt, AttemptKind};
+use token_http::{Attempt, AttemptKind, Shown};
 
 use crate::world::{
     OWN, PASSWORD, World, get, post_form, post_json, refusal, request, with, with_bearer,
@@ -356,7 +356,8 @@ async fn a_login_names_only_a_client_that_is_configured() {
     let token = reply.text("access_token");
     let authorization = format!("Bearer {token}");
     let caller = world.auth.clone();
-    let caller = caller.access::<NoClaims>(std::iter::once(authorization.as_bytes()));
+    let caller =
+        caller.access::<NoClaims>(std::iter::once(authorization.as_bytes()), Shown::default);
     let caller = caller.await.unwrap().unwrap();
     assert_eq!(caller.claims().client_id.as_str(), "phone");
     for other in ["default", "billing"] {

@@ -8,6 +8,7 @@
 
 mod broken_store;
 mod custom_login;
+mod dpop;
 mod evidence;
 mod hostile;
 mod login;

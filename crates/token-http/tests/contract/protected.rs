@@ -1,7 +1,7 @@
 use serde_json::json;
 use std::time::Duration;
 use token_core::{Authentication, NoClaims};
-use token_http::{Refusal, Rule};
+use token_http::{Refusal, Rule, Shown};
 use token_session::NewSession;
 
 use crate::world::{World, get, post_json, refusal, with, with_bearer, with_cookie};
@@ -162,7 +162,11 @@ async fn rules_are_held_against_the_caller() {
     world.advance(60);
     let bearer = format!("Bearer {token}");
     let authorization = std::iter::once(bearer.as_bytes());
-    let caller = world.auth.clone().access::<NoClaims>(authorization).await;
+    let caller = world
+        .auth
+        .clone()
+        .access::<NoClaims>(authorization, Shown::default)
+        .await;
     let caller = caller.unwrap().unwrap();
     let refusal = |result: Result<(), token_http::Rejection>| result.unwrap_err().refusal().clone();
     let auth = &world.auth;
@@ -216,7 +220,11 @@ async fn an_authentication_in_the_future_is_accepted_and_not_recent() {
         let token = issued.tokens().unwrap().access_token.secret();
         let bearer = format!("Bearer {token}");
         let authorization = std::iter::once(bearer.as_bytes());
-        let caller = world.auth.clone().access::<NoClaims>(authorization).await;
+        let caller = world
+            .auth
+            .clone()
+            .access::<NoClaims>(authorization, Shown::default)
+            .await;
         let caller = caller.unwrap().unwrap();
         let required = world.auth.require::<JustAuthenticated>(&caller);
         assert_eq!(required.is_ok(), recent, "ahead by {ahead} s");

@@ -9,6 +9,7 @@ use serde_json::json;
 use token_core::NoClaims;
 use token_http::{
     Attempt, AttemptKind, BodyError, CustomLogin, Head, LogoutRequest, MAX_BODY, Refusal, Rule,
+    Shown,
 };
 use token_session::MemoryStore;
 use token_session::test_util::{Outage, TroubledStore};
@@ -386,7 +387,7 @@ async fn every_refusal_has_a_line_that_says_why() {
     let caller = world
         .auth
         .clone()
-        .access::<NoClaims>(std::iter::once(authorization.as_bytes()));
+        .access::<NoClaims>(std::iter::once(authorization.as_bytes()), Shown::default);
     let caller = caller.await.unwrap().unwrap();
     let refused = world.auth.require::<Admin>(&caller).unwrap_err();
     codes.insert(refused.refusal().code().to_owned());

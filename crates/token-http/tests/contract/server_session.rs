@@ -2,7 +2,7 @@ use http::{Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use token_core::{Authentication, CustomClaims, NoClaims, RevokeReason, Transport};
-use token_http::{Auth, DataError, Head, Refusal, Rejection, ServerSession, SessionSlot};
+use token_http::{Auth, DataError, Head, Refusal, Rejection, ServerSession, SessionSlot, Shown};
 use token_session::store::SessionData;
 use token_session::{NewSession, SessionCredential, SessionManager};
 
@@ -253,7 +253,10 @@ async fn custom_claims_read_alike_from_a_token_and_from_a_cookie() {
             None => Ok(None),
         };
         let authorization = bearer.iter().map(String::as_bytes);
-        let caller = world.auth.clone().any::<Profile>(authorization, session);
+        let caller = world
+            .auth
+            .clone()
+            .any::<Profile>(authorization, Shown::default, session);
         let caller = caller.await.unwrap().unwrap();
         assert_eq!(caller.custom().name, "Alice", "{transport}");
         assert_eq!(caller.subject().as_str(), "alice", "{transport}");
@@ -268,7 +271,11 @@ async fn a_session_that_lacks_a_claim_is_refused_and_the_log_names_it() {
     let token = world.login("header").await.text("access_token");
     let bearer = format!("Bearer {token}");
     let authorization = std::iter::once(bearer.as_bytes());
-    let refused = world.auth.clone().access::<Profile>(authorization).await;
+    let refused = world
+        .auth
+        .clone()
+        .access::<Profile>(authorization, Shown::default)
+        .await;
     assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
     let line = log.take();
     assert!(

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use token_core::{Authentication, NoClaims, Policy, RevokeReason};
 use token_http::{
     Auth, AuthConfig, AuthConfigBuilder, Head, LoginRequest, MAX_BODY, PasswordRequest, Refusal,
-    Rejection, Route, SessionSlot, StepUpRequest,
+    Rejection, Route, SessionSlot, Shown, StepUpRequest,
 };
 use token_session::test_util::{TestClock, TestManager};
 use token_session::{MemoryStore, NewSession, RevocationCheck, SessionStore};
@@ -167,10 +167,18 @@ impl World {
         let result = async {
             let authorization = head.headers.get_all(AUTHORIZATION).iter();
             let session = async || self.auth.server_session(head, Some(&slot)).await;
+            let shown = || {
+                let proofs = head.headers.get_all("dpop").iter();
+                Shown::new(
+                    head.method.as_str(),
+                    head.uri.path(),
+                    proofs.map(HeaderValue::as_bytes),
+                )
+            };
             let caller = self
                 .auth
                 .clone()
-                .any::<NoClaims>(authorization.map(HeaderValue::as_bytes), session)
+                .any::<NoClaims>(authorization.map(HeaderValue::as_bytes), shown, session)
                 .await?;
             let caller = caller.ok_or_else(|| self.auth.reject(Refusal::Unauthorized))?;
             let mut response = Response::new(Bytes::from(caller.session_id().to_string()));
