@@ -28,6 +28,8 @@ struct Kind {
     program: Program,
     /// Whether it uses Redis, whose CPU time is then measured too.
     redis: bool,
+    /// Whether it uses an SQLite file.
+    sqlite: bool,
 }
 
 /// Where a server comes from.
@@ -48,6 +50,7 @@ const fn kind(name: &'static str, bare: &'static str, program: Program) -> Kind 
         unchecked: None,
         program,
         redis: false,
+        sqlite: false,
     }
 }
 
@@ -58,6 +61,11 @@ const fn beside(mut kind: Kind, unchecked: &'static str) -> Kind {
 
 const fn with_redis(mut kind: Kind) -> Kind {
     kind.redis = true;
+    kind
+}
+
+const fn with_sqlite(mut kind: Kind) -> Kind {
+    kind.sqlite = true;
     kind
 }
 
@@ -78,6 +86,12 @@ const KINDS: &[Kind] = &[
         "axum-bare",
         Program::Own,
     )),
+    with_sqlite(kind("axum-session-sqlite", "axum-bare", Program::Own)),
+    with_sqlite(kind(
+        "axum-session-sqlite-remembered",
+        "axum-bare",
+        Program::Own,
+    )),
     kind("axum-jsonwebtoken", "axum-bare", Program::Own),
     kind(
         "axum, tower-sessions on memory",
@@ -88,6 +102,11 @@ const KINDS: &[Kind] = &[
         "axum, tower-sessions on Redis",
         "axum-bare",
         Program::Peer("axum-tower-sessions-redis"),
+    )),
+    with_sqlite(kind(
+        "axum, tower-sessions on SQLite",
+        "axum-bare",
+        Program::Peer("axum-tower-sessions-sqlite"),
     )),
     kind(
         "axum, axum-login on memory",
@@ -334,7 +353,13 @@ impl Tools {
 
     /// `most` is what the bare server did at most, unless this is one.
     fn round(&self, kind: &Kind, most: Option<f64>) -> Result<Round, String> {
-        let child = self.command(kind).stdout(Stdio::piped()).spawn();
+        let folder = Scratch::new().map_err(|error| error.to_string())?;
+        let mut command = self.command(kind);
+        if kind.sqlite {
+            let file = folder.0.join("sessions.db");
+            command.arg(format!("sqlite://{}?mode=rwc", file.display()));
+        }
+        let child = command.stdout(Stdio::piped()).spawn();
         let mut running = Running(child.map_err(|error| error.to_string())?);
         let output = running.0.stdout.take().ok_or("it has no output")?;
         let mut lines = BufReader::new(output).lines();
@@ -365,6 +390,24 @@ impl Tools {
             same_rate: p99(RATE, "800")?,
             half_rate: p99(most.unwrap_or(saturated.per_second) / 2.0, "500")?,
         })
+    }
+}
+
+/// A folder for one round of one server.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new() -> std::io::Result<Self> {
+        let folder = std::env::temp_dir().join(format!("hallpass-bench-{}", std::process::id()));
+        std::fs::create_dir_all(&folder)?;
+        Ok(Self(folder))
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // If this fails, it is left to the system.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -20,6 +20,7 @@ use clap::{Parser, ValueEnum};
 use jsonwebtoken::{DecodingKey, Validation};
 use serde::Deserialize;
 use store_redis::RedisStore;
+use store_sql::sqlite::SqliteStoreOptions;
 use token_core::Algorithm;
 use token_session::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
 
@@ -27,8 +28,8 @@ use token_session::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
 struct Arguments {
     /// How a caller is authenticated.
     check: Check,
-    /// The URL of Redis, if sessions are stored there.
-    redis: Option<String>,
+    /// The URL of Redis or of an SQLite file, if sessions are stored there.
+    store: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -47,6 +48,10 @@ enum Check {
     AxumSessionRedis,
     /// The same, and sessions are remembered between requests.
     AxumSessionRedisRemembered,
+    /// By this library, with server sessions in an SQLite file.
+    AxumSessionSqlite,
+    /// The same, and sessions are remembered between requests.
+    AxumSessionSqliteRemembered,
     /// Not at all: as `AxumHallpass`, with the check removed.
     AxumHallpassUnchecked,
     /// By this library, every signature verified.
@@ -68,26 +73,23 @@ impl Check {
                 | Self::AxumSessionRemembered
                 | Self::AxumSessionRedis
                 | Self::AxumSessionRedisRemembered
-        )
-    }
-
-    const fn is_on_redis(self) -> bool {
-        matches!(
-            self,
-            Self::AxumSessionRedis | Self::AxumSessionRedisRemembered
+                | Self::AxumSessionSqlite
+                | Self::AxumSessionSqliteRemembered
         )
     }
 
     const fn remembers(self) -> bool {
         matches!(
             self,
-            Self::AxumSessionRemembered | Self::AxumSessionRedisRemembered
+            Self::AxumSessionRemembered
+                | Self::AxumSessionRedisRemembered
+                | Self::AxumSessionSqliteRemembered
         )
     }
 }
 
 fn main() {
-    let Arguments { check, redis } = Arguments::parse();
+    let Arguments { check, store } = Arguments::parse();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
     listener.set_nonblocking(true).expect("a socket can be so");
     let address = listener.local_addr().expect("a bound socket has one");
@@ -95,7 +97,7 @@ fn main() {
     let runtime = { runtime }.enable_all().build().expect("a runtime starts");
     runtime.block_on(async {
         let key = Key::new(Algorithm::EdDSA);
-        let manager = manager(&key, check, redis.as_deref()).await;
+        let manager = manager(&key, check, store.as_deref()).await;
         manager.catch_up().await.expect("the store answers");
         tokio::spawn(manager.clone().follow_revocations());
         let header = if check.is_session() {
@@ -115,14 +117,19 @@ fn main() {
     });
 }
 
-async fn manager(key: &Key, check: Check, redis: Option<&str>) -> SessionManager {
+async fn manager(key: &Key, check: Check, store: Option<&str>) -> SessionManager {
     let issuer = world::issuer(key);
-    let mut manager = if check.is_on_redis() {
-        let url = redis.expect("it is told where Redis is");
-        let store = RedisStore::connect(url).await.expect("Redis answers");
-        SessionManager::builder(store, issuer)
-    } else {
-        SessionManager::builder(MemoryStore::with_capacity(100_000), issuer)
+    let url = || store.expect("it is told where sessions are stored");
+    let mut manager = match check {
+        Check::AxumSessionRedis | Check::AxumSessionRedisRemembered => {
+            let store = RedisStore::connect(url()).await.expect("Redis answers");
+            SessionManager::builder(store, issuer)
+        }
+        Check::AxumSessionSqlite | Check::AxumSessionSqliteRemembered => {
+            let store = SqliteStoreOptions::new().connect(url()).await;
+            SessionManager::builder(store.expect("the file can be written"), issuer)
+        }
+        _ => SessionManager::builder(MemoryStore::with_capacity(100_000), issuer),
     };
     manager = manager.revocation_check(RevocationCheck::Feed(WhenBehind::Refuse));
     if check.remembers() {

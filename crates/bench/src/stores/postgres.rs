@@ -268,7 +268,8 @@ impl Size {
             .arg(format!("--define=hash={BARE_HASH}"))
             .args(BARE_TEXTS.map(|text| format!("--define={text}")))
             .arg(format!("--client={clients}"))
-            .arg(format!("--time={seconds}"))
+            // It counts from before the clients connect.
+            .arg(format!("--time={}", seconds as usize + clients / 32))
             .arg(format!("--port={}", server.port()))
             .arg("--file")
             .arg(&self.script)

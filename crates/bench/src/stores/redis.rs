@@ -288,6 +288,8 @@ fn bare_arguments(number: &str) -> Vec<Vec<u8>> {
         b"0".to_vec(),
         [&GENERATION[..], &LATER].concat(),
         [&LATER[..], &[9; 16]].concat(),
+        // What proves no key: a byte, which is 0 if it is ours.
+        b"0".to_vec(),
         b"2".to_vec(),
         [HASH; 2].concat(),
         b"3".to_vec(),
