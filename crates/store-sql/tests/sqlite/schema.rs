@@ -134,7 +134,7 @@ async fn a_value_edited_by_hand_is_named_with_its_column_and_session() {
     for (column, value) in [
         ("subject", "''"),
         ("subject_epoch", "-1"),
-        ("client_id", "'has space'"),
+        ("client_id", "char(9)"),
         ("transport", "'pigeon'"),
         ("scope", "'\"'"),
         ("created_at", "-5"),
