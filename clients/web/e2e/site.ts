@@ -51,6 +51,7 @@ export interface Site {
 // The copy that the demos embed; `npm run embed:check` fails if it differs from a fresh build.
 const bundle = readFileSync('embed/auth.js');
 const sessions = readFileSync('dist/sessions.js');
+const dpop = readFileSync('dist/dpop.js');
 
 const listen = async (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
   const server = createServer(handler);
@@ -79,6 +80,8 @@ export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Pr
       response.writeHead(200, { 'content-type': 'text/javascript' }).end(bundle);
     } else if (url.pathname == '/__e2e/sessions.js') {
       response.writeHead(200, { 'content-type': 'text/javascript' }).end(sessions);
+    } else if (url.pathname == '/__e2e/dpop.js') {
+      response.writeHead(200, { 'content-type': 'text/javascript' }).end(dpop);
     } else if (url.pathname == '/__e2e/echo') {
       response.writeHead(200, { 'content-type': 'application/json', ...cors }).end(JSON.stringify(request.headers));
     } else if (url.pathname == '/__e2e/redirect') {
