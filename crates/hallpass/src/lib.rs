@@ -111,6 +111,7 @@ pub use token_http::{
 #[doc(inline)]
 pub use token_remote as remote;
 pub use token_session as session;
+pub use token_session::binding::{BindingMode, BindingPolicy};
 pub use token_session::event::{Event, EventKind, EventSink};
 pub use token_session::hook::{HookAnswer, RefreshHook};
 pub use token_session::schedule;
@@ -130,7 +131,7 @@ pub use token_session::{
 /// run the test suite of `store_contract!` on it (feature `test-util`).
 pub mod store {
     pub use token_core::session::{
-        Change, Committed, Ending, Epoch, Generation, Nonce, Revocation, Rotation, Touch,
+        Bind, Change, Committed, Ending, Epoch, Generation, Nonce, Revocation, Rotation, Touch,
     };
     pub use token_core::types::{Bucket, InvalidValue};
     pub use token_session::store::{

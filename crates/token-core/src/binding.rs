@@ -7,14 +7,23 @@
 //!
 //! A reader who does not bind sessions needs nothing of this: the default of both asks for nothing.
 
+mod challenge;
 pub(crate) mod confirmation;
+pub(crate) mod device;
 pub mod dpop;
 pub(crate) mod generation;
+pub(crate) mod jws;
+pub(crate) mod keys;
 pub(crate) mod proof;
 pub(crate) mod record;
 pub(crate) mod thumbprint;
+pub(crate) mod value;
 
+pub use device::{Authorization, Offer, Registration, Renewal};
 pub use generation::BindingGeneration;
+pub use jws::ProofError;
+pub use keys::BindingKeys;
 pub use proof::{Proof, Unproven};
-pub use record::{Binding, BindingLevel, DeviceBinding, DeviceKey, DeviceState};
+pub use record::{AlreadyBound, Binding, BindingLevel, DeviceBinding, DeviceKey, DeviceState};
 pub use thumbprint::Thumbprint;
+pub use value::{BoundValue, VALUE_MARGIN};

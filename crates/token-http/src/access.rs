@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
 use token_core::access::ClaimsError;
+use token_core::binding::BindingLevel;
 use token_core::{
     AccessClaims, NoClaims, Scope, SessionId, Subject, UnixTime, VerifiedToken, VerifyError,
 };
@@ -185,6 +186,10 @@ pub trait Caller {
     fn auth_time(&self) -> UnixTime;
     /// The class of that authentication, in the application's words.
     fn acr(&self) -> Option<&str>;
+    /// The key that this request has proven, beside its credential.
+    fn binding(&self) -> Option<BindingLevel> {
+        None
+    }
     /// Its methods, such as `pwd` and `otp` ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)).
     fn amr(&self) -> &[Box<str>];
 }
@@ -216,6 +221,10 @@ impl<C> Caller for Access<C> {
 
     fn auth_time(&self) -> UnixTime {
         self.auth_time()
+    }
+
+    fn binding(&self) -> Option<BindingLevel> {
+        self.claims().key.map(|_| BindingLevel::Key)
     }
 
     fn acr(&self) -> Option<&str> {

@@ -1,6 +1,7 @@
 //! A caller in any of the three transports.
 
 use serde::de::DeserializeOwned;
+use token_core::binding::BindingLevel;
 use token_core::{NoClaims, Scope, SessionId, Subject, UnixTime};
 use token_session::SessionEnd;
 
@@ -95,6 +96,10 @@ impl<C> Caller for Any<C> {
 
     fn auth_time(&self) -> UnixTime {
         self.caller().auth_time()
+    }
+
+    fn binding(&self) -> Option<BindingLevel> {
+        self.caller().binding()
     }
 
     fn acr(&self) -> Option<&str> {

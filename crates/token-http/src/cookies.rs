@@ -219,7 +219,7 @@ pub fn is_private<'a>(cache_control: impl IntoIterator<Item = &'a [u8]>) -> bool
 /// Only spaces and tabs are trimmed, as browsers do before they check for `__Host-`. The cookie crate
 /// trims everything that Unicode calls white space. A browser lets any subdomain set a cookie named
 /// `U+2000 __Host-Http-session`; trimmed, it would look like ours.
-fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
+pub(crate) fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     field.split(|byte| *byte == b';').filter_map(|pair| {
         let equals = pair.iter().position(|byte| *byte == b'=')?;
         let (name, value) = pair.split_at(equals);

@@ -148,7 +148,7 @@ impl CustomLogin {
             }
             Ok::<_, Rejection>(issued)
         });
-        Ok(self.auth.token_response(&issued.await?))
+        Ok(self.auth.answer_authenticated(&issued.await?))
     }
 
     /// Binds the session to the key that the client has proven. In the other transports the browser has no

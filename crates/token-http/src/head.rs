@@ -29,7 +29,7 @@ pub struct Head<'a> {
 impl Head<'_> {
     /// The names of the header fields that are read, in lower case. An adapter for a framework with
     /// its own header types has to copy only these.
-    pub const FIELDS: [&'static str; 14] = [
+    pub const FIELDS: [&'static str; 16] = [
         "authorization",
         "content-type",
         "cookie",
@@ -41,6 +41,8 @@ impl Head<'_> {
         "referer",
         "sec-fetch-site",
         "sec-purpose",
+        "sec-secure-session-id",
+        "secure-session-response",
         "upgrade",
         "user-agent",
         "x-forwarded-for",

@@ -31,6 +31,7 @@ mod arbitrary;
 mod auth;
 mod basic;
 mod bearer;
+mod binding;
 mod config;
 mod cookies;
 mod csrf;

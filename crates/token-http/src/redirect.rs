@@ -5,6 +5,7 @@ use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderValue, Response, StatusCode};
 
 use crate::answer;
+use crate::binding;
 use crate::rejection::Rejection;
 
 /// A redirect that is followed with `GET`, and that no cache may keep
@@ -23,11 +24,12 @@ pub(crate) fn see_other(to: &str) -> Result<Response<Bytes>, Rejection> {
     Ok(response)
 }
 
-/// The first answer with the cookies that the second sets.
+/// The first answer with the cookies that the second sets, and what it offers to the browser.
 pub(crate) fn with_cookies_of(
     mut answer: Response<Bytes>,
     other: &Response<Bytes>,
 ) -> Response<Bytes> {
+    binding::copy_offer(other.headers(), answer.headers_mut());
     for field in other.headers().get_all(SET_COOKIE) {
         answer.headers_mut().append(SET_COOKIE, field.clone());
     }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, CONNECTION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use thiserror::Error;
@@ -31,6 +31,7 @@ const RETRY_SECONDS: u64 = 1;
 pub struct Rejection {
     refusal: Refusal,
     place: Place,
+    cookie: Option<HeaderValue>,
 }
 
 /// Where a request was refused, which decides on the challenge.
@@ -51,7 +52,11 @@ enum Place {
 impl Rejection {
     pub(crate) const fn at_route(refusal: Refusal, realm: Arc<str>) -> Self {
         let place = Place::Route(realm);
-        Self { refusal, place }
+        Self {
+            refusal,
+            place,
+            cookie: None,
+        }
     }
 
     /// Refuses a request to a protected resource, with the challenge of this realm: for services
@@ -64,13 +69,21 @@ impl Rejection {
     /// The same for a refusal whose reason is in the log already.
     pub(crate) const fn resource(refusal: Refusal, realm: Option<Arc<str>>) -> Self {
         let place = Place::Resource(realm);
-        Self { refusal, place }
+        Self {
+            refusal,
+            place,
+            cookie: None,
+        }
     }
 
     /// Refuses a request to a protected resource that came with `Authorization: DPoP`, or should have.
     pub(crate) const fn bound_resource(refusal: Refusal, realm: Arc<str>) -> Self {
         let place = Place::Bound(Some(realm));
-        Self { refusal, place }
+        Self {
+            refusal,
+            place,
+            cookie: None,
+        }
     }
 
     /// An error of the server: 500, and the client learns nothing of it. Log the evidence.
@@ -91,12 +104,26 @@ impl Rejection {
         error!(target: PRODUCT, "{fix}");
         let place = Place::Misconfigured(fix);
         let refusal = Refusal::ServerError;
-        Self { refusal, place }
+        Self {
+            refusal,
+            place,
+            cookie: None,
+        }
+    }
+
+    /// Sets or deletes a cookie with the answer.
+    pub(crate) fn with_cookie(self, field: HeaderValue) -> Self {
+        let cookie = Some(field);
+        Self { cookie, ..self }
     }
 
     pub(crate) const fn plain(refusal: Refusal) -> Self {
         let place = Place::Anywhere;
-        Self { refusal, place }
+        Self {
+            refusal,
+            place,
+            cookie: None,
+        }
     }
 
     /// Why the request was refused.
@@ -129,6 +156,9 @@ impl Rejection {
         };
         let mut response = answer::json(status, &body);
         let headers = response.headers_mut();
+        if let Some(field) = &self.cookie {
+            headers.insert(SET_COOKIE, field.clone());
+        }
         if let Some(challenge) = self.challenge() {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }

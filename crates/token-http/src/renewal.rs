@@ -9,10 +9,11 @@ use http::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use token_core::session::Committed;
-use token_core::{Authentication, RevokeReason, Session, Transport, UnixTime};
-use token_session::{RefreshError, SessionCredential, SessionManager};
+use token_core::{Authentication, RevokeReason, Session, SessionId, Transport, UnixTime};
+use token_session::{RefreshError, SessionCredential, SessionManager, ShownCookie};
 
 use crate::auth::Auth;
+use crate::binding;
 use crate::cookies::{Kind, RequestCookies};
 use crate::csrf;
 use crate::head::Head;
@@ -76,7 +77,8 @@ impl StepUpRequest {
             let manager = proven.auth.manager();
             let issued = manager.step_up(&proven.credential, authentication);
             let issued = issued.await?;
-            Ok(proven.auth.token_response(&issued))
+            proven.observe(issued.session());
+            Ok(proven.auth.answer_authenticated(&issued))
         })
         .await
     }
@@ -151,7 +153,7 @@ impl PasswordRequest {
                 let reason = RevokeReason::PasswordChanged;
                 manager.revoke_all(&proven.session.subject, reason).await?;
             }
-            Ok(proven.auth.token_response(&issued?))
+            Ok(proven.auth.answer_authenticated(&issued?))
         })
         .await
     }
@@ -231,6 +233,7 @@ struct Proven {
     auth: Auth,
     session: Committed<Session>,
     credential: Arc<SessionCredential>,
+    shown: Option<ShownCookie>,
     address: Option<IpAddr>,
     at: UnixTime,
 }
@@ -247,13 +250,14 @@ impl Proven {
         let candidates = candidates(auth, &cookies, head, refresh_token.as_ref());
         let mut rejection = None;
         for candidate in candidates.map_err(|refusal| auth.refuse(refusal))? {
-            let credential = match candidate.read(auth, head) {
+            let mut credential = match candidate.read(auth, head) {
                 Ok(credential) => credential,
                 Err(refusal) => {
                     rejection = Some(auth.refuse(refusal));
                     continue;
                 }
             };
+            let (id, shown) = show(auth, head, &mut credential);
             match auth.manager().begin_step_up(&credential).await {
                 Ok(session) => {
                     let kind = AttemptKind::Reauthenticate(&session.subject);
@@ -264,15 +268,16 @@ impl Proven {
                         auth,
                         session,
                         credential: Arc::new(credential),
+                        shown,
                         address,
                         at,
                     });
                 }
                 Err(error @ RefreshError::Denied(_)) => {
-                    rejection = Some(match candidate {
+                    rejection = Some(binding::refused(error, id, |error| match candidate {
                         Candidate::Refresh(_, Transport::Header) => Rejection::of_grant(error),
                         _ => error.into(),
-                    });
+                    }));
                 }
                 Err(error) => return Err(error.into()),
             }
@@ -283,11 +288,36 @@ impl Proven {
         }))
     }
 
+    /// Reports what would have been refused if the policy were to require proofs.
+    fn observe(&self, session: &Session) {
+        if let Some(shown) = &self.shown {
+            self.auth.manager().observe(shown, session);
+        }
+    }
+
     fn fmt(&self, f: &mut fmt::Formatter<'_>, name: &str) -> fmt::Result {
         f.debug_struct(name)
             .field("session", &self.session.id)
             .finish_non_exhaustive()
     }
+}
+
+/// Puts what the request shows of the bound cookie into a credential that came in a cookie.
+fn show(
+    auth: &Auth,
+    head: &Head<'_>,
+    credential: &mut SessionCredential,
+) -> (SessionId, Option<ShownCookie>) {
+    let (id, proof) = match credential {
+        SessionCredential::Refresh(token) if token.transport == Transport::Header => {
+            return (token.session_id, None);
+        }
+        SessionCredential::Refresh(token) => (token.session_id, &mut token.proof),
+        SessionCredential::Session(token) => (token.untrusted_id(), &mut token.proof),
+    };
+    let shown = binding::shown(auth, head, id);
+    *proof = shown.proof();
+    (id, Some(shown))
 }
 
 /// A credential to try, as it came with the request.

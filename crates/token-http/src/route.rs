@@ -1,5 +1,6 @@
 //! The routes that the library serves itself.
 
+mod device;
 pub(crate) mod introspect;
 mod jwks;
 pub(crate) mod logout;
@@ -13,6 +14,7 @@ use http::{Method, Response};
 use token_core::Issuer;
 
 use crate::auth::Auth;
+use crate::binding;
 use crate::head::Head;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
@@ -22,6 +24,8 @@ use crate::rejection::Rejection;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Route {
+    /// `POST /auth/device`: a browser registers a key for its session, or renews the bound cookie.
+    Device,
     /// `POST /auth/introspect`, [RFC 7662](https://www.rfc-editor.org/rfc/rfc7662).
     Introspect,
     /// `GET /.well-known/jwks.json`, [RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5).
@@ -45,6 +49,7 @@ pub enum Route {
 impl Route {
     /// All routes.
     pub const ALL: &[Self] = &[
+        Self::Device,
         Self::Introspect,
         Self::Jwks,
         Self::Logout,
@@ -76,6 +81,7 @@ impl Route {
                 return path.unwrap_or_else(|| well_known("jwks.json"));
             }
             Self::Metadata => return well_known("oauth-authorization-server"),
+            Self::Device => return binding::path(auth),
             Self::Introspect => "/introspect",
             Self::Logout => "/logout",
             Self::OneSession => "/sessions/{session_id}",
@@ -90,7 +96,7 @@ impl Route {
     /// The methods that the route has, in alphabetic order.
     pub const fn allow(self) -> &'static str {
         match self {
-            Self::Introspect | Self::Logout | Self::Refresh | Self::Revoke => "POST",
+            Self::Device | Self::Introspect | Self::Logout | Self::Refresh | Self::Revoke => "POST",
             Self::Jwks | Self::Metadata | Self::Session => "GET, HEAD",
             Self::OneSession => "DELETE",
             Self::Sessions => "DELETE, GET, HEAD",
@@ -131,6 +137,7 @@ impl Route {
             Ok(body?)
         };
         match self {
+            Self::Device => device::device(auth, head).await,
             Self::Introspect => introspect::introspect(auth, head, &body?).await,
             Self::Jwks => Ok(jwks::jwks(auth, head)),
             Self::Logout => logout::logout(auth, head, body).await,

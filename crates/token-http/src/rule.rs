@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use token_core::UnixTime;
+use token_core::binding::BindingLevel;
 
 use crate::access::Caller;
 use crate::auth::Auth;
@@ -40,13 +41,18 @@ pub trait Rule: Send + Sync + 'static {
     const ACR: &'static str = "";
     /// The methods (`amr`) that the authentication must have had, all of them.
     const AMR: &'static [&'static str] = &[];
+    /// The key that the request must prove: [`Key`](BindingLevel::Key) for any, [`Device`](BindingLevel::Device)
+    /// for a session cookie that is bound to its browser. A caller who does not is refused as
+    /// [`Refusal::Unbound`].
+    const BINDING: Option<BindingLevel> = None;
 }
 
 impl Auth {
     /// Refuses a caller who does not meet a rule.
     ///
     /// # Errors
-    /// [`Refusal::InsufficientScope`], then [`Refusal::InsufficientUserAuthentication`].
+    /// [`Refusal::InsufficientScope`], then [`Refusal::Unbound`], then
+    /// [`Refusal::InsufficientUserAuthentication`].
     pub fn require<R: Rule>(&self, caller: &impl Caller) -> Result<(), Rejection> {
         // Both are quoted in a header: a text that cannot be quoted does not compile.
         const { assert!(is_list(R::SCOPE), "SCOPE is not a list of scope values") };
@@ -62,6 +68,14 @@ fn check<R: Rule>(caller: &impl Caller, now: UnixTime, tolerance: Duration) -> R
     if !words(R::SCOPE).all(|value| caller.scope().contains(value)) {
         let scope = R::SCOPE.into();
         return Err(Refusal::InsufficientScope { scope }.logged());
+    }
+    let proven = match R::BINDING {
+        None => true,
+        Some(BindingLevel::Key) => caller.binding().is_some(),
+        Some(BindingLevel::Device) => caller.binding() == Some(BindingLevel::Device),
+    };
+    if !proven {
+        return Err(Refusal::Unbound.because("the route demands a session that is bound to a key"));
     }
     // A clock that was ahead by more than clocks may differ says nothing of how long ago it was. The
     // step-up that is demanded then puts it right.

@@ -7,14 +7,16 @@ use std::sync::{Arc, OnceLock};
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use token_core::binding::BindingLevel;
 use token_core::session::Committed;
 use token_core::{NoClaims, PRODUCT, Scope, Session, SessionId, Subject, UnixTime};
-use token_session::{CookieSession, SessionEnd, SessionManager};
+use token_session::{CookieSession, SessionEnd, SessionManager, ShownCookie};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
 use crate::access::{Caller, Found};
 use crate::auth::Auth;
+use crate::binding;
 use crate::cookies::Kind;
 use crate::csrf;
 use crate::head::Head;
@@ -43,6 +45,7 @@ pub struct ServerSession<C = NoClaims> {
 struct Shared {
     auth: Auth,
     visit: CookieSession,
+    shown: ShownCookie,
     data: PrivateData,
 }
 
@@ -192,6 +195,11 @@ impl<C> Caller for ServerSession<C> {
         self.auth_time()
     }
 
+    fn binding(&self) -> Option<BindingLevel> {
+        let level = self.session().binding.level();
+        level.filter(|_| self.shared.shown.proves(self.session()))
+    }
+
     fn acr(&self) -> Option<&str> {
         self.session().authentication.acr.as_deref()
     }
@@ -333,7 +341,9 @@ impl Auth {
         let uses = !(slot.0.looks.load(Ordering::Relaxed) || head.is_prefetch());
         let mut place = &slot.0.place;
         let shared = loop {
-            let found = place.session.get_or_try_init(|| self.accept(cookie, uses));
+            let found = place
+                .session
+                .get_or_try_init(|| self.accept(head, cookie, uses));
             let shared = found.await?;
             if shared.auth.is(self) {
                 break Arc::clone(shared);
@@ -359,17 +369,25 @@ impl Auth {
         Ok(Some(ServerSession { shared, custom }))
     }
 
-    async fn accept(&self, cookie: &str, uses: bool) -> Result<Arc<Shared>, Rejection> {
-        let visit = if uses {
-            self.manager().touch(cookie).await
-        } else {
-            self.manager().look(cookie).await
-        };
-        let visit =
-            visit.map_err(|error| Rejection::of_cookie(error, self.config().shared_realm()))?;
+    async fn accept(
+        &self,
+        head: &Head<'_>,
+        cookie: &str,
+        uses: bool,
+    ) -> Result<Arc<Shared>, Rejection> {
+        let reject = |error| Rejection::of_cookie(error, self.config().shared_realm());
+        let token = SessionManager::read_session_cookie(cookie);
+        let mut token = token.map_err(|denial| reject(denial.into()))?;
+        let id = token.untrusted_id();
+        let shown = binding::shown(self, head, id);
+        token.proof = shown.proof();
+        let visit = self.manager().accept_cookie(token, uses).await;
+        let visit = visit.map_err(|error| binding::refused(error, id, reject))?;
+        self.manager().observe(&shown, visit.session());
         Ok(Arc::new(Shared {
             auth: self.clone(),
             data: PrivateData::of(visit.session().id),
+            shown,
             visit,
         }))
     }

@@ -9,6 +9,7 @@ use token_session::Issued;
 
 use crate::answer;
 use crate::auth::Auth;
+use crate::binding;
 use crate::cookies::{self, Kind};
 use crate::dpop::fields;
 
@@ -18,6 +19,14 @@ impl Auth {
     /// ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1)).
     pub fn token_response(&self, issued: &Issued) -> Response<Bytes> {
         self.answer_with(issued, true)
+    }
+
+    /// The same for a request that has just proven who its user is: a login, a step-up or a change of
+    /// password. It offers the browser to bind the session, which a refresh must not.
+    pub(crate) fn answer_authenticated(&self, issued: &Issued) -> Response<Bytes> {
+        let mut response = self.answer_with(issued, true);
+        binding::offer(self, issued.session(), response.headers_mut());
+        response
     }
 
     /// The same; `renewed` says whether the refresh token is another one than was presented, so that

@@ -28,6 +28,8 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
+    /// A browser has used the key that it registered: the session is bound to it from now on.
+    Bound,
     /// A refresh or a use came after a deadline.
     Expired,
     /// The revocation view of this node became incomplete; the policy decides from here on. An
@@ -90,6 +92,7 @@ impl EventKind {
     /// The word in the log.
     pub const fn as_str(&self) -> &'static str {
         match self {
+            Self::Bound => "bound",
             Self::Expired => "expired",
             Self::FeedBehind(_) => "feed_behind",
             Self::FeedLive => "feed_live",
@@ -201,6 +204,7 @@ mod tests {
     /// An example of each kind, and its line. A kind without one does not compile.
     fn expected(kind: &EventKind) -> &'static str {
         match kind {
+            EventKind::Bound => "INFO hallpass: event=bound session=SESSION subject=alice",
             EventKind::Expired => "INFO hallpass: event=expired session=SESSION subject=alice",
             EventKind::FeedBehind(_) => "WARN hallpass: event=feed_behind why=\"silent\"",
             EventKind::FeedLive => "INFO hallpass: event=feed_live",
@@ -226,6 +230,7 @@ mod tests {
         let session = SessionId::from_bytes([9; SessionId::LENGTH]);
         let subject = Subject::new("alice").expect("a name");
         for kind in [
+            EventKind::Bound,
             EventKind::Expired,
             EventKind::FeedBehind(Behind::Silent),
             EventKind::FeedLive,

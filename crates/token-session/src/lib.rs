@@ -18,6 +18,7 @@
 // Says beside each item which feature it needs; docs.rs sets this.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod binding;
 pub mod clock;
 #[cfg(feature = "contract")]
 pub mod contract;
@@ -53,8 +54,9 @@ pub use ephemeral::ephemeral_issuer;
 pub use erased::StoreError;
 pub use error::{LoginError, RefreshError, WriteDataError};
 pub use manager::{
-    AccessError, CookieSession, Issued, LoginTicket, ManagerError, NewSession, Presented,
-    SessionCredential, SessionEnd, SessionManager, SessionManagerBuilder,
+    AccessError, BindingError, BindingOffer, BoundCookie, BoundSession, CookieSession, Issued,
+    LoginTicket, ManagerError, NewSession, Presented, SessionCredential, SessionEnd,
+    SessionManager, SessionManagerBuilder, ShownCookie,
 };
 pub use memory::MemoryStore;
 pub use revocation_check::{FeedState, RevocationCheck, WhenBehind};

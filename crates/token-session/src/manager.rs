@@ -4,6 +4,7 @@
 //! with step-ups and session cookies is in `settle`; calls to the store are in `store_calls`.
 
 mod access;
+mod binding;
 mod builder;
 mod cookie;
 mod data;
@@ -32,6 +33,7 @@ use token_core::{
 };
 
 pub use access::AccessError;
+pub use binding::{BindingError, BindingOffer, BoundCookie, BoundSession, ShownCookie};
 pub use builder::SessionManagerBuilder;
 pub use cookie::CookieSession;
 pub use ended::SessionEnd;
@@ -42,6 +44,7 @@ pub use login::{LoginTicket, NewSession};
 pub use revoke::Presented;
 pub use step_up::SessionCredential;
 
+use crate::binding::BindingPolicy;
 use crate::clock::Clock;
 use crate::entropy::EntropySource;
 use crate::erased::ErasedStore;
@@ -91,6 +94,7 @@ struct Inner {
     sink: Option<Box<dyn EventSink>>,
     hook: Option<Box<dyn RefreshHook>>,
     check: RevocationCheck,
+    binding: BindingPolicy,
     feed: Feed,
     store_timeout: Duration,
     store_retries: u32,

@@ -4,12 +4,14 @@ use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use thiserror::Error;
 
 use crate::binding::generation::BindingGeneration;
 use crate::binding::proof::{KEY, Proof, REQUIRED, Unproven};
 use crate::binding::thumbprint::Thumbprint;
 use crate::jose::base64url;
 use crate::jose::json::Text;
+use crate::keys::public::VerifyingKey;
 use crate::types::invalid::InvalidValue;
 use crate::types::stored::words;
 
@@ -42,9 +44,19 @@ impl Binding {
     /// # Errors
     /// [`Unproven`] says what is wrong with the proof.
     pub fn check(&self, proof: Proof) -> Result<(), Unproven> {
+        match self {
+            Self::Device(bound) if bound.state != DeviceState::Required => Ok(()),
+            _ => self.prove(proof),
+        }
+    }
+
+    /// The same as if the key were demanded whatever its state is, to report what a policy would refuse.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check).
+    pub fn prove(&self, proof: Proof) -> Result<(), Unproven> {
         let holds = match (self, proof) {
             (Self::Unbound, _) => true,
-            (Self::Device(bound), _) if bound.state != DeviceState::Required => true,
             (_, Proof::None(why)) => return Err(why),
             (Self::Device(bound), Proof::Device(generation)) => {
                 generation == BindingGeneration::ANY || generation == bound.generation
@@ -59,6 +71,41 @@ impl Binding {
         } else {
             Err(Unproven::Superseded)
         }
+    }
+
+    /// The binding once a browser has registered this key; `None` if it is this key already.
+    ///
+    /// A registration whose answer was lost is made again, maybe with another key, so a key that was never
+    /// used can be replaced, and one that was used never.
+    ///
+    /// # Errors
+    /// [`AlreadyBound`] to another key that is in use.
+    pub fn registered(&self, key: DeviceKey) -> Result<Option<Self>, AlreadyBound> {
+        let generation = match self {
+            Self::Unbound => BindingGeneration::ANY,
+            Self::Device(bound) if bound.key == key => return Ok(None),
+            Self::Device(bound) if bound.state == DeviceState::Pending => bound.generation,
+            Self::Device(_) | Self::Key(_) => return Err(AlreadyBound),
+        };
+        Ok(Some(Self::Device(DeviceBinding {
+            key,
+            generation: generation.next(),
+            state: DeviceState::Pending,
+        })))
+    }
+
+    /// The binding once the browser has used its key; `None` if that changes nothing. `required` says
+    /// whether each request has to prove the key from now on.
+    pub const fn confirmed(&self, required: bool) -> Option<Self> {
+        let Self::Device(bound) = self else {
+            return None;
+        };
+        let state = match (bound.state, required) {
+            (DeviceState::Pending, false) => DeviceState::Observed,
+            (DeviceState::Pending | DeviceState::Observed, true) => DeviceState::Required,
+            _ => return None,
+        };
+        Some(Self::Device(DeviceBinding { state, ..*bound }))
     }
 
     /// What the binding is worth, as lists of sessions show it; `None` also if the key is not confirmed yet.
@@ -144,6 +191,11 @@ impl<'de> Deserialize<'de> for Binding {
     }
 }
 
+/// A session is bound to another key, which is in use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the session is bound to another key")]
+pub struct AlreadyBound;
+
 /// A key of Device Bound Session Credentials that was registered for a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "what the bytes in a store have")]
@@ -185,7 +237,7 @@ words! {
 ///
 /// It is checked when a browser registers it, and trusted in a store.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct DeviceKey(pub(super) [u8; 33]);
+pub struct DeviceKey([u8; 33]);
 
 impl DeviceKey {
     /// The key of the bytes that a store kept.
@@ -203,6 +255,11 @@ impl DeviceKey {
     /// The bytes, for a store.
     pub const fn as_bytes(&self) -> &[u8; 33] {
         &self.0
+    }
+
+    /// A key that was checked; `None` if it is on another curve.
+    pub(crate) fn of(key: &VerifyingKey) -> Option<Self> {
+        key.p256_point().map(Self)
     }
 }
 

@@ -171,6 +171,19 @@ impl VerifyingKey {
         }
     }
 
+    /// The compressed point of a key on P-256.
+    pub(crate) fn p256_point(&self) -> Option<[u8; 33]> {
+        let Public::Ec(_, key) = &*self.public else {
+            return None;
+        };
+        let point: &[u8; 65] = key.as_ref().try_into().ok()?;
+        let (x, y) = point.get(1..)?.split_first_chunk::<32>()?;
+        let mut compressed = [2 | (y.last()? & 1); 33];
+        let [_, rest @ ..] = &mut compressed;
+        *rest = *x;
+        Some(compressed)
+    }
+
     /// Bytes of each signature.
     pub(crate) fn signature_length(&self) -> usize {
         match &*self.public {

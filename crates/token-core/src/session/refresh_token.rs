@@ -12,6 +12,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use crate::binding::dpop::NonceKeys;
+use crate::binding::keys::{BindingKey, BindingKeys};
 use crate::binding::proof::Proof;
 use crate::jose::base64url;
 use crate::jose::jws::MAX_LENGTH;
@@ -82,8 +83,9 @@ pub(crate) struct Presented<'a> {
     pub(crate) proof: Proof,
 }
 
-/// A key of refresh tokens: it signs them and derives their successors. All its keys
-/// come from one secret by HMAC with distinct labels, so no use tells anything about another.
+/// A key of refresh tokens: it signs them and derives their successors, and recognises the
+/// browsers of bound sessions. All its keys come from one secret by HMAC with distinct labels, so no use
+/// tells anything about another.
 ///
 /// It is a type of its own, so a key of access tokens cannot take its place:
 ///
@@ -99,6 +101,7 @@ pub struct RefreshKey {
     signing: hmac::Key,
     rotation: hmac::Key,
     nonces: hmac::Key,
+    binding: BindingKey,
 }
 
 impl RefreshKey {
@@ -117,6 +120,7 @@ impl RefreshKey {
         let master = hmac::Key::new(hmac::HMAC_SHA256, secret);
         let derive =
             |label: &[u8]| hmac::Key::new(hmac::HMAC_SHA256, hmac::sign(&master, label).as_ref());
+        let binding = hmac::sign(&master, b"device binding v1");
         // A `KeyId` has no character that JSON escapes.
         let header = format!(r#"{{"alg":"HS256","kid":"{kid}","typ":"rt+jwt"}}"#);
         Ok(Self {
@@ -124,6 +128,7 @@ impl RefreshKey {
             signing: derive(b"refresh token signature v1"),
             rotation: derive(b"refresh token rotation v1"),
             nonces: derive(b"dpop nonce v1"),
+            binding: BindingKey::new(binding.as_ref()),
             kid,
         })
     }
@@ -192,6 +197,12 @@ impl RefreshKeyRing {
         }
         self.keys.push(key);
         Ok(self)
+    }
+
+    /// The keys of the texts that bind a browser to its session: one of each refresh key, so that they come
+    /// and go with these.
+    pub fn binding_keys(&self) -> BindingKeys {
+        BindingKeys::new(self.keys.iter().map(|key| key.binding.clone()))
     }
 
     /// The identifiers of its keys, the one that signs first.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use token_session::binding::BindingMode;
 use utoipa::ToSchema as _;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{
@@ -33,6 +34,8 @@ pub(super) const SESSIONS: &str = "sessions";
 /// The operations of one of the library's routes; none if it is disabled.
 pub(super) fn of(route: Route, auth: &Auth) -> Vec<(HttpMethod, Operation)> {
     match route {
+        Route::Device if auth.manager().binding().mode() == BindingMode::Off => Vec::new(),
+        Route::Device => vec![(HttpMethod::Post, bind_to_browser())],
         Route::Introspect if !auth.config().introspects() => Vec::new(),
         Route::Introspect => vec![(HttpMethod::Post, introspect_token(auth))],
         Route::Jwks => vec![(HttpMethod::Get, jwks())],
@@ -135,6 +138,35 @@ fn renew(auth: &Auth) -> Operation {
         Refusal::Csrf,
     ];
     finish(operation, &limited(auth, with_proof(auth, refusals)))
+}
+
+fn bind_to_browser() -> Operation {
+    let field = |name: &str, description: &str| {
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::False)
+            .description(Some(description))
+            .schema(Some(text()))
+            .build()
+    };
+    let content = ContentBuilder::new().schema(Some(object())).build();
+    let registered = ResponseBuilder::new()
+        .description("The key is registered; what the browser does with it.")
+        .content(JSON, content);
+    let operation = operation("device", "Binds a session to its browser", SESSIONS)
+        .description(Some(
+            "Device Bound Session Credentials. Browsers call it by themselves.",
+        ))
+        .parameter(field(
+            "Sec-Secure-Session-Id",
+            "Renews, and does not register.",
+        ))
+        .parameter(field("Secure-Session-Response", "The proof of the key."))
+        .response("200", registered.build())
+        .response("204", cookies("The key is proven."))
+        .response("403", described("A challenge that has to be signed."));
+    finish(operation, &[])
 }
 
 fn log_out(auth: &Auth) -> Operation {

@@ -6,9 +6,11 @@ use serde::Deserialize;
 use token_core::binding::Proof;
 use token_core::session::{DenialReason, RefreshClaims};
 use token_core::{PRODUCT, Scope, Transport};
+use token_session::ShownCookie;
 use tracing::debug;
 
 use crate::auth::Auth;
+use crate::binding;
 use crate::cookies::Kind;
 use crate::csrf;
 use crate::form::Form;
@@ -29,13 +31,17 @@ pub(super) async fn refresh(
     let issued = auth
         .manager()
         .refresh_verified(&grant.token, grant.scope.as_ref());
+    let id = grant.token.session_id;
     let issued = issued.await.map_err(|error| {
         if grant.token.transport == Transport::Header {
             Rejection::of_grant(error)
         } else {
-            error.into()
+            binding::refused(error, id, Rejection::from)
         }
     })?;
+    if let Some(shown) = &grant.shown {
+        auth.manager().observe(shown, issued.session());
+    }
     // A browser that presented the refresh token in force has it already. Set again, it could arrive
     // after the answer to a later refresh, and replace a newer one.
     let kept = issued.session().generation == grant.token.generation;
@@ -45,6 +51,8 @@ pub(super) async fn refresh(
 /// A verified refresh token, and the narrower scope if the client asks for one.
 struct Grant {
     token: RefreshClaims,
+    /// What the request shows of the bound cookie, if the token came in a cookie.
+    shown: Option<ShownCookie>,
     scope: Option<Scope>,
 }
 
@@ -79,12 +87,21 @@ impl Grant {
         auth.note_attempt(head, AttemptKind::Refresh)?;
         let mut token = verify(auth, carrier, &text)?;
         prove(auth, head, &mut token)?;
+        let shown = (carrier == Transport::Cookie).then(|| {
+            let shown = binding::shown(auth, head, token.session_id);
+            token.proof = shown.proof();
+            shown
+        });
         let kind = AttemptKind::RefreshOf {
             subject: &token.subject,
             session_id: token.session_id,
         };
         auth.note_attempt(head, kind)?;
-        Ok(Self { token, scope })
+        Ok(Self {
+            token,
+            shown,
+            scope,
+        })
     }
 }
 

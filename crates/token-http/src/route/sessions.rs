@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
+use token_core::binding::BindingLevel;
 use token_core::session::{Committed, Device, LAST_SEEN_STEP};
 use token_core::{NoClaims, RevokeReason, Session, SessionId, Transport, UnixTime};
 
@@ -167,6 +168,10 @@ pub(crate) struct Item<'a> {
     transport: Transport,
     #[cfg_attr(feature = "openapi", schema(value_type = crate::openapi::schema::Device))]
     device: &'a Device,
+    /// The key without which the session's credentials are worth nothing, if there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "openapi", schema(value_type = String, required = false))]
+    binding: Option<BindingLevel>,
 }
 
 impl<'a> Item<'a> {
@@ -184,6 +189,7 @@ impl<'a> Item<'a> {
             expires_at: session.expires_at(),
             transport: session.transport,
             device: &session.device,
+            binding: session.binding.level(),
         }
     }
 }

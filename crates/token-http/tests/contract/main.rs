@@ -6,6 +6,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod binding;
 mod broken_store;
 mod custom_login;
 mod dpop;

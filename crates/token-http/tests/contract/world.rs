@@ -12,6 +12,7 @@ use token_http::{
     Auth, AuthConfig, AuthConfigBuilder, Head, LoginRequest, MAX_BODY, PasswordRequest, Refusal,
     Rejection, Route, SessionSlot, Shown, StepUpRequest,
 };
+use token_session::binding::{BindingMode, BindingPolicy};
 use token_session::test_util::{TestClock, TestManager};
 use token_session::{MemoryStore, NewSession, RevocationCheck, SessionStore};
 
@@ -37,6 +38,18 @@ impl World {
         set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder,
     ) -> Self {
         Self::checking(RevocationCheck::Store, store, set)
+    }
+
+    /// A server that binds sessions to their browsers.
+    pub(crate) fn binding(mode: BindingMode, store: impl SessionStore) -> Self {
+        let config = AuthConfig::builder(OWN.parse().unwrap()).build().unwrap();
+        let TestManager { manager, clock } =
+            TestManager::with_store(store, Policy::default(), |builder| {
+                let builder = builder.revocation_check(RevocationCheck::Store);
+                builder.binding(BindingPolicy::new(mode))
+            });
+        let auth = Auth::new(manager, config);
+        Self { auth, clock }
     }
 
     /// A server that checks access tokens in this way.

@@ -9,6 +9,7 @@ use token_core::{ClientId, TokenIssuer};
 use super::error::ManagerError;
 use super::keys::KeysInForce;
 use super::{Inner, SessionManager};
+use crate::binding::BindingPolicy;
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{BatchedEntropy, EntropySource};
 use crate::erased::ErasedStore;
@@ -36,6 +37,7 @@ pub struct SessionManagerBuilder {
     sink: Option<Box<dyn EventSink>>,
     hook: Option<Box<dyn RefreshHook>>,
     check: RevocationCheck,
+    binding: BindingPolicy,
     view_capacity: usize,
     token_cache: usize,
     session_cache: usize,
@@ -57,6 +59,7 @@ impl SessionManager {
             sink: None,
             hook: None,
             check: RevocationCheck::default(),
+            binding: BindingPolicy::default(),
             view_capacity: 1_000_000,
             token_cache: 16 << 20,
             session_cache: 0,
@@ -91,6 +94,13 @@ impl SessionManagerBuilder {
     /// round trip.
     pub fn on_refresh(mut self, hook: impl RefreshHook) -> Self {
         self.hook = Some(Box::new(hook));
+        self
+    }
+
+    /// Whether sessions are bound to the browser that opened them. Default: observed, with bound cookies
+    /// that live for 10 minutes.
+    pub fn binding(mut self, policy: BindingPolicy) -> Self {
+        self.binding = policy;
         self
     }
 
@@ -184,6 +194,11 @@ impl SessionManagerBuilder {
         if self.session_cache > 0 && !matches!(self.check, RevocationCheck::Feed(_)) {
             return Err(ManagerError::SessionCache);
         }
+        let (shortest, longest) = (BindingPolicy::MIN_LIFETIME, BindingPolicy::MAX_LIFETIME);
+        let lifetime = self.binding.lifetime();
+        if !(shortest..=longest).contains(&lifetime) || lifetime.subsec_nanos() != 0 {
+            return Err(ManagerError::BindingLifetime(lifetime));
+        }
         let (margin, timeout) = (self.issuer.policy.store_margin(), self.store_timeout);
         if margin < timeout * 2 && !self.issuer.policy.grace().is_zero() {
             let twice = timeout * 2;
@@ -221,6 +236,7 @@ impl SessionManagerBuilder {
                 sink: self.sink,
                 hook: self.hook,
                 check: self.check,
+                binding: self.binding,
                 feed,
                 store_timeout: self.store_timeout,
                 store_retries: self.store_retries,

@@ -51,7 +51,8 @@ impl SessionManager {
     /// # Errors
     /// [`RefreshError::Denied`] with the reason; everything else is a fault of the server.
     pub async fn touch(&self, cookie: &str) -> Result<CookieSession, RefreshError> {
-        self.accept_cookie(cookie, true).await
+        self.accept_cookie(Self::read_session_cookie(cookie)?, true)
+            .await
     }
 
     /// The same without moving the deadline: for a request that is not a use, such as a prefetch or a
@@ -60,16 +61,21 @@ impl SessionManager {
     /// # Errors
     /// As [`touch`](Self::touch).
     pub async fn look(&self, cookie: &str) -> Result<CookieSession, RefreshError> {
-        self.accept_cookie(cookie, false).await
+        self.accept_cookie(Self::read_session_cookie(cookie)?, false)
+            .await
     }
 
-    async fn accept_cookie(
+    /// Accepts a session cookie that was read before, with what its request proves beside it. `moves` says
+    /// whether that is a use, which moves the deadline.
+    ///
+    /// # Errors
+    /// As [`touch`](Self::touch).
+    pub async fn accept_cookie(
         &self,
-        cookie: &str,
+        token: SessionToken,
         moves: bool,
     ) -> Result<CookieSession, RefreshError> {
         let now = self.now();
-        let token = Self::read_session_cookie(cookie)?;
         let id = token.untrusted_id();
         let known = self.remembered(id, now)?;
         // What it means for the session as it is remembered: whatever is more than to accept it is decided

@@ -10,6 +10,9 @@ use token_core::access::VerifierError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ManagerError {
+    /// Browsers could not renew so often, or a copied cookie would work for long.
+    #[error("a bound cookie cannot live for {0:?}; use 5 minutes to 1 hour, in whole seconds")]
+    BindingLifetime(Duration),
     /// The heartbeat would drown the feed or prove too little.
     #[error("a heartbeat each {0:?} is not between 50 ms and 1 minute")]
     Heartbeat(Duration),

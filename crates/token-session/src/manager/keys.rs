@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use token_core::access::VerifierError;
+use token_core::binding::BindingKeys;
 use token_core::{KeyRing, RefreshKeyRing, TokenIssuer, Verifier};
 
 use super::error::ManagerError;
@@ -13,6 +14,7 @@ pub(super) struct KeysInForce {
     pub(super) issuer: Arc<TokenIssuer>,
     pub(super) verifier: CachedVerifier,
     pub(super) jwks: Arc<str>,
+    pub(super) binding: BindingKeys,
 }
 
 impl KeysInForce {
@@ -49,6 +51,7 @@ impl KeysInForce {
         Self {
             verifier,
             jwks: issuer.access_keys.jwks().into(),
+            binding: issuer.refresh_keys.binding_keys(),
             issuer: Arc::new(issuer),
         }
     }

@@ -1,0 +1,116 @@
+//! Sessions that are bound to the browser that opened them, as browsers see them: the bound cookie, and
+//! what the answer to a login offers
+//! ([Device Bound Session Credentials](https://w3c.github.io/webappsec-dbsc/)).
+
+use std::time::Duration;
+
+use aws_lc_rs::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::{COOKIE, HeaderName};
+use http::{HeaderMap, HeaderValue};
+use token_core::session::Denial;
+use token_core::{Session, SessionId};
+use token_session::{BoundCookie, RefreshError, ShownCookie};
+use zeroize::Zeroizing;
+
+use crate::auth::Auth;
+use crate::cookies;
+use crate::head::Head;
+use crate::rejection::Rejection;
+
+/// The attributes that a browser compares with those of the cookie: exactly these, and not `Max-Age` and
+/// `Priority`, with which it refuses the registration.
+pub(crate) const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
+
+/// So many values of one session's cookie are looked at. A browser sends one.
+const MOST_VALUES: usize = 8;
+
+const REGISTRATION: HeaderName = HeaderName::from_static("secure-session-registration");
+
+/// The name of a session's bound cookie. It differs between sessions: a renewal of one that is answered after the
+/// login of another must not replace that one's value. (Browsers refuse to bind a cookie whose name begins with
+/// `__Host-Http-`.)
+pub(crate) fn cookie_name(session: SessionId) -> String {
+    let hash = digest::digest(&digest::SHA256, session.as_bytes());
+    let hash = hash
+        .as_ref()
+        .first_chunk::<6>()
+        .expect("SHA-256 has 32 bytes");
+    format!("__Host-bound-{}", URL_SAFE_NO_PAD.encode(hash))
+}
+
+/// The field that sets the bound cookie.
+pub(crate) fn set(session: SessionId, cookie: &BoundCookie) -> HeaderValue {
+    field(session, cookie.value.secret(), cookie.max_age)
+}
+
+fn field(session: SessionId, value: &str, max_age: Duration) -> HeaderValue {
+    let (name, max_age) = (cookie_name(session), max_age.as_secs());
+    let text = format!("{name}={value}; {ATTRIBUTES}; Max-Age={max_age}; Priority=High");
+    let text = Zeroizing::new(text);
+    let mut field = HeaderValue::from_str(&text).expect("base64url and numbers are visible ASCII");
+    field.set_sensitive(true);
+    field
+}
+
+/// What the request shows of the session's bound cookie.
+pub(crate) fn shown(auth: &Auth, head: &Head<'_>, session: SessionId) -> ShownCookie {
+    let name = cookie_name(session);
+    let fields = head.headers.get_all(COOKIE).iter();
+    let pairs = fields.flat_map(|field| cookies::pairs(field.as_bytes()));
+    let values = pairs.filter(|(own, _)| *own == name.as_bytes());
+    let values = values.map(|(_, value)| std::str::from_utf8(value).unwrap_or_default());
+    auth.manager()
+        .shown_cookie(session, values.take(MOST_VALUES))
+}
+
+/// Adds to the answer to a login or a step-up what lets the browser bind the session. A browser does so over
+/// TLS alone.
+pub(crate) fn offer(auth: &Auth, session: &Session, headers: &mut HeaderMap) {
+    if !auth.config().origin().as_str().starts_with("https:") {
+        return;
+    }
+    let Some(offered) = auth.manager().offer_binding(session) else {
+        return;
+    };
+    let (path, challenge) = (path(auth), &offered.offer.challenge);
+    let authorization = offered.offer.authorization.secret();
+    let text = Zeroizing::new(format!(
+        r#"(ES256);path="{path}";challenge="{challenge}";authorization="{authorization}""#
+    ));
+    let mut value = HeaderValue::from_str(&text).expect("a path and base64url are visible ASCII");
+    value.set_sensitive(true);
+    headers.insert(REGISTRATION, value);
+    if let Some(first) = &offered.first {
+        cookies::append(headers, set(session.id, first));
+    }
+}
+
+/// The other answer has what the first offers.
+pub(crate) fn copy_offer(from: &HeaderMap, to: &mut HeaderMap) {
+    if let Some(value) = from.get(REGISTRATION) {
+        to.insert(REGISTRATION, value.clone());
+    }
+}
+
+/// Where browsers register and renew.
+pub(crate) fn path(auth: &Auth) -> String {
+    format!("{}/device", auth.config().prefix())
+}
+
+/// The refusal of a credential that came with this bound cookie. A value that is refused is deleted, as the
+/// browser takes its cookie for good and would not renew otherwise.
+pub(crate) fn refused(
+    error: RefreshError,
+    session: SessionId,
+    reject: impl FnOnce(RefreshError) -> Rejection,
+) -> Rejection {
+    let unbound = matches!(error, RefreshError::Denied(Denial::Unbound(_)));
+    let rejection = reject(error);
+    if unbound {
+        rejection.with_cookie(field(session, "", Duration::ZERO))
+    } else {
+        rejection
+    }
+}

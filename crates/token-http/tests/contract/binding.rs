@@ -1,0 +1,601 @@
+//! Sessions that are bound to their browser, with a key in software that plays the browser.
+
+use std::collections::BTreeMap;
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
+use http::{Method, Request};
+use serde_json::json;
+use token_session::MemoryStore;
+use token_session::binding::BindingMode;
+use token_session::test_util::{Outage, TroubledStore};
+
+use crate::world::{PASSWORD, Reply, World, get, post_json, request, with};
+
+/// What a browser keeps of a site: cookies, until they end, and the key of the session.
+struct Browser {
+    key: EcdsaKeyPair,
+    cookies: BTreeMap<String, String>,
+    session: String,
+}
+
+impl Browser {
+    fn new() -> Self {
+        Self {
+            key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
+            cookies: BTreeMap::new(),
+            session: String::new(),
+        }
+    }
+
+    /// Logs in, and gives what the answer offers.
+    async fn login(&mut self, world: &World, transport: &str) -> Reply {
+        let login = json!({"username": "alice", "password": PASSWORD, "transport": transport});
+        let reply = self.send(world, post_json("/auth/login", &login)).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply
+    }
+
+    /// Sends a request with all cookies, and keeps those that come back.
+    async fn send<B: Into<Bytes>>(&mut self, world: &World, request: Request<B>) -> Reply {
+        let reply = self.send_copied(world, request).await;
+        self.keep(&reply);
+        reply
+    }
+
+    /// The same for somebody who has copied the cookies.
+    async fn send_copied<B: Into<Bytes>>(&self, world: &World, request: Request<B>) -> Reply {
+        let cookies = self.cookies.iter();
+        let cookies: Vec<String> = cookies
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let request = with(request, "sec-fetch-site", "same-origin");
+        let request = if cookies.is_empty() {
+            request
+        } else {
+            with(request, "cookie", &cookies.join("; "))
+        };
+        world.send(request).await
+    }
+
+    fn keep(&mut self, reply: &Reply) {
+        for field in reply.set_cookies() {
+            let (pair, attributes) = field.split_once(';').unwrap();
+            let (name, value) = pair.split_once('=').unwrap();
+            if attributes.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
+        }
+    }
+
+    fn drop_bound(&mut self) {
+        self.cookies
+            .retain(|name, _| !name.starts_with("__Host-bound-"));
+    }
+
+    fn jws(&self, header: &str, payload: &str) -> String {
+        let [header, payload] = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let input = format!("{header}.{payload}");
+        let signature = self
+            .key
+            .sign(&SystemRandom::new(), input.as_bytes())
+            .unwrap();
+        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
+    }
+
+    fn registration(&self, offer: &str) -> String {
+        let (x, y) = self.key.public_key().as_ref()[1..].split_at(32);
+        let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
+        let jwk = format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#);
+        let header = format!(r#"{{"alg":"ES256","jwk":{jwk},"typ":"dbsc+jwt"}}"#);
+        let (challenge, authorization) = (part(offer, "challenge"), part(offer, "authorization"));
+        let payload = format!(r#"{{"authorization":"{authorization}","jti":"{challenge}"}}"#);
+        self.jws(&header, &payload)
+    }
+
+    /// Registers the key, as the answer to the login offers.
+    async fn register(&mut self, world: &World, offer: &str) -> Reply {
+        let proof = self.registration(offer);
+        let reply = self
+            .send(world, with(device(), "secure-session-response", &proof))
+            .await;
+        if reply.status == 200 {
+            self.session = reply.text("session_identifier");
+        }
+        reply
+    }
+
+    /// Asks for a challenge.
+    async fn challenge(&self, world: &World, session: &str) -> String {
+        let asked = with(device(), "sec-secure-session-id", session);
+        let reply = world.send(asked).await;
+        assert_eq!((reply.status, &*reply.body), (403, ""));
+        let field = reply.header("secure-session-challenge");
+        let (challenge, id) = field.split_once(';').unwrap();
+        assert_eq!(id, format!("id=\"{session}\""));
+        challenge.trim_matches('"').to_owned()
+    }
+
+    fn proof(&self, challenge: &str) -> String {
+        let payload = format!(r#"{{"jti":"{challenge}"}}"#);
+        self.jws(r#"{"alg":"ES256","typ":"dbsc+jwt"}"#, &payload)
+    }
+
+    async fn show(&mut self, world: &World, session: &str, proof: &str) -> Reply {
+        let request = with(device(), "sec-secure-session-id", session);
+        let request = with(request, "secure-session-response", proof);
+        // A link on another site carries no cookie to it.
+        let reply = world.send(request).await;
+        self.keep(&reply);
+        reply
+    }
+
+    async fn renew(&mut self, world: &World) -> Reply {
+        let session = self.session.clone();
+        let proof = self.proof(&self.challenge(world, &session).await);
+        self.show(world, &session, &proof).await
+    }
+
+    /// Logs in, registers and renews once.
+    async fn bind(world: &World, transport: &str) -> Self {
+        let mut browser = Self::new();
+        let login = browser.login(world, transport).await;
+        let offer = login.header("secure-session-registration").to_owned();
+        let registered = browser.register(world, &offer).await;
+        assert_eq!(registered.status, 200, "{}", registered.body);
+        let renewed = browser.renew(world).await;
+        assert_eq!(renewed.status, 204, "{}", renewed.body);
+        browser
+    }
+}
+
+fn device() -> Request<&'static str> {
+    request(Method::POST, "/auth/device").body("").unwrap()
+}
+
+fn refresh() -> Request<&'static str> {
+    request(Method::POST, "/auth/refresh").body("").unwrap()
+}
+
+/// A parameter of the field that offers a registration.
+fn part<'a>(offer: &'a str, name: &str) -> &'a str {
+    let (_, rest) = offer.split_once(&format!("{name}=\"")).unwrap();
+    rest.split_once('"').unwrap().0
+}
+
+fn world(mode: BindingMode) -> World {
+    World::binding(mode, MemoryStore::new(1000, &[7; 32]))
+}
+
+fn unbound() -> (u16, String, String) {
+    (401, "unbound".to_owned(), String::new())
+}
+
+#[tokio::test]
+async fn the_registration_is_answered_as_browsers_want_it() {
+    let world = world(BindingMode::Require);
+    let mut browser = Browser::new();
+    let login = browser.login(&world, "session").await;
+    let offer = login.header("secure-session-registration");
+    assert!(
+        offer.starts_with("(ES256);path=\"/auth/device\";challenge=\""),
+        "{offer}"
+    );
+    let reply = browser.register(&world, offer).await;
+    let body = reply.json();
+    let id = body["session_identifier"].as_str().unwrap();
+    assert_eq!(id, login.text("session_id"));
+    let cookie = reply.set_cookies().pop().unwrap();
+    let name = cookie.split('=').next().unwrap();
+    assert!(
+        name.starts_with("__Host-bound-") && name.len() == 21,
+        "{name}"
+    );
+    assert!(
+        cookie.ends_with("; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=110; Priority=High"),
+        "{cookie}"
+    );
+    let expected = json!({
+        "session_identifier": id,
+        "refresh_url": "/auth/device",
+        "scope": {"include_site": false, "scope_specification": []},
+        "credentials": [{
+            "type": "cookie",
+            "name": name,
+            "attributes": "Path=/; Secure; HttpOnly; SameSite=Lax",
+        }],
+        "allowed_refresh_initiators": ["*"],
+    });
+    assert_eq!(body, expected);
+    let renewed = browser.renew(&world).await;
+    let cookie = renewed.set_cookies().pop().unwrap();
+    assert!(
+        cookie.starts_with(name) && cookie.contains("; Max-Age=600;"),
+        "{cookie}"
+    );
+}
+
+#[tokio::test]
+async fn in_transport_cookie_only_the_routes_below_the_prefix_wait_for_a_renewal() {
+    let world = world(BindingMode::Require);
+    let mut browser = Browser::new();
+    let login = browser.login(&world, "cookie").await;
+    let offer = login.header("secure-session-registration");
+    let reply = browser.register(&world, offer).await;
+    let rules = json!([
+        {"type": "exclude", "domain": "*", "path": "/"},
+        {"type": "include", "domain": "*", "path": "/auth"},
+    ]);
+    assert_eq!(reply.json()["scope"]["scope_specification"], rules);
+}
+
+#[tokio::test]
+async fn copied_cookies_work_until_the_bound_one_ends_and_cannot_be_renewed() {
+    for transport in ["session", "cookie"] {
+        let world = world(BindingMode::Require);
+        let mut browser = Browser::bind(&world, transport).await;
+        let copy = Browser {
+            cookies: browser.cookies.clone(),
+            ..Browser::new()
+        };
+        let ask = || {
+            if transport == "session" {
+                get("/api/me")
+            } else {
+                refresh()
+            }
+        };
+        // A refresh of the copy would be one more theft, found by rotation.
+        let uses = transport == "session";
+        for pause in [0, 659] {
+            world.advance(pause);
+            if uses {
+                assert_eq!(copy.send_copied(&world, ask()).await.status, 200);
+            }
+        }
+        world.advance(2);
+        let refused = copy.send_copied(&world, ask()).await;
+        assert_eq!(refused.refusal(), unbound());
+        assert!(!refused.header("www-authenticate").is_empty());
+
+        let mut thief = copy;
+        let session = browser.session.clone();
+        let proof = thief.proof(&thief.challenge(&world, &session).await);
+        assert_eq!(thief.show(&world, &session, &proof).await.status, 403);
+        // The browser is not the worse for it.
+        browser.drop_bound();
+        assert_eq!(browser.send(&world, ask()).await.refusal(), unbound());
+        assert_eq!(browser.renew(&world).await.status, 204);
+        assert_eq!(browser.send(&world, ask()).await.status, 200);
+    }
+}
+
+#[tokio::test]
+async fn a_copied_credential_without_the_proof_neither_ends_the_session_nor_keeps_it_alive() {
+    let world = world(BindingMode::Require);
+    let mut browser = Browser::bind(&world, "cookie").await;
+    let mut copy = Browser {
+        cookies: browser.cookies.clone(),
+        ..Browser::new()
+    };
+    copy.drop_bound();
+    for _ in 0..3 {
+        assert_eq!(browser.renew(&world).await.status, 204);
+        assert_eq!(browser.send(&world, refresh()).await.status, 200);
+        world.advance(400);
+        // Superseded for long: with the proof it would end the session.
+        assert_eq!(
+            copy.send_copied(&world, refresh()).await.refusal(),
+            unbound()
+        );
+    }
+    assert_eq!(browser.renew(&world).await.status, 204);
+    assert_eq!(browser.send(&world, refresh()).await.status, 200);
+    // With the browser's proof the superseded token ends the session.
+    for (name, value) in &browser.cookies {
+        if name.starts_with("__Host-bound-") {
+            copy.cookies.insert(name.clone(), value.clone());
+        }
+    }
+    let refused = copy.send_copied(&world, refresh()).await.refusal();
+    assert_eq!((refused.0, &*refused.2), (400, "reused"));
+    assert_eq!(browser.send(&world, refresh()).await.status, 400);
+}
+
+#[tokio::test]
+async fn requests_under_way_while_the_browser_registers_are_served() {
+    let world = world(BindingMode::Require);
+    let mut browser = Browser::new();
+    let login = browser.login(&world, "session").await;
+    // What a request carries that is sent now and arrives at the end.
+    let early = Browser {
+        cookies: browser.cookies.clone(),
+        ..Browser::new()
+    };
+    let offer = login.header("secure-session-registration").to_owned();
+    assert_eq!(browser.register(&world, &offer).await.status, 200);
+    assert_eq!(browser.renew(&world).await.status, 204);
+    assert_eq!(early.send_copied(&world, get("/api/me")).await.status, 200);
+    world.advance(661);
+    assert_eq!(
+        early.send_copied(&world, get("/api/me")).await.refusal(),
+        unbound()
+    );
+}
+
+#[tokio::test]
+async fn a_lost_answer_to_a_registration_locks_nobody_out() {
+    let world = world(BindingMode::Require);
+    let mut browser = Browser::new();
+    let login = browser.login(&world, "session").await;
+    let offer = login.header("secure-session-registration").to_owned();
+    let lost = with(
+        device(),
+        "secure-session-response",
+        &browser.registration(&offer),
+    );
+    assert_eq!(browser.send_copied(&world, lost).await.status, 200);
+    world.advance(3600);
+    browser.drop_bound();
+    assert_eq!(browser.send(&world, get("/api/me")).await.status, 200);
+}
+
+#[tokio::test]
+async fn of_two_registrations_the_later_one_counts_and_neither_after_the_key_was_used() {
+    let world = world(BindingMode::Require);
+    let (mut first, mut second) = (Browser::new(), Browser::new());
+    let login = first.login(&world, "session").await;
+    let offer = login.header("secure-session-registration").to_owned();
+    second.cookies.clone_from(&first.cookies);
+    assert_eq!(first.register(&world, &offer).await.status, 200);
+    let earlier = first.cookies.clone();
+    assert_eq!(second.register(&world, &offer).await.status, 200);
+    assert_eq!(
+        first.renew(&world).await.status,
+        403,
+        "another key was registered since"
+    );
+    assert_eq!(
+        first.send(&world, get("/api/me")).await.status,
+        200,
+        "nothing is demanded yet"
+    );
+    assert_eq!(second.renew(&world).await.status, 204);
+    assert_eq!(second.send(&world, get("/api/me")).await.status, 200);
+    let older = Browser {
+        cookies: earlier,
+        ..Browser::new()
+    };
+    let refused = older.send_copied(&world, get("/api/me")).await;
+    assert_eq!(
+        refused.refusal(),
+        unbound(),
+        "a value of the first registration"
+    );
+    let deleted = refused.set_cookies();
+    assert!(
+        deleted.len() == 1
+            && deleted[0].contains("__Host-bound-")
+            && deleted[0].contains("Max-Age=0"),
+        "so that the browser renews: {deleted:?}"
+    );
+    let late = with(
+        device(),
+        "secure-session-response",
+        &first.registration(&offer),
+    );
+    assert_eq!(world.send(late).await.status, 400);
+    // The browser's own, repeated, is answered again.
+    assert_eq!(second.register(&world, &offer).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_thief_cannot_register_a_key_with_cookies_alone() {
+    let world = world(BindingMode::Require);
+    let mut victim = Browser::new();
+    let login = victim.login(&world, "session").await;
+    let offer = login.header("secure-session-registration").to_owned();
+    let mut thief = Browser::new();
+    thief.cookies.clone_from(&victim.cookies);
+    // Cookies are shown: nothing is offered.
+    for ask in [get("/api/me"), get("/auth/session"), device()] {
+        let reply = thief.send_copied(&world, ask).await;
+        assert_eq!(reply.header("secure-session-registration"), "");
+    }
+    // The thief's own login offers a registration for the thief's own session.
+    let own = Browser::new().login(&world, "session").await;
+    let own = own.header("secure-session-registration").to_owned();
+    let challenge = part(&own, "challenge").to_owned();
+    let mixed = offer.replace(part(&offer, "challenge"), &challenge);
+    let authorization = part(&own, "authorization");
+    let (_, seal) = authorization.split_once('.').unwrap();
+    let forged = own.replace(
+        authorization,
+        &format!("{}.{seal}", login.text("session_id")),
+    );
+    for offer in [&mixed, &forged] {
+        let proof = thief.registration(offer);
+        let reply = thief
+            .send_copied(&world, with(device(), "secure-session-response", &proof))
+            .await;
+        assert_eq!(reply.status, 400, "{}", reply.body);
+    }
+    // An old offer is worth nothing.
+    world.advance(180);
+    let proof = victim.registration(&offer);
+    let reply = world
+        .send(with(device(), "secure-session-response", &proof))
+        .await;
+    assert_eq!(reply.status, 400);
+}
+
+#[tokio::test]
+async fn the_renewal_is_no_oracle_and_its_answers_are_those_that_browsers_need() {
+    let outage = Outage::default();
+    let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), outage.clone());
+    let world = World::binding(BindingMode::Require, store);
+    let mut browser = Browser::bind(&world, "session").await;
+    let session = browser.session.clone();
+    let challenge = browser.challenge(&world, &session).await;
+    // Ids that nobody has, another key, another session: all the same.
+    let nobody = "A".repeat(24);
+    let proof = browser.proof(&browser.challenge(&world, &nobody).await);
+    assert_eq!(browser.show(&world, &nobody, &proof).await.status, 403);
+    let mut other = Browser::bind(&world, "session").await;
+    let proof = other.proof(&challenge);
+    assert_eq!(other.show(&world, &session, &proof).await.status, 403);
+    let proof = browser.proof(&challenge);
+    let theirs = other.session.clone();
+    assert_eq!(browser.show(&world, &theirs, &proof).await.status, 403);
+    for garbage in ["", "a.b.c", &format!("{proof}x")] {
+        assert_eq!(browser.show(&world, &session, garbage).await.status, 403);
+    }
+    // A challenge needs no store, and a store that is away keeps the binding.
+    outage.begin();
+    assert_eq!(browser.challenge(&world, &session).await, challenge);
+    assert_eq!(browser.show(&world, &session, &proof).await.status, 503);
+    outage.end();
+    assert_eq!(browser.show(&world, &session, &proof).await.status, 204);
+    assert_eq!(browser.show(&world, "no id", &proof).await.status, 400);
+    // Only the browser learns that the session has ended.
+    world.end_all().await;
+    assert_eq!(browser.show(&world, &session, &proof).await.status, 400);
+    let proof = other.proof(&challenge);
+    assert_eq!(other.show(&world, &session, &proof).await.status, 403);
+}
+
+#[tokio::test]
+async fn a_step_up_keeps_the_binding_and_demands_the_proof() {
+    let world = world(BindingMode::Require);
+    let mut browser = Browser::bind(&world, "session").await;
+    let step_up = || post_json("/auth/step-up", &json!({"password": PASSWORD}));
+    let mut copy = Browser {
+        cookies: browser.cookies.clone(),
+        ..Browser::new()
+    };
+    copy.drop_bound();
+    assert_eq!(
+        copy.send_copied(&world, step_up()).await.refusal(),
+        unbound()
+    );
+    let reply = browser.send(&world, step_up()).await;
+    assert_eq!(reply.status, 200, "{}", reply.body);
+    assert_eq!(
+        reply.header("secure-session-registration"),
+        "",
+        "it is bound already"
+    );
+    assert_eq!(browser.send(&world, get("/api/me")).await.status, 200);
+    browser.drop_bound();
+    assert_eq!(
+        browser.send(&world, get("/api/me")).await.refusal(),
+        unbound()
+    );
+}
+
+#[tokio::test]
+async fn logins_and_logouts_never_demand_the_proof() {
+    let world = world(BindingMode::Require);
+    let mut browser = Browser::bind(&world, "session").await;
+    browser.drop_bound();
+    let copy = Browser {
+        cookies: browser.cookies.clone(),
+        ..Browser::new()
+    };
+    let logout = request(Method::POST, "/auth/logout").body("").unwrap();
+    assert_eq!(copy.send_copied(&world, logout).await.status, 204);
+    let session = browser.session.clone();
+    let proof = browser.proof(&browser.challenge(&world, &session).await);
+    assert_eq!(browser.show(&world, &session, &proof).await.status, 400);
+    browser.login(&world, "session").await;
+    assert_eq!(browser.send(&world, get("/api/me")).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_browser_that_cannot_register_is_served_as_before() {
+    for mode in [BindingMode::Require, BindingMode::Observe, BindingMode::Off] {
+        let world = world(mode);
+        for transport in ["session", "cookie"] {
+            let mut browser = Browser::new();
+            let login = browser.login(&world, transport).await;
+            let offered = !login.header("secure-session-registration").is_empty();
+            assert_eq!(offered, mode != BindingMode::Off);
+            browser.drop_bound();
+            world.advance(3600);
+            let ask = if transport == "session" {
+                get("/api/me")
+            } else {
+                refresh()
+            };
+            assert_eq!(browser.send(&world, ask).await.status, 200);
+        }
+        let login = Browser::new().login(&world, "header").await;
+        assert_eq!(login.header("secure-session-registration"), "");
+        assert!(login.set_cookies().is_empty());
+    }
+}
+
+#[tokio::test]
+async fn what_is_observed_is_demanded_only_after_the_browser_renewed_under_require() {
+    // One store, as at a restart with another policy.
+    let store = std::sync::Arc::new(MemoryStore::new(1000, &[7; 32]));
+    let worlds = [
+        BindingMode::Observe,
+        BindingMode::Require,
+        BindingMode::Observe,
+    ]
+    .map(|mode| World::binding(mode, TroubledStore::new(store.clone(), Outage::default())));
+    let [observing, requiring, back] = &worlds;
+    let mut browser = Browser::bind(observing, "session").await;
+    let listed = browser.send(observing, get("/auth/session")).await;
+    assert_eq!(listed.json()["binding"], "device");
+    let mut dropped = Browser {
+        cookies: browser.cookies.clone(),
+        ..Browser::new()
+    };
+    dropped.drop_bound();
+    for world in [observing, requiring] {
+        assert_eq!(dropped.send_copied(world, get("/api/me")).await.status, 200);
+    }
+    assert_eq!(browser.renew(requiring).await.status, 204);
+    assert_eq!(browser.send(requiring, get("/api/me")).await.status, 200);
+    assert_eq!(
+        dropped
+            .send_copied(requiring, get("/api/me"))
+            .await
+            .refusal(),
+        unbound()
+    );
+    assert_eq!(dropped.send_copied(back, get("/api/me")).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_route_is_away_if_sessions_are_not_bound() {
+    let world = world(BindingMode::Off);
+    assert_eq!(world.send(device()).await.status, 404);
+}
+
+#[tokio::test]
+async fn two_sessions_in_one_browser_have_two_bound_cookies() {
+    let world = world(BindingMode::Require);
+    let mut browser = Browser::bind(&world, "session").await;
+    let first = browser.session.clone();
+    let proof = browser.proof(&browser.challenge(&world, &first).await);
+    let login = browser.login(&world, "cookie").await;
+    let offer = login.header("secure-session-registration").to_owned();
+    assert_eq!(browser.register(&world, &offer).await.status, 200);
+    assert_eq!(browser.renew(&world).await.status, 204);
+    // A renewal of the first that comes late: the login has ended that session.
+    assert_eq!(browser.show(&world, &first, &proof).await.status, 400);
+    assert_eq!(browser.send(&world, refresh()).await.status, 200);
+    let bound = browser
+        .cookies
+        .keys()
+        .filter(|name| name.starts_with("__Host-bound-"));
+    assert_eq!(bound.count(), 2);
+}
