@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { root } from './bundle.mjs';
 
-const modules = ['errors', 'index', 'keeper', 'options', 'record', 'reducer', 'sessions', 'store'];
+const modules = ['dpop', 'errors', 'index', 'keeper', 'options', 'record', 'reducer', 'sessions', 'store'];
 const wanted = [
   'LICENSE-APACHE',
   'LICENSE-MIT',
@@ -10,6 +10,8 @@ const wanted = [
   'dist/auth.min.js',
   'dist/index.js',
   'dist/index.js.map',
+  'dist/dpop.js',
+  'dist/dpop.js.map',
   'dist/sessions.js',
   'dist/sessions.js.map',
   ...modules.map((name) => `dist/${name}.d.ts`),
