@@ -46,7 +46,10 @@ impl SessionManager {
         &self,
         token: impl AsRef<[u8]>,
     ) -> Result<Arc<VerifiedToken<C>>, AccessError> {
-        self.authenticate_with(token, None).await
+        let now = self.now();
+        let token = self.inner.keys.load().verifier.verify(token, now)?;
+        self.check_session(token.claims().session_id, now).await?;
+        Ok(token)
     }
 
     /// The same for a token that came with a proof of its client's key, or without one. A token that is
@@ -60,9 +63,8 @@ impl SessionManager {
         proof: Option<&VerifiedProof>,
     ) -> Result<Arc<VerifiedToken<C>>, AccessError> {
         let now = self.now();
-        let keys = self.inner.keys.load();
-        let token = keys.verifier.verify_with(token, proof, now)?;
-        drop(keys);
+        let keys = &self.inner.keys;
+        let token = keys.load().verifier.verify_with(token, proof, now)?;
         self.check_session(token.claims().session_id, now).await?;
         Ok(token)
     }
@@ -77,9 +79,8 @@ impl SessionManager {
         token: impl AsRef<[u8]>,
     ) -> Result<Arc<VerifiedToken<C>>, AccessError> {
         let now = self.now();
-        let keys = self.inner.keys.load();
-        let token = keys.verifier.verify_unproven(token, now)?;
-        drop(keys);
+        let keys = &self.inner.keys;
+        let token = keys.load().verifier.verify_unproven(token, now)?;
         self.check_session(token.claims().session_id, now).await?;
         Ok(token)
     }
