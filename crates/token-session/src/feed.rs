@@ -148,6 +148,8 @@ pub(crate) struct Reading {
     /// Whether a heartbeat has come back since the last gap: then nothing falls between this reading
     /// and the notices.
     proves: bool,
+    /// Whether the clock was set back since something was forgotten by it: everything is read.
+    forgot_too_much: bool,
 }
 
 impl Feed {
@@ -356,6 +358,7 @@ impl Feed {
             gaps: state.gaps,
             dropped: state.dropped,
             proves: state.polled || state.heartbeat_after == state.gaps,
+            forgot_too_much,
         }
     }
 
@@ -368,7 +371,8 @@ impl Feed {
         state.read_until = Some(reading.begun.time);
         // If a clock that was ahead had forgotten too much, everything was read again by the right one.
         state.forgot_at = reading.begun.time;
-        if reading.begun.is_jump(state.complete_as_of) {
+        // Also if no reading ended while it was ahead, so that `complete_as_of` knows nothing of that.
+        if reading.forgot_too_much || reading.begun.is_jump(state.complete_as_of) {
             let from = from_time(reading.begun.time);
             self.live_from_time.store(from, Ordering::Release);
         }

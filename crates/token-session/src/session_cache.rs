@@ -45,9 +45,10 @@ struct Counted {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionCacheCounts {
-    /// Uses of a session cookie for which the session was not read from the store.
+    /// Uses of a session cookie whose session was remembered. Those that had to be written, or that were to
+    /// be refused, asked the store all the same.
     pub hits: u64,
-    /// Uses for which it was, while the feed was live.
+    /// Uses whose session was not, while the feed was live.
     pub misses: u64,
     /// How many sessions are kept, and how many were forgotten whose place was not taken by another.
     pub entries: usize,

@@ -59,7 +59,8 @@ pub trait SessionStore: Send + Sync + 'static {
     /// sessions go on with the old one otherwise.
     fn commit(&self, change: &Change) -> impl Future<Output = Result<Commit, Self::Error>> + Send;
 
-    /// Ends a session if it was not ended before ([`Ending::apply`]). Never loses a race.
+    /// Ends a session if it was not ended before ([`Ending::apply`]). Never loses a race. Subscribers hear
+    /// [`Notice::Ended`] once it is written, also if nobody waits for the answer any more.
     fn revoke(&self, ending: &Ending) -> impl Future<Output = Result<Revoke, Self::Error>> + Send;
 
     /// Ends all sessions of a subject that were not ended before, but for `except`, and

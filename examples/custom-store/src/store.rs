@@ -53,22 +53,24 @@ impl RedbStore {
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.write_and_tell(change, |_| None).await
+        self.write_and_tell(change, |_| Vec::new()).await
     }
 
     /// The same, and tells subscribers of the outcome, also if nobody waits for it any more.
     async fn write_and_tell<T: Send + 'static>(
         &self,
         change: impl FnOnce(&WriteTransaction) -> Result<T> + Send + 'static,
-        tell: impl FnOnce(&T) -> Option<Notice> + Send + 'static,
+        tell: impl FnOnce(&T) -> Vec<Notice> + Send + 'static,
     ) -> Result<T> {
         let (database, notices) = (Arc::clone(&self.database), self.notices.clone());
         let written = spawn_blocking(move || {
             let write = database.begin_write()?;
             let outcome = change(&write)?;
             write.commit()?;
-            // It is not an error if nobody listens.
-            let _ = tell(&outcome).map(|notice| notices.send(notice));
+            for notice in tell(&outcome) {
+                // It is not an error if nobody listens.
+                let _ = notices.send(notice);
+            }
             Ok(outcome)
         });
         written.await?
@@ -81,13 +83,6 @@ impl RedbStore {
     ) -> Result<T> {
         let database = Arc::clone(&self.database);
         spawn_blocking(move || read(&database.begin_read()?)).await?
-    }
-
-    fn tell(&self, notices: impl IntoIterator<Item = Notice>) {
-        for notice in notices {
-            // It is not an error if nobody listens.
-            let _ = self.notices.send(notice);
-        }
     }
 }
 
@@ -136,8 +131,9 @@ impl SessionStore for RedbStore {
         let (write, written) = (change.clone(), change.clone());
         // A step-up, for example, is told: nodes that remember the session must read it again.
         let tell = move |(applied, row): &(bool, Option<Session>)| {
-            let row = row.as_ref().filter(|_| *applied)?;
-            Changed::by(&written, row).map(Notice::Changed)
+            let row = row.as_ref().filter(|_| *applied);
+            let changed = row.and_then(|row| Changed::by(&written, row));
+            changed.map(Notice::Changed).into_iter().collect()
         };
         let apply = move |transaction: &WriteTransaction| {
             let Some(before) = transaction.session(write.id())? else {
@@ -160,32 +156,34 @@ impl SessionStore for RedbStore {
 
     async fn revoke(&self, ending: &Ending) -> Result<Revoke> {
         let ending = *ending;
-        let (applied, row) = self
-            .write(move |write| {
-                let Some(before) = write.session(ending.id)? else {
-                    return Ok((false, None));
-                };
-                let Some(after) = ending.apply(&before) else {
-                    return Ok((false, Some(before)));
-                };
-                rows::put(write, Some(&before), &after)?;
-                Ok((true, Some(after)))
-            })
-            .await?;
+        let apply = move |write: &WriteTransaction| {
+            let Some(before) = write.session(ending.id)? else {
+                return Ok((false, None));
+            };
+            let Some(after) = ending.apply(&before) else {
+                return Ok((false, Some(before)));
+            };
+            rows::put(write, Some(&before), &after)?;
+            Ok((true, Some(after)))
+        };
+        let notice = Notice::Ended(Ended::new(ending.id, ending.revocation.at));
+        let tell = move |(applied, _): &(bool, Option<Session>)| {
+            applied.then_some(notice).into_iter().collect()
+        };
+        let (applied, row) = self.write_and_tell(apply, tell).await?;
         let Some(row) = row.map(Committed::assertion) else {
             return Ok(Revoke::Absent);
         };
         if !applied {
             return Ok(Revoke::Already(row));
         }
-        let (id, at) = (ending.id, ending.revocation.at);
-        self.tell([Notice::Ended(Ended::new(id, at))]);
         Ok(Revoke::Applied(row))
     }
 
     async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>> {
         let all = ending.clone();
-        let ids = self.write(move |write| {
+        let at = ending.revocation.at;
+        let apply = move |write: &WriteTransaction| {
             let epoch = write.epoch(&all.subject)?.next();
             rows::put_epoch(write, &all.subject, epoch)?;
             let mut ended = Vec::new();
@@ -210,11 +208,12 @@ impl SessionStore for RedbStore {
                 }
             }
             Ok(ended)
-        });
-        let ids = ids.await?;
-        let at = ending.revocation.at;
-        self.tell(ids.iter().map(|id| Notice::Ended(Ended::new(*id, at))));
-        Ok(ids)
+        };
+        let tell = move |ids: &Vec<SessionId>| {
+            let notices = ids.iter().map(|id| Notice::Ended(Ended::new(*id, at)));
+            notices.collect()
+        };
+        self.write_and_tell(apply, tell).await
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>> {

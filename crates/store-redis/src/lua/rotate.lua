@@ -40,8 +40,8 @@ commit(row, KEYS[3], now, state:sub(1, 1) .. string.char(kept + ARGV[7]) .. ARGV
 if #surplus > 0 then
   call('HDEL', KEYS[1], unpack(surplus))
 end
--- What a step-up or new claims change is told to every node (`Change::is_announced`).
-if ARGV[7] ~= '0' or given[AUTHENTICATION] or given[CLAIMS] then
+-- What a step-up changes is told to every node (`Change::is_announced`).
+if ARGV[7] ~= '0' then
   announce(row, ARGV[8]:sub(1, 8))
 end
 return {'applied', row.flat}

@@ -53,15 +53,12 @@ impl Change {
     ///
     /// A touch is not announced: a node that finds a deadline passed asks the store in any case. Neither is
     /// the rotation of a plain refresh. It replaces a refresh token, and a refresh token is always judged by
-    /// the session in the store, so the notice would only cost every node something at each refresh.
+    /// the session in the store, so the notice would only cost every node something at each refresh. That holds
+    /// for the claims that a hook changes then, too: only sessions of cookies are remembered.
     pub const fn is_announced(&self) -> bool {
         match self {
             Self::Bind(_) => true,
-            Self::Rotate(rotation) => {
-                matches!(rotation.by, RotatedBy::StepUp)
-                    || rotation.authentication.is_some()
-                    || rotation.claims.is_some()
-            }
+            Self::Rotate(rotation) => matches!(rotation.by, RotatedBy::StepUp),
             Self::Touch(_) => false,
         }
     }

@@ -77,6 +77,8 @@ impl SessionManager {
     ) -> Result<CookieSession, RefreshError> {
         let now = self.now();
         let id = token.untrusted_id();
+        // Before anything is read: what is heard from here on is newer.
+        let load = self.inner.feed.begin_load(id, now);
         let known = self.remembered(id, now)?;
         // What it means for the session as it is remembered: whatever is more than to accept it is decided
         // on the session in the store.
@@ -86,7 +88,8 @@ impl SessionManager {
             let decision = token.decide(&session, &issuer.policy, &issuer.refresh_keys, now);
             (session, decision)
         });
-        let load = self.inner.feed.begin_load(id, now);
+        let was_known = known.is_some();
+        let mut read = false;
         let current = match known {
             Some((session, CookieDecision::Accept(touch))) if touch.is_none() || !moves => {
                 return Ok(CookieSession {
@@ -98,7 +101,10 @@ impl SessionManager {
             }
             // The write asks the store.
             Some((session, CookieDecision::Accept(_))) => Some(Committed::clone(&session)),
-            _ => self.load(id).await?,
+            _ => {
+                read = true;
+                self.load(id).await?
+            }
         };
         let issuer = self.issuer();
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
@@ -109,7 +115,8 @@ impl SessionManager {
             })
         };
         let settled = self.settle(id, current, now, None, None, decide).await;
-        if let Err(RefreshError::Denied(denial)) = &settled
+        if was_known
+            && let Err(RefreshError::Denied(denial)) = &settled
             && !matches!(denial, Denial::Malformed)
         {
             // The store knows more than what is remembered. A cookie that was made up proves nothing.
@@ -118,7 +125,8 @@ impl SessionManager {
         let settled = settled?;
         let slid = matches!(settled, Settled::Slid(..));
         let session = Arc::new(settled.into_session());
-        if let Some(load) = load {
+        // What is remembered is not as good as read because its deadline could not be moved.
+        if let Some(load) = load.filter(|_| read || slid) {
             self.inner.feed.finish_load(&load, &session, now);
         }
         Ok(CookieSession {

@@ -27,6 +27,8 @@ const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The shortest time between two heartbeats, or two readings, that are wanted at once: a connection
 /// that breaks again and again must not become a load.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// How long a reading waits to know whether anything was changed elsewhere.
+const CHANGED_PATIENCE: Duration = Duration::from_secs(1);
 /// The time between readings while the view has no room: each of them reads everything.
 const FULL_PAUSE: Duration = Duration::from_secs(30);
 
@@ -161,9 +163,11 @@ impl SessionManager {
             .call("revocations", || self.inner.store.revocations(since))
             .await?;
         if feed.sessions().is_on() && feed.is_polled() {
-            // Before the view counts as complete once more, and with it what is remembered.
+            // Before the view counts as complete once more, and with it what is remembered. A store that
+            // cannot say may have changed; the view of what has ended does not depend on that.
             let changed = self.call("changed_elsewhere", || self.inner.store.changed_elsewhere());
-            if changed.await? {
+            let changed = timeout(CHANGED_PATIENCE, changed).await;
+            if !matches!(changed, Ok(Ok(false))) {
                 feed.sessions().clear();
             }
         }

@@ -308,3 +308,21 @@ async fn after_the_machine_was_suspended_the_view_is_behind_until_it_was_read_ag
     assert!(nodes.there.revocations_are_live());
     assert_eq!(nodes.answer(&access).await, "revoked");
 }
+
+/// What was read while it was ahead proved nothing, and must not say for an hour that the view is behind.
+#[tokio::test(start_paused = true)]
+async fn a_clock_that_was_ahead_while_notices_did_not_come_leaves_the_view_live() {
+    let nodes = Nodes::start(WhenBehind::Refuse, 1000).await;
+    let right = nodes.there.now();
+    nodes.store.set(Fate::Broken);
+    nodes.clock.advance(Duration::from_secs(3600));
+    tokio::time::sleep(HEARTBEAT * 5).await;
+    assert!(!nodes.there.revocations_are_live());
+    nodes.clock.set(right + HEARTBEAT * 5);
+    nodes.store.set(Fate::Passed);
+    tokio::time::sleep(HEARTBEAT * 5).await;
+    assert!(nodes.there.revocations_are_live());
+    let access = nodes.ended().await;
+    settle().await;
+    assert_eq!(nodes.answer(&access).await, "revoked");
+}
