@@ -68,4 +68,51 @@ describe('a key of the browser', { skip: isMock && 'the mock server demands no p
       assert.ok(await page.evaluate(() => auth.logout()));
       assert.match(await token(other), /^LoginRequired/);
     }));
+
+  test('stays in every tab if somebody mistypes the password', () =>
+    within({ accessTtl: 300, grace: 0, tolerance: 0 }, async (site, open) => {
+      const pages = [await open(), await open()] as const;
+      for (const page of pages) await proving(page);
+      const [page, other] = pages;
+      await login(page);
+      const refused = await page.evaluate(() =>
+        auth.login({ username: 'alice', password: 'wrong' }).then(
+          () => 'logged in',
+          (error) => error.error,
+        ),
+      );
+      assert.equal(refused, 'invalid_credentials');
+      await sleep(1100);
+      await other.evaluate(async () => void (await auth.getToken(await auth.getToken())));
+      assert.equal(site.count(REFRESH, 200), 1);
+      for (const page of pages) assert.equal(await call(page), 200);
+    }));
+
+  test('is made by the next login, and a session from before goes on without', () =>
+    within({ accessTtl: 300, grace: 0, tolerance: 0 }, async (site, open) => {
+      const page = await open();
+      assert.equal((await login(page)).token_type, 'Bearer');
+      await proving(page);
+      assert.equal(await call(page), 200);
+      await sleep(1100);
+      await page.evaluate(async () => void (await auth.getToken(await auth.getToken())));
+      assert.equal(site.count(REFRESH, 200), 1);
+      assert.equal(await call(page), 200);
+      assert.equal((await login(page)).token_type, 'DPoP');
+      assert.equal(await call(page), 200);
+    }));
+
+  test('is proven by a device whose clock is wrong', () =>
+    within({ accessTtl: 300, grace: 0, tolerance: 0 }, async (_site, open) => {
+      for (const minutes of [10, -10]) {
+        const page = await open();
+        await page.evaluate((minutes) => {
+          const now = Date.now.bind(Date);
+          Date.now = () => now() + minutes * 6e4;
+        }, minutes);
+        await proving(page);
+        assert.equal((await login(page)).token_type, 'DPoP');
+        assert.equal(await call(page), 200);
+      }
+    }));
 });
