@@ -3,11 +3,11 @@
 use std::net::SocketAddr;
 
 use axum::body::Body;
-use axum::extract::{ConnectInfo, FromRef, Request};
+use axum::extract::{ConnectInfo, FromRef, OriginalUri, Request};
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection, Shown};
 
@@ -16,10 +16,16 @@ pub(crate) fn head(parts: &Parts) -> Head<'_> {
     let connection = parts.extensions.get::<ConnectInfo<SocketAddr>>();
     Head {
         method: &parts.method,
-        uri: &parts.uri,
+        uri: uri(parts),
         headers: &parts.headers,
         peer: connection.map(|ConnectInfo(address)| address.ip()),
     }
+}
+
+/// As the client sent it: `Router::nest` takes the beginning off `parts.uri`.
+fn uri(parts: &Parts) -> &Uri {
+    let original = parts.extensions.get::<OriginalUri>();
+    original.map_or(&parts.uri, |OriginalUri(uri)| uri)
 }
 
 /// The [`Auth`] that the state has under the type `A`.
@@ -37,7 +43,7 @@ pub(crate) fn authorization(parts: &Parts) -> impl Iterator<Item = &[u8]> {
 pub(crate) fn shown(parts: &Parts) -> Shown<'_> {
     let proofs = parts.headers.get_all(DPOP).iter();
     let proofs = proofs.map(HeaderValue::as_bytes);
-    Shown::new(parts.method.as_str(), parts.uri.path(), proofs)
+    Shown::new(parts.method.as_str(), uri(parts).path(), proofs)
 }
 
 const DPOP: HeaderName = HeaderName::from_static("dpop");

@@ -187,6 +187,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                                 .route(web::get().to(me))
                                 .route(web::post().to(me)),
                         )
+                        .service(web::scope("/nested").route("/me", web::get().to(me)))
                         .service(web::resource("/guest").route(web::get().to(guest)))
                         .service(web::resource("/page").route(web::get().to(page)))
                         .service(web::resource("/notes").route(web::post().to(note)))

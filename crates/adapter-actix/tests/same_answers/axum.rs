@@ -175,6 +175,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/auth/step-up", post(step_up))
         .route("/auth/password", post(password))
         .route("/me", get(me).post(me))
+        .nest("/nested", Router::new().route("/me", get(me)))
         .route("/guest", get(guest))
         .route("/page", get(page))
         .route("/notes", post(note))

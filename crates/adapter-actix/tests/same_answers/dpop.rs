@@ -68,6 +68,7 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     // In both extractors; what the second is asked with a query is the same address.
     for (line, asked) in [
         ("GET /me", "GET /me?page=1"),
+        ("GET /nested/me", "GET /nested/me"),
         ("POST /transfer", "POST /transfer"),
         ("GET /auth/session", "GET /auth/session"),
     ] {
