@@ -16,11 +16,11 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
-use token_core::UnixTime;
 use token_core::binding::dpop::{
-    Expected, MAX_AGE, MAX_AHEAD, NonceKeys, NotRemembered, ProofError, Target, TargetPart,
-    UntrustedProof, UsedProofs, VerifiedProof,
+    Expected, MAX_AGE, MAX_AHEAD, NonceKeys, NotRemembered, ProofError, ProofOwner, Target,
+    TargetPart, UntrustedProof, UsedProofs, VerifiedProof,
 };
+use token_core::{SessionId, UnixTime};
 
 const TOKEN: &str = "Kz~8mXK1EalYznwH-LC-1fBAo.4Ljp~zsPE_NeO.gxU";
 const NOW: u64 = 1_562_262_618;
@@ -438,31 +438,79 @@ fn a_proof_is_used_once() {
         let claims = json!({ "jti": id, "iat": at });
         verify(&key.proof(&json!({}), &claims), &resource(), at).unwrap()
     };
+    let of = |session: u8| ProofOwner::Session(SessionId::from_bytes([session; 18]));
     let mut used = UsedProofs::new(10, 3);
     let first = proof(&key, "1", NOW);
-    assert_eq!(used.remember(&first, time(NOW)), Ok(()));
+    assert_eq!(used.remember(&first, of(1), time(NOW)), Ok(()));
     // A second proof with the same `jti`, also if the time in it is another one of that minute.
     for again in [first, proof(&key, "1", NOW)] {
-        assert_eq!(used.remember(&again, time(NOW)), Err(NotRemembered::Used));
+        assert_eq!(
+            used.remember(&again, of(1), time(NOW)),
+            Err(NotRemembered::Used)
+        );
     }
-    assert_eq!(used.remember(&proof(&other, "1", NOW), time(NOW)), Ok(()));
-    for id in ["2", "3"] {
-        assert_eq!(used.remember(&proof(&key, id, NOW), time(NOW)), Ok(()));
-    }
-    // One key cannot take the room of others, and nothing is forgotten before its time.
     assert_eq!(
-        used.remember(&proof(&key, "4", NOW), time(NOW)),
+        used.remember(&proof(&other, "1", NOW), of(2), time(NOW)),
+        Ok(())
+    );
+    for id in ["2", "3"] {
+        assert_eq!(
+            used.remember(&proof(&key, id, NOW), of(1), time(NOW)),
+            Ok(())
+        );
+    }
+    // One session cannot take the room of others, and nothing is forgotten before its time.
+    assert_eq!(
+        used.remember(&proof(&other, "4", NOW), of(1), time(NOW)),
         Err(NotRemembered::Full)
     );
-    assert_eq!(used.remember(&proof(&other, "2", NOW), time(NOW)), Ok(()));
+    assert_eq!(
+        used.remember(&proof(&other, "2", NOW), of(2), time(NOW)),
+        Ok(())
+    );
     let last = time(NOW) + MAX_AGE;
-    assert_eq!(used.remember(&first, last), Err(NotRemembered::Used));
+    assert_eq!(used.remember(&first, of(1), last), Err(NotRemembered::Used));
     assert_eq!(used.len(), 5);
     let later = NOW + MAX_AGE.as_secs() + 60;
-    assert_eq!(used.remember(&proof(&key, "1", later), time(later)), Ok(()));
+    assert_eq!(
+        used.remember(&proof(&key, "1", later), of(1), time(later)),
+        Ok(())
+    );
     assert_eq!(used.len(), 1);
     let full = &mut UsedProofs::new(0, 1);
     assert!(full.is_empty());
-    let refused = full.remember(&first, time(NOW) + Duration::ZERO);
+    let refused = full.remember(&first, of(1), time(NOW) + Duration::ZERO);
     assert_eq!(refused, Err(NotRemembered::Full));
+}
+
+#[test]
+fn a_proof_that_has_become_too_old_is_not_used_although_its_use_is_forgotten() {
+    let key = Key::ec();
+    let proof = verify(&key.proof(&json!({}), &json!({})), &resource(), NOW).unwrap();
+    let owner = || ProofOwner::Session(SessionId::from_bytes([1; 18]));
+    let mut used = UsedProofs::new(10, 3);
+    let last = time(NOW) + MAX_AGE;
+    assert_eq!(used.remember(&proof, owner(), last), Ok(()));
+    for late in [1, 60] {
+        let late = last + Duration::from_secs(late);
+        let refused = used.remember(&proof, owner(), late);
+        assert_eq!(refused, Err(NotRemembered::Expired));
+    }
+}
+
+#[test]
+fn renewals_of_one_session_take_little_room_whatever_keys_they_prove() {
+    let owner = || ProofOwner::Renewal(SessionId::from_bytes([1; 18]));
+    let mut used = UsedProofs::new(1000, 1000);
+    let mut remember = |owner| {
+        let proof = Key::ec().proof(&json!({}), &json!({}));
+        let proof = verify(&proof, &resource(), NOW).unwrap();
+        used.remember(&proof, owner, time(NOW))
+    };
+    for _ in 0..UsedProofs::RENEWALS {
+        assert_eq!(remember(owner()), Ok(()));
+    }
+    assert_eq!(remember(owner()), Err(NotRemembered::Full));
+    let own = ProofOwner::Session(SessionId::from_bytes([1; 18]));
+    assert_eq!(remember(own), Ok(()));
 }

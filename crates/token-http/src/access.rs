@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 use token_core::access::ClaimsError;
 use token_core::binding::BindingLevel;
+use token_core::binding::dpop::ProofOwner;
 use token_core::{
     AccessClaims, NoClaims, Scope, SessionId, Subject, UnixTime, VerifiedToken, VerifyError,
 };
@@ -169,7 +170,8 @@ impl Auth {
         let found = self.manager().authenticate_with(token, Some(&proof)).await;
         let token = found.map_err(|error| Rejection::of_bound_access(error, realm))?;
         // Last: nobody without the token takes room for what is remembered.
-        self.use_proof(&proof).map_err(refuse)?;
+        let owner = ProofOwner::Session(token.claims().session_id);
+        self.use_proof(&proof, owner).map_err(refuse)?;
         Ok(token)
     }
 }

@@ -309,6 +309,9 @@ impl AuthConfigBuilder {
         if !(base.is_empty() || is_path(base)) {
             return Err(ConfigError::DpopBasePath);
         }
+        if !config.dpop.as_ref().is_none_or(Dpop::has_room) {
+            return Err(ConfigError::DpopRoom);
+        }
         // Otherwise each login would be refused, and only then.
         if config.transports.is_empty() {
             return Err(ConfigError::Transports);
@@ -339,6 +342,9 @@ pub enum ConfigError {
         "the base path of proofs begins with a slash, does not end with one, and needs no escapes"
     )]
     DpopBasePath,
+    /// No proof could be remembered, so every one would be refused.
+    #[error("used proofs need room: `Dpop::remember` takes numbers of at least 1")]
+    DpopRoom,
     /// The key cannot be sent in a header.
     #[error("an introspection key has only A-Z a-z 0-9 - . _ ~ + / and, at its end, =")]
     IntrospectionKey,
@@ -411,6 +417,11 @@ mod tests {
         for limit in [Duration::from_millis(999), Duration::from_secs(601)] {
             let error = builder().body_timeout(limit).build().unwrap_err();
             assert_eq!(error, ConfigError::BodyTimeout(limit));
+        }
+        for (capacity, per_owner) in [(0, 1), (1, 0)] {
+            let dpop = Dpop::optional().remember(capacity, per_owner);
+            let error = builder().dpop(dpop).build().unwrap_err();
+            assert_eq!(error, ConfigError::DpopRoom);
         }
         let error = builder().transports([]).build().unwrap_err();
         assert_eq!(error, ConfigError::Transports);

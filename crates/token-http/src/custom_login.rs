@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use bytes::Bytes;
 use http::Response;
-use token_core::binding::dpop::VerifiedProof;
+use token_core::binding::dpop::{ProofOwner, VerifiedProof};
 use token_core::session::Device;
 use token_core::{Authentication, RevokeReason, Subject, Transport, UnixTime};
 use token_session::{LoginTicket, NewSession, Presented};
@@ -118,14 +118,15 @@ impl CustomLogin {
     /// # Errors
     /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked, or if all sessions of the
     /// subject were ended since the login began. [`Refusal::ServerError`] if the tokens cannot
-    /// be made.
+    /// be made. [`Refusal::InvalidDpopProof`] if the client has to prove a key and does not, and
+    /// [`Refusal::InvalidRequest`] if it does or has to in another transport than `header`.
     pub async fn open(
         &self,
         ticket: LoginTicket,
         session: NewSession,
     ) -> Result<Response<Bytes>, Rejection> {
         let session = self
-            .bind(session)
+            .bind(ticket.subject(), session)
             .map_err(|refusal| self.auth.refuse(refusal))?;
         let (manager, cookies) = (self.auth.manager().clone(), self.cookies.clone());
         let replaces = self.replaces;
@@ -153,17 +154,17 @@ impl CustomLogin {
 
     /// Binds the session to the key that the client has proven. In the other transports the browser has no
     /// token for which a proof could be made.
-    fn bind(&self, session: NewSession) -> Result<NewSession, Refusal> {
-        if session.transport.unwrap_or(Transport::Header) != Transport::Header {
-            return Ok(session);
-        }
+    fn bind(&self, subject: &Subject, session: NewSession) -> Result<NewSession, Refusal> {
+        let transport = session.transport.unwrap_or(Transport::Header);
+        let client = session.client_id.as_ref();
         self.auth
-            .demand_proof(session.client_id.as_ref(), self.proof.as_ref())?;
+            .check_login(client, transport, self.proof.as_ref())?;
         let Some(proof) = &self.proof else {
             return Ok(session);
         };
         // Only now, as the user has proven who they are: nobody else takes room for what is remembered.
-        self.auth.use_proof(proof)?;
+        let owner = ProofOwner::Login(subject.clone());
+        self.auth.use_proof(proof, owner)?;
         Ok(NewSession {
             key: Some(proof.thumbprint()),
             ..session

@@ -13,10 +13,10 @@ pub use shown::Shown;
 pub(crate) use settings::UsedByAll;
 
 use token_core::binding::dpop::{
-    Expected, MAX_AGE, Nonce, NonceKeys, NotRemembered, ProofError, Target, UntrustedProof,
-    VerifiedProof,
+    Expected, MAX_AGE, Nonce, NonceKeys, NotRemembered, ProofError, ProofOwner, Target,
+    UntrustedProof, VerifiedProof,
 };
-use token_core::{ClientId, PRODUCT};
+use token_core::{ClientId, PRODUCT, Transport};
 use tracing::warn;
 
 use crate::auth::Auth;
@@ -87,13 +87,19 @@ impl Auth {
     }
 
     /// Notes that a proof is used. Call it once the token or the password has been found right.
-    pub(crate) fn use_proof(&self, proof: &VerifiedProof) -> Result<(), Refusal> {
+    pub(crate) fn use_proof(
+        &self,
+        proof: &VerifiedProof,
+        owner: ProofOwner,
+    ) -> Result<(), Refusal> {
         let Some(used) = self.used_proofs() else {
             return Ok(());
         };
-        match used.remember(proof, self.manager().now()) {
+        match used.remember(proof, owner, self.manager().now()) {
             Ok(()) => Ok(()),
-            Err(error @ NotRemembered::Used) => Err(Refusal::InvalidDpopProof.because(error)),
+            Err(error @ (NotRemembered::Expired | NotRemembered::Used)) => {
+                Err(Refusal::InvalidDpopProof.because(error))
+            }
             Err(error @ NotRemembered::Full) => {
                 warn!(target: PRODUCT, %error, "a request is refused that may be good");
                 Err(Refusal::TemporarilyUnavailable)
@@ -101,17 +107,24 @@ impl Auth {
         }
     }
 
-    /// Refuses a login in the transport `header` without a proof if this client has to have one.
-    pub(crate) fn demand_proof(
+    /// Refuses a login without a proof if its client has to have one, and one with a proof if nothing can be
+    /// bound to the key. `client` is `None` for the default one.
+    pub(crate) fn check_login(
         &self,
         client: Option<&ClientId>,
+        transport: Transport,
         proof: Option<&VerifiedProof>,
     ) -> Result<(), Refusal> {
-        let demanded = self
-            .config()
-            .dpop()
-            .is_some_and(|dpop| dpop.demands(client));
-        if demanded && proof.is_none() {
+        let Some(dpop) = self.config().dpop() else {
+            return Ok(());
+        };
+        let client = client.unwrap_or_else(|| self.manager().default_client());
+        let by_header = transport == Transport::Header;
+        if !by_header && (proof.is_some() || dpop.names(client)) {
+            let why = "a login that proves a key, or has to, needs the transport `header`";
+            return Err(Refusal::InvalidRequest.because(why));
+        }
+        if by_header && proof.is_none() && dpop.demands(client) {
             let why = "the client has to prove a key at its login, and sent no proof";
             return Err(Refusal::InvalidDpopProof.because(why));
         }

@@ -133,12 +133,8 @@ pub(crate) struct Body {
 impl Body {
     /// Checks that the client has sent a proof if it has to, and none that nothing can be bound to.
     fn proven_by(self, auth: &Auth, proof: Option<&VerifiedProof>) -> Result<Self, Refusal> {
-        if self.transport == Some(Transport::Header) {
-            auth.demand_proof(self.client_id.as_ref(), proof)?;
-        } else if proof.is_some() {
-            let why = "a login with a proof of a key has to ask for the transport `header`";
-            return Err(Refusal::InvalidRequest.because(why));
-        }
+        let transport = self.transport.unwrap_or(Transport::Header);
+        auth.check_login(self.client_id.as_ref(), transport, proof)?;
         Ok(self)
     }
 

@@ -8,7 +8,9 @@ use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use token_core::session::Committed;
+use token_core::binding::Binding;
+use token_core::binding::dpop::{ProofOwner, VerifiedProof};
+use token_core::session::{Committed, Denial};
 use token_core::{Authentication, RevokeReason, Session, SessionId, Transport, UnixTime};
 use token_session::{RefreshError, SessionCredential, SessionManager, ShownCookie};
 
@@ -139,7 +141,8 @@ impl PasswordRequest {
     /// As [`StepUpRequest::read`]. If the store cannot be asked, the other sessions may have been
     /// ended already or not; the client asks again. If this session has ended since the request was
     /// read, or has another credential, every session of the subject is ended: the new password is
-    /// stored, and somebody else may have ended this one.
+    /// stored, and somebody else may have ended this one. [`Refusal::Unbound`] if its browser has used a key
+    /// since; then it goes on, and the others are ended.
     pub async fn changed(
         &self,
         authentication: Authentication,
@@ -149,9 +152,18 @@ impl PasswordRequest {
             let manager = proven.auth.manager();
             let issued = manager.password_changed(Arc::clone(&proven.credential), authentication);
             let issued = issued.await;
-            if let Err(RefreshError::Denied(_)) = issued {
-                let reason = RevokeReason::PasswordChanged;
-                manager.revoke_all(&proven.session.subject, reason).await?;
+            let (session, reason) = (&proven.session, RevokeReason::PasswordChanged);
+            match &issued {
+                // The browser has begun to use a key since, and asks again with its proof.
+                Err(RefreshError::Denied(Denial::Unbound(_))) => {
+                    manager
+                        .revoke_others(&session.subject, session.id, reason)
+                        .await?;
+                }
+                Err(RefreshError::Denied(_)) => {
+                    manager.revoke_all(&session.subject, reason).await?;
+                }
+                Ok(_) | Err(_) => {}
             }
             Ok(proven.auth.answer_authenticated(&issued?))
         })
@@ -250,7 +262,7 @@ impl Proven {
         let candidates = candidates(auth, &cookies, head, refresh_token.as_ref());
         let mut rejection = None;
         for candidate in candidates.map_err(|refusal| auth.refuse(refusal))? {
-            let mut credential = match candidate.read(auth, head) {
+            let (mut credential, proof) = match candidate.read(auth, head) {
                 Ok(credential) => credential,
                 Err(refusal) => {
                     rejection = Some(auth.refuse(refusal));
@@ -263,6 +275,11 @@ impl Proven {
                     let kind = AttemptKind::Reauthenticate(&session.subject);
                     let noted = auth.note_attempt_from(address, kind);
                     noted.map_err(|refusal| auth.refuse(refusal))?;
+                    // Only now: nobody takes room for what is remembered but who has the session's key.
+                    if let (Binding::Key(_), Some(proof)) = (session.binding, proof) {
+                        let used = auth.use_proof(&proof, ProofOwner::Renewal(session.id));
+                        used.map_err(|refusal| auth.refuse(refusal))?;
+                    }
                     let auth = auth.clone();
                     return Ok(Self {
                         auth,
@@ -328,15 +345,19 @@ enum Candidate<'a> {
 
 impl Candidate<'_> {
     /// Verifies the credential, once for everything that follows.
-    fn read(&self, auth: &Auth, head: &Head<'_>) -> Result<SessionCredential, Refusal> {
+    fn read(
+        &self,
+        auth: &Auth,
+        head: &Head<'_>,
+    ) -> Result<(SessionCredential, Option<VerifiedProof>), Refusal> {
         match self {
             Self::Refresh(token, carrier) => {
                 let mut claims = refresh::verify(auth, *carrier, token)?;
-                refresh::prove(auth, head, &mut claims)?;
-                Ok(SessionCredential::Refresh(claims))
+                let proof = refresh::prove(auth, head, &mut claims)?;
+                Ok((SessionCredential::Refresh(claims), proof))
             }
             Self::Session(cookie) => SessionManager::read_session_cookie(cookie)
-                .map(SessionCredential::Session)
+                .map(|token| (SessionCredential::Session(token), None))
                 .map_err(|denial| Refusal::InvalidGrant(denial.reason()).because(&denial)),
         }
     }

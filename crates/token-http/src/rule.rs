@@ -59,7 +59,13 @@ impl Auth {
         const { assert!(is_list(R::ACR), "ACR is not a list of words") };
         let tolerance = self.manager().policy().tolerance();
         let refusal = check::<R>(caller, self.manager().now(), tolerance);
-        refusal.map_err(|refusal| self.challenge(refusal))
+        refusal.map_err(|refusal| {
+            if caller.binding() == Some(BindingLevel::Key) {
+                Rejection::bound_resource(refusal, self.config().shared_realm())
+            } else {
+                self.challenge(refusal)
+            }
+        })
     }
 }
 

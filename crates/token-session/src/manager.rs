@@ -106,6 +106,11 @@ impl SessionManager {
         &self.inner.policy
     }
 
+    /// The client of a login that names none.
+    pub fn default_client(&self) -> &ClientId {
+        &self.inner.default_client
+    }
+
     /// Now, by the manager's clock.
     pub fn now(&self) -> UnixTime {
         self.inner.clock.now()

@@ -19,7 +19,7 @@ pub use error::ProofError;
 pub use htu::{Target, TargetPart};
 pub use nonce::{Nonce, NonceKeys};
 pub use proof::{Expected, MAX_AGE, MAX_AHEAD, UntrustedProof, VerifiedProof};
-pub use used::{NotRemembered, UsedProofs};
+pub use used::{NotRemembered, ProofOwner, UsedProofs};
 
 /// The signature algorithms of proofs, as metadata and challenges name them. `EdDSA` and `Ed25519`
 /// ([RFC 9864](https://www.rfc-editor.org/rfc/rfc9864)) are the same here.

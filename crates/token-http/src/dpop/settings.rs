@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use token_core::binding::dpop::{NotRemembered, UsedProofs, VerifiedProof};
+use token_core::binding::dpop::{NotRemembered, ProofOwner, UsedProofs, VerifiedProof};
 use token_core::{ClientId, UnixTime};
 
 /// Proofs of possession ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)) in the transport `header`:
@@ -28,7 +28,7 @@ pub struct Dpop {
     nonces_with_tokens: bool,
     base_path: Box<str>,
     capacity: usize,
-    per_key: u32,
+    per_owner: u32,
 }
 
 impl Dpop {
@@ -41,7 +41,7 @@ impl Dpop {
             nonces_with_tokens: false,
             base_path: Box::default(),
             capacity: 1_000_000,
-            per_key: 10_000,
+            per_owner: 10_000,
         }
     }
 
@@ -55,7 +55,9 @@ impl Dpop {
     }
 
     /// Logins of this client have to send a proof (`dpop_bound_access_tokens` of RFC 9449 section 5.2). Call
-    /// it for each client. A login that names no client counts as one that may leave it out.
+    /// it for each client. A login that names no client is one of the manager's default client. Logins of
+    /// this client in the transports `cookie` and `session`, in which nothing proves a key, are refused with
+    /// 400 `invalid_request`.
     pub fn require(mut self, client: ClientId) -> Self {
         self.clients.push(client);
         self
@@ -77,18 +79,23 @@ impl Dpop {
         self
     }
 
-    /// Default none. What stands before each path in the address that clients know, if a proxy or
-    /// `Router::nest` takes it off: for example `/app`.
+    /// Default none. What stands before each path in the address that clients know, if a proxy takes it
+    /// off before the request arrives: for example `/app`. What axum's `Router::nest` takes off is known
+    /// and does not belong here.
     pub fn base_path(mut self, path: impl Into<Box<str>>) -> Self {
         self.base_path = path.into();
         self
     }
 
     /// How many used proofs this process remembers, until they are too old two to three minutes later, and
-    /// how many of one key that end in the same minute. Default 1,000,000 and 10,000; each takes about 40
-    /// bytes. If there is no room, requests are refused with 503 rather than a used proof accepted.
-    pub fn remember(mut self, capacity: usize, per_key: u32) -> Self {
-        (self.capacity, self.per_key) = (capacity, per_key);
+    /// how many of one session, or of one user's logins, that end in the same minute. Default 1,000,000 and
+    /// 10,000, both at least 1; each takes about 40 bytes. If there is no room, requests are refused with
+    /// 503 rather than a used proof accepted.
+    ///
+    /// Of one session's refreshes at most [`UsedProofs::RENEWALS`] a minute are remembered, so that old
+    /// refresh tokens cannot take the room of others.
+    pub fn remember(mut self, capacity: usize, per_owner: u32) -> Self {
+        (self.capacity, self.per_owner) = (capacity, per_owner);
         self
     }
 
@@ -105,8 +112,18 @@ impl Dpop {
     }
 
     /// Whether logins of this client have to send a proof.
-    pub(super) fn demands(&self, client: Option<&ClientId>) -> bool {
-        self.all || client.is_some_and(|client| self.clients.contains(client))
+    pub(super) fn demands(&self, client: &ClientId) -> bool {
+        self.all || self.names(client)
+    }
+
+    /// Whether this client was named, so that it has to prove a key in every login.
+    pub(super) fn names(&self, client: &ClientId) -> bool {
+        self.clients.contains(client)
+    }
+
+    /// Whether there is room for used proofs at all.
+    pub(crate) const fn has_room(&self) -> bool {
+        self.capacity > 0 && self.per_owner > 0
     }
 
     /// Whether every login has to.
@@ -116,7 +133,7 @@ impl Dpop {
 
     /// An empty memory of so much room.
     pub(crate) fn memory(&self) -> UsedByAll {
-        let used = UsedProofs::new(self.capacity, self.per_key);
+        let used = UsedProofs::new(self.capacity, self.per_owner);
         UsedByAll(Arc::new(Mutex::new(used)))
     }
 }
@@ -129,11 +146,12 @@ impl UsedByAll {
     pub(super) fn remember(
         &self,
         proof: &VerifiedProof,
+        owner: ProofOwner,
         now: UnixTime,
     ) -> Result<(), NotRemembered> {
         // Nothing in it is half done if a thread panics.
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        used.remember(proof, now)
+        used.remember(proof, owner, now)
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
 use token_core::binding::Proof;
+use token_core::binding::dpop::{ProofOwner, VerifiedProof};
 use token_core::session::{DenialReason, RefreshClaims};
 use token_core::{PRODUCT, Scope, Transport};
 use token_session::ShownCookie;
@@ -86,7 +87,7 @@ impl Grant {
         };
         auth.note_attempt(head, AttemptKind::Refresh)?;
         let mut token = verify(auth, carrier, &text)?;
-        prove(auth, head, &mut token)?;
+        let proof = prove(auth, head, &mut token)?;
         let shown = (carrier == Transport::Cookie).then(|| {
             let shown = binding::shown(auth, head, token.session_id);
             token.proof = shown.proof();
@@ -97,6 +98,9 @@ impl Grant {
             session_id: token.session_id,
         };
         auth.note_attempt(head, kind)?;
+        if let Some(proof) = proof {
+            auth.use_proof(&proof, ProofOwner::Renewal(token.session_id))?;
+        }
         Ok(Self {
             token,
             shown,
@@ -128,19 +132,20 @@ pub(crate) fn verify(
 }
 
 /// Notes with a genuine refresh token which key its client has proven, if it sent a proof. Whether it is the
-/// session's is decided with the session.
+/// session's is decided with the session. The proof is still to be used.
 pub(crate) fn prove(
     auth: &Auth,
     head: &Head<'_>,
     token: &mut RefreshClaims,
-) -> Result<(), Refusal> {
-    if token.transport == Transport::Header
-        && let Some(proof) = auth.proof(head)?
-    {
-        auth.use_proof(&proof)?;
+) -> Result<Option<VerifiedProof>, Refusal> {
+    if token.transport != Transport::Header {
+        return Ok(None);
+    }
+    let proof = auth.proof(head)?;
+    if let Some(proof) = &proof {
         token.proof = Proof::Key(proof.thumbprint());
     }
-    Ok(())
+    Ok(proof)
 }
 
 /// Reads the token and the scope from the body. JSON may leave the token out, as generated clients do

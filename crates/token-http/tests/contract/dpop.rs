@@ -9,7 +9,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{Method, Request};
 use serde_json::{Value, json};
-use token_http::{Attempt, AttemptKind, Dpop};
+use token_core::{Authentication, NoClaims, Transport};
+use token_http::{Attempt, AttemptKind, CustomLogin, Dpop, Head, Refusal, Rule, Shown};
+use token_session::NewSession;
 
 use crate::world::{
     OWN, PASSWORD, Reply, World, get, post_form, post_json, refusal, request, with, with_bearer,
@@ -352,6 +354,13 @@ async fn the_settings_say_who_has_to_prove_a_key() {
     assert_eq!(refused.refusal(), refusal(400, "invalid_dpop_proof", ""));
     assert_eq!(one.send(bare()).await.status, 200);
 
+    for transport in ["cookie", "session"] {
+        let mut as_app = as_app.clone();
+        as_app["transport"] = json!(transport);
+        let refused = one.send(post_json(LOGIN, &as_app)).await;
+        assert_eq!(refused.refusal(), refusal(400, "invalid_request", ""));
+    }
+
     let by_cookie = json!({ "username": "alice", "password": PASSWORD, "transport": "cookie" });
     let client = Client::new(1).takes_nonce(&one);
     let proof = client.proof(&one, "POST", LOGIN, None, &json!({}));
@@ -359,6 +368,82 @@ async fn the_settings_say_who_has_to_prove_a_key() {
         .send(with(post_json(LOGIN, &by_cookie), "dpop", &proof))
         .await;
     assert_eq!(refused.refusal(), refusal(400, "invalid_request", ""));
+}
+
+/// Who leaves the client out has the default one's tokens.
+#[tokio::test]
+async fn a_login_that_names_no_client_proves_what_the_default_client_has_to() {
+    let default = || "default".parse().unwrap();
+    let world = World::with(|config| config.dpop(Dpop::optional().require(default())));
+    let refused = world.send(login_request()).await;
+    assert_eq!(refused.refusal(), refusal(400, "invalid_dpop_proof", ""));
+    let client = Client::new(1).takes_nonce(&world);
+    assert_eq!(client.log_in(&world).await.status, 200);
+}
+
+/// The step-up that a rule asks for needs a proof too.
+#[tokio::test]
+async fn a_rule_challenges_a_caller_by_the_scheme_of_its_token() {
+    struct Admin;
+    impl Rule for Admin {
+        const SCOPE: &'static str = "admin";
+    }
+    let world = world();
+    let client = Client::new(1).takes_nonce(&world);
+    let bound = client.log_in(&world).await.text("access_token");
+    let unbound = world.login("header").await.text("access_token");
+    let proof = client.proof(&world, "GET", ME, Some(&bound), &json!({}));
+    for (scheme, token, algs) in [("DPoP", &bound, ALGS), ("Bearer", &unbound, "")] {
+        let authorization = format!("{scheme} {token}");
+        let values = std::iter::once(authorization.as_bytes());
+        let shown = || Shown::new("GET", ME, std::iter::once(proof.as_bytes()));
+        let caller = world.auth.clone().access::<NoClaims>(values, shown).await;
+        let refused = world.auth.require::<Admin>(&caller.unwrap().unwrap());
+        let refused = refused.unwrap_err().response();
+        assert_eq!(refused.status(), 403);
+        let challenge = refused.headers()["www-authenticate"].to_str().unwrap();
+        assert!(
+            challenge.starts_with(&format!("{scheme} realm=")),
+            "{challenge}"
+        );
+        assert!(
+            challenge.contains(r#"error="insufficient_scope""#),
+            "{challenge}"
+        );
+        assert!(challenge.ends_with(algs), "{challenge}");
+    }
+}
+
+#[tokio::test]
+async fn a_custom_login_with_a_proof_has_to_be_by_header_too() {
+    let world = world();
+    let client = Client::new(1).takes_nonce(&world);
+    for (transport, good) in [
+        (Transport::Cookie, false),
+        (Transport::Session, false),
+        (Transport::Header, true),
+    ] {
+        let proof = client.proof(&world, "POST", LOGIN, None, &json!({}));
+        let (parts, _) = with(login_request(), "dpop", &proof).into_parts();
+        let head = Head {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            peer: None,
+        };
+        let login = CustomLogin::read(&world.auth, &head).unwrap();
+        let ticket = login.begin("alice").await.unwrap();
+        let session = NewSession {
+            transport: Some(transport),
+            ..login.new_session(Authentication::password(login.at()))
+        };
+        let opened = login.open(ticket, session).await;
+        let refused = opened.map_err(|rejection| rejection.refusal().clone());
+        assert_eq!(refused.is_ok(), good, "{transport}");
+        if !good {
+            assert_eq!(refused.unwrap_err(), Refusal::InvalidRequest);
+        }
+    }
 }
 
 #[tokio::test]
@@ -376,6 +461,71 @@ async fn without_room_for_used_proofs_nothing_is_accepted_and_nothing_is_wrong()
     assert_eq!(full.header("retry-after"), "1");
     world.advance(200);
     assert_eq!(client.call(&world, &token).await.status, 200);
+}
+
+/// Anyone who has an old refresh token can make as many keys as they like.
+#[tokio::test]
+async fn refresh_tokens_without_the_sessions_key_do_not_take_the_room_of_others() {
+    let world = World::with(|config| config.dpop(Dpop::optional().remember(200, 100)));
+    let unbound = world.login("header").await.text("refresh_token");
+    let client = Client::new(1).takes_nonce(&world);
+    let bound = client.log_in(&world).await;
+    let of_bound = bound.text("refresh_token");
+    let thief = Client::new(2).takes_nonce(&world);
+    let mut statuses = Vec::new();
+    for _ in 0..200 {
+        statuses.push(thief.refresh(&world, &of_bound).await.status);
+    }
+    assert!(
+        statuses.contains(&503),
+        "of one session some are remembered"
+    );
+    for token in [&unbound, &of_bound] {
+        let body = json!({ "password": PASSWORD, "refresh_token": token });
+        for _ in 0..200 {
+            let proof = thief.proof(&world, "POST", "/auth/step-up", None, &json!({}));
+            let stepped = with(post_json("/auth/step-up", &body), "dpop", &proof);
+            assert_ne!(world.send(stepped).await.status, 503, "none is remembered");
+        }
+    }
+    let access = bound.text("access_token");
+    assert_eq!(client.call(&world, &access).await.status, 200);
+    assert_eq!(client.log_in(&world).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_refresh_that_the_limit_refuses_uses_no_proof() {
+    let limited = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&limited);
+    let world = World::with(|config| {
+        let config = config.dpop(Dpop::optional());
+        config.limit(move |attempt: Attempt<'_>| match attempt.kind {
+            AttemptKind::RefreshOf { .. } if counted.fetch_add(1, Ordering::Relaxed) == 0 => {
+                Err(std::time::Duration::from_secs(1))
+            }
+            _ => Ok(()),
+        })
+    });
+    let client = Client::new(1).takes_nonce(&world);
+    let token = client.log_in(&world).await.text("refresh_token");
+    let proof = client.proof(&world, "POST", REFRESH, None, &json!({}));
+    let ask = || with(refresh_request(&token), "dpop", &proof);
+    for status in [429, 200, 400] {
+        assert_eq!(world.send(ask()).await.status, status);
+    }
+}
+
+#[tokio::test]
+async fn a_proof_steps_up_once() {
+    let world = world();
+    let client = Client::new(1).takes_nonce(&world);
+    let login = client.log_in(&world).await;
+    let body = json!({ "password": PASSWORD, "refresh_token": login.text("refresh_token") });
+    let proof = client.proof(&world, "POST", "/auth/step-up", None, &json!({}));
+    let ask = || with(post_json("/auth/step-up", &body), "dpop", &proof);
+    assert_eq!(world.send(ask()).await.status, 200);
+    let again = world.send(ask()).await;
+    assert_eq!(again.refusal(), refusal(400, "invalid_dpop_proof", ""));
 }
 
 #[tokio::test]

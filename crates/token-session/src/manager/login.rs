@@ -48,6 +48,13 @@ pub struct NewSession {
     pub key: Option<Thumbprint>,
 }
 
+impl LoginTicket {
+    /// Who logs in.
+    pub const fn subject(&self) -> &Subject {
+        &self.subject
+    }
+}
+
 impl SessionManager {
     /// Begins a login: call it *before* the password is checked.
     ///

@@ -6,7 +6,8 @@ use std::fmt;
 use thiserror::Error;
 
 use crate::binding::dpop::proof::VerifiedProof;
-use crate::binding::thumbprint::Thumbprint;
+use crate::types::id::SessionId;
+use crate::types::name::Subject;
 use crate::types::time::UnixTime;
 
 /// The proofs of this process that are fresh and were used, as 16 bytes each, until they are too old. Other
@@ -17,7 +18,7 @@ use crate::types::time::UnixTime;
 #[derive(Debug)]
 pub struct UsedProofs {
     capacity: usize,
-    per_key: u32,
+    per_owner: u32,
     count: usize,
     /// By the minute in which they end, the oldest first.
     slots: VecDeque<Slot>,
@@ -26,13 +27,31 @@ pub struct UsedProofs {
 struct Slot {
     minute: u64,
     ids: HashSet<[u8; 16]>,
-    by_key: HashMap<Thumbprint, u32>,
+    by_owner: HashMap<ProofOwner, u32>,
+}
+
+/// For what a proof is used, and whose room it takes. Keys are no measure: anybody can make a new one.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "what proofs are sent with")]
+pub enum ProofOwner {
+    /// A login of this user.
+    Login(Subject),
+    /// A refresh token of this session.
+    Renewal(SessionId),
+    /// An access token of this session.
+    Session(SessionId),
 }
 
 /// Why a proof is not accepted although it is good.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[expect(clippy::exhaustive_enums, reason = "it was used, or nobody can tell")]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "it is too old, was used, or nobody can tell"
+)]
 pub enum NotRemembered {
+    /// It was good when it was verified, and is too old by now.
+    #[error("the proof is too old")]
+    Expired,
     /// There is no room to remember it. Nothing is wrong with it: the client tries again later.
     #[error("there is no room to remember the proof")]
     Full,
@@ -42,11 +61,16 @@ pub enum NotRemembered {
 }
 
 impl UsedProofs {
-    /// Room for `capacity` proofs, and for `per_key` of one key that end in the same minute.
-    pub fn new(capacity: usize, per_key: u32) -> Self {
+    /// So many proofs of one session's renewals that end in the same minute are remembered at most. Honest
+    /// clients renew once in some minutes; and a proof is used before the session is read, so also the holder of
+    /// a refresh token whose session has ended takes room.
+    pub const RENEWALS: u32 = 60;
+
+    /// Room for `capacity` proofs, and for `per_owner` of one owner that end in the same minute.
+    pub fn new(capacity: usize, per_owner: u32) -> Self {
         Self {
             capacity,
-            per_key,
+            per_owner,
             count: 0,
             slots: VecDeque::new(),
         }
@@ -55,8 +79,18 @@ impl UsedProofs {
     /// Notes that a proof is used now.
     ///
     /// # Errors
-    /// [`NotRemembered::Used`] if it was before, [`NotRemembered::Full`] if that cannot be noted.
-    pub fn remember(&mut self, proof: &VerifiedProof, now: UnixTime) -> Result<(), NotRemembered> {
+    /// [`NotRemembered::Expired`] if it is too old at `now`, [`NotRemembered::Used`] if it was used before,
+    /// [`NotRemembered::Full`] if that cannot be noted.
+    pub fn remember(
+        &mut self,
+        proof: &VerifiedProof,
+        owner: ProofOwner,
+        now: UnixTime,
+    ) -> Result<(), NotRemembered> {
+        // Time has passed since it was verified, and a use of it may be forgotten already.
+        if now > proof.good_until() {
+            return Err(NotRemembered::Expired);
+        }
         while let Some(first) = self.slots.front()
             && first.minute < minute(now)
         {
@@ -78,11 +112,15 @@ impl UsedProofs {
         if self.count >= self.capacity {
             return Err(NotRemembered::Full);
         }
-        let of_key = slot.by_key.entry(proof.thumbprint()).or_default();
-        if *of_key >= self.per_key {
+        let most = match owner {
+            ProofOwner::Login(_) | ProofOwner::Session(_) => self.per_owner,
+            ProofOwner::Renewal(_) => self.per_owner.min(Self::RENEWALS),
+        };
+        let of_owner = slot.by_owner.entry(owner).or_default();
+        if *of_owner >= most {
             return Err(NotRemembered::Full);
         }
-        *of_key += 1;
+        *of_owner += 1;
         self.count += 1;
         slot.ids.insert(proof.id());
         Ok(())
@@ -104,7 +142,7 @@ impl Slot {
         Self {
             minute,
             ids: HashSet::new(),
-            by_key: HashMap::new(),
+            by_owner: HashMap::new(),
         }
     }
 }
