@@ -4,7 +4,6 @@ use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;
 use token_http::Auth;
 
-use crate::answer::Rejection;
 use crate::extract::{Extract, extractor};
 use crate::head::{authorization, shown};
 use crate::session::session;
@@ -26,7 +25,10 @@ where
 {
     type Auth = A;
 
-    async fn extract(request: &HttpRequest, auth: Auth) -> Result<Option<Self>, Rejection> {
+    async fn extract(
+        request: &HttpRequest,
+        auth: Auth,
+    ) -> Result<Option<Self>, token_http::Rejection> {
         let own = auth.clone();
         let session = async || session(request, &own).await;
         let caller = auth

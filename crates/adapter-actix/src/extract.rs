@@ -5,12 +5,14 @@ use std::future::Future;
 use std::pin::Pin;
 
 use actix_web::HttpRequest;
+use token_http::adapter::optional;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
 use crate::register::auth;
 
-/// `Some` caller, or `None` if the request has no credential. One that is not valid is refused.
+/// `Some` caller, or `None` if the request has no credential, or a session cookie that is bound to the browser
+/// without its bound cookie. One that is not valid is refused.
 ///
 /// Use it instead of `Option`, which in actix turns every refusal into `None`: a caller with a
 /// revoked token would be served as a guest.
@@ -37,7 +39,7 @@ pub(crate) trait Extract: Sized + 'static {
     fn extract(
         request: &HttpRequest,
         auth: Auth,
-    ) -> impl Future<Output = Result<Option<Self>, Rejection>>;
+    ) -> impl Future<Output = Result<Option<Self>, token_http::Rejection>>;
 }
 
 /// The future of an extractor, as actix wants it.
@@ -61,8 +63,8 @@ pub(crate) fn demand<A: Extract>(request: &HttpRequest) -> Extraction<A> {
 pub(crate) fn allow<A: Extract>(request: &HttpRequest) -> Extraction<Optional<A>> {
     let request = request.clone();
     Box::pin(async move {
-        let found = A::extract(&request, auth::<A::Auth>(&request)?).await?;
-        Ok(Optional(found))
+        let found = A::extract(&request, auth::<A::Auth>(&request)?).await;
+        Ok(Optional(optional(found)?))
     })
 }
 

@@ -49,7 +49,10 @@ where
 {
     type Auth = A;
 
-    async fn extract(request: &HttpRequest, auth: Auth) -> Result<Option<Self>, Rejection> {
+    async fn extract(
+        request: &HttpRequest,
+        auth: Auth,
+    ) -> Result<Option<Self>, token_http::Rejection> {
         Ok(session(request, &auth).await?.map(Self::new))
     }
 }

@@ -3,6 +3,7 @@
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use token_http::adapter::optional;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
@@ -15,7 +16,8 @@ token_http::caller! {
     /// pass the CSRF rule.
     ///
     /// Dereferences to [`token_http::Any`], which has the methods. An `Option` of it is `None` if there is
-    /// no credential; one that is not valid is refused all the same.
+    /// no credential, or a session cookie that is bound to the browser without its bound cookie; one that is
+    /// not valid is refused all the same.
     Any
 }
 
@@ -43,11 +45,15 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        Ok(find::<A, S, C>(parts, state).await?.map(Self::new))
+        let caller = find::<A, S, C>(parts, state).await;
+        Ok(optional(caller)?.map(Self::new))
     }
 }
 
-async fn find<A, S, C>(parts: &Parts, state: &S) -> Result<Option<token_http::Any<C>>, Rejection>
+async fn find<A, S, C>(
+    parts: &Parts,
+    state: &S,
+) -> Result<Option<token_http::Any<C>>, token_http::Rejection>
 where
     S: Sync,
     A: FromRef<S> + Into<Auth>,
@@ -55,5 +61,5 @@ where
 {
     let session = async || session(&auth::<A, S>(state), parts).await;
     let caller = auth::<A, S>(state).any(authorization(parts), || shown(parts), session);
-    Ok(caller.await?)
+    caller.await
 }

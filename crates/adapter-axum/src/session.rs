@@ -3,6 +3,7 @@
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use token_http::adapter::optional;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
@@ -14,8 +15,8 @@ token_http::caller! {
     /// must pass the CSRF rule.
     ///
     /// Dereferences to [`token_http::ServerSession`], which has the methods. An `Option` of it is `None`
-    /// if there is no cookie; one that is not valid is refused all the same. A `Result` of it
-    /// never refuses.
+    /// if there is no cookie, or if it is bound to the browser and the bound cookie is missing; one that is
+    /// not valid is refused all the same. A `Result` of it never refuses.
     ///
     /// ```
     /// # use adapter_axum::{Rejection, ServerSession};
@@ -59,7 +60,8 @@ where
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Option<Self>, Rejection> {
-        Ok(session(&auth::<A, S>(state), parts).await?.map(Self::new))
+        let session = session(&auth::<A, S>(state), parts).await;
+        Ok(optional(session)?.map(Self::new))
     }
 }
 

@@ -9,6 +9,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::{COOKIE, HeaderName};
 use http::{HeaderMap, HeaderValue};
+use token_core::binding::Unproven;
 use token_core::session::Denial;
 use token_core::{Session, SessionId};
 use token_session::{BoundCookie, RefreshError, ShownCookie};
@@ -99,16 +100,22 @@ pub(crate) fn path(auth: &Auth) -> String {
     format!("{}/device", auth.config().prefix())
 }
 
-/// The refusal of a credential that came with this bound cookie. A value that is refused is deleted, as the
-/// browser takes its cookie for good and would not renew otherwise.
+/// The refusal of a credential that came with this bound cookie. A value that cannot get better is deleted, as
+/// the browser takes its cookie for good and would not renew otherwise. If there was none, or an older one, the
+/// browser may have a good one by now, which a late answer must not delete.
 pub(crate) fn refused(
     error: RefreshError,
     session: SessionId,
     reject: impl FnOnce(RefreshError) -> Rejection,
 ) -> Rejection {
-    let unbound = matches!(error, RefreshError::Denied(Denial::Unbound(_)));
+    let bad = matches!(
+        error,
+        RefreshError::Denied(Denial::Unbound(
+            Unproven::Expired | Unproven::Invalid | Unproven::UnknownKey
+        ))
+    );
     let rejection = reject(error);
-    if unbound {
+    if bad {
         rejection.with_cookie(field(session, "", Duration::ZERO))
     } else {
         rejection

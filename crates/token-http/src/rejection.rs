@@ -131,6 +131,12 @@ impl Rejection {
         &self.refusal
     }
 
+    /// Whether an optional caller is served as nobody instead: the credential came without the value that
+    /// it is bound to. If there was a value that cannot get better, the refusal deletes it.
+    fn is_for_want_of_proof(&self) -> bool {
+        self.refusal == Refusal::Unbound && self.cookie.is_none()
+    }
+
     /// The answer.
     pub fn response(&self) -> Response<Bytes> {
         let refusal = &self.refusal;
@@ -258,6 +264,18 @@ impl Rejection {
             add("algs", fields::ALGORITHMS);
         }
         Some(HeaderValue::try_from(text).expect("only quotable characters are left"))
+    }
+}
+
+/// A caller that may be absent: one who shows a genuine session cookie without the value that it is bound
+/// to is served as nobody.
+///
+/// # Errors
+/// Every other refusal.
+pub fn optional<T>(found: Result<Option<T>, Rejection>) -> Result<Option<T>, Rejection> {
+    match found {
+        Err(rejection) if rejection.is_for_want_of_proof() => Ok(None),
+        found => found,
     }
 }
 

@@ -15,6 +15,7 @@ mod follow;
 mod issue;
 mod keys;
 mod login;
+mod observed;
 mod refresh;
 mod revoke;
 mod settle;
@@ -31,6 +32,8 @@ use token_core::{
     ClientId, Entropy, KeyRing, PRODUCT, Policy, RefreshKeyRing, Session, SessionId, Subject,
     TokenIssuer, UnixTime,
 };
+
+use observed::Observed;
 
 pub use access::AccessError;
 pub use binding::{BindingError, BindingOffer, BoundCookie, BoundSession, ShownCookie};
@@ -95,6 +98,7 @@ struct Inner {
     hook: Option<Box<dyn RefreshHook>>,
     check: RevocationCheck,
     binding: BindingPolicy,
+    observed: Observed,
     feed: Feed,
     store_timeout: Duration,
     store_retries: u32,

@@ -24,6 +24,10 @@ const CHALLENGE: HeaderName = HeaderName::from_static("secure-session-challenge"
 
 pub(super) async fn device(auth: &Auth, head: &Head<'_>) -> Result<Response<Bytes>, Rejection> {
     if auth.manager().binding().mode() == BindingMode::Off {
+        // The policy was another one: a browser that is answered 404 gives its binding up for good.
+        if head.headers.contains_key(ID) {
+            return Err(Rejection::temporarily_unavailable());
+        }
         let why = "sessions are not bound to their browsers";
         return Err(auth.refuse(Refusal::NotFound.because(why)));
     }

@@ -1,6 +1,8 @@
 //! Sessions that are bound to their browser, with a key in software that plays the browser.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
@@ -9,11 +11,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::json;
+use token_core::{Authentication, NoClaims};
+use token_http::adapter::optional;
+use token_http::{Head, PasswordRequest, Refusal, SessionSlot};
 use token_session::MemoryStore;
 use token_session::binding::BindingMode;
+use token_session::event::{Event, EventKind};
 use token_session::test_util::{Outage, TroubledStore};
 
-use crate::world::{PASSWORD, Reply, World, get, post_json, request, with};
+use crate::world::{PASSWORD, Reply, World, get, post_json, request, with, with_cookie};
 
 /// What a browser keeps of a site: cookies, until they end, and the key of the session.
 struct Browser {
@@ -276,6 +282,40 @@ async fn copied_cookies_work_until_the_bound_one_ends_and_cannot_be_renewed() {
 }
 
 #[tokio::test]
+async fn only_a_value_that_cannot_get_better_is_deleted() {
+    let world = world(BindingMode::Require);
+    let browser = Browser::bind(&world, "session").await;
+    let name = browser
+        .cookies
+        .keys()
+        .find(|name| name.starts_with("__Host-bound-"));
+    let name = name.unwrap().clone();
+    let good = browser.cookies[&name].clone();
+    let ask = async |value: Option<&str>| {
+        let mut copy = Browser {
+            cookies: browser.cookies.clone(),
+            ..Browser::new()
+        };
+        match value {
+            Some(value) => copy.cookies.insert(name.clone(), value.to_owned()),
+            None => copy.cookies.remove(&name),
+        };
+        let refused = copy.send_copied(&world, get("/api/me")).await;
+        assert_eq!(refused.refusal(), unbound(), "{value:?}");
+        refused.set_cookies()
+    };
+    assert!(ask(None).await.is_empty());
+    for bad in ["", "x", &format!("{good}x")] {
+        let deleted = ask(Some(bad)).await;
+        assert_eq!(deleted.len(), 1, "{bad}");
+        assert!(deleted[0].starts_with(&format!("{name}=;")), "{deleted:?}");
+        assert!(deleted[0].contains("; Max-Age=0;"), "{deleted:?}");
+    }
+    world.advance(661);
+    assert_eq!(ask(Some(&good)).await.len(), 1, "past its end");
+}
+
+#[tokio::test]
 async fn a_copied_credential_without_the_proof_neither_ends_the_session_nor_keeps_it_alive() {
     let world = world(BindingMode::Require);
     let mut browser = Browser::bind(&world, "cookie").await;
@@ -377,12 +417,9 @@ async fn of_two_registrations_the_later_one_counts_and_neither_after_the_key_was
         unbound(),
         "a value of the first registration"
     );
-    let deleted = refused.set_cookies();
     assert!(
-        deleted.len() == 1
-            && deleted[0].contains("__Host-bound-")
-            && deleted[0].contains("Max-Age=0"),
-        "so that the browser renews: {deleted:?}"
+        refused.set_cookies().is_empty(),
+        "the answer may come late and delete a newer value"
     );
     let late = with(
         device(),
@@ -499,6 +536,40 @@ async fn a_step_up_keeps_the_binding_and_demands_the_proof() {
 }
 
 #[tokio::test]
+async fn a_key_that_is_confirmed_during_a_change_of_password_costs_no_session() {
+    let world = world(BindingMode::Require);
+    let mut other = Browser::new();
+    other.login(&world, "session").await;
+    let mut browser = Browser::new();
+    let login = browser.login(&world, "session").await;
+    let offer = login.header("secure-session-registration").to_owned();
+    assert_eq!(browser.register(&world, &offer).await.status, 200);
+    // Sent without the bound cookie while nothing is demanded, and answered once it is.
+    let body = json!({"password": PASSWORD, "new_password": "looking-glass"});
+    let session = browser.cookies.iter();
+    let session = session.filter(|(name, _)| !name.starts_with("__Host-bound-"));
+    let session: Vec<_> = session
+        .map(|(name, value)| format!("{name}={value}"))
+        .collect();
+    let asked = with_cookie(post_json("/auth/password", &body), &session.join("; "));
+    let (parts, body) = asked.into_parts();
+    let head = Head {
+        method: &parts.method,
+        uri: &parts.uri,
+        headers: &parts.headers,
+        peer: None,
+    };
+    let change = PasswordRequest::read(&world.auth, &head, body.as_bytes()).await;
+    let change = change.unwrap();
+    assert_eq!(browser.renew(&world).await.status, 204);
+    let refused = change.changed(Authentication::password(change.at())).await;
+    assert_eq!(*refused.unwrap_err().refusal(), Refusal::Unbound);
+    assert_eq!(browser.send(&world, get("/api/me")).await.status, 200);
+    // The password is another one: all other sessions have ended.
+    assert_eq!(other.send(&world, get("/api/me")).await.status, 401);
+}
+
+#[tokio::test]
 async fn logins_and_logouts_never_demand_the_proof() {
     let world = world(BindingMode::Require);
     let mut browser = Browser::bind(&world, "session").await;
@@ -543,7 +614,7 @@ async fn a_browser_that_cannot_register_is_served_as_before() {
 #[tokio::test]
 async fn what_is_observed_is_demanded_only_after_the_browser_renewed_under_require() {
     // One store, as at a restart with another policy.
-    let store = std::sync::Arc::new(MemoryStore::new(1000, &[7; 32]));
+    let store = Arc::new(MemoryStore::new(1000, &[7; 32]));
     let worlds = [
         BindingMode::Observe,
         BindingMode::Require,
@@ -575,9 +646,74 @@ async fn what_is_observed_is_demanded_only_after_the_browser_renewed_under_requi
 }
 
 #[tokio::test]
+async fn what_would_be_refused_is_reported_once_a_minute_for_each_session() {
+    let reported = Arc::new(AtomicU64::new(0));
+    let counted = Arc::clone(&reported);
+    let store = MemoryStore::new(1000, &[7; 32]);
+    let world = World::reporting(BindingMode::Observe, store, move |event: Event| {
+        if matches!(event.kind, EventKind::UnboundCredential(_)) {
+            counted.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    let mut browsers = Vec::new();
+    for _ in 0..2 {
+        let mut browser = Browser::bind(&world, "session").await;
+        browser.drop_bound();
+        browsers.push(browser);
+    }
+    for expected in [2, 4] {
+        for browser in browsers.iter().cycle().take(6) {
+            let reply = browser.send_copied(&world, get("/api/me")).await;
+            assert_eq!(reply.status, 200);
+        }
+        assert_eq!(reported.load(Ordering::Relaxed), expected);
+        world.advance(60);
+    }
+}
+
+#[tokio::test]
 async fn the_route_is_away_if_sessions_are_not_bound() {
     let world = world(BindingMode::Off);
     assert_eq!(world.send(device()).await.status, 404);
+    // A browser that was bound before gives its binding up for good after 404, and not after 503.
+    let renewal = with(device(), "sec-secure-session-id", &"A".repeat(24));
+    assert_eq!(world.send(renewal).await.status, 503);
+}
+
+#[tokio::test]
+async fn an_optional_caller_without_the_bound_value_is_anonymous() {
+    let world = world(BindingMode::Require);
+    let browser = Browser::bind(&world, "session").await;
+    let ask = async |browser: &Browser| {
+        let cookies = browser.cookies.iter();
+        let cookies: Vec<_> = cookies
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        let (parts, _) = with_cookie(get("/"), &cookies.join("; ")).into_parts();
+        let head = Head {
+            method: &parts.method,
+            uri: &parts.uri,
+            headers: &parts.headers,
+            peer: None,
+        };
+        let slot = SessionSlot::default();
+        let found = world
+            .auth
+            .server_session::<NoClaims>(&head, Some(&slot))
+            .await;
+        optional(found).map(|session| session.is_some())
+    };
+    let mut copy = Browser {
+        cookies: browser.cookies.clone(),
+        ..Browser::new()
+    };
+    copy.drop_bound();
+    assert_eq!(ask(&browser).await.ok(), Some(true));
+    assert_eq!(ask(&copy).await.ok(), Some(false));
+    // A value past its end is refused, and deleted so that the browser renews.
+    world.advance(661);
+    let refused = ask(&browser).await.unwrap_err();
+    assert!(refused.response().headers().contains_key("set-cookie"));
 }
 
 #[tokio::test]

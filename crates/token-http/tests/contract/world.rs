@@ -13,6 +13,7 @@ use token_http::{
     Rejection, Route, SessionSlot, Shown, StepUpRequest,
 };
 use token_session::binding::{BindingMode, BindingPolicy};
+use token_session::event::EventSink;
 use token_session::test_util::{TestClock, TestManager};
 use token_session::{MemoryStore, NewSession, RevocationCheck, SessionStore};
 
@@ -42,11 +43,20 @@ impl World {
 
     /// A server that binds sessions to their browsers.
     pub(crate) fn binding(mode: BindingMode, store: impl SessionStore) -> Self {
+        Self::reporting(mode, store, drop)
+    }
+
+    /// The same with a sink of events.
+    pub(crate) fn reporting(
+        mode: BindingMode,
+        store: impl SessionStore,
+        sink: impl EventSink,
+    ) -> Self {
         let config = AuthConfig::builder(OWN.parse().unwrap()).build().unwrap();
         let TestManager { manager, clock } =
             TestManager::with_store(store, Policy::default(), |builder| {
                 let builder = builder.revocation_check(RevocationCheck::Store);
-                builder.binding(BindingPolicy::new(mode))
+                builder.binding(BindingPolicy::new(mode)).events(sink)
             });
         let auth = Auth::new(manager, config);
         Self { auth, clock }

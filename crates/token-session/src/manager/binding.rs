@@ -165,13 +165,16 @@ impl SessionManager {
     }
 
     /// Reports a session whose request was served, and would have been refused if the policy were to
-    /// require proofs.
+    /// require proofs: at most once a minute for each session on this node.
     pub fn observe(&self, shown: &ShownCookie, session: &Session) {
         if self.inner.binding.mode != BindingMode::Observe || session.binding.level().is_none() {
             return;
         }
-        if let Err(why) = session.binding.prove(shown.found_proof()) {
-            self.report(EventKind::UnboundCredential(why), session, self.now());
+        let now = self.now();
+        if let Err(why) = session.binding.prove(shown.found_proof())
+            && self.inner.observed.is_first(session.id, now)
+        {
+            self.report(EventKind::UnboundCredential(why), session, now);
         }
     }
 

@@ -8,6 +8,7 @@ use token_core::{ClientId, TokenIssuer};
 
 use super::error::ManagerError;
 use super::keys::KeysInForce;
+use super::observed::Observed;
 use super::{Inner, SessionManager};
 use crate::binding::BindingPolicy;
 use crate::clock::{Clock, SystemClock};
@@ -237,6 +238,7 @@ impl SessionManagerBuilder {
                 hook: self.hook,
                 check: self.check,
                 binding: self.binding,
+                observed: Observed::default(),
                 feed,
                 store_timeout: self.store_timeout,
                 store_retries: self.store_retries,
