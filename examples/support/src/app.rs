@@ -225,6 +225,7 @@ async fn manage(
         Revocation::None | Revocation::Store => 0,
     };
     let builder = builder.revocation_check(check).session_cache(remembered);
+    let builder = builder.binding(flags.binding.into());
     let manager = builder.build()?;
     if flags.revocation == Revocation::Feed {
         manager.catch_up().await?;

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use hallpass::schedule::ScheduleError;
-use hallpass::{Algorithm, Audience, ClientId, Issuer, Origin, Policy, PolicyError, WhenBehind};
+use hallpass::{
+    Algorithm, Audience, BindingMode, BindingPolicy, ClientId, Issuer, Origin, Policy, PolicyError,
+    WhenBehind,
+};
 use http::Uri;
 use ipnet::IpNet;
 
@@ -170,6 +173,16 @@ pub struct Flags {
         default_value = "optional"
     )]
     pub dpop: Proofs,
+
+    /// Whether sessions with a cookie are bound to the browser that opened them, which takes HTTPS: with
+    /// `observe` a copied cookie is reported, with `require` it is refused after some minutes.
+    #[arg(
+        long,
+        env = "HALLPASS_BINDING",
+        value_name = "HOW",
+        default_value = "observe"
+    )]
+    pub binding: Bound,
 
     /// The `iss` of tokens; by default the server's origin.
     #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL", value_parser = issuer)]
@@ -363,6 +376,30 @@ pub enum Proofs {
     Optional,
     /// All in the transport `header`.
     Required,
+}
+
+/// Whether sessions are bound to the browser that opened them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[expect(clippy::exhaustive_enums, reason = "the modes that the library has")]
+pub enum Bound {
+    /// Browsers are not asked for a key.
+    Off,
+    /// What would be refused is reported.
+    Observe,
+    /// A session whose browser has used its key needs the proof.
+    Require,
+}
+
+impl From<Bound> for BindingPolicy {
+    /// With bound cookies that live as briefly as browsers can do with, so that a renewal is seen soon.
+    fn from(bound: Bound) -> Self {
+        let mode = match bound {
+            Bound::Off => BindingMode::Off,
+            Bound::Observe => BindingMode::Observe,
+            Bound::Require => BindingMode::Require,
+        };
+        Self::new(mode).with_lifetime(Self::MIN_LIFETIME)
+    }
 }
 
 /// What happens to access tokens while the feed is behind.
