@@ -14,12 +14,13 @@ declare global {
 /** How long a busy machine may take for what an idle one does at once, in milliseconds. */
 export const PATIENCE = 12e4;
 
-export const launch = (options?: LaunchOptions): Promise<Browser> =>
+export const launch = ({ args = [], ...options }: LaunchOptions = {}): Promise<Browser> =>
   chromium.launch({
     ...options,
     executablePath: '/usr/bin/chromium',
     timeout: PATIENCE,
     args: [
+      ...args,
       '--no-sandbox',
       '--disable-quic',
       '--disable-background-networking',

@@ -20,43 +20,54 @@ export interface Server {
 
 export type StartServer = (flags: Flags) => Promise<Server>;
 
+/** Runs a program until it says where it listens. */
+const run = async (path: string, flags: readonly string[]): Promise<Server> => {
+  const child = spawn(path, ['--listen', '127.0.0.1:0', '--store', 'memory:', '--rate-limit', 'off', ...flags], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, RUST_LOG: 'info,example_support=debug' },
+  });
+  const lines: string[] = [];
+  const url = await new Promise<string>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('exit', (code) => reject(new Error(`${path} ended with ${code}: ${lines.join('\n')}`)));
+    for (const stream of [child.stdout, child.stderr])
+      createInterface(stream).on('line', (line) => {
+        lines.push(line);
+        const found = /^listening on (https?:\/\/\S+)/.exec(line)?.[1];
+        if (found) resolve(found);
+      });
+  });
+  return {
+    url,
+    log: () => lines,
+    stop: () =>
+      new Promise((resolve) => {
+        child.once('exit', () => resolve());
+        child.kill();
+      }),
+  };
+};
+
 const startBinary =
   (path: string): StartServer =>
-  async (flags) => {
-    const child = spawn(
+  (flags) =>
+    run(
       path,
       [
-        ['--listen', '127.0.0.1:0'],
-        ['--store', 'memory:'],
         ['--access-ttl', `${flags.accessTtl}s`],
         ['--grace', `${flags.grace}s`],
         ['--tolerance', `${flags.tolerance}s`],
         ['--origin', flags.origin],
-        ['--rate-limit', 'off'],
       ].flat(),
-      { stdio: ['ignore', 'pipe', 'pipe'], env: { ...process.env, RUST_LOG: 'info,example_support=debug' } },
     );
-    const lines: string[] = [];
-    const url = await new Promise<string>((resolve, reject) => {
-      child.once('error', reject);
-      child.once('exit', (code) => reject(new Error(`${path} ended with ${code}: ${lines.join('\n')}`)));
-      for (const stream of [child.stdout, child.stderr])
-        createInterface(stream).on('line', (line) => {
-          lines.push(line);
-          const found = /^listening on (http:\/\/\S+)/.exec(line)?.[1];
-          if (found) resolve(found);
-        });
-    });
-    return {
-      url,
-      log: () => lines,
-      stop: () =>
-        new Promise((resolve) => {
-          child.once('exit', () => resolve());
-          child.kill();
-        }),
-    };
-  };
+
+/** An example that speaks HTTPS itself and demands what browsers prove, and the pin of its certificate. */
+export const startBound = async (): Promise<Server & { readonly pin: string }> => {
+  const server = await run(process.env.HALLPASS_E2E_SERVER!, ['--tls', 'self', '--binding', 'require']);
+  const pin = /sha256\/\/(\S+)/.exec(server.log().join('\n'))?.[1];
+  if (!pin) throw new Error('the server did not log its pin');
+  return { ...server, pin };
+};
 
 export const startServer: StartServer = process.env.HALLPASS_E2E_SERVER
   ? startBinary(process.env.HALLPASS_E2E_SERVER)
