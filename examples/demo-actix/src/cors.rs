@@ -3,7 +3,7 @@
 use actix_cors::Cors;
 use actix_web::http::Method;
 use actix_web::http::header::{
-    AUTHORIZATION, CONTENT_TYPE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
+    AUTHORIZATION, CONTENT_TYPE, DATE, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use hallpass::actix::Origin;
 
@@ -19,6 +19,6 @@ pub(crate) fn cors(allowed: &[Origin]) -> Cors {
     cors.supports_credentials()
         .allowed_methods([Method::GET, Method::POST, Method::DELETE])
         .allowed_headers([AUTHORIZATION, CONTENT_TYPE, DPOP])
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE])
+        .expose_headers([DATE, WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE])
         .max_age(600)
 }

@@ -7,7 +7,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::http::header::{
     ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, AUTHORIZATION, CONTENT_TYPE,
-    HeaderName, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
+    DATE, HeaderName, ORIGIN, RETRY_AFTER, WWW_AUTHENTICATE,
 };
 use axum::middleware;
 use hallpass::axum::Origin;
@@ -55,7 +55,7 @@ fn cors(allowed: &[Origin]) -> CorsLayer {
         .allow_credentials(true)
         .allow_methods([Method::GET, Method::POST, Method::DELETE])
         .allow_headers([AUTHORIZATION, CONTENT_TYPE, DPOP])
-        .expose_headers([WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE])
+        .expose_headers([DATE, WWW_AUTHENTICATE, RETRY_AFTER, DPOP_NONCE])
         .vary([
             ORIGIN,
             ACCESS_CONTROL_REQUEST_METHOD,

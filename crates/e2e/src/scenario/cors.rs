@@ -110,7 +110,10 @@ fn may_read(reply: &Reply, origin: &str, allowed: bool) {
     );
     assert_eq!(reply.header("access-control-allow-credentials"), "true");
     let exposed = reply.list("access-control-expose-headers");
-    assert_eq!(exposed, ["dpop-nonce", "retry-after", "www-authenticate"]);
+    assert_eq!(
+        exposed,
+        ["date", "dpop-nonce", "retry-after", "www-authenticate"]
+    );
 }
 
 impl Client {
