@@ -42,6 +42,9 @@ impl BindingPolicy {
 
     /// How long a bound cookie lives; 5 minutes to 1 hour, whole seconds. A copy of all cookies works for so
     /// long and a minute more.
+    ///
+    /// With less than nine minutes, a user who logs in three times in a row is refused for some minutes: by
+    /// then the browser has made all its signatures.
     pub const fn with_lifetime(self, lifetime: Duration) -> Self {
         Self { lifetime, ..self }
     }
