@@ -41,7 +41,12 @@ impl Reply {
             401 if self.text == r#"{"error":"invalid_client"}"# => {
                 assert_eq!(challenge, r#"Basic realm="api""#, "{self:?}");
             }
-            401 => assert!(challenge.starts_with(r#"Bearer realm="api""#), "{self:?}"),
+            401 => {
+                // A token that is bound to a key is told what it needs (RFC 9449 section 7.1).
+                let scheme = challenge.split(' ').next();
+                let known = matches!(scheme, Some("Bearer" | "DPoP"));
+                assert!(known && challenge.contains(r#" realm="api""#), "{self:?}");
+            }
             405 => assert_ne!(self.header("allow"), "", "{self:?}"),
             429 | 503 => assert_ne!(self.header("retry-after"), "", "{self:?}"),
             _ => {}
