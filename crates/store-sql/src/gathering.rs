@@ -24,13 +24,21 @@ pub(crate) trait WritesTogether: Clone + Send + Sync + 'static {
     /// What can go wrong with one session.
     type Error: Send + 'static;
 
+    /// What a batch is written on, such as a connection.
+    type Turn<'a>: Send;
+
     /// Where its rotations gather.
     fn gathering(&self) -> &Gathering<Self::Error>;
 
+    /// Waits until a batch can be written; `None` if that takes too long. Those that are to go are chosen
+    /// after it: who gave up meanwhile must not be written late.
+    fn turn(&self) -> impl Future<Output = Option<Self::Turn<'_>>> + Send;
+
     /// Writes rotations of different sessions in one transaction, and says what became of each, in their
     /// order. `None` if the transaction failed: then nobody knows what became of any.
-    fn write_together(
-        &self,
+    fn write_together<'a>(
+        &'a self,
+        turn: Self::Turn<'a>,
         rotations: &[Rotation],
     ) -> impl Future<Output = Option<Vec<Written<Self::Error>>>> + Send;
 }
@@ -77,8 +85,8 @@ impl<E> Gathering<E> {
     }
 
     /// The rotations that go next, each of another session: of two of one session only one can hold, and a
-    /// statement would not say which. Those that were given up do not go. If nobody waits, the lane is free.
-    fn next(&self) -> Option<Vec<Waiting<E>>> {
+    /// statement would not say which. Those that were given up do not go.
+    fn next(&self) -> Vec<Waiting<E>> {
         let mut state = self.lock();
         let mut batch: Vec<Waiting<E>> = Vec::new();
         let mut later = VecDeque::new();
@@ -97,14 +105,29 @@ impl<E> Gathering<E> {
         }
         later.append(&mut state.waiting);
         state.waiting = later;
-        if batch.is_empty() {
-            state.on_their_way -= 1;
-            return None;
-        }
         drop(state);
         // Always in the same order, so that two batches do not wait for each other's rows.
         batch.sort_by_key(|waiting| waiting.rotation.id);
-        Some(batch)
+        batch
+    }
+
+    /// A lane has ended: whether those that wait take it over. If nobody waits, it is free.
+    fn is_taken_over(&self) -> bool {
+        let mut state = self.lock();
+        state.waiting.retain(|waiting| !waiting.answer.is_closed());
+        let taken_over = !state.waiting.is_empty();
+        if !taken_over {
+            state.on_their_way -= 1;
+        }
+        taken_over
+    }
+
+    /// Frees a lane that nobody can take over. Each that waits finds that no answer comes, and writes by
+    /// itself.
+    fn give_up(&self) {
+        let mut state = self.lock();
+        state.on_their_way -= 1;
+        state.waiting.clear();
     }
 
     /// Nothing that is done with it can panic half-way.
@@ -135,30 +158,47 @@ pub(crate) struct Lane<W: WritesTogether>(W);
 
 impl<W: WritesTogether> Drop for Lane<W> {
     fn drop(&mut self) {
-        let gathering = self.0.gathering();
-        let Some(batch) = gathering.next() else {
+        if !self.0.gathering().is_taken_over() {
             return;
-        };
+        }
+        let successor = Successor(Some(self.0.clone()));
         if let Ok(runtime) = Handle::try_current() {
             // A task of their own: none of those that wait may take the others along if it is given up.
-            drop(runtime.spawn(go(self.0.clone(), batch)));
-        } else {
-            // Each finds that no answer comes, and writes by itself.
-            let mut state = gathering.lock();
-            state.on_their_way -= 1;
-            state.waiting.clear();
+            drop(runtime.spawn(go(successor)));
+        }
+    }
+}
+
+/// A lane that has been taken over, and is not in use yet. A runtime that shuts down drops it unused.
+struct Successor<W: WritesTogether>(Option<W>);
+
+impl<W: WritesTogether> Successor<W> {
+    fn begin(mut self) -> Lane<W> {
+        Lane(self.0.take().expect("it is taken here alone"))
+    }
+}
+
+impl<W: WritesTogether> Drop for Successor<W> {
+    fn drop(&mut self) {
+        if let Some(store) = &self.0 {
+            store.gathering().give_up();
         }
     }
 }
 
 /// Writes a batch, and gives the lane back, which goes on with the next one.
-async fn go<W: WritesTogether>(store: W, batch: Vec<Waiting<W::Error>>) {
-    let lane = Lane(store);
+async fn go<W: WritesTogether>(successor: Successor<W>) {
+    let lane = successor.begin();
+    let turn = lane.0.turn().await;
+    let batch = lane.0.gathering().next();
     let (rotations, callers): (Vec<_>, Vec<_>) = batch
         .into_iter()
         .map(|waiting| (waiting.rotation, waiting.answer))
         .unzip();
-    let written = lane.0.write_together(&rotations).await;
+    let written = match turn {
+        Some(turn) if !rotations.is_empty() => lane.0.write_together(turn, &rotations).await,
+        _ => None,
+    };
     let mut written = written.map(Vec::into_iter);
     for caller in callers {
         // One that was given up meanwhile is written all the same.

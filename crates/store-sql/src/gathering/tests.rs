@@ -18,6 +18,8 @@ struct Store(Arc<Inner>);
 struct Inner {
     gathering: Gathering<&'static str>,
     lets: Semaphore,
+    /// How many batches may begin.
+    turns: Semaphore,
     fails: AtomicBool,
     written: Mutex<Vec<Vec<u8>>>,
 }
@@ -27,6 +29,7 @@ impl Store {
         Self(Arc::new(Inner {
             gathering: Gathering::new(lanes),
             lets: Semaphore::new(0),
+            turns: Semaphore::new(1000),
             fails: AtomicBool::new(false),
             written: Mutex::default(),
         }))
@@ -66,12 +69,22 @@ impl Store {
 
 impl WritesTogether for Store {
     type Error = &'static str;
+    type Turn<'a> = ();
 
     fn gathering(&self) -> &Gathering<&'static str> {
         &self.0.gathering
     }
 
-    async fn write_together(&self, rotations: &[Rotation]) -> Option<Vec<Written<&'static str>>> {
+    async fn turn(&self) -> Option<()> {
+        self.0.turns.acquire().await.unwrap().forget();
+        Some(())
+    }
+
+    async fn write_together(
+        &self,
+        (): (),
+        rotations: &[Rotation],
+    ) -> Option<Vec<Written<&'static str>>> {
         self.write(rotations).await;
         if self.0.fails.load(Ordering::SeqCst) {
             return None;
@@ -191,4 +204,42 @@ async fn after_a_batch_that_failed_each_is_told_so_and_the_next_goes() {
     let next = store.call(4);
     assert_eq!(store.let_end(1).await.last(), Some(&vec![4]));
     assert_eq!(told(next).await, None);
+}
+
+#[tokio::test]
+async fn who_gives_up_while_the_batch_waits_for_its_turn_is_not_written_late() {
+    let store = Store::new(1);
+    store.0.turns.forget_permits(1000);
+    let (_first, second, third) = (store.call(1), store.call(2), store.call(3));
+    assert_eq!(
+        store.let_end(2).await,
+        [vec![1]],
+        "the batch has no turn yet"
+    );
+    second.abort();
+    assert!(second.await.unwrap_err().is_cancelled());
+    store.0.turns.add_permits(1);
+    assert_eq!(store.let_end(0).await, [vec![1], vec![3]]);
+    assert_eq!(told(third).await, Some(3));
+}
+
+#[test]
+fn a_runtime_that_ends_leaves_the_lane_free() {
+    let store = Store::new(1);
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .unwrap()
+    };
+    let ended = runtime();
+    // Dropped with the runtime: the one that is on its way, and the batch that would follow it.
+    let callers = ended.block_on(async { [store.call(1), store.call(2)] });
+    drop(ended);
+    drop(callers);
+    runtime().block_on(async {
+        let next = store.call(3);
+        assert_eq!(store.let_end(1).await.last(), Some(&vec![3]));
+        assert_eq!(told(next).await, None);
+    });
 }

@@ -176,17 +176,22 @@ impl PostgresStore {
 
 impl WritesTogether for PostgresStore {
     type Error = PostgresStoreError;
+    type Turn<'a> = Lane<'a>;
 
     fn gathering(&self) -> &Gathering<PostgresStoreError> {
         &self.inner.gathering
     }
 
+    async fn turn(&self) -> Option<Lane<'_>> {
+        self.inner.lanes.enter().await.ok()
+    }
+
     /// In one statement, and one transaction.
-    async fn write_together(
-        &self,
+    async fn write_together<'a>(
+        &'a self,
+        mut lane: Lane<'a>,
         rotations: &[Rotation],
     ) -> Option<Vec<Written<PostgresStoreError>>> {
-        let mut lane = self.inner.lanes.enter().await.ok()?;
         let rows = match rotations {
             [one] => {
                 let values = parameters::rotate(one);

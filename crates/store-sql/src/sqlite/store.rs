@@ -149,17 +149,26 @@ impl SqliteStore {
 
 impl WritesTogether for SqliteStore {
     type Error = SqliteStoreError;
+    type Turn<'a> = WritePermit<'a>;
 
     fn gathering(&self) -> &Gathering<SqliteStoreError> {
         &self.inner.gathering
     }
 
+    /// The writer, with a transaction that nobody else can be in.
+    async fn turn(&self) -> Option<WritePermit<'_>> {
+        let mut permit = self.inner.writer.everyday().await.ok()?;
+        permit.begin().await.ok()?;
+        Some(permit)
+    }
+
     /// In one transaction, which waits for the disk once.
-    async fn write_together(
-        &self,
+    async fn write_together<'a>(
+        &'a self,
+        permit: WritePermit<'a>,
         rotations: &[Rotation],
     ) -> Option<Vec<Written<SqliteStoreError>>> {
-        let written = write_together(&self.inner, rotations).await;
+        let written = write_together(&self.inner, permit, rotations).await;
         let failed = |error: &SqliteStoreError| {
             let error = error as &dyn std::error::Error;
             tracing::debug!(
@@ -343,10 +352,9 @@ impl SessionStore for SqliteStore {
 /// Nothing of it counts before the commit has succeeded.
 async fn write_together(
     inner: &Inner,
+    mut permit: WritePermit<'_>,
     rotations: &[Rotation],
 ) -> Result<Vec<Written<SqliteStoreError>>, SqliteStoreError> {
-    let mut permit = inner.writer.everyday().await?;
-    permit.begin().await?;
     let mut written = Vec::with_capacity(rotations.len());
     for rotation in rotations {
         let values = parameters::rotate(rotation);
