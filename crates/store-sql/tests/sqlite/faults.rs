@@ -149,7 +149,7 @@ async fn files_that_cannot_be_used_are_told_apart() {
 async fn a_locked_database_is_reported_and_the_write_holds_afterwards() {
     let folder = folder();
     let file = folder.path().join("sessions.db");
-    let options = SqliteStoreOptions::new().busy_timeout(Duration::from_millis(50));
+    let options = SqliteStoreOptions::new().busy_timeout(Duration::from_millis(500));
     let store = options.open(&file).await.unwrap();
     let row = stored(&store, "alice").await;
     let options = SqliteConnectOptions::new().filename(&file);
