@@ -25,20 +25,20 @@ pub(crate) trait WritesTogether: Clone + Send + Sync + 'static {
     type Error: Send + 'static;
 
     /// What a batch is written on, such as a connection.
-    type Turn<'a>: Send;
+    type Permit<'a>: Send;
 
     /// Where its rotations gather.
     fn gathering(&self) -> &Gathering<Self::Error>;
 
     /// Waits until a batch can be written; `None` if that takes too long. Those that are to go are chosen
     /// after it: who gave up meanwhile must not be written late.
-    fn turn(&self) -> impl Future<Output = Option<Self::Turn<'_>>> + Send;
+    fn permit(&self) -> impl Future<Output = Option<Self::Permit<'_>>> + Send;
 
     /// Writes rotations of different sessions in one transaction, and says what became of each, in their
     /// order. `None` if the transaction failed: then nobody knows what became of any.
     fn write_together<'a>(
         &'a self,
-        turn: Self::Turn<'a>,
+        permit: Self::Permit<'a>,
         rotations: &[Rotation],
     ) -> impl Future<Output = Option<Vec<Written<Self::Error>>>> + Send;
 }
@@ -122,8 +122,7 @@ impl<E> Gathering<E> {
         taken_over
     }
 
-    /// Frees a lane that nobody can take over. Each that waits finds that no answer comes, and writes by
-    /// itself.
+    /// Frees a lane that nobody can take over. Who waits for it is not answered, and then writes alone.
     fn give_up(&self) {
         let mut state = self.lock();
         state.on_their_way -= 1;
@@ -189,14 +188,14 @@ impl<W: WritesTogether> Drop for Successor<W> {
 /// Writes a batch, and gives the lane back, which goes on with the next one.
 async fn go<W: WritesTogether>(successor: Successor<W>) {
     let lane = successor.begin();
-    let turn = lane.0.turn().await;
+    let permit = lane.0.permit().await;
     let batch = lane.0.gathering().next();
     let (rotations, callers): (Vec<_>, Vec<_>) = batch
         .into_iter()
         .map(|waiting| (waiting.rotation, waiting.answer))
         .unzip();
-    let written = match turn {
-        Some(turn) if !rotations.is_empty() => lane.0.write_together(turn, &rotations).await,
+    let written = match permit {
+        Some(permit) if !rotations.is_empty() => lane.0.write_together(permit, &rotations).await,
         _ => None,
     };
     let mut written = written.map(Vec::into_iter);

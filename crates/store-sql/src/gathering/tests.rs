@@ -69,13 +69,13 @@ impl Store {
 
 impl WritesTogether for Store {
     type Error = &'static str;
-    type Turn<'a> = ();
+    type Permit<'a> = ();
 
     fn gathering(&self) -> &Gathering<&'static str> {
         &self.0.gathering
     }
 
-    async fn turn(&self) -> Option<()> {
+    async fn permit(&self) -> Option<()> {
         self.0.turns.acquire().await.unwrap().forget();
         Some(())
     }

@@ -176,13 +176,13 @@ impl PostgresStore {
 
 impl WritesTogether for PostgresStore {
     type Error = PostgresStoreError;
-    type Turn<'a> = Lane<'a>;
+    type Permit<'a> = Lane<'a>;
 
     fn gathering(&self) -> &Gathering<PostgresStoreError> {
         &self.inner.gathering
     }
 
-    async fn turn(&self) -> Option<Lane<'_>> {
+    async fn permit(&self) -> Option<Lane<'_>> {
         self.inner.lanes.enter().await.ok()
     }
 

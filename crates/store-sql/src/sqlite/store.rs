@@ -149,14 +149,14 @@ impl SqliteStore {
 
 impl WritesTogether for SqliteStore {
     type Error = SqliteStoreError;
-    type Turn<'a> = WritePermit<'a>;
+    type Permit<'a> = WritePermit<'a>;
 
     fn gathering(&self) -> &Gathering<SqliteStoreError> {
         &self.inner.gathering
     }
 
     /// The writer, with a transaction that nobody else can be in.
-    async fn turn(&self) -> Option<WritePermit<'_>> {
+    async fn permit(&self) -> Option<WritePermit<'_>> {
         let mut permit = self.inner.writer.everyday().await.ok()?;
         permit.begin().await.ok()?;
         Some(permit)
