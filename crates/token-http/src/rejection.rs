@@ -1,24 +1,24 @@
-//! The answer to a refused request, and which answer each error of the library gets.
+//! The answer to a refused request.
+
+mod of_errors;
+mod place;
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONNECTION, RETRY_AFTER, SET_COOKIE, WWW_AUTHENTICATE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response};
 use serde::Serialize;
 use thiserror::Error;
-use token_core::access::ClaimsError;
-use token_core::session::{Denial, DenialReason, IssueError};
-use token_core::{PRODUCT, VerifyError};
-use token_session::signer::SignerError;
-use token_session::{AccessError, LoginError, ManagerError, RefreshError, StoreError};
-use tracing::{debug, error, warn};
+use token_core::PRODUCT;
+use token_core::session::DenialReason;
+use tracing::error;
 
 use crate::answer;
 use crate::dpop::fields;
-use crate::refusal::{Refusal, TokenFault};
+use crate::refusal::Refusal;
+use crate::rejection::place::Place;
 
 /// How long a client should wait if the store cannot be reached, in seconds.
 const RETRY_SECONDS: u64 = 1;
@@ -34,29 +34,9 @@ pub struct Rejection {
     cookie: Option<HeaderValue>,
 }
 
-/// Where a request was refused, which decides on the challenge.
-#[derive(Clone, Debug)]
-enum Place {
-    /// Without a challenge.
-    Anywhere,
-    /// In an application that is set up wrongly, with the fix.
-    Misconfigured(Cow<'static, str>),
-    /// In a handler or route that checks credentials itself, in this realm.
-    Route(Arc<str>),
-    /// At a protected resource, in this realm if it is known.
-    Resource(Option<Arc<str>>),
-    /// The same for a request that proves a key, or has to.
-    Bound(Option<Arc<str>>),
-}
-
 impl Rejection {
     pub(crate) const fn at_route(refusal: Refusal, realm: Arc<str>) -> Self {
-        let place = Place::Route(realm);
-        Self {
-            refusal,
-            place,
-            cookie: None,
-        }
+        Self::new(refusal, Place::Route(realm))
     }
 
     /// Refuses a request to a protected resource, with the challenge of this realm: for services
@@ -68,22 +48,12 @@ impl Rejection {
 
     /// The same for a refusal whose reason is in the log already.
     pub(crate) const fn resource(refusal: Refusal, realm: Option<Arc<str>>) -> Self {
-        let place = Place::Resource(realm);
-        Self {
-            refusal,
-            place,
-            cookie: None,
-        }
+        Self::new(refusal, Place::Resource(realm))
     }
 
     /// Refuses a request to a protected resource that came with `Authorization: DPoP`, or should have.
     pub(crate) const fn bound_resource(refusal: Refusal, realm: Arc<str>) -> Self {
-        let place = Place::Bound(Some(realm));
-        Self {
-            refusal,
-            place,
-            cookie: None,
-        }
+        Self::new(refusal, Place::Bound(Some(realm)))
     }
 
     /// An error of the server: 500, and the client learns nothing of it. Log the evidence.
@@ -102,13 +72,7 @@ impl Rejection {
     pub fn misconfigured(fix: impl Into<Cow<'static, str>>) -> Self {
         let fix = fix.into();
         error!(target: PRODUCT, "{fix}");
-        let place = Place::Misconfigured(fix);
-        let refusal = Refusal::ServerError;
-        Self {
-            refusal,
-            place,
-            cookie: None,
-        }
+        Self::new(Refusal::ServerError, Place::Misconfigured(fix))
     }
 
     /// Sets or deletes a cookie with the answer.
@@ -118,7 +82,10 @@ impl Rejection {
     }
 
     pub(crate) const fn plain(refusal: Refusal) -> Self {
-        let place = Place::Anywhere;
+        Self::new(refusal, Place::Anywhere)
+    }
+
+    const fn new(refusal: Refusal, place: Place) -> Self {
         Self {
             refusal,
             place,
@@ -154,18 +121,12 @@ impl Rejection {
             error_description: description,
             reason,
         };
-        let status = match (refusal, &self.place) {
-            (Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_), Place::Bound(_)) => {
-                StatusCode::UNAUTHORIZED
-            }
-            _ => refusal.status(),
-        };
-        let mut response = answer::json(status, &body);
+        let mut response = answer::json(self.place.status(refusal), &body);
         let headers = response.headers_mut();
         if let Some(field) = &self.cookie {
             headers.insert(SET_COOKIE, field.clone());
         }
-        if let Some(challenge) = self.challenge() {
+        if let Some(challenge) = self.place.challenge(refusal) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         match refusal {
@@ -193,78 +154,6 @@ impl Rejection {
         }
         response
     }
-
-    /// The `WWW-Authenticate` field ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
-    fn challenge(&self) -> Option<HeaderValue> {
-        let (realm, at_resource) = match &self.place {
-            Place::Anywhere | Place::Misconfigured(_) => return None,
-            Place::Route(realm) => (Some(realm), false),
-            Place::Resource(realm) | Place::Bound(realm) => (realm.as_ref(), true),
-        };
-        let is_bound = matches!(self.place, Place::Bound(_));
-        // Texts of the application: characters that cannot be quoted are left out.
-        let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
-        let cut = |value: &str| value.chars().filter(quotable).collect::<String>();
-        // > If the client attempted to authenticate via the "Authorization" request header field,
-        // > the authorization server MUST [...] include the "WWW-Authenticate" response header
-        // > field matching the authentication scheme used by the client.
-        // RFC 6749 section 5.2; only Basic is refused so.
-        let scheme = match &self.refusal {
-            Refusal::InvalidClient => "Basic",
-            _ if is_bound => "DPoP",
-            _ => "Bearer",
-        };
-        let mut text = scheme.to_owned();
-        let mut add = |name: &str, value: &str| {
-            let comma = if text.len() > scheme.len() { "," } else { "" };
-            let value = cut(value);
-            write!(text, "{comma} {name}=\"{value}\"").expect("writing to a String succeeds");
-        };
-        if let Some(realm) = realm {
-            add("realm", realm);
-        }
-        match &self.refusal {
-            // > If the request lacks any authentication information [...], the resource server
-            // > SHOULD NOT include an error code or other error information.
-            // RFC 6750 section 3.1
-            Refusal::InvalidClient
-            | Refusal::InvalidCredentials
-            | Refusal::Unauthorized
-            | Refusal::Unbound => {}
-            Refusal::InvalidRequest if at_resource => add("error", "invalid_request"),
-            Refusal::InvalidToken(fault) => {
-                add("error", "invalid_token");
-                add("error_description", fault.as_str());
-            }
-            Refusal::InsufficientScope { scope } => {
-                add("error", "insufficient_scope");
-                add("scope", scope);
-            }
-            Refusal::InsufficientUserAuthentication {
-                max_age,
-                acr_values,
-            } => {
-                add("error", "insufficient_user_authentication");
-                if let Some(max_age) = max_age {
-                    add("max_age", &max_age.as_secs().to_string());
-                }
-                if !acr_values.is_empty() {
-                    add("acr_values", acr_values);
-                }
-            }
-            Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_) if is_bound => {
-                add("error", self.refusal.code());
-            }
-            _ => return None,
-        }
-        // > The algs parameter SHOULD be included to signal to the client the JWS algorithms that are
-        // > acceptable for the DPoP proof JWT.
-        // RFC 9449 section 7.1
-        if is_bound {
-            add("algs", fields::ALGORITHMS);
-        }
-        Some(HeaderValue::try_from(text).expect("only quotable characters are left"))
-    }
 }
 
 /// A caller that may be absent: one who shows a genuine session cookie without the value that it is bound
@@ -276,178 +165,6 @@ pub fn optional<T>(found: Result<Option<T>, Rejection>) -> Result<Option<T>, Rej
     match found {
         Err(rejection) if rejection.is_for_want_of_proof() => Ok(None),
         found => found,
-    }
-}
-
-impl From<StoreError> for Rejection {
-    fn from(error: StoreError) -> Self {
-        warn!(
-            target: PRODUCT,
-            error = &error as &dyn std::error::Error,
-            "the session store cannot be reached"
-        );
-        Self::temporarily_unavailable()
-    }
-}
-
-impl From<SignerError> for Rejection {
-    /// The client tries again, and gets the same refresh token.
-    fn from(error: SignerError) -> Self {
-        warn!(
-            target: PRODUCT,
-            error = &error as &dyn std::error::Error,
-            "a token could not be signed"
-        );
-        Self::temporarily_unavailable()
-    }
-}
-
-impl From<LoginError> for Rejection {
-    fn from(error: LoginError) -> Self {
-        match error {
-            LoginError::Signer(error) => error.into(),
-            LoginError::Store(error) => error.into(),
-            // The password may be another now: the client has to try again, and be checked again.
-            LoginError::EpochPassed => {
-                debug!(target: PRODUCT, %error, "login refused");
-                Self::temporarily_unavailable()
-            }
-            error => Self::fault(&error),
-        }
-    }
-}
-
-impl From<RefreshError> for Rejection {
-    /// The answer to a refresh, a step-up or a change of password that failed.
-    fn from(error: RefreshError) -> Self {
-        Self::of_renewal(error, |denial| Refusal::InvalidGrant(denial.reason()))
-    }
-}
-
-impl From<Denial> for Rejection {
-    /// As the refresh route answers a credential that is refused.
-    fn from(denial: Denial) -> Self {
-        RefreshError::from(denial).into()
-    }
-}
-
-impl From<AccessError> for Rejection {
-    /// The answer of a protected resource. Its challenge names no realm, since that is known to an
-    /// [`Auth`](crate::Auth) alone.
-    fn from(error: AccessError) -> Self {
-        Self::of_access(error, None)
-    }
-}
-
-impl From<ManagerError> for Rejection {
-    /// Keys that cannot be put in force, for example.
-    fn from(error: ManagerError) -> Self {
-        Self::fault(&error)
-    }
-}
-
-impl From<IssueError> for Rejection {
-    fn from(error: IssueError) -> Self {
-        RefreshError::from(error).into()
-    }
-}
-
-impl Rejection {
-    /// The answer of a protected resource to a session cookie that was not accepted.
-    pub(crate) fn of_cookie(error: RefreshError, realm: Arc<str>) -> Self {
-        let rejection = Self::of_renewal(error, |denial| {
-            Refusal::InvalidToken(TokenFault::of_reason(denial.reason()))
-        });
-        match rejection.refusal {
-            Refusal::InvalidToken(_) | Refusal::Unbound => {
-                Self::resource(rejection.refusal, Some(realm))
-            }
-            _ => rejection,
-        }
-    }
-
-    /// The answer of a protected resource to an access token that was not accepted.
-    pub(crate) fn of_access(error: AccessError, realm: Option<Arc<str>>) -> Self {
-        match error {
-            AccessError::Behind => {
-                warn!(target: PRODUCT, %error, "an access token could not be checked");
-                Self::temporarily_unavailable()
-            }
-            AccessError::Store(error) => error.into(),
-            // Only the server can have signed it, so two of its own types differ.
-            AccessError::Invalid(VerifyError::Claims(ClaimsError::Custom { claim })) => {
-                warn!(
-                    target: PRODUCT,
-                    %claim,
-                    "an access token is genuine, but its own claims are not of the handler's type; give a new \
-                     field `#[serde(default)]`, or write it with a `RefreshHook`"
-                );
-                Self::resource(Refusal::InvalidToken(TokenFault::Invalid), realm)
-            }
-            error => {
-                debug!(target: PRODUCT, %error, "access token refused");
-                Self::resource(Refusal::InvalidToken(fault(&error)), realm)
-            }
-        }
-    }
-
-    /// The answer to a refresh token in a body that was not accepted.
-    ///
-    /// > The provided authorization grant [...] or refresh token is invalid, expired, revoked, does not match
-    /// > the redirection URI used in the authorization request, or was issued to another client.
-    ///
-    /// RFC 6749 section 5.2: so is one that came without the proof of its key.
-    pub(crate) fn of_grant(error: RefreshError) -> Self {
-        match error {
-            RefreshError::Denied(denial @ Denial::Unbound(_)) => {
-                Self::plain(Refusal::InvalidGrant(denial.reason()).because(&denial))
-            }
-            error => error.into(),
-        }
-    }
-
-    /// The same as [`of_access`](Self::of_access) for a token that came with a proof, or should have.
-    pub(crate) fn of_bound_access(error: AccessError, realm: Arc<str>) -> Self {
-        let rejection = Self::of_access(error, Some(realm));
-        match rejection.place {
-            Place::Resource(realm) => Self {
-                place: Place::Bound(realm),
-                ..rejection
-            },
-            _ => rejection,
-        }
-    }
-
-    fn of_renewal(error: RefreshError, denied: impl FnOnce(&Denial) -> Refusal) -> Self {
-        match error {
-            RefreshError::Denied(Denial::Unbound(why)) => {
-                Self::resource(Refusal::Unbound.because(why), None)
-            }
-            RefreshError::Denied(denial) => Self::plain(denied(&denial).because(&denial)),
-            RefreshError::Scope => Self::plain(Refusal::InvalidScope.because(&error)),
-            RefreshError::Refused => Self::plain(Refusal::AccessDenied.because(&error)),
-            RefreshError::Signer(error) => error.into(),
-            RefreshError::Store(error) => error.into(),
-            RefreshError::Behind => {
-                warn!(target: PRODUCT, %error, "a session cookie could not be checked");
-                Self::temporarily_unavailable()
-            }
-            RefreshError::Contended { .. } => {
-                warn!(target: PRODUCT, %error, "too many requests renewed one session at the same time");
-                Self::temporarily_unavailable()
-            }
-            // Another node has the key, and this one will have it once it is given all keys.
-            RefreshError::Issue(IssueError::KeyMissing { .. }) => {
-                error!(target: PRODUCT, %error, "a refresh key is missing on this node");
-                Self::temporarily_unavailable()
-            }
-            error => Self::fault(&error),
-        }
-    }
-
-    fn fault(error: &(dyn std::error::Error + 'static)) -> Self {
-        error!(target: PRODUCT, error, "an error of the server");
-        Self::server_error()
     }
 }
 
@@ -472,19 +189,12 @@ pub(crate) const fn explain(reason: DenialReason) -> &'static str {
     }
 }
 
-fn fault(error: &AccessError) -> TokenFault {
-    match error {
-        AccessError::Revoked { .. } => TokenFault::Revoked,
-        AccessError::Invalid(error) if error.is_expired() => TokenFault::Expired,
-        _ => TokenFault::Invalid,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use super::*;
+    use crate::refusal::TokenFault;
 
     /// Status, challenge and body of a refusal at a protected resource.
     fn at_resource(refusal: Refusal) -> (u16, String, String) {

@@ -1,0 +1,134 @@
+//! Whether the proof that came with a request is good for it.
+
+use token_core::binding::dpop::{
+    Expected, MAX_AGE, Nonce, NonceKeys, NotRemembered, ProofError, ProofOwner, Target,
+    UntrustedProof, VerifiedProof,
+};
+use token_core::{ClientId, PRODUCT, Transport};
+use tracing::warn;
+
+use crate::auth::Auth;
+use crate::dpop::settings::Dpop;
+use crate::dpop::shown::Shown;
+use crate::head::Head;
+use crate::refusal::Refusal;
+
+impl Auth {
+    /// The proof that came with a request for tokens: `None` if none did, or if proofs are switched off.
+    pub(crate) fn proof(&self, head: &Head<'_>) -> Result<Option<VerifiedProof>, Refusal> {
+        let Some(dpop) = self.config().dpop() else {
+            return Ok(None);
+        };
+        let shown = Shown::of_head(head);
+        if shown.is_absent() {
+            return Ok(None);
+        }
+        let nonces = dpop.demands_nonces().then(|| self.nonce_keys());
+        self.verify_proof(&shown, None, nonces.as_ref()).map(Some)
+    }
+
+    /// The proof that came along with an access token.
+    pub(crate) fn proof_with_token(
+        &self,
+        shown: &Shown<'_>,
+        token: &[u8],
+    ) -> Result<VerifiedProof, Refusal> {
+        let dpop = self.config().dpop();
+        let demanded = dpop.is_some_and(Dpop::demands_nonces_with_tokens);
+        let nonces = demanded.then(|| self.nonce_keys());
+        self.verify_proof(shown, Some(token), nonces.as_ref())
+    }
+
+    fn verify_proof(
+        &self,
+        shown: &Shown<'_>,
+        token: Option<&[u8]>,
+        nonces: Option<&NonceKeys>,
+    ) -> Result<VerifiedProof, Refusal> {
+        let invalid = Refusal::InvalidDpopProof;
+        // > There is not more than one DPoP HTTP request header field.
+        // RFC 9449 section 4.3
+        let proof = match shown.proof() {
+            Ok(Some(proof)) => proof,
+            Ok(None) => return Err(invalid.because("there is no proof")),
+            Err(_) => return Err(invalid.because("there is more than one proof")),
+        };
+        let config = self.config();
+        let base = config.dpop().map_or("", Dpop::base);
+        let path = shown.path_below(base);
+        let expected = Expected {
+            method: shown.method(),
+            target: Target {
+                origin: config.origin().as_str(),
+                path: &path,
+            },
+            token,
+            nonces,
+            max_age: MAX_AGE,
+        };
+        let now = self.manager().now();
+        let verified = UntrustedProof::parse(proof).and_then(|proof| proof.verify(&expected, now));
+        verified.map_err(
+            |error| match (error, nonces.and_then(|keys| keys.current(now))) {
+                (ProofError::Nonce, Some(nonce)) => Refusal::UseDpopNonce(nonce).because(error),
+                _ => invalid.because(error),
+            },
+        )
+    }
+
+    /// Notes that a proof is used. Call it once the token or the password has been found right.
+    pub(crate) fn use_proof(
+        &self,
+        proof: &VerifiedProof,
+        owner: ProofOwner,
+    ) -> Result<(), Refusal> {
+        let Some(used) = self.used_proofs() else {
+            return Ok(());
+        };
+        match used.remember(proof, owner, self.manager().now()) {
+            Ok(()) => Ok(()),
+            Err(error @ (NotRemembered::Expired | NotRemembered::Used)) => {
+                Err(Refusal::InvalidDpopProof.because(error))
+            }
+            Err(error @ NotRemembered::Full) => {
+                warn!(target: PRODUCT, %error, "a request is refused that may be good");
+                Err(Refusal::TemporarilyUnavailable)
+            }
+        }
+    }
+
+    /// Refuses a login without a proof if its client has to have one, and one with a proof if nothing can be
+    /// bound to the key. `client` is `None` for the default one.
+    pub(crate) fn check_login(
+        &self,
+        client: Option<&ClientId>,
+        transport: Transport,
+        proof: Option<&VerifiedProof>,
+    ) -> Result<(), Refusal> {
+        let Some(dpop) = self.config().dpop() else {
+            return Ok(());
+        };
+        let client = client.unwrap_or_else(|| self.manager().default_client());
+        let by_header = transport == Transport::Header;
+        if !by_header && (proof.is_some() || dpop.names(client)) {
+            let why = "a login that proves a key, or has to, needs the transport `header`";
+            return Err(Refusal::InvalidRequest.because(why));
+        }
+        if by_header && proof.is_none() && dpop.demands(client) {
+            let why = "the client has to prove a key at its login, and sent no proof";
+            return Err(Refusal::InvalidDpopProof.because(why));
+        }
+        Ok(())
+    }
+
+    /// The nonce that goes out with an answer.
+    pub(crate) fn next_nonce(&self) -> Option<Nonce> {
+        let demanded = self.config().dpop()?.demands_nonces();
+        let keys = demanded.then(|| self.nonce_keys())?;
+        keys.current(self.manager().now())
+    }
+
+    fn nonce_keys(&self) -> NonceKeys {
+        self.manager().issuer().refresh_keys.nonce_keys()
+    }
+}

@@ -1,0 +1,111 @@
+//! Where a request was refused, and the challenge that goes with a refusal there.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use http::{HeaderValue, StatusCode};
+
+use crate::dpop::fields;
+use crate::refusal::Refusal;
+
+/// Where a request was refused, which decides on the challenge.
+#[derive(Clone, Debug)]
+pub(super) enum Place {
+    /// Without a challenge.
+    Anywhere,
+    /// In an application that is set up wrongly, with the fix.
+    Misconfigured(Cow<'static, str>),
+    /// In a handler or route that checks credentials itself, in this realm.
+    Route(Arc<str>),
+    /// At a protected resource, in this realm if it is known.
+    Resource(Option<Arc<str>>),
+    /// The same for a request that proves a key, or has to.
+    Bound(Option<Arc<str>>),
+}
+
+impl Place {
+    /// The status of a refusal here. One of the proof is an error of the token request
+    /// ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)), but a challenge at a resource
+    /// (section 7.1).
+    pub(super) const fn status(&self, refusal: &Refusal) -> StatusCode {
+        match (refusal, self) {
+            (Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_), Self::Bound(_)) => {
+                StatusCode::UNAUTHORIZED
+            }
+            _ => refusal.status(),
+        }
+    }
+
+    /// The `WWW-Authenticate` field ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
+    pub(super) fn challenge(&self, refusal: &Refusal) -> Option<HeaderValue> {
+        let (realm, at_resource) = match self {
+            Self::Anywhere | Self::Misconfigured(_) => return None,
+            Self::Route(realm) => (Some(realm), false),
+            Self::Resource(realm) | Self::Bound(realm) => (realm.as_ref(), true),
+        };
+        let is_bound = matches!(self, Self::Bound(_));
+        // Texts of the application: characters that cannot be quoted are left out.
+        let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
+        let cut = |value: &str| value.chars().filter(quotable).collect::<String>();
+        // > If the client attempted to authenticate via the "Authorization" request header field,
+        // > the authorization server MUST [...] include the "WWW-Authenticate" response header
+        // > field matching the authentication scheme used by the client.
+        // RFC 6749 section 5.2; only Basic is refused so.
+        let scheme = match refusal {
+            Refusal::InvalidClient => "Basic",
+            _ if is_bound => "DPoP",
+            _ => "Bearer",
+        };
+        let mut text = scheme.to_owned();
+        let mut add = |name: &str, value: &str| {
+            let comma = if text.len() > scheme.len() { "," } else { "" };
+            let value = cut(value);
+            write!(text, "{comma} {name}=\"{value}\"").expect("writing to a String succeeds");
+        };
+        if let Some(realm) = realm {
+            add("realm", realm);
+        }
+        match refusal {
+            // > If the request lacks any authentication information [...], the resource server
+            // > SHOULD NOT include an error code or other error information.
+            // RFC 6750 section 3.1
+            Refusal::InvalidClient
+            | Refusal::InvalidCredentials
+            | Refusal::Unauthorized
+            | Refusal::Unbound => {}
+            Refusal::InvalidRequest if at_resource => add("error", "invalid_request"),
+            Refusal::InvalidToken(fault) => {
+                add("error", "invalid_token");
+                add("error_description", fault.as_str());
+            }
+            Refusal::InsufficientScope { scope } => {
+                add("error", "insufficient_scope");
+                add("scope", scope);
+            }
+            Refusal::InsufficientUserAuthentication {
+                max_age,
+                acr_values,
+            } => {
+                add("error", "insufficient_user_authentication");
+                if let Some(max_age) = max_age {
+                    add("max_age", &max_age.as_secs().to_string());
+                }
+                if !acr_values.is_empty() {
+                    add("acr_values", acr_values);
+                }
+            }
+            Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_) if is_bound => {
+                add("error", refusal.code());
+            }
+            _ => return None,
+        }
+        // > The algs parameter SHOULD be included to signal to the client the JWS algorithms that are
+        // > acceptable for the DPoP proof JWT.
+        // RFC 9449 section 7.1
+        if is_bound {
+            add("algs", fields::ALGORITHMS);
+        }
+        Some(HeaderValue::try_from(text).expect("only quotable characters are left"))
+    }
+}
