@@ -8,10 +8,10 @@
     reason = "a test"
 )]
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+#[path = "support/software_key.rs"]
+mod software_key;
+
+use software_key::SoftwareKey as Browser;
 use token_core::binding::{
     AlreadyBound, Binding, BindingKeys, DeviceKey, DeviceState, Offer, ProofError, Unproven,
 };
@@ -30,40 +30,9 @@ fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_040 + seconds).unwrap()
 }
 
-struct Browser(EcdsaKeyPair);
-
 impl Browser {
-    fn new() -> Self {
-        Self(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap())
-    }
-
-    fn jwk(&self) -> String {
-        let (x, y) = self.0.public_key().as_ref()[1..].split_at(32);
-        let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
-        format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#)
-    }
-
-    fn sign(&self, header: &str, payload: &str) -> String {
-        let [header, payload] = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part));
-        let input = format!("{header}.{payload}");
-        let signature = self.0.sign(&SystemRandom::new(), input.as_bytes()).unwrap();
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-
     fn register(&self, offer: &Offer) -> String {
-        let (challenge, authorization) = (&offer.challenge, offer.authorization.secret());
-        self.registration(challenge, authorization)
-    }
-
-    fn registration(&self, challenge: &str, authorization: &str) -> String {
-        let header = format!(r#"{{"alg":"ES256","jwk":{},"typ":"dbsc+jwt"}}"#, self.jwk());
-        let payload = format!(r#"{{"authorization":"{authorization}","jti":"{challenge}"}}"#);
-        self.sign(&header, &payload)
-    }
-
-    fn renew(&self, challenge: &str) -> String {
-        let payload = format!(r#"{{"jti":"{challenge}"}}"#);
-        self.sign(r#"{"alg":"ES256","typ":"dbsc+jwt"}"#, &payload)
+        self.registration(&offer.challenge, offer.authorization.secret())
     }
 
     fn registered(&self) -> DeviceKey {

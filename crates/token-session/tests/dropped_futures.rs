@@ -3,17 +3,21 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
+#[path = "../../token-core/tests/support/software_key.rs"]
+mod software_key;
+
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 
+use software_key::SoftwareKey;
 use token_core::{Authentication, Policy, RevokeReason, Subject, Transport};
 use token_session::event::{Event, EventKind};
 use token_session::test_util::{Injected, TestManager, Trouble, TroubledStore};
 use token_session::{
-    Issued, MemoryStore, NewSession, Presented, RevocationCheck, SessionCredential, SessionManager,
-    WhenBehind,
+    BindingError, Issued, MemoryStore, NewSession, Presented, RevocationCheck, SessionCredential,
+    SessionManager, WhenBehind,
 };
 
 /// A store that lets others run before and after each of its steps.
@@ -38,8 +42,9 @@ struct World {
     /// The session that acts, and another one of the same user.
     own: Issued,
     other: Issued,
-    /// A session with a cookie.
+    /// A session with a cookie, and the key of its browser, which is registered and was not used yet.
     page: Issued,
+    key: Arc<SoftwareKey>,
 }
 
 impl World {
@@ -58,6 +63,8 @@ impl World {
             ..NewSession::default()
         };
         let page = node.open("alice", page).await;
+        let key = Arc::new(SoftwareKey::new());
+        register(&node.manager, &page, &key).await;
         // Later than the interval of touches, and within every lifetime.
         node.clock.advance(std::time::Duration::from_secs(120));
         events.lock().unwrap().clear();
@@ -67,6 +74,7 @@ impl World {
             own,
             other,
             page,
+            key,
         }
     }
 
@@ -79,7 +87,8 @@ impl World {
             sessions.push(session.map_or("ended".to_owned(), |session| {
                 let authenticated = session.authentication.time.as_secs();
                 let idle = session.idle_expires_at.as_secs();
-                format!("{:?} {authenticated} {idle}", session.generation)
+                let (generation, binding) = (session.generation, session.binding.level());
+                format!("{generation:?} {authenticated} {idle} {binding:?}")
             }));
         }
         let all = self.node.manager.sessions(&subject).await.unwrap().len();
@@ -97,6 +106,12 @@ impl World {
         let claims = self.node.manager.verify_refresh_token(self.token());
         SessionCredential::Refresh(claims.unwrap())
     }
+}
+
+async fn register(manager: &SessionManager, page: &Issued, key: &SoftwareKey) {
+    let offer = manager.offer_binding(page.session()).unwrap().offer;
+    let proof = key.registration(&offer.challenge, offer.authorization.secret());
+    manager.register_browser(&proof).await.unwrap();
 }
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -171,6 +186,19 @@ const OPERATIONS: &[(&str, Operation)] = &[
         Box::pin(async move {
             let ended = manager.revoke_all(&subject, RevokeReason::LogoutAll);
             assert_eq!(ended.await.unwrap().len(), 3);
+        })
+    }),
+    ("renew_browser", |manager, world| {
+        let (id, key) = (world.page.session().id, Arc::clone(&world.key));
+        Box::pin(async move {
+            let asked = manager.renew_browser(id, None).await;
+            let Err(BindingError::Challenge(field)) = asked else {
+                unreachable!("a renewal without a proof is asked for one")
+            };
+            manager
+                .renew_browser(id, Some(&key.renew(&field)))
+                .await
+                .unwrap();
         })
     }),
     // A thief, who would rather not be reported.

@@ -4,10 +4,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::json;
@@ -19,11 +15,12 @@ use token_session::binding::BindingMode;
 use token_session::event::{Event, EventKind};
 use token_session::test_util::{Outage, TroubledStore};
 
+use crate::software_key::SoftwareKey;
 use crate::world::{PASSWORD, Reply, World, get, post_json, request, with, with_cookie};
 
 /// What a browser keeps of a site: cookies, until they end, and the key of the session.
 struct Browser {
-    key: EcdsaKeyPair,
+    key: SoftwareKey,
     cookies: BTreeMap<String, String>,
     session: String,
 }
@@ -31,7 +28,7 @@ struct Browser {
 impl Browser {
     fn new() -> Self {
         Self {
-            key: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
+            key: SoftwareKey::new(),
             cookies: BTreeMap::new(),
             session: String::new(),
         }
@@ -84,24 +81,9 @@ impl Browser {
             .retain(|name, _| !name.starts_with("__Host-bound-"));
     }
 
-    fn jws(&self, header: &str, payload: &str) -> String {
-        let [header, payload] = [header, payload].map(|part| URL_SAFE_NO_PAD.encode(part));
-        let input = format!("{header}.{payload}");
-        let signature = self
-            .key
-            .sign(&SystemRandom::new(), input.as_bytes())
-            .unwrap();
-        format!("{input}.{}", URL_SAFE_NO_PAD.encode(signature))
-    }
-
     fn registration(&self, offer: &str) -> String {
-        let (x, y) = self.key.public_key().as_ref()[1..].split_at(32);
-        let [x, y] = [x, y].map(|part| URL_SAFE_NO_PAD.encode(part));
-        let jwk = format!(r#"{{"kty":"EC","crv":"P-256","x":"{x}","y":"{y}"}}"#);
-        let header = format!(r#"{{"alg":"ES256","jwk":{jwk},"typ":"dbsc+jwt"}}"#);
         let (challenge, authorization) = (part(offer, "challenge"), part(offer, "authorization"));
-        let payload = format!(r#"{{"authorization":"{authorization}","jti":"{challenge}"}}"#);
-        self.jws(&header, &payload)
+        self.key.registration(challenge, authorization)
     }
 
     /// Registers the key, as the answer to the login offers.
@@ -127,11 +109,6 @@ impl Browser {
         challenge.trim_matches('"').to_owned()
     }
 
-    fn proof(&self, challenge: &str) -> String {
-        let payload = format!(r#"{{"jti":"{challenge}"}}"#);
-        self.jws(r#"{"alg":"ES256","typ":"dbsc+jwt"}"#, &payload)
-    }
-
     async fn show(&mut self, world: &World, session: &str, proof: &str) -> Reply {
         let request = with(device(), "sec-secure-session-id", session);
         let request = with(request, "secure-session-response", proof);
@@ -143,7 +120,7 @@ impl Browser {
 
     async fn renew(&mut self, world: &World) -> Reply {
         let session = self.session.clone();
-        let proof = self.proof(&self.challenge(world, &session).await);
+        let proof = self.key.renew(&self.challenge(world, &session).await);
         self.show(world, &session, &proof).await
     }
 
@@ -271,7 +248,7 @@ async fn copied_cookies_work_until_the_bound_one_ends_and_cannot_be_renewed() {
 
         let mut thief = copy;
         let session = browser.session.clone();
-        let proof = thief.proof(&thief.challenge(&world, &session).await);
+        let proof = thief.key.renew(&thief.challenge(&world, &session).await);
         assert_eq!(thief.show(&world, &session, &proof).await.status, 403);
         // The browser is not the worse for it.
         browser.drop_bound();
@@ -481,12 +458,12 @@ async fn the_renewal_is_no_oracle_and_its_answers_are_those_that_browsers_need()
     let challenge = browser.challenge(&world, &session).await;
     // Ids that nobody has, another key, another session: all the same.
     let nobody = "A".repeat(24);
-    let proof = browser.proof(&browser.challenge(&world, &nobody).await);
+    let proof = browser.key.renew(&browser.challenge(&world, &nobody).await);
     assert_eq!(browser.show(&world, &nobody, &proof).await.status, 403);
     let mut other = Browser::bind(&world, "session").await;
-    let proof = other.proof(&challenge);
+    let proof = other.key.renew(&challenge);
     assert_eq!(other.show(&world, &session, &proof).await.status, 403);
-    let proof = browser.proof(&challenge);
+    let proof = browser.key.renew(&challenge);
     let theirs = other.session.clone();
     assert_eq!(browser.show(&world, &theirs, &proof).await.status, 403);
     for garbage in ["", "a.b.c", &format!("{proof}x")] {
@@ -502,7 +479,7 @@ async fn the_renewal_is_no_oracle_and_its_answers_are_those_that_browsers_need()
     // Only the browser learns that the session has ended.
     world.end_all().await;
     assert_eq!(browser.show(&world, &session, &proof).await.status, 400);
-    let proof = other.proof(&challenge);
+    let proof = other.key.renew(&challenge);
     assert_eq!(other.show(&world, &session, &proof).await.status, 403);
 }
 
@@ -581,7 +558,9 @@ async fn logins_and_logouts_never_demand_the_proof() {
     let logout = request(Method::POST, "/auth/logout").body("").unwrap();
     assert_eq!(copy.send_copied(&world, logout).await.status, 204);
     let session = browser.session.clone();
-    let proof = browser.proof(&browser.challenge(&world, &session).await);
+    let proof = browser
+        .key
+        .renew(&browser.challenge(&world, &session).await);
     assert_eq!(browser.show(&world, &session, &proof).await.status, 400);
     browser.login(&world, "session").await;
     assert_eq!(browser.send(&world, get("/api/me")).await.status, 200);
@@ -721,7 +700,7 @@ async fn two_sessions_in_one_browser_have_two_bound_cookies() {
     let world = world(BindingMode::Require);
     let mut browser = Browser::bind(&world, "session").await;
     let first = browser.session.clone();
-    let proof = browser.proof(&browser.challenge(&world, &first).await);
+    let proof = browser.key.renew(&browser.challenge(&world, &first).await);
     let login = browser.login(&world, "cookie").await;
     let offer = login.header("secure-session-registration").to_owned();
     assert_eq!(browser.register(&world, &offer).await.status, 200);

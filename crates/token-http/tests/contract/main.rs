@@ -24,4 +24,6 @@ mod refusals;
 mod renewal;
 mod server_session;
 mod sessions;
+#[path = "../../../token-core/tests/support/software_key.rs"]
+mod software_key;
 mod world;

@@ -246,10 +246,7 @@ impl SessionManager {
             let session = match session.binding.confirmed(required) {
                 None => session,
                 Some(to) => match self.bind(&session, to, now).await? {
-                    Commit::Applied(session) => {
-                        self.report(EventKind::Bound, &session, now);
-                        session
-                    }
+                    Commit::Applied(session) => session,
                     Commit::Missed(_) => continue,
                 },
             };
@@ -258,6 +255,7 @@ impl SessionManager {
         Err(challenge())
     }
 
+    /// Writes what the session is bound to from now on, and reports it once the key is confirmed.
     async fn bind(
         &self,
         session: &Session,
@@ -265,7 +263,18 @@ impl SessionManager {
         at: UnixTime,
     ) -> Result<Commit, StoreError> {
         let (id, from) = (session.id, session.binding);
-        self.commit(&Change::Bind(Bind { id, from, to, at })).await
+        let manager = self.clone();
+        Self::to_end(async move {
+            let change = Change::Bind(Bind { id, from, to, at });
+            let commit = manager.commit(&change).await?;
+            if let Commit::Applied(session) = &commit
+                && to.level().is_some()
+            {
+                manager.report(EventKind::Bound, session, at);
+            }
+            Ok(commit)
+        })
+        .await
     }
 
     fn bound(&self, session: Committed<Session>, max_age: Duration, now: UnixTime) -> BoundSession {

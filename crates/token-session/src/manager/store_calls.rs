@@ -141,17 +141,12 @@ impl SessionManager {
 
     /// Writes a change to a session. What this node remembers of it is forgotten before it is answered.
     pub(super) async fn commit(&self, change: &Change) -> Result<Commit, StoreError> {
-        if !(change.is_announced() && self.inner.feed.sessions().is_on()) {
-            return self.write_change(change).await;
-        }
-        let (manager, change) = (self.clone(), change.clone());
-        Self::to_end(async move {
-            let commit = manager.write_change(&change).await;
+        let commit = self.write_change(change).await;
+        if change.is_announced() {
             // Also after an error, which may have come after the write.
-            manager.inner.feed.sessions().forget(change.id());
-            commit
-        })
-        .await
+            self.inner.feed.sessions().forget(change.id());
+        }
+        commit
     }
 
     async fn write_change(&self, change: &Change) -> Result<Commit, StoreError> {
