@@ -767,7 +767,9 @@ fn the_applications_claims_have_its_type() {
         (good.clone().without("name"), "name"),
         (good.clone().with("name", 1), "name"),
         (good.clone().with("roles", r#"["a",{}]"#), "roles"),
-        (good.with("x", 1), "x"),
+        (good.clone().with("x", 1), "x"),
+        // Not into a log as it came.
+        (good.with("x y", 1), "another"),
     ] {
         let claim = claim.into();
         let fault = verify(&wrong.token()).unwrap_err();

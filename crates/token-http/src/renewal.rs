@@ -163,7 +163,8 @@ impl PasswordRequest {
                 Err(RefreshError::Denied(_)) => {
                     manager.revoke_all(&session.subject, reason).await?;
                 }
-                Ok(_) | Err(_) => {}
+                Ok(issued) => proven.observe(issued.session()),
+                Err(_) => {}
             }
             Ok(proven.auth.answer_authenticated(&issued?))
         })

@@ -1,7 +1,6 @@
 -- What every script that touches a row begins with. Names and offsets of fields are those of row.rs.
 local call = redis.call
 local STATE, HASHES, CONSTANT, ENDED, EARLIER_ROTATIONS, BINDING = '1', '2', '4', '7', '8', '9'
-local AUTHENTICATION, CLAIMS = '5', '6'
 
 -- Whether the bucket still belongs to the store that the caller opened. It does not if Redis was
 -- emptied since: then the caller may look for subjects in other buckets than nodes that started later.

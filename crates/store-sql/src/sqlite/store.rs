@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqlStr, SqlitePool};
-use token_core::session::{Change, Committed, Ending, Epoch, RotatedBy, Rotation};
+use token_core::session::{Change, Committed, Ending, Epoch, Rotation};
 use token_core::types::Bucket;
 use token_core::{PRODUCT, Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
@@ -95,13 +95,11 @@ impl SqliteStore {
         let Inner {
             writer, statements, ..
         } = &*self.inner;
-        let mut permit = match change {
-            // What ends older tokens on purpose must not be lost, nor what a browser relies on.
-            Change::Bind(_) => writer.durable().await?,
-            Change::Rotate(rotation) if rotation.by == RotatedBy::StepUp => {
-                writer.durable().await?
-            }
-            Change::Rotate(_) | Change::Touch(_) => writer.everyday().await?,
+        // What ends older tokens on purpose must not be lost, nor what a browser relies on.
+        let mut permit = if change.is_announced() {
+            writer.durable().await?
+        } else {
+            writer.everyday().await?
         };
         let rows = match change {
             Change::Bind(bind) => {
@@ -225,43 +223,49 @@ impl SessionStore for SqliteStore {
             }
             Change::Touch(_) => self.write_change(change).await,
             Change::Bind(_) | Change::Rotate(_) => {
-                // In a task of its own, so that it is told if it is written, also if the caller is gone.
                 let (store, change) = (self.clone(), change.clone());
-                let written = tokio::spawn(async move { store.write_change(&change).await });
-                written.await.map_err(|_| sqlx::Error::WorkerCrashed)?
+                to_end(async move { store.write_change(&change).await }).await
             }
         }
     }
 
     async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
-        let Inner {
-            writer, statements, ..
-        } = &*self.inner;
-        let mut permit = writer.durable().await?;
-        let rows = permit
-            .fetch(&statements.revoke, &parameters::revoke(ending))
-            .await?;
-        if let Some(row) = rows.first() {
-            self.announce(Notice::Ended(Ended::new(ending.id, ending.revocation.at)));
-            return committed(row).map(Revoke::Applied);
-        }
-        let found = permit
-            .fetch(&statements.load, &[(&ending.id).into()])
-            .await?;
-        Ok(match found.first() {
-            Some(row) => Revoke::Already(committed(row)?),
-            None => Revoke::Absent,
+        let (store, ending) = (self.clone(), *ending);
+        to_end(async move {
+            let Inner {
+                writer, statements, ..
+            } = &*store.inner;
+            let mut permit = writer.durable().await?;
+            let rows = permit
+                .fetch(&statements.revoke, &parameters::revoke(&ending))
+                .await?;
+            if let Some(row) = rows.first() {
+                store.announce(Notice::Ended(Ended::new(ending.id, ending.revocation.at)));
+                return committed(row).map(Revoke::Applied);
+            }
+            let found = permit
+                .fetch(&statements.load, &[(&ending.id).into()])
+                .await?;
+            Ok(match found.first() {
+                Some(row) => Revoke::Already(committed(row)?),
+                None => Revoke::Absent,
+            })
         })
+        .await
     }
 
     async fn revoke_subject(&self, ending: &SubjectEnding) -> Result<Vec<SessionId>, Self::Error> {
-        let mut permit = self.inner.writer.durable().await?;
-        let ids = revoke_subject(&mut permit, &self.inner.statements, ending).await?;
-        permit.commit().await?;
-        for id in &ids {
-            self.announce(Notice::Ended(Ended::new(*id, ending.revocation.at)));
-        }
-        Ok(ids)
+        let (store, ending) = (self.clone(), ending.clone());
+        to_end(async move {
+            let mut permit = store.inner.writer.durable().await?;
+            let ids = revoke_subject(&mut permit, &store.inner.statements, &ending).await?;
+            permit.commit().await?;
+            for id in &ids {
+                store.announce(Notice::Ended(Ended::new(*id, ending.revocation.at)));
+            }
+            Ok(ids)
+        })
+        .await
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<Committed<Session>>, Self::Error> {
@@ -347,6 +351,16 @@ impl SessionStore for SqliteStore {
             SqliteStoreError::CorruptRow { .. } | SqliteStoreError::ReadOnly(_)
         )
     }
+}
+
+/// Runs a write that is told to subscribers in a task of its own, so that it is told if it is written, also
+/// if the caller is gone.
+async fn to_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, SqliteStoreError>> + Send + 'static,
+) -> Result<T, SqliteStoreError> {
+    tokio::spawn(work)
+        .await
+        .map_err(|_| sqlx::Error::WorkerCrashed)?
 }
 
 /// Nothing of it counts before the commit has succeeded.

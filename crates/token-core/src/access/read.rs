@@ -107,7 +107,14 @@ pub(crate) fn read<'a, C: Deserialize<'a>>(
 fn odd_field(message: &str) -> Option<&str> {
     let known = ["missing field `", "unknown field `"];
     let rest = known.iter().find_map(|start| message.strip_prefix(start))?;
-    rest.split_once('`').map(|(name, _)| name)
+    let (name, _) = rest.split_once('`')?;
+    is_loggable(name).then_some(name)
+}
+
+/// Whether the name of a claim may stand in a log as it is: an unknown one comes from whoever signed.
+fn is_loggable(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
+    name.len() <= 64 && name.bytes().all(plain)
 }
 
 /// More arrays than this may be nested more deeply than serde_json reads, which is 127 levels.
@@ -377,7 +384,8 @@ impl<'a, B: KnownClaims<'a>, A: MapAccess<'a>> MapAccess<'a> for Others<'_, '_, 
     fn next_value_seed<V: DeserializeSeed<'a>>(&mut self, seed: V) -> Result<V::Value, A::Error> {
         let value = self.map.next_value_seed(seed);
         if value.is_err() {
-            let claim = self.state.last.into();
+            let name = self.state.last;
+            let claim = if is_loggable(name) { name } else { OTHER }.into();
             self.state.fault = Some(ClaimsError::Custom { claim });
         }
         value

@@ -255,7 +255,7 @@ impl SessionManager {
         Err(challenge())
     }
 
-    /// Writes what the session is bound to from now on, and reports it once the key is confirmed.
+    /// Writes what the session is bound to from now on, and reports it if the key was not confirmed before.
     async fn bind(
         &self,
         session: &Session,
@@ -263,12 +263,13 @@ impl SessionManager {
         at: UnixTime,
     ) -> Result<Commit, StoreError> {
         let (id, from) = (session.id, session.binding);
+        let is_news = from.level().is_none() && to.level().is_some();
         let manager = self.clone();
         Self::to_end(async move {
             let change = Change::Bind(Bind { id, from, to, at });
             let commit = manager.commit(&change).await?;
             if let Commit::Applied(session) = &commit
-                && to.level().is_some()
+                && is_news
             {
                 manager.report(EventKind::Bound, session, at);
             }
