@@ -4,7 +4,7 @@ use token_core::Session;
 use token_core::binding::{Binding, BindingGeneration, DeviceState, Proof, Thumbprint, Unproven};
 use token_core::session::{Bind, Change, Epoch};
 
-use super::world::{World, ending, keyed, registered, secs};
+use super::world::{World, ending, keyed, registered, registered_key, secs};
 use crate::store::{Commit, Revoke, SessionStore};
 
 /// Breaks one part of the condition after the other; then lets it hold.
@@ -43,7 +43,8 @@ pub async fn a_binding_holds_exactly_where_its_condition_does<S: SessionStore>(
     // Of two registrations the second replaces what it has seen, and nothing else.
     let second = Bind {
         from: pending,
-        to: registered(2, DeviceState::Pending),
+        // The key alone tells it from the first: the answer to that one was lost.
+        to: registered_key(0xEE, 1, DeviceState::Pending),
         ..holds
     };
     world.assert_commit(&Change::Bind(second)).await;
@@ -57,6 +58,14 @@ pub async fn a_binding_holds_exactly_where_its_condition_does<S: SessionStore>(
             ..session.clone()
         }
     );
+
+    let of_the_first = Bind {
+        from: pending,
+        to: registered(1, DeviceState::Required),
+        ..holds
+    };
+    world.assert_commit(&Change::Bind(of_the_first)).await;
+    assert_eq!(world.load(session.id).await, Some(row));
 
     let end = ending(session.id, start + secs(2));
     assert!(matches!(

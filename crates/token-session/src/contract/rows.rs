@@ -271,7 +271,8 @@ pub async fn an_ending_is_told_to_subscribers_and_in_the_log<S: SessionStore>(mu
         .expect("a subscriber hears of each ending");
 }
 
-/// Subscribers hear of a step-up. They hear of neither a refresh, with new claims or without, nor a use.
+/// Subscribers hear of a step-up and of a registration. They hear of neither a refresh, with new claims or
+/// without, nor a use.
 pub async fn a_change_is_told_to_subscribers_and_a_use_is_not<S: SessionStore>(
     mut world: World<S>,
 ) {
@@ -280,7 +281,7 @@ pub async fn a_change_is_told_to_subscribers_and_a_use_is_not<S: SessionStore>(
     let mut notices = world.store.subscribe();
     let mut session = world.stored(&subject, now).await;
     let mut expected = Vec::new();
-    for turn in 0..6 {
+    for turn in 0..7 {
         let mut rotation = world.rotation(&session, now);
         let change = match turn {
             1 | 4 => {
@@ -295,13 +296,14 @@ pub async fn a_change_is_told_to_subscribers_and_a_use_is_not<S: SessionStore>(
                 Change::Rotate(rotation)
             }
             3 => Change::Touch(World::<S>::touch(&session, now)),
+            6 => World::<S>::bind(&session, registered(1, DeviceState::Pending), now),
             _ => Change::Rotate(rotation),
         };
         let Commit::Applied(row) = world.store.commit(&change).await.expect("commit") else {
             panic!("{change:?} does not hold");
         };
         session = row.into_inner();
-        if turn == 1 || turn == 4 {
+        if matches!(turn, 1 | 4 | 6) {
             expected.push(Changed::new(session.id, session.generation));
         }
     }
@@ -315,10 +317,13 @@ pub async fn a_change_is_told_to_subscribers_and_a_use_is_not<S: SessionStore>(
         loop {
             match notices.recv().await.expect("the store lives") {
                 // Once in this process, and perhaps once more by way of the server.
-                Notice::Changed(changed)
-                    if changed.id == session.id && !heard.contains(&changed) =>
-                {
-                    heard.push(changed);
+                Notice::Changed(changed) if changed.id == session.id => {
+                    // A registration may say that whatever is remembered is older.
+                    let version = changed.version.min(session.generation);
+                    let changed = Changed::new(session.id, version);
+                    if !heard.contains(&changed) {
+                        heard.push(changed);
+                    }
                 }
                 Notice::Ended(ended) if ended.id == session.id => return heard,
                 _ => {}

@@ -165,7 +165,12 @@ impl<S: SessionStore> World<S> {
 
 /// A registered key, at its longest.
 pub(super) fn registered(generation: u8, state: DeviceState) -> Binding {
-    let mut key = [0xFF; 33];
+    registered_key(0xFF, generation, state)
+}
+
+/// One of several keys.
+pub(super) fn registered_key(key: u8, generation: u8, state: DeviceState) -> Binding {
+    let mut key = [key; 33];
     key[0] = 3;
     Binding::Device(DeviceBinding {
         key: DeviceKey::from_bytes(key).expect("it begins as a point does"),
