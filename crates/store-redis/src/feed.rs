@@ -1,4 +1,4 @@
-//! Listens to endings on other nodes.
+//! Listens to what other nodes publish: endings, changes of sessions and heartbeats.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -217,11 +217,11 @@ fn parse_changed(payload: &[u8]) -> Option<Changed> {
     reader.is_empty().then(|| Changed::new(id, version))
 }
 
-/// A notice is the instant, and after it the ids of what was ended.
+/// The notice of endings is their instant, and after it the ids of the sessions.
 fn parse(notice: &[u8]) -> Vec<Ended> {
     let mut reader = Reader(notice);
     let Some(at) = reader.instant() else {
-        warn!(target: PRODUCT, "a notice that is none came on the channel of endings");
+        warn!(target: PRODUCT, "ignored a malformed notice on the channel of endings and changes");
         return Vec::new();
     };
     let ids = std::iter::from_fn(|| reader.array().map(SessionId::from_bytes));

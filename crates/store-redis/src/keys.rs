@@ -92,7 +92,7 @@ impl Keys {
         &self.prefix
     }
 
-    /// The channel that endings are told on.
+    /// The channel on which endings, step-ups, registrations and heartbeats are published.
     pub(crate) fn channel(&self) -> String {
         format!("{}:ended", self.prefix)
     }

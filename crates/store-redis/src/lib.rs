@@ -54,9 +54,10 @@
 //! call, made again, brings it to its end.
 //!
 //! # Revocations on all nodes
-//! Endings are published on the channel `{prefix}ended` and kept in a log. A node whose
-//! subscription broke subscribes again and reads the log; in any case the driver reads it
-//! every 30 seconds ([`catch_up_interval`](RedisStoreBuilder::catch_up_interval)).
+//! Endings are published on the channel `{prefix}:ended` and kept in a log. Step-ups, changes of
+//! password and registrations of devices are published there too, for nodes that remember sessions,
+//! and are not kept. A node whose subscription broke subscribes again and reads the log; in any case
+//! the driver reads it every 30 seconds ([`catch_up_interval`](RedisStoreBuilder::catch_up_interval)).
 //!
 //! # Size
 //! At most 433 bytes a session of a million by `used_memory`, rotated and from a browser. A
