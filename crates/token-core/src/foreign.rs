@@ -18,8 +18,6 @@
 //!
 //! Nor does a token of ours pass for a foreign one: see [`VerifyError::HasSession`].
 //!
-//! To fetch the keys and keep them fresh, use `RemoteIssuer` of the crate `token-remote`.
-//!
 //! [`VerifyError::HasSession`]: crate::VerifyError::HasSession
 
 pub(crate) mod builder;
