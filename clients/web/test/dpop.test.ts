@@ -68,10 +68,10 @@ class Peer {
 
 const login = { method: 'POST', body: JSON.stringify({ username: 'alice' }) };
 const refresh = { method: 'POST', body: new URLSearchParams({ refresh_token: 'r' }) };
-const asking = (status: number, challenge?: string) =>
+const asking = (status: number, challenge?: string, nonce = 'n1') =>
   Response.json(
     { error: 'use_dpop_nonce' },
-    { status, headers: { 'dpop-nonce': 'n1', ...(challenge ? { 'www-authenticate': challenge } : {}) } },
+    { status, headers: { 'dpop-nonce': nonce, ...(challenge ? { 'www-authenticate': challenge } : {}) } },
   );
 
 describe('dpopFetch', () => {
@@ -128,6 +128,17 @@ describe('dpopFetch', () => {
     assert.equal((await refused.json()).error, 'invalid_grant');
     assert.equal((await peer.proving(ROUTES[1], refresh)).status, 400);
     assert.equal(peer.sent.length, 4);
+  });
+
+  test('a request is repeated at most twice, for one nonce after the other', async () => {
+    const peer = new Peer();
+    const answers = () => ['n1', 'n2', 'n3'].map((nonce) => asking(400, undefined, nonce));
+    peer.answers = answers().slice(0, 2);
+    assert.equal((await peer.proving(ROUTES[0], login)).status, 200);
+    peer.answers = answers();
+    assert.equal((await peer.proving(ROUTES[1], refresh)).status, 400);
+    const nonces = (await peer.proofs()).map(({ claims }) => claims.nonce);
+    assert.deepEqual(nonces, [undefined, 'n1', 'n2', 'n2', 'n1', 'n2']);
   });
 
   test('other requests are left alone', async () => {
@@ -255,8 +266,10 @@ describe('a clock that is wrong', () => {
 class Shelf {
   readonly kept = new Map<string, { jwk: JsonWebKey }>();
   /** What goes wrong with this use. */
-  fault: (use: number) => 'fails' | 'hangs' | 'throws' | undefined = () => undefined;
+  fault: (use: number) => 'fails' | 'hangs' | 'late' | 'throws' | undefined = () => undefined;
   uses = 0;
+  /** Each finishes a use that is late. */
+  readonly late: (() => void)[] = [];
 
   open() {
     const fault = this.fault(this.uses++);
@@ -270,15 +283,18 @@ class Shelf {
         put: (key: { jwk: JsonWebKey }, name: string) => (this.kept.set(name, key), { result: name }),
       }),
     };
-    setImmediate(() => {
-      if (fault == 'hangs') return;
-      if (fault == 'fails') {
-        request.error = new Error('fails');
-        return request.onerror!();
-      }
+    const opened = () => {
       request.result = { transaction: () => (setImmediate(() => transaction.oncomplete()), transaction), close() {} };
       request.onsuccess!();
-    });
+    };
+    if (fault == 'late') this.late.push(opened);
+    else
+      setImmediate(() => {
+        if (fault == 'hangs') return;
+        if (!fault) return opened();
+        request.error = new Error('fails');
+        request.onerror!();
+      });
     return request;
   }
 }
@@ -353,6 +369,22 @@ describe('the key of all tabs', () => {
       await peer.proving(ROUTES[1], refresh);
       assert.deepEqual(await peer.key(), await other.key());
     }
+  });
+
+  test('of a later login is not replaced by one that could not be stored in time', { timeout }, async () => {
+    const [peer, other] = [new Peer(), new Peer()];
+    shelf.fault = () => 'late';
+    // Answered after the limit of 2 s.
+    assert.equal((await peer.proving(ROUTES[0], login)).status, 200);
+    const key = await peer.key();
+    shelf.fault = () => undefined;
+    await other.proving(ROUTES[0], login);
+    assert.equal(shelf.late.length, 1);
+    for (const open of shelf.late) open();
+    assert.deepEqual([...shelf.kept.keys()], ['auth']);
+    assert.deepEqual(shelf.kept.get('auth')!.jwk, await other.key());
+    await peer.proving(ROUTES[1], refresh);
+    assert.deepEqual(await peer.key(), key);
   });
 
   test('is stored by a second attempt if the first one fails', async () => {
