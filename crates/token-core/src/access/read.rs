@@ -111,7 +111,7 @@ fn odd_field(message: &str) -> Option<&str> {
     is_loggable(name).then_some(name)
 }
 
-/// Whether the name of a claim may stand in a log as it is: an unknown one comes from whoever signed.
+/// Whether the name of a claim may stand in a log as it is: an unknown one was chosen by the issuer or its user.
 fn is_loggable(name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:/".contains(&byte);
     name.len() <= 64 && name.bytes().all(plain)
