@@ -12,6 +12,7 @@
 mod software_key;
 
 use software_key::SoftwareKey as Browser;
+use token_core::access::FormError;
 use token_core::binding::{
     AlreadyBound, Binding, BindingKeys, DeviceKey, DeviceState, Offer, ProofError, Unproven,
 };
@@ -178,14 +179,15 @@ fn a_proof_is_read_as_strictly_as_a_token() {
             "{payload}"
         );
     }
+    let padded = |length| format!(r#"{{"jti":"{challenge}","x":"{}"}}"#, "x".repeat(length));
+    let short = browser.sign(header, &padded(100));
+    assert!(keys.renewal(&short, SESSION, at(0)).is_ok());
+    let long = browser.sign(header, &padded(2000));
+    let refused = keys.renewal(&long, SESSION, at(0)).unwrap_err();
+    let too_long = ProofError::Form(FormError::TooLong { length: long.len() });
+    assert_eq!(refused, too_long);
     let proof = browser.renew(&challenge);
-    for text in [
-        "",
-        "a.b.c",
-        &format!("{proof}."),
-        &"A".repeat(3000),
-        &proof[..proof.len() - 1],
-    ] {
+    for text in ["", "a.b.c", &format!("{proof}."), &proof[..proof.len() - 1]] {
         assert!(keys.renewal(text, SESSION, at(0)).is_err(), "{text}");
     }
     let key = browser.registered();
@@ -219,8 +221,23 @@ fn a_key_must_be_on_the_curve_and_public() {
     ] {
         let header = format!(r#"{{"alg":"ES256","jwk":{jwk},"typ":"dbsc+jwt"}}"#);
         let proof = browser.sign(&header, &payload);
-        assert!(keys.registration(&proof, at(0)).is_err(), "{jwk}");
+        let refused = keys.registration(&proof, at(0)).unwrap_err();
+        // The key itself, and not only that it is another one than signed.
+        assert!(matches!(refused, ProofError::Key(_)), "{jwk}: {refused:?}");
     }
+    // The base point of P-384: a good key, of another curve.
+    let jwk = r#"{"kty":"EC","crv":"P-384",
+        "x":"qofKIr6LBTeOscce8yCtdG4dO2KLp5uYWfdB4IJUKjhVAvJdv1UpbDpUXjhydgq3",
+        "y":"NhfeSpYmLG9dnpi_kpLcKfj0Hb0omhR86doxE7XwuMAKYLHOHX6BnXpDHXyQ6g5f"}"#;
+    let header = format!(r#"{{"alg":"ES256","jwk":{jwk},"typ":"dbsc+jwt"}}"#);
+    let proof = browser.sign(&header, &payload);
+    let refused = keys.registration(&proof, at(0)).unwrap_err();
+    assert_eq!(refused, ProofError::Algorithm);
+    // A key is looked at only if the registration was authorised here.
+    let (guessed, broken) = (r#"{"jti":"a","authorization":"a.b"}"#, good.replace(x, "A"));
+    let header = format!(r#"{{"alg":"ES256","jwk":{broken},"typ":"dbsc+jwt"}}"#);
+    let refused = keys.registration(&browser.sign(&header, guessed), at(0));
+    assert!(!matches!(refused, Err(ProofError::Key(_))), "{refused:?}");
 }
 
 #[test]

@@ -140,7 +140,7 @@ impl CachedVerifier {
     /// is known says nothing about who presents it.
     ///
     /// # Errors
-    /// As [`UntrustedToken::parse`] and [`Verifier::verify_bound`].
+    /// As [`UntrustedToken::parse`], [`Verifier::verify`] and [`VerifiedToken::presented_with`].
     pub fn verify_with<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         token: impl AsRef<[u8]>,

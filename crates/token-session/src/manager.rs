@@ -27,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use token_core::binding::dpop::NonceKeys;
 use token_core::session::Denial;
 use token_core::{
     ClientId, Entropy, KeyRing, PRODUCT, Policy, RefreshKeyRing, Session, SessionId, Subject,
@@ -147,6 +148,11 @@ impl SessionManager {
     /// The names and keys in force. Ask again after [`replace_keys`](Self::replace_keys).
     pub fn issuer(&self) -> Arc<TokenIssuer> {
         Arc::clone(&self.inner.keys.load().issuer)
+    }
+
+    /// The keys in force of the nonces for clients that prove a key of theirs.
+    pub fn nonce_keys(&self) -> NonceKeys {
+        self.inner.keys.load().nonces.clone()
     }
 
     /// The public JWK set of the keys in force.

@@ -16,7 +16,6 @@ use crate::access::error::{ClaimsError, VerifyError};
 use crate::access::read;
 use crate::access::sign::BEFORE_NAME;
 use crate::access::token::{UntrustedToken, VerifiedToken};
-use crate::binding::dpop::VerifiedProof;
 use crate::jose::base64url::Room;
 use crate::jose::header::{self, ACCESS_TOKEN, Header};
 use crate::jose::json::Value;
@@ -63,20 +62,6 @@ impl Verifier {
         now: UnixTime,
     ) -> Result<VerifiedToken<C>, VerifyError> {
         self.verify_unproven(token, now)?.presented_with(None)
-    }
-
-    /// The same for a token that came with a proof: it has to be bound to the key that made the proof.
-    ///
-    /// # Errors
-    /// As [`Self::verify`], and [`VerifyError::NotBound`] and [`VerifyError::WrongKey`].
-    pub fn verify_bound<C: DeserializeOwned>(
-        &self,
-        token: UntrustedToken<'_>,
-        proof: &VerifiedProof,
-        now: UnixTime,
-    ) -> Result<VerifiedToken<C>, VerifyError> {
-        let token = self.verify_unproven(token, now)?;
-        token.presented_with(Some(proof))
     }
 
     /// The same, whether or not the token is bound to a key: for who answers questions about a token that

@@ -78,8 +78,9 @@ impl BindingKeys {
     /// [`ProofError`], cheapest checks first.
     pub fn registration(&self, proof: &str, now: UnixTime) -> Result<Registration, ProofError> {
         let jws = ProofJws::parse(proof, TYPE)?;
-        let key = jws.key.as_ref().ok_or(ProofError::KeyPlace)?;
-        let key = DeviceKey::of(key).ok_or(ProofError::Algorithm)?;
+        if !jws.has_key() {
+            return Err(ProofError::KeyPlace);
+        }
         let authorization = jws.claim("authorization")?;
         let claim = ProofError::Claim {
             name: "authorization",
@@ -91,6 +92,7 @@ impl BindingKeys {
             self.check_challenge(purpose, session, text, now)
                 .map_err(ProofError::Challenge)?;
         }
+        let key = jws.key()?;
         jws.verify(&key)?;
         Ok(Registration { session, key })
     }
@@ -111,7 +113,7 @@ impl BindingKeys {
         now: UnixTime,
     ) -> Result<Renewal<'a>, ProofError> {
         let jws = ProofJws::parse(proof, TYPE)?;
-        if jws.key.is_some() {
+        if jws.has_key() {
             return Err(ProofError::KeyPlace);
         }
         let challenge = jws.claim("jti")?;

@@ -21,8 +21,8 @@ const MAX_LENGTH: usize = 2048;
 pub(crate) struct ProofJws<'a> {
     signing_input: &'a [u8],
     signature: [u8; 64],
-    /// The key in its header.
-    pub(crate) key: Option<VerifyingKey>,
+    /// The JWK in its header, as it stands there.
+    jwk: Option<Box<str>>,
     payload: String,
 }
 
@@ -35,7 +35,7 @@ impl<'a> ProofJws<'a> {
         let compact = Compact::parse(text.as_bytes())?;
         let mut room = Room::<MAX_LENGTH>::new();
         let header = compact.decode(Part::Header, room.as_mut_slice())?;
-        let key = read_header(utf8(header)?, kind)?;
+        let jwk = read_header(utf8(header)?, kind)?;
         let signature = compact.decode(Part::Signature, room.as_mut_slice())?;
         let signature = <[u8; 64]>::try_from(&*signature).map_err(|_| ProofError::Signature)?;
         let payload = compact.decode(Part::Payload, room.as_mut_slice())?;
@@ -47,8 +47,19 @@ impl<'a> ProofJws<'a> {
             payload: payload.to_owned(),
             signing_input: compact.signing_input,
             signature,
-            key,
+            jwk,
         })
+    }
+
+    /// Whether its header has a key.
+    pub(crate) const fn has_key(&self) -> bool {
+        self.jwk.is_some()
+    }
+
+    /// The key in its header. To see that it is on the curve is not cheap: ask when the rest holds.
+    pub(crate) fn key(&self) -> Result<DeviceKey, ProofError> {
+        let jwk = self.jwk.as_ref().ok_or(ProofError::KeyPlace)?;
+        DeviceKey::of(&VerifyingKey::from_jwk(jwk)?).ok_or(ProofError::Algorithm)
     }
 
     /// A claim, if it is there and a text.
@@ -78,16 +89,16 @@ fn text(value: &RawValue) -> Option<String> {
     Some(text.0.into_owned())
 }
 
-/// The key in the header, if there is one. Other members than these three are refused.
-fn read_header(header: &str, kind: &str) -> Result<Option<VerifyingKey>, ProofError> {
+/// The JWK in the header, if there is one. Other members than these three are refused.
+fn read_header(header: &str, kind: &str) -> Result<Option<Box<str>>, ProofError> {
     let form = |error| ProofError::Form(FormError::Json(error));
     json::check(header).map_err(form)?;
-    let (mut algorithm, mut typ, mut key) = (None, None, None);
+    let (mut algorithm, mut typ, mut jwk) = (None, None, None);
     for (name, value) in json::members::<&RawValue>(header).map_err(form)? {
         match &*name.0 {
             "alg" => algorithm = text(value),
             "typ" => typ = text(value),
-            "jwk" => key = Some(VerifyingKey::from_jwk(value.get())?),
+            "jwk" => jwk = Some(value.get().into()),
             _ => return Err(FormError::UnknownMember.into()),
         }
     }
@@ -97,7 +108,7 @@ fn read_header(header: &str, kind: &str) -> Result<Option<VerifyingKey>, ProofEr
     if !typ.is_some_and(|typ| media_type_is(&typ, kind)) {
         return Err(ProofError::Type);
     }
-    Ok(key)
+    Ok(jwk)
 }
 
 /// Why a text is not a proof of a key. The client learns nothing of it.

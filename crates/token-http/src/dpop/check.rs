@@ -23,7 +23,7 @@ impl Auth {
         if shown.is_absent() {
             return Ok(None);
         }
-        let nonces = dpop.demands_nonces().then(|| self.nonce_keys());
+        let nonces = dpop.demands_nonces().then(|| self.manager().nonce_keys());
         self.verify_proof(&shown, None, nonces.as_ref()).map(Some)
     }
 
@@ -35,7 +35,7 @@ impl Auth {
     ) -> Result<VerifiedProof, Refusal> {
         let dpop = self.config().dpop();
         let demanded = dpop.is_some_and(Dpop::demands_nonces_with_tokens);
-        let nonces = demanded.then(|| self.nonce_keys());
+        let nonces = demanded.then(|| self.manager().nonce_keys());
         self.verify_proof(shown, Some(token), nonces.as_ref())
     }
 
@@ -124,11 +124,7 @@ impl Auth {
     /// The nonce that goes out with an answer.
     pub(crate) fn next_nonce(&self) -> Option<Nonce> {
         let demanded = self.config().dpop()?.demands_nonces();
-        let keys = demanded.then(|| self.nonce_keys())?;
+        let keys = demanded.then(|| self.manager().nonce_keys())?;
         keys.current(self.manager().now())
-    }
-
-    fn nonce_keys(&self) -> NonceKeys {
-        self.manager().issuer().refresh_keys.nonce_keys()
     }
 }

@@ -8,9 +8,6 @@ use token_core::binding::dpop::Nonce;
 /// The name of the field with the nonce for the next proof, in lower case.
 pub(crate) const NONCE_FIELD: &str = "dpop-nonce";
 
-/// The algorithms, as a challenge lists them.
-pub(crate) const ALGORITHMS: &str = "ES256 EdDSA Ed25519";
-
 /// The nonce as a field's value.
 pub(crate) fn nonce_value(nonce: &Nonce) -> HeaderValue {
     HeaderValue::from_str(nonce.as_str()).expect("base64url is visible ASCII")

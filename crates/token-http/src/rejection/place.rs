@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::{HeaderValue, StatusCode};
+use token_core::binding::dpop::ALGORITHMS;
 
-use crate::dpop::fields;
 use crate::refusal::Refusal;
 
 /// Where a request was refused, which decides on the challenge.
@@ -104,7 +104,7 @@ impl Place {
         // > acceptable for the DPoP proof JWT.
         // RFC 9449 section 7.1
         if is_bound {
-            add("algs", fields::ALGORITHMS);
+            add("algs", &ALGORITHMS.join(" "));
         }
         Some(HeaderValue::try_from(text).expect("only quotable characters are left"))
     }

@@ -125,11 +125,8 @@ fn call(token: &str) -> Request<&'static str> {
 }
 
 fn nonce(world: &World) -> String {
-    let issuer = world.auth.manager().issuer();
-    let nonce = issuer
-        .refresh_keys
-        .nonce_keys()
-        .current(world.auth.manager().now());
+    let manager = world.auth.manager();
+    let nonce = manager.nonce_keys().current(manager.now());
     nonce.unwrap().as_str().to_owned()
 }
 

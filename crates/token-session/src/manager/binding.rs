@@ -75,7 +75,7 @@ pub enum BindingError {
 /// What a request shows of its session's bound cookie.
 #[derive(Clone, Copy, Debug)]
 pub struct ShownCookie {
-    found: Result<(BindingGeneration, UnixTime), Unproven>,
+    found: Result<BindingGeneration, Unproven>,
     demanded: bool,
 }
 
@@ -91,7 +91,7 @@ impl ShownCookie {
 
     const fn found_proof(&self) -> Proof {
         match self.found {
-            Ok((generation, _)) => Proof::Device(generation),
+            Ok(generation) => Proof::Device(generation),
             Err(why) => Proof::None(why),
         }
     }
@@ -99,14 +99,6 @@ impl ShownCookie {
     /// Whether the browser proves that it has the key to which the session is bound.
     pub fn proves(&self, session: &Session) -> bool {
         session.binding.level().is_some() && session.binding.prove(self.found_proof()).is_ok()
-    }
-
-    /// Until when the shown value is good, if it is.
-    pub const fn good_until(&self) -> Option<UnixTime> {
-        match self.found {
-            Ok((_, ends)) => Some(ends),
-            Err(_) => None,
-        }
     }
 }
 
@@ -153,7 +145,8 @@ impl SessionManager {
         let keys = self.inner.keys.load();
         let mut found = Err(Unproven::Missing);
         for value in values {
-            found = keys.binding.read_value(value, session, now);
+            let read = keys.binding.read_value(value, session, now);
+            found = read.map(|(generation, _)| generation);
             if found.is_ok() {
                 break;
             }
@@ -187,7 +180,10 @@ impl SessionManager {
     pub async fn register_browser(&self, proof: &str) -> Result<BoundSession, BindingError> {
         let now = self.now();
         let registration = self.inner.keys.load().binding.registration(proof, now);
-        let registration = registration.map_err(|error| refused(&error))?;
+        let registration = registration.map_err(|error| {
+            log_refused(&error);
+            BindingError::Refused
+        })?;
         for _ in 0..ATTEMPTS {
             let session = self.load(registration.session).await?;
             let session = session.filter(|session| session.is_live(now));
@@ -227,7 +223,7 @@ impl SessionManager {
         let proof = proof.ok_or_else(challenge)?;
         let renewal = self.inner.keys.load().binding.renewal(proof, id, now);
         let renewal = renewal.map_err(|error| {
-            refused(&error);
+            log_refused(&error);
             challenge()
         })?;
         for _ in 0..ATTEMPTS {
@@ -236,7 +232,7 @@ impl SessionManager {
                 return Err(challenge());
             };
             renewal.verify(&bound.key).map_err(|error| {
-                refused(&error);
+                log_refused(&error);
                 challenge()
             })?;
             if !session.is_live(now) {
@@ -291,7 +287,6 @@ impl SessionManager {
 }
 
 /// Logs why a proof does not count.
-fn refused(error: &ProofError) -> BindingError {
+fn log_refused(error: &ProofError) {
     tracing::debug!(target: PRODUCT, %error, "a browser's proof was refused");
-    BindingError::Refused
 }

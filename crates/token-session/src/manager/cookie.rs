@@ -48,6 +48,10 @@ impl SessionManager {
     /// Accepts a session cookie, and moves the session's idle deadline if the last move is longer
     /// ago than the touch interval.
     ///
+    /// It shows no proof, so a session whose browser has confirmed a key under
+    /// [`BindingMode::Require`](crate::binding::BindingMode::Require) is refused, whatever the policy is now: for
+    /// such sessions use [`accept_cookie`](Self::accept_cookie).
+    ///
     /// # Errors
     /// [`RefreshError::Denied`] with the reason; everything else is a fault of the server.
     pub async fn touch(&self, cookie: &str) -> Result<CookieSession, RefreshError> {

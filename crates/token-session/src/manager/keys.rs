@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use token_core::access::VerifierError;
 use token_core::binding::BindingKeys;
+use token_core::binding::dpop::NonceKeys;
 use token_core::{KeyRing, RefreshKeyRing, TokenIssuer, Verifier};
 
 use super::error::ManagerError;
@@ -15,6 +16,7 @@ pub(super) struct KeysInForce {
     pub(super) verifier: CachedVerifier,
     pub(super) jwks: Arc<str>,
     pub(super) binding: BindingKeys,
+    pub(super) nonces: NonceKeys,
 }
 
 impl KeysInForce {
@@ -52,6 +54,7 @@ impl KeysInForce {
             verifier,
             jwks: issuer.access_keys.jwks().into(),
             binding: issuer.refresh_keys.binding_keys(),
+            nonces: issuer.refresh_keys.nonce_keys(),
             issuer: Arc::new(issuer),
         }
     }

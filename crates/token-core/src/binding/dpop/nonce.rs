@@ -3,6 +3,7 @@
 //! MAC of the time.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::{constant_time, hmac};
@@ -15,9 +16,9 @@ use crate::types::time::UnixTime;
 const SLOT: Duration = Duration::from_secs(5 * 60);
 
 /// The keys of nonces: the first makes them, and each accepts its own. All nodes of one server have the same
-/// ones, another server has others.
+/// ones, another server has others. Clones share them.
 #[derive(Clone)]
-pub struct NonceKeys(Box<[hmac::Key]>);
+pub struct NonceKeys(Arc<[hmac::Key]>);
 
 impl NonceKeys {
     /// Keys made of secrets of 32 bytes, the current one first.
@@ -38,7 +39,8 @@ impl NonceKeys {
     /// Whether a nonce is one of the previous, the current or the next slot.
     pub fn accept(&self, nonce: &str, now: UnixTime) -> bool {
         let slot = slot(now);
-        let slots = [slot.saturating_sub(1), slot, slot.saturating_add(1)];
+        // The usual one first.
+        let slots = [slot, slot.saturating_sub(1), slot.saturating_add(1)];
         self.0.iter().any(|key| {
             slots.iter().any(|slot| {
                 let own = make(key, *slot);
