@@ -13,7 +13,7 @@ pub use token_session::{
 pub use crate::access::Found;
 pub use crate::private_data::DataError;
 pub use crate::rejection::{Rejection, optional};
-pub use crate::to_end::to_end;
+pub use token_session::to_end;
 
 /// Lets `?` convert every error of the library into a variant of an application's own error type.
 /// The variant holds the adapter's rejection. The adapters' `from_errors!` call it.

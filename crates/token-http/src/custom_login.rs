@@ -8,7 +8,7 @@ use http::Response;
 use token_core::binding::dpop::{ProofOwner, VerifiedProof};
 use token_core::session::Device;
 use token_core::{Authentication, RevokeReason, Subject, Transport, UnixTime};
-use token_session::{LoginTicket, NewSession, Presented};
+use token_session::{LoginTicket, NewSession, Presented, to_end};
 
 use crate::auth::Auth;
 use crate::cookies::{Kind, RequestCookies};
@@ -19,7 +19,6 @@ use crate::limit::AttemptKind;
 use crate::redirect;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
-use crate::to_end::to_end;
 
 /// A login whose proof the handler checks: an HTML form, a passkey, a one-time link, or the return
 /// from another site (OAuth, OpenID Connect). The request has passed the CSRF rule, which is about

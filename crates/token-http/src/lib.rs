@@ -58,7 +58,6 @@ mod route;
 mod rule;
 mod secret_text;
 mod server_session;
-mod to_end;
 mod token_response;
 
 pub use access::{Access, Caller};

@@ -4,7 +4,7 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
-use token_session::Presented;
+use token_session::{Presented, to_end};
 use zeroize::Zeroizing;
 
 use crate::answer;
@@ -16,7 +16,6 @@ use crate::head::Head;
 use crate::limit::AttemptKind;
 use crate::redirect;
 use crate::rejection::Rejection;
-use crate::to_end::to_end;
 
 /// A request to log out, by the access tokens and cookies that came with it. `POST /auth/logout` uses
 /// it, and so can a handler that answers differently, such as the target of a form.

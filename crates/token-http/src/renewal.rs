@@ -12,7 +12,7 @@ use token_core::binding::Binding;
 use token_core::binding::dpop::{ProofOwner, VerifiedProof};
 use token_core::session::{Committed, Denial};
 use token_core::{Authentication, RevokeReason, Session, SessionId, Transport, UnixTime};
-use token_session::{RefreshError, SessionCredential, SessionManager, ShownCookie};
+use token_session::{RefreshError, SessionCredential, SessionManager, ShownCookie, to_end};
 
 use crate::auth::Auth;
 use crate::binding;
@@ -26,7 +26,6 @@ use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 use crate::route::refresh;
 use crate::secret_text::SecretText;
-use crate::to_end::to_end;
 
 /// A request to authenticate again in a session, with a refresh token or session cookie that is valid.
 /// The adapters' types of this name wrap it.

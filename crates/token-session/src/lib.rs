@@ -47,6 +47,7 @@ mod session_cache;
 mod session_data;
 mod shared;
 mod sync;
+mod to_end;
 mod waiters;
 
 pub use cache::{CacheCounts, CachedVerifier};
@@ -63,4 +64,5 @@ pub use revocation_check::{FeedState, RevocationCheck, WhenBehind};
 pub use revocation_view::{RevocationView, ViewFull};
 pub use session_cache::SessionCacheCounts;
 pub use store::SessionStore;
+pub use to_end::to_end;
 pub use token_core as core;

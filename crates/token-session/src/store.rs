@@ -171,6 +171,30 @@ pub enum Commit {
     Missed(Option<Committed<Session>>),
 }
 
+impl Commit {
+    /// The same after an attempt whose answer was lost: a session that missed the condition because it is what
+    /// the change makes of it was written by that attempt. A touch is not looked for, since a deadline that is
+    /// not moved costs nothing.
+    pub fn or_written_before(self, change: &Change) -> Self {
+        match self {
+            Self::Missed(Some(session)) if is_written(change, &session) => Self::Applied(session),
+            other => other,
+        }
+    }
+}
+
+fn is_written(change: &Change, session: &Session) -> bool {
+    let written = match change {
+        Change::Bind(bind) => session.binding == bind.to,
+        // Nobody else can have derived that hash.
+        Change::Rotate(rotation) => {
+            session.generation == rotation.to && session.token_hash == rotation.to_hash
+        }
+        Change::Touch(_) => false,
+    };
+    written && session.revocation.is_none()
+}
+
 /// What became of an ending.
 #[derive(Debug)]
 #[must_use]

@@ -34,7 +34,12 @@ pub(super) async fn device(auth: &Auth, head: &Head<'_>) -> Result<Response<Byte
     // A browser gives the binding up for good if it is told to slow down (429).
     auth.note_attempt(head, AttemptKind::Refresh)
         .map_err(|_| Rejection::temporarily_unavailable())?;
-    let malformed = || auth.refuse(Refusal::InvalidRequest.because("a field comes twice"));
+    let malformed = || {
+        auth.refuse(
+            Refusal::InvalidRequest
+                .because("`Sec-Secure-Session-Id` or `Secure-Session-Response` comes twice"),
+        )
+    };
     let id = head.single(ID).map_err(|_| malformed())?.map(unquoted);
     let proof = head.single(PROOF).map_err(|_| malformed())?.map(unquoted);
     match id {
@@ -50,6 +55,8 @@ async fn register(auth: &Auth, proof: Option<&str>) -> Result<Response<Bytes>, R
     let bound = auth.manager().register_browser(proof).await;
     let bound = bound.map_err(|error| match error {
         BindingError::Store(error) => error.into(),
+        // A browser that is refused gives the binding up for good.
+        BindingError::Contended => Rejection::temporarily_unavailable(),
         error => auth.refuse(Refusal::InvalidRequest.because(error)),
     })?;
     let answer = answer::json(StatusCode::OK, &Instructions::of(auth, &bound));
@@ -70,6 +77,7 @@ async fn renew(auth: &Auth, id: &str, proof: Option<&str>) -> Result<Response<By
             Ok(answer)
         }
         Err(BindingError::Store(error)) => Err(error.into()),
+        Err(BindingError::Contended) => Err(Rejection::temporarily_unavailable()),
         Err(error) => Err(auth.refuse(Refusal::InvalidRequest.because(error))),
     }
 }

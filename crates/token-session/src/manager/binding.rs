@@ -15,6 +15,7 @@ use crate::binding::{BindingMode, BindingPolicy};
 use crate::erased::StoreError;
 use crate::event::EventKind;
 use crate::store::Commit;
+use crate::to_end::to_end;
 
 /// How long the cookie of a registration lives. A browser renews two minutes before the end, so it does so with its
 /// next request and shows that the answer has come.
@@ -67,6 +68,9 @@ pub enum BindingError {
     /// The registration is refused.
     #[error("the registration is refused")]
     Refused,
+    /// Other writes came first each time: try again.
+    #[error("other writes came first {ATTEMPTS} times")]
+    Contended,
     /// The store could not answer: try again.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -81,7 +85,7 @@ pub struct ShownCookie {
 
 impl ShownCookie {
     /// The proof that the session is judged by. If the policy demands none, it is enough for every browser.
-    pub const fn proof(&self) -> Proof {
+    pub const fn proof(self) -> Proof {
         if self.demanded {
             self.found_proof()
         } else {
@@ -89,7 +93,7 @@ impl ShownCookie {
         }
     }
 
-    const fn found_proof(&self) -> Proof {
+    const fn found_proof(self) -> Proof {
         match self.found {
             Ok(generation) => Proof::Device(generation),
             Err(why) => Proof::None(why),
@@ -97,7 +101,7 @@ impl ShownCookie {
     }
 
     /// Whether the browser proves that it has the key to which the session is bound.
-    pub fn proves(&self, session: &Session) -> bool {
+    pub fn proves(self, session: &Session) -> bool {
         session.binding.level().is_some() && session.binding.prove(self.found_proof()).is_ok()
     }
 }
@@ -176,7 +180,7 @@ impl SessionManager {
     /// The key is pending until the browser has used it: the answer may be lost.
     ///
     /// # Errors
-    /// [`BindingError::Refused`] and [`BindingError::Store`].
+    /// [`BindingError::Refused`], [`BindingError::Contended`] and [`BindingError::Store`].
     pub async fn register_browser(&self, proof: &str) -> Result<BoundSession, BindingError> {
         let now = self.now();
         let registration = self.inner.keys.load().binding.registration(proof, now);
@@ -184,9 +188,9 @@ impl SessionManager {
             log_refused(&error);
             BindingError::Refused
         })?;
+        let mut current = self.load(registration.session).await?;
         for _ in 0..ATTEMPTS {
-            let session = self.load(registration.session).await?;
-            let session = session.filter(|session| session.is_live(now));
+            let session = current.filter(|session| session.is_live(now));
             let session = session.ok_or(BindingError::Refused)?;
             let to = session.binding.registered(registration.key);
             let to = to.map_err(|_| BindingError::Refused)?;
@@ -195,12 +199,15 @@ impl SessionManager {
                 Some(to) => match self.bind(&session, to, now).await? {
                     Commit::Applied(session) => session,
                     // Another registration, or the end of the session, came first.
-                    Commit::Missed(_) => continue,
+                    Commit::Missed(other) => {
+                        current = other;
+                        continue;
+                    }
                 },
             };
             return Ok(self.bound(session, REGISTRATION_LIFETIME, now));
         }
-        Err(BindingError::Refused)
+        Err(BindingError::Contended)
     }
 
     /// Gives a browser that has its key a new bound cookie. The first time that is what confirms the key.
@@ -209,7 +216,8 @@ impl SessionManager {
     /// challenge the store is not asked, and without the key's signature the answer is a challenge.
     ///
     /// # Errors
-    /// [`BindingError::Challenge`], [`BindingError::Ended`] and [`BindingError::Store`].
+    /// [`BindingError::Challenge`], [`BindingError::Ended`], [`BindingError::Contended`] and
+    /// [`BindingError::Store`].
     pub async fn renew_browser(
         &self,
         id: SessionId,
@@ -226,8 +234,9 @@ impl SessionManager {
             log_refused(&error);
             challenge()
         })?;
+        let mut current = self.load(id).await?;
         for _ in 0..ATTEMPTS {
-            let session = self.load(id).await?.ok_or_else(challenge)?;
+            let session = current.ok_or_else(challenge)?;
             let Binding::Device(bound) = session.binding else {
                 return Err(challenge());
             };
@@ -243,12 +252,15 @@ impl SessionManager {
                 None => session,
                 Some(to) => match self.bind(&session, to, now).await? {
                     Commit::Applied(session) => session,
-                    Commit::Missed(_) => continue,
+                    Commit::Missed(other) => {
+                        current = other;
+                        continue;
+                    }
                 },
             };
             return Ok(self.bound(session, self.inner.binding.lifetime, now));
         }
-        Err(challenge())
+        Err(BindingError::Contended)
     }
 
     /// Writes what the session is bound to from now on, and reports it if the key was not confirmed before.
@@ -261,7 +273,7 @@ impl SessionManager {
         let (id, from) = (session.id, session.binding);
         let is_news = from.level().is_none() && to.level().is_some();
         let manager = self.clone();
-        Self::to_end(async move {
+        to_end(async move {
             let change = Change::Bind(Bind { id, from, to, at });
             let commit = manager.commit(&change).await?;
             if let Commit::Applied(session) = &commit

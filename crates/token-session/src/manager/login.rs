@@ -9,6 +9,7 @@ use crate::erased::StoreError;
 use crate::error::LoginError;
 use crate::event::EventKind;
 use crate::store::Created;
+use crate::to_end::to_end;
 
 /// A login that has begun: the subject's epoch, noted before the password is checked.
 ///
@@ -104,7 +105,7 @@ impl SessionManager {
             .issue_ahead(&pending, &pending.write, None, now)
             .await?;
         let manager = self.clone();
-        Self::to_end(async move {
+        to_end(async move {
             match manager.create(&pending.write).await? {
                 Created::Applied(session) => {
                     manager.report(EventKind::Login, &session, now);

@@ -1,20 +1,16 @@
 //! Ends sessions, and shows those that are live.
 
 use std::fmt;
-use std::future::Future;
-
-use std::future::poll_fn;
-use std::task::Poll;
 
 use token_core::session::{self, Committed, Ending, Revocation, SessionToken};
 use token_core::{RevokeReason, Session, SessionId, Subject, UnixTime, UntrustedToken};
-use tracing::Instrument as _;
 
 use super::SessionManager;
 use crate::erased::StoreError;
 use crate::event::EventKind;
 use crate::revocation_check::RevocationCheck;
 use crate::store::{Ended, Revoke, SubjectEnding};
+use crate::to_end::to_end;
 
 /// A credential as it was presented at a logout.
 #[derive(Clone, Copy)]
@@ -163,7 +159,7 @@ impl SessionManager {
             self.policy().tombstone_until(now),
         );
         let manager = self.clone();
-        Self::to_end(async move {
+        to_end(async move {
             let ended = manager.revoke_subject(&ending).await?;
             for session in &ended {
                 manager.note_ended(*session, now);
@@ -196,7 +192,7 @@ impl SessionManager {
         kind: EventKind,
     ) -> Result<Revoke, StoreError> {
         let manager = self.clone();
-        Self::to_end(async move {
+        to_end(async move {
             let ended = manager.commit_ending(&ending).await?;
             let now = ending.revocation.at;
             match &ended {
@@ -214,36 +210,6 @@ impl SessionManager {
             Ok(ended)
         })
         .await
-    }
-
-    /// Runs a write to sessions, with what must follow it, to its end, even if the caller is gone: a client
-    /// that breaks off must keep neither the ending from this node's view nor the event from the log.
-    ///
-    /// It begins in the caller, because a store in memory is done at once, and a task would cost more than
-    /// that. If it has to wait, it goes on in a task of its own.
-    pub(super) fn to_end<T, E>(
-        work: impl Future<Output = Result<T, E>> + Send + 'static,
-    ) -> impl Future<Output = Result<T, E>> + Send
-    where
-        T: Send + 'static,
-        E: From<StoreError> + Send + 'static,
-    {
-        // Behind a pointer at once: the caller's own future need not have the room twice.
-        let mut work = Box::pin(work.in_current_span());
-        async move {
-            let begun = poll_fn(|context| Poll::Ready(work.as_mut().poll(context)));
-            if let Poll::Ready(done) = begun.await {
-                return done;
-            }
-            match tokio::spawn(work).await {
-                Ok(done) => done,
-                Err(error) => match error.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    // The runtime shuts down, and whether it was written is unknown.
-                    Err(error) => Err(StoreError::Failed(Box::new(error)).into()),
-                },
-            }
-        }
     }
 
     /// Puts an ending into this node's view before it is answered, and wakes those who wait for it.

@@ -12,6 +12,7 @@ use super::settle::{Settled, Verdict};
 use super::{Issued, SessionManager};
 use crate::error::RefreshError;
 use crate::event::EventKind;
+use crate::to_end::to_end;
 
 /// The long-lived credential of a session, as it was read and verified: what a step-up renews. An
 /// access token is not enough.
@@ -93,7 +94,7 @@ impl SessionManager {
         let manager = self.clone();
         // Both or neither: if the other sessions are ended and this one keeps its credential, so does who
         // has stolen it.
-        Self::to_end(async move {
+        to_end(async move {
             // A credential that holds no more must not end the sessions of those who have a newer one.
             let session = manager.begin_step_up(&credential).await?;
             let reason = RevokeReason::PasswordChanged;

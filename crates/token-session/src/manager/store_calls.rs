@@ -21,6 +21,7 @@ use crate::error::RefreshError;
 use crate::event::EventKind;
 use crate::metric::{self, Stopwatch};
 use crate::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
+use crate::to_end::to_end;
 
 /// The pause before the first repetition; before each further one it is four times as long.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -152,24 +153,10 @@ impl SessionManager {
     async fn write_change(&self, change: &Change) -> Result<Commit, StoreError> {
         let committed = self.call_again("commit", || self.inner.store.commit(change));
         let Answer { value, repeated } = committed.await?;
-        Ok(match (value, change) {
-            // The first attempt wrote it: nobody else can have derived that hash. A touch is not looked
-            // for, since a deadline that did not move costs nothing.
-            (Commit::Missed(Some(row)), Change::Rotate(rotation))
-                if repeated
-                    && row.generation == rotation.to
-                    && row.token_hash == rotation.to_hash
-                    && row.revocation.is_none() =>
-            {
-                Commit::Applied(row)
-            }
-            // It is what was to be written, by this call or another.
-            (Commit::Missed(Some(row)), Change::Bind(bind))
-                if repeated && row.binding == bind.to && row.revocation.is_none() =>
-            {
-                Commit::Applied(row)
-            }
-            (value, _) => value,
+        Ok(if repeated {
+            value.or_written_before(change)
+        } else {
+            value
         })
     }
 
@@ -179,7 +166,7 @@ impl SessionManager {
         pending: Pending<Rotation>,
     ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
         let manager = self.clone();
-        Self::to_end(async move {
+        to_end(async move {
             let (rotation, pending) = pending.into_parts();
             let (by, at) = (rotation.by, rotation.at);
             let lost_write = rotation.to > rotation.from.next();
