@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use token_core::session::{Credentials, DenialReason};
+use token_core::binding::{Binding, Thumbprint};
+use token_core::session::{Bind, Change, Credentials, DenialReason};
 use token_core::{Authentication, Policy, RevokeReason, Session, Transport, UnixTime};
+use token_session::store::Commit;
 use token_session::test_util::{Injected, TestClock, Trouble, TroubledStore, test_issuer};
 use token_session::{
     CookieSession, Issued, ManagerError, MemoryStore, NewSession, Presented, RefreshError,
@@ -52,6 +54,7 @@ impl Trouble for Watched {
 
 /// A node that remembers sessions, and another on the same store that does not.
 struct Nodes {
+    store: Arc<MemoryStore>,
     here: SessionManager,
     there: SessionManager,
     calls: Arc<Watched>,
@@ -86,10 +89,11 @@ impl Nodes {
         let clock = TestClock::new();
         let watched = TroubledStore::new(Arc::clone(&store), Arc::clone(&calls));
         let here = build(watched, policy.clone(), &clock, sessions, when).unwrap();
-        let there = build(store, policy, &clock, 0, when).unwrap();
+        let there = build(Arc::clone(&store), policy, &clock, 0, when).unwrap();
         here.catch_up().await.unwrap();
         tokio::spawn(here.clone().follow_revocations());
         Self {
+            store,
             here,
             there,
             calls,
@@ -259,6 +263,24 @@ async fn a_step_up_on_another_node_holds_once_it_is_heard() {
     hear().await;
     assert_eq!(nodes.refused(&old).await, DenialReason::Revoked);
     let _accepted = nodes.here.touch(&new).await.unwrap();
+}
+
+/// A copied cookie: it was good on this node before the browser confirmed its key on the other.
+#[tokio::test(start_paused = true)]
+async fn a_key_that_is_confirmed_on_another_node_is_demanded_once_it_is_heard() {
+    let nodes = Nodes::start(100, WhenBehind::AskStore).await;
+    let (session, cookie) = login(&nodes.there).await;
+    assert_eq!(nodes.use_it(&cookie, 2).await, 1, "it is remembered");
+    let bind = Bind {
+        id: session.id,
+        from: session.binding,
+        to: Binding::Key(Thumbprint::from_bytes([1; 32])),
+        at: nodes.there.now(),
+    };
+    let bound = nodes.store.commit(&Change::Bind(bind)).await.unwrap();
+    assert!(matches!(bound, Commit::Applied(_)));
+    hear().await;
+    assert_eq!(nodes.refused(&cookie).await, DenialReason::Unbound);
 }
 
 /// The reading saw the session live, and its answer comes after the session's end was heard.
