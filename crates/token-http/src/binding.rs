@@ -2,6 +2,7 @@
 //! what the answer to a login offers
 //! ([Device Bound Session Credentials](https://w3c.github.io/webappsec-dbsc/)).
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use aws_lc_rs::digest;
@@ -24,21 +25,23 @@ use crate::rejection::Rejection;
 /// `Priority`, with which it refuses the registration.
 pub(crate) const ATTRIBUTES: &str = "Path=/; Secure; HttpOnly; SameSite=Lax";
 
+/// How the name of each bound cookie begins. Browsers refuse to bind one whose name begins with `__Host-Http-`.
+const PREFIX: &str = "__Host-bound-";
+
 /// So many values of one session's cookie are looked at. A browser sends one.
 const MOST_VALUES: usize = 8;
 
 const REGISTRATION: HeaderName = HeaderName::from_static("secure-session-registration");
 
 /// The name of a session's bound cookie. It differs between sessions: a renewal of one that is answered after the
-/// login of another must not replace that one's value. (Browsers refuse to bind a cookie whose name begins with
-/// `__Host-Http-`.)
+/// login of another must not replace that one's value.
 pub(crate) fn cookie_name(session: SessionId) -> String {
     let hash = digest::digest(&digest::SHA256, session.as_bytes());
     let hash = hash
         .as_ref()
         .first_chunk::<6>()
         .expect("SHA-256 has 32 bytes");
-    format!("__Host-bound-{}", URL_SAFE_NO_PAD.encode(hash))
+    format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(hash))
 }
 
 /// The field that sets the bound cookie.
@@ -57,10 +60,15 @@ fn field(session: SessionId, value: &str, max_age: Duration) -> HeaderValue {
 
 /// What the request shows of the session's bound cookie.
 pub(crate) fn shown(auth: &Auth, head: &Head<'_>, session: SessionId) -> ShownCookie {
-    let name = cookie_name(session);
+    // Most requests have none, and pay for no name.
+    let name = OnceCell::new();
+    let is_named = |name_sent: &[u8]| {
+        name_sent.starts_with(PREFIX.as_bytes())
+            && name_sent == name.get_or_init(|| cookie_name(session)).as_bytes()
+    };
     let fields = head.headers.get_all(COOKIE).iter();
     let pairs = fields.flat_map(|field| cookies::pairs(field.as_bytes()));
-    let values = pairs.filter(|(own, _)| *own == name.as_bytes());
+    let values = pairs.filter(|(name_sent, _)| is_named(name_sent));
     let values = values.map(|(_, value)| std::str::from_utf8(value).unwrap_or_default());
     auth.manager()
         .shown_cookie(session, values.take(MOST_VALUES))
