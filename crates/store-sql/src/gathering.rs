@@ -34,8 +34,8 @@ pub(crate) trait WritesTogether: Clone + Send + Sync + 'static {
     /// after it: who gave up meanwhile must not be written late.
     fn permit(&self) -> impl Future<Output = Option<Self::Permit<'_>>> + Send;
 
-    /// Writes rotations of different sessions in one transaction, and says what became of each, in their
-    /// order. `None` if the transaction failed: then nobody knows what became of any.
+    /// Writes rotations of different sessions, or none, in one transaction, and says what became of each, in
+    /// their order. `None` if the transaction failed: then nobody knows what became of any.
     fn write_together<'a>(
         &'a self,
         permit: Self::Permit<'a>,
@@ -195,22 +195,15 @@ async fn go<W: WritesTogether>(successor: Successor<W>) {
         .map(|waiting| (waiting.rotation, waiting.answer))
         .unzip();
     let written = match permit {
-        Some(permit) if !rotations.is_empty() => lane.0.write_together(permit, &rotations).await,
-        _ => None,
+        // Also if all were given up meanwhile: the permit may hold a transaction, which has to end.
+        Some(permit) => lane.0.write_together(permit, &rotations).await,
+        None => None,
     };
     let mut written = written.map(Vec::into_iter);
     for caller in callers {
         // One that was given up meanwhile is written all the same.
         let _ = caller.send(written.as_mut().and_then(Iterator::next));
     }
-}
-
-/// Whether the session is what this rotation makes of it: a batch that failed may have been written.
-pub(crate) fn is_written(rotation: &Rotation, session: &Session) -> bool {
-    // Nobody else can have derived that hash.
-    session.generation == rotation.to
-        && session.token_hash == rotation.to_hash
-        && session.revocation.is_none()
 }
 
 #[cfg(test)]

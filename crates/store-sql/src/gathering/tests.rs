@@ -223,6 +223,19 @@ async fn who_gives_up_while_the_batch_waits_for_its_turn_is_not_written_late() {
     assert_eq!(told(third).await, Some(3));
 }
 
+#[tokio::test]
+async fn a_batch_that_everybody_has_given_up_still_ends_its_transaction() {
+    let store = Store::new(1);
+    store.0.turns.forget_permits(1000);
+    let (_first, second) = (store.call(1), store.call(2));
+    store.let_end(2).await;
+    second.abort();
+    assert!(second.await.unwrap_err().is_cancelled());
+    store.0.turns.add_permits(1);
+    let nobody: [u8; 0] = [];
+    assert_eq!(store.let_end(0).await, [vec![1], nobody.into()]);
+}
+
 #[test]
 fn a_runtime_that_ends_leaves_the_lane_free() {
     let store = Store::new(1);

@@ -142,7 +142,11 @@ impl PostgresStore {
     }
 
     /// Writes the rotation of a refresh, together with others if some wait.
-    async fn rotate(&self, rotation: &Rotation) -> Result<Commit, PostgresStoreError> {
+    async fn rotate(
+        &self,
+        change: &Change,
+        rotation: &Rotation,
+    ) -> Result<Commit, PostgresStoreError> {
         let alone = async || {
             let rotate = &self.inner.statements.rotate;
             let rows = self.run(rotate, &parameters::rotate(rotation)).await?;
@@ -159,11 +163,11 @@ impl PostgresStore {
         if let Some(session) = written {
             return Ok(Commit::Applied(session));
         }
-        Ok(match self.load(rotation.id).await? {
-            Some(row) if failed_before && gathering::is_written(rotation, &row) => {
-                Commit::Applied(row)
-            }
-            row => Commit::Missed(row),
+        let missed = Commit::Missed(self.load(rotation.id).await?);
+        Ok(if failed_before {
+            missed.or_written_before(change)
+        } else {
+            missed
         })
     }
 
@@ -193,6 +197,7 @@ impl WritesTogether for PostgresStore {
         rotations: &[Rotation],
     ) -> Option<Vec<Written<PostgresStoreError>>> {
         let rows = match rotations {
+            [] => return Some(Vec::new()),
             [one] => {
                 let values = parameters::rotate(one);
                 let rotate = query(&self.inner.statements.rotate, &values);
@@ -278,7 +283,7 @@ impl SessionStore for PostgresStore {
                 values.extend([channel, notice]);
                 self.run(&statements.rotate_and_tell, &values).await?
             }
-            Change::Rotate(rotation) => return self.rotate(rotation).await,
+            Change::Rotate(rotation) => return self.rotate(change, rotation).await,
             Change::Touch(touch) => {
                 self.run(&statements.touch, &parameters::touch(touch))
                     .await?

@@ -81,12 +81,10 @@ impl SqliteStore {
             Some(Ok(None)) => self.load(rotation.id).await.map(Commit::Missed),
             Some(Err(error)) => Err(error),
             // The batch failed, so each of it is tried by itself.
-            None => Ok(match self.write_change(change).await? {
-                Commit::Missed(Some(row)) if gathering::is_written(rotation, &row) => {
-                    Commit::Applied(row)
-                }
-                commit => commit,
-            }),
+            None => {
+                let commit = self.write_change(change).await?;
+                Ok(commit.or_written_before(change))
+            }
         }
     }
 

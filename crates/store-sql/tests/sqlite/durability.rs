@@ -2,7 +2,8 @@
 
 use store_sql::sqlite::{Durability, SqliteStoreOptions};
 use testbed::log::Log;
-use token_core::session::{Change, RotatedBy};
+use token_core::binding::{Binding, Thumbprint};
+use token_core::session::{Bind, Change, RotatedBy};
 use token_session::SessionStore;
 
 use crate::folder;
@@ -45,6 +46,16 @@ async fn whatever_ends_sessions_or_tokens_is_on_the_disk_before_it_is_reported()
     step_up.by = RotatedBy::StepUp;
     let _ = store.commit(&Change::Rotate(step_up)).await.unwrap();
     assert_eq!(last(&log), Some("FULL"), "a step-up");
+    let bound = stored(&store, "alice").await;
+    assert_eq!(last(&log), Some("NORMAL"), "a login");
+    let bind = Change::Bind(Bind {
+        id: bound.id,
+        from: bound.binding,
+        to: Binding::Key(Thumbprint::from_bytes([1; 32])),
+        at: at(1),
+    });
+    let _ = store.commit(&bind).await.unwrap();
+    assert_eq!(last(&log), Some("FULL"), "a browser's key");
     let other = stored(&store, "alice").await;
     assert_eq!(last(&log), Some("NORMAL"), "a login");
     let _ = store.revoke(&ending(other.id, at(2))).await.unwrap();
@@ -53,6 +64,6 @@ async fn whatever_ends_sessions_or_tokens_is_on_the_disk_before_it_is_reported()
     let _ = store.commit(&rotation(&third, at(3))).await.unwrap();
     assert_eq!(last(&log), Some("NORMAL"), "a refresh");
     let all = subject_ending("alice", at(4));
-    assert_eq!(store.revoke_subject(&all).await.unwrap().len(), 2);
+    assert_eq!(store.revoke_subject(&all).await.unwrap().len(), 3);
     assert_eq!(last(&log), Some("FULL"), "a logout everywhere");
 }
