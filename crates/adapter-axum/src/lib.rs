@@ -87,7 +87,10 @@ pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
 pub use layer::{Answering, Sessions, SessionsLayer, sessions};
-pub use requests::{CustomLogin, LoginRequest, LogoutRequest, PasswordRequest, StepUpRequest};
+pub use requests::{
+    CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest, PasswordRequest,
+    StepUpRequest,
+};
 pub use require::Require;
 #[cfg(feature = "openapi")]
 pub use routes::openapi;

@@ -8,6 +8,7 @@ use crate::answer::{Answer, Rejection};
 use crate::head::{auth, head, read};
 
 token_http::request_methods!(Answer, Rejection);
+token_http::custom_renewal_methods!(Answer, Rejection);
 
 /// Requests that are read with their body; with `await` if the store is asked for the session.
 macro_rules! requests {
@@ -82,6 +83,71 @@ heads! {
     /// }
     /// ```
     CustomLogin;
+
+    /// A step-up by another proof than a password in JSON: an HTML form, a passkey, a one-time code, or
+    /// the return from another site. The body of the request is yours to read, with an extractor after this one.
+    ///
+    /// Call [`begin`](Self::begin) before you check the proof. It finds the session, by the cookie or by
+    /// the refresh token that you give it, and the session says whose proof it has to be. Then
+    /// [`renew`](Self::renew) the session's credential, or [`redirect`](Self::redirect) a browser that sent
+    /// a form. The credential that was presented ends, as with [`StepUpRequest`].
+    ///
+    /// The CSRF rule does not look at a `GET`, such as the return from another site: check the `state` of
+    /// [RFC 6749 section 10.12](https://www.rfc-editor.org/rfc/rfc6749#section-10.12) there.
+    ///
+    /// ```
+    /// # use adapter_axum::{Answer, CustomStepUp, Rejection};
+    /// # use axum::extract::Form;
+    /// # use token_core::{Authentication, Subject, UnixTime};
+    /// # #[derive(serde::Deserialize)]
+    /// # struct Fields { code: String }
+    /// # fn is_code(_: &Subject, code: &str, _: UnixTime) -> bool { code == "123456" }
+    /// async fn step_up(step_up: CustomStepUp, Form(form): Form<Fields>) -> Result<Answer, Rejection> {
+    ///     let ticket = step_up.begin(None).await?; // of the cookie
+    ///     let now = step_up.at();
+    ///     if !is_code(&ticket.session().subject, &form.code, now) {
+    ///         return Err(step_up.invalid_credentials()); // or the form again
+    ///     }
+    ///     let amr = vec!["pwd".into(), "otp".into()];
+    ///     let authentication = Authentication { time: now, acr: None, amr };
+    ///     step_up.redirect(&ticket, authentication, "/transfer").await
+    /// }
+    /// ```
+    CustomStepUp;
+
+    /// A change of password by another request than two passwords in JSON: an HTML form, or a proof that
+    /// is no password. The body of the request is yours to read, with an extractor after this one.
+    ///
+    /// Call [`begin`](Self::begin) before you check the proof, and store the new password in the future
+    /// that you give to [`changed`](Self::changed) or [`redirect`](Self::redirect): with it every other
+    /// session of the user ends, and this one gets a new credential.
+    ///
+    /// ```
+    /// # use adapter_axum::{Answer, CustomPassword, Rejection};
+    /// # use axum::extract::Form;
+    /// # use token_core::Authentication;
+    /// # #[derive(serde::Deserialize)]
+    /// # struct Fields { old: String, new: String }
+    /// async fn password(
+    ///     password: CustomPassword,
+    ///     Form(form): Form<Fields>,
+    /// ) -> Result<Answer, Rejection> {
+    ///     let ticket = password.begin(None).await?; // of the cookie
+    ///     if form.old != "wonderland" {
+    ///         return Err(password.invalid_credentials()); // or the form again
+    ///     }
+    ///     if form.new.len() < 8 {
+    ///         return Err(password.unacceptable());
+    ///     }
+    ///     let authentication = Authentication::password(password.at());
+    ///     let store = async {
+    ///         // … store the hash of the new password …
+    ///         Ok(())
+    ///     };
+    ///     password.redirect(&ticket, authentication, "/settings", store).await
+    /// }
+    /// ```
+    CustomPassword;
 
     /// A logout in a handler of your own, by the access tokens and cookies that came with the
     /// request. `POST /auth/logout` does the same; use this to answer differently, for example

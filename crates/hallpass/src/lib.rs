@@ -105,7 +105,7 @@ pub use token_http as http;
 pub use token_http::openapi;
 pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, AuthConfigBuilder, Caller, ConfigError,
-    DataError, Dpop, InMemoryError, Origin, OriginError, Refusal, Rule, TokenFault,
+    DataError, Dpop, InMemoryError, Origin, OriginError, Refusal, RenewalTicket, Rule, TokenFault,
 };
 #[cfg(feature = "remote")]
 #[doc(inline)]

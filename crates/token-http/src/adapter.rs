@@ -1,6 +1,8 @@
 //! What an adapter is made with: macros that write the same methods for each framework, and the
 //! types that they name.
 
+mod custom_renewals;
+
 pub use token_core::session::{Denial, IssueError};
 pub use token_core::{Authentication, NoClaims};
 pub use token_core::{Session, Subject, UnixTime};
@@ -13,6 +15,7 @@ pub use token_session::{
 pub use crate::access::Found;
 pub use crate::private_data::DataError;
 pub use crate::rejection::{Rejection, optional};
+pub use crate::renewal::RenewalTicket;
 pub use token_session::to_end;
 
 /// Lets `?` convert every error of the library into a variant of an application's own error type.

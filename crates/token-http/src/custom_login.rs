@@ -183,13 +183,8 @@ impl CustomLogin {
         session: NewSession,
         to: &str,
     ) -> Result<Response<Bytes>, Rejection> {
-        let answer = redirect::see_other(to)?;
         let transport = session.transport.unwrap_or(Transport::Session);
-        if transport == Transport::Header {
-            return Err(Rejection::misconfigured(
-                "a redirect after a login has no body for tokens: use the transport `session` or `cookie`",
-            ));
-        }
+        let answer = redirect::for_session(transport, to)?;
         let transport = Some(transport);
         let session = NewSession {
             transport,

@@ -26,6 +26,34 @@ pub struct Head<'a> {
     pub peer: Option<IpAddr>,
 }
 
+/// A request without its body, for as long as its handler works on it.
+pub(crate) struct OwnedHead {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    peer: Option<IpAddr>,
+}
+
+impl OwnedHead {
+    pub(crate) fn of(head: &Head<'_>) -> Self {
+        Self {
+            method: head.method.clone(),
+            uri: head.uri.clone(),
+            headers: head.headers.clone(),
+            peer: head.peer,
+        }
+    }
+
+    pub(crate) const fn borrow(&self) -> Head<'_> {
+        Head {
+            method: &self.method,
+            uri: &self.uri,
+            headers: &self.headers,
+            peer: self.peer,
+        }
+    }
+}
+
 impl Head<'_> {
     /// The names of the header fields that are read, in lower case. An adapter for a framework with
     /// its own header types has to copy only these.

@@ -7,8 +7,8 @@
 //! - [`Auth`] is what an application keeps in its state, [`AuthConfig`] has its settings.
 //! - [`Route`] lists the routes that the library serves itself, and answers them.
 //! - [`LoginRequest`], [`StepUpRequest`] and [`PasswordRequest`] are for the handlers that only an
-//!   application can write, since they check passwords. [`CustomLogin`] is for every other proof, and
-//!   [`LogoutRequest`] for a logout that redirects.
+//!   application can write, since they check passwords. [`CustomLogin`], [`CustomStepUp`] and [`CustomPassword`] are
+//!   for every other proof, and [`LogoutRequest`] for a logout that redirects.
 //! - [`Access`], [`ServerSession`] and [`Any`] are callers, and a [`Rule`] is what a route demands of
 //!   them.
 //! - [`Rejection`] is the answer to a request that is refused. With [`bearer`], services without
@@ -76,7 +76,7 @@ pub use origin::{Origin, OriginError};
 pub use private_data::DataError;
 pub use refusal::{Refusal, TokenFault};
 pub use rejection::Rejection;
-pub use renewal::{PasswordRequest, StepUpRequest};
+pub use renewal::{CustomPassword, CustomStepUp, PasswordRequest, RenewalTicket, StepUpRequest};
 pub use route::Route;
 pub use rule::Rule;
 pub use server_session::{ServerSession, SessionSlot};

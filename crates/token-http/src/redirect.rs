@@ -4,6 +4,8 @@ use bytes::Bytes;
 use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderValue, Response, StatusCode};
 
+use token_core::Transport;
+
 use crate::answer;
 use crate::binding;
 use crate::rejection::Rejection;
@@ -22,6 +24,20 @@ pub(crate) fn see_other(to: &str) -> Result<Response<Bytes>, Rejection> {
     let mut response = answer::empty(StatusCode::SEE_OTHER);
     response.headers_mut().insert(LOCATION, location);
     Ok(response)
+}
+
+/// The same for an answer that carries the credential of a session in this transport.
+///
+/// # Errors
+/// As [`see_other`], and for transport `header`.
+pub(crate) fn for_session(transport: Transport, to: &str) -> Result<Response<Bytes>, Rejection> {
+    let answer = see_other(to)?;
+    if transport == Transport::Header {
+        return Err(Rejection::misconfigured(
+            "a redirect has no body for tokens: use the transport `session` or `cookie`",
+        ));
+    }
+    Ok(answer)
 }
 
 /// The first answer with the cookies that the second sets, and what it offers to the browser.

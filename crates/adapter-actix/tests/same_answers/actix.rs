@@ -7,8 +7,8 @@ use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::Form;
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 use adapter_actix::{
-    Access, Answer, Any, CustomLogin, LoginRequest, LogoutRequest, Optional, PasswordRequest,
-    Rejection, Require, Rule, ServerSession, StepUpRequest, Untouched,
+    Access, Answer, Any, CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest,
+    Optional, PasswordRequest, Rejection, Require, Rule, ServerSession, StepUpRequest, Untouched,
 };
 use token_core::Authentication;
 use token_http::Auth;
@@ -89,6 +89,66 @@ async fn password(request: PasswordRequest) -> Result<Answer, Rejection> {
     }
     let authentication = Authentication::password(request.at());
     request.changed(authentication).await
+}
+
+#[derive(serde::Deserialize)]
+struct Code {
+    code: String,
+    refresh_token: Option<String>,
+}
+
+async fn form_step_up(step_up: CustomStepUp, form: Form<Code>) -> Result<Answer, Rejection> {
+    let ticket = step_up.begin(form.refresh_token.as_deref()).await?;
+    step_up.attempt(&ticket)?;
+    if form.code != "123456" {
+        return Err(step_up.invalid_credentials());
+    }
+    let authentication = Authentication {
+        time: step_up.at(),
+        acr: None,
+        amr: vec!["pwd".into(), "otp".into()],
+    };
+    if form.refresh_token.is_some() {
+        return step_up.renew(&ticket, authentication).await;
+    }
+    let renewed = step_up.redirect(&ticket, authentication, "/transfer");
+    renewed.await
+}
+
+#[derive(serde::Deserialize)]
+struct Passwords {
+    old: String,
+    new: String,
+    refresh_token: Option<String>,
+}
+
+async fn form_password(
+    password: CustomPassword,
+    form: Form<Passwords>,
+) -> Result<Answer, Rejection> {
+    let ticket = password.begin(form.refresh_token.as_deref()).await?;
+    password.attempt(&ticket)?;
+    if form.old != "wonderland" {
+        return Err(password.invalid_credentials());
+    }
+    if form.new.is_empty() {
+        return Err(password.unacceptable());
+    }
+    let stored = form.new != "unstored";
+    let store = async move {
+        if stored {
+            Ok(())
+        } else {
+            Err(token_http::Rejection::server_error().into())
+        }
+    };
+    let authentication = Authentication::password(password.at());
+    if form.refresh_token.is_some() {
+        return password.changed(&ticket, authentication, store).await;
+    }
+    password
+        .redirect(&ticket, authentication, "/settings", store)
+        .await
 }
 
 async fn me(caller: Any) -> String {
@@ -175,6 +235,10 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .app_data(web::Data::new(auth.clone()))
                         .service(web::resource("/auth/login").route(web::post().to(login)))
                         .service(web::resource("/form/login").route(web::post().to(form_login)))
+                        .service(web::resource("/form/step-up").route(web::post().to(form_step_up)))
+                        .service(
+                            web::resource("/form/password").route(web::post().to(form_password)),
+                        )
                         .service(
                             web::resource("/form/logout")
                                 .route(web::get().to(form_logout))

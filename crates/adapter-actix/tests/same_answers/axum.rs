@@ -4,8 +4,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use adapter_axum::{
-    Access, Answer, Any, CustomLogin, LoginRequest, LogoutRequest, PasswordRequest, Rejection,
-    Require, Rule, ServerSession, StepUpRequest, Untouched,
+    Access, Answer, Any, CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest,
+    PasswordRequest, Rejection, Require, Rule, ServerSession, StepUpRequest, Untouched,
 };
 use axum::Router;
 use axum::extract::{Form, RawForm};
@@ -93,6 +93,66 @@ async fn password(request: PasswordRequest) -> Result<Answer, Rejection> {
     request.changed(authentication).await
 }
 
+#[derive(serde::Deserialize)]
+struct Code {
+    code: String,
+    refresh_token: Option<String>,
+}
+
+async fn form_step_up(step_up: CustomStepUp, Form(form): Form<Code>) -> Result<Answer, Rejection> {
+    let ticket = step_up.begin(form.refresh_token.as_deref()).await?;
+    step_up.attempt(&ticket)?;
+    if form.code != "123456" {
+        return Err(step_up.invalid_credentials());
+    }
+    let authentication = Authentication {
+        time: step_up.at(),
+        acr: None,
+        amr: vec!["pwd".into(), "otp".into()],
+    };
+    if form.refresh_token.is_some() {
+        return step_up.renew(&ticket, authentication).await;
+    }
+    let renewed = step_up.redirect(&ticket, authentication, "/transfer");
+    renewed.await
+}
+
+#[derive(serde::Deserialize)]
+struct Passwords {
+    old: String,
+    new: String,
+    refresh_token: Option<String>,
+}
+
+async fn form_password(
+    password: CustomPassword,
+    Form(form): Form<Passwords>,
+) -> Result<Answer, Rejection> {
+    let ticket = password.begin(form.refresh_token.as_deref()).await?;
+    password.attempt(&ticket)?;
+    if form.old != "wonderland" {
+        return Err(password.invalid_credentials());
+    }
+    if form.new.is_empty() {
+        return Err(password.unacceptable());
+    }
+    let stored = form.new != "unstored";
+    let store = async move {
+        if stored {
+            Ok(())
+        } else {
+            Err(token_http::Rejection::server_error().into())
+        }
+    };
+    let authentication = Authentication::password(password.at());
+    if form.refresh_token.is_some() {
+        return password.changed(&ticket, authentication, store).await;
+    }
+    password
+        .redirect(&ticket, authentication, "/settings", store)
+        .await
+}
+
 async fn me(caller: Any) -> String {
     format!("{} {}", caller.subject(), caller.session_id())
 }
@@ -171,6 +231,8 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
     let app = Router::new()
         .route("/auth/login", post(login))
         .route("/form/login", post(form_login))
+        .route("/form/step-up", post(form_step_up))
+        .route("/form/password", post(form_password))
         .route("/form/logout", get(form_logout).post(form_logout))
         .route("/auth/step-up", post(step_up))
         .route("/auth/password", post(password))

@@ -12,6 +12,7 @@ mod axum;
 mod client;
 mod dpop;
 mod overtaken;
+mod renewal;
 mod script;
 
 use std::net::SocketAddr;
@@ -61,6 +62,11 @@ fn both_servers_give_the_same_answers() {
 #[test]
 fn both_servers_demand_the_same_proofs() {
     both(dpop::run);
+}
+
+#[test]
+fn both_servers_take_any_proof_for_a_step_up_and_a_new_password() {
+    both(renewal::run);
 }
 
 #[test]

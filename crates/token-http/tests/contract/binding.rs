@@ -16,7 +16,7 @@ use token_session::event::{Event, EventKind};
 use token_session::test_util::{Outage, TroubledStore};
 
 use crate::software_key::SoftwareKey;
-use crate::world::{PASSWORD, Reply, World, get, post_json, request, with, with_cookie};
+use crate::world::{PASSWORD, Reply, World, get, post_form, post_json, request, with, with_cookie};
 
 /// What a browser keeps of a site: cookies, until they end, and the key of the session.
 struct Browser {
@@ -485,9 +485,16 @@ async fn the_renewal_is_no_oracle_and_its_answers_are_those_that_browsers_need()
 
 #[tokio::test]
 async fn a_step_up_keeps_the_binding_and_demands_the_proof() {
+    let by_json = || post_json("/auth/step-up", &json!({"password": PASSWORD}));
+    let by_form = || post_form("/form/step-up", &format!("password={PASSWORD}"));
+    for step_up in [&by_json as &dyn Fn() -> _, &by_form] {
+        step_up_keeps_the_binding(step_up).await;
+    }
+}
+
+async fn step_up_keeps_the_binding(step_up: &dyn Fn() -> Request<String>) {
     let world = world(BindingMode::Require);
     let mut browser = Browser::bind(&world, "session").await;
-    let step_up = || post_json("/auth/step-up", &json!({"password": PASSWORD}));
     let mut copy = Browser {
         cookies: browser.cookies.clone(),
         ..Browser::new()

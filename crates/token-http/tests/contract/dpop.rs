@@ -561,6 +561,21 @@ async fn introspection_metadata_and_step_up_know_the_key() {
         .send(with(post_json("/auth/step-up", &body), "dpop", &proof))
         .await;
     assert_eq!(renewed.text("token_type"), "DPoP", "{renewed:?}");
+
+    // The same by a proof that the application checks, and for a change of password.
+    let mut token = renewed.text("refresh_token");
+    for path in ["/form/step-up", "/form/password"] {
+        let form = format!("password={PASSWORD}&new_password=looking-glass&refresh_token={token}");
+        let bare = world.send(post_form(path, &form)).await;
+        assert_eq!(bare.refusal(), refusal(400, "invalid_grant", "unbound"));
+        let proof = client.proof(&world, "POST", path, None, &json!({}));
+        let ask = || with(post_form(path, &form), "dpop", &proof);
+        let renewed = world.send(ask()).await;
+        assert_eq!(renewed.text("token_type"), "DPoP", "{path}: {renewed:?}");
+        let again = world.send(ask()).await.refusal();
+        assert_eq!(again, refusal(400, "invalid_dpop_proof", ""), "{path}");
+        token = renewed.text("refresh_token");
+    }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@
 mod binding;
 mod broken_store;
 mod custom_login;
+mod custom_renewal;
 mod dpop;
 mod evidence;
 mod hostile;

@@ -9,12 +9,12 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use token_core::{Authentication, NoClaims, Policy, RevokeReason};
 use token_http::{
-    Auth, AuthConfig, AuthConfigBuilder, Head, LoginRequest, MAX_BODY, PasswordRequest, Refusal,
-    Rejection, Route, SessionSlot, Shown, StepUpRequest,
+    Auth, AuthConfig, AuthConfigBuilder, CustomPassword, CustomStepUp, Head, LoginRequest,
+    MAX_BODY, PasswordRequest, Refusal, Rejection, Route, SessionSlot, Shown, StepUpRequest,
 };
 use token_session::binding::{BindingMode, BindingPolicy};
 use token_session::event::EventSink;
-use token_session::test_util::{TestClock, TestManager};
+use token_session::test_util::{SeededEntropy, TestClock, TestManager};
 use token_session::{MemoryStore, NewSession, RevocationCheck, SessionStore};
 
 pub(crate) const OWN: &str = "https://own.example";
@@ -39,6 +39,19 @@ impl World {
         set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder,
     ) -> Self {
         Self::checking(RevocationCheck::Store, store, set)
+    }
+
+    /// A server that draws the same random bytes as every other one that is made so.
+    pub(crate) fn seeded() -> Self {
+        let config = AuthConfig::builder(OWN.parse().unwrap()).build().unwrap();
+        let store = MemoryStore::new(1000, &[7; 32]);
+        let TestManager { manager, clock } =
+            TestManager::with_store(store, Policy::default(), |builder| {
+                let builder = builder.revocation_check(RevocationCheck::Store);
+                builder.entropy(SeededEntropy::new(1))
+            });
+        let auth = Auth::new(manager, config);
+        Self { auth, clock }
     }
 
     /// A server that binds sessions to their browsers.
@@ -97,6 +110,8 @@ impl World {
             "/auth/login" => self.login_handler(&head, &body).await,
             "/auth/step-up" => self.step_up_handler(&head, &body).await,
             "/auth/password" => self.password_handler(&head, &body).await,
+            "/form/step-up" => self.step_up_by_form(&head, &body).await,
+            "/form/password" => self.password_by_form(&head, &body).await,
             "/api/me" => return self.me_handler(&head).await,
             _ => {
                 let route = Route::ALL.iter().find(|route| {
@@ -184,6 +199,54 @@ impl World {
             .await
     }
 
+    /// A step-up by a form, with a redirect if the form says where to.
+    async fn step_up_by_form(
+        &self,
+        head: &Head<'_>,
+        body: &[u8],
+    ) -> Result<Response<Bytes>, Rejection> {
+        let step_up = CustomStepUp::read(&self.auth, head)?;
+        let ticket = step_up.begin(field(body, "refresh_token")).await?;
+        if field(body, "password") != Some(PASSWORD) {
+            return Err(step_up.invalid_credentials());
+        }
+        let authentication = Authentication::password(step_up.at());
+        match field(body, "to") {
+            Some(to) => step_up.redirect(&ticket, authentication, to).await,
+            None => step_up.renew(&ticket, authentication).await,
+        }
+    }
+
+    /// A change of password by a form. The password `unstored` cannot be stored.
+    async fn password_by_form(
+        &self,
+        head: &Head<'_>,
+        body: &[u8],
+    ) -> Result<Response<Bytes>, Rejection> {
+        let change = CustomPassword::read(&self.auth, head)?;
+        let ticket = change.begin(field(body, "refresh_token")).await?;
+        if field(body, "password") != Some(PASSWORD) {
+            return Err(change.invalid_credentials());
+        }
+        let new_password = field(body, "new_password").unwrap_or_default();
+        if new_password.len() < 8 {
+            return Err(change.unacceptable());
+        }
+        let stored = new_password != "unstored";
+        let store = async move {
+            if stored {
+                Ok(())
+            } else {
+                Err(Rejection::server_error())
+            }
+        };
+        let authentication = Authentication::password(change.at());
+        match field(body, "to") {
+            Some(to) => change.redirect(&ticket, authentication, to, store).await?,
+            None => change.changed(&ticket, authentication, store).await?,
+        }
+    }
+
     /// A protected resource, with what an adapter's layer does.
     async fn me_handler(&self, head: &Head<'_>) -> Reply {
         let slot = SessionSlot::default();
@@ -218,6 +281,13 @@ impl World {
     }
 }
 
+/// A field of a form. Nothing in it is escaped.
+fn field<'a>(body: &'a [u8], name: &str) -> Option<&'a str> {
+    let pairs = std::str::from_utf8(body).unwrap().split('&');
+    let mut pairs = pairs.filter_map(|pair| pair.split_once('='));
+    pairs.find(|(own, _)| *own == name).map(|(_, value)| value)
+}
+
 /// An answer, taken apart.
 #[derive(Debug)]
 pub(crate) struct Reply {
@@ -233,6 +303,11 @@ impl Reply {
             body: String::from_utf8(response.body().to_vec()).unwrap(),
             response,
         }
+    }
+
+    /// All header fields.
+    pub(crate) fn headers(&self) -> &http::HeaderMap {
+        self.response.headers()
     }
 
     pub(crate) fn header(&self, name: &str) -> &str {
