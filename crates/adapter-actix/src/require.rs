@@ -6,13 +6,12 @@ use std::ops::Deref;
 use std::pin::Pin;
 
 use actix_web::{FromRequest, HttpRequest, dev};
-use token_http::Rule;
-use token_http::adapter::Found;
+use token_http::adapter::{Found, Ruled};
 
 use crate::answer::Rejection;
 use crate::any::Any;
 
-/// A caller who meets a [`Rule`]: scopes, and how recent and how strong the authentication is. `A` is
+/// A caller who meets a [`Rule`](crate::Rule): scopes, claims, and how recent and how strong the authentication is. `A` is
 /// the extractor of the caller: [`Any`] (the default), [`Access`](crate::Access) or
 /// [`ServerSession`](crate::ServerSession).
 ///
@@ -29,6 +28,42 @@ use crate::any::Any;
 /// async fn transfer(caller: Require<JustAuthenticated, Access>) -> String {
 ///     format!("{} may", caller.subject())
 /// }
+/// ```
+///
+/// A rule that looks at the application's own claims:
+///
+/// ```
+/// use adapter_actix::{Any, Require, Rule};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Profile {
+///     role: String,
+/// }
+///
+/// enum Moderator {}
+/// impl Rule<Profile> for Moderator {
+///     fn permits(claims: &Profile) -> bool {
+///         claims.role == "moderator"
+///     }
+/// }
+///
+/// async fn hide_post(_caller: Require<Moderator, Any<Profile>>) {}
+/// ```
+///
+/// An extractor of callers without these claims does not compile:
+///
+/// ```compile_fail,E0277
+/// # use adapter_actix::{Any, Require, Rule};
+/// # #[derive(serde::Deserialize)]
+/// # struct Profile {
+/// #     role: String,
+/// # }
+/// # enum Moderator {}
+/// # impl Rule<Profile> for Moderator {}
+/// async fn hide_post(_caller: Require<Moderator, Any>) {}
+/// # fn app() -> actix_web::Route {
+/// actix_web::web::post().to(hide_post)
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Require<R, A = Any> {
@@ -53,8 +88,8 @@ impl<R, A> Deref for Require<R, A> {
 
 impl<R, A> FromRequest for Require<R, A>
 where
-    R: Rule,
-    A: FromRequest<Error = Rejection> + Deref<Target: Found + Sized> + 'static,
+    R: 'static,
+    A: FromRequest<Error = Rejection> + Deref<Target: Found + Ruled<R> + Sized> + 'static,
 {
     type Error = Rejection;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;

@@ -5,13 +5,12 @@ use std::ops::Deref;
 
 use axum::extract::FromRequestParts;
 use http::request::Parts;
-use token_http::Rule;
-use token_http::adapter::Found;
+use token_http::adapter::{Found, Ruled};
 
 use crate::answer::Rejection;
 use crate::any::Any;
 
-/// A caller who meets a [`Rule`]: scopes, and how recent and how strong the authentication is. `A` is
+/// A caller who meets a [`Rule`](crate::Rule): scopes, claims, and how recent and how strong the authentication is. `A` is
 /// the extractor of the caller: [`Any`] (the default), [`Access`](crate::Access) or
 /// [`ServerSession`](crate::ServerSession).
 ///
@@ -28,6 +27,42 @@ use crate::any::Any;
 /// async fn transfer(caller: Require<JustAuthenticated, Access>) -> String {
 ///     format!("{} may", caller.subject())
 /// }
+/// ```
+///
+/// A rule that looks at the application's own claims:
+///
+/// ```
+/// use adapter_axum::{Any, Require, Rule};
+///
+/// #[derive(serde::Deserialize)]
+/// struct Profile {
+///     role: String,
+/// }
+///
+/// enum Moderator {}
+/// impl Rule<Profile> for Moderator {
+///     fn permits(claims: &Profile) -> bool {
+///         claims.role == "moderator"
+///     }
+/// }
+///
+/// async fn hide_post(_caller: Require<Moderator, Any<Profile>>) {}
+/// ```
+///
+/// An extractor of callers without these claims does not compile:
+///
+/// ```compile_fail,E0277
+/// # use adapter_axum::{Any, Require, Rule};
+/// # #[derive(serde::Deserialize)]
+/// # struct Profile {
+/// #     role: String,
+/// # }
+/// # enum Moderator {}
+/// # impl Rule<Profile> for Moderator {}
+/// async fn hide_post(_caller: Require<Moderator, Any>) {}
+/// # fn app() -> axum::Router<adapter_axum::Auth> {
+/// axum::Router::new().route("/hide", axum::routing::post(hide_post))
+/// # }
 /// ```
 #[derive(Debug)]
 pub struct Require<R, A = Any> {
@@ -53,8 +88,7 @@ impl<R, A> Deref for Require<R, A> {
 impl<S, R, A> FromRequestParts<S> for Require<R, A>
 where
     S: Send + Sync,
-    R: Rule,
-    A: FromRequestParts<S, Rejection = Rejection> + Deref<Target: Found + Sized>,
+    A: FromRequestParts<S, Rejection = Rejection> + Deref<Target: Found + Ruled<R> + Sized>,
 {
     type Rejection = Rejection;
 

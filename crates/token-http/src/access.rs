@@ -198,13 +198,25 @@ pub trait Caller {
 
 /// A caller whom an [`Auth`] has found. For adapters.
 pub trait Found: Caller {
+    /// The application's own claims.
+    type Claims;
+
     /// The one that has found the caller.
     fn auth(&self) -> &Auth;
+
+    /// What the claims of the caller are.
+    fn claims(&self) -> &Self::Claims;
 }
 
 impl<C> Found for Access<C> {
+    type Claims = C;
+
     fn auth(&self) -> &Auth {
         &self.auth
+    }
+
+    fn claims(&self) -> &C {
+        self.custom()
     }
 }
 

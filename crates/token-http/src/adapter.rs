@@ -16,6 +16,7 @@ pub use crate::access::Found;
 pub use crate::private_data::DataError;
 pub use crate::rejection::{Rejection, optional};
 pub use crate::renewal::RenewalTicket;
+pub use crate::rule::Ruled;
 pub use token_session::to_end;
 
 /// Lets `?` convert every error of the library into a variant of an application's own error type.

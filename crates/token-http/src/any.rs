@@ -73,6 +73,12 @@ impl<C> Any<C> {
 }
 
 impl<C> Found for Any<C> {
+    type Claims = C;
+
+    fn claims(&self) -> &C {
+        self.custom()
+    }
+
     fn auth(&self) -> &Auth {
         match self {
             Self::Access(access) => access.auth(),

@@ -52,7 +52,7 @@ use utoipa::openapi::{
 };
 
 pub use operation::{change_password, login, step_up};
-pub use security::{Credential, protected};
+pub use security::{Credential, protected, protected_by_claims};
 
 use self::media::JSON;
 use crate::answer;

@@ -23,6 +23,9 @@ pub enum Refusal {
     /// 403: the request came from another site's page.
     #[error("the request came from another origin")]
     Csrf,
+    /// 403: the caller's claims do not meet the [`Rule`](crate::Rule) of the route.
+    #[error("the route is not for this caller")]
+    Forbidden,
     /// 403: a scope is missing.
     #[error("the scope {scope} is missing")]
     InsufficientScope {
@@ -170,7 +173,7 @@ impl Refusal {
             | Self::InvalidToken(_)
             | Self::Unbound
             | Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::AccessDenied | Self::Csrf | Self::InsufficientScope { .. } => {
+            Self::AccessDenied | Self::Csrf | Self::Forbidden | Self::InsufficientScope { .. } => {
                 StatusCode::FORBIDDEN
             }
             Self::NotFound => StatusCode::NOT_FOUND,
@@ -191,6 +194,7 @@ impl Refusal {
             Self::AccessDenied => "access_denied",
             Self::Conflict => "conflict",
             Self::Csrf => "csrf_failed",
+            Self::Forbidden => "forbidden",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
             Self::InvalidClient => "invalid_client",

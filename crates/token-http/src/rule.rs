@@ -1,11 +1,11 @@
-//! What a route demands of its caller: scopes, and how fresh and strong the authentication is.
+//! What a route demands of its caller: scopes, claims, and how fresh and strong the authentication is.
 
 use std::time::Duration;
 
-use token_core::UnixTime;
 use token_core::binding::BindingLevel;
+use token_core::{NoClaims, UnixTime};
 
-use crate::access::Caller;
+use crate::access::{Caller, Found};
 use crate::auth::Auth;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
@@ -30,7 +30,30 @@ use crate::rejection::Rejection;
 /// ```
 ///
 /// Adapters have an extractor for it: `Require<WriteNotes>` in a handler's signature.
-pub trait Rule: Send + Sync + 'static {
+///
+/// `C` is the application's own claims of the caller, of whom a rule can demand something too. A rule that
+/// looks at none is for callers without claims, unless it is written for any: `impl<C> Rule<C> for …`.
+///
+/// ```
+/// use token_http::Rule;
+///
+/// #[derive(serde::Deserialize)]
+/// struct Roles {
+///     roles: Vec<String>,
+/// }
+///
+/// /// Has the role of a moderator.
+/// enum Moderator {}
+/// impl Rule<Roles> for Moderator {
+///     fn permits(claims: &Roles) -> bool {
+///         claims.roles.iter().any(|role| role == "moderator")
+///     }
+/// }
+/// ```
+///
+/// A handler asks for it with the extractor of a caller who has such claims:
+/// `Require<Moderator, Any<Roles>>`. One without claims does not compile.
+pub trait Rule<C = NoClaims>: Send + Sync + 'static {
     /// The scope values that the caller must have, separated by one space.
     const SCOPE: &'static str = "";
     /// The greatest age of the authentication, in whole seconds
@@ -45,20 +68,43 @@ pub trait Rule: Send + Sync + 'static {
     /// for a session cookie that is bound to its browser. A caller who does not is refused as
     /// [`Refusal::Unbound`].
     const BINDING: Option<BindingLevel> = None;
+
+    /// Whether the route is for a caller with these claims. One for whom it is not is refused as
+    /// [`Refusal::Forbidden`]. By default it is for every caller.
+    fn permits(claims: &C) -> bool {
+        let _ = claims;
+        true
+    }
+}
+
+/// A caller against whom a rule can be held: one that has the claims which the rule looks at.
+#[diagnostic::on_unimplemented(
+    message = "the rule `{R}` is not one for the claims of `{Self}`",
+    note = "`impl Rule for {R}` is for callers without claims of your own; `impl<C> Rule<C> for {R}` is for all"
+)]
+pub trait Ruled<R>: Caller {
+    /// Whether the caller meets the rule.
+    ///
+    /// # Errors
+    /// As [`Auth::require`].
+    fn meets(&self, now: UnixTime, tolerance: Duration) -> Result<(), Refusal>;
+}
+
+impl<F: Found, R: Rule<F::Claims>> Ruled<R> for F {
+    fn meets(&self, now: UnixTime, tolerance: Duration) -> Result<(), Refusal> {
+        check::<R, F::Claims>(self, self.claims(), now, tolerance)
+    }
 }
 
 impl Auth {
     /// Refuses a caller who does not meet a rule.
     ///
     /// # Errors
-    /// [`Refusal::InsufficientScope`], then [`Refusal::Unbound`], then
+    /// [`Refusal::InsufficientScope`], then [`Refusal::Forbidden`], then [`Refusal::Unbound`], then
     /// [`Refusal::InsufficientUserAuthentication`].
-    pub fn require<R: Rule>(&self, caller: &impl Caller) -> Result<(), Rejection> {
-        // Both are quoted in a header: a text that cannot be quoted does not compile.
-        const { assert!(is_list(R::SCOPE), "SCOPE is not a list of scope values") };
-        const { assert!(is_list(R::ACR), "ACR is not a list of words") };
+    pub fn require<R>(&self, caller: &impl Ruled<R>) -> Result<(), Rejection> {
         let tolerance = self.manager().policy().tolerance();
-        let refusal = check::<R>(caller, self.manager().now(), tolerance);
+        let refusal = caller.meets(self.manager().now(), tolerance);
         refusal.map_err(|refusal| {
             if caller.binding() == Some(BindingLevel::Key) {
                 Rejection::bound_resource(refusal, self.config().shared_realm())
@@ -69,11 +115,23 @@ impl Auth {
     }
 }
 
-fn check<R: Rule>(caller: &impl Caller, now: UnixTime, tolerance: Duration) -> Result<(), Refusal> {
+fn check<R: Rule<C>, C>(
+    caller: &impl Caller,
+    claims: &C,
+    now: UnixTime,
+    tolerance: Duration,
+) -> Result<(), Refusal> {
+    // Both are quoted in a header: a text that cannot be quoted does not compile.
+    const { assert!(is_list(R::SCOPE), "SCOPE is not a list of scope values") };
+    const { assert!(is_list(R::ACR), "ACR is not a list of words") };
     let words = |list: &'static str| list.split(' ').filter(|word| !word.is_empty());
     if !words(R::SCOPE).all(|value| caller.scope().contains(value)) {
         let scope = R::SCOPE.into();
         return Err(Refusal::InsufficientScope { scope }.logged());
+    }
+    // Before the authentication: a step-up would not help.
+    if !R::permits(claims) {
+        return Err(Refusal::Forbidden.because("the claims of the caller do not meet the rule"));
     }
     let proven = match R::BINDING {
         None => true,

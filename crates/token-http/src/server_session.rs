@@ -173,6 +173,12 @@ impl<C> fmt::Debug for ServerSession<C> {
 }
 
 impl<C> Found for ServerSession<C> {
+    type Claims = C;
+
+    fn claims(&self) -> &C {
+        self.custom()
+    }
+
     fn auth(&self) -> &Auth {
         &self.shared.auth
     }

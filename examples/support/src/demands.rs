@@ -17,7 +17,7 @@ pub struct Profile {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a name; nobody makes one")]
 pub enum ReadReports {}
-impl Rule for ReadReports {
+impl<C> Rule<C> for ReadReports {
     const SCOPE: &'static str = "reports:read";
 }
 
@@ -25,7 +25,7 @@ impl Rule for ReadReports {
 #[derive(Debug)]
 #[expect(clippy::exhaustive_enums, reason = "a name; nobody makes one")]
 pub enum WriteNotes {}
-impl Rule for WriteNotes {
+impl<C> Rule<C> for WriteNotes {
     const SCOPE: &'static str = "notes:write";
 }
 

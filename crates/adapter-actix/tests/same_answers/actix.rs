@@ -10,7 +10,7 @@ use adapter_actix::{
     Access, Answer, Any, CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest,
     Optional, PasswordRequest, Rejection, Require, Rule, ServerSession, StepUpRequest, Untouched,
 };
-use token_core::Authentication;
+use token_core::{Authentication, CustomClaims};
 use token_http::Auth;
 use token_session::NewSession;
 
@@ -22,6 +22,19 @@ impl Rule for WriteNotes {
 enum Reports {}
 impl Rule for Reports {
     const SCOPE: &'static str = "reports:read";
+}
+
+#[derive(serde::Deserialize)]
+struct Profile {
+    #[serde(default)]
+    role: String,
+}
+
+enum Moderator {}
+impl Rule<Profile> for Moderator {
+    fn permits(claims: &Profile) -> bool {
+        claims.role == "moderator"
+    }
 }
 
 enum JustAuthenticated {}
@@ -40,8 +53,13 @@ async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
     if login.password() != "wonderland" {
         return Err(login.invalid_credentials());
     }
+    let claims = match login.username() {
+        "moderator" => r#"{"role":"moderator"}"#,
+        _ => "{}",
+    };
     let session = NewSession {
         scope: "notes:write".parse().unwrap(),
+        claims: CustomClaims::from_json(claims).unwrap(),
         ..login.new_session()
     };
     login.open(ticket, session).await
@@ -174,6 +192,10 @@ async fn reports(_caller: Require<Reports, Access>) -> &'static str {
     "reports"
 }
 
+async fn moderate(_caller: Require<Moderator, Any<Profile>>) -> &'static str {
+    "hidden"
+}
+
 async fn transfer(_caller: Require<JustAuthenticated>) -> &'static str {
     "transferred"
 }
@@ -257,6 +279,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .service(web::resource("/notes").route(web::post().to(note)))
                         .service(web::resource("/reports").route(web::get().to(reports)))
                         .service(web::resource("/transfer").route(web::post().to(transfer)))
+                        .service(web::resource("/moderate").route(web::post().to(moderate)))
                         .service(web::resource("/count").route(web::post().to(count)))
                         .service(web::resource("/race").route(web::post().to(race)))
                         .service(

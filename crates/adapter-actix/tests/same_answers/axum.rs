@@ -14,7 +14,7 @@ use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
-use token_core::Authentication;
+use token_core::{Authentication, CustomClaims};
 use token_http::Auth;
 use token_session::NewSession;
 
@@ -26,6 +26,19 @@ impl Rule for WriteNotes {
 enum Reports {}
 impl Rule for Reports {
     const SCOPE: &'static str = "reports:read";
+}
+
+#[derive(serde::Deserialize)]
+struct Profile {
+    #[serde(default)]
+    role: String,
+}
+
+enum Moderator {}
+impl Rule<Profile> for Moderator {
+    fn permits(claims: &Profile) -> bool {
+        claims.role == "moderator"
+    }
 }
 
 enum JustAuthenticated {}
@@ -44,8 +57,13 @@ async fn login(login: LoginRequest) -> Result<Answer, Rejection> {
     if login.password() != "wonderland" {
         return Err(login.invalid_credentials());
     }
+    let claims = match login.username() {
+        "moderator" => r#"{"role":"moderator"}"#,
+        _ => "{}",
+    };
     let session = NewSession {
         scope: "notes:write".parse().unwrap(),
+        claims: CustomClaims::from_json(claims).unwrap(),
         ..login.new_session()
     };
     login.open(ticket, session).await
@@ -174,6 +192,10 @@ async fn reports(_caller: Require<Reports, Access>) -> &'static str {
     "reports"
 }
 
+async fn moderate(_caller: Require<Moderator, Any<Profile>>) -> &'static str {
+    "hidden"
+}
+
 async fn transfer(_caller: Require<JustAuthenticated>) -> &'static str {
     "transferred"
 }
@@ -243,6 +265,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/notes", post(note))
         .route("/reports", get(reports))
         .route("/transfer", post(transfer))
+        .route("/moderate", post(moderate))
         .route("/count", post(count))
         .route("/race", post(race))
         .route("/return", get(return_by_get).post(return_by_post))

@@ -118,6 +118,26 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     ask(403, "GET /reports", &[bearer], "");
     ask(200, "POST /transfer", &[bearer], "");
 
+    // A rule that looks at claims.
+    let (json, moderator) = (login("header", ""), login("session", ""));
+    let token = ask(
+        200,
+        "POST /auth/login",
+        &[JSON],
+        &json.replace("alice", "moderator"),
+    );
+    let token = format!("Bearer {}", token.text("access_token"));
+    let moderator = moderator.replace("alice", "moderator");
+    let moderator = ask(200, "POST /auth/login", &[JSON], &moderator).cookie();
+    ask(200, "POST /moderate", &[("Authorization", &token)], "");
+    ask(200, "POST /moderate", &[("Cookie", &moderator), SAME], "");
+    let refused = ask(403, "POST /moderate", &[bearer], "");
+    assert_eq!(refused.body, r#"{"error":"forbidden"}"#);
+    assert_eq!(
+        ask(403, "POST /moderate", &[cookie, SAME], "").body,
+        refused.body
+    );
+
     // Server sessions.
     ask(200, "POST /count", &[cookie, SAME], "");
     ask(200, "POST /count", &[cookie, SAME], "");

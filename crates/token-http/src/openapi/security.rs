@@ -1,6 +1,8 @@
 //! Who may call: the security schemes, and what a rule means for an operation.
 
-use token_core::Transport;
+use std::any::TypeId;
+
+use token_core::{NoClaims, Transport};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -34,7 +36,19 @@ pub enum Credential {
 /// Adds to one of the application's operations what its extractors demand and answer: the credential,
 /// and a [`Rule`] with its scopes. Answers that the operation has already stay.
 pub fn protected<R: Rule>(operation: Operation, by: Credential) -> Operation {
+    protected_by_claims::<R, NoClaims>(operation, by)
+}
+
+/// The same for a rule that looks at the application's own claims. A caller whom it does not permit is
+/// answered with 403 `forbidden`.
+pub fn protected_by_claims<R: Rule<C>, C: 'static>(
+    operation: Operation,
+    by: Credential,
+) -> Operation {
     let mut refusals = caller(by);
+    if TypeId::of::<C>() != TypeId::of::<NoClaims>() {
+        refusals.push(Refusal::Forbidden);
+    }
     if !R::SCOPE.is_empty() {
         let scope = R::SCOPE.into();
         refusals.push(Refusal::InsufficientScope { scope });

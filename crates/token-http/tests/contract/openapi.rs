@@ -136,6 +136,13 @@ fn a_rule_becomes_scopes_and_answers() {
         const SCOPE: &'static str = "notes:read notes:write";
         const MAX_AGE: Option<std::time::Duration> = Some(std::time::Duration::from_secs(60));
     }
+    enum Moderator {}
+    impl Rule<String> for Moderator {}
+    let moderated =
+        openapi::protected_by_claims::<Moderator, String>(Operation::new(), Credential::Any);
+    let moderated = serde_json::to_value(&moderated).unwrap();
+    let forbidden = moderated["responses"]["403"].to_string();
+    assert!(forbidden.contains("`forbidden`"), "{forbidden}");
     let plain = Operation::new();
     let operation = openapi::protected::<FreshNotes>(plain, Credential::Access);
     let operation = serde_json::to_value(operation).unwrap();

@@ -1,7 +1,7 @@
 use serde_json::json;
 use std::time::Duration;
-use token_core::{Authentication, NoClaims};
-use token_http::{Refusal, Rule, Shown};
+use token_core::{Authentication, CustomClaims, NoClaims, Transport};
+use token_http::{Head, Refusal, Rule, SessionSlot, Shown};
 use token_session::NewSession;
 
 use crate::world::{World, get, post_json, refusal, with, with_bearer, with_cookie};
@@ -201,6 +201,96 @@ async fn rules_are_held_against_the_caller() {
             acr_values: "".into()
         }
     );
+}
+
+#[derive(serde::Deserialize)]
+struct Roles {
+    roles: Vec<String>,
+}
+
+enum Moderator {}
+impl Rule<Roles> for Moderator {
+    const MAX_AGE: Option<Duration> = Some(Duration::from_secs(60));
+
+    fn permits(claims: &Roles) -> bool {
+        claims.roles.iter().any(|role| role == "moderator")
+    }
+}
+
+enum ModeratorOfNotes {}
+impl Rule<Roles> for ModeratorOfNotes {
+    const SCOPE: &'static str = "notes:moderate";
+
+    fn permits(claims: &Roles) -> bool {
+        Moderator::permits(claims)
+    }
+}
+
+enum Anybody {}
+impl<C> Rule<C> for Anybody {
+    const SCOPE: &'static str = "notes:read";
+}
+
+#[tokio::test]
+async fn a_rule_looks_at_the_applications_own_claims() {
+    let world = World::new();
+    let manager = world.auth.manager();
+    for (roles, code) in [
+        (r#"{"roles":["author","moderator"]}"#, None),
+        (r#"{"roles":["author"]}"#, Some("forbidden")),
+        (r#"{"roles":[]}"#, Some("forbidden")),
+    ] {
+        for transport in [Transport::Header, Transport::Session] {
+            let ticket = manager.begin_login("alice".parse().unwrap()).await.unwrap();
+            let session = NewSession {
+                scope: "notes:read".parse().unwrap(),
+                claims: CustomClaims::from_json(roles).unwrap(),
+                transport: Some(transport),
+                ..NewSession::default()
+            };
+            let issued = manager.login(ticket, session).await.unwrap();
+            let moderator = || async {
+                if transport == Transport::Header {
+                    let token = issued.tokens().unwrap().access_token.secret();
+                    let caller = world
+                        .auth
+                        .clone()
+                        .access_token::<Roles>(token)
+                        .await
+                        .unwrap();
+                    assert!(world.auth.require::<Anybody>(&caller).is_ok());
+                    let refused = world.auth.require::<ModeratorOfNotes>(&caller);
+                    let refused = refused.unwrap_err().refusal().code();
+                    assert_eq!(refused, "insufficient_scope", "the scope comes first");
+                    return world.auth.require::<Moderator>(&caller);
+                }
+                let answer = world.auth.token_response(&issued);
+                let cookie = answer.headers()["set-cookie"].to_str().unwrap();
+                let (request, slot) = (get("/"), SessionSlot::default());
+                let request = with_cookie(request, cookie.split(';').next().unwrap());
+                let (parts, _) = request.into_parts();
+                let head = Head {
+                    method: &parts.method,
+                    uri: &parts.uri,
+                    headers: &parts.headers,
+                    peer: None,
+                };
+                let caller = world.auth.server_session::<Roles>(&head, Some(&slot)).await;
+                let caller = caller.unwrap().unwrap();
+                assert!(world.auth.require::<Anybody>(&caller).is_ok());
+                world.auth.require::<Moderator>(&caller)
+            };
+            let refused = moderator().await.err();
+            let found = refused.as_ref().map(|refused| refused.refusal().code());
+            assert_eq!(found, code, "{roles} {transport}");
+            if let Some(refused) = refused {
+                let response = refused.response();
+                assert_eq!(response.status(), 403);
+                assert_eq!(response.body(), r#"{"error":"forbidden"}"#);
+                assert!(!response.headers().contains_key("www-authenticate"));
+            }
+        }
+    }
 }
 
 /// After a clock that was ahead has been set right: the session works, and is not taken for one that

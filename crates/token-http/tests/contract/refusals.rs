@@ -395,6 +395,9 @@ async fn every_refusal_has_a_line_that_says_why() {
     let refused = world.auth.require::<Strong>(&caller).unwrap_err();
     codes.insert(refused.refusal().code().to_owned());
     assert!(log.take().contains("of another class"));
+    let refused = world.auth.require::<Nobody>(&caller).unwrap_err();
+    codes.insert(refused.refusal().code().to_owned());
+    assert!(log.take().contains("claims of the caller do not meet"));
 
     // What the application refuses itself.
     let refused = world.auth.reject(Refusal::AccessDenied);
@@ -404,6 +407,7 @@ async fn every_refusal_has_a_line_that_says_why() {
     for code in [
         "access_denied",
         "csrf_failed",
+        "forbidden",
         "insufficient_scope",
         "insufficient_user_authentication",
         "invalid_client",
@@ -493,4 +497,11 @@ impl Rule for Admin {
 enum Strong {}
 impl Rule for Strong {
     const ACR: &'static str = "strong";
+}
+
+enum Nobody {}
+impl Rule for Nobody {
+    fn permits(_: &NoClaims) -> bool {
+        false
+    }
 }
