@@ -60,17 +60,20 @@ mod any;
 mod extract;
 mod from_errors;
 mod head;
+mod nobody;
 mod register;
 mod requests;
 mod require;
 mod routes;
 mod session;
 mod untouched;
+mod visitor;
 
 pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
 pub use extract::Optional;
+pub use nobody::OrNobody;
 pub use requests::{
     CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest, PasswordRequest,
     StepUpRequest,
@@ -86,3 +89,4 @@ pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
 };
 pub use untouched::Untouched;
+pub use visitor::{Visitor, visitors};

@@ -97,11 +97,7 @@ pub async fn sessions(
             for field in fields {
                 with_cookie(&mut response, field.as_bytes());
             }
-            // The answer may be about the user, and the handler says nothing of caching.
-            if !response.headers().contains_key(CACHE_CONTROL) {
-                let private = HeaderValue::from_static("private");
-                response.headers_mut().insert(CACHE_CONTROL, private);
-            }
+            private(&mut response);
         }
         Err(rejection) => {
             let rejection = Rejection::from(rejection).error_response();
@@ -111,7 +107,16 @@ pub async fn sessions(
     Ok(response.map_into_left_body())
 }
 
-fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
+/// Keeps the answer out of shared caches, if the handler says nothing of caching: it may be
+/// about the user.
+pub(crate) fn private<B>(response: &mut ServiceResponse<B>) {
+    if !response.headers().contains_key(CACHE_CONTROL) {
+        let private = HeaderValue::from_static("private");
+        response.headers_mut().insert(CACHE_CONTROL, private);
+    }
+}
+
+pub(crate) fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
     let headers = response.headers_mut();
     let fields = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
     if !token_http::sets_same_cookie(fields, field)

@@ -135,13 +135,13 @@ async fn end(slot: SessionSlot, response: Response) -> Response {
 
 /// Keeps the answer out of shared caches, if the handler says nothing of caching: it may be
 /// about the user.
-fn private(mut response: Response) -> Response {
+pub(crate) fn private(mut response: Response) -> Response {
     let caching = response.headers_mut().entry(CACHE_CONTROL);
     caching.or_insert(HeaderValue::from_static("private"));
     response
 }
 
-fn with_cookie(mut response: Response, field: HeaderValue) -> Response {
+pub(crate) fn with_cookie(mut response: Response, field: HeaderValue) -> Response {
     let fields = response.headers().get_all(SET_COOKIE).iter();
     if token_http::sets_same_cookie(fields.map(HeaderValue::as_bytes), field.as_bytes()) {
         return response;

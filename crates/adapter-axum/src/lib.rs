@@ -77,16 +77,19 @@ mod any;
 mod from_errors;
 mod head;
 mod layer;
+mod nobody;
 mod requests;
 mod require;
 mod routes;
 mod session;
 mod untouched;
+mod visitor;
 
 pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
 pub use layer::{Answering, Sessions, SessionsLayer, sessions};
+pub use nobody::OrNobody;
 pub use requests::{
     CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest, PasswordRequest,
     StepUpRequest,
@@ -102,3 +105,4 @@ pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
 };
 pub use untouched::Untouched;
+pub use visitor::{Serving, Visitor, Visitors, VisitorsLayer, visitors};

@@ -121,6 +121,7 @@ pub use token_session::store_contract;
 #[cfg(feature = "test-util")]
 #[doc(inline)]
 pub use token_session::test_util;
+pub use token_session::visitor::{KeptData, VisitorPolicy};
 pub use token_session::{
     AccessError, FeedState, LoginError, LoginTicket, ManagerError, MemoryStore, NewSession,
     RefreshError, RevocationCheck, SessionEnd, SessionManager, SessionManagerBuilder, SessionStore,

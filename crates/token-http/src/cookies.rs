@@ -1,4 +1,4 @@
-//! The two cookies: how they are read, set and deleted
+//! Our cookies: how they are read, set and deleted
 //! ([RFC 10025](https://www.rfc-editor.org/rfc/rfc10025)).
 
 use cookie::time::Duration;
@@ -26,9 +26,12 @@ pub(crate) enum Kind {
     Refresh,
     /// The credential of transport `session`.
     Session,
+    /// The credential of a session of nobody.
+    Visitor,
 }
 
 impl Kind {
+    /// Those of somebody who is logged in.
     pub(crate) const ALL: [Self; 2] = [Self::Refresh, Self::Session];
 
     /// Whether a page of another site may make a browser send it, by a link.
@@ -36,8 +39,9 @@ impl Kind {
         match self {
             // Only scripts of our own pages use it.
             Self::Refresh => SameSite::Strict,
-            // A user who follows a link from another site should be logged in.
-            Self::Session => SameSite::Lax,
+            // A user who follows a link from another site should be logged in, and one who returns from it
+            // should find what was begun.
+            Self::Session | Self::Visitor => SameSite::Lax,
         }
     }
 }
@@ -48,6 +52,7 @@ impl Kind {
 pub(crate) struct CookieNames {
     refresh: Box<str>,
     session: Box<str>,
+    visitor: Box<str>,
 }
 
 impl CookieNames {
@@ -60,6 +65,7 @@ impl CookieNames {
         Self {
             refresh: name("refresh"),
             session: name("session"),
+            visitor: name("visitor"),
         }
     }
 
@@ -67,6 +73,7 @@ impl CookieNames {
         match kind {
             Kind::Refresh => &self.refresh,
             Kind::Session => &self.session,
+            Kind::Visitor => &self.visitor,
         }
     }
 
@@ -82,6 +89,12 @@ impl CookieNames {
         let seconds = session.expires_at().since(now).as_secs().min(MAX_AGE_LIMIT);
         let max_age = session.remember.then(|| seconds.cast_signed());
         self.field(kind, value, max_age.map(Duration::seconds))
+    }
+
+    /// The field that sets a cookie for so many seconds.
+    pub(crate) fn set_for(&self, kind: Kind, value: &str, seconds: u64) -> HeaderValue {
+        let seconds = seconds.min(MAX_AGE_LIMIT).cast_signed();
+        self.field(kind, value, Some(Duration::seconds(seconds)))
     }
 
     /// The field that deletes a cookie, with the attributes that it was set with.
@@ -114,11 +127,17 @@ pub(crate) struct RequestCookies {
 }
 
 impl RequestCookies {
+    /// Those of somebody who is logged in.
     pub(crate) fn read(headers: &HeaderMap, names: &CookieNames) -> Self {
+        Self::read_kinds(&Kind::ALL, headers, names)
+    }
+
+    /// Those of these kinds.
+    pub(crate) fn read_kinds(kinds: &[Kind], headers: &HeaderMap, names: &CookieNames) -> Self {
         let mut found = Vec::new();
         for field in headers.get_all(COOKIE) {
             for (name, value) in pairs(field.as_bytes()) {
-                let mut kinds = Kind::ALL.into_iter();
+                let mut kinds = kinds.iter().copied();
                 if let Some(kind) = kinds.find(|kind| names.of(*kind).as_bytes() == name) {
                     // A value that is not text is not ours, but counts as a second cookie.
                     let value = String::from_utf8_lossy(value).into_owned();
@@ -168,6 +187,7 @@ impl RequestCookies {
             (_, Some(_)) => Err(Refusal::InvalidRequest.because(match kind {
                 Kind::Refresh => "it has two refresh cookies, of which at most one can be ours",
                 Kind::Session => "it has two session cookies, of which at most one can be ours",
+                Kind::Visitor => "it has two visitors' cookies, of which at most one can be ours",
             })),
         }
     }

@@ -19,6 +19,7 @@ use crate::limit::AttemptKind;
 use crate::redirect;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
+use crate::visitor::LoginVisitor;
 
 /// A login whose proof the handler checks: an HTML form, a passkey, a one-time link, or the return
 /// from another site (OAuth, OpenID Connect). The request has passed the CSRF rule, which is about
@@ -29,6 +30,7 @@ pub struct CustomLogin {
     address: Option<IpAddr>,
     device: Device,
     cookies: RequestCookies,
+    visitor: LoginVisitor,
     /// What proves the client's key, if it sent a proof.
     proof: Option<VerifiedProof>,
     /// Whether the sessions end whose cookies came with the request.
@@ -53,6 +55,7 @@ impl CustomLogin {
             address: auth.client_address(head),
             device: device::of(auth, head),
             cookies,
+            visitor: LoginVisitor::read(auth, head),
             proof,
             replaces: true,
         })
@@ -112,7 +115,7 @@ impl CustomLogin {
     }
 
     /// Opens the session once the user has proven who they are, ends those whose cookies came with the
-    /// request, and answers with the credentials.
+    /// request, a visitor's too, and answers with the credentials.
     ///
     /// # Errors
     /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked, or if all sessions of the
@@ -128,7 +131,7 @@ impl CustomLogin {
             .bind(ticket.subject(), session)
             .map_err(|refusal| self.auth.refuse(refusal))?;
         let (manager, cookies) = (self.auth.manager().clone(), self.cookies.clone());
-        let replaces = self.replaces;
+        let (replaces, visitor) = (self.replaces, self.visitor.clone());
         let issued = to_end(async move {
             let issued = manager.login(ticket, session).await?;
             if !replaces {
@@ -146,9 +149,14 @@ impl CustomLogin {
                         .await?;
                 }
             }
+            visitor.end(&manager).await;
             Ok::<_, Rejection>(issued)
         });
-        Ok(self.auth.answer_authenticated(&issued.await?))
+        let mut answer = self.auth.answer_authenticated(&issued.await?);
+        if replaces {
+            self.visitor.delete_cookie(&self.auth, &mut answer);
+        }
+        Ok(answer)
     }
 
     /// Binds the session to the key that the client has proven. In the other transports the browser has no

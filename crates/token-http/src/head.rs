@@ -57,7 +57,7 @@ impl OwnedHead {
 impl Head<'_> {
     /// The names of the header fields that are read, in lower case. An adapter for a framework with
     /// its own header types has to copy only these.
-    pub const FIELDS: [&'static str; 16] = [
+    pub const FIELDS: [&'static str; 17] = [
         "authorization",
         "content-type",
         "cookie",
@@ -67,6 +67,7 @@ impl Head<'_> {
         "origin",
         "purpose",
         "referer",
+        "sec-fetch-dest",
         "sec-fetch-site",
         "sec-purpose",
         "sec-secure-session-id",
@@ -88,6 +89,13 @@ impl Head<'_> {
         let fields = of("sec-purpose").chain(of("purpose"));
         let mut words = fields.flat_map(|field| field.as_bytes().split(|b| b";,".contains(b)));
         words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
+    }
+
+    /// Whether the user opens a page with it, in a tab of a browser that says so
+    /// ([`Sec-Fetch-Dest`](https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header)).
+    pub(crate) fn opens_page(&self) -> bool {
+        let destination = self.single("sec-fetch-dest");
+        self.method == Method::GET && destination == Ok(Some("document")) && !self.is_prefetch()
     }
 
     /// The one value of a field; `None` if it is absent.

@@ -11,6 +11,7 @@
 //!   for every other proof, and [`LogoutRequest`] for a logout that redirects.
 //! - [`Access`], [`ServerSession`] and [`Any`] are callers, and a [`Rule`] is what a route demands of
 //!   them.
+//! - [`Visitor`] is a browser of which nobody knows whose it is.
 //! - [`Rejection`] is the answer to a request that is refused. With [`bearer`], services without
 //!   sessions of their own answer alike.
 //! - `openapi`, with the feature of that name, describes the routes.
@@ -59,6 +60,7 @@ mod rule;
 mod secret_text;
 mod server_session;
 mod token_response;
+mod visitor;
 
 pub use access::{Access, Caller};
 pub use any::Any;
@@ -80,3 +82,4 @@ pub use renewal::{CustomPassword, CustomStepUp, PasswordRequest, RenewalTicket, 
 pub use route::Route;
 pub use rule::Rule;
 pub use server_session::{ServerSession, SessionSlot};
+pub use visitor::{RequestVisitors, Visitor, VisitorScope, is_nobody, visitor_scope};

@@ -69,6 +69,9 @@ pub enum AttemptKind<'a> {
     },
     /// A token that is to be revoked. It has not been verified, so only the address counts.
     Revoke,
+    /// A session of nobody that is to be opened, because something is to be stored for a visitor. Anyone
+    /// can ask for one, so count by address.
+    Visitor,
 }
 
 impl fmt::Debug for Attempt<'_> {
@@ -90,6 +93,7 @@ impl fmt::Debug for AttemptKind<'_> {
             Self::Refresh => "Refresh",
             Self::RefreshOf { .. } => "RefreshOf",
             Self::Revoke => "Revoke",
+            Self::Visitor => "Visitor",
         })
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -11,6 +12,7 @@ use thiserror::Error;
 use token_core::{PRODUCT, SessionId};
 use token_session::store::DataWritten;
 use token_session::store::SessionData;
+use token_session::visitor::{VisitorError, VisitorPolicy};
 use token_session::{StoreError, WriteDataError};
 use tokio::sync::{Mutex, MutexGuard};
 use tracing::{error, warn};
@@ -20,10 +22,46 @@ use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
 
 /// The private data of one session: read when it is first asked for, and written once if it
-/// was changed.
-pub(crate) struct PrivateData {
-    id: SessionId,
+/// was changed. `P` is the session that has it.
+pub(crate) struct PrivateData<P = SessionId> {
+    owner: P,
     loaded: Mutex<Option<Loaded>>,
+}
+
+/// A session that has private data, or that gets some when it is written.
+pub(crate) trait DataOwner: Sync {
+    /// The longest JSON text that is kept, in bytes.
+    const MAX_LENGTH: usize;
+
+    /// Reads it.
+    fn load(&self, auth: &Auth) -> impl Future<Output = Result<SessionData, DataError>> + Send;
+
+    /// Replaces it, if it has this version.
+    fn write(
+        &self,
+        auth: &Auth,
+        version: u64,
+        json: Option<Box<str>>,
+    ) -> impl Future<Output = Result<DataWritten, DataError>> + Send;
+}
+
+impl DataOwner for SessionId {
+    const MAX_LENGTH: usize = SessionData::MAX_LENGTH;
+
+    async fn load(&self, auth: &Auth) -> Result<SessionData, DataError> {
+        let stored = auth.manager().session_data(*self).await?;
+        stored.ok_or_else(|| ended(auth))
+    }
+
+    async fn write(
+        &self,
+        auth: &Auth,
+        version: u64,
+        json: Option<Box<str>>,
+    ) -> Result<DataWritten, DataError> {
+        let written = auth.manager().write_session_data(*self, version, json);
+        Ok(written.await?)
+    }
 }
 
 type Members = BTreeMap<String, Box<RawValue>>;
@@ -47,10 +85,27 @@ struct Change {
 /// row is a fault.
 const ATTEMPTS: u32 = 8;
 
-impl PrivateData {
-    pub(crate) fn of(id: SessionId) -> Self {
+impl<P: DataOwner> PrivateData<P> {
+    pub(crate) fn of(owner: P) -> Self {
         let loaded = Mutex::default();
-        Self { id, loaded }
+        Self { owner, loaded }
+    }
+
+    /// The session.
+    pub(crate) const fn owner(&self) -> &P {
+        &self.owner
+    }
+
+    /// The members of these names, as this request sees them, as a JSON object; `None` if there are none.
+    pub(crate) async fn select(
+        &self,
+        auth: &Auth,
+        names: &[&str],
+    ) -> Result<Option<Box<str>>, DataError> {
+        let mut guard = self.loaded.lock().await;
+        let mut members = self.load(auth, &mut guard).await?.members();
+        members.retain(|name, _| names.contains(&&**name));
+        Ok(json(&members))
     }
 
     pub(crate) async fn get<T: DeserializeOwned>(
@@ -72,12 +127,13 @@ impl PrivateData {
         let mut guard = self.loaded.lock().await;
         let loaded = self.load(auth, &mut guard).await?;
         let earlier = loaded.change(name, Some(value));
-        if json(&loaded.members()).is_some_and(|json| json.len() > SessionData::MAX_LENGTH) {
+        if json(&loaded.members()).is_some_and(|json| json.len() > P::MAX_LENGTH) {
             match earlier {
                 Some(earlier) => loaded.changes.insert(name.to_owned(), earlier),
                 None => loaded.changes.remove(name),
             };
-            return Err(DataError::TooLong);
+            let limit = P::MAX_LENGTH;
+            return Err(DataError::TooLong { limit });
         }
         Ok(())
     }
@@ -159,9 +215,7 @@ impl PrivateData {
         version: u64,
         members: &Members,
     ) -> Result<DataWritten, DataError> {
-        let manager = auth.manager();
-        let written = manager.write_session_data(self.id, version, json(members));
-        Ok(written.await?)
+        self.owner.write(auth, version, json(members)).await
     }
 
     async fn load<'a>(
@@ -170,8 +224,7 @@ impl PrivateData {
         guard: &'a mut MutexGuard<'_, Option<Loaded>>,
     ) -> Result<&'a mut Loaded, DataError> {
         if guard.is_none() {
-            let stored = auth.manager().session_data(self.id).await?;
-            let stored = stored.ok_or_else(|| ended(auth))?;
+            let stored = self.owner.load(auth).await?;
             **guard = Some(Loaded {
                 version: stored.version,
                 stored: parse(&stored)?,
@@ -293,11 +346,20 @@ pub enum DataError {
     #[error(transparent)]
     Store(#[from] StoreError),
     /// The data would be too long.
-    #[error(
-        "the session's data would be longer than {} bytes",
-        SessionData::MAX_LENGTH
-    )]
-    TooLong,
+    #[error("the session's data would be longer than {limit} bytes")]
+    TooLong {
+        /// The most that is kept, in bytes of JSON.
+        limit: usize,
+    },
+    /// The application's limit refuses another session of a visitor; nothing was written.
+    #[error("too many visitors' sessions were asked for; wait {retry_after:?}")]
+    TooMany {
+        /// How long to wait.
+        retry_after: Duration,
+    },
+    /// A visitor's session could not be opened, or its data not be written.
+    #[error(transparent)]
+    Visitor(VisitorError),
     /// The value cannot be written as JSON.
     #[error("the value of `{name}` cannot be written as JSON")]
     Write {
@@ -311,7 +373,21 @@ impl From<WriteDataError> for DataError {
         match error {
             WriteDataError::Store(error) => error.into(),
             // Besides, the manager refuses only what is too long.
-            _ => Self::TooLong,
+            _ => Self::TooLong {
+                limit: SessionData::MAX_LENGTH,
+            },
+        }
+    }
+}
+
+impl From<VisitorError> for DataError {
+    fn from(error: VisitorError) -> Self {
+        match error {
+            VisitorError::Store(error) => error.into(),
+            VisitorError::TooLong { .. } => Self::TooLong {
+                limit: VisitorPolicy::MAX_DATA,
+            },
+            error => Self::Visitor(error),
         }
     }
 }
@@ -338,6 +414,15 @@ impl From<DataError> for Rejection {
                 Self::resource(refusal, Some(realm))
             }
             DataError::Store(error) => error.into(),
+            DataError::TooMany { retry_after } => {
+                Self::plain(Refusal::TooManyRequests { retry_after }.because(&error))
+            }
+            DataError::Visitor(VisitorError::Login(error)) => error.into(),
+            // Room comes with time: the client tries again.
+            DataError::Visitor(error @ VisitorError::Full { .. }) => {
+                warn!(target: PRODUCT, %error, "a visitor's data was not stored");
+                Self::temporarily_unavailable()
+            }
             error => {
                 error!(
                     target: PRODUCT,

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use http::{HeaderValue, StatusCode};
 use serde::Serialize;
@@ -255,7 +256,21 @@ struct Slot {
     asked: AtomicBool,
     /// Whether the request moves no deadline.
     looks: AtomicBool,
+    /// The session cookie that was refused.
+    refused: OnceLock<RefusedCookie>,
+    /// Whether the answer deletes it.
+    deletes_refused: AtomicBool,
 }
+
+/// A session cookie that is not valid, as the store says.
+struct RefusedCookie {
+    deletion: HeaderValue,
+    at: Instant,
+}
+
+/// How long after it was refused a cookie may be deleted. The user may log in in another tab meanwhile, and
+/// the deletion would be of the new cookie: an answer that is later leaves the cookie to the next page.
+const DELETION_LIMIT: Duration = Duration::from_secs(1);
 
 /// One session and, if the application has several [`Auth`]s and the request is asked for a session of
 /// each, the place of the next one.
@@ -275,6 +290,28 @@ impl SessionSlot {
     /// From now on the request moves no deadline: it looks at its session without using it.
     pub fn look(&self) {
         self.0.looks.store(true, Ordering::Relaxed);
+    }
+
+    /// From now on the request is one of nobody: the answer deletes the session cookie that was refused.
+    pub(crate) fn delete_refused(&self) {
+        self.0.deletes_refused.store(true, Ordering::Relaxed);
+    }
+
+    fn note_refused(&self, auth: &Auth, rejection: &Rejection) {
+        if let Refusal::InvalidToken(_) = rejection.refusal() {
+            self.0.refused.get_or_init(|| RefusedCookie {
+                deletion: auth.config().cookie_names().delete(Kind::Session),
+                at: Instant::now(),
+            });
+        }
+    }
+
+    /// The field that deletes the cookie that was refused.
+    fn deletion(&self) -> Option<HeaderValue> {
+        let refused = self.0.refused.get()?;
+        let deletes = self.0.deletes_refused.load(Ordering::Relaxed);
+        let soon = refused.at.elapsed() < DELETION_LIMIT;
+        (deletes && soon).then(|| refused.deletion.clone())
     }
 
     /// Ends the request, which was answered with this status: writes the session's data if it was
@@ -299,6 +336,7 @@ impl SessionSlot {
             }
             place = next.get().map(|next| &**next);
         }
+        fields.extend(self.deletion());
         Ok(fields)
     }
 }
@@ -350,7 +388,8 @@ impl Auth {
             let found = place
                 .session
                 .get_or_try_init(|| self.accept(head, cookie, uses));
-            let shared = found.await?;
+            let found = found.await;
+            let shared = found.inspect_err(|rejection| slot.note_refused(self, rejection))?;
             if shared.auth.is(self) {
                 break Arc::clone(shared);
             }

@@ -32,6 +32,7 @@ mod feed;
 mod races;
 mod rows;
 mod sequences;
+mod visitors;
 mod world;
 
 pub use bindings::*;
@@ -41,6 +42,7 @@ pub use feed::FeedModel;
 pub use races::*;
 pub use rows::*;
 pub use sequences::*;
+pub use visitors::*;
 pub use world::World;
 
 /// Makes one `#[tokio::test]` of each rule of the store contract. Takes the name of an async
@@ -70,6 +72,7 @@ macro_rules! store_contract {
             one_of_many_racing_rotations_wins
             a_logout_holds_against_racing_writes
             ending_a_subject_holds_against_racing_logins
+            a_session_of_nobody_is_stored_and_is_no_login
             random_sequences_end_as_in_memory
             a_failure_at_any_call_forks_and_ends_nothing
         }

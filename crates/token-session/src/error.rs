@@ -21,6 +21,9 @@ pub enum LoginError {
     /// than it was asked to.
     #[error(transparent)]
     Issue(#[from] IssueError),
+    /// The subject is kept for sessions of nobody (`urn:hallpass:…`): a user needs another one.
+    #[error("the subject is kept for sessions of nobody, and no user can have it")]
+    ReservedSubject,
     /// The signer gave no signature: try again.
     #[error(transparent)]
     Signer(#[from] SignerError),

@@ -34,6 +34,7 @@ pub mod signer;
 pub mod store;
 #[cfg(feature = "test-util")]
 pub mod test_util;
+pub mod visitor;
 
 mod bounded;
 mod bucket_key;

@@ -21,6 +21,7 @@ mod revoke;
 mod settle;
 mod step_up;
 mod store_calls;
+mod visitor;
 
 use std::fmt;
 use std::sync::Arc;
@@ -58,6 +59,7 @@ use crate::hook::RefreshHook;
 use crate::metric;
 use crate::revocation_check::{FeedState, RevocationCheck};
 use crate::signer::Signer;
+use crate::visitor::{Rooms, VisitorPolicy};
 
 /// Opens, renews, shows and ends sessions. Cheap to clone; one per application.
 ///
@@ -100,6 +102,8 @@ struct Inner {
     check: RevocationCheck,
     binding: BindingPolicy,
     observed: Observed,
+    visitors: VisitorPolicy,
+    visitor_rooms: Rooms,
     feed: Feed,
     store_timeout: Duration,
     store_retries: u32,

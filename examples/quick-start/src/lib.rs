@@ -4,4 +4,5 @@
 #![doc = include_str!("../../../docs/dpop.md")]
 #![doc = include_str!("../../../docs/operations.md")]
 #![doc = include_str!("../../../docs/transports.md")]
+#![doc = include_str!("../../../docs/visitors.md")]
 #![doc = include_str!("../../../crates/hallpass/README.md")]

@@ -8,7 +8,8 @@ use actix_web::web::Form;
 use actix_web::{App, HttpResponse, HttpServer, middleware, web};
 use adapter_actix::{
     Access, Answer, Any, CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest,
-    Optional, PasswordRequest, Rejection, Require, Rule, ServerSession, StepUpRequest, Untouched,
+    Optional, OrNobody, PasswordRequest, Rejection, Require, Rule, ServerSession, StepUpRequest,
+    Untouched, Visitor,
 };
 use token_core::{Authentication, CustomClaims};
 use token_http::Auth;
@@ -239,6 +240,70 @@ async fn race(session: ServerSession, auth: web::Data<Auth>) -> Result<String, R
     Ok("lost".to_owned())
 }
 
+/// Stores an article for the visitor.
+async fn add(visitor: Visitor, article: String) -> Result<String, Rejection> {
+    let mut basket: Vec<String> = visitor.get("basket").await?.unwrap_or_default();
+    basket.push(article);
+    visitor.set("basket", &basket).await?;
+    Ok(basket.join(" "))
+}
+
+/// What is stored for the visitor, and nothing without a cookie.
+async fn basket(visitor: Visitor) -> Result<String, Rejection> {
+    let basket: Option<Vec<String>> = visitor.get("basket").await?;
+    Ok(basket.unwrap_or_default().join(" "))
+}
+
+async fn say(visitor: Visitor, message: String) -> Result<&'static str, Rejection> {
+    visitor.flash(message).await?;
+    Ok("said")
+}
+
+async fn heard(visitor: Visitor) -> Result<String, Rejection> {
+    Ok(visitor.take_flashes::<String>().await?.join(" "))
+}
+
+/// Stores something for the visitor and then fails.
+async fn add_and_fail(visitor: Visitor, article: String) -> Result<String, Rejection> {
+    visitor.set("basket", &[article]).await?;
+    Err(token_http::Rejection::server_error().into())
+}
+
+/// Takes a visitor and asks it nothing.
+async fn idle(_visitor: Visitor) -> &'static str {
+    "idle"
+}
+
+/// What a login has copied of the visitor's basket.
+async fn bought(session: ServerSession) -> Result<String, Rejection> {
+    let basket: Option<Vec<String>> = session.get("basket").await?;
+    let other: Option<String> = session.get("other").await?;
+    Ok(format!("{:?} {other:?}", basket.unwrap_or_default()))
+}
+
+/// A page that greets guests, and those whose session has ended.
+async fn welcome(OrNobody(caller): OrNobody<Any>) -> String {
+    caller.map_or("guest".to_owned(), |caller| caller.subject().to_string())
+}
+
+/// A login that copies the basket and nothing else, and changes the visitor's data after it.
+async fn checkout(
+    visitor: Visitor,
+    login: CustomLogin,
+    form: Form<Fields>,
+) -> Result<Answer, Rejection> {
+    let ticket = login.begin(form.name.as_str()).await?;
+    if form.password != "wonderland" {
+        return Err(login.invalid_credentials());
+    }
+    visitor.set("other", &"not copied").await?;
+    let session = NewSession {
+        kept: visitor.keep(&["basket"]).await?,
+        ..login.new_session(Authentication::password(login.at()))
+    };
+    login.redirect(ticket, session, "/page").await
+}
+
 async fn held(_session: ServerSession) -> &'static str {
     crate::overtaken::held().await
 }
@@ -251,9 +316,11 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
             App::new()
                 .configure(adapter_actix::routes(&auth))
                 .route("/unlayered", web::get().to(me))
+                .route("/unlayered/visitor", web::get().to(idle))
                 .service(
                     web::scope("")
                         .wrap(middleware::from_fn(adapter_actix::sessions))
+                        .wrap(middleware::from_fn(adapter_actix::visitors))
                         .app_data(web::Data::new(auth.clone()))
                         .service(web::resource("/auth/login").route(web::post().to(login)))
                         .service(web::resource("/form/login").route(web::post().to(form_login)))
@@ -291,7 +358,30 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .service(web::resource("/look").route(web::get().to(look)))
                         .service(web::resource("/fail").route(web::post().to(fail)))
                         .service(web::resource("/update").route(web::post().to(update)))
-                        .service(web::resource("/held").route(web::get().to(held))),
+                        .service(web::resource("/held").route(web::get().to(held)))
+                        .service(
+                            web::resource("/basket")
+                                .route(web::get().to(basket))
+                                .route(web::post().to(add)),
+                        )
+                        .service(web::resource("/basket/fail").route(web::post().to(add_and_fail)))
+                        .service(
+                            web::resource("/flash")
+                                .route(web::get().to(heard))
+                                .route(web::post().to(say)),
+                        )
+                        .service(
+                            web::resource("/idle")
+                                .route(web::get().to(idle))
+                                .route(web::post().to(idle)),
+                        )
+                        .service(web::resource("/checkout").route(web::post().to(checkout)))
+                        .service(web::resource("/bought").route(web::get().to(bought)))
+                        .service(
+                            web::resource("/welcome")
+                                .route(web::get().to(welcome))
+                                .route(web::post().to(welcome)),
+                        ),
                 )
         });
         let server = server

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use adapter_axum::{
     Access, Answer, Any, CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest,
-    PasswordRequest, Rejection, Require, Rule, ServerSession, StepUpRequest, Untouched,
+    OrNobody, PasswordRequest, Rejection, Require, Rule, ServerSession, StepUpRequest, Untouched,
+    Visitor,
 };
 use axum::Router;
 use axum::extract::{Form, RawForm};
@@ -242,6 +243,70 @@ async fn race(
     Ok("lost".to_owned())
 }
 
+/// Stores an article for the visitor.
+async fn add(visitor: Visitor, article: String) -> Result<String, Rejection> {
+    let mut basket: Vec<String> = visitor.get("basket").await?.unwrap_or_default();
+    basket.push(article);
+    visitor.set("basket", &basket).await?;
+    Ok(basket.join(" "))
+}
+
+/// What is stored for the visitor, and nothing without a cookie.
+async fn basket(visitor: Visitor) -> Result<String, Rejection> {
+    let basket: Option<Vec<String>> = visitor.get("basket").await?;
+    Ok(basket.unwrap_or_default().join(" "))
+}
+
+async fn say(visitor: Visitor, message: String) -> Result<&'static str, Rejection> {
+    visitor.flash(message).await?;
+    Ok("said")
+}
+
+async fn heard(visitor: Visitor) -> Result<String, Rejection> {
+    Ok(visitor.take_flashes::<String>().await?.join(" "))
+}
+
+/// Stores something for the visitor and then fails.
+async fn add_and_fail(visitor: Visitor, article: String) -> Result<String, Rejection> {
+    visitor.set("basket", &[article]).await?;
+    Err(token_http::Rejection::server_error().into())
+}
+
+/// Takes a visitor and asks it nothing.
+async fn idle(_visitor: Visitor) -> &'static str {
+    "idle"
+}
+
+/// What a login has copied of the visitor's basket.
+async fn bought(session: ServerSession) -> Result<String, Rejection> {
+    let basket: Option<Vec<String>> = session.get("basket").await?;
+    let other: Option<String> = session.get("other").await?;
+    Ok(format!("{:?} {other:?}", basket.unwrap_or_default()))
+}
+
+/// A page that greets guests, and those whose session has ended.
+async fn welcome(OrNobody(caller): OrNobody<Any>) -> String {
+    caller.map_or("guest".to_owned(), |caller| caller.subject().to_string())
+}
+
+/// A login that copies the basket and nothing else, and changes the visitor's data after it.
+async fn checkout(
+    visitor: Visitor,
+    login: CustomLogin,
+    Form(form): Form<Fields>,
+) -> Result<Answer, Rejection> {
+    let ticket = login.begin(form.name.as_str()).await?;
+    if form.password != "wonderland" {
+        return Err(login.invalid_credentials());
+    }
+    visitor.set("other", &"not copied").await?;
+    let session = NewSession {
+        kept: visitor.keep(&["basket"]).await?,
+        ..login.new_session(Authentication::password(login.at()))
+    };
+    login.redirect(ticket, session, "/page").await
+}
+
 async fn held(_session: ServerSession) -> &'static str {
     crate::overtaken::held().await
 }
@@ -274,9 +339,18 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/fail", post(fail))
         .route("/update", post(update))
         .route("/held", get(held))
+        .route("/basket", get(basket).post(add))
+        .route("/basket/fail", post(add_and_fail))
+        .route("/flash", get(heard).post(say))
+        .route("/idle", get(idle).post(idle))
+        .route("/checkout", post(checkout))
+        .route("/bought", get(bought))
+        .route("/welcome", get(welcome).post(welcome))
         .merge(adapter_axum::routes(&auth))
         .layer(adapter_axum::sessions())
+        .layer(adapter_axum::visitors())
         .route("/unlayered", get(me))
+        .route("/unlayered/visitor", get(idle))
         .with_state(auth);
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()

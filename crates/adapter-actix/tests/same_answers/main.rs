@@ -14,6 +14,7 @@ mod dpop;
 mod overtaken;
 mod renewal;
 mod script;
+mod visitors;
 
 use std::net::SocketAddr;
 
@@ -67,6 +68,11 @@ fn both_servers_demand_the_same_proofs() {
 #[test]
 fn both_servers_take_any_proof_for_a_step_up_and_a_new_password() {
     both(renewal::run);
+}
+
+#[test]
+fn both_servers_serve_visitors_alike() {
+    both(visitors::run);
 }
 
 #[test]

@@ -27,4 +27,5 @@ mod server_session;
 mod sessions;
 #[path = "../../../token-core/tests/support/software_key.rs"]
 mod software_key;
+mod visitors;
 mod world;

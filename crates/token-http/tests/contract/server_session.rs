@@ -148,11 +148,11 @@ async fn data_that_is_too_long_changes_nothing() {
     let long = "x".repeat(SessionData::MAX_LENGTH);
     assert!(matches!(
         session.set("a", &long).await,
-        Err(DataError::TooLong)
+        Err(DataError::TooLong { .. })
     ));
     assert!(matches!(
         session.set("b", &long).await,
-        Err(DataError::TooLong)
+        Err(DataError::TooLong { .. })
     ));
     assert_eq!(
         session.get::<String>("a").await.unwrap().as_deref(),

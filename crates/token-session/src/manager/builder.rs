@@ -23,6 +23,7 @@ use crate::revocation_view::RevocationView;
 use crate::session_cache::SessionCache;
 use crate::signer::Signer;
 use crate::store::SessionStore;
+use crate::visitor::{Rooms, VisitorPolicy};
 
 /// More would only make an outage worse.
 const MOST_RETRIES: u32 = 5;
@@ -39,6 +40,7 @@ pub struct SessionManagerBuilder {
     hook: Option<Box<dyn RefreshHook>>,
     check: RevocationCheck,
     binding: BindingPolicy,
+    visitors: VisitorPolicy,
     view_capacity: usize,
     token_cache: usize,
     session_cache: usize,
@@ -61,6 +63,7 @@ impl SessionManager {
             hook: None,
             check: RevocationCheck::default(),
             binding: BindingPolicy::default(),
+            visitors: VisitorPolicy::default(),
             view_capacity: 1_000_000,
             token_cache: 16 << 20,
             session_cache: 0,
@@ -102,6 +105,13 @@ impl SessionManagerBuilder {
     /// that live for 10 minutes.
     pub fn binding(mut self, policy: BindingPolicy) -> Self {
         self.binding = policy;
+        self
+    }
+
+    /// How long sessions of visitors and pending logins live, and how many are opened. None is opened
+    /// unless the application asks for it. Default: [`VisitorPolicy::default`].
+    pub fn visitors(mut self, policy: VisitorPolicy) -> Self {
+        self.visitors = policy;
         self
     }
 
@@ -200,6 +210,9 @@ impl SessionManagerBuilder {
         if !(shortest..=longest).contains(&lifetime) || lifetime.subsec_nanos() != 0 {
             return Err(ManagerError::BindingLifetime(lifetime));
         }
+        if let Some(lifetime) = self.visitors.out_of_range() {
+            return Err(ManagerError::VisitorLifetime(lifetime));
+        }
         let (margin, timeout) = (self.issuer.policy.store_margin(), self.store_timeout);
         if margin < timeout * 2 && !self.issuer.policy.grace().is_zero() {
             let twice = timeout * 2;
@@ -239,6 +252,8 @@ impl SessionManagerBuilder {
                 check: self.check,
                 binding: self.binding,
                 observed: Observed::default(),
+                visitor_rooms: Rooms::new(&self.visitors),
+                visitors: self.visitors,
                 feed,
                 store_timeout: self.store_timeout,
                 store_retries: self.store_retries,

@@ -42,6 +42,12 @@ pub enum ManagerError {
         /// The key.
         id: KeyId,
     },
+    /// Sessions of visitors would end while they are read, or be stored for months.
+    #[error(
+        "a visitor's session cannot live for {0:?}; use 1 minute to 90 days, and for a pending login 1 \
+         minute to 1 hour, in whole seconds"
+    )]
+    VisitorLifetime(Duration),
     /// The verifier of access tokens cannot be built.
     #[error(transparent)]
     Verifier(#[from] VerifierError),

@@ -8,8 +8,9 @@ use super::{Issued, SessionManager};
 use crate::erased::StoreError;
 use crate::error::LoginError;
 use crate::event::EventKind;
-use crate::store::Created;
+use crate::store::{Created, DataWrite};
 use crate::to_end::to_end;
+use crate::visitor::{KeptData, is_reserved};
 
 /// A login that has begun: the subject's epoch, noted before the password is checked.
 ///
@@ -47,6 +48,9 @@ pub struct NewSession {
     /// The key of the client to which the session is bound from the start, if there is one
     /// ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)). The request has to have proven it.
     pub key: Option<Thumbprint>,
+    /// The private data with which the session begins, copied from a visitor's. It was stored by somebody
+    /// who had not proven who they are: copy a basket, and nothing that grants a right.
+    pub kept: KeptData,
 }
 
 impl LoginTicket {
@@ -74,9 +78,13 @@ impl SessionManager {
     /// [`LoginError::EpochPassed`] if all sessions of the subject were ended since the
     /// ticket was made, [`LoginError::Store`] if the store cannot be asked (whether the
     /// session was opened is then unknown, but nobody has its credentials),
+    /// [`LoginError::ReservedSubject`] if the subject is kept for sessions of nobody,
     /// [`LoginError::Issue`] and [`LoginError::Signer`] if the tokens cannot be made: then no session
     /// was opened.
     pub async fn login(&self, ticket: LoginTicket, new: NewSession) -> Result<Issued, LoginError> {
+        if is_reserved(&ticket.subject) {
+            return Err(LoginError::ReservedSubject);
+        }
         let now = self.now();
         let bucket = self.inner.store.bucket(&ticket.subject);
         let login = Login {
@@ -109,6 +117,11 @@ impl SessionManager {
             match manager.create(&pending.write).await? {
                 Created::Applied(session) => {
                     manager.report(EventKind::Login, &session, now);
+                    // Before anybody has the credential: a session never begins without its data.
+                    if let Some(json) = new.kept.into_json() {
+                        let write = DataWrite::new(session.id, 0, Some(json), now);
+                        let _ = manager.write_data(&write).await?;
+                    }
                     let granted = pending.committed(session)?;
                     Ok(Self::issued(granted, ahead, None, now)?)
                 }

@@ -22,6 +22,7 @@ use crate::event::EventKind;
 use crate::metric::{self, Stopwatch};
 use crate::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
 use crate::to_end::to_end;
+use crate::visitor::is_reserved;
 
 /// The pause before the first repetition; before each further one it is four times as long.
 const PAUSE: Duration = Duration::from_millis(25);
@@ -132,7 +133,7 @@ impl SessionManager {
             return Ok(value);
         }
         // The hash of a random secret: nobody else has inserted a row with it.
-        Ok(match self.load(session.id).await? {
+        Ok(match self.load_any(session.id).await? {
             Some(row) if row.token_hash != session.token_hash => Created::IdTaken,
             Some(row) if row.revocation.is_none() => Created::Applied(row),
             // It was ended in between, with all others of the subject.
@@ -153,6 +154,10 @@ impl SessionManager {
     async fn write_change(&self, change: &Change) -> Result<Commit, StoreError> {
         let committed = self.call_again("commit", || self.inner.store.commit(change));
         let Answer { value, repeated } = committed.await?;
+        let value = match value {
+            Commit::Missed(Some(row)) if is_reserved(&row.subject) => Commit::Missed(None),
+            value => value,
+        };
         Ok(if repeated {
             value.or_written_before(change)
         } else {
@@ -238,8 +243,18 @@ impl SessionManager {
         })
     }
 
-    /// Reads a session, ended or not.
+    /// Reads a session, ended or not. A session of nobody is none: whatever is asked, by an id or a
+    /// credential, nobody is logged in with it.
     pub(super) async fn load(
+        &self,
+        id: SessionId,
+    ) -> Result<Option<Committed<Session>>, StoreError> {
+        let session = self.load_any(id).await?;
+        Ok(session.filter(|session| !is_reserved(&session.subject)))
+    }
+
+    /// The same, also if it is a session of nobody.
+    pub(super) async fn load_any(
         &self,
         id: SessionId,
     ) -> Result<Option<Committed<Session>>, StoreError> {

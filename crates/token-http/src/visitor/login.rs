@@ -1,0 +1,51 @@
+//! What a login does to the visitor's session of the browser that logs in.
+
+use bytes::Bytes;
+use http::Response;
+use token_core::PRODUCT;
+use token_session::SessionManager;
+use token_session::visitor::VisitorKind;
+use tracing::debug;
+
+use crate::auth::Auth;
+use crate::cookies::{self, Kind, RequestCookies};
+use crate::head::Head;
+
+/// The visitor's cookie that came with a login.
+#[derive(Clone, Debug)]
+pub(crate) struct LoginVisitor(RequestCookies);
+
+impl LoginVisitor {
+    pub(crate) fn read(auth: &Auth, head: &Head<'_>) -> Self {
+        let names = auth.config().cookie_names();
+        let cookies = RequestCookies::read_kinds(&[Kind::Visitor], head.headers, names);
+        Self(cookies)
+    }
+
+    /// Ends the visitor's session, once the session of the login is stored: somebody else may know its
+    /// cookie. If the store cannot be asked it stays until it expires, since the login has worked.
+    pub(crate) async fn end(&self, manager: &SessionManager) {
+        // Two are no browser's; each costs a call to the store.
+        let Ok(Some(cookie)) = self.0.one(Kind::Visitor) else {
+            return;
+        };
+        let ended = async {
+            match manager.accept_visitor(VisitorKind::Visitor, cookie).await? {
+                Some(visitor) => manager.end_visitor(&visitor).await,
+                None => Ok(false),
+            }
+        };
+        if let Err(error) = ended.await {
+            let error = &error as &dyn std::error::Error;
+            debug!(target: PRODUCT, error, "a visitor's session stays until it expires");
+        }
+    }
+
+    /// Deletes the cookie with the answer to the login.
+    pub(crate) fn delete_cookie(&self, auth: &Auth, answer: &mut Response<Bytes>) {
+        if self.0.any() {
+            let names = auth.config().cookie_names();
+            cookies::append(answer.headers_mut(), names.delete(Kind::Visitor));
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! The visitors of a request: kept beside it while it is served, and ended with it.
+
+use std::sync::{Mutex, PoisonError};
+
+use http::{HeaderValue, StatusCode};
+use tokio::task::futures::TaskLocalFuture;
+
+use super::browser::Visitor;
+use crate::auth::Auth;
+use crate::cookies::Kind;
+use crate::rejection::Rejection;
+
+tokio::task_local! {
+    /// A place in the future of the request, and not among its extensions: it takes no memory of its own,
+    /// also if there is no visitor.
+    static VISITORS: RequestVisitors;
+}
+
+/// The visitors that the handlers of one request have taken: at most one of each [`Auth`].
+#[derive(Debug, Default)]
+pub struct RequestVisitors(Mutex<Vec<Visitor>>);
+
+/// A future in which handlers can take visitors. Its value, with
+/// [`take_value`](TaskLocalFuture::take_value), is what they have taken.
+pub type VisitorScope<F> = TaskLocalFuture<RequestVisitors, F>;
+
+/// Lets handlers inside of `serving` take visitors. For adapters.
+pub fn visitor_scope<F: Future>(serving: F) -> VisitorScope<F> {
+    VISITORS.scope(RequestVisitors::default(), serving)
+}
+
+/// The visitor of this request for an [`Auth`]: the one that was taken before, or a new one. `None` outside
+/// of a scope.
+pub(super) fn visitor_of(auth: &Auth, make: impl FnOnce() -> Visitor) -> Option<Visitor> {
+    let find = |visitors: &RequestVisitors| {
+        let mut taken = visitors.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = taken.iter().find(|visitor| visitor.0.auth.is(auth));
+        found.cloned().unwrap_or_else(|| {
+            let visitor = make();
+            taken.push(visitor.clone());
+            visitor
+        })
+    };
+    VISITORS.try_with(find).ok()
+}
+
+impl RequestVisitors {
+    /// Whether a handler has taken none, so that there is nothing to [`finish`](Self::finish).
+    pub fn is_empty(&self) -> bool {
+        let taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.is_empty()
+    }
+
+    /// Ends the request, which was answered with this status: stores what was changed if the server did not
+    /// fail, and gives the `Set-Cookie` fields of sessions that were opened. `sets` says whether the answer
+    /// sets the same cookie as such a field already: then a login has ended the visitor's session, and what
+    /// was changed after that is dropped.
+    ///
+    /// # Errors
+    /// The answer to send instead of the handler's, because its write did not happen.
+    pub async fn finish(
+        self,
+        answered: StatusCode,
+        sets: impl Fn(&[u8]) -> bool + Send,
+    ) -> Result<Vec<HeaderValue>, Rejection> {
+        let mut fields = Vec::new();
+        let taken = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        for visitor in taken {
+            let auth = &visitor.0.auth;
+            let deleted = auth.config().cookie_names().delete(Kind::Visitor);
+            if sets(deleted.as_bytes()) {
+                continue;
+            }
+            // What a handler did before it failed is half done.
+            if !answered.is_server_error() {
+                visitor.save().await?;
+            }
+            fields.extend(visitor.0.data.owner().cookie(auth).await);
+        }
+        Ok(fields)
+    }
+}

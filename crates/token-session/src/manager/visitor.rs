@@ -1,0 +1,163 @@
+//! Opens, accepts and ends sessions of nobody.
+
+use token_core::session::{self, Epoch};
+use token_core::session::{Credentials, Device, Ending, Login, Revocation, SessionToken};
+use token_core::types::Bucket;
+use token_core::{
+    Authentication, CustomClaims, RevokeReason, Scope, SessionId, Transport, UnixTime,
+};
+
+use super::SessionManager;
+use crate::erased::StoreError;
+use crate::error::LoginError;
+use crate::store::{Created, DataWrite, DataWritten};
+use crate::visitor::{VisitorError, VisitorKind, VisitorPolicy, VisitorSession};
+
+/// How much longer than it lives a session of nobody stays stored. No access token of it can be live, so
+/// that nobody needs to be told how it ended.
+const TOMBSTONE: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl SessionManager {
+    /// Opens a session of nobody that holds this JSON text. Its id and its credential are new, whatever
+    /// the browser presented.
+    ///
+    /// It is one insert, and a write of the data: if the process ends in between, an empty session stays
+    /// until it expires, and nobody has its credential.
+    ///
+    /// # Errors
+    /// [`VisitorError::Full`] if there is no room; [`VisitorError::TooLong`]; [`VisitorError::Store`] if
+    /// the store cannot be asked.
+    pub async fn open_visitor(
+        &self,
+        kind: VisitorKind,
+        device: Device,
+        json: Box<str>,
+    ) -> Result<VisitorSession, VisitorError> {
+        refuse_long(&json)?;
+        let now = self.now();
+        let policy = &self.inner.visitors;
+        if !self.inner.visitor_rooms.take(kind, now) {
+            let capacity = policy.capacity_of(kind);
+            return Err(VisitorError::Full { capacity });
+        }
+        let issuer = self.issuer();
+        let login = Login {
+            // Until the session has drawn its random bytes.
+            subject: kind.subject(SessionId::from_bytes([0; SessionId::LENGTH])),
+            epoch: Epoch::default(),
+            client_id: self.inner.default_client.clone(),
+            transport: Transport::Session,
+            scope: Scope::default(),
+            authentication: Authentication {
+                time: now,
+                acr: None,
+                amr: Vec::new(),
+            },
+            remember: false,
+            claims: CustomClaims::default(),
+            device,
+        };
+        let (keys, entropy) = (&issuer.refresh_keys, self.draw());
+        let bucket = Bucket::from_byte(0);
+        let mut pending = session::open(login, bucket, &issuer.policy, keys, now, entropy);
+        let session = &mut pending.write;
+        session.subject = kind.subject(session.id);
+        let mut id = *session.id.as_bytes();
+        let [bucket, ..] = &mut id;
+        *bucket = self.inner.store.bucket(&session.subject).as_byte();
+        session.id = SessionId::from_bytes(id);
+        let expires_at = now + policy.lifetime_of(kind);
+        session.idle_expires_at = expires_at;
+        session.absolute_expires_at = expires_at;
+        session.purge_at = purge_at(expires_at);
+        let ahead = self
+            .issue_ahead(&pending, &pending.write, None, now)
+            .await
+            .map_err(LoginError::from)?;
+        let stored = match self.create(&pending.write).await? {
+            Created::Applied(stored) => stored,
+            // The store has an epoch of a subject that nobody has ended: it gave another subject's.
+            Created::EpochPassed => return Err(LoginError::EpochPassed.into()),
+            Created::IdTaken => return Err(LoginError::IdTaken.into()),
+        };
+        let granted = pending.committed(stored).map_err(LoginError::from)?;
+        let credentials = ahead.committed(&granted).map_err(LoginError::from)?;
+        let Credentials::Session(token) = credentials else {
+            unreachable!("the transport is `session`")
+        };
+        let opened = VisitorSession::new(granted.into_session(), token);
+        match self.write_visitor_data(&opened, 0, Some(json)).await? {
+            DataWritten::Applied => Ok(opened),
+            // Nobody else has its credential yet, and it has just begun.
+            DataWritten::Moved(_) | DataWritten::NotLive => Err(LoginError::IdTaken.into()),
+        }
+    }
+
+    /// The session of nobody of which this is the cookie, or `None` if there is none that is live, or it
+    /// is of another kind.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked.
+    pub async fn accept_visitor(
+        &self,
+        kind: VisitorKind,
+        cookie: &str,
+    ) -> Result<Option<VisitorSession>, StoreError> {
+        let Ok(token) = SessionToken::parse(cookie) else {
+            return Ok(None);
+        };
+        let now = self.now();
+        let session = self.load_any(token.untrusted_id()).await?;
+        let session = session.filter(|session| {
+            kind.owns(&session.subject) && token.belongs_to(session) && session.is_live(now)
+        });
+        Ok(session.map(|session| VisitorSession::new(session, token)))
+    }
+
+    /// Replaces the data of a session of nobody, if it is live and nobody wrote since the `version` that
+    /// was read. It is read with [`session_data`](Self::session_data).
+    ///
+    /// # Errors
+    /// [`VisitorError::TooLong`]; [`VisitorError::Store`] if the store cannot be asked.
+    pub async fn write_visitor_data(
+        &self,
+        visitor: &VisitorSession,
+        version: u64,
+        json: Option<Box<str>>,
+    ) -> Result<DataWritten, VisitorError> {
+        json.as_deref().map_or(Ok(()), refuse_long)?;
+        let write = DataWrite::new(visitor.id(), version, json, self.now());
+        Ok(self.write_data(&write).await?)
+    }
+
+    /// Ends a session of nobody; it is deleted with the next purge. Returns `false` if it had ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked: it lives until it expires.
+    pub async fn end_visitor(&self, visitor: &VisitorSession) -> Result<bool, StoreError> {
+        let now = self.now();
+        let ending = Ending {
+            id: visitor.id(),
+            revocation: Revocation {
+                at: now,
+                reason: RevokeReason::Replaced,
+            },
+            purge_at: purge_at(now),
+        };
+        let ended = self.commit_ending(&ending).await?;
+        Ok(matches!(ended, crate::store::Revoke::Applied(_)))
+    }
+}
+
+/// Rounded up to whole minutes: a store may keep an index of it.
+fn purge_at(ended: UnixTime) -> UnixTime {
+    (ended + TOMBSTONE).round_up(TOMBSTONE)
+}
+
+fn refuse_long(json: &str) -> Result<(), VisitorError> {
+    let length = json.len();
+    if length > VisitorPolicy::MAX_DATA {
+        return Err(VisitorError::TooLong { length });
+    }
+    Ok(())
+}

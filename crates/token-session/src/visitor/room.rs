@@ -1,0 +1,129 @@
+//! How many sessions of nobody a node may still open.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use token_core::UnixTime;
+
+use super::policy::VisitorPolicy;
+use super::reserved::VisitorKind;
+
+/// A lifetime is divided into so many parts, and what was opened is counted by part: more would count
+/// more exactly and take more memory.
+const PARTS: u64 = 64;
+
+/// Counts what was opened, by kind.
+#[derive(Debug)]
+pub(crate) struct Rooms {
+    pending: Room,
+    visitors: Room,
+}
+
+impl Rooms {
+    pub(crate) fn new(policy: &VisitorPolicy) -> Self {
+        let room = |kind| Room::new(policy.lifetime_of(kind), policy.capacity_of(kind));
+        Self {
+            pending: room(VisitorKind::PendingLogin),
+            visitors: room(VisitorKind::Visitor),
+        }
+    }
+
+    /// Takes the place of a session that is to be opened; `false` if there is none.
+    pub(crate) fn take(&self, kind: VisitorKind, now: UnixTime) -> bool {
+        match kind {
+            VisitorKind::PendingLogin => self.pending.take(now),
+            VisitorKind::Visitor => self.visitors.take(now),
+        }
+    }
+}
+
+/// Counts the sessions that may still be live. One that was ended early keeps its place until it would
+/// have expired.
+#[derive(Debug)]
+struct Room {
+    capacity: u32,
+    lifetime: u64,
+    part: u64,
+    opened: Mutex<Opened>,
+}
+
+#[derive(Debug, Default)]
+struct Opened {
+    total: u32,
+    /// The number of each part of time and how many were opened in it, oldest first.
+    parts: VecDeque<(u64, u32)>,
+}
+
+impl Room {
+    fn new(lifetime: Duration, capacity: u32) -> Self {
+        let lifetime = lifetime.as_secs();
+        Self {
+            capacity,
+            lifetime,
+            part: lifetime.div_ceil(PARTS).max(1),
+            opened: Mutex::default(),
+        }
+    }
+
+    fn take(&self, now: UnixTime) -> bool {
+        let now = now.as_secs();
+        let opened = &mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some((part, count)) = opened.parts.front() {
+            // The last session of that part has expired.
+            if (part + 1) * self.part + self.lifetime > now {
+                break;
+            }
+            opened.total -= count;
+            opened.parts.pop_front();
+        }
+        if opened.total >= self.capacity {
+            return false;
+        }
+        let part = now / self.part;
+        match opened.parts.back_mut() {
+            // A clock that was set back counts in the latest part, which lasts longer.
+            Some((last, count)) if *last >= part => *count += 1,
+            _ => opened.parts.push_back((part, 1)),
+        }
+        opened.total += 1;
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::from_secs(1_700_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn no_more_than_the_capacity_can_be_live_at_any_time() {
+        let lifetime = 3600;
+        let room = Room::new(Duration::from_secs(lifetime), 1000);
+        let mut opened: Vec<u64> = Vec::new();
+        let mut refused = 0;
+        for second in 0..4 * lifetime {
+            if room.take(at(second)) {
+                opened.push(second);
+            } else {
+                refused += 1;
+            }
+            let live = opened.iter().filter(|born| *born + lifetime > second);
+            assert!(live.count() <= 1000, "at {second}");
+        }
+        // Three times as many were asked for as fit; nearly all places were used again and again.
+        assert!(refused > 0 && opened.len() > 3800, "{}", opened.len());
+        assert!(room.opened.lock().unwrap().parts.len() <= 66);
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_makes_no_room() {
+        let room = Room::new(Duration::from_secs(64), 2);
+        assert!(room.take(at(100)) && room.take(at(0)));
+        assert!(!room.take(at(0)) && !room.take(at(120)));
+        assert!(room.take(at(200)));
+    }
+}
