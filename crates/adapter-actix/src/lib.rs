@@ -61,6 +61,7 @@ mod extract;
 mod from_errors;
 mod head;
 mod nobody;
+mod pending;
 mod register;
 mod requests;
 mod require;
@@ -74,6 +75,7 @@ pub use answer::{Answer, Rejection};
 pub use any::Any;
 pub use extract::Optional;
 pub use nobody::OrNobody;
+pub use pending::PendingLogin;
 pub use requests::{
     CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest, PasswordRequest,
     StepUpRequest,

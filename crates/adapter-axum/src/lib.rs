@@ -78,6 +78,7 @@ mod from_errors;
 mod head;
 mod layer;
 mod nobody;
+mod pending;
 mod requests;
 mod require;
 mod routes;
@@ -90,6 +91,7 @@ pub use answer::{Answer, Rejection};
 pub use any::Any;
 pub use layer::{Answering, Sessions, SessionsLayer, sessions};
 pub use nobody::OrNobody;
+pub use pending::PendingLogin;
 pub use requests::{
     CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest, PasswordRequest,
     StepUpRequest,

@@ -254,6 +254,48 @@ macro_rules! request_methods {
                 Ok(self.0.redirect(ticket, session, to).await?.into())
             }
 
+            /// Begins a pending login, once the first proof was found right: these methods, by their
+            /// names in `amr` ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)), are still to be
+            /// proven. Answers 303 to the page that asks for the next proof, with a cookie. No session
+            /// is opened, and those whose cookies came with the request go on.
+            ///
+            /// It lives for 10 minutes (`VisitorPolicy::pending_lifetime`) and 5 attempts.
+            ///
+            /// # Errors
+            /// 503 if the store cannot be asked or there is no room; 500 if no method is missing, or
+            /// the address cannot stand in a header.
+            pub async fn pend(
+                &self,
+                ticket: $crate::adapter::LoginTicket,
+                authentication: $crate::adapter::Authentication,
+                missing: &[&str],
+                to: &str,
+            ) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self
+                    .0
+                    .pend(ticket, authentication, missing, to)
+                    .await?
+                    .into())
+            }
+
+            /// The same for a client that sent JSON: 200 with
+            /// `{"pending":["otp"],"expires_in":600}`.
+            ///
+            /// # Errors
+            /// As [`pend`](Self::pend).
+            pub async fn pend_json(
+                &self,
+                ticket: $crate::adapter::LoginTicket,
+                authentication: $crate::adapter::Authentication,
+                missing: &[&str],
+            ) -> ::core::result::Result<$answer, $rejection> {
+                Ok(self
+                    .0
+                    .pend_json(ticket, authentication, missing)
+                    .await?
+                    .into())
+            }
+
             /// The answer to an unknown user and to a wrong proof, which is the same. A handler of
             /// forms shows the form again instead.
             pub fn invalid_credentials(&self) -> $rejection {

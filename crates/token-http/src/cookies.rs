@@ -22,6 +22,8 @@ const MAX_COOKIES: usize = 4;
 /// One of our cookies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    /// The credential of a login of which a proof is still missing.
+    PendingLogin,
     /// The refresh token of transport `cookie`.
     Refresh,
     /// The credential of transport `session`.
@@ -41,7 +43,7 @@ impl Kind {
             Self::Refresh => SameSite::Strict,
             // A user who follows a link from another site should be logged in, and one who returns from it
             // should find what was begun.
-            Self::Session | Self::Visitor => SameSite::Lax,
+            Self::PendingLogin | Self::Session | Self::Visitor => SameSite::Lax,
         }
     }
 }
@@ -50,6 +52,7 @@ impl Kind {
 /// one cookie of each name for a host, whatever the port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct CookieNames {
+    pending: Box<str>,
     refresh: Box<str>,
     session: Box<str>,
     visitor: Box<str>,
@@ -63,6 +66,7 @@ impl CookieNames {
         let hyphen = if suffix.is_empty() { "" } else { "-" };
         let name = |kind| format!("__Host-Http-{kind}{hyphen}{suffix}").into();
         Self {
+            pending: name("pending"),
             refresh: name("refresh"),
             session: name("session"),
             visitor: name("visitor"),
@@ -71,6 +75,7 @@ impl CookieNames {
 
     pub(crate) fn of(&self, kind: Kind) -> &str {
         match kind {
+            Kind::PendingLogin => &self.pending,
             Kind::Refresh => &self.refresh,
             Kind::Session => &self.session,
             Kind::Visitor => &self.visitor,
@@ -185,6 +190,9 @@ impl RequestCookies {
         match (values.next(), values.next()) {
             (value, None) => Ok(value),
             (_, Some(_)) => Err(Refusal::InvalidRequest.because(match kind {
+                Kind::PendingLogin => {
+                    "it has two cookies of pending logins, of which at most one can be ours"
+                }
                 Kind::Refresh => "it has two refresh cookies, of which at most one can be ours",
                 Kind::Session => "it has two session cookies, of which at most one can be ours",
                 Kind::Visitor => "it has two visitors' cookies, of which at most one can be ours",

@@ -206,6 +206,10 @@ impl CustomLogin {
         self.proof.as_ref()
     }
 
+    pub(crate) const fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     pub(crate) const fn device(&self) -> &Device {
         &self.device
     }

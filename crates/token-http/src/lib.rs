@@ -11,7 +11,8 @@
 //!   for every other proof, and [`LogoutRequest`] for a logout that redirects.
 //! - [`Access`], [`ServerSession`] and [`Any`] are callers, and a [`Rule`] is what a route demands of
 //!   them.
-//! - [`Visitor`] is a browser of which nobody knows whose it is.
+//! - [`Visitor`] is a browser of which nobody knows whose it is, and a [`PendingLogin`] one of which a proof is
+//!   still missing.
 //! - [`Rejection`] is the answer to a request that is refused. With [`bearer`], services without
 //!   sessions of their own answer alike.
 //! - `openapi`, with the feature of that name, describes the routes.
@@ -82,4 +83,7 @@ pub use renewal::{CustomPassword, CustomStepUp, PasswordRequest, RenewalTicket, 
 pub use route::Route;
 pub use rule::Rule;
 pub use server_session::{ServerSession, SessionSlot};
-pub use visitor::{RequestVisitors, Visitor, VisitorScope, is_nobody, visitor_scope};
+pub use visitor::{
+    Arrival, CompleteLogin, Departure, LocalPath, NotLocal, PendingLogin, ProofAttempt, Proven,
+    RequestVisitors, Visitor, VisitorScope, is_nobody, visitor_scope,
+};

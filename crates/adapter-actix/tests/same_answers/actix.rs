@@ -1,5 +1,7 @@
 //! The application on actix-web.
 
+mod steps;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -359,6 +361,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .service(web::resource("/fail").route(web::post().to(fail)))
                         .service(web::resource("/update").route(web::post().to(update)))
                         .service(web::resource("/held").route(web::get().to(held)))
+                        .configure(steps::routes)
                         .service(
                             web::resource("/basket")
                                 .route(web::get().to(basket))

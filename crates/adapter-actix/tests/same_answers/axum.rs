@@ -1,5 +1,7 @@
 //! The application on axum.
 
+mod steps;
+
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -339,6 +341,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/fail", post(fail))
         .route("/update", post(update))
         .route("/held", get(held))
+        .merge(steps::routes())
         .route("/basket", get(basket).post(add))
         .route("/basket/fail", post(add_and_fail))
         .route("/flash", get(heard).post(say))

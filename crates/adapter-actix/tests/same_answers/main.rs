@@ -14,6 +14,7 @@ mod dpop;
 mod overtaken;
 mod renewal;
 mod script;
+mod steps;
 mod visitors;
 
 use std::net::SocketAddr;
@@ -68,6 +69,11 @@ fn both_servers_demand_the_same_proofs() {
 #[test]
 fn both_servers_take_any_proof_for_a_step_up_and_a_new_password() {
     both(renewal::run);
+}
+
+#[test]
+fn both_servers_take_a_login_in_steps_alike() {
+    both(steps::run);
 }
 
 #[test]

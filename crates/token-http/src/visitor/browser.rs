@@ -6,11 +6,15 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use token_core::UnixTime;
 use token_session::visitor::KeptData;
+use zeroize::Zeroizing;
 
 use super::owner::Owner;
 use crate::auth::Auth;
 use crate::private_data::{DataError, PrivateData};
+use crate::refusal::Refusal;
+use crate::rejection::Rejection;
 
 /// A browser of which nothing is known but what the site stores for it: private data of its own, at most
 /// 4 KiB of JSON, until it logs in or the session expires.
@@ -141,6 +145,23 @@ impl Visitor {
         let json = self.0.data.select(&self.0.auth, names).await?;
         let kept = json.and_then(KeptData::new);
         Ok(kept.unwrap_or_default())
+    }
+}
+
+impl Visitor {
+    /// The value of the cookie that proves the session, if there is one.
+    pub(super) async fn secret(&self) -> Result<Option<Zeroizing<String>>, DataError> {
+        self.0.data.owner().secret(&self.0.auth).await
+    }
+
+    /// The time by the server's clock.
+    pub(super) fn now(&self) -> UnixTime {
+        self.0.auth.manager().now()
+    }
+
+    /// Refuses the request, for a reason that is in the log already.
+    pub(super) fn refuse(&self, refusal: Refusal) -> Rejection {
+        self.0.auth.refuse(refusal)
     }
 }
 

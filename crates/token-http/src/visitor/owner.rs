@@ -52,6 +52,18 @@ impl Owner {
         Some(names.set_for(Kind::Visitor, &text, seconds))
     }
 
+    /// The value of the cookie that proves the session, if there is one.
+    pub(super) async fn secret(&self, auth: &Auth) -> Result<Option<Zeroizing<String>>, DataError> {
+        let mut state = self.state.lock().await;
+        self.read(auth, &mut state).await?;
+        Ok(match &*state {
+            State::Found(session) | State::Opened(session) => {
+                Some(session.token().to_secret_text())
+            }
+            State::Nobody | State::Unread(_) => None,
+        })
+    }
+
     /// Looks at the cookie if that has not been done.
     async fn read(&self, auth: &Auth, state: &mut State) -> Result<(), DataError> {
         if let State::Unread(cookie) = state {

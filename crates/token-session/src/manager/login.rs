@@ -1,5 +1,6 @@
 //! Opens sessions.
 
+use serde::{Deserialize, Serialize};
 use token_core::binding::{Binding, Thumbprint};
 use token_core::session::{self, Device, Epoch, Login};
 use token_core::{Authentication, ClientId, CustomClaims, Scope, Subject, Transport};
@@ -16,7 +17,9 @@ use crate::visitor::{KeptData, is_reserved};
 ///
 /// If all sessions of the subject are ended while the password is checked (a change of
 /// password in another window, say), the login opens nothing.
-#[derive(Clone, Debug)]
+///
+/// With serde it can be kept while a second proof is missing. Keep it on the server: it says who logs in.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[must_use = "a login is not done before `SessionManager::login`"]
 pub struct LoginTicket {
     subject: Subject,

@@ -1,6 +1,8 @@
 //! Opens, accepts and ends sessions of nobody.
 
+use std::time::Duration;
 use token_core::session::{self, Epoch};
+
 use token_core::session::{Credentials, Device, Ending, Login, Revocation, SessionToken};
 use token_core::types::Bucket;
 use token_core::{
@@ -15,9 +17,14 @@ use crate::visitor::{VisitorError, VisitorKind, VisitorPolicy, VisitorSession};
 
 /// How much longer than it lives a session of nobody stays stored. No access token of it can be live, so
 /// that nobody needs to be told how it ended.
-const TOMBSTONE: std::time::Duration = std::time::Duration::from_secs(60);
+const TOMBSTONE: Duration = Duration::from_secs(60);
 
 impl SessionManager {
+    /// How long a login may take from its first proof to its last.
+    pub fn pending_login_lifetime(&self) -> Duration {
+        self.inner.visitors.lifetime_of(VisitorKind::PendingLogin)
+    }
+
     /// Opens a session of nobody that holds this JSON text. Its id and its credential are new, whatever
     /// the browser presented.
     ///
