@@ -24,8 +24,8 @@ use crate::rejection::Rejection;
 /// The member of the data in which departures wait for their return.
 const DEPARTURES: &str = "departures";
 
-/// How many logins at other sites may wait in one browser: tabs. A further one takes the place of the
-/// oldest.
+/// How many logins at other sites may wait in one browser, such as in several tabs. If there is one more,
+/// the oldest is forgotten.
 const MOST: usize = 3;
 
 /// How long a user may take at the other site, in seconds.

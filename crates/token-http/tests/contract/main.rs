@@ -17,6 +17,7 @@ mod login;
 mod logout;
 #[cfg(feature = "openapi")]
 mod openapi;
+mod pending;
 mod protected;
 mod public;
 mod racing_logout;
