@@ -6,7 +6,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest as _, HttpRequest, dev, web};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
-use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection, Shown};
+use token_http::{Auth, BodyError, Head, Rejection, Shown};
 
 /// The parts of a request that `token-http` reads, in its types: actix has those of `http` 0.2.
 pub(crate) struct OwnedHead {
@@ -65,14 +65,20 @@ pub(crate) async fn read(
     auth: &Auth,
     request: &HttpRequest,
     payload: &mut dev::Payload,
+    longest: usize,
 ) -> Result<Bytes, Rejection> {
-    auth.read_body(read_body(request, payload)).await
+    auth.read_body(longest, read_body(request, payload, longest))
+        .await
 }
 
-async fn read_body(request: &HttpRequest, payload: &mut dev::Payload) -> Result<Bytes, BodyError> {
+async fn read_body(
+    request: &HttpRequest,
+    payload: &mut dev::Payload,
+    longest: usize,
+) -> Result<Bytes, BodyError> {
     let payload = web::Payload::from_request(request, payload).await;
     let payload = payload.map_err(|_| BodyError::Interrupted)?;
-    match payload.to_bytes_limited(MAX_BODY).await {
+    match payload.to_bytes_limited(longest).await {
         Ok(Ok(body)) => Ok(body),
         Ok(Err(_)) => Err(BodyError::Interrupted),
         Err(_) => Err(BodyError::TooLong),

@@ -58,6 +58,8 @@ mod access;
 mod answer;
 mod any;
 mod extract;
+#[cfg(feature = "remote")]
+mod foreign;
 mod from_errors;
 mod head;
 mod nobody;
@@ -74,6 +76,8 @@ pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
 pub use extract::Optional;
+#[cfg(feature = "remote")]
+pub use foreign::Foreign;
 pub use nobody::OrNobody;
 pub use pending::PendingLogin;
 pub use requests::{
@@ -83,12 +87,15 @@ pub use requests::{
 pub use require::Require;
 #[cfg(feature = "openapi")]
 pub use routes::openapi;
-pub use routes::routes;
+pub use routes::{protected_resource, routes};
 pub use session::{ServerSession, sessions};
 #[doc(hidden)]
 pub use token_http;
+#[cfg(feature = "remote")]
+pub use token_http::ForeignAuth;
 pub use token_http::{
-    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
+    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin,
+    ProtectedResource, Refusal, Rule,
 };
 pub use untouched::Untouched;
 pub use visitor::{Visitor, visitors};

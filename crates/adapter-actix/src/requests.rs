@@ -26,7 +26,8 @@ macro_rules! requests {
                 let (request, mut payload) = (request.clone(), payload.take());
                 Box::pin(async move {
                     let (auth, head) = (auth::<A>(&request)?, OwnedHead::of(&request));
-                    let body = read(&auth, &request, &mut payload).await?;
+                    let longest = token_http::MAX_BODY;
+                    let body = read(&auth, &request, &mut payload, longest).await?;
                     let head = head.borrow();
                     Ok(Self::new(token_http::$name::read(&auth, &head, &body)$(.$await)??))
                 })

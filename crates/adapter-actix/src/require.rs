@@ -11,9 +11,9 @@ use token_http::adapter::{Found, Ruled};
 use crate::answer::Rejection;
 use crate::any::Any;
 
-/// A caller who meets a [`Rule`](crate::Rule): scopes, claims, and how recent and how strong the authentication is. `A` is
-/// the extractor of the caller: [`Any`] (the default), [`Access`](crate::Access) or
-/// [`ServerSession`](crate::ServerSession).
+/// A caller who meets a [`Rule`](crate::Rule): scopes, claims, and how recent and how strong the authentication is.
+/// `A` is the extractor of the caller: [`Any`] (the default), [`Access`](crate::Access),
+/// [`ServerSession`](crate::ServerSession) or, with the feature `remote`, `Foreign`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -98,7 +98,7 @@ where
         let caller = A::from_request(request, payload);
         Box::pin(async move {
             let caller = caller.await?;
-            caller.auth().require::<R>(&*caller)?;
+            caller.require::<R>()?;
             let rule = PhantomData;
             Ok(Self { caller, rule })
         })

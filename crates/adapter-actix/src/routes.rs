@@ -1,7 +1,7 @@
 //! The routes that the library serves itself.
 
 use actix_web::{HttpRequest, web};
-use token_http::{Auth, Route};
+use token_http::{Auth, ProtectedResource, Route};
 
 use crate::answer::Answer;
 use crate::head::{OwnedHead, read};
@@ -28,12 +28,39 @@ where
     let registered = auth.clone();
     move |config| {
         let auth: Auth = registered.clone().into();
-        for route in Route::ALL {
+        for route in Route::mounted(&auth) {
             let own = auth.clone();
-            let handler = move |request, payload| answer(*route, own.clone(), request, payload);
+            let handler = move |request, payload| answer(route, own.clone(), request, payload);
             config.service(web::resource(route.path(&auth)).to(handler));
         }
         register(config, registered);
+    }
+}
+
+/// Serves what a protected resource says of itself, for a service without [`routes`] of its own: those
+/// serve it if it is in the settings. Configure the `App` with it, and not a scope.
+///
+/// ```
+/// # use actix_web::App;
+/// # use adapter_actix::ProtectedResource;
+/// # fn app() -> Result<(), Box<dyn std::error::Error>> {
+/// let notes = ProtectedResource::new("https://api.example/notes")?
+///     .authorization_server("https://id.example".parse()?);
+/// App::new().configure(adapter_actix::protected_resource(&notes));
+/// # Ok(()) }
+/// ```
+pub fn protected_resource(
+    resource: &ProtectedResource,
+) -> impl FnOnce(&mut web::ServiceConfig) + use<> {
+    let resource = resource.clone();
+    move |config| {
+        let path = resource.path().to_owned();
+        let serve = move |request: HttpRequest| {
+            let method = OwnedHead::of(&request).borrow().method.clone();
+            let answer = Answer::from(resource.answer(&method));
+            async move { answer }
+        };
+        config.service(web::resource(path).to(serve));
     }
 }
 
@@ -70,6 +97,7 @@ pub fn openapi(
 
 async fn answer(route: Route, auth: Auth, request: HttpRequest, payload: web::Payload) -> Answer {
     let head = OwnedHead::of(&request);
-    let body = read(&auth, &request, &mut payload.into_inner()).await;
+    let longest = route.max_body(&head.borrow());
+    let body = read(&auth, &request, &mut payload.into_inner(), longest).await;
     route.answer(&auth, head.borrow(), body).await.into()
 }

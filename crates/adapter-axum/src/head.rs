@@ -9,7 +9,7 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http::{HeaderName, HeaderValue, Uri};
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
-use token_http::{Auth, BodyError, Head, MAX_BODY, Rejection, Shown};
+use token_http::{Auth, BodyError, Head, Rejection, Shown};
 
 pub(crate) fn head(parts: &Parts) -> Head<'_> {
     // Known if the router is served with `into_make_service_with_connect_info`.
@@ -49,13 +49,21 @@ pub(crate) fn shown(parts: &Parts) -> Shown<'_> {
 const DPOP: HeaderName = HeaderName::from_static("dpop");
 
 /// Reads a request to its end, up to the longest body that is allowed and as long as one may take.
-pub(crate) async fn read(auth: &Auth, request: Request) -> (Parts, Result<Bytes, Rejection>) {
+pub(crate) async fn read(
+    auth: &Auth,
+    request: Request,
+    longest: impl FnOnce(&Head<'_>) -> usize,
+) -> (Parts, Result<Bytes, Rejection>) {
     let (parts, body) = request.into_parts();
-    (parts, auth.read_body(read_body(body)).await)
+    let longest = longest(&head(&parts));
+    (
+        parts,
+        auth.read_body(longest, read_body(body, longest)).await,
+    )
 }
 
-async fn read_body(body: Body) -> Result<Bytes, BodyError> {
-    match Limited::new(body, MAX_BODY).collect().await {
+async fn read_body(body: Body, longest: usize) -> Result<Bytes, BodyError> {
+    match Limited::new(body, longest).collect().await {
         Ok(body) => Ok(body.to_bytes()),
         Err(error) if error.is::<LengthLimitError>() => Err(BodyError::TooLong),
         Err(_) => Err(BodyError::Interrupted),

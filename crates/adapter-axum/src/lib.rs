@@ -74,6 +74,8 @@
 mod access;
 mod answer;
 mod any;
+#[cfg(feature = "remote")]
+mod foreign;
 mod from_errors;
 mod head;
 mod layer;
@@ -89,6 +91,8 @@ mod visitor;
 pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
+#[cfg(feature = "remote")]
+pub use foreign::Foreign;
 pub use layer::{Answering, Sessions, SessionsLayer, sessions};
 pub use nobody::OrNobody;
 pub use pending::PendingLogin;
@@ -99,12 +103,15 @@ pub use requests::{
 pub use require::Require;
 #[cfg(feature = "openapi")]
 pub use routes::openapi;
-pub use routes::routes;
+pub use routes::{protected_resource, routes};
 pub use session::ServerSession;
 #[doc(hidden)]
 pub use token_http;
+#[cfg(feature = "remote")]
+pub use token_http::ForeignAuth;
 pub use token_http::{
-    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin, Refusal, Rule,
+    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin,
+    ProtectedResource, Refusal, Rule,
 };
 pub use untouched::Untouched;
 pub use visitor::{Serving, Visitor, Visitors, VisitorsLayer, visitors};

@@ -24,7 +24,7 @@ macro_rules! requests {
 
             async fn from_request(request: Request, state: &S) -> Result<Self, Rejection> {
                 let auth = auth::<A, S>(state);
-                let (parts, body) = read(&auth, request).await;
+                let (parts, body) = read(&auth, request, |_| token_http::MAX_BODY).await;
                 let (head, body) = (head(&parts), body?);
                 Ok(Self::new(token_http::$name::read(&auth, &head, &body)$(.$await)??))
             }

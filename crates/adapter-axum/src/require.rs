@@ -10,9 +10,9 @@ use token_http::adapter::{Found, Ruled};
 use crate::answer::Rejection;
 use crate::any::Any;
 
-/// A caller who meets a [`Rule`](crate::Rule): scopes, claims, and how recent and how strong the authentication is. `A` is
-/// the extractor of the caller: [`Any`] (the default), [`Access`](crate::Access) or
-/// [`ServerSession`](crate::ServerSession).
+/// A caller who meets a [`Rule`](crate::Rule): scopes, claims, and how recent and how strong the authentication is.
+/// `A` is the extractor of the caller: [`Any`] (the default), [`Access`](crate::Access),
+/// [`ServerSession`](crate::ServerSession) or, with the feature `remote`, `Foreign`.
 ///
 /// ```
 /// use std::time::Duration;
@@ -94,7 +94,7 @@ where
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let caller = A::from_request_parts(parts, state).await?;
-        caller.auth().require::<R>(&*caller)?;
+        caller.require::<R>()?;
         let rule = PhantomData;
         Ok(Self { caller, rule })
     }

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::extract::Request;
 use axum::routing::any;
-use token_http::{Auth, Route};
+use token_http::{Auth, ProtectedResource, Route};
 
 use crate::answer::Answer;
 use crate::head::{head, read};
@@ -30,11 +30,32 @@ where
     S: Clone + Send + Sync + 'static,
 {
     let auth: Auth = auth.clone().into();
-    Route::ALL.iter().fold(Router::new(), |router, route| {
+    Route::mounted(&auth).fold(Router::new(), |router, route| {
         let path = route.path(&auth);
         let auth = auth.clone();
-        router.route(&path, any(move |request| answer(*route, auth, request)))
+        router.route(&path, any(move |request| answer(route, auth, request)))
     })
+}
+
+/// Serves what a protected resource says of itself, for a service without [`routes`] of its own: those
+/// serve it if it is in the settings. Merge it at the root of the application's router.
+///
+/// ```
+/// # use adapter_axum::ProtectedResource;
+/// # use axum::Router;
+/// # fn app() -> Result<Router, Box<dyn std::error::Error>> {
+/// let notes = ProtectedResource::new("https://api.example/notes")?
+///     .authorization_server("https://id.example".parse()?);
+/// Ok(Router::new().merge(adapter_axum::protected_resource(&notes)))
+/// # }
+/// ```
+pub fn protected_resource<S>(resource: &ProtectedResource) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let own = resource.clone();
+    let serve = async move |method| Answer::from(own.answer(&method));
+    Router::new().route(resource.path(), any(serve))
 }
 
 /// Serves an OpenAPI document at [`openapi::PATH`](token_http::openapi::PATH). Merge it at the
@@ -63,6 +84,6 @@ where
 }
 
 async fn answer(route: Route, auth: Auth, request: Request) -> Answer {
-    let (parts, body) = read(&auth, request).await;
+    let (parts, body) = read(&auth, request, |head| route.max_body(head)).await;
     route.answer(&auth, head(&parts), body).await.into()
 }

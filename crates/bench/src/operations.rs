@@ -2,6 +2,7 @@
 
 use crate::operation::Make;
 
+pub mod foreign;
 pub mod issue;
 pub mod manager;
 #[cfg(feature = "axum")]
@@ -16,6 +17,8 @@ pub const ALL: &[(&str, Make)] = &[
     ("verify-es256", verify::es256),
     ("verify-rs256", verify::rs256),
     ("seen-eddsa", verify::seen),
+    ("verify-foreign", foreign::verify),
+    ("seen-foreign", foreign::seen),
     ("revocation", revocation::check),
     ("issue-hs256", issue::hs256),
     ("issue-eddsa", issue::eddsa),

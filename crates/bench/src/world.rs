@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
+use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
+use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
+use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
 use token_core::session::{self, Committed, Credentials, Device, Epoch, Granted, Login};
 use token_core::types::Bucket;
 use token_core::{
@@ -102,6 +104,35 @@ fn rsa_jwk() -> serde_json::Value {
         members.insert("alg".to_owned(), "RS256".into());
     }
     jwk
+}
+
+/// The same key as PKCS#8.
+///
+/// # Panics
+/// Never: the vector is a key.
+pub fn rsa_pkcs8() -> Vec<u8> {
+    let jwk = rsa_jwk();
+    let member = |name: &str| {
+        let text = jwk.get(name).and_then(serde_json::Value::as_str);
+        let text = text.expect("the vector has every member");
+        let bytes = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, text);
+        bytes.expect("the vector is base64url")
+    };
+    let pair = RsaKeyPair::from_components(&KeyPairComponents {
+        public_key: PublicKeyComponents {
+            n: member("n"),
+            e: member("e"),
+        },
+        d: member("d"),
+        p: member("p"),
+        q: member("q"),
+        dP: member("dp"),
+        dQ: member("dq"),
+        qInv: member("qi"),
+    });
+    let pair = pair.expect("the vector is a key");
+    let pkcs8: Pkcs8V1Der<'_> = pair.as_der().expect("the key can be written");
+    pkcs8.as_ref().to_vec()
 }
 
 /// The time of every token and every clock.

@@ -48,6 +48,7 @@ suite! {
     keys::two_servers_on_one_key_file_follow_each_other,
     keys::only_the_administrator_changes_keys,
     keys::a_bad_key_file_changes_nothing_at_run_time,
+    keys::another_algorithm_is_added_to_the_keys,
     keys::keys_may_be_in_the_environment,
     limits::guesses_at_an_account_are_limited,
     limits::guesses_from_an_address_are_limited,

@@ -135,7 +135,7 @@ impl World {
                 caller.await.err()?
             }
             path => {
-                let route = Route::ALL.iter().find(|route| {
+                let route = Route::mounted(&self.auth).find(|route| {
                     let pattern = route.path(auth);
                     let start = pattern.strip_suffix("{session_id}");
                     start.map_or(pattern == path, |start| path.starts_with(start))

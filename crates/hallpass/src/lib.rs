@@ -60,7 +60,7 @@
 //! | `sqlite` | `SqliteStore`: one file, for one process or a few on one machine. It links the one `libsqlite3-sys` that a program can have |
 //! | `postgres` | `PostgresStore`, for any number of nodes, with TLS by rustls |
 //! | `redis` | `RedisStore`: Redis or Valkey, alone, behind Sentinel or in a Cluster, with TLS by rustls |
-//! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked |
+//! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked; and the extractor `Foreign`, for tokens of other issuers |
 //! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade |
 //! | `test-util` | the module `test_util`, for your tests: a manager with a clock that you move, and a store that fails if you say so; `store_contract!`, the test suite for a store of your own |
@@ -90,6 +90,8 @@ pub use store_sql::postgres::{self, PostgresStore, PostgresStoreError};
 #[cfg(feature = "sqlite")]
 pub use store_sql::sqlite::{self, SqliteStore, SqliteStoreError};
 pub use token_core as core;
+#[doc(inline)]
+pub use token_core::foreign;
 pub use token_core::keys::{JwkSet, KeyError, KeyRingError};
 pub use token_core::session::{Device, PolicyError};
 pub use token_core::types::InvalidValue;
@@ -100,12 +102,15 @@ pub use token_core::{
     VerifyError, VerifyingKey,
 };
 pub use token_http as http;
+#[cfg(feature = "remote")]
+pub use token_http::ForeignAuth;
 #[cfg(feature = "openapi")]
 #[doc(inline)]
 pub use token_http::openapi;
 pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, AuthConfigBuilder, Caller, ConfigError,
-    DataError, Dpop, InMemoryError, Origin, OriginError, Refusal, RenewalTicket, Rule, TokenFault,
+    DataError, Dpop, InMemoryError, Origin, OriginError, ProtectedResource, Refusal, RenewalTicket,
+    ResourceError, Rule, TokenFault,
 };
 #[cfg(feature = "remote")]
 #[doc(inline)]

@@ -108,15 +108,17 @@ impl Ours {
     }
 }
 
+/// All algorithms under the names that every peer knows: `Ed25519` of RFC 9864 is tested in `rules.rs`.
+fn algorithms() -> impl Iterator<Item = Algorithm> {
+    let all = Algorithm::ALL.iter().copied();
+    all.filter(|algorithm| *algorithm != Algorithm::Ed25519)
+}
+
 /// Everything in both directions.
 fn exchange(peer: &mut Command, modules: &Value) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     let now = UnixTime::from_secs(now.unwrap().as_secs()).unwrap();
-    let mut all = Algorithm::ALL
-        .iter()
-        .copied()
-        .map(Ours::new)
-        .collect::<Vec<_>>();
+    let mut all = algorithms().map(Ours::new).collect::<Vec<_>>();
     let keys: Vec<Value> = all.iter().map(Ours::key).collect();
     let (mut cases, mut issue) = (Vec::new(), Vec::new());
     for (index, ours) in all.iter_mut().enumerate() {
@@ -127,7 +129,7 @@ fn exchange(peer: &mut Command, modules: &Value) {
         let expired = ours.token(UnixTime::from_secs(now.as_secs() - 10_000).unwrap());
         let (issuer, audience) = (&ours.issuer.issuer, &ours.issuer.audience);
         // Another key under the same names. RSA keys take their time, so one is borrowed.
-        let position = Algorithm::ALL.iter().position(|a| *a == other).unwrap();
+        let position = algorithms().position(|a| a == other).unwrap();
         let mut stranger = if key["kty"] == "RSA" {
             keys[position].clone()
         } else {
@@ -164,7 +166,7 @@ fn exchange(peer: &mut Command, modules: &Value) {
         assert_eq!(verdict.is_empty(), good, "{name}: {verdict:?}");
     }
     let issued = told["issued"].as_array().unwrap();
-    assert_eq!(issued.len(), Algorithm::ALL.len());
+    assert_eq!(issued.len(), algorithms().count());
     for theirs in issued {
         judge(theirs, now);
     }

@@ -13,13 +13,15 @@ mod forge;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_lc_rs::signature::Ed25519KeyPair;
 use forge::{
     AUDIENCE, Claims, HEADER, ISSUER, NOW, SECRET, encode, now, sign, sign_input, verifier,
 };
 use token_core::access::{ClaimsError, FormError, JsonError};
+use token_core::keys::JwkSet;
 use token_core::{
-    AccessClaims, Algorithm, NoClaims, SessionId, SigningKey, UnixTime, UntrustedToken, Verifier,
-    VerifyError,
+    AccessClaims, Algorithm, Entropy, KeyRing, NoClaims, RefreshKey, RefreshKeyRing, SessionId,
+    SigningKey, TokenIssuer, UnixTime, UntrustedToken, Verifier, VerifyError,
 };
 
 fn verify(token: &str) -> Result<AccessClaims, VerifyError> {
@@ -894,4 +896,54 @@ fn a_kid_and_a_client_id_may_be_long_and_have_spaces() {
     }
     assert!("k".repeat(256).parse::<token_core::KeyId>().is_err());
     assert!("k".repeat(256).parse::<token_core::ClientId>().is_err());
+}
+
+/// RFC 9864 has renamed `EdDSA` with this curve to `Ed25519`.
+#[test]
+fn either_name_of_ed25519_is_read_with_a_key_of_either_name() {
+    let pair = Ed25519KeyPair::from_seed_unchecked(&[7; 32]).unwrap();
+    for algorithm in [Algorithm::EdDSA, Algorithm::Ed25519] {
+        let key = SigningKey::generate(algorithm, Entropy::new([7; 64])).unwrap();
+        let verifier = forge::names();
+        let verifier = Verifier::builder(verifier.0, verifier.1).keys([key.verifying_key()]);
+        let verifier = verifier.build().unwrap();
+        for (name, good) in [
+            ("EdDSA", true),
+            ("Ed25519", true),
+            ("ed25519", false),
+            ("Ed448", false),
+            ("ES256", false),
+            ("none", false),
+        ] {
+            let header = format!(r#"{{"alg":"{name}","kid":"{}","typ":"at+jwt"}}"#, key.id());
+            let input = format!("{}.{}", encode(header), encode(Claims::good().json()));
+            let text = format!("{input}.{}", encode(pair.sign(input.as_bytes())));
+            let token = UntrustedToken::parse(&text).unwrap();
+            let verdict = verifier.check(token, now());
+            let expected = if good {
+                Ok(())
+            } else {
+                let expected = algorithm;
+                Err(VerifyError::AlgorithmMismatch { expected })
+            };
+            assert_eq!(verdict, expected, "{name} with a key for {algorithm}");
+        }
+    }
+}
+
+#[test]
+fn a_key_for_the_new_name_writes_it_into_its_tokens() {
+    let key = SigningKey::generate(Algorithm::Ed25519, Entropy::new([7; 64])).unwrap();
+    let (issuer, audience) = forge::names();
+    let issuer = TokenIssuer::builder(issuer, audience).build(
+        KeyRing::new(key),
+        RefreshKeyRing::new(RefreshKey::new("r1".parse().unwrap(), &[7; 32]).unwrap()),
+    );
+    assert!(!issuer.access_keys.jwks().contains("alg"));
+    let set = JwkSet::parse(&issuer.access_keys.jwks()).unwrap();
+    assert_eq!(
+        set.keys[0].algorithm(),
+        Algorithm::EdDSA,
+        "as nearly everybody calls it"
+    );
 }

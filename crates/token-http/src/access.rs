@@ -13,9 +13,11 @@ use token_session::{AccessError, SessionEnd, SessionManager};
 
 use crate::auth::Auth;
 use crate::bearer::{Scheme, credential_of, is_token};
+use crate::caller::Caller;
 use crate::dpop::Shown;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
+use crate::rule::{Authenticated, Found, Ruled};
 
 /// A caller with a valid access token. `C` is the application's own claims.
 #[derive(Debug)]
@@ -69,6 +71,11 @@ impl<C> Access<C> {
         manager.ended(self.session_id(), deadline)
     }
 
+    /// The one that has found the caller.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.auth
+    }
+
     /// What knows of the session's end, and when it ends as far as the token says.
     pub(crate) fn watched(&self) -> (&SessionManager, UnixTime) {
         (self.auth.manager(), self.claims().expires_at)
@@ -103,8 +110,7 @@ impl Auth {
         token: &str,
     ) -> Result<Access<C>, Rejection> {
         let found = self.manager().authenticate(token).await;
-        let realm = Some(self.config().shared_realm());
-        let token = found.map_err(|error| Rejection::of_access(error, realm))?;
+        let token = found.map_err(|error| self.refuse_access(error))?;
         Ok(Access::new(token, self))
     }
 
@@ -141,14 +147,16 @@ impl Auth {
             Err(error @ AccessError::Invalid(VerifyError::Claims(ClaimsError::BoundToKey)))
                 if self.config().dpop().is_some() =>
             {
-                let realm = self.config().shared_realm();
-                Err(Rejection::of_bound_access(error, realm))
+                Err(self.refuse_access(error).of_bound())
             }
-            Err(error) => {
-                let realm = Some(self.config().shared_realm());
-                Err(Rejection::of_access(error, realm))
-            }
+            Err(error) => Err(self.refuse_access(error)),
         }
+    }
+
+    fn refuse_access(&self, error: AccessError) -> Rejection {
+        let config = self.config();
+        let rejection = Rejection::of_access(error, Some(config.shared_realm()));
+        rejection.with_resource_metadata(config.resource_metadata())
     }
 }
 
@@ -160,15 +168,14 @@ impl Auth {
         token: &[u8],
         shown: Shown<'_>,
     ) -> Result<Arc<VerifiedToken<C>>, Rejection> {
-        let realm = self.config().shared_realm();
-        let refuse = |refusal| Rejection::bound_resource(refusal, self.config().shared_realm());
+        let refuse = |refusal| self.challenge_bound(refusal);
         if !is_token(token) {
             let why = "`Authorization` is not of the form `DPoP TOKEN`";
             return Err(refuse(Refusal::InvalidRequest.because(why)));
         }
         let proof = self.proof_with_token(&shown, token).map_err(refuse)?;
         let found = self.manager().authenticate_with(token, Some(&proof)).await;
-        let token = found.map_err(|error| Rejection::of_bound_access(error, realm))?;
+        let token = found.map_err(|error| self.refuse_access(error).of_bound())?;
         // Last: nobody without the token takes room for what is remembered.
         let owner = ProofOwner::Session(token.claims().session_id);
         self.use_proof(&proof, owner).map_err(refuse)?;
@@ -176,43 +183,18 @@ impl Auth {
     }
 }
 
-/// What every kind of caller is known by, for rules and handlers alike.
-pub trait Caller {
-    /// Who is calling.
-    fn subject(&self) -> &Subject;
-    /// In which session.
-    fn session_id(&self) -> SessionId;
-    /// What the caller may do.
-    fn scope(&self) -> &Scope;
-    /// When the user last authenticated, by the server's clock.
-    fn auth_time(&self) -> UnixTime;
-    /// The class of that authentication, in the application's words.
-    fn acr(&self) -> Option<&str>;
-    /// The key that this request has proven, beside its credential.
-    fn binding(&self) -> Option<BindingLevel> {
-        None
-    }
-    /// Its methods, such as `pwd` and `otp` ([RFC 8176](https://www.rfc-editor.org/rfc/rfc8176)).
-    fn amr(&self) -> &[Box<str>];
-}
-
-/// A caller whom an [`Auth`] has found. For adapters.
-pub trait Found: Caller {
-    /// The application's own claims.
-    type Claims;
-
-    /// The one that has found the caller.
-    fn auth(&self) -> &Auth;
-
-    /// What the claims of the caller are.
-    fn claims(&self) -> &Self::Claims;
-}
-
 impl<C> Found for Access<C> {
     type Claims = C;
 
-    fn auth(&self) -> &Auth {
-        &self.auth
+    fn authenticated(&self) -> Authenticated<'_> {
+        Authenticated::of(self)
+    }
+
+    fn require<R>(&self) -> Result<(), Rejection>
+    where
+        Self: Ruled<R>,
+    {
+        self.auth.require::<R>(self)
     }
 
     fn claims(&self) -> &C {

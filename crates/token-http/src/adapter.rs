@@ -12,11 +12,10 @@ pub use token_session::{
     WriteDataError,
 };
 
-pub use crate::access::Found;
 pub use crate::private_data::DataError;
 pub use crate::rejection::{Rejection, optional};
 pub use crate::renewal::RenewalTicket;
-pub use crate::rule::Ruled;
+pub use crate::rule::{Found, Ruled};
 pub use token_session::to_end;
 
 /// Lets `?` convert every error of the library into a variant of an application's own error type.
@@ -53,13 +52,16 @@ macro_rules! from_errors {
 
 /// Writes an adapter's types of callers, so that both frameworks have the same ones. Each wraps the one
 /// of this crate by the same name. `A` is the type under which the application keeps the
-/// [`Auth`](crate::Auth) that is asked.
+/// [`Auth`](crate::Auth), or what stands for it, that is asked.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! caller {
     ($(#[$doc:meta])* $name:ident) => {
+        $crate::caller! { $(#[$doc])* $name, Auth }
+    };
+    ($(#[$doc:meta])* $name:ident, $auth:ident) => {
         $(#[$doc])*
-        pub struct $name<C = $crate::adapter::NoClaims, A = $crate::Auth>(
+        pub struct $name<C = $crate::adapter::NoClaims, A = $crate::$auth>(
             $crate::$name<C>,
             ::core::marker::PhantomData<fn() -> A>,
         );

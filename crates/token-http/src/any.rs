@@ -5,10 +5,12 @@ use token_core::binding::BindingLevel;
 use token_core::{NoClaims, Scope, SessionId, Subject, UnixTime};
 use token_session::SessionEnd;
 
-use crate::access::{Access, Caller, Found};
+use crate::access::Access;
 use crate::auth::Auth;
+use crate::caller::Caller;
 use crate::dpop::Shown;
 use crate::rejection::Rejection;
+use crate::rule::{Authenticated, Found, Ruled};
 use crate::server_session::ServerSession;
 
 /// A caller in any of the three transports: with an access token, or with a session cookie. If a
@@ -79,11 +81,19 @@ impl<C> Found for Any<C> {
         self.custom()
     }
 
-    fn auth(&self) -> &Auth {
-        match self {
+    fn authenticated(&self) -> Authenticated<'_> {
+        Authenticated::of(self)
+    }
+
+    fn require<R>(&self) -> Result<(), Rejection>
+    where
+        Self: Ruled<R>,
+    {
+        let auth = match self {
             Self::Access(access) => access.auth(),
             Self::Session(session) => session.auth(),
-        }
+        };
+        auth.require::<R>(self)
     }
 }
 

@@ -15,7 +15,7 @@ use tracing::warn;
 
 use crate::config::{AuthConfig, ConfigError};
 use crate::dpop::{Dpop, UsedByAll};
-use crate::head::{Head, MAX_BODY};
+use crate::head::Head;
 use crate::limit::{Attempt, AttemptKind};
 use crate::origin::{Origin, OriginError};
 use crate::refusal::Refusal;
@@ -102,19 +102,26 @@ impl Auth {
 
     /// The same for a refusal whose reason is in the log already.
     pub(crate) fn refuse(&self, refusal: Refusal) -> Rejection {
-        if refusal == Refusal::Unauthorized && self.config().dpop().is_some_and(Dpop::is_required) {
-            return Rejection::bound_resource(refusal, self.config().shared_realm());
+        // Only extractors of protected resources miss credentials.
+        if refusal == Refusal::Unauthorized {
+            return if self.config().dpop().is_some_and(Dpop::is_required) {
+                self.challenge_bound(refusal)
+            } else {
+                self.challenge(refusal)
+            };
         }
         Rejection::at_route(refusal, self.config().shared_realm())
     }
 
-    /// Waits for the body of a request, as long as one may take. For adapters.
+    /// Waits for the body of a request, as long as one may take. `longest` is for the log: the most bytes
+    /// that `body` reads. For adapters.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] if it is cut off, [`Refusal::PayloadTooLarge`],
     /// [`Refusal::RequestTimeout`].
     pub async fn read_body(
         &self,
+        longest: usize,
         body: impl Future<Output = Result<Bytes, BodyError>>,
     ) -> Result<Bytes, Rejection> {
         let limit = self.config().body_timeout();
@@ -126,7 +133,7 @@ impl Auth {
         Err(self.refuse(match error {
             BodyError::Interrupted => Refusal::InvalidRequest.because("the body was cut off"),
             BodyError::TooLong => Refusal::PayloadTooLarge
-                .because(format_args!("the body is longer than {MAX_BODY} bytes")),
+                .because(format_args!("the body is longer than {longest} bytes")),
             BodyError::TooSlow => Refusal::RequestTimeout
                 .because(format_args!("the body did not come within {limit:?}")),
         }))
@@ -196,7 +203,13 @@ impl Auth {
 
     /// Refuses a request to a protected resource, for a reason that is in the log already.
     pub(crate) fn challenge(&self, refusal: Refusal) -> Rejection {
-        Rejection::resource(refusal, Some(self.config().shared_realm()))
+        let rejection = Rejection::resource(refusal, Some(self.config().shared_realm()));
+        rejection.with_resource_metadata(self.config().resource_metadata())
+    }
+
+    /// The same for a request that came with `Authorization: DPoP`, or should have.
+    pub(crate) fn challenge_bound(&self, refusal: Refusal) -> Rejection {
+        self.challenge(refusal).of_bound()
     }
 }
 
@@ -206,7 +219,7 @@ impl Auth {
 pub enum BodyError {
     /// The client closed the connection.
     Interrupted,
-    /// It is longer than [`MAX_BODY`].
+    /// It is longer than [`MAX_BODY`](crate::MAX_BODY), or [`Route::max_body`](crate::Route::max_body).
     TooLong,
     /// It did not come in time ([`AuthConfigBuilder::body_timeout`](crate::AuthConfigBuilder)).
     TooSlow,

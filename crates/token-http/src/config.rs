@@ -16,6 +16,7 @@ use crate::cookies::CookieNames;
 use crate::dpop::Dpop;
 use crate::limit::AttemptLimit;
 use crate::origin::Origin;
+use crate::resource::ProtectedResource;
 
 /// The settings of all routes, which an application chooses once.
 ///
@@ -40,6 +41,8 @@ pub struct AuthConfig {
     trusted_proxies: Vec<IpNet>,
     jwks_max_age: Duration,
     jwks_path: Option<Box<str>>,
+    openid_configuration: bool,
+    resource: Option<ProtectedResource>,
     body_timeout: Duration,
     clients: Vec<ClientId>,
     limit: Option<SharedLimit>,
@@ -62,6 +65,8 @@ impl AuthConfig {
             trusted_proxies: Vec::new(),
             jwks_max_age: Duration::from_secs(5 * 60),
             jwks_path: None,
+            openid_configuration: false,
+            resource: None,
             body_timeout: Duration::from_secs(10),
             clients: Vec::new(),
             limit: None,
@@ -128,6 +133,21 @@ impl AuthConfig {
     /// Where the key set is, if not below `/.well-known`.
     pub(crate) fn jwks_path(&self) -> Option<&str> {
         self.jwks_path.as_deref()
+    }
+
+    /// Whether the metadata is also where OpenID Connect has it.
+    pub(crate) const fn has_openid_configuration(&self) -> bool {
+        self.openid_configuration
+    }
+
+    /// What the protected resource says of itself, if there is one.
+    pub(crate) const fn resource(&self) -> Option<&ProtectedResource> {
+        self.resource.as_ref()
+    }
+
+    /// The URL that challenges name.
+    pub(crate) fn resource_metadata(&self) -> Option<Arc<str>> {
+        self.resource.as_ref().map(ProtectedResource::metadata_url)
     }
 
     pub(crate) const fn body_timeout(&self) -> Duration {
@@ -231,6 +251,22 @@ impl AuthConfigBuilder {
     /// resource servers find it; the metadata itself stays where RFC 8414 demands it.
     pub fn jwks_path(mut self, path: impl Into<Box<str>>) -> Self {
         self.0.jwks_path = Some(path.into());
+        self
+    }
+
+    /// Default no: serves the metadata at `/.well-known/openid-configuration` too, where several clients and
+    /// verifiers look and nowhere else (`docs/interop.md`). It is no OpenID provider: there are no ID tokens
+    /// and no authorization endpoint.
+    pub fn openid_configuration(mut self) -> Self {
+        self.0.openid_configuration = true;
+        self
+    }
+
+    /// Default none: serves what the application says of itself as a protected resource (RFC 9728), and names
+    /// it in every challenge. The issuer of its own tokens is among its authorization servers only if you
+    /// name it.
+    pub fn protected_resource(mut self, resource: ProtectedResource) -> Self {
+        self.0.resource = Some(resource);
         self
     }
 

@@ -15,6 +15,7 @@
 //!   still missing.
 //! - [`Rejection`] is the answer to a request that is refused. With [`bearer`], services without
 //!   sessions of their own answer alike.
+//! - `Foreign`, with the feature `remote`, is a caller with a token of another issuer.
 //! - `openapi`, with the feature of that name, describes the routes.
 //!
 //! Cryptography is in `token-core`, sessions are in `token-session`. CORS and counting attempts are up
@@ -34,12 +35,15 @@ mod auth;
 mod basic;
 mod bearer;
 mod binding;
+mod caller;
 mod config;
 mod cookies;
 mod csrf;
 mod custom_login;
 mod device;
 mod dpop;
+#[cfg(feature = "remote")]
+mod foreign;
 mod form;
 mod forwarded;
 mod head;
@@ -56,6 +60,7 @@ mod redirect;
 mod refusal;
 mod rejection;
 mod renewal;
+mod resource;
 mod route;
 mod rule;
 mod secret_text;
@@ -63,14 +68,17 @@ mod server_session;
 mod token_response;
 mod visitor;
 
-pub use access::{Access, Caller};
+pub use access::Access;
 pub use any::Any;
 pub use auth::{Auth, BodyError, InMemoryError};
 pub use bearer::bearer;
+pub use caller::Caller;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
 pub use cookies::{is_private, sets_same_cookie};
 pub use custom_login::CustomLogin;
 pub use dpop::{Dpop, Shown};
+#[cfg(feature = "remote")]
+pub use foreign::{Foreign, ForeignAuth};
 pub use head::{Head, MAX_BODY};
 pub use limit::{Attempt, AttemptKind, AttemptLimit};
 pub use login::LoginRequest;
@@ -80,6 +88,7 @@ pub use private_data::DataError;
 pub use refusal::{Refusal, TokenFault};
 pub use rejection::Rejection;
 pub use renewal::{CustomPassword, CustomStepUp, PasswordRequest, RenewalTicket, StepUpRequest};
+pub use resource::{ProtectedResource, ResourceError};
 pub use route::Route;
 pub use rule::Rule;
 pub use server_session::{ServerSession, SessionSlot};

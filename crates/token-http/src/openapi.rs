@@ -70,8 +70,8 @@ impl Auth {
     pub fn openapi(&self) -> OpenApi {
         let info = Info::new("Sessions and tokens", env!("CARGO_PKG_VERSION"));
         let mut paths = Paths::new();
-        for route in Route::ALL {
-            for (method, operation) in operation::of(*route, self) {
+        for route in Route::mounted(self) {
+            for (method, operation) in operation::of(route, self) {
                 paths.add_path_operation(route.path(self), vec![method], operation);
             }
         }

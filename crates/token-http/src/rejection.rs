@@ -18,7 +18,7 @@ use tracing::error;
 use crate::answer;
 use crate::dpop::fields;
 use crate::refusal::Refusal;
-use crate::rejection::place::Place;
+use crate::rejection::place::{Place, Resource};
 
 /// How long a client should wait if the store cannot be reached, in seconds.
 const RETRY_SECONDS: u64 = 1;
@@ -48,12 +48,27 @@ impl Rejection {
 
     /// The same for a refusal whose reason is in the log already.
     pub(crate) const fn resource(refusal: Refusal, realm: Option<Arc<str>>) -> Self {
-        Self::new(refusal, Place::Resource(realm))
+        Self::new(refusal, Place::Resource(Resource::new(realm)))
     }
 
-    /// Refuses a request to a protected resource that came with `Authorization: DPoP`, or should have.
-    pub(crate) const fn bound_resource(refusal: Refusal, realm: Arc<str>) -> Self {
-        Self::new(refusal, Place::Bound(Some(realm)))
+    /// The same for a request that came with `Authorization: DPoP`, or should have.
+    pub(crate) fn of_bound(mut self) -> Self {
+        if let Place::Resource(resource) = &mut self.place {
+            resource.is_bound = true;
+        }
+        self
+    }
+
+    /// Names the document in which the protected resource says where to get a token
+    /// ([RFC 9728 section 5.1](https://www.rfc-editor.org/rfc/rfc9728#section-5.1)):
+    /// [`ProtectedResource::metadata_url`](crate::ProtectedResource::metadata_url). Only the challenges of
+    /// protected resources have it.
+    #[must_use]
+    pub fn with_resource_metadata(mut self, url: Option<Arc<str>>) -> Self {
+        if let Place::Resource(resource) = &mut self.place {
+            resource.metadata = url;
+        }
+        self
     }
 
     /// An error of the server: 500, and the client learns nothing of it. Log the evidence.

@@ -15,7 +15,8 @@ use token_core::Issuer;
 
 use crate::auth::Auth;
 use crate::binding;
-use crate::head::Head;
+use crate::head::{Head, MAX_BODY};
+use crate::media_type::MediaType;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
@@ -36,6 +37,13 @@ pub enum Route {
     Metadata,
     /// `DELETE /auth/sessions/{session_id}`: ends one of the subject's own sessions.
     OneSession,
+    /// `GET /.well-known/openid-configuration`: the metadata once more, if that is switched on
+    /// ([`AuthConfigBuilder::openid_configuration`](crate::AuthConfigBuilder::openid_configuration)).
+    OpenIdConfiguration,
+    /// `GET /.well-known/oauth-protected-resource`, [RFC 9728](https://www.rfc-editor.org/rfc/rfc9728), if
+    /// there is one
+    /// ([`AuthConfigBuilder::protected_resource`](crate::AuthConfigBuilder::protected_resource)).
+    ProtectedResource,
     /// `POST /auth/refresh`, [RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6).
     Refresh,
     /// `POST /auth/revoke`, [RFC 7009](https://www.rfc-editor.org/rfc/rfc7009).
@@ -47,19 +55,34 @@ pub enum Route {
 }
 
 impl Route {
-    /// All routes.
-    pub const ALL: &[Self] = &[
+    /// All routes, those that may be switched off among them.
+    const ALL: &[Self] = &[
         Self::Device,
         Self::Introspect,
         Self::Jwks,
         Self::Logout,
         Self::Metadata,
         Self::OneSession,
+        Self::OpenIdConfiguration,
+        Self::ProtectedResource,
         Self::Refresh,
         Self::Revoke,
         Self::Session,
         Self::Sessions,
     ];
+
+    /// The routes that an application has with these settings.
+    pub fn mounted(auth: &Auth) -> impl Iterator<Item = Self> {
+        let config = auth.config();
+        let alias = config.has_openid_configuration();
+        let resource = config.resource().is_some();
+        let routes = Self::ALL.iter().copied();
+        routes.filter(move |route| match route {
+            Self::OpenIdConfiguration => alias,
+            Self::ProtectedResource => resource,
+            _ => true,
+        })
+    }
 
     /// The path, prefix included. `{session_id}` is a parameter.
     ///
@@ -82,6 +105,17 @@ impl Route {
             }
             Self::Metadata => return well_known("oauth-authorization-server"),
             Self::Device => return binding::path(auth),
+            // > [...] concatenating the string /.well-known/openid-configuration to the Issuer.
+            // OpenID Connect Discovery section 4.1: here the issuer's path comes first.
+            Self::OpenIdConfiguration => {
+                let issuer = auth.manager().issuer();
+                let path = issuer_path(&issuer.issuer);
+                return format!("{path}/.well-known/openid-configuration");
+            }
+            Self::ProtectedResource => {
+                let resource = auth.config().resource();
+                return resource.map_or_else(String::new, |resource| resource.path().to_owned());
+            }
             Self::Introspect => "/introspect",
             Self::Logout => "/logout",
             Self::OneSession => "/sessions/{session_id}",
@@ -97,9 +131,25 @@ impl Route {
     pub const fn allow(self) -> &'static str {
         match self {
             Self::Device | Self::Introspect | Self::Logout | Self::Refresh | Self::Revoke => "POST",
-            Self::Jwks | Self::Metadata | Self::Session => "GET, HEAD",
+            Self::Jwks
+            | Self::Metadata
+            | Self::OpenIdConfiguration
+            | Self::ProtectedResource
+            | Self::Session => "GET, HEAD",
             Self::OneSession => "DELETE",
             Self::Sessions => "DELETE, GET, HEAD",
+        }
+    }
+
+    /// The longest body that the route reads, in bytes. A form at the refresh route may be longer than
+    /// other bodies, because a client library (requests-oauthlib) sends the body of the API call along that
+    /// found its token expired.
+    pub fn max_body(self, head: &Head<'_>) -> usize {
+        let is_form = || matches!(MediaType::of(head), Ok(Some(MediaType::Form)));
+        if self == Self::Refresh && is_form() {
+            MAX_REFRESH_FORM
+        } else {
+            MAX_BODY
         }
     }
 
@@ -141,7 +191,12 @@ impl Route {
             Self::Introspect => introspect::introspect(auth, head, &body?).await,
             Self::Jwks => Ok(jwks::jwks(auth, head)),
             Self::Logout => logout::logout(auth, head, body).await,
-            Self::Metadata => {
+            Self::ProtectedResource => {
+                let resource = auth.config().resource();
+                let resource = resource.ok_or_else(|| auth.reject(Refusal::NotFound))?;
+                Ok(resource.answer(head.method))
+            }
+            Self::Metadata | Self::OpenIdConfiguration => {
                 let path = |route: Self| route.path(auth);
                 let paths = metadata::Endpoints {
                     introspect: path(Self::Introspect),
@@ -162,6 +217,9 @@ impl Route {
         }
     }
 }
+
+/// The longest form at the refresh route, in bytes. The refresh token in it has at most 8 KiB all the same.
+const MAX_REFRESH_FORM: usize = 64 * 1024;
 
 /// The path of an issuer that is a URL, without a slash at its end: empty for most issuers. An issuer
 /// need not be a URL, and then it has no path.

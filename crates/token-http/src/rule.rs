@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use token_core::binding::BindingLevel;
-use token_core::{NoClaims, UnixTime};
+use token_core::{NoClaims, Scope, UnixTime};
 
-use crate::access::{Caller, Found};
 use crate::auth::Auth;
+use crate::caller::Caller;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
@@ -82,7 +82,7 @@ pub trait Rule<C = NoClaims>: Send + Sync + 'static {
     message = "the rule `{R}` is not one for the claims of `{Self}`",
     note = "`impl Rule for {R}` is for callers without claims of your own; `impl<C> Rule<C> for {R}` is for all"
 )]
-pub trait Ruled<R>: Caller {
+pub trait Ruled<R> {
     /// Whether the caller meets the rule.
     ///
     /// # Errors
@@ -92,7 +92,51 @@ pub trait Ruled<R>: Caller {
 
 impl<F: Found, R: Rule<F::Claims>> Ruled<R> for F {
     fn meets(&self, now: UnixTime, tolerance: Duration) -> Result<(), Refusal> {
-        check::<R, F::Claims>(self, self.claims(), now, tolerance)
+        check::<R, F::Claims>(&self.authenticated(), self.claims(), now, tolerance)
+    }
+}
+
+/// A caller of whom a route can demand something. For adapters.
+pub trait Found {
+    /// The application's own claims.
+    type Claims;
+
+    /// Those of this caller.
+    fn claims(&self) -> &Self::Claims;
+
+    /// What else rules ask about.
+    fn authenticated(&self) -> Authenticated<'_>;
+
+    /// Refuses the caller if a rule is not met.
+    ///
+    /// # Errors
+    /// As [`Auth::require`].
+    fn require<R>(&self) -> Result<(), Rejection>
+    where
+        Self: Ruled<R>;
+}
+
+/// What rules ask about, of any kind of caller.
+#[derive(Debug)]
+pub struct Authenticated<'a> {
+    pub(crate) scope: &'a Scope,
+    /// The key that the request has proven.
+    pub(crate) binding: Option<BindingLevel>,
+    /// When the caller last authenticated, if that is known.
+    pub(crate) auth_time: Option<UnixTime>,
+    pub(crate) acr: Option<&'a str>,
+    pub(crate) amr: &'a [Box<str>],
+}
+
+impl<'a> Authenticated<'a> {
+    pub(crate) fn of(caller: &'a impl Caller) -> Self {
+        Self {
+            scope: caller.scope(),
+            binding: caller.binding(),
+            auth_time: Some(caller.auth_time()),
+            acr: caller.acr(),
+            amr: caller.amr(),
+        }
     }
 }
 
@@ -102,12 +146,12 @@ impl Auth {
     /// # Errors
     /// [`Refusal::InsufficientScope`], then [`Refusal::Forbidden`], then [`Refusal::Unbound`], then
     /// [`Refusal::InsufficientUserAuthentication`].
-    pub fn require<R>(&self, caller: &impl Ruled<R>) -> Result<(), Rejection> {
+    pub fn require<R>(&self, caller: &(impl Caller + Ruled<R>)) -> Result<(), Rejection> {
         let tolerance = self.manager().policy().tolerance();
         let refusal = caller.meets(self.manager().now(), tolerance);
         refusal.map_err(|refusal| {
             if caller.binding() == Some(BindingLevel::Key) {
-                Rejection::bound_resource(refusal, self.config().shared_realm())
+                self.challenge_bound(refusal)
             } else {
                 self.challenge(refusal)
             }
@@ -116,7 +160,7 @@ impl Auth {
 }
 
 fn check<R: Rule<C>, C>(
-    caller: &impl Caller,
+    caller: &Authenticated<'_>,
     claims: &C,
     now: UnixTime,
     tolerance: Duration,
@@ -125,7 +169,7 @@ fn check<R: Rule<C>, C>(
     const { assert!(is_list(R::SCOPE), "SCOPE is not a list of scope values") };
     const { assert!(is_list(R::ACR), "ACR is not a list of words") };
     let words = |list: &'static str| list.split(' ').filter(|word| !word.is_empty());
-    if !words(R::SCOPE).all(|value| caller.scope().contains(value)) {
+    if !words(R::SCOPE).all(|value| caller.scope.contains(value)) {
         let scope = R::SCOPE.into();
         return Err(Refusal::InsufficientScope { scope }.logged());
     }
@@ -135,22 +179,21 @@ fn check<R: Rule<C>, C>(
     }
     let proven = match R::BINDING {
         None => true,
-        Some(BindingLevel::Key) => caller.binding().is_some(),
-        Some(BindingLevel::Device) => caller.binding() == Some(BindingLevel::Device),
+        Some(BindingLevel::Key) => caller.binding.is_some(),
+        Some(BindingLevel::Device) => caller.binding == Some(BindingLevel::Device),
     };
     if !proven {
         return Err(Refusal::Unbound.because("the route demands a session that is bound to a key"));
     }
     // A clock that was ahead by more than clocks may differ says nothing of how long ago it was. The
     // step-up that is demanded then puts it right.
-    let auth_time = caller.auth_time();
-    let known = auth_time <= now + tolerance;
-    let fresh = |max_age| known && now.since(auth_time) <= max_age;
+    let auth_time = caller.auth_time.filter(|time| *time <= now + tolerance);
+    let fresh = |max_age| auth_time.is_some_and(|time| now.since(time) <= max_age);
     let fresh = R::MAX_AGE.is_none_or(fresh);
-    let class = R::ACR.is_empty() || words(R::ACR).any(|acr| caller.acr() == Some(acr));
+    let class = R::ACR.is_empty() || words(R::ACR).any(|acr| caller.acr == Some(acr));
     let methods = R::AMR
         .iter()
-        .all(|method| caller.amr().iter().any(|own| **own == **method));
+        .all(|method| caller.amr.iter().any(|own| **own == **method));
     if fresh && class && methods {
         Ok(())
     } else {

@@ -15,15 +15,16 @@ use token_session::{CookieSession, SessionEnd, SessionManager, ShownCookie};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
-use crate::access::{Caller, Found};
 use crate::auth::Auth;
 use crate::binding;
+use crate::caller::Caller;
 use crate::cookies::Kind;
 use crate::csrf;
 use crate::head::Head;
 use crate::private_data::{DataError, PrivateData};
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
+use crate::rule::{Authenticated, Found, Ruled};
 
 /// A live session that the request's session cookie has proven, with the
 /// application's private data: members of a JSON object that never leaves the server. `C` is the
@@ -89,6 +90,11 @@ impl<C> ServerSession<C> {
     pub fn ended(&self) -> impl Future<Output = SessionEnd> + Send + use<C> {
         let (manager, deadline) = self.watched();
         manager.ended(self.session_id(), deadline)
+    }
+
+    /// The one that has found the caller.
+    pub(crate) fn auth(&self) -> &Auth {
+        &self.shared.auth
     }
 
     /// What knows of the session's end, and when it ends by itself.
@@ -180,8 +186,15 @@ impl<C> Found for ServerSession<C> {
         self.custom()
     }
 
-    fn auth(&self) -> &Auth {
-        &self.shared.auth
+    fn authenticated(&self) -> Authenticated<'_> {
+        Authenticated::of(self)
+    }
+
+    fn require<R>(&self) -> Result<(), Rejection>
+    where
+        Self: Ruled<R>,
+    {
+        self.shared.auth.require::<R>(self)
     }
 }
 
@@ -420,7 +433,10 @@ impl Auth {
         cookie: &str,
         uses: bool,
     ) -> Result<Arc<Shared>, Rejection> {
-        let reject = |error| Rejection::of_cookie(error, self.config().shared_realm());
+        let reject = |error| {
+            let rejection = Rejection::of_cookie(error, self.config().shared_realm());
+            rejection.with_resource_metadata(self.config().resource_metadata())
+        };
         let token = SessionManager::read_session_cookie(cookie);
         let mut token = token.map_err(|denial| reject(denial.into()))?;
         let id = token.untrusted_id();

@@ -56,6 +56,17 @@ pub(crate) fn metadata(issuer: &Url) -> Url {
     url
 }
 
+/// Where an issuer's OpenID Connect configuration is
+/// ([OpenID Connect Discovery section 4](https://openid.net/specs/openid-connect-discovery-1_0.html#ProviderConfig)).
+pub(crate) fn openid_configuration(issuer: &Url) -> Url {
+    // > If the Issuer value contains a path component, any terminating / MUST be removed before appending
+    // > /.well-known/openid-configuration.
+    let path = issuer.path().trim_end_matches('/');
+    let mut url = issuer.clone();
+    url.set_path(&format!("{path}/.well-known/openid-configuration"));
+    url
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,5 +112,18 @@ mod tests {
         assert_eq!(at("https://id.example"), root);
         assert_eq!(at("https://id.example/"), root);
         assert_eq!(at("https://id.example/a/"), format!("{root}/a"));
+    }
+
+    #[test]
+    fn an_openid_configuration_stands_behind_the_path() {
+        let at = |issuer| openid_configuration(&parse(issuer, false).unwrap()).to_string();
+        let name = ".well-known/openid-configuration";
+        assert_eq!(
+            at("https://id.example"),
+            format!("https://id.example/{name}")
+        );
+        for issuer in ["https://id.example/a/b", "https://id.example/a/b/"] {
+            assert_eq!(at(issuer), format!("https://id.example/a/b/{name}"));
+        }
     }
 }

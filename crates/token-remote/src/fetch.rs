@@ -65,7 +65,7 @@ pub enum FetchError {
         /// The address that it names.
         address: Box<str>,
     },
-    /// None of the keys can be used.
+    /// The keys do not go together.
     #[error("the key set cannot be used: {0}")]
     Keys(#[from] VerifierError),
     /// It is not RFC 8414 metadata.
@@ -73,6 +73,22 @@ pub enum FetchError {
     Metadata {
         /// What was asked.
         address: Box<str>,
+    },
+    /// Nothing describes the issuer there.
+    #[error(
+        "{address} answered with 404; if the issuer describes itself elsewhere, name the key set with `jwks_uri`, or the endpoint with `Introspection::new`"
+    )]
+    NoMetadata {
+        /// What was asked.
+        address: Box<str>,
+    },
+    /// None of the keys can be used.
+    #[error("the key set at {address} has no usable key: {}", reasons(.refused))]
+    NoUsableKey {
+        /// What was asked.
+        address: Box<str>,
+        /// The place of each key in the set, from 0, and the rule that it breaks.
+        refused: Vec<(usize, KeyError)>,
     },
     /// The metadata names no place to ask whether a token is still good.
     #[error("{address} has no `introspection_endpoint`; switch it on at the issuer")]
@@ -87,8 +103,13 @@ pub enum FetchError {
         address: Box<str>,
     },
     /// It is not a key set.
-    #[error(transparent)]
-    Set(#[from] KeyError),
+    #[error("{address} is not a key set: {source}")]
+    Set {
+        /// What was asked.
+        address: Box<str>,
+        /// What is wrong with it.
+        source: KeyError,
+    },
     /// It did not answer with 200. Redirects are not followed.
     #[error("{address} answered with {status}")]
     Status {
@@ -130,6 +151,22 @@ impl FetchError {
     }
 }
 
+/// Why no key of a set can be used, one after the other.
+fn reasons(refused: &[(usize, KeyError)]) -> String {
+    if refused.is_empty() {
+        return "it has none".to_owned();
+    }
+    let reason = |(index, reason): &(usize, KeyError)| format!("key {index}: {reason}");
+    let mut text: Vec<String> = refused.iter().take(MAX_REASONS).map(reason).collect();
+    if refused.len() > MAX_REASONS {
+        text.push(format!("and {} more", refused.len() - MAX_REASONS));
+    }
+    text.join("; ")
+}
+
+/// Usually all keys of a set are refused for the same reason.
+const MAX_REASONS: usize = 3;
+
 /// What may be asked, and where.
 #[derive(Debug)]
 pub(crate) struct Source {
@@ -138,16 +175,21 @@ pub(crate) struct Source {
     pub(crate) metadata: Url,
     pub(crate) jwks_uri: Option<Url>,
     pub(crate) insecure: bool,
+    /// Other origins at which the metadata may place the keys.
+    pub(crate) key_origins: &'static [&'static str],
+    /// The media types of key sets that are accepted.
+    pub(crate) content_types: Vec<Box<str>>,
 }
 
-/// An answer with keys, or that they are still the same.
+/// An answer with a key set, or that it is still the same.
 pub(crate) struct Answer {
     pub(crate) keys: Option<Keys>,
     pub(crate) freshness: Option<Duration>,
 }
 
 pub(crate) struct Keys {
-    pub(crate) set: JwkSet,
+    pub(crate) address: Url,
+    pub(crate) json: String,
     pub(crate) etag: Option<HeaderValue>,
 }
 
@@ -188,9 +230,13 @@ impl Source {
             return Ok(Answer { keys, freshness });
         }
         let etag = response.headers().get(ETAG).cloned();
-        let text = read(response, &url, JwkSet::MAX_LENGTH).await?;
-        let set = JwkSet::parse(&text)?;
-        let keys = Some(Keys { set, etag });
+        let types = self.content_types.iter().map(|kind| &**kind);
+        let json = read_as(response, &url, JwkSet::MAX_LENGTH, types).await?;
+        let keys = Some(Keys {
+            address: url,
+            json,
+            etag,
+        });
         Ok(Answer { keys, freshness })
     }
 
@@ -200,7 +246,7 @@ impl Source {
         let keys = metadata.jwks_uri.ok_or_else(|| FetchError::Metadata {
             address: url.as_str().into(),
         })?;
-        own(&keys, url, self.insecure)
+        own(&keys, url, self.key_origins, self.insecure)
     }
 }
 
@@ -220,8 +266,11 @@ impl Metadata {
     ) -> Result<Self, FetchError> {
         let request = client.get(url.clone());
         let response = send(request.header(ACCEPT, "application/json"), url).await?;
-        let text = read(response, url, MAX_METADATA).await?;
         let address = || url.as_str().into();
+        if response.status() == StatusCode::NOT_FOUND {
+            return Err(FetchError::NoMetadata { address: address() });
+        }
+        let text = read(response, url, MAX_METADATA).await?;
         let metadata: Self =
             serde_json::from_str(&text).map_err(|_| FetchError::Metadata { address: address() })?;
         // > The "issuer" value returned MUST be identical to the authorization server's issuer
@@ -235,10 +284,18 @@ impl Metadata {
     }
 }
 
-/// An address that the metadata names, if it is at the origin of the metadata.
-pub(crate) fn own(named: &str, metadata: &Url, insecure: bool) -> Result<Url, FetchError> {
+/// An address that the metadata names, if it is at the origin of the metadata, or at another of these.
+pub(crate) fn own(
+    named: &str,
+    metadata: &Url,
+    others: &[&str],
+    insecure: bool,
+) -> Result<Url, FetchError> {
     let url = address::parse(named, insecure).ok();
-    let url = url.filter(|url| url.origin() == metadata.origin());
+    let url = url.filter(|url| {
+        let origin = url.origin();
+        origin == metadata.origin() || others.contains(&&*origin.ascii_serialization())
+    });
     url.ok_or_else(|| FetchError::Elsewhere {
         address: named.chars().take(200).collect(),
     })
@@ -271,11 +328,24 @@ fn is_about_certificate(error: &(dyn Error + 'static)) -> bool {
         || error.source().is_some_and(is_about_certificate)
 }
 
+/// What JSON is called.
+pub(crate) const JSON: [&str; 2] = ["application/jwk-set+json", "application/json"];
+
 /// The body of a good answer in JSON, up to a limit.
 pub(crate) async fn read(
+    response: Response,
+    url: &Url,
+    limit: usize,
+) -> Result<String, FetchError> {
+    read_as(response, url, limit, JSON.into_iter()).await
+}
+
+/// The same if it has one of these media types.
+async fn read_as<'a>(
     mut response: Response,
     url: &Url,
     limit: usize,
+    mut types: impl Iterator<Item = &'a str>,
 ) -> Result<String, FetchError> {
     let address = || url.as_str().into();
     if response.status() != StatusCode::OK {
@@ -288,8 +358,7 @@ pub(crate) async fn read(
     let content_type = response.headers().get(CONTENT_TYPE);
     let content_type = content_type.map_or("", |value| value.to_str().unwrap_or("?"));
     let kind = content_type.split(';').next().unwrap_or_default().trim();
-    let json = ["application/jwk-set+json", "application/json"];
-    if !json.iter().any(|json| kind.eq_ignore_ascii_case(json)) {
+    if !types.any(|own| kind.eq_ignore_ascii_case(own)) {
         return Err(FetchError::ContentType {
             address: address(),
             found: content_type.chars().take(100).collect(),

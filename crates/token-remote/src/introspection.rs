@@ -129,7 +129,7 @@ impl Introspection {
         let endpoint = endpoint.ok_or_else(|| FetchError::NoIntrospection {
             address: metadata.as_str().into(),
         })?;
-        let url = own(&endpoint, metadata, false)?;
+        let url = own(&endpoint, metadata, &[], false)?;
         found.store(Some(Arc::new(url.clone())));
         Ok(url)
     }

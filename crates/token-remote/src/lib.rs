@@ -21,6 +21,7 @@
 //! ```
 //!
 //! - [`RemoteJwks`] fetches the JWK set, and verifies with the last good one.
+//! - [`RemoteIssuer`] does the same for tokens of an issuer that does not use this library.
 //! - [`Introspection`] asks the issuer whether a token is still good ([RFC 7662]), for what
 //!   must not wait until the token expires.
 //!
@@ -35,7 +36,11 @@ mod build_error;
 mod builder;
 mod cache_control;
 mod fetch;
+mod fetching;
 mod introspection;
+mod issuer;
+mod issuer_builder;
+mod keeper;
 mod remote;
 
 pub use address::AddressError;
@@ -43,4 +48,7 @@ pub use build_error::BuildError;
 pub use builder::RemoteJwksBuilder;
 pub use fetch::FetchError;
 pub use introspection::Introspection;
-pub use remote::{RemoteError, RemoteJwks};
+pub use issuer::RemoteIssuer;
+pub use issuer_builder::RemoteIssuerBuilder;
+pub use keeper::RemoteError;
+pub use remote::RemoteJwks;

@@ -9,114 +9,12 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use support::{AUDIENCE, good, key, pass, verify};
+use support::fake::{FakeIssuer, Keys, jwks, set};
+use support::{AUDIENCE, Kind, good, key, pass, verify_as};
 use token_core::{Algorithm, Entropy, KeyRing, SigningKey, VerifyError};
 use token_remote::{BuildError, FetchError, Introspection, RemoteError, RemoteJwks};
-
-/// What the issuer answers when its keys are asked for.
-#[derive(Clone, Debug)]
-enum Keys {
-    /// This, whole.
-    Raw(String),
-    /// Nothing, for so long.
-    Slow(Duration),
-}
-
-/// An issuer over real sockets, which says whatever it is told to.
-struct FakeIssuer {
-    url: String,
-    keys: Arc<Mutex<Keys>>,
-    metadata: Arc<Mutex<String>>,
-    /// How often its keys were asked for.
-    asked: Arc<AtomicUsize>,
-}
-
-impl FakeIssuer {
-    fn start(keys: Keys) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let url = format!("http://{}", listener.local_addr().unwrap());
-        let own = format!(r#"{{"issuer":"{url}","jwks_uri":"{url}/keys"}}"#);
-        let issuer = Self {
-            url,
-            keys: Arc::new(Mutex::new(keys)),
-            metadata: Arc::new(Mutex::new(own)),
-            asked: Arc::default(),
-        };
-        let (keys, metadata) = (Arc::clone(&issuer.keys), Arc::clone(&issuer.metadata));
-        let asked = Arc::clone(&issuer.asked);
-        thread::spawn(move || {
-            for stream in listener.incoming() {
-                let (keys, metadata) = (
-                    keys.lock().unwrap().clone(),
-                    metadata.lock().unwrap().clone(),
-                );
-                let asked = Arc::clone(&asked);
-                thread::spawn(move || answer(stream.unwrap(), &keys, &metadata, &asked));
-            }
-        });
-        issuer
-    }
-
-    fn say(&self, keys: Keys) {
-        *self.keys.lock().unwrap() = keys;
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.load(Ordering::SeqCst)
-    }
-
-    fn remote(&self) -> RemoteJwks {
-        self.patient(Duration::from_secs(30))
-    }
-
-    /// One that waits so long for an answer.
-    fn patient(&self, timeout: Duration) -> RemoteJwks {
-        let builder = RemoteJwks::builder(self.url.parse().unwrap(), AUDIENCE.parse().unwrap());
-        let builder = builder.interval(Duration::from_millis(200));
-        builder.timeout(timeout).build().unwrap()
-    }
-}
-
-fn answer(mut stream: TcpStream, keys: &Keys, metadata: &str, asked: &AtomicUsize) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut head = String::new();
-    while !head.ends_with("\r\n\r\n") {
-        if reader.read_line(&mut head).unwrap_or(0) == 0 {
-            return;
-        }
-    }
-    let is_metadata = head.starts_with("GET /.well-known/oauth-authorization-server ");
-    let text = if is_metadata {
-        good("application/json", "", metadata)
-    } else {
-        asked.fetch_add(1, Ordering::SeqCst);
-        match keys {
-            Keys::Raw(text)
-                if head.contains("if-none-match: \"same\"") && text.contains("\"same\"") =>
-            {
-                "HTTP/1.1 304 Not Modified\r\nCache-Control: max-age=300\r\nETag: \"same\"\r\n\
-                 Connection: close\r\n\r\n"
-                    .into()
-            }
-            Keys::Raw(text) => text.clone(),
-            Keys::Slow(time) => {
-                thread::sleep(*time);
-                String::new()
-            }
-        }
-    };
-    // It may have gone.
-    let _ = stream.write_all(text.as_bytes());
-    let _ = stream.shutdown(std::net::Shutdown::Write);
-    let _ = reader.read_to_end(&mut Vec::new());
-}
 
 /// How long a busy machine may take to what an idle one does in a moment.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -129,40 +27,50 @@ async fn soon(holds: impl Fn() -> bool) {
     }
 }
 
-/// A good set, which may be kept for so many seconds.
-fn set(bytes: &[u8], max_age: u32) -> Keys {
-    let mut ring = KeyRing::new(key(bytes[0]));
-    for byte in &bytes[1..] {
-        ring = ring.with_next(key(*byte)).unwrap();
-    }
-    jwks(&ring.jwks(), max_age)
-}
-
-fn jwks(body: &str, max_age: u32) -> Keys {
-    let fields = format!("Cache-Control: public, max-age={max_age}\r\n");
-    Keys::Raw(good("application/jwk-set+json", &fields, body))
-}
-
 /// A token of the issuer, signed with the key of that byte.
 fn token(issuer: &FakeIssuer, byte: u8) -> String {
-    support::token(&issuer.url, byte)
+    support::token_of(issuer.kind, &issuer.url, byte)
 }
 
-#[tokio::test]
-async fn the_issuers_url_is_all_that_is_needed() {
-    let issuer = FakeIssuer::start(set(&[1], 300));
+/// Runs each test once for each kind of token.
+macro_rules! for_both {
+    ($($test:ident)*) => {
+        mod own_tokens {
+            $(#[tokio::test] async fn $test() { super::$test(super::Kind::Own).await; })*
+        }
+        mod foreign_tokens {
+            $(#[tokio::test] async fn $test() { super::$test(super::Kind::Foreign).await; })*
+        }
+    };
+}
+
+for_both! {
+    the_issuers_url_is_all_that_is_needed
+    lies_are_refused_and_the_last_good_set_stays
+    metadata_cannot_send_us_elsewhere
+    a_slow_issuer_holds_up_at_most_the_one_that_asks
+    a_flood_of_unknown_keys_asks_once_an_interval
+    a_new_key_is_found_when_its_first_token_comes
+    a_key_survives_that_its_set_has_it_twice_and_another_beside_it
+    a_set_is_renewed_ahead_of_its_end
+    an_unchanged_set_is_kept_by_its_etag
+    an_outage_is_survived_for_so_long_and_no_longer
+    without_keys_nothing_is_said_of_a_token
+}
+
+async fn the_issuers_url_is_all_that_is_needed(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 300));
     let remote = issuer.remote();
     // Without a fetch at start, the first request asks.
-    verify(&remote, &token(&issuer, 1)).await.unwrap();
+    verify_as(&remote, &token(&issuer, 1)).await.unwrap();
     for _ in 0..50 {
-        verify(&remote, &token(&issuer, 1)).await.unwrap();
+        verify_as(&remote, &token(&issuer, 1)).await.unwrap();
     }
     assert_eq!(issuer.asked(), 1, "the set is kept");
 }
 
-#[tokio::test]
-async fn lies_are_refused_and_the_last_good_set_stays() {
-    let issuer = FakeIssuer::start(set(&[1], 0));
+async fn lies_are_refused_and_the_last_good_set_stays(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 0));
     let remote = issuer.remote();
     remote.fetch().await.unwrap();
     let body = KeyRing::new(key(2)).jwks();
@@ -170,7 +78,8 @@ async fn lies_are_refused_and_the_last_good_set_stays() {
     let rsa_body = SigningKey::generate(Algorithm::ES256, Entropy::new([1; 64])).unwrap();
     let rsa_body = KeyRing::new(rsa_body.with_id(other.parse().unwrap())).jwks();
     let oct = r#"{"keys":[{"kty":"oct","alg":"HS256","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}]}"#;
-    let elsewhere = FakeIssuer::start(set(&[2], 300));
+    let bare_rsa = format!(r#"{{"keys":[{}]}}"#, support::bare_rsa());
+    let elsewhere = FakeIssuer::start(kind, set(&[2], 300));
     let redirect = |url: &str| {
         format!(
             "HTTP/1.1 302 Found\r\nLocation: {url}/keys\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -190,8 +99,18 @@ async fn lies_are_refused_and_the_last_good_set_stays() {
         (chunked, "more than"),
         (good("application/json", "", "<html>"), "not strict JSON"),
         (good("application/json", "", "{}"), "\"keys\""),
-        (good("application/json", "", r#"{"keys":[]}"#), "no key"),
-        (good("application/json", "", oct), "no key"),
+        (
+            good("application/json", "", r#"{"keys":[]}"#),
+            "/keys has no usable key: it has none",
+        ),
+        (
+            good("application/json", "", oct),
+            "no usable key: key 0: a symmetric key must never be in a public set",
+        ),
+        (
+            good("application/json", "", &bare_rsa),
+            "no usable key: key 0: the JWK has no \"alg\"",
+        ),
         (
             good("application/json", "", &rsa_body),
             "was EdDSA and is said to be ES256",
@@ -208,8 +127,8 @@ async fn lies_are_refused_and_the_last_good_set_stays() {
             }
         };
         assert!(error.to_string().contains(expected), "{error}: {lie:.80}");
-        verify(&remote, &token(&issuer, 1)).await.unwrap();
-        let forged = verify(&remote, &token(&issuer, 2)).await.unwrap_err();
+        verify_as(&remote, &token(&issuer, 1)).await.unwrap();
+        let forged = verify_as(&remote, &token(&issuer, 2)).await.unwrap_err();
         assert!(matches!(
             forged,
             RemoteError::Invalid(VerifyError::UnknownKey)
@@ -223,10 +142,9 @@ async fn lies_are_refused_and_the_last_good_set_stays() {
     assert_eq!(elsewhere.asked(), 0, "no redirect is followed");
 }
 
-#[tokio::test]
-async fn metadata_cannot_send_us_elsewhere() {
-    let elsewhere = FakeIssuer::start(set(&[1], 300));
-    let issuer = FakeIssuer::start(set(&[1], 300));
+async fn metadata_cannot_send_us_elsewhere(kind: Kind) {
+    let elsewhere = FakeIssuer::start(kind, set(&[1], 300));
+    let issuer = FakeIssuer::start(kind, set(&[1], 300));
     let other = format!(
         r#"{{"issuer":"{}","jwks_uri":"{}/keys"}}"#,
         issuer.url, elsewhere.url
@@ -237,7 +155,8 @@ async fn metadata_cannot_send_us_elsewhere() {
         matches!(error, FetchError::Elsewhere { .. }) && !error.is_outage(),
         "{error}"
     );
-    *issuer.metadata.lock().unwrap() = elsewhere.metadata.lock().unwrap().clone();
+    let theirs = elsewhere.metadata.lock().unwrap().clone();
+    *issuer.metadata.lock().unwrap() = theirs;
     let error = issuer.remote().fetch().await.unwrap_err();
     assert!(matches!(error, FetchError::OtherIssuer { .. }), "{error}");
     *issuer.metadata.lock().unwrap() = "[]".into();
@@ -249,7 +168,7 @@ async fn metadata_cannot_send_us_elsewhere() {
 #[tokio::test]
 async fn the_issuer_is_asked_whether_a_token_is_still_good() {
     let says = |active: &str| Keys::Raw(good("application/json", "", active));
-    let issuer = FakeIssuer::start(says(r#"{"active":true}"#));
+    let issuer = FakeIssuer::start(Kind::Own, says(r#"{"active":true}"#));
     let ask = || Introspection::at_issuer(issuer.url.parse().unwrap(), "hush").unwrap();
     let error = ask().is_active("a.b.c").await.unwrap_err();
     assert!(
@@ -262,7 +181,7 @@ async fn the_issuer_is_asked_whether_a_token_is_still_good() {
         *issuer.metadata.lock().unwrap() = metadata;
     };
     // The key is for the issuer alone.
-    let elsewhere = FakeIssuer::start(says(r#"{"active":true}"#));
+    let elsewhere = FakeIssuer::start(Kind::Own, says(r#"{"active":true}"#));
     tell(&format!("{}/introspect", elsewhere.url));
     let error = ask().is_active("a.b.c").await.unwrap_err();
     assert!(matches!(error, FetchError::Elsewhere { .. }), "{error}");
@@ -287,22 +206,21 @@ async fn the_issuer_is_asked_whether_a_token_is_still_good() {
     }
 }
 
-#[tokio::test]
-async fn a_slow_issuer_holds_up_at_most_the_one_that_asks() {
-    let issuer = FakeIssuer::start(set(&[1], 0));
+async fn a_slow_issuer_holds_up_at_most_the_one_that_asks(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 0));
     let remote = issuer.patient(Duration::from_secs(5));
     remote.fetch().await.unwrap();
-    issuer.say(Keys::Slow(Duration::from_mins(1)));
+    issuer.say(Keys::Slow(Duration::from_secs(60)));
     // Past the interval, so that the set is stale and somebody asks.
     pass(250).await;
     let text = token(&issuer, 1);
     let asking = tokio::spawn({
         let (remote, text) = (remote.clone(), text.clone());
-        async move { verify(&remote, &text).await }
+        async move { verify_as(&remote, &text).await }
     });
     soon(|| issuer.asked() == 2).await;
     for _ in 0..100 {
-        verify(&remote, &text).await.unwrap();
+        verify_as(&remote, &text).await.unwrap();
     }
     assert!(!asking.is_finished(), "none of them waited for it");
     // The one that asks is let go at the time-out, and goes on with the last good set.
@@ -310,16 +228,15 @@ async fn a_slow_issuer_holds_up_at_most_the_one_that_asks() {
     assert_eq!(issuer.asked(), 2);
 }
 
-#[tokio::test]
-async fn a_flood_of_unknown_keys_asks_once_an_interval() {
-    let issuer = FakeIssuer::start(set(&[1], 300));
+async fn a_flood_of_unknown_keys_asks_once_an_interval(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 300));
     let remote = issuer.remote();
     remote.fetch().await.unwrap();
     let start = Instant::now();
     for _ in 0..20 {
         let flood = (100..200).map(|byte| {
             let (remote, text) = (remote.clone(), token(&issuer, byte));
-            tokio::spawn(async move { verify(&remote, &text).await })
+            tokio::spawn(async move { verify_as(&remote, &text).await })
         });
         for refused in flood.collect::<Vec<_>>() {
             let error = refused.await.unwrap().unwrap_err();
@@ -328,7 +245,7 @@ async fn a_flood_of_unknown_keys_asks_once_an_interval() {
                 RemoteError::Invalid(VerifyError::UnknownKey)
             ));
         }
-        verify(&remote, &token(&issuer, 1)).await.unwrap();
+        verify_as(&remote, &token(&issuer, 1)).await.unwrap();
     }
     let intervals = start.elapsed().as_millis() / 200 + 2;
     assert!(
@@ -338,16 +255,15 @@ async fn a_flood_of_unknown_keys_asks_once_an_interval() {
     );
 }
 
-#[tokio::test]
-async fn a_new_key_is_found_when_its_first_token_comes() {
-    let issuer = FakeIssuer::start(set(&[1], 300));
+async fn a_new_key_is_found_when_its_first_token_comes(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 300));
     let remote = issuer.remote();
     remote.fetch().await.unwrap();
     issuer.say(set(&[2], 300));
     pass(250).await;
-    verify(&remote, &token(&issuer, 2)).await.unwrap();
+    verify_as(&remote, &token(&issuer, 2)).await.unwrap();
     // And the old one is gone.
-    let error = verify(&remote, &token(&issuer, 1)).await.unwrap_err();
+    let error = verify_as(&remote, &token(&issuer, 1)).await.unwrap_err();
     assert!(matches!(
         error,
         RemoteError::Invalid(VerifyError::UnknownKey)
@@ -355,12 +271,11 @@ async fn a_new_key_is_found_when_its_first_token_comes() {
 }
 
 /// The same key twice is one key, and one of another algorithm may have the same id.
-#[tokio::test]
-async fn a_key_survives_that_its_set_has_it_twice_and_another_beside_it() {
-    let issuer = FakeIssuer::start(set(&[1], 0));
+async fn a_key_survives_that_its_set_has_it_twice_and_another_beside_it(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 0));
     let remote = issuer.remote();
     remote.fetch().await.unwrap();
-    verify(&remote, &token(&issuer, 1)).await.unwrap();
+    verify_as(&remote, &token(&issuer, 1)).await.unwrap();
 
     let own = KeyRing::new(key(1)).jwks();
     let own = &own[r#"{"keys":["#.len()..own.len() - 2];
@@ -378,54 +293,49 @@ async fn a_key_survives_that_its_set_has_it_twice_and_another_beside_it() {
             assert!(matches!(error, FetchError::TooSoon), "{error}: {keys}");
             pass(50).await;
         }
-        verify(&remote, &token(&issuer, 1)).await.unwrap();
+        verify_as(&remote, &token(&issuer, 1)).await.unwrap();
     }
 }
 
-#[tokio::test]
-async fn a_set_is_renewed_ahead_of_its_end() {
-    let issuer = FakeIssuer::start(set(&[1], 2));
+async fn a_set_is_renewed_ahead_of_its_end(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 2));
     let remote = issuer.remote();
     remote.fetch().await.unwrap();
     issuer.say(set(&[1, 2], 300));
     pass(1600).await;
     // This request does not wait; the next one finds the new set.
-    verify(&remote, &token(&issuer, 1)).await.unwrap();
+    verify_as(&remote, &token(&issuer, 1)).await.unwrap();
     soon(|| issuer.asked() >= 2).await;
     let start = Instant::now();
-    while verify(&remote, &token(&issuer, 2)).await.is_err() {
+    while verify_as(&remote, &token(&issuer, 2)).await.is_err() {
         assert!(start.elapsed() < PATIENCE, "the new set is not found");
         pass(20).await;
     }
 }
 
-#[tokio::test]
-async fn an_unchanged_set_is_kept_by_its_etag() {
+async fn an_unchanged_set_is_kept_by_its_etag(kind: Kind) {
     let ring = KeyRing::new(key(1)).jwks();
     let fields = "ETag: \"same\"\r\nCache-Control: max-age=0\r\n";
-    let issuer = FakeIssuer::start(Keys::Raw(good("application/json", fields, &ring)));
+    let issuer = FakeIssuer::start(kind, Keys::Raw(good("application/json", fields, &ring)));
     let remote = issuer.remote();
     remote.fetch().await.unwrap();
     pass(250).await;
     remote.fetch().await.unwrap();
     assert_eq!(issuer.asked(), 2);
-    verify(&remote, &token(&issuer, 1)).await.unwrap();
+    verify_as(&remote, &token(&issuer, 1)).await.unwrap();
 }
 
-#[tokio::test]
-async fn an_outage_is_survived_for_so_long_and_no_longer() {
-    let issuer = FakeIssuer::start(set(&[1], 0));
-    let builder = RemoteJwks::builder(issuer.url.parse().unwrap(), AUDIENCE.parse().unwrap());
+async fn an_outage_is_survived_for_so_long_and_no_longer(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 0));
     let keep = Duration::from_secs(5);
-    let builder = builder.interval(Duration::from_millis(200)).keep(keep);
-    let remote = builder.build().unwrap();
+    let remote = issuer.lasting(Duration::from_secs(5), keep);
     let start = Instant::now();
     remote.fetch().await.unwrap();
     issuer.say(Keys::Raw(String::new()));
     pass(300).await;
     let error = loop {
         let asked = start.elapsed();
-        match verify(&remote, &token(&issuer, 1)).await {
+        match verify_as(&remote, &token(&issuer, 1)).await {
             // Stale after the interval, and kept for so long from then on.
             Ok(()) => assert!(asked < keep * 2, "kept for {asked:?}"),
             Err(error) => break error,
@@ -441,21 +351,20 @@ async fn an_outage_is_survived_for_so_long_and_no_longer() {
     // It comes back by itself.
     issuer.say(set(&[1], 300));
     let start = Instant::now();
-    while verify(&remote, &token(&issuer, 1)).await.is_err() {
+    while verify_as(&remote, &token(&issuer, 1)).await.is_err() {
         assert!(start.elapsed() < PATIENCE, "it does not come back");
         pass(50).await;
     }
 }
 
-#[tokio::test]
-async fn without_keys_nothing_is_said_of_a_token() {
-    let issuer = FakeIssuer::start(Keys::Raw(String::new()));
+async fn without_keys_nothing_is_said_of_a_token(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, Keys::Raw(String::new()));
     let remote = issuer.remote();
     let error = remote.fetch().await.unwrap_err();
     assert!(error.is_outage(), "{error}");
-    let error = verify(&remote, &token(&issuer, 1)).await.unwrap_err();
+    let error = verify_as(&remote, &token(&issuer, 1)).await.unwrap_err();
     assert!(matches!(error, RemoteError::Unavailable));
-    let error = verify(&remote, "not a token").await.unwrap_err();
+    let error = verify_as(&remote, "not a token").await.unwrap_err();
     assert!(matches!(error, RemoteError::Invalid(_)));
 }
 

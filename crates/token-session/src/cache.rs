@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::de::DeserializeOwned;
 use token_core::binding::dpop::VerifiedProof;
+use token_core::foreign::{ForeignToken, ForeignVerifier};
 use token_core::{UnixTime, UntrustedToken, VerifiedToken, Verifier, VerifyError};
 use zeroize::Zeroizing;
 
@@ -35,7 +36,7 @@ const OVERHEAD: usize = 256;
 /// does. All of it would take longer than everything else here.
 const HASHED: usize = 16;
 
-/// A [`Verifier`] with the tokens that it accepted lately.
+/// A [`Verifier`] with the tokens that it accepted lately; or a [`ForeignVerifier`] with those.
 ///
 /// ```
 /// use token_session::CachedVerifier;
@@ -50,8 +51,8 @@ const HASHED: usize = 16;
 /// assert_eq!(verifier.counts().hits, 0);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub struct CachedVerifier {
-    verifier: Verifier,
+pub struct CachedVerifier<V = Verifier> {
+    verifier: V,
     /// Empty if nothing is to be kept.
     shards: Box<[Counted]>,
     /// SipHash with a random key.
@@ -82,13 +83,13 @@ pub struct CacheCounts {
     pub bytes: usize,
 }
 
-impl CachedVerifier {
+impl<V> CachedVerifier<V> {
     /// Keeps at most about `bytes` of tokens and claims; with 0 nothing is kept.
     ///
     /// What a token takes is estimated as its own length, as much again for the texts of its claims,
     /// the size of their type, and 256 bytes. If your own claims take much more memory than their
     /// text, as a tree of JSON values does, give less.
-    pub fn new(verifier: Verifier, bytes: usize) -> Self {
+    pub fn new(verifier: V, bytes: usize) -> Self {
         let shards = if bytes == 0 { 0 } else { SHARDS };
         let shard = || Counted {
             shard: Shard::new(bytes / SHARDS),
@@ -106,7 +107,7 @@ impl CachedVerifier {
     /// As much room for another verifier, with nothing in it: for when keys were replaced. It goes
     /// on counting.
     #[must_use]
-    pub fn renew(&self, verifier: Verifier) -> Self {
+    pub fn renew(&self, verifier: V) -> Self {
         let renewed = Self::new(verifier, self.bytes);
         for (new, old) in renewed.shards.iter().zip(&self.shards) {
             new.hits
@@ -118,10 +119,72 @@ impl CachedVerifier {
     }
 
     /// The verifier behind it.
-    pub const fn verifier(&self) -> &Verifier {
+    pub const fn verifier(&self) -> &V {
         &self.verifier
     }
 
+    /// How well it does. Counts since it was made.
+    pub fn counts(&self) -> CacheCounts {
+        let mut counts = CacheCounts::default();
+        for counted in &self.shards {
+            let (bytes, entries) = counted.shard.size();
+            counts.bytes += bytes;
+            counts.entries += entries;
+            counts.hits += counted.hits.load(Ordering::Relaxed);
+            counts.misses += counted.misses.load(Ordering::Relaxed);
+        }
+        counts
+    }
+
+    /// What this very token says, from what is kept or, if it is new, from `ask`, which also tells
+    /// until when it says so, exclusive.
+    fn find<T: Send + Sync + 'static>(
+        &self,
+        token: &[u8],
+        now: UnixTime,
+        ask: impl FnOnce(UntrustedToken<'_>) -> Result<(T, UnixTime), VerifyError>,
+    ) -> Result<Arc<T>, VerifyError> {
+        let hash = self.hash(token, TypeId::of::<T>());
+        let Some(counted) = self.shard(hash) else {
+            return Ok(Arc::new(ask(UntrustedToken::parse(token)?)?.0));
+        };
+        let known = counted.shard.get(hash, token, now);
+        if let Some(Ok(known)) = known.map(Arc::downcast) {
+            counted.hits.fetch_add(1, Ordering::Relaxed);
+            return Ok(known);
+        }
+        counted.misses.fetch_add(1, Ordering::Relaxed);
+        let (verified, until) = ask(UntrustedToken::parse(token)?)?;
+        let verified = Arc::new(verified);
+        let entry = Entry {
+            token: Zeroizing::new(token.into()),
+            value: Arc::clone(&verified) as Value,
+            // A clock that is set back asks again.
+            from: now,
+            until,
+            cost: 2 * token.len() + size_of::<T>() + OVERHEAD,
+        };
+        counted.shard.insert(hash, entry);
+        Ok(verified)
+    }
+
+    /// One token read as two types is two entries.
+    fn hash(&self, token: &[u8], claims: TypeId) -> u64 {
+        let (_, end) = token.split_at(token.len().saturating_sub(HASHED));
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(end);
+        claims.hash(&mut hasher);
+        hasher.finish()
+    }
+
+    fn shard(&self, hash: u64) -> Option<&Counted> {
+        // The map within takes its place from the low bits.
+        let index = usize::try_from(hash >> 32).unwrap_or_default();
+        self.shards.get(index.checked_rem(self.shards.len())?)
+    }
+}
+
+impl CachedVerifier {
     /// Accepts a token as [`Verifier::verify`] does: its text, or the bytes that came with a request.
     /// If it is known, nothing is allocated, and nothing is checked but that it is the same and that
     /// it has not expired.
@@ -161,70 +224,33 @@ impl CachedVerifier {
         token: impl AsRef<[u8]>,
         now: UnixTime,
     ) -> Result<Arc<VerifiedToken<C>>, VerifyError> {
-        let token = token.as_ref();
-        let hash = self.hash(token, TypeId::of::<C>());
-        let Some(counted) = self.shard(hash) else {
-            return self.ask(token, now);
-        };
-        let known = counted.shard.get(hash, token, now);
-        if let Some(Ok(known)) = known.map(Arc::downcast) {
-            counted.hits.fetch_add(1, Ordering::Relaxed);
-            return Ok(known);
-        }
-        counted.misses.fetch_add(1, Ordering::Relaxed);
-        let verified: Arc<VerifiedToken<C>> = self.ask(token, now)?;
-        let until = self.verifier.believed_until(verified.claims());
-        let entry = Entry {
-            token: Zeroizing::new(token.into()),
-            value: Arc::clone(&verified) as Value,
-            // A clock that is set back asks again.
-            from: now,
-            until,
-            cost: 2 * token.len() + size_of::<VerifiedToken<C>>() + OVERHEAD,
-        };
-        counted.shard.insert(hash, entry);
-        Ok(verified)
-    }
-
-    /// How well it does. Counts since it was made.
-    pub fn counts(&self) -> CacheCounts {
-        let mut counts = CacheCounts::default();
-        for counted in &self.shards {
-            let (bytes, entries) = counted.shard.size();
-            counts.bytes += bytes;
-            counts.entries += entries;
-            counts.hits += counted.hits.load(Ordering::Relaxed);
-            counts.misses += counted.misses.load(Ordering::Relaxed);
-        }
-        counts
-    }
-
-    fn ask<C: DeserializeOwned>(
-        &self,
-        token: &[u8],
-        now: UnixTime,
-    ) -> Result<Arc<VerifiedToken<C>>, VerifyError> {
-        let token = UntrustedToken::parse(token)?;
-        Ok(Arc::new(self.verifier.verify_unproven(token, now)?))
-    }
-
-    /// One token read as two types is two entries.
-    fn hash(&self, token: &[u8], claims: TypeId) -> u64 {
-        let (_, end) = token.split_at(token.len().saturating_sub(HASHED));
-        let mut hasher = self.hasher.build_hasher();
-        hasher.write(end);
-        claims.hash(&mut hasher);
-        hasher.finish()
-    }
-
-    fn shard(&self, hash: u64) -> Option<&Counted> {
-        // The map within takes its place from the low bits.
-        let index = usize::try_from(hash >> 32).unwrap_or_default();
-        self.shards.get(index.checked_rem(self.shards.len())?)
+        self.find(token.as_ref(), now, |token| {
+            let verified: VerifiedToken<C> = self.verifier.verify_unproven(token, now)?;
+            let until = self.verifier.believed_until(verified.claims());
+            Ok((verified, until))
+        })
     }
 }
 
-impl fmt::Debug for CachedVerifier {
+impl CachedVerifier<ForeignVerifier> {
+    /// The same for a token of another issuer: accepts it as [`ForeignVerifier::verify`] does.
+    ///
+    /// # Errors
+    /// As [`UntrustedToken::parse`] and [`ForeignVerifier::verify`].
+    pub fn verify<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        token: impl AsRef<[u8]>,
+        now: UnixTime,
+    ) -> Result<Arc<ForeignToken<C>>, VerifyError> {
+        self.find(token.as_ref(), now, |token| {
+            let verified: ForeignToken<C> = self.verifier.verify(token, now)?;
+            let until = self.verifier.believed_until(verified.claims());
+            Ok((verified, until))
+        })
+    }
+}
+
+impl<V: fmt::Debug> fmt::Debug for CachedVerifier<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CachedVerifier")
             .field("verifier", &self.verifier)

@@ -138,7 +138,7 @@ pub struct Schedule<K> {
 
 /// How many keys are published ahead: the next one, and another that is known everywhere
 /// already on the day on which the next one has only begun to sign and leaks.
-const AHEAD: usize = 2;
+pub const AHEAD: usize = 2;
 
 impl<K: ScheduledKey> Schedule<K> {
     /// A schedule of one key, which signs at once.
@@ -223,6 +223,44 @@ impl<K: ScheduledKey> Schedule<K> {
             signs_from: UnixTime::MAX,
         });
         self.plan(policy, now);
+        Ok(self)
+    }
+
+    /// Plans these keys in place of those that were to sign next, for a change of algorithm. The first of
+    /// them signs as soon as everybody knows it. Until then nothing changes, and what the keys of before
+    /// have signed is accepted until it expires.
+    ///
+    /// Before: the schedule is the latest one, and nobody else changes it meanwhile.
+    ///
+    /// # Errors
+    /// [`KeyRingError::DuplicateId`].
+    pub fn replace_next(
+        mut self,
+        keys: [K; AHEAD],
+        policy: &RotationPolicy,
+        now: UnixTime,
+    ) -> Result<Self, ScheduleError> {
+        let known = policy.known_from(now);
+        // A key whose time comes before that may sign already, at a node whose clock is ahead.
+        let current = self.current(now);
+        let mut index = 0;
+        self.keys.retain(|planned| {
+            index += 1;
+            index <= current + 1 || planned.signs_from < known
+        });
+        let mut signs_from = known;
+        for key in keys {
+            if self.position(key.key_id()).is_ok() {
+                let id = key.key_id().clone();
+                return Err(KeyRingError::DuplicateId { id }.into());
+            }
+            self.keys.push(Planned {
+                key,
+                published_at: now,
+                signs_from,
+            });
+            signs_from = signs_from + policy.period();
+        }
         Ok(self)
     }
 

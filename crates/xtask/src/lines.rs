@@ -39,9 +39,9 @@ const LIMITS: [Limit; 2] = [
             "crates/token-core/src/binding",
             "crates/token-core/src/foreign",
         ],
-        // 5,000, 10 % of `session/` for what is added to the first cut, and 300 for what the folders that
+        // 5,000, 10 % of `session/` for what is added to the first cut, and 440 for what the folders that
         // are counted apart share with the rest: tokens are bound to keys in `access/` and `session/` too.
-        lines: 5_480,
+        lines: 5_620,
         items: Some(160),
     },
     // What has to be read if one only wants sessions and their rotation.
@@ -230,15 +230,15 @@ mod tests { pub fn n() {} }
     fn more_than_was_promised_is_a_fault() {
         let folder = PathBuf::from("crates/token-core/src");
         let counts = |lines, items| Counts::from([(folder.clone(), Count { lines, items })]);
-        let fits = counts(5_480, 160);
+        let fits = counts(5_620, 160);
         assert!(too_many_lines(&fits).is_empty() && too_many_items(&fits).is_empty());
-        assert_eq!(too_many_lines(&counts(5_481, 160)).len(), 1);
-        assert_eq!(too_many_items(&counts(5_480, 161)).len(), 1);
+        assert_eq!(too_many_lines(&counts(5_621, 160)).len(), 1);
+        assert_eq!(too_many_items(&counts(5_620, 161)).len(), 1);
         let optional = Count {
             lines: 100,
             items: 10,
         };
-        let mut with_optional = counts(5_580, 170);
+        let mut with_optional = counts(5_720, 170);
         with_optional.insert(folder.join("foreign"), optional);
         assert!(too_many_lines(&with_optional).is_empty());
         assert!(too_many_items(&with_optional).is_empty());

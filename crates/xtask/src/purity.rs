@@ -27,8 +27,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     ("store-*", &["token-session", "token-core"]),
     ("token-core", &[]),
-    ("token-http", &["token-session", "token-core"]),
-    ("token-remote", &["token-core"]),
+    (
+        "token-http",
+        &["token-remote", "token-session", "token-core"],
+    ),
+    ("token-remote", &["token-session", "token-core"]),
     ("token-session", &["token-core"]),
 ];
 

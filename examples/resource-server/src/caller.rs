@@ -1,6 +1,7 @@
 //! The extractor of callers, and what it asks.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
@@ -18,6 +19,8 @@ const REALM: &str = "api";
 pub(crate) struct Tokens {
     keys: RemoteJwks,
     revocation: Revocation,
+    /// Where this service says who issues its tokens, if its audience is a URL.
+    metadata: Option<Arc<str>>,
 }
 
 /// Who knows whether a session has ended.
@@ -32,8 +35,24 @@ pub(crate) enum Revocation {
 }
 
 impl Tokens {
-    pub(crate) const fn new(keys: RemoteJwks, revocation: Revocation) -> Self {
-        Self { keys, revocation }
+    pub(crate) const fn new(
+        keys: RemoteJwks,
+        revocation: Revocation,
+        metadata: Option<Arc<str>>,
+    ) -> Self {
+        Self {
+            keys,
+            revocation,
+            metadata,
+        }
+    }
+
+    /// The answer to a request that is refused.
+    fn refused(&self, refusal: Refusal) -> Rejection {
+        let metadata = self.metadata.clone();
+        hallpass::http::Rejection::at_resource(refusal, REALM)
+            .with_resource_metadata(metadata)
+            .into()
     }
 
     async fn accept(&self, token: &str) -> Result<AccessClaims, Refusal> {
@@ -90,7 +109,10 @@ impl Revocation {
 
 /// A caller with a valid access token in `Authorization: Bearer`.
 #[derive(Debug)]
-pub(crate) struct Caller(AccessClaims);
+pub(crate) struct Caller {
+    claims: AccessClaims,
+    tokens: Tokens,
+}
 
 impl Caller {
     /// Refuses a caller without this scope value.
@@ -99,7 +121,8 @@ impl Caller {
             return Ok(());
         }
         let scope = scope.into();
-        Err(refused(Refusal::InsufficientScope { scope }))
+        let refusal = Refusal::InsufficientScope { scope };
+        Err(self.tokens.refused(refusal))
     }
 }
 
@@ -107,7 +130,7 @@ impl Deref for Caller {
     type Target = AccessClaims;
 
     fn deref(&self) -> &AccessClaims {
-        &self.0
+        &self.claims
     }
 }
 
@@ -122,11 +145,11 @@ impl FromRequestParts<Tokens> for Caller {
             peer: None,
         };
         let token = bearer(&head).and_then(|token| token.ok_or(Refusal::Unauthorized));
+        let refused = |refusal| tokens.refused(refusal);
         let claims = tokens.accept(token.map_err(refused)?).await;
-        Ok(Self(claims.map_err(refused)?))
+        Ok(Self {
+            claims: claims.map_err(refused)?,
+            tokens: tokens.clone(),
+        })
     }
-}
-
-fn refused(refusal: Refusal) -> Rejection {
-    Rejection::at_resource(refusal, REALM)
 }

@@ -13,8 +13,8 @@ use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
 use hallpass::remote::{FetchError, Introspection, RemoteJwks};
 use hallpass::{
-    Audience, Issuer, Policy, RedisStore, RevocationCheck, SessionManager, WhenBehind,
-    ephemeral_issuer,
+    Audience, Issuer, Policy, ProtectedResource, RedisStore, RevocationCheck, SessionManager,
+    WhenBehind, ephemeral_issuer,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -160,11 +160,19 @@ async fn start(flags: Flags) -> Result<(TcpListener, Router), Box<dyn Error>> {
             flags.listen
         )
     })?;
+    // A client that knows nothing but this service's address finds the issuer with it (RFC 9728).
+    let resource = ProtectedResource::new(flags.audience.as_str()).ok();
+    let resource = resource.map(|own| own.authorization_server(flags.issuer.clone()));
+    let metadata = resource.as_ref().map(ProtectedResource::metadata_url);
     let router = Router::new()
         .route("/api/me", get(me))
-        .route("/api/reports", get(reports))
-        .with_state(Tokens::new(keys, revocation));
-    Ok((listener, router))
+        .route("/api/reports", get(reports));
+    let router = match &resource {
+        Some(resource) => router.merge(hallpass::axum::protected_resource(resource)),
+        None => router,
+    };
+    let tokens = Tokens::new(keys, revocation, metadata);
+    Ok((listener, router.with_state(tokens)))
 }
 
 #[tokio::main]

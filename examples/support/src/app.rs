@@ -86,7 +86,11 @@ impl App {
             error,
         };
         let rotating = flags.rotates().then_some(&rotations);
-        let keys = flags.keys.open(flags.alg, rotating, now).map_err(bad)?;
+        let mut keys = flags.keys.open(flags.alg, rotating, now).map_err(bad)?;
+        if let Some(algorithm) = flags.alg {
+            let changed = flags.keys.sign_with(algorithm, keys, &rotations, now);
+            keys = changed.map_err(bad)?;
+        }
         let (access_keys, refresh_keys) = keys.rings(&rotations, now).map_err(bad)?;
         let issuer = match &flags.issuer {
             Some(issuer) => issuer.clone(),

@@ -53,8 +53,9 @@ pub struct Flags {
     // Read as text, since clap's errors repeat what was given, and it contains a password.
     users: Vec<String>,
 
-    /// The algorithm of a new signing key: EdDSA, ES256, RS256, HS256 and so on. By default the
-    /// algorithm of the key file, and EdDSA for a new file.
+    /// The algorithm of signing keys: ES256, EdDSA, RS256, HS256 and so on. By default the algorithm
+    /// of the key file, and ES256 for a new file. If the file has keys of another algorithm, new
+    /// ones are added and sign as soon as every verifier knows them.
     #[arg(long, env = "HALLPASS_ALG", value_name = "ALG")]
     pub alg: Option<Algorithm>,
 

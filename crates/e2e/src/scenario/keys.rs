@@ -180,3 +180,30 @@ pub fn keys_may_be_in_the_environment(program: &str) {
     assert!(keys.contains(&kid(&login.access)));
     assert!(!elsewhere.keys().exists());
 }
+
+/// A server that is started with another algorithm adds it to the keys that it has: nobody is logged out,
+/// and no verifier meets a key that it does not know.
+pub fn another_algorithm_is_added_to_the_keys(program: &str) {
+    let files = Files::new();
+    let fast = ["--jwks-max-age", "1s", "--tolerance", "0s"];
+    let flags = |alg| [&["--alg", alg], &fast[..]].concat();
+    let before = Server::start_on(program, &files, &flags("EdDSA"));
+    let login = before.client().login("alice", "wonderland");
+    assert_eq!(header(&login.access)["alg"], "EdDSA");
+    drop(before);
+
+    let server = Server::start_on(program, &files, &flags("ES256"));
+    let client = server.client().unrecorded();
+    assert_eq!(client.me(&login.access).status, 200, "the old key verifies");
+    let next = client.refresh(&login.refresh).tokens();
+    soon("the new key signs", || {
+        let login = client.login("bob", "builder");
+        header(&login.access)["alg"] == "ES256"
+    });
+    for access in [&login.access, &next.access] {
+        assert_eq!(client.me(access).status, 200, "the old key verifies");
+    }
+    let renewed = client.refresh(&next.refresh);
+    assert_eq!(renewed.status, 200, "refresh keys stay: {renewed:?}");
+    assert_eq!(client.me(&renewed.tokens().access).status, 200);
+}

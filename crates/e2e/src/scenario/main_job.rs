@@ -54,7 +54,7 @@ pub fn log_in_call_refresh_log_out(program: &str) {
     }
     assert!(told["jti"].is_string() && told["client_id"].is_string());
     assert_eq!(header(&login.access)["typ"], "at+jwt");
-    assert_eq!(header(&login.access)["alg"], "EdDSA");
+    assert_eq!(header(&login.access)["alg"], "ES256");
 
     let me = client.me(&login.access);
     let expected = json!({

@@ -20,6 +20,9 @@ use crate::token::{claims, header};
 const PROGRAM: &str = "resource-server";
 const AUDIENCE: &str = "https://api.example";
 const KEY: &str = "dGhlLWtleS1vZi1hLXRlc3Q";
+/// What the service adds to each challenge.
+const METADATA: &str =
+    r#"resource_metadata="https://api.example/.well-known/oauth-protected-resource""#;
 const ADMIN: &str = "an-administrator-s-key-of-many-letters";
 
 /// A demo that can be stopped and started again on the same address.
@@ -111,7 +114,9 @@ pub fn the_issuers_url_is_all_it_needs(program: &str) {
     refused.error(403, "insufficient_scope");
     assert_eq!(
         refused.header("www-authenticate"),
-        r#"Bearer realm="api", error="insufficient_scope", scope="reports:read""#
+        format!(
+            r#"Bearer realm="api", error="insufficient_scope", scope="reports:read", {METADATA}"#
+        )
     );
 
     let told = claims(&alice.access);
@@ -153,8 +158,15 @@ pub fn the_issuers_url_is_all_it_needs(program: &str) {
         assert!(matches!(ours.status, 400 | 401), "{ours:?}");
         assert_eq!((ours.status, &ours.text), (theirs.status, &theirs.text));
         let challenge = "www-authenticate";
-        assert_eq!(ours.header(challenge), theirs.header(challenge));
+        let theirs = format!("{}, {METADATA}", theirs.header(challenge));
+        assert_eq!(ours.header(challenge), theirs);
     }
+
+    // A client that knows nothing but the service finds the issuer (RFC 9728).
+    let path = "/.well-known/oauth-protected-resource";
+    let document = service.send(&Method::GET, path, &[], None).json();
+    assert_eq!(document["resource"], AUDIENCE);
+    assert_eq!(document["authorization_servers"], json!([issuer.url]));
 }
 
 /// If the issuer is asked, a token of an ended session is refused at once, else until it expires.

@@ -68,7 +68,7 @@ pub fn key_files_that_cannot_be_trusted_are_refused(program: &str) {
         said(&[], "chmod 600");
     }
     fs::set_permissions(files.keys(), Permissions::from_mode(0o600)).unwrap();
-    said(&["--alg", "ES256"], "signs with EdDSA");
+    said(&["--alg", "HS256"], "signs with ES256");
     // Unreadable for root too.
     let folder = files.path("folder");
     fs::create_dir(&folder).unwrap();

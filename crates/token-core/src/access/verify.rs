@@ -260,9 +260,9 @@ pub(crate) fn find_by_header<'k>(
     // RFC 8725 section 3.1, and its revision:
     // > In particular, libraries SHOULD use allowlists for critical parameters such as "alg" instead
     // > of blocklists.
-    // draft-ietf-oauth-rfc8725bis section 3.1. Here it is one name, compared byte for byte.
-    // Keys with one id have different algorithms.
-    let named = |key: &&VerifyingKey| header.algorithm == key.algorithm().as_str();
+    // draft-ietf-oauth-rfc8725bis section 3.1. Here it is the name of the key's own algorithm (Ed25519 has
+    // two), compared byte for byte. Keys with one id have different algorithms.
+    let named = |key: &&VerifyingKey| key.algorithm().is_named(&header.algorithm);
     let key = std::iter::once(first).chain(keys).find(named);
     key.ok_or(VerifyError::AlgorithmMismatch {
         expected: first.algorithm(),

@@ -44,7 +44,8 @@ impl ForeignKeys {
         let set = JwkSet::parse_with(json, |jwk| {
             let key = VerifyingKey::from_jwk_as(jwk, profile.default_algorithm)?;
             let algorithm = key.algorithm();
-            if !wanted.is_empty() && !wanted.contains(&algorithm) {
+            let is_wanted = wanted.iter().any(|own| own.is_same_as(algorithm));
+            if !wanted.is_empty() && !is_wanted {
                 return Err(KeyError::NotChosen { algorithm });
             }
             if let Ok(Restricted { issuer }) = serde_json::from_str(jwk) {

@@ -84,6 +84,14 @@ pub(super) fn public_key<'a>(spki: &'a [u8], algorithm: &[u8]) -> Option<&'a [u8
     (found == algorithm && *unused == 0 && outer.0.is_empty()).then_some(key)
 }
 
+/// Whether it is a key on the curve of Bitcoin. On another curve its numbers would be no point, and the
+/// error would say only that.
+pub(super) fn is_on_secp256k1(key: &[u8]) -> bool {
+    key.windows(SECP256K1.len()).any(|part| part == SECP256K1)
+}
+
+/// The object identifier of secp256k1 (SEC 2 appendix A.2.1).
+const SECP256K1: &[u8] = b"\x06\x05\x2b\x81\x04\x00\x0a";
 /// The algorithm of an RSA key: `rsaEncryption` with NULL (RFC 8017 appendix A.1).
 pub(super) const RSA: &[u8] = b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00";
 /// The algorithm of an Ed25519 key (RFC 8410 section 3).

@@ -30,9 +30,17 @@ pub enum KeyError {
         "the JWK has no \"alg\", and its type leaves a choice; add it, or name the one algorithm that keys without it serve"
     )]
     AlgorithmMissing,
+    /// Text that begins with a byte order mark.
+    #[error("the text begins with a byte order mark; save it as UTF-8 without one")]
+    ByteOrderMark,
     /// A certificate instead of a key.
     #[error("this is a certificate; extract its key with `openssl x509 -pubkey -noout`")]
     Certificate,
+    /// A public key of which only one coordinate is written.
+    #[error(
+        "the point of the public key is compressed; write it out with `openssl ec -pubin -conv_form uncompressed`"
+    )]
+    CompressedPoint,
     /// The set has another key with this `kid` and algorithm, or this key with another algorithm.
     #[error(
         "the set has another key with this \"kid\" and \"alg\", or this key with another \"alg\"; all of them are refused"
@@ -43,6 +51,9 @@ pub enum KeyError {
         "the private half of the key is elsewhere; export it there, or keep only the public one"
     )]
     Elsewhere,
+    /// PEM whose line breaks are written as a backslash and an `n`.
+    #[error("the line breaks of the PEM are written as \\n; put real ones in their place")]
+    EscapedLineBreaks,
     /// A public exponent that is even, under 65,537, or over 33 bits.
     #[error("the RSA public exponent is even, below 65537 or too large; use 65537")]
     Exponent,
@@ -102,6 +113,9 @@ pub enum KeyError {
         /// Its size.
         bits: usize,
     },
+    /// A key on the curve secp256k1, for ES256K.
+    #[error("the key is on the curve secp256k1, which is not offered; make one on P-256")]
+    Secp256k1,
     /// A key in PEM instead of a secret: the classic confusion of a public key with one.
     #[error("this secret is a key in PEM, which others may know; use random bytes")]
     SecretIsPem,

@@ -10,10 +10,10 @@ use zeroize::Zeroizing;
 use crate::jose::base64url;
 use crate::jose::json::{self, Value};
 use crate::keys::algorithm::{Algorithm, Curve, Family};
-use crate::keys::der;
 use crate::keys::error::KeyError;
 use crate::keys::private::SigningKey;
 use crate::keys::public::VerifyingKey;
+use crate::keys::{der, pem};
 use crate::types::name::KeyId;
 
 impl VerifyingKey {
@@ -83,7 +83,7 @@ impl SigningKey {
                 let (seed, x) = (jwk.exactly("d", 32)?, jwk.exactly("x", 32)?);
                 let pair = Ed25519KeyPair::from_seed_and_public_key(&seed, &x)
                     .map_err(|_| KeyError::Inconsistent)?;
-                SigningKey::ed25519(pair)?
+                SigningKey::ed25519(algorithm, pair)?
             }
             Family::Hmac(_) => SigningKey::from_secret(&jwk.bytes("k")?, algorithm)?,
             Family::Rsa(parameters) => {
@@ -127,6 +127,7 @@ impl<'a> Jwk<'a> {
         // > duplicate member names or use a JSON parser that returns only the lexically last
         // > duplicate member name [...].
         // RFC 7517 section 4
+        pem::refuse_byte_order_mark(json)?;
         json::check(json).map_err(KeyError::Json)?;
         json::members(json).map(Self).map_err(KeyError::Json)
     }
@@ -201,7 +202,7 @@ impl<'a> Jwk<'a> {
     fn public(&self, algorithm: Algorithm) -> Result<VerifyingKey, KeyError> {
         match algorithm.family() {
             Family::Ec(curve) => VerifyingKey::ec(algorithm, curve, &self.point(curve)?),
-            Family::Ed25519 => VerifyingKey::ed25519(&self.exactly("x", 32)?),
+            Family::Ed25519 => VerifyingKey::ed25519(algorithm, &self.exactly("x", 32)?),
             Family::Hmac(_) => Err(KeyError::Symmetric),
             Family::Rsa(_) => VerifyingKey::rsa(algorithm, &self.number("n")?, &self.number("e")?),
         }
@@ -217,10 +218,11 @@ impl<'a> Jwk<'a> {
             ("OKP", Some("Ed25519")) => Some(Algorithm::EdDSA),
             ("EC" | "OKP", None) => return Err(KeyError::Missing { member: "crv" }),
             ("RSA" | "oct", _) => None,
+            ("EC", Some("secp256k1")) => return Err(KeyError::Secp256k1),
             _ => return Err(KeyError::UnknownType),
         };
         let fits = |algorithm: Algorithm| match algorithm.family() {
-            Family::Ec(_) | Family::Ed25519 => only == Some(algorithm),
+            Family::Ec(_) | Family::Ed25519 => only.is_some_and(|only| only.is_same_as(algorithm)),
             Family::Hmac(_) => self.text("kty") == Ok("oct"),
             Family::Rsa(_) => self.text("kty") == Ok("RSA"),
         };

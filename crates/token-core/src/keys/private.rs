@@ -81,7 +81,7 @@ impl SigningKey {
             Family::Ed25519 => {
                 let (seed, []) = entropy.split::<32, 0>();
                 let pair = Ed25519KeyPair::from_seed_unchecked(&*Zeroizing::new(seed));
-                Self::ed25519(pair.map_err(|_| KeyError::Generation)?)
+                Self::ed25519(algorithm, pair.map_err(|_| KeyError::Generation)?)
             }
             Family::Hmac(parameters) => {
                 let (secret, _) = entropy.split::<64, 0>();
@@ -130,12 +130,18 @@ impl SigningKey {
             algorithm,
             expected: "an unencrypted PKCS#8 key of that kind",
         };
+        if der::is_on_secp256k1(der) {
+            return Err(KeyError::Secp256k1);
+        }
         match algorithm.family() {
             Family::Ec(curve) => {
                 let pair = EcdsaKeyPair::from_pkcs8(curve.sign, der).map_err(|_| form)?;
                 Self::ec(algorithm, pair, curve)
             }
-            Family::Ed25519 => Self::ed25519(Ed25519KeyPair::from_pkcs8(der).map_err(|_| form)?),
+            Family::Ed25519 => {
+                let pair = Ed25519KeyPair::from_pkcs8(der).map_err(|_| form)?;
+                Self::ed25519(algorithm, pair)
+            }
             Family::Hmac(_) => Err(form),
             Family::Rsa(parameters) => {
                 let pair = RsaKeyPair::from_pkcs8(der).or_else(|_| RsaKeyPair::from_der(der));
@@ -321,9 +327,9 @@ impl SigningKey {
         })
     }
 
-    pub(super) fn ed25519(pair: Ed25519KeyPair) -> Result<Self, KeyError> {
+    pub(super) fn ed25519(algorithm: Algorithm, pair: Ed25519KeyPair) -> Result<Self, KeyError> {
         Ok(Self {
-            public: VerifyingKey::ed25519(pair.public_key().as_ref())?,
+            public: VerifyingKey::ed25519(algorithm, pair.public_key().as_ref())?,
             private: Arc::new(Private::Ed25519(pair)),
         })
     }

@@ -90,6 +90,9 @@ impl VerifyingKey {
             Family::Hmac(_) => return Err(KeyError::Symmetric),
             Family::Rsa(_) => der::RSA,
         };
+        if der::is_on_secp256k1(spki) {
+            return Err(KeyError::Secp256k1);
+        }
         let key = der::public_key(spki, identifier).ok_or(form)?;
         Self::from_bytes(key, algorithm, form)
     }
@@ -98,7 +101,7 @@ impl VerifyingKey {
     fn from_bytes(bytes: &[u8], algorithm: Algorithm, form: KeyError) -> Result<Self, KeyError> {
         match algorithm.family() {
             Family::Ec(curve) => Self::ec(algorithm, curve, bytes),
-            Family::Ed25519 => Self::ed25519(bytes),
+            Family::Ed25519 => Self::ed25519(algorithm, bytes),
             Family::Hmac(_) => Err(KeyError::Symmetric),
             Family::Rsa(_) => {
                 let (modulus, exponent) = der::rsa_public(bytes).ok_or(form)?;
@@ -124,12 +127,18 @@ impl VerifyingKey {
     }
 
     /// The public JWK, or `None` for a symmetric key, which has no public half.
+    ///
+    /// It has no `alg` if the algorithm is [`Ed25519`](Algorithm::Ed25519): most readers know that key by
+    /// one of its two names alone, and refuse a key whose `alg` is the other one. Its type leaves no choice.
     pub fn to_jwk(&self) -> Option<String> {
         let members = self.members()?;
+        let algorithm = match self.algorithm {
+            Algorithm::Ed25519 => String::new(),
+            algorithm => format!(r#""alg":"{algorithm}","#),
+        };
+        let id = self.id.as_str();
         Some(format!(
-            r#"{{{members},"alg":"{}","kid":"{}","use":"sig"}}"#,
-            self.algorithm,
-            self.id.as_str()
+            r#"{{{members},{algorithm}"kid":"{id}","use":"sig"}}"#
         ))
     }
 
@@ -149,13 +158,13 @@ impl VerifyingKey {
     /// Whether both are the same key for the same algorithm, under the same id.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.id() == other.id()
-            && self.algorithm() == other.algorithm()
+            && self.algorithm().is_same_as(other.algorithm())
             && self.fingerprint == other.fingerprint
     }
 
     /// Whether one verifier must not have both.
     pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
-        let same_algorithm = self.algorithm() == other.algorithm();
+        let same_algorithm = self.algorithm().is_same_as(other.algorithm());
         if self.fingerprint == other.fingerprint {
             // > Moreover, each key MUST be used with exactly one algorithm, and this MUST be
             // > checked when the cryptographic operation is performed.
@@ -205,12 +214,15 @@ impl VerifyingKey {
         verified.is_ok()
     }
 
-    /// From an uncompressed point.
+    /// From a point, which must not be compressed.
     pub(super) fn ec(
         algorithm: Algorithm,
         curve: &'static Curve,
         point: &[u8],
     ) -> Result<Self, KeyError> {
+        if point.len() == 1 + curve.bytes && matches!(point.first(), Some(2 | 3)) {
+            return Err(KeyError::CompressedPoint);
+        }
         if point.len() != 1 + 2 * curve.bytes || point.first() != Some(&4) {
             return Err(KeyError::AlgorithmMismatch { algorithm });
         }
@@ -218,8 +230,7 @@ impl VerifyingKey {
         Self::new(algorithm, Public::Ec(curve, key))
     }
 
-    pub(super) fn ed25519(x: &[u8]) -> Result<Self, KeyError> {
-        let algorithm = Algorithm::EdDSA;
+    pub(super) fn ed25519(algorithm: Algorithm, x: &[u8]) -> Result<Self, KeyError> {
         let x: &[u8; 32] = x
             .try_into()
             .map_err(|_| KeyError::AlgorithmMismatch { algorithm })?;

@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use serde_json::value::RawValue;
 
 use crate::jose::json::{self, JsonError, Text};
-use crate::keys::algorithm::Algorithm;
+use crate::keys::algorithm::{Algorithm, Family};
 use crate::keys::error::{KeyError, MAX_KEYS};
+use crate::keys::pem;
 use crate::keys::public::VerifyingKey;
 
 /// The public keys of a JWK set ([RFC 7517 section 5](https://www.rfc-editor.org/rfc/rfc7517#section-5)),
@@ -46,12 +47,24 @@ impl JwkSet {
         Self::parse_with(json, VerifyingKey::from_jwk)
     }
 
-    /// Reads a set whose issuer leaves `alg` out: an RSA key without one serves this algorithm.
+    /// Reads a set of which only keys of these algorithms are believed. If exactly one of them is an
+    /// algorithm of RSA, an RSA key without `alg` serves that one.
     ///
     /// # Errors
     /// As [`parse`](Self::parse).
-    pub fn parse_as(json: &str, algorithm: Algorithm) -> Result<Self, KeyError> {
-        Self::parse_with(json, |jwk| VerifyingKey::from_jwk_as(jwk, Some(algorithm)))
+    pub fn parse_for(json: &str, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
+        let is_rsa = |algorithm: &&Algorithm| matches!(algorithm.family(), Family::Rsa(_));
+        let mut rsa = algorithms.iter().filter(is_rsa);
+        let default = rsa.next().filter(|_| rsa.next().is_none());
+        Self::parse_with(json, |jwk| {
+            let key = VerifyingKey::from_jwk_as(jwk, default.copied())?;
+            let algorithm = key.algorithm();
+            if algorithms.iter().any(|own| own.is_same_as(algorithm)) {
+                Ok(key)
+            } else {
+                Err(KeyError::NotChosen { algorithm })
+            }
+        })
     }
 
     /// Reads a set whose keys are admitted one by one.
@@ -62,6 +75,7 @@ impl JwkSet {
         if json.len() > Self::MAX_LENGTH {
             return Err(KeyError::SetTooLong { length: json.len() });
         }
+        pem::refuse_byte_order_mark(json)?;
         let members: Vec<(Text<'_>, &RawValue)> =
             json::members(json).map_err(|error| match error {
                 JsonError::NotAnObject => KeyError::NotASet,

@@ -9,7 +9,7 @@ use crate::keys::private::SigningKey;
 use crate::keys::public::VerifyingKey;
 use crate::keys::set::JwkSet;
 use crate::keys::testing::key;
-use crate::keys::tests::{encode, good, with};
+use crate::keys::tests::{encode, good, with, without};
 use crate::types::secret::Entropy;
 
 #[test]
@@ -129,4 +129,23 @@ fn a_document_that_is_not_a_jwk_set_is_refused() {
         JwkSet::parse(&long),
         Err(KeyError::SetTooLong { .. })
     ));
+}
+
+#[test]
+fn an_rsa_key_without_alg_serves_the_one_algorithm_of_rsa_that_was_chosen() {
+    let bare = without(good(Algorithm::RS256), "alg");
+    let set = json!({"keys": [bare, good(Algorithm::ES256)]}).to_string();
+    let parse = |algorithms: &[Algorithm]| {
+        let JwkSet { keys, refused } = JwkSet::parse_for(&set, algorithms).unwrap();
+        let algorithms: Vec<_> = keys.iter().map(VerifyingKey::algorithm).collect();
+        (algorithms, refused)
+    };
+    let (rs256, es256, ps256) = (Algorithm::RS256, Algorithm::ES256, Algorithm::PS256);
+    assert_eq!(parse(&[rs256, es256]), (vec![rs256, es256], vec![]));
+    assert_eq!(parse(&[ps256, es256]), (vec![ps256, es256], vec![]));
+    let missing = vec![(0, KeyError::AlgorithmMissing)];
+    assert_eq!(parse(&[es256]), (vec![es256], missing.clone()));
+    assert_eq!(parse(&[rs256, ps256, es256]), (vec![es256], missing));
+    let other = KeyError::NotChosen { algorithm: es256 };
+    assert_eq!(parse(&[rs256]), (vec![rs256], vec![(1, other)]));
 }

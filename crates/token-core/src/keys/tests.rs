@@ -8,6 +8,7 @@ use crate::keys::algorithm::Algorithm;
 use crate::keys::error::KeyError;
 use crate::keys::private::SigningKey;
 use crate::keys::public::VerifyingKey;
+use crate::keys::set::JwkSet;
 use crate::keys::testing::{key, rsa_jwk};
 use crate::types::invalid::InvalidValue;
 use crate::types::name::KeyId;
@@ -32,7 +33,7 @@ pub(super) fn with(mut jwk: Value, member: &str, value: impl Into<Value>) -> Val
     jwk
 }
 
-fn without(mut jwk: Value, member: &str) -> Value {
+pub(super) fn without(mut jwk: Value, member: &str) -> Value {
     jwk.as_object_mut().unwrap().remove(member);
     jwk
 }
@@ -169,6 +170,82 @@ fn a_short_secret_is_refused_with_what_to_do() {
 }
 
 /// RFC 8725 section 2.1: a verifier that uses a public key with HMAC believes everybody.
+/// RFC 9864: the same key and the same signatures under two names.
+#[test]
+fn ed25519_has_two_names_and_its_published_key_hides_from_readers_of_neither() {
+    let (old, new) = (key(Algorithm::EdDSA), key(Algorithm::Ed25519));
+    assert_eq!(old.id(), new.id());
+    let jwk = |key: &SigningKey| -> Value {
+        serde_json::from_str(&key.verifying_key().to_jwk().unwrap()).unwrap()
+    };
+    // Tokens that say `EdDSA` are read with a key that says so; those that say `Ed25519` are read by
+    // readers of either name if the key has no `alg`.
+    assert_eq!(jwk(&old)["alg"], "EdDSA");
+    assert_eq!(jwk(&new).get("alg"), None);
+    assert_eq!(without(jwk(&old), "alg"), jwk(&new));
+    // What is stored for the owner keeps the choice.
+    let stored = SigningKey::from_jwk(&new.to_private_jwk().unwrap()).unwrap();
+    assert_eq!(stored.algorithm(), Algorithm::Ed25519);
+    for name in ["EdDSA", "Ed25519"] {
+        let read = public(&with(jwk(&new), "alg", name)).unwrap();
+        assert_eq!(read.algorithm().as_str(), name);
+        assert!(read.is_same(old.verifying_key()) && !read.conflicts_with(new.verifying_key()));
+    }
+    let mismatch = public(&with(good(Algorithm::ES256), "alg", "Ed25519")).unwrap_err();
+    let algorithm = Algorithm::Ed25519;
+    assert_eq!(mismatch, KeyError::AlgorithmMismatch { algorithm });
+    let set = json!({"keys": [with(jwk(&new), "alg", "Ed25519"), jwk(&old)]}).to_string();
+    assert_eq!(JwkSet::parse(&set).unwrap().keys.len(), 1, "it is one key");
+}
+
+/// Each of them used to be called a key of another kind, or no point of its curve.
+#[test]
+fn a_key_in_a_form_that_is_not_read_is_called_what_it_is() {
+    let pem = |der: &[u8]| {
+        let body = STANDARD.encode(der);
+        format!("-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n")
+    };
+    let of = |identifier: &[u8], point: &[u8]| {
+        let lengths = |tag: u8, content: &[u8]| {
+            let length = u8::try_from(content.len()).unwrap();
+            [&[tag, length], content].concat()
+        };
+        let bits = [&[0], point].concat();
+        let content = [lengths(0x30, identifier), lengths(0x03, &bits)].concat();
+        lengths(0x30, &content)
+    };
+    let jwk = good(Algorithm::ES256);
+    let (x, y) = (decode(&jwk, "x"), decode(&jwk, "y"));
+    let whole = [&[4], &*x, &*y].concat();
+    let half = [&[2 + (y[31] & 1)], &*x].concat();
+    let p256 = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x08\x2a\x86\x48\xce\x3d\x03\x01\x07";
+    let secp256k1 = b"\x06\x07\x2a\x86\x48\xce\x3d\x02\x01\x06\x05\x2b\x81\x04\x00\x0a";
+    let good = pem(&of(p256, &whole));
+    let read = |text: &str| VerifyingKey::from_pem(text, Algorithm::ES256).map(drop);
+    assert_eq!(read(&good), Ok(()));
+    assert_eq!(read(&pem(&of(p256, &half))), Err(KeyError::CompressedPoint));
+    assert_eq!(read(&pem(&of(secp256k1, &whole))), Err(KeyError::Secp256k1));
+    assert_eq!(
+        read(&format!("\u{feff}{good}")),
+        Err(KeyError::ByteOrderMark)
+    );
+    let escaped = good.replace('\n', "\\n");
+    assert_eq!(read(&escaped), Err(KeyError::EscapedLineBreaks));
+    let der = VerifyingKey::from_der(&of(secp256k1, &whole), Algorithm::ES256);
+    assert_eq!(der.map(drop), Err(KeyError::Secp256k1));
+    let jwk = format!("\u{feff}{jwk}");
+    assert_eq!(
+        VerifyingKey::from_jwk(&jwk).unwrap_err(),
+        KeyError::ByteOrderMark
+    );
+    let set = "\u{feff}{\"keys\":[]}";
+    assert_eq!(JwkSet::parse(set).unwrap_err(), KeyError::ByteOrderMark);
+    // A private key is told alike.
+    let private = escaped.replace("PUBLIC", "PRIVATE");
+    let fault = SigningKey::from_pem(&private, Algorithm::ES256).unwrap_err();
+    assert_eq!(fault, KeyError::EscapedLineBreaks);
+}
+
 #[test]
 fn a_key_in_pem_is_no_secret() {
     let public = "-----BEGIN PUBLIC KEY-----\n\
@@ -311,7 +388,7 @@ fn members_of_a_jwk_do_not_contradict_each_other() {
         ("crv", "P-384", mismatch(Algorithm::ES256)),
         ("use", "enc", KeyError::Purpose),
         ("crv", "P-521", KeyError::UnknownType),
-        ("crv", "secp256k1", KeyError::UnknownType),
+        ("crv", "secp256k1", KeyError::Secp256k1),
         ("kty", "ec", KeyError::UnknownType),
         ("kty", "OKP", KeyError::UnknownType),
         ("d", "AA", KeyError::Private),

@@ -25,6 +25,7 @@ use crate::config::AuthConfig;
 use crate::login;
 use crate::refusal::Refusal;
 use crate::renewal::{PasswordBody, StepUpBody};
+use crate::resource::Document;
 use crate::route::{Route, introspect, logout, metadata, refresh, sessions};
 use crate::token_response::{SessionBody, TokenBody};
 
@@ -40,7 +41,9 @@ pub(super) fn of(route: Route, auth: &Auth) -> Vec<(HttpMethod, Operation)> {
         Route::Introspect => vec![(HttpMethod::Post, introspect_token(auth))],
         Route::Jwks => vec![(HttpMethod::Get, jwks())],
         Route::Logout => vec![(HttpMethod::Post, log_out(auth))],
-        Route::Metadata => vec![(HttpMethod::Get, describe())],
+        Route::Metadata => vec![(HttpMethod::Get, describe("metadata"))],
+        Route::OpenIdConfiguration => vec![(HttpMethod::Get, describe("openid_configuration"))],
+        Route::ProtectedResource => vec![(HttpMethod::Get, describe_resource())],
         Route::OneSession => vec![(HttpMethod::Delete, end_session())],
         Route::Refresh => vec![(HttpMethod::Post, renew(auth))],
         Route::Revoke => vec![(HttpMethod::Post, revoke_token(auth))],
@@ -280,8 +283,15 @@ fn jwks() -> Operation {
         .build()
 }
 
-fn describe() -> Operation {
-    operation("metadata", "What this server offers", OAUTH)
+fn describe_resource() -> Operation {
+    operation("protected_resource", "Where to get a token", OAUTH)
+        .description(Some("RFC 9728."))
+        .response("200", answer::<Document<'_>>("The metadata."))
+        .build()
+}
+
+fn describe(id: &str) -> Operation {
+    operation(id, "What this server offers", OAUTH)
         .description(Some("RFC 8414."))
         .response("200", answer::<metadata::Metadata<'_>>("The metadata."))
         .build()

@@ -11,7 +11,6 @@ use tracing::{debug, error, warn};
 
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
-use crate::rejection::place::Place;
 
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
@@ -137,18 +136,6 @@ impl Rejection {
                 Self::plain(Refusal::InvalidGrant(denial.reason()).because(&denial))
             }
             error => error.into(),
-        }
-    }
-
-    /// The same as [`of_access`](Self::of_access) for a token that came with a proof, or should have.
-    pub(crate) fn of_bound_access(error: AccessError, realm: Arc<str>) -> Self {
-        let rejection = Self::of_access(error, Some(realm));
-        match rejection.place {
-            Place::Resource(realm) => Self {
-                place: Place::Bound(realm),
-                ..rejection
-            },
-            _ => rejection,
         }
     }
 

@@ -18,10 +18,29 @@ pub(super) enum Place {
     Misconfigured(Cow<'static, str>),
     /// In a handler or route that checks credentials itself, in this realm.
     Route(Arc<str>),
-    /// At a protected resource, in this realm if it is known.
-    Resource(Option<Arc<str>>),
-    /// The same for a request that proves a key, or has to.
-    Bound(Option<Arc<str>>),
+    /// At a protected resource.
+    Resource(Resource),
+}
+
+/// What a challenge says of a protected resource.
+#[derive(Clone, Debug)]
+pub(super) struct Resource {
+    /// Its realm, if it is known.
+    realm: Option<Arc<str>>,
+    /// The URL of its metadata, if it has any.
+    pub(super) metadata: Option<Arc<str>>,
+    /// Whether the request proves a key, or has to.
+    pub(super) is_bound: bool,
+}
+
+impl Resource {
+    pub(super) const fn new(realm: Option<Arc<str>>) -> Self {
+        Self {
+            realm,
+            metadata: None,
+            is_bound: false,
+        }
+    }
 }
 
 impl Place {
@@ -30,7 +49,9 @@ impl Place {
     /// (section 7.1).
     pub(super) const fn status(&self, refusal: &Refusal) -> StatusCode {
         match (refusal, self) {
-            (Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_), Self::Bound(_)) => {
+            (Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_), Self::Resource(resource))
+                if resource.is_bound =>
+            {
                 StatusCode::UNAUTHORIZED
             }
             _ => refusal.status(),
@@ -39,12 +60,12 @@ impl Place {
 
     /// The `WWW-Authenticate` field ([RFC 6750 section 3](https://www.rfc-editor.org/rfc/rfc6750#section-3)).
     pub(super) fn challenge(&self, refusal: &Refusal) -> Option<HeaderValue> {
-        let (realm, at_resource) = match self {
+        let (realm, resource) = match self {
             Self::Anywhere | Self::Misconfigured(_) => return None,
-            Self::Route(realm) => (Some(realm), false),
-            Self::Resource(realm) | Self::Bound(realm) => (realm.as_ref(), true),
+            Self::Route(realm) => (Some(realm), None),
+            Self::Resource(resource) => (resource.realm.as_ref(), Some(resource)),
         };
-        let is_bound = matches!(self, Self::Bound(_));
+        let is_bound = resource.is_some_and(|resource| resource.is_bound);
         // Texts of the application: characters that cannot be quoted are left out.
         let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
         let cut = |value: &str| value.chars().filter(quotable).collect::<String>();
@@ -74,7 +95,7 @@ impl Place {
             | Refusal::InvalidCredentials
             | Refusal::Unauthorized
             | Refusal::Unbound => {}
-            Refusal::InvalidRequest if at_resource => add("error", "invalid_request"),
+            Refusal::InvalidRequest if resource.is_some() => add("error", "invalid_request"),
             Refusal::InvalidToken(fault) => {
                 add("error", "invalid_token");
                 add("error_description", fault.as_str());
@@ -105,6 +126,11 @@ impl Place {
         // RFC 9449 section 7.1
         if is_bound {
             add("algs", &ALGORITHMS.join(" "));
+        }
+        // > The parameter "resource_metadata" [...] The URL of the protected resource metadata.
+        // RFC 9728 section 5.1
+        if let Some(metadata) = resource.and_then(|resource| resource.metadata.as_deref()) {
+            add("resource_metadata", metadata);
         }
         Some(HeaderValue::try_from(text).expect("only quotable characters are left"))
     }

@@ -8,6 +8,7 @@
 
 mod binding;
 mod broken_store;
+mod clients;
 mod custom_login;
 mod custom_renewal;
 mod dpop;

@@ -367,7 +367,7 @@ async fn every_refusal_has_a_line_that_says_why() {
     assert!(log.take().contains("no key of a resource server"));
 
     let late = async { Err::<Bytes, _>(BodyError::TooSlow) };
-    let refused = world.auth.read_body(late).await.unwrap_err();
+    let refused = world.auth.read_body(MAX_BODY, late).await.unwrap_err();
     assert_eq!(refused.response().status(), 408);
     assert_eq!(refused.response().headers()["connection"], "close");
     codes.insert(refused.refusal().code().to_owned());
@@ -376,7 +376,7 @@ async fn every_refusal_has_a_line_that_says_why() {
         (BodyError::Interrupted, "cut off"),
         (BodyError::TooLong, "longer than 16384 bytes"),
     ] {
-        let refused = world.auth.read_body(async { Err(error) }).await;
+        let refused = world.auth.read_body(MAX_BODY, async { Err(error) }).await;
         assert!(
             refused.is_err() && log.take().contains(expected),
             "{expected}"

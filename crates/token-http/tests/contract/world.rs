@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use token_core::{Authentication, NoClaims, Policy, RevokeReason};
 use token_http::{
     Auth, AuthConfig, AuthConfigBuilder, CustomPassword, CustomStepUp, Head, LoginRequest,
-    MAX_BODY, PasswordRequest, Refusal, Rejection, Route, SessionSlot, Shown, StepUpRequest,
+    PasswordRequest, Refusal, Rejection, Route, SessionSlot, Shown, StepUpRequest,
 };
 use token_session::binding::{BindingMode, BindingPolicy};
 use token_session::event::EventSink;
@@ -114,7 +114,7 @@ impl World {
             "/form/password" => self.password_by_form(&head, &body).await,
             "/api/me" => return self.me_handler(&head).await,
             _ => {
-                let route = Route::ALL.iter().find(|route| {
+                let route = Route::mounted(&self.auth).find(|route| {
                     let pattern = route.path(&self.auth);
                     match pattern.strip_suffix("{session_id}") {
                         Some(start) => path.strip_prefix(start).is_some_and(|id| !id.is_empty()),
@@ -122,7 +122,7 @@ impl World {
                     }
                 });
                 let route = route.expect("the path is one of the routes");
-                let body = if body.len() > MAX_BODY {
+                let body = if body.len() > route.max_body(&head) {
                     Err(self.auth.reject(Refusal::PayloadTooLarge))
                 } else {
                     Ok(body)

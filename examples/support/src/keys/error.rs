@@ -8,8 +8,10 @@ use thiserror::Error;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// They sign with another algorithm than the flag says.
-    #[error("it signs with {has}; leave out `--alg {wanted}`, or name others with --keys")]
+    /// They sign with another algorithm than the flag says, and it cannot be changed for them.
+    #[error(
+        "it signs with {has}, and no key for {wanted} can be added to it: keys in the environment are changed there, and keys that verifiers know are not mixed with secrets; leave out `--alg {wanted}`"
+    )]
     Algorithm {
         /// What is there.
         has: Algorithm,

@@ -33,6 +33,10 @@ pub struct Keys {
     secrets: Secrets,
 }
 
+/// The algorithm of new keys, unless another one is asked for: the one that most verifiers read without
+/// further settings, by the table in `docs/interop.md`.
+pub(crate) const DEFAULT_ALGORITHM: Algorithm = Algorithm::ES256;
+
 /// Secrets by the id of their refresh key, in base64url.
 type Secrets = BTreeMap<KeyId, Zeroizing<String>>;
 
@@ -45,12 +49,6 @@ impl Keys {
             refresh: Schedule::new(new_refresh(&mut secrets), now),
             secrets,
         })
-    }
-
-    /// The key that signs access tokens now.
-    pub(crate) fn signs(&self, now: UnixTime) -> Option<&SigningKey> {
-        let index = self.access.current(now);
-        self.access.keys().get(index).map(|planned| &planned.key)
     }
 
     /// The keys that apply now.
@@ -74,17 +72,33 @@ impl Keys {
             || self.refresh.step(&rotations.refresh, now) == Step::Publish
     }
 
-    /// Publishes the keys that are due, with the algorithm that signs now.
+    /// The algorithm of the key that was added last, which new keys get as well.
+    pub(crate) fn algorithm(&self) -> Algorithm {
+        let last = self.access.keys().last();
+        last.map_or(DEFAULT_ALGORITHM, |planned| planned.key.algorithm())
+    }
+
+    /// Plans keys of another algorithm, which sign as soon as every verifier knows them.
+    pub(crate) fn change_algorithm(
+        mut self,
+        algorithm: Algorithm,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Self, KeysError> {
+        let key = || new_access(algorithm).map_err(KeysError::New);
+        let keys = [key()?, key()?];
+        self.access = self.access.replace_next(keys, &rotations.access, now)?;
+        Ok(self)
+    }
+
+    /// Publishes the keys that are due.
     pub(crate) fn publish(
         mut self,
         rotations: &Rotations,
         now: UnixTime,
     ) -> Result<Self, KeysError> {
         while self.access.step(&rotations.access, now) == Step::Publish {
-            let algorithm = self
-                .signs(now)
-                .map_or(Algorithm::EdDSA, SigningKey::algorithm);
-            let key = new_access(algorithm).map_err(KeysError::New)?;
+            let key = new_access(self.algorithm()).map_err(KeysError::New)?;
             self.access = self.access.publish(key, &rotations.access, now)?;
         }
         while self.refresh.step(&rotations.refresh, now) == Step::Publish {

@@ -7,12 +7,12 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use hallpass::{Algorithm, SigningKey, UnixTime};
+use hallpass::{Algorithm, UnixTime};
 use tempfile::NamedTempFile;
 use zeroize::Zeroizing;
 
 use super::error::KeysError;
-use super::set::Keys;
+use super::set::{DEFAULT_ALGORITHM, Keys};
 use crate::rotations::Rotations;
 
 /// Where keys are kept.
@@ -37,8 +37,8 @@ impl KeySource {
     /// Reads the keys. If there is no file, it makes keys and writes them first, readable by the owner
     /// alone. Two servers that start at the same time get the same keys.
     ///
-    /// `algorithm` is for new keys; a file that signs with another one is refused. Of new keys
-    /// those that will sign next are there from the start, if keys are replaced on schedule.
+    /// `algorithm` is for new keys: see [`sign_with`](Self::sign_with) for a file that signs with another
+    /// one. If keys are replaced on schedule, those that will sign next are made at once too.
     ///
     /// # Errors
     /// [`KeysError`] says what to do.
@@ -51,7 +51,7 @@ impl KeySource {
         if let Self::File(path) = self
             && !path.try_exists().map_err(KeysError::Read)?
         {
-            let keys = Keys::generate(algorithm.unwrap_or(Algorithm::EdDSA), now);
+            let keys = Keys::generate(algorithm.unwrap_or(DEFAULT_ALGORITHM), now);
             let mut keys = keys.map_err(KeysError::New)?;
             if let Some(rotations) = rotations {
                 keys = keys.publish(rotations, now)?;
@@ -59,11 +59,38 @@ impl KeySource {
             let text = keys.to_text(now)?;
             write(path, text.as_bytes(), Existing::Keep).map_err(KeysError::Write)?;
         }
-        let keys = self.read(now)?;
-        match (algorithm, keys.signs(now).map(SigningKey::algorithm)) {
-            (Some(wanted), Some(has)) if wanted != has => Err(KeysError::Algorithm { has, wanted }),
-            _ => Ok(keys),
+        self.read(now)
+    }
+
+    /// Lets access tokens be signed with this algorithm: if the keys are for another one, adds keys that
+    /// sign as soon as every verifier knows them. Refresh keys stay, so nobody is logged out.
+    ///
+    /// # Errors
+    /// [`KeysError::Algorithm`] if that cannot be done, and what [`open`](Self::open) says.
+    pub fn sign_with(
+        &self,
+        algorithm: Algorithm,
+        keys: Keys,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Keys, KeysError> {
+        if keys.algorithm() == algorithm {
+            return Ok(keys);
         }
+        let is_file = matches!(self, Self::File(_));
+        if !is_file || keys.algorithm().is_symmetric() != algorithm.is_symmetric() {
+            return Err(KeysError::Algorithm {
+                has: keys.algorithm(),
+                wanted: algorithm,
+            });
+        }
+        self.change(now, |keys| {
+            // Another server may have done it meanwhile.
+            if keys.algorithm() == algorithm {
+                return Ok(keys);
+            }
+            keys.change_algorithm(algorithm, rotations, now)
+        })
     }
 
     /// Reads the keys as they are now.

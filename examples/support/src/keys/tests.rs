@@ -3,7 +3,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hallpass::{Algorithm, KeyId, Policy, UnixTime};
+use hallpass::{Algorithm, KeyId, Policy, SigningKey, UnixTime, VerifyingKey};
 
 use super::*;
 use crate::rotations::Rotations;
@@ -22,8 +22,13 @@ fn rotations() -> Rotations {
     Rotations::new(&Policy::default(), period, max_age).unwrap()
 }
 
+/// The key that signs access tokens at that time.
+fn signs(keys: &Keys, now: UnixTime) -> &SigningKey {
+    &keys.access.keys()[keys.access.current(now)].key
+}
+
 fn id(keys: &Keys, now: UnixTime) -> KeyId {
-    keys.signs(now).unwrap().id().clone()
+    signs(keys, now).id().clone()
 }
 
 #[test]
@@ -36,7 +41,7 @@ fn new_keys_are_for_their_owner_alone_and_come_back() {
         assert_eq!(mode, 0o600);
         let read = source.open(None, None, at(1)).unwrap();
         assert_eq!(id(&read, at(1)), id(&made, at(1)));
-        assert_eq!(read.signs(at(1)).unwrap().algorithm(), algorithm);
+        assert_eq!(signs(&read, at(1)).algorithm(), algorithm);
     }
 }
 
@@ -111,14 +116,53 @@ fn a_file_that_others_may_read_is_refused() {
 }
 
 #[test]
-fn another_algorithm_than_the_file_has_is_refused() {
+fn another_algorithm_is_added_to_the_rotation_and_refresh_keys_stay() {
     let folder = tempfile::tempdir().unwrap();
     let (source, _) = file(&folder, "keys.json");
-    source.open(None, None, at(0)).unwrap();
-    let error = source
-        .open(Some(Algorithm::ES256), None, at(0))
-        .unwrap_err();
+    let rotations = rotations();
+    let (old, new) = (Algorithm::EdDSA, Algorithm::ES256);
+    let keys = source.open(Some(old), Some(&rotations), at(0)).unwrap();
+    let first = id(&keys, at(0));
+    let refresh = keys.refresh.keys()[0].key.kid().clone();
+
+    let changed = source.sign_with(new, keys, &rotations, at(10)).unwrap();
+    // Verifiers keep a key set for five minutes, so until then the old key signs.
+    let algorithm = |keys: &Keys, now| signs(keys, now).algorithm();
+    assert_eq!(id(&changed, at(10)), first);
+    assert_eq!(algorithm(&changed, at(300)), old);
+    assert_eq!(algorithm(&changed, at(400)), new);
+    assert_eq!(changed.refresh.keys()[0].key.kid(), &refresh);
+    // Both are published from now on, and the old one verifies until its last token has expired.
+    let ring = changed.rings(&rotations, at(10)).unwrap().0;
+    let published: Vec<_> = ring.verifying_keys().map(VerifyingKey::algorithm).collect();
+    assert_eq!(published, [old, new, new]);
+    let ring = changed.rings(&rotations, at(400)).unwrap().0;
+    assert!(ring.previous().iter().any(|key| key.id() == &first));
+
+    // Another server, or a restart, changes nothing more.
+    let again = source.read(at(20)).unwrap();
+    let again = source.sign_with(new, again, &rotations, at(20)).unwrap();
+    assert_eq!(again.access.keys().len(), changed.access.keys().len());
+    // Keys that are made later are of the new algorithm too.
+    let later = source.change(at(500), |keys| keys.publish(&rotations, at(500)));
+    assert_eq!(later.unwrap().algorithm(), new);
+    // And back again.
+    let back = source.read(at(500)).unwrap();
+    let back = source.sign_with(old, back, &rotations, at(500)).unwrap();
+    assert_eq!(algorithm(&back, at(900)), old);
+}
+
+#[test]
+fn an_algorithm_that_cannot_be_added_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, _) = file(&folder, "keys.json");
+    let keys = source.open(None, None, at(0)).unwrap();
+    let error = source.sign_with(Algorithm::HS256, keys.clone(), &rotations(), at(0));
+    let error = error.unwrap_err();
     assert!(matches!(error, KeysError::Algorithm { .. }), "{error}");
+    let variable = KeySource::Env("HALLPASS_KEYS_OF_A_TEST".into());
+    let error = variable.sign_with(Algorithm::EdDSA, keys, &rotations(), at(0));
+    assert!(matches!(error, Err(KeysError::Algorithm { .. })));
 }
 
 #[test]
