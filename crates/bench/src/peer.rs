@@ -45,7 +45,9 @@ struct OtherClaims {
 /// The closure, if a token is refused.
 pub fn jsonwebtoken_decode(key: &Key) -> impl FnMut(&str) + use<> {
     let decoding = match key.algorithm {
-        Algorithm::HS256 => DecodingKey::from_secret(&key.private),
+        Algorithm::HS256 => {
+            DecodingKey::from_secret(&key.private).expect("the secret is long enough")
+        }
         Algorithm::EdDSA => DecodingKey::from_ed_der(&key.public),
         Algorithm::ES256 => DecodingKey::from_ec_der(&key.public),
         Algorithm::RS256 => DecodingKey::from_rsa_raw_components(&key.public, &[1, 0, 1]),
@@ -67,7 +69,9 @@ pub fn jsonwebtoken_decode(key: &Key) -> impl FnMut(&str) + use<> {
 /// Where the token is no token.
 pub fn jsonwebtoken_encode(key: &Key, token: &str) -> impl FnMut() + use<> {
     let encoding = match key.algorithm {
-        Algorithm::HS256 => EncodingKey::from_secret(&key.private),
+        Algorithm::HS256 => {
+            EncodingKey::from_secret(&key.private).expect("the secret is long enough")
+        }
         Algorithm::EdDSA => EncodingKey::from_ed_der(&key.private),
         Algorithm::ES256 => EncodingKey::from_ec_der(&key.private),
         other => unreachable!("{other} is not measured"),
