@@ -94,7 +94,7 @@ pub use token_http;
 #[cfg(feature = "remote")]
 pub use token_http::ForeignAuth;
 pub use token_http::{
-    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Origin,
+    Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, Caller, DataError, Dpop, Origin,
     ProtectedResource, Refusal, Rule,
 };
 pub use untouched::Untouched;

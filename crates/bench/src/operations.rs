@@ -2,6 +2,8 @@
 
 use crate::operation::Make;
 
+#[cfg(feature = "axum")]
+pub mod bound;
 pub mod foreign;
 pub mod issue;
 pub mod manager;
@@ -27,4 +29,8 @@ pub const ALL: &[(&str, Make)] = &[
     ("refresh", manager::refresh),
     #[cfg(feature = "axum")]
     ("request-axum", request::axum),
+    #[cfg(feature = "axum")]
+    ("request-bound-cookie", bound::cookie),
+    #[cfg(feature = "axum")]
+    ("request-dpop", bound::dpop),
 ];
