@@ -56,7 +56,7 @@ export const start = (page: Page, options: TabOptions['auth'] = {}): Promise<voi
   page.evaluate(
     async ([options, path]) => {
       const { createAuth } = (await import(path)) as typeof import('../src/index.js');
-      globalThis.auth = createAuth(options);
+      globalThis.auth = createAuth({ transport: 'header', ...options });
       globalThis.events = [];
       auth.on('activity', (detail) => (globalThis.busy = detail.busy));
       for (const name of ['refreshed', 'signedOut', 'switched', 'refreshError'] as const)

@@ -15,7 +15,7 @@ const proving = (page: Page): Promise<void> =>
       globalThis.auth.dispose();
       const { createAuth } = (await import(auth)) as typeof import('../src/index.js');
       const { dpopFetch } = (await import(dpop)) as typeof import('../src/dpop.js');
-      globalThis.auth = createAuth({ fetch: dpopFetch() });
+      globalThis.auth = createAuth({ transport: 'header', fetch: dpopFetch() });
     },
     ['/__e2e/auth.js', '/__e2e/dpop.js'] as const,
   );

@@ -196,6 +196,7 @@ describe('fetch', () => {
         const { createAuth } = (await import(path)) as typeof import('../src/index.js');
         const sent: string[] = [];
         const own = createAuth({
+          transport: 'header',
           storage: 'memory',
           key: 'stream',
           // Chromium streams to HTTP/2 alone; what it would have sent is read here.
@@ -302,7 +303,7 @@ test('a thousand clients created and disposed of leave no timer, listener or cha
       auth.dispose();
       const { createAuth } = (await import(path)) as typeof import('../src/index.js');
       for (let i = 0; i < 1000; i++) {
-        const each = createAuth();
+        const each = createAuth({ transport: 'header' });
         if (i % 2) await each.getToken();
         each.dispose();
       }

@@ -25,7 +25,7 @@ const clock = (): Clock => ({ wall: Date.now(), mono: performance.now() });
 
 /** Creates the client of one login. One for each page; see `AuthOptions` for what can be set. */
 export const createAuth = (options: AuthOptions = {}): Auth => {
-  const { transport = 'header', baseUrl = '/auth', key = 'auth', routes = {}, params, storage } = options;
+  const { transport = 'cookie', baseUrl = '/auth', key = 'auth', routes = {}, params, storage } = options;
   const name = 'hallpass:' + key;
   const page = globalThis as Partial<typeof globalThis>;
   const send = options.fetch ?? page.fetch!;

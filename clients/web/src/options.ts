@@ -23,7 +23,7 @@ export interface Routes {
 export interface AuthOptions {
   /** The base of the routes, relative to the page or absolute, without a slash at the end. Default `/auth`. */
   readonly baseUrl?: string;
-  /** Default `header`. */
+  /** Default `cookie`. A token endpoint that knows no cookies, as those of RFC 6749, needs `header`. */
   readonly transport?: Transport;
   /** `indexeddb` (default) shares the session between tabs; `memory` ends with the page; or a place of your own. */
   readonly storage?: 'indexeddb' | 'memory' | Store;

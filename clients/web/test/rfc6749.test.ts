@@ -55,6 +55,7 @@ const within = async (
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const auth = createAuth({
+    transport: 'header',
     routes: { refresh: `http://127.0.0.1:${(server.address() as AddressInfo).port}/token`, revoke: '' },
     params: { client_id: options.client ?? CLIENT.id },
     storage: 'memory',

@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { after, describe, test } from 'node:test';
 import { createContext, runInContext } from 'node:vm';
 import { type Auth, type AuthOptions, type SessionRecord, type Store, createAuth } from '../src/index.js';
+import { currentSession } from '../src/sessions.js';
 
 // Under Node the pauses of the client do not keep the process alive.
 const alive = setInterval(() => {}, 1e3);
@@ -21,6 +22,7 @@ interface Sent {
 const client = (answer: (url: string, init: RequestInit) => Response, options: AuthOptions = {}) => {
   const sent: Sent[] = [];
   const auth = createAuth({
+    transport: 'header',
     baseUrl: 'https://app.example/auth',
     storage: 'memory',
     ...options,
@@ -101,6 +103,7 @@ describe('a step-up', () => {
     let answer = (_response: Response) => {};
     const sent: string[] = [];
     const auth = createAuth({
+      transport: 'header',
       baseUrl: 'https://app.example/auth',
       storage: 'memory',
       fetch: (input, init) => {
@@ -206,6 +209,7 @@ describe('fetch', () => {
   ] as const)
     test(`the caller's signal, aborted ${name}, ends the wait for a token`, async () => {
       const auth = createAuth({
+        transport: 'header',
         baseUrl: 'https://app.example/auth',
         storage: 'memory',
         fetch: (input) => (input instanceof Request ? fetch(input) : new Promise(() => {})),
@@ -360,13 +364,57 @@ describe('the files', () => {
   });
 });
 
+describe('without a transport', () => {
+  test('the refresh token travels as a cookie', async () => {
+    const { auth, sent } = client(() => json({ access_token: 'a1', expires_in: 300 }), { transport: undefined as never });
+    await auth.login({ username: 'alice', password: 'x' });
+    assert.equal(JSON.parse(String(sent[0]!.init.body)).transport, 'cookie');
+    assert.equal(sent[0]!.init.credentials, 'include');
+    auth.dispose();
+  });
+});
+
+describe('who is signed in', () => {
+  const session = { session_id: 's1', current: true };
+  const asked = (response: Response | Error) => {
+    const fetched: string[] = [];
+    const fetch = async (input: RequestInfo | URL) => {
+      fetched.push(String(input));
+      if (response instanceof Error) throw response;
+      return response;
+    };
+    return { fetched, answer: currentSession({ fetch }) };
+  };
+
+  test('is the session that the server names', async () => {
+    const { fetched, answer } = asked(json(session));
+    assert.deepEqual([await answer, fetched], [session, ['/auth/session']]);
+  });
+
+  test('is nobody if the server does not know the cookie', async () => {
+    assert.equal(await asked(json({ error: 'unauthorized' }, 401)).answer, undefined);
+  });
+
+  test('is nobody, without a request, if this browser knows of no session', async () => {
+    const { auth, sent } = client(() => json({}), { transport: 'header' });
+    assert.equal(await currentSession(auth, 'https://app.example/auth/session'), undefined);
+    assert.deepEqual(sent, []);
+    auth.dispose();
+  });
+
+  test('is not known if the server or the network fails', async () => {
+    await assert.rejects(asked(json({}, 503)).answer, { name: 'RequestRefused', status: 503 });
+    await assert.rejects(asked(new TypeError('no network')).answer, { name: 'TypeError' });
+  });
+});
+
 describe('on a server', () => {
   const program = readFileSync('embed/auth.js', 'utf8').replace(/export\{(\w+) as createAuth\};?\s*$/, 'createAuth = $1;');
 
   /** Runs the client, and a module that creates one, in a runtime that has these globals and the language. */
   const evaluate = (globals: Record<string, unknown>, loading: { now: boolean }) => {
     const context = createContext({ ...globals });
-    runInContext(`let createAuth; ${program}; globalThis.auth = createAuth({ baseUrl: 'https://app.example/auth' });`, context);
+    runInContext(`let createAuth; ${program}; globalThis.auth = createAuth({ transport: 'header', baseUrl: 'https://app.example/auth' });`, context);
     loading.now = false;
     return (context as { auth: Auth }).auth;
   };

@@ -50,7 +50,7 @@ class Backend {
   }) as typeof fetch;
 
   client(storage: Store, options: AuthOptions = {}): Auth {
-    return createAuth({ baseUrl: 'https://app.example/auth', storage, fetch: this.fetch, ...options });
+    return createAuth({ transport: 'header', baseUrl: 'https://app.example/auth', storage, fetch: this.fetch, ...options });
   }
 }
 
