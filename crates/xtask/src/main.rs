@@ -68,6 +68,8 @@ enum Task {
     Circles,
     /// Checks licences, sources and duplicates of all dependencies.
     Deny,
+    /// Checks the demo's Dockerfile.
+    Dockerfile,
     /// Prints lines of code and public items of each crate and folder, and fails if `token-core` has
     /// more than was promised.
     Lines,
@@ -115,6 +117,7 @@ fn perform(task: Task) -> Result<(), Error> {
     match task {
         Task::Circles => rules::one(&workspace, "circles of files", circles::faults),
         Task::Deny => tools::deny(&workspace),
+        Task::Dockerfile => tools::dockerfile(&workspace),
         Task::Lines => {
             print(&lines::table(&workspace)?);
             rules::one(&workspace, "how much there is to read", lines::line_faults)?;

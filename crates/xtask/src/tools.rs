@@ -1,4 +1,4 @@
-//! cargo's extensions that are used here, at pinned versions.
+//! Programs that check the repository, at pinned versions.
 
 use std::path::PathBuf;
 
@@ -21,6 +21,13 @@ pub(crate) fn deny(workspace: &Workspace) -> Result<(), Error> {
     let mut deny = run::command(&get(workspace, "cargo-deny")?);
     deny.current_dir(&workspace.root);
     run::run(deny.args(["--all-features", "check", "bans", "licenses", "sources"]))
+}
+
+/// Checks the Dockerfile of the demo. It is not built: that needs an engine.
+pub(crate) fn dockerfile(workspace: &Workspace) -> Result<(), Error> {
+    let mut hadolint = run::command(&get(workspace, "hadolint")?);
+    hadolint.current_dir(&workspace.root);
+    run::run(hadolint.arg("examples/demo-axum/Dockerfile"))
 }
 
 /// Runs the fuzzers of `crates/fuzz`.
