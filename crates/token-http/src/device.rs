@@ -23,15 +23,31 @@ pub(crate) fn of(auth: &Auth, head: &Head<'_>) -> Device {
     )
 }
 
-/// For example `Firefox on Linux`.
+/// For example `Firefox on Linux`; for an application that is no browser, the name that it gives itself.
 fn label(user_agent: &str) -> Option<String> {
-    let parsed = Parser::new().parse(user_agent)?;
-    let known = |word: &str| !word.is_empty() && word != "UNKNOWN";
-    match (known(parsed.name), known(parsed.os)) {
-        (true, true) => Some(format!("{} on {}", parsed.name, system(parsed.os))),
-        (true, false) => Some(parsed.name.to_owned()),
-        (false, _) => None,
-    }
+    let parsed = Parser::new().parse(user_agent);
+    let os = parsed.as_ref().and_then(|parsed| known(parsed.os));
+    let browser = parsed.filter(|parsed| parsed.name != "HTTP Library");
+    let name = browser.and_then(|parsed| known(parsed.name));
+    let name = name.or_else(|| product(user_agent))?;
+    Some(match os {
+        Some(os) => format!("{name} on {}", system(os)),
+        None => name.to_owned(),
+    })
+}
+
+/// What the parser found, if it found something.
+fn known(word: &str) -> Option<&str> {
+    (!word.is_empty() && word != "UNKNOWN").then_some(word)
+}
+
+/// The first product, without its version (RFC 9110 section 10.1.5): applications put their own name there.
+fn product(user_agent: &str) -> Option<&str> {
+    let name = user_agent.split(['/', ' ']).next()?;
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
+    let fits = (2..=32).contains(&name.len()) && name.bytes().all(is_name);
+    // What browsers and their imitators begin with says nothing.
+    (fits && user_agent.contains('/') && name != "Mozilla").then_some(name)
 }
 
 /// The parser names releases of Windows; people just say Windows.
@@ -93,6 +109,23 @@ mod tests {
                  Chrome/126.0.0.0 Mobile Safari/537.36",
                 Some("Chrome on Android"),
             ),
+            ("okhttp/4.12.0", Some("okhttp")),
+            ("Dart/3.4 (dart:io)", Some("Dart")),
+            ("curl/8.14.1", Some("curl")),
+            (
+                "Notes/12 CFNetwork/1494.0.7 Darwin/23.4.0",
+                Some("Notes on iOS"),
+            ),
+            (
+                "Notes/1.0 (com.example.notes; build:1; iOS 17.5.0) Alamofire/5.9.1",
+                Some("Notes"),
+            ),
+            (
+                "Dalvik/2.1.0 (Linux; U; Android 14; Pixel 8 Build/UD1A)",
+                Some("Dalvik on Android"),
+            ),
+            ("<b>x</b>/1.0", None),
+            ("Mozilla/5.0 (compatible)", None),
             ("nonsense \u{7f}", None),
             ("", None),
         ] {
