@@ -122,9 +122,10 @@ impl RedisStoreBuilder {
         self
     }
 
-    /// The certificate authority, as PEM, that servers with `rediss://` must be certified by. Without
-    /// it they need a certificate that the operating system trusts (`SSL_CERT_FILE` names others). A
-    /// master that Sentinels name always needs one of those.
+    /// The certificate authority, as PEM, that servers with `rediss://` must be certified by, and those that
+    /// Sentinels or a Cluster name. Without it they need a certificate that the operating system trusts
+    /// (`SSL_CERT_FILE` names others). A server is checked by the name or address that it is reached by, which
+    /// is an address if Sentinels do not announce names (`sentinel resolve-hostnames yes`).
     #[cfg(feature = "tls")]
     pub fn root_certificate(mut self, pem: impl Into<Vec<u8>>) -> Self {
         self.root = Root(Some(pem.into()));
@@ -132,7 +133,7 @@ impl RedisStoreBuilder {
     }
 
     /// The user and password of the master and its replicas, if Sentinels name it. Those
-    /// of the Sentinels themselves stand in their URLs. Without effect on other stores.
+    /// of the Sentinels themselves stand in their URLs, the same in each. Without effect on other stores.
     pub fn master_login(mut self, user: Option<&str>, password: &str) -> Self {
         if let Servers::Sentinel { login, .. } = &mut self.servers {
             *login = Some((user.map(Into::into), password.into()));

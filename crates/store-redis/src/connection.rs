@@ -14,6 +14,7 @@ use tracing::debug;
 
 use crate::master::Master;
 use crate::script::Script;
+use crate::sentinel;
 use crate::timeouts::{Timeouts, tcp_settings, within};
 use crate::tls::Root;
 #[cfg(feature = "tls")]
@@ -85,8 +86,8 @@ impl Connection {
                 master,
                 login,
             } => {
-                let sentinels = root.servers(sentinels)?;
-                let master = Master::named(sentinels, master, login.as_ref(), timeouts).await?;
+                let client = sentinel::client(root, sentinels, master, login.as_ref())?;
+                let master = Master::named(client, timeouts).await?;
                 Ok(Self::Master(Arc::new(master)))
             }
             Servers::Single(url) => {

@@ -100,6 +100,7 @@ mod keys;
 mod master;
 mod row;
 mod script;
+mod sentinel;
 mod store;
 mod timeouts;
 mod tls;

@@ -4,17 +4,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::sentinel::{SentinelClient, SentinelNodeConnectionInfo, SentinelServerType};
+use redis::sentinel::SentinelClient;
 use redis::{
-    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue as _,
-    RedisConnectionInfo, RedisError, RedisResult, ServerErrorKind, TlsMode, Value,
+    AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue as _, RedisError,
+    RedisResult, ServerErrorKind, Value,
 };
 use token_core::PRODUCT;
 use tokio::sync::Notify;
 use tracing::{debug, info};
 
-use crate::timeouts::{Timeouts, tcp_settings, within};
-use crate::tls::{is_encrypted, warn_if_readable};
+use crate::timeouts::{Timeouts, within};
+use crate::tls::warn_if_readable;
 
 /// The pause before the next attempt, if the address leads to no master.
 const PAUSE: Duration = Duration::from_millis(100);
@@ -42,30 +42,8 @@ impl Master {
         Self::open(Address::Fixed(Client::open(server)?), timeouts).await
     }
 
-    /// The one that Sentinels know under a name.
-    pub(crate) async fn named(
-        sentinels: Vec<ConnectionInfo>,
-        name: &str,
-        login: Option<&(Option<String>, String)>,
-        timeouts: Timeouts,
-    ) -> RedisResult<Self> {
-        let mut redis = RedisConnectionInfo::default();
-        if let Some((user, password)) = login {
-            if let Some(user) = user {
-                redis = redis.set_username(user);
-            }
-            redis = redis.set_password(password);
-        }
-        let mut node = SentinelNodeConnectionInfo::default()
-            .set_redis_connection_info(redis)
-            .set_tcp_settings(tcp_settings());
-        if sentinels.iter().all(is_encrypted) {
-            node = node.set_tls_mode(TlsMode::Secure);
-        }
-        // Without TLS it takes no text that is borrowed.
-        let name = name.to_owned();
-        let client =
-            SentinelClient::build(sentinels, name, Some(node), SentinelServerType::Master)?;
+    /// The one that Sentinels know.
+    pub(crate) async fn named(client: SentinelClient, timeouts: Timeouts) -> RedisResult<Self> {
         let master = Self::open(Address::Sentinels(client.into()), timeouts).await?;
         // The Sentinels may be on this machine, and the master elsewhere.
         warn_if_readable(master.client().await?.get_connection_info());

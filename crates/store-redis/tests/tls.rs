@@ -60,6 +60,36 @@ async fn a_server_that_proves_nothing_is_refused() {
     }
 }
 
+/// The Sentinel and the master are reached through TLS alone, and the master by the address that the Sentinel
+/// names.
+#[tokio::test]
+async fn a_master_that_sentinels_name_is_checked_by_the_same_authority() {
+    let authority = Authority::new();
+    let (_master, port) = server(&authority, "127.0.0.1");
+    let [certificate, key] = authority.certify_in_files("localhost");
+    let sentinel_port = testbed::free_port();
+    let settings = format!(
+        "tls-port {sentinel_port}\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n\
+         tls-auth-clients no\ntls-replication yes",
+        certificate.display(),
+        key.display(),
+        authority.root_file().display(),
+    );
+    let _sentinel = Server::sentinel_at("sessions", port, &settings);
+    let sentinels = || [format!("rediss://localhost:{sentinel_port}/")];
+    let store = RedisStore::sentinel(sentinels(), "sessions").root_certificate(authority.pem());
+    let store = store.connect().await.unwrap();
+    let test = TestManager::with_store(store, Policy::default(), |builder| builder);
+    let issued = test.login("alice", "notes:read").await;
+    let token = issued.tokens().unwrap().refresh_token.secret();
+    let _ = test.manager.refresh(token, None).await.unwrap();
+
+    let other =
+        RedisStore::sentinel(sentinels(), "sessions").root_certificate(Authority::new().pem());
+    let error = other.connect().await.unwrap_err();
+    assert!(matches!(error, RedisStoreError::Connection(_)), "{error:?}");
+}
+
 #[tokio::test]
 async fn a_server_elsewhere_without_tls_is_warned_of_once() {
     let log = Log::default();

@@ -48,10 +48,15 @@ impl Server {
     /// Starts a Sentinel that watches a master under a name, and alone decides that it is gone: not
     /// before it has said nothing for so long that it does not just stand still on a busy machine.
     pub fn sentinel(name: &str, master: &Self) -> Self {
+        Self::sentinel_at(name, master.port, "")
+    }
+
+    /// The same for a master that it reaches at this port, with more lines in its file of settings.
+    pub fn sentinel_at(name: &str, port: u16, more: &str) -> Self {
         let folder = folder();
-        let port = master.port;
         let settings = format!(
-            "sentinel monitor {name} 127.0.0.1 {port} 1\n\
+            "{more}\n\
+             sentinel monitor {name} 127.0.0.1 {port} 1\n\
              sentinel down-after-milliseconds {name} 5000\n\
              sentinel failover-timeout {name} 3000\n"
         );
