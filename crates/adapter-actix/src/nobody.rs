@@ -50,7 +50,7 @@ impl<E: FromRequest<Error = Rejection> + 'static> FromRequest for OrNobody<E> {
             };
             let slot = request.extensions().get::<SessionSlot>().cloned();
             let head = OwnedHead::of(&request);
-            if token_http::is_nobody(refused.refusal(), &head.borrow(), slot.as_ref()) {
+            if token_http::is_nobody(&refused.0, &head.borrow(), slot.as_ref()) {
                 Ok(Self(None))
             } else {
                 Err(refused)

@@ -36,7 +36,7 @@ impl IntoResponse for Answer {
 /// }
 /// ```
 #[derive(Clone, Debug)]
-pub struct Rejection(token_http::Rejection);
+pub struct Rejection(pub(crate) token_http::Rejection);
 
 impl<E: Into<token_http::Rejection>> From<E> for Rejection {
     fn from(error: E) -> Self {

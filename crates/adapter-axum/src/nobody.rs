@@ -46,7 +46,7 @@ where
             Ok(caller) => Ok(Self(Some(caller))),
             Err(refused) => {
                 let slot = parts.extensions.get();
-                if token_http::is_nobody(refused.refusal(), &head(parts), slot) {
+                if token_http::is_nobody(&refused.0, &head(parts), slot) {
                     Ok(Self(None))
                 } else {
                     Err(refused)

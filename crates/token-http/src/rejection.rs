@@ -115,7 +115,7 @@ impl Rejection {
 
     /// Whether an optional caller is served as nobody instead: the credential came without the value that
     /// it is bound to. If there was a value that cannot get better, the refusal deletes it.
-    fn is_for_want_of_proof(&self) -> bool {
+    pub(crate) fn is_for_want_of_proof(&self) -> bool {
         self.refusal == Refusal::Unbound && self.cookie.is_none()
     }
 

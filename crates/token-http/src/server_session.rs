@@ -9,9 +9,9 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use token_core::binding::BindingLevel;
-use token_core::session::Committed;
-use token_core::{NoClaims, PRODUCT, Scope, Session, SessionId, Subject, UnixTime};
-use token_session::{CookieSession, SessionEnd, SessionManager, ShownCookie};
+use token_core::session::{Committed, Denial};
+use token_core::{NoClaims, PRODUCT, RevokeReason, Scope, Session, SessionId, Subject, UnixTime};
+use token_session::{CookieSession, RefreshError, SessionEnd, SessionManager, ShownCookie};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
@@ -262,27 +262,35 @@ impl Shared {
 #[derive(Clone, Default)]
 pub struct SessionSlot(Arc<Slot>);
 
-#[derive(Default)]
 struct Slot {
+    /// When the request came.
+    since: Instant,
     place: Place,
     /// Whether the request came with a session cookie that was looked at, valid or not.
     asked: AtomicBool,
     /// Whether the request moves no deadline.
     looks: AtomicBool,
-    /// The session cookie that was refused.
-    refused: OnceLock<RefusedCookie>,
+    /// The field that deletes the session cookie that came, if that cookie will never be good again.
+    dead: OnceLock<HeaderValue>,
     /// Whether the answer deletes it.
-    deletes_refused: AtomicBool,
+    deletes_dead: AtomicBool,
 }
 
-/// A session cookie that is not valid, as the store says.
-struct RefusedCookie {
-    deletion: HeaderValue,
-    at: Instant,
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            since: Instant::now(),
+            place: Place::default(),
+            asked: AtomicBool::default(),
+            looks: AtomicBool::default(),
+            dead: OnceLock::default(),
+            deletes_dead: AtomicBool::default(),
+        }
+    }
 }
 
-/// How long after it was refused a cookie may be deleted. The user may log in in another tab meanwhile, and
-/// the deletion would be of the new cookie: an answer that is later leaves the cookie to the next page.
+/// How long after its request a cookie may be deleted. The user may log in in another tab meanwhile, and the
+/// deletion would be of the new cookie: an answer that is later leaves the cookie to the next page.
 const DELETION_LIMIT: Duration = Duration::from_secs(1);
 
 /// One session and, if the application has several [`Auth`]s and the request is asked for a session of
@@ -305,26 +313,24 @@ impl SessionSlot {
         self.0.looks.store(true, Ordering::Relaxed);
     }
 
-    /// From now on the request is one of nobody: the answer deletes the session cookie that was refused.
-    pub(crate) fn delete_refused(&self) {
-        self.0.deletes_refused.store(true, Ordering::Relaxed);
+    /// From now on the request is one of nobody: the answer deletes the session cookie that came, if it is
+    /// dead.
+    pub(crate) fn delete_dead(&self) {
+        self.0.deletes_dead.store(true, Ordering::Relaxed);
     }
 
-    fn note_refused(&self, auth: &Auth, rejection: &Rejection) {
-        if let Refusal::InvalidToken(_) = rejection.refusal() {
-            self.0.refused.get_or_init(|| RefusedCookie {
-                deletion: auth.config().cookie_names().delete(Kind::Session),
-                at: Instant::now(),
-            });
-        }
+    /// Notes that the session cookie will never be good again.
+    fn note_dead(&self, auth: &Auth) {
+        let names = auth.config().cookie_names();
+        self.0.dead.get_or_init(|| names.delete(Kind::Session));
     }
 
-    /// The field that deletes the cookie that was refused.
+    /// The field that deletes the dead cookie.
     fn deletion(&self) -> Option<HeaderValue> {
-        let refused = self.0.refused.get()?;
-        let deletes = self.0.deletes_refused.load(Ordering::Relaxed);
-        let soon = refused.at.elapsed() < DELETION_LIMIT;
-        (deletes && soon).then(|| refused.deletion.clone())
+        let deletion = self.0.dead.get()?;
+        let deletes = self.0.deletes_dead.load(Ordering::Relaxed);
+        let soon = self.0.since.elapsed() < DELETION_LIMIT;
+        (deletes && soon).then(|| deletion.clone())
     }
 
     /// Ends the request, which was answered with this status: writes the session's data if it was
@@ -359,6 +365,16 @@ impl fmt::Debug for SessionSlot {
         f.debug_tuple("SessionSlot")
             .field(&self.is_asked())
             .finish()
+    }
+}
+
+/// Whether the cookie that was refused will never be good again, and no other has taken its place in the browser:
+/// one that was superseded, or whose session a login has replaced, has a successor, which its deletion would hit.
+fn is_dead(denial: &Denial) -> bool {
+    match denial {
+        Denial::Expired { .. } | Denial::Reused { .. } | Denial::Unknown => true,
+        Denial::Revoked(revocation) => revocation.reason != RevokeReason::Replaced,
+        _ => false,
     }
 }
 
@@ -400,9 +416,8 @@ impl Auth {
         let shared = loop {
             let found = place
                 .session
-                .get_or_try_init(|| self.accept(head, cookie, uses));
-            let found = found.await;
-            let shared = found.inspect_err(|rejection| slot.note_refused(self, rejection))?;
+                .get_or_try_init(|| self.accept(head, cookie, uses, slot));
+            let shared = found.await?;
             if shared.auth.is(self) {
                 break Arc::clone(shared);
             }
@@ -432,18 +447,27 @@ impl Auth {
         head: &Head<'_>,
         cookie: &str,
         uses: bool,
+        slot: &SessionSlot,
     ) -> Result<Arc<Shared>, Rejection> {
         let reject = |error| {
             let rejection = Rejection::of_cookie(error, self.config().shared_realm());
             rejection.with_resource_metadata(self.config().resource_metadata())
         };
         let token = SessionManager::read_session_cookie(cookie);
-        let mut token = token.map_err(|denial| reject(denial.into()))?;
+        let mut token = token.map_err(|denial| {
+            slot.note_dead(self);
+            reject(denial.into())
+        })?;
         let id = token.untrusted_id();
         let shown = binding::shown(self, head, id);
         token.proof = shown.proof();
         let visit = self.manager().accept_cookie(token, uses).await;
-        let visit = visit.map_err(|error| binding::refused(error, id, reject))?;
+        let visit = visit.map_err(|error| {
+            if matches!(&error, RefreshError::Denied(denial) if is_dead(denial)) {
+                slot.note_dead(self);
+            }
+            binding::refused(error, id, reject)
+        })?;
         self.manager().observe(&shown, visit.session());
         Ok(Arc::new(Shared {
             auth: self.clone(),

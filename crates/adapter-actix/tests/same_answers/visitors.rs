@@ -222,6 +222,34 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     }
     let live = ask(200, "GET /welcome", &[("Cookie", &plain), PAGE], "");
     assert!(live.body == "alice" && set(&live).is_empty(), "{live:?}");
+    // A cookie that a newer one of this browser has replaced is no valid one, and stays: its deletion would be
+    // of the newer one, if that has come meanwhile.
+    let stepped = ask(
+        200,
+        "POST /auth/step-up",
+        &[
+            ("Content-Type", "application/json"),
+            SAME,
+            ("Cookie", &plain),
+        ],
+        r#"{"password":"wonderland"}"#,
+    );
+    let stepped = cookie(&stepped, SESSION);
+    let again = ask(
+        303,
+        "POST /form/login",
+        &[FORM, SAME, ("Cookie", &stepped)],
+        LOGIN,
+    );
+    assert!(!cookie(&again, SESSION).is_empty());
+    for (old, why) in [(&plain, "superseded"), (&stepped, "replaced by a login")] {
+        let page = ask(200, "GET /welcome", &[("Cookie", old), PAGE], "");
+        assert!(
+            page.body == "guest" && set(&page).is_empty(),
+            "{why}: {page:?}"
+        );
+    }
+
     for (authorization, body) in [
         ("Bearer a.b.c", "guest"),
         ("Bearer", "guest"),
