@@ -313,8 +313,7 @@ impl SessionSlot {
         self.0.looks.store(true, Ordering::Relaxed);
     }
 
-    /// From now on the request is one of nobody: the answer deletes the session cookie that came, if it is
-    /// dead.
+    /// From now on the request is one of nobody: if the session cookie that came is dead, the answer deletes it.
     pub(crate) fn delete_dead(&self) {
         self.0.deletes_dead.store(true, Ordering::Relaxed);
     }
