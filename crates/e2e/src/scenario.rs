@@ -7,6 +7,7 @@ pub mod deadlines;
 pub mod ending;
 pub mod flags;
 pub mod forgery;
+pub mod half_done;
 pub mod input;
 pub mod keys;
 pub mod limits;

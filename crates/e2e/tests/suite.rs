@@ -38,6 +38,7 @@ suite! {
     flags::the_origin_is_what_the_flag_says,
     flags::revocation_is_checked_as_the_flag_says,
     forgery::every_single_fault_of_a_token_is_refused,
+    half_done::a_half_done_login_opens_no_route,
     input::bad_logins_are_refused,
     input::other_sites_log_nobody_in,
     input::bad_refreshes_change_nothing,

@@ -46,7 +46,8 @@ impl CustomLogin {
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let cookies = head.cookies(auth.config().cookie_names());
         // In every transport, so that another site cannot log the user in as somebody else.
-        let checked = csrf::check(head, auth.config(), cookies.any());
+        let visitor = LoginVisitor::read(auth, head);
+        let checked = csrf::check(head, auth.config(), cookies.any() || visitor.any());
         let checked = checked.and_then(|()| cookies.few());
         let proof = checked.and_then(|()| auth.proof(head));
         let proof = proof.map_err(|refusal| auth.refuse(refusal))?;
@@ -55,7 +56,7 @@ impl CustomLogin {
             address: auth.client_address(head),
             device: device::of(auth, head),
             cookies,
-            visitor: LoginVisitor::read(auth, head),
+            visitor,
             proof,
             replaces: true,
         })

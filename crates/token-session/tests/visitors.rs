@@ -5,7 +5,9 @@ use std::time::Duration;
 use token_core::session::Device;
 use token_core::{Policy, Subject};
 use token_session::store::DataWritten;
-use token_session::test_util::{Outage, TestManager, TroubledStore, test_issuer};
+use token_session::test_util::{
+    Injected, Outage, TestManager, Trouble, TroubledStore, test_issuer,
+};
 use token_session::visitor::{KeptData, VisitorError, VisitorKind, VisitorPolicy};
 use token_session::{
     LoginError, ManagerError, MemoryStore, NewSession, Presented, RefreshError, SessionCredential,
@@ -285,4 +287,42 @@ fn a_lifetime_out_of_its_range_is_refused() {
         assert_eq!(built.is_ok(), fits, "{policy:?}");
         assert!(fits || matches!(built, Err(ManagerError::VisitorLifetime(_))));
     }
+}
+
+/// Loses each write of private data, as a process that ends between an insert and that write.
+struct NoData;
+
+impl Trouble for NoData {
+    async fn before(&self, call: &'static str) -> Result<(), Injected> {
+        if call == "write_data" {
+            Err(Injected)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_crash_leaves_expires_and_nobody_has_its_credential() {
+    let store = std::sync::Arc::new(MemoryStore::new(100, &[7; 32]));
+    let faulty = TroubledStore::new(std::sync::Arc::clone(&store), NoData);
+    let test = TestManager::with_store(faulty, Policy::default(), |builder| {
+        builder.store_retries(0)
+    });
+    assert!(matches!(open(&test).await, Err(VisitorError::Store(_))));
+    let ticket = test
+        .manager
+        .begin_login(Subject::new("alice").expect("a name"))
+        .await
+        .expect("the store answers");
+    let new = NewSession {
+        kept: KeptData::new("{}").expect("it is short"),
+        ..NewSession::default()
+    };
+    let opened = test.manager.login(ticket, new).await;
+    assert!(matches!(opened, Err(LoginError::Store(_))));
+    assert_eq!(store.len(), 2);
+    test.clock.advance(DAY * 60);
+    let purged = test.manager.delete_expired(10).await;
+    assert_eq!(purged.expect("the store answers"), 2);
 }

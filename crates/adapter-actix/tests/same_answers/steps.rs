@@ -175,6 +175,8 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
         RIGHT,
     );
     ask(403, "POST /steps", &[FORM, FOREIGN, AGENT, half], RIGHT);
+    // Nothing proves that the request comes from a page of the site.
+    ask(403, "POST /steps", &[FORM, AGENT, half], RIGHT);
     // None of these has counted. A method that is not missing proves nothing either.
     ask(
         401,

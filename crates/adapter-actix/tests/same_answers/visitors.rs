@@ -163,6 +163,8 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     ask(200, "POST /auth/revoke", &[FORM], &format!("token={value}"));
     assert_eq!(ask(200, "GET /basket", &[own], "").body, "hat rabbit");
 
+    // Nothing proves that the login comes from a page of the site.
+    ask(403, "POST /checkout", &[FORM, own], LOGIN);
     // A wrong password changes nothing.
     ask(
         401,

@@ -11,15 +11,21 @@ use crate::auth::Auth;
 use crate::cookies::{self, Kind, RequestCookies};
 use crate::head::Head;
 
-/// The visitor's cookie that came with a login.
+/// The cookies of nobody that came with a login: of a visitor, and of a pending login.
 #[derive(Clone, Debug)]
 pub(crate) struct LoginVisitor(RequestCookies);
 
 impl LoginVisitor {
     pub(crate) fn read(auth: &Auth, head: &Head<'_>) -> Self {
         let names = auth.config().cookie_names();
-        let cookies = RequestCookies::read_kinds(&[Kind::Visitor], head.headers, names);
+        let kinds = [Kind::PendingLogin, Kind::Visitor];
+        let cookies = RequestCookies::read_kinds(&kinds, head.headers, names);
         Self(cookies)
+    }
+
+    /// Whether there is one.
+    pub(crate) fn any(&self) -> bool {
+        self.0.any()
     }
 
     /// Ends the visitor's session, once the session of the login is stored: somebody else may know its
@@ -43,7 +49,7 @@ impl LoginVisitor {
 
     /// Deletes the cookie with the answer to the login.
     pub(crate) fn delete_cookie(&self, auth: &Auth, answer: &mut Response<Bytes>) {
-        if self.0.any() {
+        if self.0.all(Kind::Visitor).next().is_some() {
             let names = auth.config().cookie_names();
             cookies::append(answer.headers_mut(), names.delete(Kind::Visitor));
         }
