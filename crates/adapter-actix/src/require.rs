@@ -89,7 +89,7 @@ impl<R, A> Deref for Require<R, A> {
 impl<R, A> FromRequest for Require<R, A>
 where
     R: 'static,
-    A: FromRequest<Error = Rejection> + Deref<Target: Found + Ruled<R> + Sized> + 'static,
+    A: FromRequest<Error = Rejection> + Deref<Target: Found + Ruled<R> + Sized + Sync> + 'static,
 {
     type Error = Rejection;
     type Future = Pin<Box<dyn Future<Output = Result<Self, Rejection>>>>;
@@ -99,6 +99,7 @@ where
         Box::pin(async move {
             let caller = caller.await?;
             caller.require::<R>()?;
+            caller.require_current::<R>().await?;
             let rule = PhantomData;
             Ok(Self { caller, rule })
         })

@@ -88,13 +88,16 @@ impl<R, A> Deref for Require<R, A> {
 impl<S, R, A> FromRequestParts<S> for Require<R, A>
 where
     S: Send + Sync,
-    A: FromRequestParts<S, Rejection = Rejection> + Deref<Target: Found + Ruled<R> + Sized>,
+    A: FromRequestParts<S, Rejection = Rejection>
+        + Deref<Target: Found + Ruled<R> + Sized + Sync>
+        + Send,
 {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Rejection> {
         let caller = A::from_request_parts(parts, state).await?;
         caller.require::<R>()?;
+        caller.require_current::<R>().await?;
         let rule = PhantomData;
         Ok(Self { caller, rule })
     }

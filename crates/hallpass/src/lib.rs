@@ -93,7 +93,7 @@ pub use token_core as core;
 #[doc(inline)]
 pub use token_core::foreign;
 pub use token_core::keys::{JwkSet, KeyError, KeyRingError};
-pub use token_core::session::{Device, PolicyError};
+pub use token_core::session::{Device, PolicyError, Rights};
 pub use token_core::types::InvalidValue;
 pub use token_core::{
     AccessClaims, Algorithm, Audience, Authentication, ClientId, CustomClaims, Issuer, KeyId,
@@ -129,15 +129,16 @@ pub use token_session::test_util;
 pub use token_session::visitor::{KeptData, VisitorPolicy};
 pub use token_session::{
     AccessError, FeedState, LoginError, LoginTicket, ManagerError, MemoryStore, NewSession,
-    RefreshError, RevocationCheck, SessionEnd, SessionManager, SessionManagerBuilder, SessionStore,
-    StoreError, WhenBehind, ephemeral_issuer,
+    PermitError, RefreshError, RevocationCheck, SessionEnd, SessionManager, SessionManagerBuilder,
+    SessionStore, StepUp, StoreError, WhenBehind, ephemeral_issuer,
 };
 
 /// The types of the store contract. If you write a store of your own, implement [`SessionStore`], then
 /// run the test suite of `store_contract!` on it (feature `test-util`).
 pub mod store {
     pub use token_core::session::{
-        Bind, Change, Committed, Ending, Epoch, Generation, Nonce, Revocation, Rotation, Touch,
+        Bind, Change, Committed, Ending, Epoch, Generation, Nonce, Permit, Revocation, Rights,
+        Rotation, Touch,
     };
     pub use token_core::types::{Bucket, InvalidValue};
     pub use token_session::store::{

@@ -11,10 +11,11 @@
 //! | 3, key id | | at a rotation |
 //! | 4, constant | length of the subject (1), subject, `created_at` (5), client id, scope, device | never |
 //! | 5, authentication | absent: by password, at `created_at` | at a step-up |
-//! | 6, claims | the application's; absent or a text of no bytes: none | when a hook changes them |
+//! | 6, claims | the application's; absent or a text of no bytes: none | as the scope |
 //! | 7, ended | instant (5) and reason of the ending; absent: not ended | once |
 //! | 8, earlier rotations | 64 bits (8); absent or no bytes: none | at a rotation |
 //! | 9, binding | [`Binding::to_bytes`](token_core::binding::Binding::to_bytes); absent: none | when a key is registered or confirmed |
+//! | A, scope | in the place of the one in 4; absent: that one | when a hook, a step-up or an administrator changes it |
 //!
 //! Fields are numbers because those take the least room in a listpack.
 //! The scripts in `lua/` know the names and the offsets in the state. Instants are seconds since 1970, big end
@@ -26,7 +27,7 @@ mod write;
 use thiserror::Error;
 
 pub(crate) use read::decode;
-pub(crate) use write::{bind, decimal, encode, ended, instant, rotation, touch};
+pub(crate) use write::{bind, decimal, encode, ended, instant, permit, rotation, touch};
 
 /// The layout that this version writes and reads.
 const LAYOUT: u8 = 1;
@@ -40,6 +41,7 @@ const CLAIMS: Field = Field("6", "6, claims");
 const ENDED: Field = Field("7", "7, ended");
 const EARLIER_ROTATIONS: Field = Field("8", "8, earlier rotations");
 const BINDING: Field = Field("9", "9, binding");
+const SCOPE: Field = Field("A", "A, scope");
 
 const REMEMBER: u8 = 4;
 const STEP_UP: u8 = 8;

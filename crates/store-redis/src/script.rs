@@ -30,16 +30,17 @@ script!(LIST = "row", "list");
 script!(LOAD = "row", "load");
 script!(LOAD_DATA = "load_data");
 script!(MARK = "mark");
+script!(PERMIT = "row", "surplus", "commit", "permit");
 script!(PURGE = "row", "purge");
 script!(REVOCATIONS = "row", "revocations");
 script!(REVOKE = "row", "ending", "revoke");
 script!(REVOKE_SUBJECT = "row", "ending", "revoke_subject");
-script!(ROTATE = "row", "commit", "rotate");
+script!(ROTATE = "row", "surplus", "commit", "rotate");
 script!(TOUCH = "row", "commit", "touch");
 script!(WRITE_DATA = "row", "write_data");
 
 /// All of them, to be loaded at the start.
-pub(crate) fn all() -> [&'static Script; 14] {
+pub(crate) fn all() -> [&'static Script; 15] {
     [
         &BIND,
         &CREATE,
@@ -48,6 +49,7 @@ pub(crate) fn all() -> [&'static Script; 14] {
         &LOAD,
         &LOAD_DATA,
         &MARK,
+        &PERMIT,
         &PURGE,
         &REVOCATIONS,
         &REVOKE,

@@ -140,6 +140,7 @@ impl SessionStore for RedisStore {
         let names = [keys.row(id), keys.epochs(id.bucket()), keys.data(id)];
         let (script, args) = match change {
             Change::Bind(bind) => (&script::BIND, row::bind(bind)),
+            Change::Permit(permit) => (&script::PERMIT, row::permit(permit)),
             Change::Rotate(rotation) => (&script::ROTATE, row::rotation(rotation)),
             Change::Touch(touch) => (&script::TOUCH, row::touch(touch)),
         };

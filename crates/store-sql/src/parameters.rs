@@ -5,8 +5,8 @@
 //! values are bound in the same order. Both come from one list, so that they cannot differ.
 
 use token_core::binding::Binding;
-use token_core::session::{Bind, Ending, Rotation, Touch};
-use token_core::{Authentication, CustomClaims, Session};
+use token_core::session::{Bind, Ending, Permit, Rotation, Touch};
+use token_core::{Authentication, CustomClaims, Scope, Session};
 use token_session::store::{DataWrite, SubjectEnding};
 
 use crate::value::{Value, count};
@@ -108,7 +108,18 @@ parameters! {
             Value::Text(None),
             |authentication| Value::OwnedText(amr(authentication))
         ),
-        claims: Value::Text(rotation.claims.as_ref().map(CustomClaims::as_str)),
+        scope: Value::Text(rotation.rights.scope.as_ref().map(Scope::as_str)),
+        claims: Value::Text(rotation.rights.claims.as_ref().map(CustomClaims::as_str)),
+    }
+}
+
+parameters! {
+    /// Of [`statement::PERMIT`](crate::statement::PERMIT).
+    PERMIT, fn permit(permit: &Permit) {
+        id: (&permit.id).into(),
+        scope: Value::Text(permit.rights.scope.as_ref().map(Scope::as_str)),
+        claims: Value::Text(permit.rights.claims.as_ref().map(CustomClaims::as_str)),
+        at: permit.at.into(),
     }
 }
 

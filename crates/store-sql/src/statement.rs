@@ -79,6 +79,14 @@ WHERE id = :id AND binding IS NOT DISTINCT FROM :from
     AND revoked_at IS NULL AND idle_expires_at > :at AND absolute_expires_at > :at
 RETURNING {columns}";
 
+/// [`Permit`](token_core::session::Permit), with the values of
+/// [`parameters::permit`](crate::parameters::permit).
+pub(crate) const PERMIT: &str = "
+UPDATE {session} SET scope = coalesce(:scope, scope), claims = coalesce(:claims, claims)
+WHERE id = :id
+    AND revoked_at IS NULL AND idle_expires_at > :at AND absolute_expires_at > :at
+RETURNING {columns}";
+
 /// [`Rotation`](token_core::session::Rotation), with the values of
 /// [`parameters::rotate`](crate::parameters::rotate). The condition and the write are one atomic
 /// step because they are one statement.
@@ -93,6 +101,7 @@ UPDATE {session} SET
     auth_time = coalesce(:auth_time, auth_time),
     acr = CASE WHEN :auth_time IS NULL THEN acr ELSE :acr END,
     amr = coalesce(:amr, amr),
+    scope = coalesce(:scope, scope),
     claims = coalesce(:claims, claims)
 WHERE id = :id AND generation = :from AND token_hash = :from_hash
     AND revoked_at IS NULL AND idle_expires_at > :at AND absolute_expires_at > :at
@@ -160,6 +169,7 @@ mod tests {
     fn every_shared_statement_uses_all_its_parameters() {
         for (template, parameters) in [
             (BIND, parameters::BIND),
+            (PERMIT, parameters::PERMIT),
             (ROTATE, parameters::ROTATE),
             (TOUCH, parameters::TOUCH),
         ] {

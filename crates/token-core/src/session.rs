@@ -11,6 +11,7 @@ pub(crate) mod credentials;
 pub(crate) mod decision;
 pub(crate) mod denial;
 pub(crate) mod issue;
+pub(crate) mod permit;
 pub(crate) mod policy;
 pub(crate) mod record;
 pub(crate) mod refresh_token;
@@ -24,6 +25,7 @@ pub use credentials::{Credentials, TokenPair, Uncommitted, UnsignedPair};
 pub use decision::{Decision, PendingReuse};
 pub use denial::{Denial, DenialReason};
 pub use issue::{TokenIssuer, TokenIssuerBuilder};
+pub use permit::{Permit, Rights};
 pub use policy::{LostWrites, Policy, PolicyBuilder, PolicyError, Slide};
 pub use record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,

@@ -12,12 +12,12 @@ use token_core::{
 use token_session::{AccessError, SessionEnd, SessionManager};
 
 use crate::auth::Auth;
-use crate::bearer::{Scheme, credential_of, is_token};
+use crate::bearer::{Scheme, credential_of, is_token, schemes};
 use crate::caller::Caller;
 use crate::dpop::Shown;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
-use crate::rule::{Authenticated, Found, Ruled};
+use crate::rule::{Authenticated, Found, Ruled, ShownBy};
 
 /// A caller with a valid access token. `C` is the application's own claims.
 #[derive(Debug)]
@@ -124,13 +124,11 @@ impl Auth {
             let why = "`Authorization` is not of the form `Bearer TOKEN`, or comes twice";
             self.challenge(refusal.because(why))
         };
-        let schemes: &[Scheme] = match self.config().dpop() {
-            None => &[Scheme::Bearer],
-            Some(_) => &[Scheme::Bearer, Scheme::Dpop],
-        };
-        let token = match credential_of(authorization, schemes).map_err(malformed)? {
+        let config = self.config();
+        let schemes = schemes(config.dpop().is_some(), config.scheme());
+        let token = match credential_of(authorization, &schemes).map_err(malformed)? {
             None => return Ok(None),
-            Some((Scheme::Bearer, token)) => token,
+            Some((Scheme::Bearer | Scheme::Named(_), token)) => token,
             Some((Scheme::Dpop, token)) => {
                 let found = Box::pin(self.authenticate_bound(token, shown()));
                 return found.await.map(Some);
@@ -188,6 +186,10 @@ impl<C> Found for Access<C> {
 
     fn authenticated(&self) -> Authenticated<'_> {
         Authenticated::of(self)
+    }
+
+    fn shown_by(&self) -> ShownBy<'_> {
+        ShownBy::Token(&self.auth, self.session_id())
     }
 
     fn require<R>(&self) -> Result<(), Rejection>

@@ -8,8 +8,8 @@ pub use token_core::{Authentication, NoClaims};
 pub use token_core::{Session, Subject, UnixTime};
 pub use token_session::signer::SignerError;
 pub use token_session::{
-    AccessError, LoginError, LoginTicket, ManagerError, NewSession, RefreshError, StoreError,
-    WriteDataError,
+    AccessError, LoginError, LoginTicket, ManagerError, NewSession, RefreshError, StepUp,
+    StoreError, WriteDataError,
 };
 
 pub use crate::private_data::DataError;
@@ -206,6 +206,25 @@ macro_rules! request_methods {
                 Ok(self.0.begin(subject).await?)
             }
 
+            /// Begins the login of a user who is known only after the proof was checked, such as by
+            /// a one-time code or the word of another site, and asks once more whether it holds.
+            ///
+            /// [`begin`](Self::begin) alone would lose something here: if all sessions of the user
+            /// are ended between the check and `begin`, because the password was changed for
+            /// example, the login opens a session all the same. `still_holds` is asked after the
+            /// login has begun. It reads again what the proof was checked against, such as the
+            /// stored hash or its version, and compares it with what it was.
+            ///
+            /// # Errors
+            /// As [`begin`](Self::begin), and 401 `invalid_credentials` if it does not hold any more.
+            pub async fn begin_checked(
+                &self,
+                subject: impl ::core::convert::TryInto<$crate::adapter::Subject>,
+                still_holds: impl ::core::future::Future<Output = bool>,
+            ) -> ::core::result::Result<$crate::adapter::LoginTicket, $rejection> {
+                Ok(self.0.begin_checked(subject, still_holds).await?)
+            }
+
             /// The time by the server's clock, for
             /// [`Authentication`]($crate::adapter::Authentication).
             pub fn at(&self) -> $crate::adapter::UnixTime {
@@ -234,6 +253,20 @@ macro_rules! request_methods {
                 session: $crate::adapter::NewSession,
             ) -> ::core::result::Result<$answer, $rejection> {
                 Ok(self.0.open(ticket, session).await?.into())
+            }
+
+            /// The same with the credentials as values, for an answer of another shape. The
+            /// application writes the body, and adds the header fields that
+            /// [`Issued::fields`]($crate::Issued::fields) names, which have the cookies.
+            ///
+            /// # Errors
+            /// As [`open`](Self::open).
+            pub async fn issue(
+                &self,
+                ticket: $crate::adapter::LoginTicket,
+                session: $crate::adapter::NewSession,
+            ) -> ::core::result::Result<$crate::Issued, $rejection> {
+                Ok(self.0.issue(ticket, session).await?)
             }
 
             /// The same for a browser that followed a link or sent a form: 303 to this address,
@@ -348,9 +381,9 @@ macro_rules! request_methods {
             /// be asked.
             pub async fn renew(
                 &self,
-                authentication: $crate::adapter::Authentication,
+                step_up: impl ::core::convert::Into<$crate::adapter::StepUp>,
             ) -> ::core::result::Result<$answer, $rejection> {
-                Ok(self.0.renew(authentication).await?.into())
+                Ok(self.0.renew(step_up).await?.into())
             }
 
             /// The answer to a wrong password. Nothing has changed.
@@ -395,7 +428,7 @@ macro_rules! request_methods {
             /// Those of `store`, and as [`changed`](Self::changed).
             pub async fn changed_with<E, F>(
                 self,
-                authentication: $crate::adapter::Authentication,
+                step_up: impl ::core::convert::Into<$crate::adapter::StepUp>,
                 store: impl ::core::ops::FnOnce(::std::sync::Arc<Self>) -> F,
             ) -> ::core::result::Result<$answer, E>
             where
@@ -405,13 +438,14 @@ macro_rules! request_methods {
                     + ::core::marker::Send
                     + 'static,
             {
+                let step_up = step_up.into();
                 let request = ::std::sync::Arc::new(self);
                 let stored = store(::std::sync::Arc::clone(&request));
                 let both = async move {
                     if let Err(error) = stored.await {
                         return Ok(Err(error));
                     }
-                    let changed = request.0.changed(authentication).await?;
+                    let changed = request.0.changed(step_up).await?;
                     Ok::<_, $crate::adapter::Rejection>(Ok(changed.into()))
                 };
                 match $crate::adapter::to_end(both).await {
@@ -429,9 +463,9 @@ macro_rules! request_methods {
             /// asked. The other sessions may have been ended already; the client asks again.
             pub async fn changed(
                 &self,
-                authentication: $crate::adapter::Authentication,
+                step_up: impl ::core::convert::Into<$crate::adapter::StepUp>,
             ) -> ::core::result::Result<$answer, $rejection> {
-                Ok(self.0.changed(authentication).await?.into())
+                Ok(self.0.changed(step_up).await?.into())
             }
 
             /// Counts one more attempt at the session's password, for a handler that tries another

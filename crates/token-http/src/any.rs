@@ -10,7 +10,7 @@ use crate::auth::Auth;
 use crate::caller::Caller;
 use crate::dpop::Shown;
 use crate::rejection::Rejection;
-use crate::rule::{Authenticated, Found, Ruled};
+use crate::rule::{Authenticated, Found, Ruled, ShownBy};
 use crate::server_session::ServerSession;
 
 /// A caller in any of the three transports: with an access token, or with a session cookie. If a
@@ -83,6 +83,13 @@ impl<C> Found for Any<C> {
 
     fn authenticated(&self) -> Authenticated<'_> {
         Authenticated::of(self)
+    }
+
+    fn shown_by(&self) -> ShownBy<'_> {
+        match self {
+            Self::Access(access) => access.shown_by(),
+            Self::Session(session) => session.shown_by(),
+        }
     }
 
     fn require<R>(&self) -> Result<(), Rejection>

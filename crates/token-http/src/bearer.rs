@@ -24,14 +24,17 @@ pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
 ///
 /// # Errors
 /// [`Refusal::InvalidRequest`] for more than 4 fields.
-pub(crate) fn bearers<'a>(head: &Head<'a>) -> Result<impl Iterator<Item = &'a str>, Refusal> {
+pub(crate) fn bearers<'a>(
+    head: &Head<'a>,
+    other: Option<&str>,
+) -> Result<impl Iterator<Item = &'a str>, Refusal> {
     let values = head.headers.get_all(AUTHORIZATION);
     if values.iter().count() > MAX_FIELDS {
         let why = format_args!("it has more than {MAX_FIELDS} `Authorization` fields");
         return Err(Refusal::InvalidRequest.because(why));
     }
-    let token = |value: &'a HeaderValue| {
-        let schemes = [Scheme::Bearer, Scheme::Dpop];
+    let token = move |value: &'a HeaderValue| {
+        let schemes = schemes(true, other);
         let found = credential_of(iter::once(value.as_bytes()), &schemes);
         let (_, token) = found.ok().flatten()?;
         checked(token).ok()
@@ -63,20 +66,35 @@ fn checked(token: &[u8]) -> Result<&str, Refusal> {
 
 /// By which scheme a token comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Scheme {
+pub(crate) enum Scheme<'a> {
     /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750): a client that has the token may use it.
     Bearer,
     /// [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449): with a proof.
     Dpop,
+    /// A name of the application's choice for the same as `Bearer`.
+    Named(&'a str),
 }
 
-impl Scheme {
-    const fn name(self) -> &'static [u8] {
+impl<'a> Scheme<'a> {
+    const fn name(self) -> &'a [u8] {
         match self {
             Self::Bearer => b"Bearer",
             Self::Dpop => b"DPoP",
+            Self::Named(name) => name.as_bytes(),
         }
     }
+}
+
+/// The schemes by which access tokens may come.
+pub(crate) fn schemes(dpop: bool, other: Option<&str>) -> [Scheme<'_>; 3] {
+    let dpop = if dpop { Scheme::Dpop } else { Scheme::Bearer };
+    let other = other.map_or(Scheme::Bearer, Scheme::Named);
+    [Scheme::Bearer, dpop, other]
+}
+
+/// Whether the text can be the name of a scheme.
+pub(crate) fn is_scheme_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(is_scheme)
 }
 
 /// The text after `Bearer`, of any length, whether or not it is a token.
@@ -91,10 +109,10 @@ pub(crate) fn credential<'a>(
 }
 
 /// The same for any of these schemes.
-pub(crate) fn credential_of<'a>(
+pub(crate) fn credential_of<'a, 's>(
     mut values: impl Iterator<Item = &'a [u8]>,
-    schemes: &[Scheme],
-) -> Result<Option<(Scheme, &'a [u8])>, Refusal> {
+    schemes: &[Scheme<'s>],
+) -> Result<Option<(Scheme<'s>, &'a [u8])>, Refusal> {
     let Some(value) = values.next() else {
         return Ok(None);
     };

@@ -49,6 +49,7 @@ pub struct AuthConfig {
     cookie_suffix: Box<str>,
     cookie_names: CookieNames,
     dpop: Option<Dpop>,
+    scheme: Option<Box<str>>,
 }
 
 impl AuthConfig {
@@ -73,6 +74,7 @@ impl AuthConfig {
             cookie_suffix: Box::default(),
             cookie_names: CookieNames::with_suffix(""),
             dpop: None,
+            scheme: None,
         })
     }
 
@@ -128,6 +130,11 @@ impl AuthConfig {
     /// Which clients prove a key; `None` if none can.
     pub(crate) const fn dpop(&self) -> Option<&Dpop> {
         self.dpop.as_ref()
+    }
+
+    /// Another name for the scheme `Bearer`.
+    pub(crate) fn scheme(&self) -> Option<&str> {
+        self.scheme.as_deref()
     }
 
     /// Where the key set is, if not below `/.well-known`.
@@ -245,6 +252,14 @@ impl AuthConfigBuilder {
         self
     }
 
+    /// Default: none. Another name for the scheme `Bearer`, such as `Token`, for clients that were written for
+    /// a server which wants `Authorization: Token …`. Both are accepted from then on; challenges and answers
+    /// go on saying `Bearer`. Not `Bearer`, `DPoP` or `Basic`.
+    pub fn scheme(mut self, name: impl Into<Box<str>>) -> Self {
+        self.0.scheme = Some(name.into());
+        self
+    }
+
     /// Default `/.well-known/jwks.json`, with the issuer's path at its end if it has one. The path of the
     /// key set, for example `/app/jwks.json` behind a proxy that passes on only what begins with `/app`.
     /// Begins with a slash and does not end with one. The metadata names it as `jwks_uri`, and so
@@ -348,6 +363,14 @@ impl AuthConfigBuilder {
         if !config.dpop.as_ref().is_none_or(Dpop::has_room) {
             return Err(ConfigError::DpopRoom);
         }
+        let taken = |name: &str| {
+            let mut taken = ["Bearer", "DPoP", "Basic"].into_iter();
+            taken.any(|taken| name.eq_ignore_ascii_case(taken))
+        };
+        let scheme = config.scheme.as_deref();
+        if scheme.is_some_and(|name| taken(name) || !bearer::is_scheme_name(name)) {
+            return Err(ConfigError::Scheme);
+        }
         // Otherwise each login would be refused, and only then.
         if config.transports.is_empty() {
             return Err(ConfigError::Transports);
@@ -398,6 +421,9 @@ pub enum ConfigError {
     /// The realm cannot be quoted in a header.
     #[error("a realm has only visible ASCII and spaces, without quotes and backslashes")]
     Realm,
+    /// The name cannot be another one for the scheme `Bearer`.
+    #[error("`scheme` has to be a word such as `Token`, and not `Bearer`, `DPoP` or `Basic`")]
+    Scheme,
     /// There is no transport to log in with.
     #[error("a login needs a transport: name at least one of `header`, `cookie` and `session`")]
     Transports,
@@ -458,6 +484,10 @@ mod tests {
             let dpop = Dpop::optional().remember(capacity, per_owner);
             let error = builder().dpop(dpop).build().unwrap_err();
             assert_eq!(error, ConfigError::DpopRoom);
+        }
+        for name in ["", "a b", "Token:", "bearer", "dpop", "Basic"] {
+            let error = builder().scheme(name).build().unwrap_err();
+            assert_eq!(error, ConfigError::Scheme, "{name}");
         }
         let error = builder().transports([]).build().unwrap_err();
         assert_eq!(error, ConfigError::Transports);

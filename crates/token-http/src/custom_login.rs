@@ -15,6 +15,7 @@ use crate::cookies::{Kind, RequestCookies};
 use crate::csrf;
 use crate::device;
 use crate::head::Head;
+use crate::issued::Issued;
 use crate::limit::AttemptKind;
 use crate::redirect;
 use crate::refusal::Refusal;
@@ -101,6 +102,30 @@ impl CustomLogin {
         Ok(self.auth.manager().begin_login(subject).await?)
     }
 
+    /// Begins the login of a user who is known only after the proof was checked, such as by a one-time code
+    /// or the word of another site, and asks once more whether it still holds.
+    ///
+    /// [`begin`](Self::begin) alone would lose something here: if all sessions of the user are ended between
+    /// the check and `begin`, because the password was changed for example, the login opens a session
+    /// all the same. `still_holds` is asked after the login has begun. It reads again what the proof was
+    /// checked against, such as the stored hash or its version, and compares it with what it was.
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin), and [`Refusal::InvalidCredentials`] if the proof does not hold any more.
+    pub async fn begin_checked(
+        &self,
+        subject: impl TryInto<Subject>,
+        still_holds: impl Future<Output = bool>,
+    ) -> Result<LoginTicket, Rejection> {
+        let ticket = self.begin(subject).await?;
+        if still_holds.await {
+            Ok(ticket)
+        } else {
+            let why = "what was proven was changed while it was checked";
+            Err(self.auth.refuse(Refusal::InvalidCredentials.because(why)))
+        }
+    }
+
     /// The time by the server's clock, for [`Authentication`].
     pub fn at(&self) -> UnixTime {
         self.auth.manager().now()
@@ -128,6 +153,19 @@ impl CustomLogin {
         ticket: LoginTicket,
         session: NewSession,
     ) -> Result<Response<Bytes>, Rejection> {
+        Ok(self.issue(ticket, session).await?.into_answer())
+    }
+
+    /// The same with the credentials as values, for an answer of another shape: the application writes the
+    /// body, and adds the header fields that it is given.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn issue(
+        &self,
+        ticket: LoginTicket,
+        session: NewSession,
+    ) -> Result<Issued, Rejection> {
         let session = self
             .bind(ticket.subject(), session)
             .map_err(|refusal| self.auth.refuse(refusal))?;
@@ -153,11 +191,12 @@ impl CustomLogin {
             visitor.end(&manager).await;
             Ok::<_, Rejection>(issued)
         });
-        let mut answer = self.auth.answer_authenticated(&issued.await?);
+        let issued = issued.await?;
+        let mut answer = self.auth.answer_authenticated(&issued);
         if replaces {
             self.visitor.delete_cookie(&self.auth, &mut answer);
         }
-        Ok(answer)
+        Ok(Issued::new(issued, answer))
     }
 
     /// Binds the session to the key that the client has proven. In the other transports the browser has no

@@ -14,7 +14,7 @@ use crate::bearer::{credential, is_token};
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
 use crate::resource::ProtectedResource;
-use crate::rule::{Authenticated, Found, Ruled};
+use crate::rule::{Authenticated, Found, Ruled, ShownBy};
 
 /// One other issuer whose tokens are accepted, and the realm of the challenges. Cheap to clone; make one
 /// for each issuer and keep it in the application's state. It needs no sessions and no store.
@@ -144,6 +144,10 @@ impl<C> Found for Foreign<C> {
     }
 
     /// A token that does not say when its subject authenticated meets no rule that asks for it.
+    fn shown_by(&self) -> ShownBy<'_> {
+        ShownBy::Elsewhere
+    }
+
     fn authenticated(&self) -> Authenticated<'_> {
         let claims = self.claims();
         Authenticated {

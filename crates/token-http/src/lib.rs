@@ -47,6 +47,7 @@ mod foreign;
 mod form;
 mod forwarded;
 mod head;
+mod issued;
 mod json;
 mod limit;
 mod login;
@@ -80,6 +81,7 @@ pub use dpop::{Dpop, Shown};
 #[cfg(feature = "remote")]
 pub use foreign::{Foreign, ForeignAuth};
 pub use head::{Head, MAX_BODY};
+pub use issued::Issued;
 pub use limit::{Attempt, AttemptKind, AttemptLimit};
 pub use login::LoginRequest;
 pub use logout_request::LogoutRequest;

@@ -47,7 +47,7 @@ impl LogoutRequest {
         // browser without any field that says where it comes from.
         let deletes = proven && (cookies.any() || !head.method.is_safe());
         cookies.few().map_err(refuse)?;
-        let bearers = bearers(head).map_err(refuse)?;
+        let bearers = bearers(head, auth.config().scheme()).map_err(refuse)?;
         auth.note_attempt(head, AttemptKind::Logout)
             .map_err(refuse)?;
         Ok(Self {

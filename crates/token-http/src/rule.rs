@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use token_core::binding::BindingLevel;
-use token_core::{NoClaims, Scope, UnixTime};
+use token_core::{NoClaims, Scope, Session, SessionId, UnixTime};
 
 use crate::auth::Auth;
 use crate::caller::Caller;
-use crate::refusal::Refusal;
+use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
 
 /// What a route demands of its caller. A constant that is left out demands nothing.
@@ -69,6 +70,12 @@ pub trait Rule<C = NoClaims>: Send + Sync + 'static {
     /// [`Refusal::Unbound`].
     const BINDING: Option<BindingLevel> = None;
 
+    /// Whether the scope and the claims have to be those that the session has now, and not only those that it
+    /// had when the access token was issued. The store is asked at each request with a token, so a change
+    /// by [`SessionManager::permit`](token_session::SessionManager::permit) holds at once. A session cookie
+    /// shows the session as it is now in any case. A token of another issuer cannot meet such a rule.
+    const CURRENT: bool = false;
+
     /// Whether the route is for a caller with these claims. One for whom it is not is refused as
     /// [`Refusal::Forbidden`]. By default it is for every caller.
     fn permits(claims: &C) -> bool {
@@ -88,11 +95,38 @@ pub trait Ruled<R> {
     /// # Errors
     /// As [`Auth::require`].
     fn meets(&self, now: UnixTime, tolerance: Duration) -> Result<(), Refusal>;
+
+    /// Whether the rule asks what the session may do now.
+    fn is_ruled_by_now(&self) -> bool;
+
+    /// Whether the session may still do what the rule demands.
+    ///
+    /// # Errors
+    /// [`Refusal::InsufficientScope`] and [`Refusal::Forbidden`].
+    fn may_still(&self, session: &Session) -> Result<(), Refusal>;
 }
 
-impl<F: Found, R: Rule<F::Claims>> Ruled<R> for F {
+impl<F, R> Ruled<R> for F
+where
+    F: Found,
+    F::Claims: DeserializeOwned,
+    R: Rule<F::Claims>,
+{
     fn meets(&self, now: UnixTime, tolerance: Duration) -> Result<(), Refusal> {
-        check::<R, F::Claims>(&self.authenticated(), self.claims(), now, tolerance)
+        let caller = self.authenticated();
+        permit::<R, F::Claims>(caller.scope, self.claims())?;
+        check::<R, F::Claims>(&caller, now, tolerance)
+    }
+
+    fn is_ruled_by_now(&self) -> bool {
+        R::CURRENT
+    }
+
+    fn may_still(&self, session: &Session) -> Result<(), Refusal> {
+        match session.claims.read() {
+            Ok(claims) => permit::<R, F::Claims>(&session.scope, &claims),
+            Err(error) => Err(Refusal::Forbidden.because(error)),
+        }
     }
 }
 
@@ -114,6 +148,49 @@ pub trait Found {
     fn require<R>(&self) -> Result<(), Rejection>
     where
         Self: Ruled<R>;
+
+    /// What shows the scope and the claims.
+    fn shown_by(&self) -> ShownBy<'_>;
+
+    /// Refuses the caller if a rule that asks what the session may do now is not met by it.
+    ///
+    /// # Errors
+    /// [`Refusal::InsufficientScope`] and [`Refusal::Forbidden`]; [`Refusal::InvalidToken`] if the session has
+    /// ended, and [`Refusal::TemporarilyUnavailable`] if the store cannot be asked.
+    fn require_current<R>(&self) -> impl Future<Output = Result<(), Rejection>> + Send
+    where
+        Self: Ruled<R> + Sync,
+    {
+        async move {
+            let (auth, id) = match self.shown_by() {
+                _ if !self.is_ruled_by_now() => return Ok(()),
+                ShownBy::Store => return Ok(()),
+                ShownBy::Token(auth, id) => (auth, id),
+                ShownBy::Elsewhere => {
+                    let fix = "a rule with `CURRENT` asks the store of the sessions: take a caller \
+                               whose token this server has issued";
+                    return Err(Rejection::misconfigured(fix));
+                }
+            };
+            let still = match auth.manager().session(id).await? {
+                Some(session) => self.may_still(&session),
+                None => Err(Refusal::InvalidToken(TokenFault::Revoked).logged()),
+            };
+            let binding = self.authenticated().binding;
+            still.map_err(|refusal| auth.challenge_by(binding, refusal))
+        }
+    }
+}
+
+/// What shows the scope and the claims of a caller.
+#[derive(Clone, Copy, Debug)]
+pub enum ShownBy<'a> {
+    /// A token of another issuer.
+    Elsewhere,
+    /// The session itself, as the store has it now.
+    Store,
+    /// A token of this session, as it was when the token was issued.
+    Token(&'a Auth, SessionId),
 }
 
 /// What rules ask about, of any kind of caller.
@@ -149,34 +226,46 @@ impl Auth {
     pub fn require<R>(&self, caller: &(impl Caller + Ruled<R>)) -> Result<(), Rejection> {
         let tolerance = self.manager().policy().tolerance();
         let refusal = caller.meets(self.manager().now(), tolerance);
-        refusal.map_err(|refusal| {
-            if caller.binding() == Some(BindingLevel::Key) {
-                self.challenge_bound(refusal)
-            } else {
-                self.challenge(refusal)
-            }
-        })
+        refusal.map_err(|refusal| self.challenge_by(caller.binding(), refusal))
+    }
+
+    /// The challenge by the scheme of the caller's token.
+    fn challenge_by(&self, binding: Option<BindingLevel>, refusal: Refusal) -> Rejection {
+        if binding == Some(BindingLevel::Key) {
+            self.challenge_bound(refusal)
+        } else {
+            self.challenge(refusal)
+        }
     }
 }
 
-fn check<R: Rule<C>, C>(
-    caller: &Authenticated<'_>,
-    claims: &C,
-    now: UnixTime,
-    tolerance: Duration,
-) -> Result<(), Refusal> {
+/// Whether a caller with this scope and these claims may do what the rule demands.
+fn permit<R: Rule<C>, C>(scope: &Scope, claims: &C) -> Result<(), Refusal> {
     // Both are quoted in a header: a text that cannot be quoted does not compile.
     const { assert!(is_list(R::SCOPE), "SCOPE is not a list of scope values") };
     const { assert!(is_list(R::ACR), "ACR is not a list of words") };
-    let words = |list: &'static str| list.split(' ').filter(|word| !word.is_empty());
-    if !words(R::SCOPE).all(|value| caller.scope.contains(value)) {
+    if !words(R::SCOPE).all(|value| scope.contains(value)) {
         let scope = R::SCOPE.into();
         return Err(Refusal::InsufficientScope { scope }.logged());
     }
     // Before the authentication: a step-up would not help.
     if !R::permits(claims) {
-        return Err(Refusal::Forbidden.because("the claims of the caller do not meet the rule"));
+        let why = "the claims of the caller do not meet the rule";
+        return Err(Refusal::Forbidden.because(why));
     }
+    Ok(())
+}
+
+fn words(list: &'static str) -> impl Iterator<Item = &'static str> {
+    list.split(' ').filter(|word| !word.is_empty())
+}
+
+/// What a step-up or another proof would help with.
+fn check<R: Rule<C>, C>(
+    caller: &Authenticated<'_>,
+    now: UnixTime,
+    tolerance: Duration,
+) -> Result<(), Refusal> {
     let proven = match R::BINDING {
         None => true,
         Some(BindingLevel::Key) => caller.binding.is_some(),

@@ -24,7 +24,7 @@ use crate::head::Head;
 use crate::private_data::{DataError, PrivateData};
 use crate::refusal::{Refusal, TokenFault};
 use crate::rejection::Rejection;
-use crate::rule::{Authenticated, Found, Ruled};
+use crate::rule::{Authenticated, Found, Ruled, ShownBy};
 
 /// A live session that the request's session cookie has proven, with the
 /// application's private data: members of a JSON object that never leaves the server. `C` is the
@@ -188,6 +188,10 @@ impl<C> Found for ServerSession<C> {
 
     fn authenticated(&self) -> Authenticated<'_> {
         Authenticated::of(self)
+    }
+
+    fn shown_by(&self) -> ShownBy<'_> {
+        ShownBy::Store
     }
 
     fn require<R>(&self) -> Result<(), Rejection>

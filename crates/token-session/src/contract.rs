@@ -59,6 +59,7 @@ macro_rules! store_contract {
             purging_deletes_what_is_due_and_nothing_else
             an_ending_is_told_to_subscribers_and_in_the_log
             a_change_is_told_to_subscribers_and_a_use_is_not
+            rights_change_while_the_session_lives
             a_heartbeat_comes_back_behind_the_endings_before_it
             a_rotation_holds_exactly_where_its_condition_does
             a_touch_holds_exactly_where_its_condition_does

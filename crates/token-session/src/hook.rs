@@ -3,14 +3,18 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use token_core::{CustomClaims, Session};
+use token_core::Session;
+use token_core::session::Rights;
 
 /// Looks the user up again at each refresh.
 ///
 /// With a hook the session is read before it is rotated, which costs a second round trip to
 /// the store; without one a refresh costs one. It runs at replays too. A replay writes nothing, so
-/// claims that the hook changes then are in the access token alone, until it is asked at the next
-/// rotation of the token.
+/// what the hook changes then is in the access token alone, until it is asked at the next rotation of
+/// the token.
+///
+/// Sessions in the transport `session` are not refreshed, so the hook is not asked about them.
+/// [`SessionManager::permit`](crate::SessionManager::permit) changes any session, and at once.
 pub trait RefreshHook: Send + Sync + 'static {
     /// Decides on the session as it stands.
     fn on_refresh<'a>(
@@ -26,8 +30,11 @@ pub trait RefreshHook: Send + Sync + 'static {
     reason = "an application can say no more than this"
 )]
 pub enum HookAnswer {
-    /// Go on, with these claims from now on.
-    Change(CustomClaims),
+    /// Go on, with this scope and these claims from now on. If the request asks for a scope that is wider
+    /// than the new one, it is refused, and the token stays usable.
+    ///
+    /// A `Scope` or `CustomClaims` alone is turned into [`Rights`] with `into()`.
+    Change(Rights),
     /// Refuse, and end the session.
     End,
     /// Go on as before.

@@ -57,8 +57,8 @@ pub use erased::StoreError;
 pub use error::{LoginError, RefreshError, WriteDataError};
 pub use manager::{
     AccessError, BindingError, BindingOffer, BoundCookie, BoundSession, CookieSession, Issued,
-    LoginTicket, ManagerError, NewSession, Presented, SessionCredential, SessionEnd,
-    SessionManager, SessionManagerBuilder, ShownCookie,
+    LoginTicket, ManagerError, NewSession, PermitError, Presented, SessionCredential, SessionEnd,
+    SessionManager, SessionManagerBuilder, ShownCookie, StepUp,
 };
 pub use memory::MemoryStore;
 pub use revocation_check::{FeedState, RevocationCheck, WhenBehind};

@@ -16,6 +16,7 @@ mod issue;
 mod keys;
 mod login;
 mod observed;
+mod permit;
 mod refresh;
 mod revoke;
 mod settle;
@@ -46,8 +47,9 @@ pub use error::ManagerError;
 pub use issue::Issued;
 use keys::KeysInForce;
 pub use login::{LoginTicket, NewSession};
+pub use permit::PermitError;
 pub use revoke::Presented;
-pub use step_up::SessionCredential;
+pub use step_up::{SessionCredential, StepUp};
 
 use crate::binding::BindingPolicy;
 use crate::clock::Clock;

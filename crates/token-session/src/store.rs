@@ -190,7 +190,8 @@ fn is_written(change: &Change, session: &Session) -> bool {
         Change::Rotate(rotation) => {
             session.generation == rotation.to && session.token_hash == rotation.to_hash
         }
-        Change::Touch(_) => false,
+        // One that is missed has found no live session.
+        Change::Permit(_) | Change::Touch(_) => false,
     };
     written && session.revocation.is_none()
 }

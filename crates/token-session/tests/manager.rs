@@ -389,7 +389,7 @@ async fn the_hook_may_change_refuse_or_end() {
     ));
 
     let claims = CustomClaims::from_json(r#"{"role":"admin"}"#).unwrap();
-    *says.lock().unwrap() = HookAnswer::Change(claims.clone());
+    *says.lock().unwrap() = HookAnswer::Change(claims.clone().into());
     let issued = test.manager.refresh(&first, None).await.unwrap();
     assert_eq!(issued.session().claims, claims);
 
@@ -419,7 +419,7 @@ async fn what_the_hook_changes_stands_in_the_access_token_of_a_replay_too() {
     let (test, events) = watched(|builder| builder.on_refresh(hook));
     let role = |name: &str| {
         let claims = CustomClaims::from_json(&format!(r#"{{"role":"{name}"}}"#)).unwrap();
-        *says.lock().unwrap() = HookAnswer::Change(claims);
+        *says.lock().unwrap() = HookAnswer::Change(claims.into());
     };
     let first = refresh_token(&test.login("alice", "").await);
     role("admin");

@@ -185,7 +185,7 @@ fn rotation(of: &Session, next: &Session, claims: bool) -> Change {
     };
     rotation.last_seen_at = next.last_seen_at;
     rotation.authentication = claims.then(|| next.authentication.clone());
-    rotation.claims = claims.then(|| next.claims.clone());
+    rotation.rights.claims = claims.then(|| next.claims.clone());
     Change::Rotate(rotation)
 }
 

@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use token_core::binding::{Binding, Thumbprint};
 use token_core::session::{Bind, Change, Credentials, DenialReason};
-use token_core::{Authentication, Policy, RevokeReason, Session, Transport, UnixTime};
+use token_core::{
+    Authentication, CustomClaims, Policy, RevokeReason, Session, Transport, UnixTime,
+};
 use token_session::store::Commit;
 use token_session::test_util::{Injected, TestClock, Trouble, TroubledStore, test_issuer};
 use token_session::{
@@ -159,6 +161,24 @@ async fn step_up(node: &SessionManager, cookie_text: &str) -> String {
 async fn hear() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
+    }
+}
+
+/// A user who loses a role on one node has lost it on the others with the next request.
+#[tokio::test(start_paused = true)]
+async fn what_a_session_may_do_changes_on_each_node_at_once() {
+    let nodes = Nodes::start(100, WhenBehind::AskStore).await;
+    let (session, cookie) = login(&nodes.here).await;
+    assert_eq!(nodes.use_it(&cookie, 10).await, 1);
+    for (node, role) in [(&nodes.there, "author"), (&nodes.here, "reader")] {
+        let claims = format!(r#"{{"role":"{role}"}}"#);
+        let claims = CustomClaims::from_json(&claims).unwrap();
+        let permitted = node.permit(session.id, claims.clone()).await.unwrap();
+        assert!(permitted.is_some());
+        hear().await;
+        let used = nodes.here.touch(&cookie).await.unwrap();
+        assert_eq!(used.session().claims, claims);
+        assert_eq!(nodes.use_it(&cookie, 10).await, 0, "it is remembered again");
     }
 }
 

@@ -41,7 +41,7 @@ const LIMITS: [Limit; 2] = [
         ],
         // 5,000, 10 % of `session/` for what is added to the first cut, and 440 for what the folders that
         // are counted apart share with the rest: tokens are bound to keys in `access/` and `session/` too.
-        lines: 5_620,
+        lines: 5_680,
         items: Some(160),
     },
     // What has to be read if one only wants sessions and their rotation.
@@ -51,8 +51,9 @@ const LIMITS: [Limit; 2] = [
             "crates/token-core/src/types",
         ],
         apart: &[],
-        // 2,200, the same 10 %, and what a binding adds to the record and its writes.
-        lines: 2_430,
+        // 2,200, the same 10 %, what a binding adds to the record and its writes, and the write that changes what
+        // a session may do.
+        lines: 2_500,
         items: None,
     },
 ];
@@ -230,15 +231,15 @@ mod tests { pub fn n() {} }
     fn more_than_was_promised_is_a_fault() {
         let folder = PathBuf::from("crates/token-core/src");
         let counts = |lines, items| Counts::from([(folder.clone(), Count { lines, items })]);
-        let fits = counts(5_620, 160);
+        let fits = counts(5_680, 160);
         assert!(too_many_lines(&fits).is_empty() && too_many_items(&fits).is_empty());
-        assert_eq!(too_many_lines(&counts(5_621, 160)).len(), 1);
-        assert_eq!(too_many_items(&counts(5_620, 161)).len(), 1);
+        assert_eq!(too_many_lines(&counts(5_681, 160)).len(), 1);
+        assert_eq!(too_many_items(&counts(5_680, 161)).len(), 1);
         let optional = Count {
             lines: 100,
             items: 10,
         };
-        let mut with_optional = counts(5_720, 170);
+        let mut with_optional = counts(5_780, 170);
         with_optional.insert(folder.join("foreign"), optional);
         assert!(too_many_lines(&with_optional).is_empty());
         assert!(too_many_items(&with_optional).is_empty());

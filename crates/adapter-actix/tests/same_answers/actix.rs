@@ -195,6 +195,28 @@ async fn reports(_caller: Require<Reports, Access>) -> &'static str {
     "reports"
 }
 
+enum ModeratorNow {}
+impl Rule<Profile> for ModeratorNow {
+    const CURRENT: bool = true;
+
+    fn permits(claims: &Profile) -> bool {
+        claims.role == "moderator"
+    }
+}
+
+async fn moderate_now(_caller: Require<ModeratorNow, Any<Profile>>) -> &'static str {
+    "hidden"
+}
+
+/// Takes the role from `moderator`.
+async fn demote(auth: web::Data<Auth>) -> &'static str {
+    let nothing = CustomClaims::from_json("{}").unwrap();
+    let moderator = "moderator".parse().unwrap();
+    let changed = auth.manager().permit_all(&moderator, nothing).await;
+    assert_eq!(changed.unwrap().len(), 2);
+    "demoted"
+}
+
 async fn moderate(_caller: Require<Moderator, Any<Profile>>) -> &'static str {
     "hidden"
 }
@@ -349,6 +371,8 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .service(web::resource("/reports").route(web::get().to(reports)))
                         .service(web::resource("/transfer").route(web::post().to(transfer)))
                         .service(web::resource("/moderate").route(web::post().to(moderate)))
+                        .service(web::resource("/moderate-now").route(web::post().to(moderate_now)))
+                        .service(web::resource("/demote").route(web::post().to(demote)))
                         .service(web::resource("/count").route(web::post().to(count)))
                         .service(web::resource("/race").route(web::post().to(race)))
                         .service(

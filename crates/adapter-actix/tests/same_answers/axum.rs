@@ -195,6 +195,28 @@ async fn reports(_caller: Require<Reports, Access>) -> &'static str {
     "reports"
 }
 
+enum ModeratorNow {}
+impl Rule<Profile> for ModeratorNow {
+    const CURRENT: bool = true;
+
+    fn permits(claims: &Profile) -> bool {
+        claims.role == "moderator"
+    }
+}
+
+async fn moderate_now(_caller: Require<ModeratorNow, Any<Profile>>) -> &'static str {
+    "hidden"
+}
+
+/// Takes the role from `moderator`.
+async fn demote(axum::extract::State(auth): axum::extract::State<Auth>) -> &'static str {
+    let nothing = CustomClaims::from_json("{}").unwrap();
+    let moderator = "moderator".parse().unwrap();
+    let changed = auth.manager().permit_all(&moderator, nothing).await;
+    assert_eq!(changed.unwrap().len(), 2);
+    "demoted"
+}
+
 async fn moderate(_caller: Require<Moderator, Any<Profile>>) -> &'static str {
     "hidden"
 }
@@ -333,6 +355,8 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/reports", get(reports))
         .route("/transfer", post(transfer))
         .route("/moderate", post(moderate))
+        .route("/moderate-now", post(moderate_now))
+        .route("/demote", post(demote))
         .route("/count", post(count))
         .route("/race", post(race))
         .route("/return", get(return_by_get).post(return_by_post))

@@ -138,6 +138,21 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
         refused.body
     );
 
+    // A role that is taken away is gone at once if the rule says so, and for a cookie in any case.
+    let (token, moderator) = (("Authorization", &*token), ("Cookie", &*moderator));
+    ask(200, "POST /moderate-now", &[token], "");
+    ask(200, "POST /moderate-now", &[moderator, SAME], "");
+    ask(200, "POST /demote", &[bearer], "");
+    ask(200, "POST /moderate", &[token], "");
+    for (path, credential) in [
+        ("POST /moderate-now", token),
+        ("POST /moderate-now", moderator),
+        ("POST /moderate", moderator),
+    ] {
+        let reply = ask(403, path, &[credential, SAME], "");
+        assert_eq!(reply.body, refused.body);
+    }
+
     // Server sessions.
     ask(200, "POST /count", &[cookie, SAME], "");
     ask(200, "POST /count", &[cookie, SAME], "");

@@ -20,25 +20,20 @@ if not holds then
 end
 local kept = state:byte(2) % 8
 local slide = kept >= 4 and ARGV[6] or ARGV[5]
-local changed, given, surplus = {unpack(ARGV, 11)}, {}, {}
+local changed, remembers = {unpack(ARGV, 11)}, false
 for i = 1, #changed, 2 do
-  given[changed[i]] = true
+  remembers = remembers or changed[i] == EARLIER_ROTATIONS
 end
 -- Emptied and not deleted, so that it is one write with the rest.
-if row.at[EARLIER_ROTATIONS] and not given[EARLIER_ROTATIONS] then
+if row.at[EARLIER_ROTATIONS] and not remembers then
   changed[#changed + 1] = EARLIER_ROTATIONS
   changed[#changed + 1] = ''
 end
--- Of a long value that became shorter the last pieces are left over.
-for name in pairs(row.at) do
-  if not given[name] and given[name:sub(1, 1)] then
-    surplus[#surplus + 1] = name
-  end
-end
+local rest = surplus(row, changed)
 commit(row, KEYS[3], now, state:sub(1, 1) .. string.char(kept + ARGV[7]) .. ARGV[8] .. slide:sub(1, 5)
   .. state:sub(21, 25) .. slide:sub(6, 10) .. ARGV[9] .. state:sub(52), changed)
-if #surplus > 0 then
-  call('HDEL', KEYS[1], unpack(surplus))
+if #rest > 0 then
+  call('HDEL', KEYS[1], unpack(rest))
 end
 -- What a step-up changes is told to every node (`Change::is_announced`).
 if ARGV[7] ~= '0' then

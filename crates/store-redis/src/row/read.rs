@@ -15,7 +15,7 @@ use token_core::{
 
 use super::{
     AUTHENTICATION, BINDING, CLAIMS, CONSTANT, EARLIER_ROTATIONS, ENDED, Field, HASHES, KEY_ID,
-    LAYOUT, REMEMBER, RowFault, STATE, STEP_UP,
+    LAYOUT, REMEMBER, RowFault, SCOPE, STATE, STEP_UP,
 };
 use crate::bytes::Reader;
 use crate::user_agent;
@@ -68,6 +68,10 @@ impl<'a> Fields<'a> {
             Ok(value) => read_claims(&value).ok_or(fault(CLAIMS))?,
             Err(_) => CustomClaims::default(),
         };
+        let scope = match self.whole(SCOPE) {
+            Ok(value) => read_scope(&value).ok_or(fault(SCOPE))?,
+            Err(_) => constant.scope,
+        };
         let revocation = match self.0.get(ENDED.0.as_bytes()) {
             Some(value) => Some(read_ended(value).ok_or(fault(ENDED))?),
             None => None,
@@ -86,7 +90,7 @@ impl<'a> Fields<'a> {
             subject_epoch: state.epoch,
             client_id: constant.client_id,
             transport: state.transport,
-            scope: constant.scope,
+            scope,
             created_at: constant.created_at,
             authentication,
             generation: state.generation,
@@ -216,6 +220,11 @@ fn read_authentication(value: &[u8]) -> Option<Authentication> {
         acr,
         amr: amr.collect::<Option<_>>()?,
     })
+}
+
+/// As for an authentication.
+fn read_scope(value: &[u8]) -> Option<Scope> {
+    text(Reader(value).text()?)?.parse().ok()
 }
 
 /// As for an authentication.

@@ -1,14 +1,14 @@
 //! Sessions and changes to values and arguments.
 
 use token_core::session::{
-    Bind, EarlierRotations, Epoch, Revocation, RotatedBy, Rotation, Slide, Touch,
+    Bind, EarlierRotations, Epoch, Permit, Revocation, Rights, RotatedBy, Rotation, Slide, Touch,
 };
 use token_core::types::TokenHash;
 use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
 use super::{
     AUTHENTICATION, BINDING, CLAIMS, CONSTANT, EARLIER_ROTATIONS, ENDED, Field, HASHES, KEY_ID,
-    LAYOUT, MOST_PIECES, PIECE, REMEMBER, STATE, STEP_UP,
+    LAYOUT, MOST_PIECES, PIECE, REMEMBER, SCOPE, STATE, STEP_UP,
 };
 use crate::bytes::Writer;
 use crate::user_agent;
@@ -74,9 +74,7 @@ pub(crate) fn rotation(rotation: &Rotation) -> Vec<Vec<u8>> {
     if let Some(changed) = &rotation.authentication {
         push(&mut args, AUTHENTICATION, authentication(changed));
     }
-    if let Some(changed) = &rotation.claims {
-        push(&mut args, CLAIMS, claims(changed));
-    }
+    push_rights(&mut args, &rotation.rights);
     push_earlier(&mut args, rotation.earlier_rotations);
     args
 }
@@ -95,6 +93,13 @@ pub(crate) fn touch(touch: &Touch) -> Vec<Vec<u8>> {
 /// The arguments of the binding script.
 pub(crate) fn bind(bind: &Bind) -> Vec<Vec<u8>> {
     vec![decimal(bind.at), bind.from.to_bytes(), bind.to.to_bytes()]
+}
+
+/// The arguments of the script that changes what a session may do.
+pub(crate) fn permit(permit: &Permit) -> Vec<Vec<u8>> {
+    let mut args = vec![decimal(permit.at)];
+    push_rights(&mut args, &permit.rights);
+    args
 }
 
 /// The value of an ended session's last field.
@@ -198,6 +203,18 @@ fn slide(slide: Slide) -> Vec<u8> {
         .instant(slide.idle_expires_at)
         .instant(slide.purge_at);
     writer.finish()
+}
+
+/// Appends what a session may do, as far as it changes.
+fn push_rights(fields: &mut Vec<Vec<u8>>, rights: &Rights) {
+    if let Some(changed) = &rights.scope {
+        let mut writer = Writer::default();
+        writer.text(changed.as_str().as_bytes());
+        push(fields, SCOPE, writer.finish());
+    }
+    if let Some(changed) = &rights.claims {
+        push(fields, CLAIMS, claims(changed));
+    }
 }
 
 /// Appends what a step-up remembers; the script empties what another rotation does not.

@@ -18,6 +18,7 @@ pub(crate) struct Statements {
     pub(crate) load: SqlStr,
     pub(crate) load_data: SqlStr,
     pub(crate) notify: SqlStr,
+    pub(crate) permit_and_tell: SqlStr,
     pub(crate) purge: SqlStr,
     pub(crate) revocations: SqlStr,
     pub(crate) revoke: SqlStr,
@@ -48,6 +49,10 @@ impl Statements {
             load: fill(statement::LOAD, &[]),
             load_data: fill(statement::LOAD_DATA, &[]),
             notify: fill(NOTIFY, &[]),
+            permit_and_tell: fill(
+                &and_tell(statement::PERMIT),
+                &[parameters::PERMIT, &["channel", "notice"]].concat(),
+            ),
             purge: fill(PURGE, &[]),
             revocations: fill(statement::REVOCATIONS, &[]),
             revoke: fill(REVOKE, &with_channel(parameters::REVOKE)),

@@ -172,6 +172,13 @@ impl PostgresStore {
     }
 
     /// Notifies this process at once; the server does it again with all others.
+    /// The channel and the notice that whatever a node remembers of a session is older: the generation stays.
+    fn telling_that_all_is_older(&self, id: SessionId) -> [Value<'_>; 2] {
+        let changed = Changed::new(id, Generation::from_u64(u64::MAX));
+        let notice = Value::OwnedText(listener::changed(changed));
+        [self.inner.channel.as_str().into(), notice]
+    }
+
     fn announce(&self, notice: Notice) {
         // It is not an error if nobody listens.
         let _ = self.inner.notices.send(notice);
@@ -267,13 +274,14 @@ impl SessionStore for PostgresStore {
         let statements = &self.inner.statements;
         let rows = match change {
             Change::Bind(bind) => {
-                // What any node remembers is older: the generation stays.
-                let changed = Changed::new(bind.id, Generation::from_u64(u64::MAX));
-                let notice = Value::OwnedText(listener::changed(changed));
-                let channel = self.inner.channel.as_str().into();
                 let mut values = Vec::from(parameters::bind(bind));
-                values.extend([channel, notice]);
+                values.extend(self.telling_that_all_is_older(bind.id));
                 self.run(&statements.bind_and_tell, &values).await?
+            }
+            Change::Permit(permit) => {
+                let mut values = Vec::from(parameters::permit(permit));
+                values.extend(self.telling_that_all_is_older(permit.id));
+                self.run(&statements.permit_and_tell, &values).await?
             }
             Change::Rotate(rotation) if change.is_announced() => {
                 let changed = Changed::new(rotation.id, rotation.to);

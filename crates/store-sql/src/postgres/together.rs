@@ -41,7 +41,7 @@ fn type_of(name: &str) -> &'static str {
         "id" | "from_hash" | "demanding" | "proof" | "to_hash" | "previous_hash" | "nonce" => {
             "bytea"
         }
-        "kid" | "by" | "acr" | "amr" | "claims" => "text",
+        "kid" | "by" | "acr" | "amr" | "scope" | "claims" => "text",
         _ => "bigint",
     }
 }

@@ -105,6 +105,11 @@ impl SqliteStore {
                     .fetch(&statements.bind, &parameters::bind(bind))
                     .await?
             }
+            Change::Permit(rights) => {
+                permit
+                    .fetch(&statements.permit, &parameters::permit(rights))
+                    .await?
+            }
             Change::Rotate(rotation) => {
                 permit
                     .fetch(&statements.rotate, &parameters::rotate(rotation))
@@ -220,7 +225,7 @@ impl SessionStore for SqliteStore {
                 self.rotate(change, rotation).await
             }
             Change::Touch(_) => self.write_change(change).await,
-            Change::Bind(_) | Change::Rotate(_) => {
+            Change::Bind(_) | Change::Permit(_) | Change::Rotate(_) => {
                 let (store, change) = (self.clone(), change.clone());
                 to_end(async move { store.write_change(&change).await }).await
             }

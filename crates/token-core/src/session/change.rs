@@ -11,6 +11,7 @@ use crate::access::custom::CustomClaims;
 use crate::binding::proof::Proof;
 use crate::keys::error::IssueError;
 use crate::session::bind::Bind;
+use crate::session::permit::{Permit, Rights};
 use crate::session::policy::Slide;
 use crate::session::record::{Authentication, Nonce, Revocation, RotatedBy, Session};
 use crate::session::superseded::EarlierRotations;
@@ -33,6 +34,8 @@ use crate::types::time::UnixTime;
 pub enum Change {
     /// Binds the session to a key, or confirms that.
     Bind(Bind),
+    /// Changes what the session may do.
+    Permit(Permit),
     /// Replaces the credential.
     Rotate(Rotation),
     /// Moves the idle deadline of a session cookie.
@@ -44,6 +47,7 @@ impl Change {
     pub const fn id(&self) -> SessionId {
         match self {
             Self::Bind(bind) => bind.id,
+            Self::Permit(permit) => permit.id,
             Self::Rotate(rotation) => rotation.id,
             Self::Touch(touch) => touch.id,
         }
@@ -54,10 +58,10 @@ impl Change {
     /// A touch is not announced: a node that finds a deadline passed asks the store in any case. Neither is
     /// the rotation of a plain refresh. It replaces a refresh token, and a refresh token is always judged by
     /// the session in the store, so the notice would only cost every node something at each refresh. That holds
-    /// for the claims that a hook changes then, too: only sessions of cookies are remembered.
+    /// for the rights that a hook changes then, too: only sessions of cookies are remembered.
     pub const fn is_announced(&self) -> bool {
         match self {
-            Self::Bind(_) => true,
+            Self::Bind(_) | Self::Permit(_) => true,
             Self::Rotate(rotation) => matches!(rotation.by, RotatedBy::StepUp),
             Self::Touch(_) => false,
         }
@@ -74,6 +78,7 @@ impl Change {
     pub fn apply_to(&self, session: &mut Session) -> bool {
         match self {
             Self::Bind(bind) => bind.apply_to(session),
+            Self::Permit(permit) => permit.apply_to(session),
             Self::Rotate(rotation) => rotation.apply_to(session),
             Self::Touch(touch) => touch.apply_to(session),
         }
@@ -122,8 +127,8 @@ pub struct Rotation {
     pub last_seen_at: UnixTime,
     /// Becomes the authentication, if set.
     pub authentication: Option<Authentication>,
-    /// Becomes the application's claims, if set.
-    pub claims: Option<CustomClaims>,
+    /// What the session may do from then on.
+    pub rights: Rights,
 }
 
 impl Rotation {
@@ -152,7 +157,7 @@ impl Rotation {
             remember_slide: slide,
             last_seen_at: at,
             authentication: None,
-            claims: None,
+            rights: Rights::default(),
         }
     }
 
@@ -187,9 +192,7 @@ impl Rotation {
         if let Some(authentication) = &self.authentication {
             session.authentication.clone_from(authentication);
         }
-        if let Some(claims) = &self.claims {
-            session.claims.clone_from(claims);
-        }
+        self.rights.apply_to(session);
         true
     }
 }

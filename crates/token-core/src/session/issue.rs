@@ -94,7 +94,7 @@ impl TokenIssuer {
         entropy: Entropy<N>,
     ) -> Result<Uncommitted<Credentials>, IssueError> {
         let basis = Basis::ahead(pending, session);
-        self.measure(&basis, now)?;
+        self.measure(session, now)?;
         let credentials = self.make(basis, scope, now, entropy)?;
         Ok(Uncommitted::new(credentials, pending))
     }
@@ -113,7 +113,7 @@ impl TokenIssuer {
         entropy: Entropy<N>,
     ) -> Result<Uncommitted<Credentials<UnsignedPair>>, IssueError> {
         let basis = Basis::ahead(pending, session);
-        self.measure(&basis, now)?;
+        self.measure(session, now)?;
         let credentials = self.make_unsigned(basis, scope, now, entropy)?;
         Ok(Uncommitted::new(credentials, pending))
     }
@@ -130,7 +130,7 @@ impl TokenIssuer {
             let token = SessionToken::new(session.id, basis.secret);
             return Ok(Credentials::Session(token));
         }
-        let claims = self.claims(&basis, scope, now, entropy);
+        let claims = self.claims(session, basis.claims, scope, now, entropy);
         Ok(Credentials::Tokens(TokenPair {
             access_expires_at: self.policy.access_expires_at(session, now),
             refresh_token: self.refresh_token(&basis)?,
@@ -138,12 +138,16 @@ impl TokenIssuer {
         }))
     }
 
-    /// Whether access tokens of the session fit, whatever key signs them and whatever their scope.
-    fn measure(&self, basis: &Basis<'_>, now: UnixTime) -> Result<(), IssueError> {
-        if basis.session.transport == Transport::Session {
+    /// Measures whether access tokens of the session fit, whatever key signs them and whatever their scope.
+    ///
+    /// # Errors
+    /// [`IssueError`] if they do not: its own claims are too long.
+    pub fn measure(&self, session: &Session, now: UnixTime) -> Result<(), IssueError> {
+        if session.transport == Transport::Session {
             return Ok(());
         }
-        let claims = self.claims(basis, &basis.session.scope, now, Entropy::new([0; 16]));
+        let (scope, entropy) = (&session.scope, Entropy::new([0; 16]));
+        let claims = self.claims(session, &session.claims, scope, now, entropy);
         sign::fits_any_key(claims.len())
     }
 
@@ -159,7 +163,7 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<AccessToken, IssueError> {
-        let claims = self.claims(&Basis::of(granted), scope, now, entropy);
+        let claims = self.claims(granted.session(), granted.claims(), scope, now, entropy);
         self.access_keys.sign_access(&claims)
     }
 
@@ -190,7 +194,7 @@ impl TokenIssuer {
             let token = SessionToken::new(session.id, basis.secret);
             return Ok(Credentials::Session(token));
         }
-        let claims = self.claims(&basis, scope, now, entropy);
+        let claims = self.claims(session, basis.claims, scope, now, entropy);
         Ok(Credentials::Tokens(UnsignedPair {
             access_expires_at: self.policy.access_expires_at(session, now),
             refresh_token: self.refresh_token(&basis)?,
@@ -209,12 +213,12 @@ impl TokenIssuer {
     /// the application's own.
     fn claims<const N: usize>(
         &self,
-        basis: &Basis<'_>,
+        session: &Session,
+        custom: &CustomClaims,
         scope: &Scope,
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Vec<u8> {
-        let (session, custom) = (basis.session, basis.claims);
         let authentication = &session.authentication;
         let mut json = Object::with_capacity(512 + custom.as_str().len());
         sign::begin(&mut json, &self.issuer, &self.audience);

@@ -16,6 +16,7 @@ use crate::keys::error::IssueError;
 use crate::session::change::{Committed, Ending, Granted, Pending, Rotation};
 use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
+use crate::session::permit::Rights;
 use crate::session::policy::{LostWrites, Policy};
 use crate::session::record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
@@ -424,7 +425,7 @@ fn rotate(
         remember_slide: slide(true),
         last_seen_at: now.round_down(LAST_SEEN_STEP),
         authentication: None,
-        claims: None,
+        rights: Rights::default(),
     };
     let hash = write.to_hash;
     Pending {

@@ -63,6 +63,13 @@ impl Scope {
         self.values().any(|own| own == value)
     }
 
+    /// The values that are in `other` too.
+    #[must_use]
+    pub fn within(&self, other: &Self) -> Self {
+        let values = self.values().filter(|value| other.contains(value));
+        Self(values.collect::<Vec<_>>().join(" ").into())
+    }
+
     /// Whether every value of `other` is among them.
     pub fn covers(&self, other: &Self) -> bool {
         other.values().all(|value| self.contains(value))

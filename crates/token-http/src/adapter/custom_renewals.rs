@@ -51,9 +51,9 @@ macro_rules! custom_renewal_methods {
             pub async fn renew(
                 &self,
                 ticket: &$crate::adapter::RenewalTicket,
-                authentication: $crate::adapter::Authentication,
+                step_up: impl ::core::convert::Into<$crate::adapter::StepUp>,
             ) -> ::core::result::Result<$answer, $rejection> {
-                Ok(self.0.renew(ticket, authentication).await?.into())
+                Ok(self.0.renew(ticket, step_up).await?.into())
             }
 
             /// The same for a browser that followed a link or sent a form: 303 to this address,
@@ -68,10 +68,10 @@ macro_rules! custom_renewal_methods {
             pub async fn redirect(
                 &self,
                 ticket: &$crate::adapter::RenewalTicket,
-                authentication: $crate::adapter::Authentication,
+                step_up: impl ::core::convert::Into<$crate::adapter::StepUp>,
                 to: &str,
             ) -> ::core::result::Result<$answer, $rejection> {
-                let redirected = self.0.redirect(ticket, authentication, to);
+                let redirected = self.0.redirect(ticket, step_up, to);
                 Ok(redirected.await?.into())
             }
 
@@ -134,7 +134,7 @@ macro_rules! custom_renewal_methods {
             pub async fn changed<E>(
                 &self,
                 ticket: &$crate::adapter::RenewalTicket,
-                authentication: $crate::adapter::Authentication,
+                step_up: impl ::core::convert::Into<$crate::adapter::StepUp>,
                 store: impl ::core::future::Future<Output = ::core::result::Result<(), E>>
                 + ::core::marker::Send
                 + 'static,
@@ -142,7 +142,7 @@ macro_rules! custom_renewal_methods {
             where
                 E: ::core::convert::From<$rejection> + ::core::marker::Send + 'static,
             {
-                match self.0.changed(ticket, authentication, store).await {
+                match self.0.changed(ticket, step_up, store).await {
                     Ok(changed) => changed.map(::core::convert::Into::into),
                     Err(rejection) => Err($rejection::from(rejection).into()),
                 }
@@ -157,7 +157,7 @@ macro_rules! custom_renewal_methods {
             pub async fn redirect<E>(
                 &self,
                 ticket: &$crate::adapter::RenewalTicket,
-                authentication: $crate::adapter::Authentication,
+                step_up: impl ::core::convert::Into<$crate::adapter::StepUp>,
                 to: &str,
                 store: impl ::core::future::Future<Output = ::core::result::Result<(), E>>
                 + ::core::marker::Send
@@ -166,7 +166,7 @@ macro_rules! custom_renewal_methods {
             where
                 E: ::core::convert::From<$rejection> + ::core::marker::Send + 'static,
             {
-                match self.0.redirect(ticket, authentication, to, store).await {
+                match self.0.redirect(ticket, step_up, to, store).await {
                     Ok(changed) => changed.map(::core::convert::Into::into),
                     Err(rejection) => Err($rejection::from(rejection).into()),
                 }

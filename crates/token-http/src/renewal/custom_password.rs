@@ -4,8 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::Response;
-use token_core::{Authentication, UnixTime};
-use token_session::to_end;
+use token_core::UnixTime;
+use token_session::{StepUp, to_end};
 
 use crate::auth::Auth;
 use crate::head::Head;
@@ -38,7 +38,7 @@ impl CustomPassword {
         self.0.begin(refresh_token).await
     }
 
-    /// The time by the server's clock, for [`Authentication`].
+    /// The time by the server's clock, for [`Authentication`](token_core::Authentication).
     pub fn at(&self) -> UnixTime {
         self.0.auth.manager().now()
     }
@@ -62,13 +62,13 @@ impl CustomPassword {
     pub async fn changed<E: Send + 'static>(
         &self,
         ticket: &RenewalTicket,
-        authentication: Authentication,
+        step_up: impl Into<StepUp>,
         store: impl Future<Output = Result<(), E>> + Send + 'static,
     ) -> Result<Result<Response<Bytes>, E>, Rejection> {
-        let proven = ticket.proven();
+        let (proven, step_up) = (ticket.proven(), step_up.into());
         to_end(async move {
             match store.await {
-                Ok(()) => proven.password_changed(authentication).await.map(Ok),
+                Ok(()) => proven.password_changed(step_up).await.map(Ok),
                 Err(error) => Ok(Err(error)),
             }
         })
@@ -84,12 +84,12 @@ impl CustomPassword {
     pub async fn redirect<E: Send + 'static>(
         &self,
         ticket: &RenewalTicket,
-        authentication: Authentication,
+        step_up: impl Into<StepUp>,
         to: &str,
         store: impl Future<Output = Result<(), E>> + Send + 'static,
     ) -> Result<Result<Response<Bytes>, E>, Rejection> {
         let answer = redirect::for_session(ticket.session().transport, to)?;
-        let changed = self.changed(ticket, authentication, store).await?;
+        let changed = self.changed(ticket, step_up, store).await?;
         Ok(changed.map(|changed| redirect::with_cookies_of(answer, &changed)))
     }
 

@@ -4,7 +4,8 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::Response;
-use token_core::{Authentication, UnixTime};
+use token_core::UnixTime;
+use token_session::StepUp;
 
 use crate::auth::Auth;
 use crate::head::Head;
@@ -37,7 +38,7 @@ impl CustomStepUp {
         self.0.begin(refresh_token).await
     }
 
-    /// The time by the server's clock, for [`Authentication`].
+    /// The time by the server's clock, for [`Authentication`](token_core::Authentication).
     pub fn at(&self) -> UnixTime {
         self.0.auth.manager().now()
     }
@@ -59,9 +60,9 @@ impl CustomStepUp {
     pub async fn renew(
         &self,
         ticket: &RenewalTicket,
-        authentication: Authentication,
+        step_up: impl Into<StepUp>,
     ) -> Result<Response<Bytes>, Rejection> {
-        ticket.proven().step_up(authentication).await
+        ticket.proven().step_up(step_up.into()).await
     }
 
     /// The same for a browser that followed a link or sent a form: 303 to this address, with the cookie.
@@ -73,11 +74,11 @@ impl CustomStepUp {
     pub async fn redirect(
         &self,
         ticket: &RenewalTicket,
-        authentication: Authentication,
+        step_up: impl Into<StepUp>,
         to: &str,
     ) -> Result<Response<Bytes>, Rejection> {
         let answer = redirect::for_session(ticket.session().transport, to)?;
-        let renewed = self.renew(ticket, authentication).await?;
+        let renewed = self.renew(ticket, step_up).await?;
         Ok(redirect::with_cookies_of(answer, &renewed))
     }
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
-use token_core::{Authentication, Session, UnixTime};
+use token_core::{Session, UnixTime};
+use token_session::StepUp;
 
 use crate::auth::Auth;
 use crate::head::Head;
@@ -54,7 +55,7 @@ impl PasswordRequest {
         &self.new_password
     }
 
-    /// The time of the request, for [`Authentication`].
+    /// The time of the request, for [`Authentication`](token_core::Authentication).
     pub fn at(&self) -> UnixTime {
         self.proven.at()
     }
@@ -68,12 +69,9 @@ impl PasswordRequest {
     /// read, or has another credential, every session of the subject is ended: the new password is
     /// stored, and somebody else may have ended this one. [`Refusal::Unbound`](crate::Refusal::Unbound) if its browser has used a key
     /// since; then it goes on, and the others are ended.
-    pub async fn changed(
-        &self,
-        authentication: Authentication,
-    ) -> Result<Response<Bytes>, Rejection> {
+    pub async fn changed(&self, step_up: impl Into<StepUp>) -> Result<Response<Bytes>, Rejection> {
         Arc::clone(&self.proven)
-            .password_changed(authentication)
+            .password_changed(step_up.into())
             .await
     }
 

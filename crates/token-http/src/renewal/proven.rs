@@ -10,8 +10,8 @@ use http::Response;
 use token_core::binding::Binding;
 use token_core::binding::dpop::{ProofOwner, VerifiedProof};
 use token_core::session::{Committed, Denial};
-use token_core::{Authentication, RevokeReason, Session, SessionId, Transport, UnixTime};
-use token_session::{RefreshError, SessionCredential, SessionManager, ShownCookie, to_end};
+use token_core::{RevokeReason, Session, SessionId, Transport, UnixTime};
+use token_session::{RefreshError, SessionCredential, SessionManager, ShownCookie, StepUp, to_end};
 
 use crate::auth::Auth;
 use crate::binding;
@@ -93,11 +93,11 @@ impl Proven {
     /// Renews the credential with the new authentication.
     pub(super) async fn step_up(
         self: Arc<Self>,
-        authentication: Authentication,
+        step_up: StepUp,
     ) -> Result<Response<Bytes>, Rejection> {
         to_end(async move {
             let manager = self.auth.manager();
-            let issued = manager.step_up(&self.credential, authentication).await?;
+            let issued = manager.step_up(&self.credential, step_up).await?;
             self.observe(issued.session());
             Ok(self.auth.answer_authenticated(&issued))
         })
@@ -107,11 +107,11 @@ impl Proven {
     /// Ends every other session of the subject, and renews the credential of this one.
     pub(super) async fn password_changed(
         self: Arc<Self>,
-        authentication: Authentication,
+        step_up: StepUp,
     ) -> Result<Response<Bytes>, Rejection> {
         to_end(async move {
             let manager = self.auth.manager();
-            let issued = manager.password_changed(Arc::clone(&self.credential), authentication);
+            let issued = manager.password_changed(Arc::clone(&self.credential), step_up);
             let issued = issued.await;
             let (session, reason) = (&self.session, RevokeReason::PasswordChanged);
             match &issued {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use serde::Deserialize;
-use token_core::{Authentication, Session, UnixTime};
+use token_core::{Session, UnixTime};
+use token_session::StepUp;
 
 use crate::auth::Auth;
 use crate::head::Head;
@@ -51,7 +52,7 @@ impl StepUpRequest {
         &self.password
     }
 
-    /// The time of the request, for [`Authentication`].
+    /// The time of the request, for [`Authentication`](token_core::Authentication).
     pub fn at(&self) -> UnixTime {
         self.proven.at()
     }
@@ -61,11 +62,8 @@ impl StepUpRequest {
     ///
     /// # Errors
     /// As [`read`](Self::read): the session may have ended meanwhile.
-    pub async fn renew(
-        &self,
-        authentication: Authentication,
-    ) -> Result<Response<Bytes>, Rejection> {
-        Arc::clone(&self.proven).step_up(authentication).await
+    pub async fn renew(&self, step_up: impl Into<StepUp>) -> Result<Response<Bytes>, Rejection> {
+        Arc::clone(&self.proven).step_up(step_up.into()).await
     }
 
     /// The answer to a wrong password. Nothing has changed.

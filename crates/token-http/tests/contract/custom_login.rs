@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Request, Response};
-use token_core::{Authentication, Transport};
+use token_core::{Authentication, RevokeReason, Transport};
 use token_http::{Attempt, AttemptKind, CustomLogin, Head, LogoutRequest, Refusal, Rejection};
 use token_session::NewSession;
 
-use crate::world::{World, get, post_form, request, with, with_cookie};
+use crate::world::{World, get, post_form, request, with, with_bearer, with_cookie};
 
 /// A login by a passkey, in a handler of the application's own.
 async fn log_in(
@@ -259,4 +259,83 @@ async fn a_logout_costs_few_calls_to_the_store_and_is_an_attempt() {
     assert_eq!(refusal(answered), Refusal::TooManyRequests { retry_after });
     let reply = world.send(post_form("/auth/revoke", "token=x")).await;
     assert_eq!((reply.status, reply.header("retry-after")), (429, "7"));
+}
+
+/// The answer of an application whose clients want another shape.
+#[tokio::test]
+async fn the_credentials_of_a_login_can_be_had_as_values() {
+    for transport in [Transport::Header, Transport::Cookie, Transport::Session] {
+        let world = World::new();
+        let planted = world.login("session").await.cookie();
+        let (parts, _) = with_cookie(post(), &planted).into_parts();
+        let login = CustomLogin::read(&world.auth, &head(&parts)).unwrap();
+        let ticket = login.begin("alice").await.unwrap();
+        let session = NewSession {
+            transport: Some(transport),
+            ..login.new_session(Authentication::password(login.at()))
+        };
+        let issued = login.issue(ticket, session).await.unwrap();
+        let fields: Vec<_> = issued.fields().collect();
+        assert!(fields.contains(&("cache-control", "no-store")));
+        assert!(fields.iter().all(|(name, _)| *name != "content-type"));
+        let cookies = fields.iter().filter(|(name, _)| *name == "set-cookie");
+        let cookies: Vec<_> = cookies.map(|(_, value)| value.to_string()).collect();
+        if transport == Transport::Header {
+            assert!(cookies.is_empty());
+        } else {
+            let cookie = cookies[0].split(';').next().unwrap();
+            let me = with_cookie(get("/auth/session"), cookie);
+            let status = if transport == Transport::Session {
+                200
+            } else {
+                401
+            };
+            assert_eq!(world.send(me).await.status, status);
+        }
+        match issued.tokens() {
+            Some(tokens) => {
+                let token = tokens.access_token.secret();
+                let me = world.send(with_bearer(get("/api/me"), token)).await;
+                assert_eq!(me.body, issued.session().id.to_string());
+            }
+            None => assert_eq!(transport, Transport::Session),
+        }
+        assert!(!format!("{issued:?}").contains("secret"));
+        // The session whose cookie came along has ended, as with every login.
+        let old = with_cookie(get("/api/me"), &planted);
+        assert_eq!(world.send(old).await.status, 401);
+    }
+}
+
+/// The user is known only after the proof: a change of password in between must not be missed.
+#[tokio::test]
+async fn a_login_that_begins_after_the_check_asks_once_more() {
+    let world = World::new();
+    let login = || {
+        let (parts, _) = post().into_parts();
+        CustomLogin::read(&world.auth, &head(&parts)).unwrap()
+    };
+    let open = async |login: &CustomLogin, ticket| {
+        let session = login.new_session(Authentication::password(login.at()));
+        login.open(ticket, session).await
+    };
+    // Nothing has happened since the check.
+    let first = login();
+    let ticket = first.begin_checked("alice", async { true }).await.unwrap();
+    assert!(open(&first, ticket).await.is_ok());
+    // The password was changed, and all sessions ended, before the login began.
+    world.end_all().await;
+    let refused = login().begin_checked("alice", async { false }).await;
+    assert_eq!(*refused.unwrap_err().refusal(), Refusal::InvalidCredentials);
+    // The same after it began: what was asked before says nothing of it, and the login opens none.
+    let last = login();
+    let ticket = last.begin_checked("alice", async { true }).await.unwrap();
+    let manager = world.auth.manager();
+    let alice = "alice".parse().unwrap();
+    manager
+        .revoke_all(&alice, RevokeReason::PasswordChanged)
+        .await
+        .unwrap();
+    let refused = refusal(open(&last, ticket).await);
+    assert_eq!(refused, Refusal::TemporarilyUnavailable);
 }

@@ -1,10 +1,13 @@
 use serde_json::json;
 use std::time::Duration;
+use token_core::session::Rights;
 use token_core::{Authentication, CustomClaims, NoClaims, Transport};
+use token_http::adapter::Found as _;
 use token_http::{Head, Refusal, Rule, SessionSlot, Shown};
-use token_session::NewSession;
+use token_session::test_util::{Outage, TroubledStore};
+use token_session::{MemoryStore, NewSession, RevocationCheck};
 
-use crate::world::{World, get, post_json, refusal, with, with_bearer, with_cookie};
+use crate::world::{World, get, post_form, post_json, refusal, with, with_bearer, with_cookie};
 
 #[tokio::test]
 async fn credentials_of_every_kind_and_none() {
@@ -293,6 +296,61 @@ async fn a_rule_looks_at_the_applications_own_claims() {
     }
 }
 
+enum ModeratorNow {}
+impl Rule<Roles> for ModeratorNow {
+    const SCOPE: &'static str = "notes:read";
+    const CURRENT: bool = true;
+
+    fn permits(claims: &Roles) -> bool {
+        Moderator::permits(claims)
+    }
+}
+
+/// An access token says what was so when it was issued.
+#[tokio::test]
+async fn a_rule_can_demand_what_the_session_may_do_now() {
+    let outage = Outage::default();
+    let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), outage.clone());
+    let world = World::checking(RevocationCheck::None, store, |config| config);
+    let manager = world.auth.manager();
+    let ticket = manager.begin_login("alice".parse().unwrap()).await.unwrap();
+    let roles = |roles| CustomClaims::from_json(roles).unwrap();
+    let session = NewSession {
+        scope: "notes:read".parse().unwrap(),
+        claims: roles(r#"{"roles":["moderator"]}"#),
+        ..NewSession::default()
+    };
+    let issued = manager.login(ticket, session).await.unwrap();
+    let id = issued.session().id;
+    let token = issued.tokens().unwrap().access_token.secret();
+    let caller = world
+        .auth
+        .clone()
+        .access_token::<Roles>(token)
+        .await
+        .unwrap();
+    let now = || async {
+        assert!(caller.require_current::<Moderator>().await.is_ok());
+        let refused = caller.require_current::<ModeratorNow>().await;
+        refused.err().map(|refused| refused.refusal().code())
+    };
+    assert_eq!(now().await, None);
+    let demoted = roles(r#"{"roles":["author"]}"#);
+    assert!(manager.permit(id, demoted).await.unwrap().is_some());
+    assert_eq!(now().await, Some("forbidden"));
+    let restored = Rights {
+        scope: Some("reports:read".parse().unwrap()),
+        claims: Some(roles(r#"{"roles":["moderator"]}"#)),
+    };
+    assert!(manager.permit(id, restored).await.unwrap().is_some());
+    assert_eq!(now().await, Some("insufficient_scope"));
+    outage.begin();
+    assert_eq!(now().await, Some("temporarily_unavailable"));
+    outage.end();
+    world.end_all().await;
+    assert_eq!(now().await, Some("invalid_token"));
+}
+
 /// After a clock that was ahead has been set right: the session works, and is not taken for one that
 /// has just authenticated until the clock has caught up.
 #[tokio::test]
@@ -339,4 +397,39 @@ async fn an_access_token_can_be_taken_from_anywhere() {
     world.end_all().await;
     let refused = world.auth.clone().access_token::<NoClaims>(&token).await;
     assert_eq!(refused.unwrap_err().refusal().code(), "invalid_token");
+}
+
+#[tokio::test]
+async fn a_token_may_come_by_another_scheme_if_the_settings_name_it() {
+    let named = World::with(|config| config.scheme("Token"));
+    let (token, unnamed) = (named.login("header").await, World::new());
+    let token = token.text("access_token");
+    let ask = |scheme: &str| {
+        with(
+            get("/api/me"),
+            "authorization",
+            &format!("{scheme} {token}"),
+        )
+    };
+    for scheme in ["Token", "token", "Bearer"] {
+        assert_eq!(named.send(ask(scheme)).await.status, 200, "{scheme}");
+    }
+    for scheme in ["Tokens", "Tok", "DPoP", "Basic"] {
+        let reply = named.send(ask(scheme)).await;
+        assert_eq!(
+            reply.refusal(),
+            refusal(401, "unauthorized", ""),
+            "{scheme}"
+        );
+    }
+    let malformed = with(get("/api/me"), "authorization", "Token a b");
+    let malformed = named.send(malformed).await.refusal();
+    assert_eq!(malformed, refusal(400, "invalid_request", ""));
+    let other = unnamed.send(ask("Token")).await;
+    assert_eq!(other.refusal(), refusal(401, "unauthorized", ""));
+    // A logout takes it too.
+    let logout = post_form("/auth/logout", "");
+    let logout = with(logout, "authorization", &format!("Token {token}"));
+    assert_eq!(named.send(logout).await.status, 204);
+    assert_eq!(named.send(ask("Token")).await.status, 401);
 }

@@ -3,7 +3,9 @@
 use std::collections::HashSet;
 
 use token_core::binding::{Binding, DeviceState, Proof};
-use token_core::session::{Change, Committed, Device, EarlierRotations, Epoch, RotatedBy};
+use token_core::session::{
+    Change, Committed, Device, EarlierRotations, Epoch, Permit, Rights, RotatedBy,
+};
 use token_core::{Authentication, CustomClaims, Session, Transport, UnixTime};
 
 use super::world::{PATIENCE, World, ending, keyed, registered, secs};
@@ -50,7 +52,8 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
         acr: None,
         amr: vec![],
     });
-    rotation.claims = Some(CustomClaims::default());
+    rotation.rights.claims = Some(CustomClaims::default());
+    rotation.rights.scope = Some("c:d a".parse().expect("a scope"));
     world.assert_commit(&Change::Rotate(rotation)).await;
     let rotated = world.load(full.id).await.expect("stored");
     assert_eq!(rotated.previous_hash, Some(full.token_hash));
@@ -65,6 +68,7 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     let rotation = world.rotation(&rotated, now + secs(55));
     world.assert_commit(&Change::Rotate(rotation)).await;
     let rotated = world.load(full.id).await.expect("stored");
+    assert_eq!(rotated.scope.as_str(), "c:d a");
     assert_eq!(rotated.earlier_rotations, EarlierRotations::default());
     let unbound = World::<S>::bind(&rotated, Binding::Unbound, now + secs(56));
     world.assert_commit(&unbound).await;
@@ -79,6 +83,68 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     };
     assert_eq!(Some(row.into_inner()), end.apply(&rotated));
     assert_eq!(world.load(full.id).await, end.apply(&rotated));
+}
+
+/// What a session may do changes while it lives, and nothing else of it does.
+pub async fn rights_change_while_the_session_lives<S: SessionStore>(mut world: World<S>) {
+    let subject = world.subject();
+    let now = World::<S>::at(0);
+    let session = world.stored(&subject, now).await;
+    let claims = |length: usize| {
+        let json = format!(r#"{{"role":"{}"}}"#, "r".repeat(length));
+        CustomClaims::from_json(&json).expect("an object")
+    };
+    let scope = |text: &str| Some(text.parse().expect("a scope"));
+    let long = vec!["a:long:value:of:a:scope"; 40].join(" ");
+    let none = Some(CustomClaims::default());
+    let mut notices = world.store.subscribe();
+    for (scope, claims) in [
+        (scope("a b"), Some(claims(300))),
+        (None, Some(claims(40))),
+        (scope(&long), None),
+        (scope("b"), None),
+        (None, none.clone()),
+        (scope(""), None),
+        (None, None),
+        (scope("a"), none),
+    ] {
+        let (id, rights) = (session.id, Rights { scope, claims });
+        let at = now + secs(1);
+        world
+            .assert_commit(&Change::Permit(Permit { id, rights, at }))
+            .await;
+    }
+    let heard = async {
+        loop {
+            match notices.recv().await.expect("the store lives") {
+                Notice::Changed(changed) if changed.id == session.id => return changed.version,
+                _ => {}
+            }
+        }
+    };
+    let version = tokio::time::timeout(PATIENCE, heard).await;
+    let version = version.expect("a subscriber hears of each change");
+    assert!(version >= session.generation, "what is remembered is older");
+    // A rotation keeps them, and one that was begun before goes on.
+    let rotation = world.rotation(&session, now + secs(2));
+    world.assert_commit(&Change::Rotate(rotation)).await;
+    let rotated = world.load(session.id).await.expect("stored");
+    assert_eq!(rotated.scope.as_str(), "a");
+    let permit = |at| {
+        let rights = Rights::from(claims(1));
+        let id = session.id;
+        Change::Permit(Permit { id, rights, at })
+    };
+    // A session that has ended is not brought back, and one that never was is not made.
+    world
+        .assert_commit(&permit(session.expires_at() + secs(1000)))
+        .await;
+    let end = ending(session.id, now + secs(3));
+    assert!(matches!(
+        world.store.revoke(&end).await,
+        Ok(Revoke::Applied(_))
+    ));
+    world.assert_commit(&permit(now + secs(4))).await;
 }
 
 /// Long claims and authentications become shorter, or none, without a trace of what they were.
@@ -111,7 +177,7 @@ pub async fn what_becomes_shorter_leaves_nothing_behind<S: SessionStore>(mut wor
     for ((claims, authentication), turn) in changes.zip(1..) {
         let row = world.load(session.id).await.expect("stored");
         let mut rotation = world.rotation(&row, now + secs(turn));
-        rotation.claims = Some(claims.clone());
+        rotation.rights.claims = Some(claims.clone());
         rotation.authentication = Some(authentication.clone());
         world.assert_commit(&Change::Rotate(rotation)).await;
     }
@@ -292,7 +358,7 @@ pub async fn a_change_is_told_to_subscribers_and_a_use_is_not<S: SessionStore>(
             2 => {
                 // Long enough that Redis keeps them in pieces.
                 let claims = format!("{{\"role\":\"{}\"}}", "r".repeat(200));
-                rotation.claims = Some(CustomClaims::from_json(&claims).expect("claims"));
+                rotation.rights = CustomClaims::from_json(&claims).expect("claims").into();
                 Change::Rotate(rotation)
             }
             3 => Change::Touch(World::<S>::touch(&session, now)),

@@ -6,7 +6,7 @@ use token_core::session::{Committed, CookieDecision, Denial, SessionToken};
 use token_core::{PRODUCT, Session, SessionId, UnixTime};
 
 use super::SessionManager;
-use super::settle::{Settled, Verdict};
+use super::settle::{Changes, Settled, Verdict};
 use crate::erased::StoreError;
 use crate::error::RefreshError;
 use crate::revocation_check::{RevocationCheck, WhenBehind};
@@ -118,7 +118,9 @@ impl SessionManager {
                 verdict => verdict,
             })
         };
-        let settled = self.settle(id, current, now, None, None, decide).await;
+        let settled = self
+            .settle(id, current, now, Changes::Nothing, None, decide)
+            .await;
         if was_known
             && let Err(RefreshError::Denied(denial)) = &settled
             && !matches!(denial, Denial::Malformed)

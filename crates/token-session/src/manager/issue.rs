@@ -112,7 +112,20 @@ impl SessionManager {
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<Issued, CredentialsError> {
-        let within = scope.unwrap_or(&granted.session().scope);
+        // The session may have been given another scope since the request asked for some of the older one.
+        let narrowed = scope.map(|scope| scope.within(&granted.session().scope));
+        self.issue_within(granted, narrowed, now, entropy).await
+    }
+
+    /// The same with this scope, whatever the session's is.
+    pub(super) async fn issue_within<const N: usize>(
+        &self,
+        granted: Granted,
+        narrowed: Option<Scope>,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Result<Issued, CredentialsError> {
+        let within = narrowed.as_ref().unwrap_or(&granted.session().scope);
         // Not a clone of the pointer: all threads would count in one place.
         let keys = self.inner.keys.load();
         let issuer = &keys.issuer;
@@ -127,7 +140,7 @@ impl SessionManager {
         };
         Ok(Issued {
             session: granted.into_session(),
-            narrowed: scope.cloned(),
+            narrowed,
             credentials,
             at: now,
         })

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use token_core::session::{self, Committed, Denial, Purpose, RefreshClaims};
 use token_core::{PRODUCT, Scope, Session, UnixTime};
 
-use super::settle::{Settled, Verdict};
+use super::settle::{Changes, Settled, Verdict};
 use super::{Issued, SessionManager};
 use crate::error::RefreshError;
 use crate::event::EventKind;
@@ -130,10 +130,11 @@ impl SessionManager {
                 .map(Verdict::<Infallible>::from)
         };
         let hook = self.inner.hook.as_deref();
-        let settled = self.settle(token.session_id, current, now, hook, scope, decide);
+        let changes = hook.map_or(Changes::Nothing, Changes::AsTheHookSays);
+        let settled = self.settle(token.session_id, current, now, changes, scope, decide);
         match settled.await? {
-            Settled::Replayed(granted) => {
-                let issued = self.issue(granted, scope, now, self.draw()).await?;
+            Settled::Replayed(granted, scope) => {
+                let issued = self.issue_within(granted, scope, now, self.draw()).await?;
                 self.report(EventKind::Replayed, issued.session(), now);
                 Ok((EventKind::Replayed, issued))
             }

@@ -8,9 +8,9 @@ use std::convert::Infallible;
 
 use token_core::session::{
     Change, Committed, CookieDecision, Decision, Denial, Granted, IssueError, Pending,
-    PendingReuse, Revocation, Rotation, Touch,
+    PendingReuse, Revocation, Rights, Rotation, Touch,
 };
-use token_core::{CustomClaims, PRODUCT, RevokeReason, Scope, Session, SessionId, UnixTime};
+use token_core::{PRODUCT, RevokeReason, Scope, Session, SessionId, UnixTime};
 use tokio::time::Instant;
 
 use super::{Issued, SessionManager};
@@ -69,8 +69,8 @@ impl From<CookieDecision> for Verdict<()> {
 pub(super) enum Settled<A = Infallible> {
     /// The session as it was read.
     Accepted(A, Committed<Session>),
-    /// The credential in force, once more.
-    Replayed(Granted),
+    /// The credential in force, once more, and the scope of the access token if that is not the session's.
+    Replayed(Granted, Option<Scope>),
     /// A new credential, with everything that is answered.
     Rotated(Box<Issued>),
     /// The session with its new deadline.
@@ -82,9 +82,31 @@ impl<A> Settled<A> {
     pub(super) fn into_session(self) -> Committed<Session> {
         match self {
             Self::Accepted(_, session) | Self::Slid(_, session) => session,
-            Self::Replayed(granted) => granted.into_session(),
+            Self::Replayed(granted, _) => granted.into_session(),
             Self::Rotated(issued) => issued.into_session(),
         }
+    }
+}
+
+/// What a session may do once its credential is renewed.
+#[derive(Clone, Copy)]
+pub(super) enum Changes<'a> {
+    /// What the application says when it is asked.
+    AsTheHookSays(&'a dyn RefreshHook),
+    /// The same as before.
+    Nothing,
+    /// What a step-up says.
+    To(&'a Rights),
+}
+
+/// The scope that the request asks for, which the session has to cover.
+fn narrowed<'a>(
+    scope: Option<&'a Scope>,
+    allowed: &Scope,
+) -> Result<Option<&'a Scope>, RefreshError> {
+    match scope {
+        Some(scope) if !allowed.covers(scope) => Err(RefreshError::Scope),
+        scope => Ok(scope),
     }
 }
 
@@ -92,14 +114,14 @@ impl SessionManager {
     /// Decides on a session as it was read, and on what each write that came first has left, until
     /// the credential holds or is refused. What was decided is written before it is answered.
     ///
-    /// `now` stays that of the request: waiting for the store must not age the credential. `hook` is
-    /// asked before a token is renewed. `scope` narrows the access token.
+    /// `now` stays that of the request: waiting for the store must not age the credential. `changes` says
+    /// what the session may do once its credential is renewed. `scope` narrows the access token.
     pub(super) async fn settle<A>(
         &self,
         id: SessionId,
         mut current: Option<Committed<Session>>,
         now: UnixTime,
-        hook: Option<&dyn RefreshHook>,
+        changes: Changes<'_>,
         scope: Option<&Scope>,
         decide: impl Fn(&Committed<Session>) -> Result<Verdict<A>, IssueError>,
     ) -> Result<Settled<A>, RefreshError> {
@@ -114,11 +136,14 @@ impl SessionManager {
                 Verdict::Accept(accepted) => return Ok(Settled::Accepted(accepted, session)),
                 Verdict::Deny(denial) => return Err(self.deny(denial, &session, now)),
                 Verdict::Replay(granted) => {
-                    let granted = match self.ask(hook, &session, now).await? {
+                    let rights = self.ask(changes, &session, now).await?;
+                    let allowed = rights.scope.as_ref().unwrap_or(&session.scope);
+                    let scope = narrowed(scope, allowed)?.cloned().or(rights.scope);
+                    let granted = match rights.claims {
                         Some(claims) => granted.with_claims(claims),
                         None => granted,
                     };
-                    return Ok(Settled::Replayed(granted));
+                    return Ok(Settled::Replayed(granted, scope));
                 }
                 Verdict::Revoke(_) if self.is_too_late(start) => {
                     return Err(StoreError::Timeout(self.inner.store_timeout).into());
@@ -129,17 +154,26 @@ impl SessionManager {
                 },
                 Verdict::Rotate(pending) => {
                     let mut pending = pending;
-                    pending.write.claims = self.ask(hook, &session, now).await?;
+                    pending.write.rights = self.ask(changes, &session, now).await?;
                     let Some(becomes) = pending.becomes(&session) else {
                         current = Some(session);
                         continue;
                     };
+                    narrowed(scope, &becomes.scope)?;
                     // Signed and measured before the write. If the signer is away, the token that was
                     // presented stays good for as long as that takes, and is not found superseded.
                     let ahead = self.issue_ahead(&pending, &becomes, scope, now).await?;
                     match self.commit_rotation(pending).await? {
                         Ok(granted) => {
-                            let issued = Self::issued(granted, ahead, scope, now)?;
+                            let session = granted.session();
+                            let as_signed =
+                                session.scope == becomes.scope && session.claims == becomes.claims;
+                            let issued = if as_signed {
+                                Self::issued(granted, ahead, scope, now)?
+                            } else {
+                                // It was permitted something else since it was read.
+                                self.issue(granted, scope, now, self.draw()).await?
+                            };
                             return Ok(Settled::Rotated(Box::new(issued)));
                         }
                         Err(current) => current,
@@ -192,20 +226,21 @@ impl SessionManager {
         })
     }
 
-    /// Asks the application, if there is a hook: the claims that it wants from now on, or `None` if
-    /// it keeps those of the session.
+    /// What the session may do from now on, as far as it changes.
     async fn ask(
         &self,
-        hook: Option<&dyn RefreshHook>,
+        changes: Changes<'_>,
         session: &Committed<Session>,
         now: UnixTime,
-    ) -> Result<Option<CustomClaims>, RefreshError> {
-        let Some(hook) = hook else {
-            return Ok(None);
+    ) -> Result<Rights, RefreshError> {
+        let hook = match changes {
+            Changes::AsTheHookSays(hook) => hook,
+            Changes::Nothing => return Ok(Rights::default()),
+            Changes::To(rights) => return Ok(rights.clone()),
         };
         match hook.on_refresh(session).await {
-            HookAnswer::Change(claims) => Ok(Some(claims)),
-            HookAnswer::Keep => Ok(None),
+            HookAnswer::Change(rights) => Ok(rights),
+            HookAnswer::Keep => Ok(Rights::default()),
             HookAnswer::Refuse => Err(RefreshError::Refused),
             // Ended before it is answered: the client must not be told so and go on with the token.
             HookAnswer::End => {

@@ -4,11 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use token_core::session::{
-    self, Committed, Decision, IssueError, Purpose, RefreshClaims, SessionToken,
+    self, Committed, Decision, IssueError, Purpose, RefreshClaims, Rights, SessionToken,
 };
 use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
 
-use super::settle::{Settled, Verdict};
+use super::settle::{Changes, Settled, Verdict};
 use super::{Issued, SessionManager};
 use crate::error::RefreshError;
 use crate::event::EventKind;
@@ -26,6 +26,27 @@ pub enum SessionCredential {
     Refresh(RefreshClaims),
     /// A session cookie, by [`SessionManager::read_session_cookie`].
     Session(SessionToken),
+}
+
+/// What a step-up changes of its session: the authentication, and what the session may do.
+///
+/// An [`Authentication`] is turned into one that changes no more than that.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "this is all that it can change")]
+pub struct StepUp {
+    /// When and how the user has just proven who they are.
+    pub authentication: Authentication,
+    /// What the session may do from now on.
+    pub rights: Rights,
+}
+
+impl From<Authentication> for StepUp {
+    fn from(authentication: Authentication) -> Self {
+        Self {
+            authentication,
+            rights: Rights::default(),
+        }
+    }
 }
 
 impl SessionCredential {
@@ -60,7 +81,8 @@ impl SessionManager {
         };
         let id = credential.session_id();
         let current = self.load(id).await?;
-        let settled = self.settle(id, current, now, None, None, decide).await?;
+        let settled = self.settle(id, current, now, Changes::Nothing, None, decide);
+        let settled = settled.await?;
         Ok(settled.into_session())
     }
 
@@ -74,9 +96,9 @@ impl SessionManager {
     pub async fn step_up(
         &self,
         credential: &SessionCredential,
-        authentication: Authentication,
+        step_up: impl Into<StepUp>,
     ) -> Result<Issued, RefreshError> {
-        self.renew_stepped_up(credential, &authentication, self.now())
+        self.renew_stepped_up(credential, &step_up.into(), self.now())
             .await
     }
 
@@ -89,9 +111,9 @@ impl SessionManager {
     pub async fn password_changed(
         &self,
         credential: Arc<SessionCredential>,
-        authentication: Authentication,
+        step_up: impl Into<StepUp>,
     ) -> Result<Issued, RefreshError> {
-        let manager = self.clone();
+        let (manager, step_up) = (self.clone(), step_up.into());
         // Both or neither: if the other sessions are ended and this one keeps its credential, so does who
         // has stolen it.
         to_end(async move {
@@ -100,7 +122,7 @@ impl SessionManager {
             let reason = RevokeReason::PasswordChanged;
             let (subject, id) = (&session.subject, session.id);
             manager.revoke_others(subject, id, reason).await?;
-            manager.step_up(&credential, authentication).await
+            manager.step_up(&credential, step_up).await
         })
         .await
     }
@@ -108,21 +130,22 @@ impl SessionManager {
     async fn renew_stepped_up(
         &self,
         credential: &SessionCredential,
-        authentication: &Authentication,
+        step_up: &StepUp,
         now: UnixTime,
     ) -> Result<Issued, RefreshError> {
         let decide = |session: &Committed<Session>| {
-            self.decide_step_up(credential, session, authentication, now)
+            self.decide_step_up(credential, session, &step_up.authentication, now)
                 .map(Verdict::<Infallible>::from)
         };
         let id = credential.session_id();
         // Always read again, and not taken from the beginning of the step-up: a replay writes
         // nothing, and must not answer for a session that was ended meanwhile.
         let current = self.load(id).await?;
-        let settled = self.settle(id, current, now, None, None, decide);
+        let changes = Changes::To(&step_up.rights);
+        let settled = self.settle(id, current, now, changes, None, decide);
         match settled.await? {
-            Settled::Replayed(granted) => {
-                let issued = self.issue(granted, None, now, self.draw()).await?;
+            Settled::Replayed(granted, scope) => {
+                let issued = self.issue_within(granted, scope, now, self.draw()).await?;
                 self.report(EventKind::SteppedUp, issued.session(), now);
                 Ok(issued)
             }
