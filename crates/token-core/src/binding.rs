@@ -26,4 +26,4 @@ pub use keys::BindingKeys;
 pub use proof::{Proof, Unproven};
 pub use record::{AlreadyBound, Binding, BindingLevel, DeviceBinding, DeviceKey, DeviceState};
 pub use thumbprint::Thumbprint;
-pub use value::{BoundValue, VALUE_MARGIN};
+pub use value::BoundValue;

@@ -123,7 +123,6 @@ const fn resource() -> Expected<'static> {
         },
         token: Some(TOKEN.as_bytes()),
         nonces: None,
-        max_age: MAX_AGE,
     }
 }
 

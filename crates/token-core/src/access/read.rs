@@ -18,9 +18,8 @@ use serde::forward_to_deserialize_any;
 
 use crate::access::claims::BorrowedClaims;
 use crate::access::error::ClaimsError;
-use crate::binding::confirmation::Confirmation;
-use crate::binding::thumbprint::Thumbprint;
-use crate::jose::json::{self, JsonError, Text, Value};
+use crate::binding::confirmation::{AnyConfirmation, Confirmation};
+use crate::jose::json::{self, JsonError, Text, Texts, Value};
 use crate::types::time::UnixTime;
 
 /// Claims with a meaning of their own, which the application's type does not see.
@@ -222,16 +221,19 @@ impl<'a> KnownClaims<'a> for BorrowedClaims<'a> {
                     texts => Some(texts),
                 },
             ),
-            "amr" => put("amr", &mut claims.amr, map, fault, |value| match value {
-                Value::Texts(texts) => Some(texts),
-                _ => None,
-            }),
+            "amr" => put_amr(&mut claims.amr, map, fault),
             // > JWK SHA-256 Thumbprint confirmation method. The value of the jkt member MUST be the
             // > base64url encoding (as defined in [RFC7515]) of the JWK SHA-256 Thumbprint (according to
             // > [RFC7638]) of the DPoP public key (in JWK format) to which the access token is bound.
             // RFC 9449 section 6.1. Bound in another way (RFC 8705, for example), it is refused.
             // Which key it is; whether it was proven is asked once the token is known to be genuine.
-            "cnf" => put_key(&mut claims.key, map, fault),
+            "cnf" => {
+                let other = ClaimsError::BoundToKey;
+                put_or("cnf", other, &mut claims.key, map, fault, |key| match key {
+                    AnyConfirmation::Key(Confirmation(key)) => Some(key),
+                    AnyConfirmation::Other => None,
+                })
+            }
             _ => return Ok(false),
         }?;
         Ok(true)
@@ -253,16 +255,21 @@ fn put_id<'a, A: MapAccess<'a>, T: FromStr>(
     map: &mut A,
     fault: &mut Option<ClaimsError>,
 ) -> Result<(), A::Error> {
-    let mut form = false;
-    let read = put(claim, place, map, fault, |Text(text): Text<'a>| {
-        let id = text.parse().ok();
-        form = id.is_none();
-        id
-    });
-    if form {
-        *fault = Some(ClaimsError::Form { claim });
-    }
-    read
+    let form = ClaimsError::Form { claim };
+    put_or(claim, form, place, map, fault, |Text(text): Text<'a>| {
+        text.parse().ok()
+    })
+}
+
+pub(crate) fn put_amr<'a, A: MapAccess<'a>>(
+    place: &mut Option<Texts<'a>>,
+    map: &mut A,
+    fault: &mut Option<ClaimsError>,
+) -> Result<(), A::Error> {
+    put("amr", place, map, fault, |value| match value {
+        Value::Texts(texts) => Some(texts),
+        Value::Text(_) | Value::Other => None,
+    })
 }
 
 pub(crate) fn put_time<'a, A: MapAccess<'a>>(
@@ -283,18 +290,23 @@ pub(crate) fn put_time<'a, A: MapAccess<'a>>(
     Ok(())
 }
 
-fn put_key<'a, A: MapAccess<'a>>(
-    place: &mut Option<Thumbprint>,
+/// The same as [`put`] with another rule for a value that is of the right type and is not accepted.
+pub(crate) fn put_or<'a, A: MapAccess<'a>, V: Deserialize<'a>, T>(
+    claim: &'static str,
+    otherwise: ClaimsError,
+    place: &mut Option<T>,
     map: &mut A,
     fault: &mut Option<ClaimsError>,
+    accept: impl FnOnce(V) -> Option<T>,
 ) -> Result<(), A::Error> {
-    let mut other = false;
-    let read = put("cnf", place, map, fault, |Confirmation(key)| {
-        other = key.is_none();
-        key
+    let mut refused = false;
+    let read = put(claim, place, map, fault, |value| {
+        let accepted = accept(value);
+        refused = accepted.is_none();
+        accepted
     });
-    if other {
-        *fault = Some(ClaimsError::BoundToKey);
+    if refused {
+        *fault = Some(otherwise);
     }
     read
 }

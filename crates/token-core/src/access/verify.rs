@@ -178,7 +178,8 @@ impl Verifier {
         if !header::media_type_is(header.kind()?, ACCESS_TOKEN) {
             return Err(VerifyError::WrongType);
         }
-        find_by_header(&header, self.0.keys.iter().map(|prepared| &prepared.key))
+        let found = find_by_header(&header, &self.0.keys, |own| &own.key)?;
+        Ok(&found.key)
     }
 
     /// What the claims must say: those rules first that do not depend on the time.
@@ -197,13 +198,8 @@ impl Verifier {
         // > The resource server MUST validate that the "aud" claim contains a resource indicator
         // > value corresponding to an identifier the resource server expects for itself.
         // RFC 9068 section 4
-        let own = self.0.audience.as_str();
-        let meant = match require("aud", claims.audience.as_ref())? {
-            Value::Text(audience) => audience == own,
-            Value::Texts(audiences) => audiences.iter().any(|audience| audience == own),
-            Value::Other => false,
-        };
-        if !meant {
+        let audience = require("aud", claims.audience.as_ref())?;
+        if !audience.names(self.0.audience.as_str()) {
             return Err(VerifyError::WrongAudience);
         }
         // RFC 9068 section 2.2 makes `iss`, `exp`, `aud`, `sub`, `client_id`, `iat` and `jti`
@@ -244,16 +240,18 @@ impl fmt::Debug for Verifier {
     }
 }
 
-/// The key that a header names by id and algorithm.
-pub(crate) fn find_by_header<'k>(
+/// What belongs to the key that a header names by id and algorithm.
+pub(crate) fn find_by_header<'k, P>(
     header: &Header<'_>,
-    keys: impl Iterator<Item = &'k VerifyingKey>,
-) -> Result<&'k VerifyingKey, VerifyError> {
+    keys: &'k [P],
+    key: impl Fn(&P) -> &VerifyingKey,
+) -> Result<&'k P, VerifyError> {
     // > The "kid" (key ID) header is used by the relying application to perform key lookup.
     // > Applications should ensure that this does not create SQL or LDAP injection
     // > vulnerabilities by validating and/or sanitizing the received value.
     // RFC 8725 section 3.10. Here it is compared with what is configured, and nothing else.
-    let mut keys = keys.filter(|key| key.id().as_str() == header.key_id);
+    let has_id = |own: &&P| key(own).id().as_str() == header.key_id;
+    let mut keys = keys.iter().filter(has_id);
     let first = keys.next().ok_or(VerifyError::UnknownKey)?;
     // > The library MUST ensure that the "alg" or "enc" header specifies the same algorithm
     // > that is used for the cryptographic operation.
@@ -262,10 +260,10 @@ pub(crate) fn find_by_header<'k>(
     // > of blocklists.
     // draft-ietf-oauth-rfc8725bis section 3.1. Here it is the name of the key's own algorithm (Ed25519 has
     // two), compared byte for byte. Keys with one id have different algorithms.
-    let named = |key: &&VerifyingKey| key.algorithm().is_named(&header.algorithm);
-    let key = std::iter::once(first).chain(keys).find(named);
-    key.ok_or(VerifyError::AlgorithmMismatch {
-        expected: first.algorithm(),
+    let named = |own: &&P| key(own).algorithm().is_named(&header.algorithm);
+    let found = std::iter::once(first).chain(keys).find(named);
+    found.ok_or_else(|| VerifyError::AlgorithmMismatch {
+        expected: key(first).algorithm(),
     })
 }
 
@@ -287,9 +285,9 @@ pub(crate) fn require<T>(claim: &'static str, value: Option<T>) -> Result<T, Cla
     value.ok_or(ClaimsError::Missing { claim })
 }
 
-pub(crate) fn named(
+pub(crate) fn named<T>(
     claim: &'static str,
-    check: Result<(), InvalidValue>,
-) -> Result<(), ClaimsError> {
-    check.map_err(|reason| ClaimsError::Name { claim, reason })
+    value: Result<T, InvalidValue>,
+) -> Result<T, ClaimsError> {
+    value.map_err(|reason| ClaimsError::Name { claim, reason })
 }

@@ -11,22 +11,26 @@ use crate::jose::base64url;
 use crate::jose::json::{Text, Value};
 use crate::types::secret::decode_exact;
 
-/// The claim as it is written and read: exactly `{"jkt":"…"}`. `None` for every other object.
+/// The claim as it is written: exactly `{"jkt":"…"}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Confirmation(pub(crate) Option<Thumbprint>);
+pub(crate) struct Confirmation(pub(crate) Thumbprint);
+
+/// The claim as it is read. Nothing is known of any other object.
+pub(crate) enum AnyConfirmation {
+    Key(Confirmation),
+    Other,
+}
 
 impl Serialize for Confirmation {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        if let Some(key) = self.0 {
-            let mut text = [0; 43];
-            map.serialize_entry("jkt", base64url::encode_into(key.as_bytes(), &mut text))?;
-        }
+        let mut map = serializer.serialize_map(Some(1))?;
+        let mut text = [0; 43];
+        map.serialize_entry("jkt", base64url::encode_into(self.0.as_bytes(), &mut text))?;
         map.end()
     }
 }
 
-impl<'de> Deserialize<'de> for Confirmation {
+impl<'de> Deserialize<'de> for AnyConfirmation {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(Reader)
     }
@@ -35,13 +39,13 @@ impl<'de> Deserialize<'de> for Confirmation {
 struct Reader;
 
 impl<'de> Visitor<'de> for Reader {
-    type Value = Confirmation;
+    type Value = AnyConfirmation;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Confirmation, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<AnyConfirmation, A::Error> {
         let key = match map.next_entry::<Text<'de>, Value<'de>>()? {
             Some((Text(name), Value::Text(text))) if name == "jkt" => {
                 decode_exact("Thumbprint", &text).ok()
@@ -52,7 +56,9 @@ impl<'de> Visitor<'de> for Reader {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {
             alone = false;
         }
-        let key = key.filter(|_| alone);
-        Ok(Confirmation(key.map(Thumbprint::from_bytes)))
+        Ok(match key.filter(|_| alone) {
+            Some(key) => AnyConfirmation::Key(Confirmation(Thumbprint::from_bytes(key))),
+            None => AnyConfirmation::Other,
+        })
     }
 }

@@ -11,7 +11,7 @@ use crate::types::time::UnixTime;
 
 /// How much longer a value is good than its cookie lives. A value that a browser still sends and the server
 /// refuses would not be renewed, because the browser trusts the `Max-Age` of its cookie.
-pub const VALUE_MARGIN: Duration = Duration::from_secs(60);
+const VALUE_MARGIN: Duration = Duration::from_secs(60);
 
 secret_text! {
     /// The value of the bound cookie. It says itself for which registration of the session it was made and

@@ -3,16 +3,17 @@
 use std::borrow::Cow;
 
 use serde::de::{Error as _, MapAccess};
+use smallvec::SmallVec;
 
 use crate::access::error::ClaimsError;
-use crate::access::read::{KnownClaims, put, put_text, put_time};
+use crate::access::read::{KnownClaims, put, put_amr, put_text, put_time};
 use crate::foreign::profile::Profile;
 use crate::jose::json::{Texts, Value};
 use crate::types::time::UnixTime;
 
 /// The claims while they are read. Texts borrow from the buffer that the token was decoded into.
 pub(super) struct BorrowedClaims<'a> {
-    profile: Profile,
+    profile: &'a Profile,
     pub(super) issuer: Option<Cow<'a, str>>,
     pub(super) subject: Option<Cow<'a, str>>,
     pub(super) session_id: Option<Cow<'a, str>>,
@@ -23,58 +24,12 @@ pub(super) struct BorrowedClaims<'a> {
     pub(super) auth_time: Option<UnixTime>,
     pub(super) acr: Option<Cow<'a, str>>,
     pub(super) amr: Option<Texts<'a>>,
-    pub(super) audience: Choice<'a>,
-    pub(super) client_id: Choice<'a>,
-    pub(super) token_id: Choice<'a>,
-    pub(super) scope: Choice<'a>,
-    pub(super) tenant: Choice<'a>,
-    /// Which of the profile's claims with fixed texts were there.
-    fixed: u64,
-}
-
-/// A claim that may have several names, of which the first counts.
-#[derive(Default)]
-pub(super) struct Choice<'a> {
-    pub(super) value: Option<Value<'a>>,
-    rank: usize,
-    seen: u64,
-}
-
-impl<'a> Choice<'a> {
-    /// Takes the value of the name with this rank.
-    fn put(&mut self, rank: usize, value: Value<'a>) -> Result<(), Twice> {
-        see(&mut self.seen, rank)?;
-        if self.value.is_none() || rank < self.rank {
-            self.value = Some(value);
-            self.rank = rank;
-        }
-        Ok(())
-    }
-
-    /// The one text that it must be, if it is there.
-    pub(super) fn text(&self) -> Option<&str> {
-        match &self.value {
-            Some(Value::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-}
-
-/// A claim that was there before.
-struct Twice;
-
-fn see(seen: &mut u64, rank: usize) -> Result<(), Twice> {
-    // A profile has a handful of names; `build` refuses more than there are bits.
-    let bit = 1 << (rank % 64);
-    if *seen & bit != 0 {
-        return Err(Twice);
-    }
-    *seen |= bit;
-    Ok(())
+    /// Those that the profile names, each once, of the types that it demands.
+    named: SmallVec<[(&'static str, Value<'a>); 4]>,
 }
 
 impl<'a> BorrowedClaims<'a> {
-    pub(super) fn new(profile: Profile) -> Self {
+    pub(super) fn new(profile: &'a Profile) -> Self {
         Self {
             profile,
             issuer: None,
@@ -87,28 +42,41 @@ impl<'a> BorrowedClaims<'a> {
             auth_time: None,
             acr: None,
             amr: None,
-            audience: Choice::default(),
-            client_id: Choice::default(),
-            token_id: Choice::default(),
-            scope: Choice::default(),
-            tenant: Choice::default(),
-            fixed: 0,
+            named: SmallVec::new(),
+        }
+    }
+
+    /// The first of these claims that the token has.
+    pub(super) fn first(&self, names: &[&str]) -> Option<&Value<'a>> {
+        names.iter().find_map(|name| self.get(name))
+    }
+
+    /// The same for claims that have to be texts.
+    pub(super) fn first_text(&self, names: &[&str]) -> Option<&str> {
+        match self.first(names) {
+            Some(Value::Text(text)) => Some(text),
+            _ => None,
         }
     }
 
     /// The token's identifier: `jti`, or what stands for it.
     pub(super) fn id(&self) -> Option<&str> {
-        self.jti.as_deref().or_else(|| self.token_id.text())
+        let other = || self.first_text(self.profile.token_id);
+        self.jti.as_deref().or_else(other)
     }
 
     /// The first of the profile's claims with fixed texts that the token does not have.
     pub(super) fn missing_fixed(&self) -> Option<&'static str> {
-        let claims = self.profile.claims.iter().enumerate();
-        let mut missing = claims.filter(|(rank, _)| self.fixed & (1 << rank) == 0);
-        missing.next().map(|(_, (claim, _))| *claim)
+        let mut claims = self.profile.claims.iter();
+        claims.find_map(|(claim, _)| self.get(claim).is_none().then_some(*claim))
     }
 
-    /// Takes a claim under a name that the profile gives, for everything that it gives the name to.
+    fn get(&self, name: &str) -> Option<&Value<'a>> {
+        let mut named = self.named.iter();
+        named.find_map(|(claim, value)| (*claim == name).then_some(value))
+    }
+
+    /// Takes a claim that the profile names.
     fn take_named<A: MapAccess<'a>>(
         &mut self,
         name: &str,
@@ -124,62 +92,36 @@ impl<'a> BorrowedClaims<'a> {
             claims,
             ..
         } = self.profile;
-        let choices = [
-            (&mut self.audience, audience, true),
-            (&mut self.scope, scope, true),
-            (&mut self.client_id, client_id, false),
-            (&mut self.token_id, token_id, false),
-            (&mut self.tenant, tenant.as_slice(), false),
-        ];
-        let mut read = None;
-        for (choice, names, list) in choices {
-            let Some((rank, claim)) = find(names.iter().copied(), name) else {
-                continue;
-            };
-            let value = once(&mut read, claim, map, fault)?;
-            let fits = matches!(value, Value::Text(_)) || list && matches!(value, Value::Texts(_));
-            if !fits {
-                *fault = Some(ClaimsError::Type { claim });
-                return Err(A::Error::custom("refused"));
-            }
-            if choice.put(rank, value.clone()).is_err() {
-                *fault = Some(ClaimsError::Duplicate { claim });
-                return Err(A::Error::custom("refused"));
-            }
+        let find = |lists: &[&[&'static str]]| {
+            let mut names = lists.iter().copied().flatten();
+            names.find(|own| **own == name).copied()
+        };
+        let text = find(&[client_id, token_id, tenant.as_slice()]);
+        let fixed = claims.iter().find(|(own, _)| *own == name);
+        let claim = text.or(fixed.map(|(claim, _)| *claim));
+        let Some(claim) = claim.or_else(|| find(&[audience, scope])) else {
+            return Ok(false);
+        };
+        if self.get(claim).is_some() {
+            *fault = Some(ClaimsError::Duplicate { claim });
+            return Err(A::Error::custom("refused"));
         }
-        if let Some((rank, claim)) = find(claims.iter().map(|(claim, _)| *claim), name) {
-            let value = once(&mut read, claim, map, fault)?;
-            let expected = claims.get(rank).map(|(_, text)| *text);
-            let same = matches!(&value, Value::Text(text) if Some(&**text) == expected);
-            if !same {
-                *fault = Some(ClaimsError::Value { claim });
-                return Err(A::Error::custom("refused"));
-            }
-            if see(&mut self.fixed, rank).is_err() {
-                *fault = Some(ClaimsError::Duplicate { claim });
-                return Err(A::Error::custom("refused"));
-            }
+        let mut value = None;
+        put(claim, &mut value, map, fault, |value| match value {
+            Value::Texts(_) if text.is_some() => None,
+            Value::Other => None,
+            value => Some(value),
+        })?;
+        let value = value.ok_or_else(|| A::Error::custom("refused"))?;
+        if let Some((_, expected)) = fixed
+            && !matches!(&value, Value::Text(text) if text == expected)
+        {
+            *fault = Some(ClaimsError::Value { claim });
+            return Err(A::Error::custom("refused"));
         }
-        Ok(read.is_some())
+        self.named.push((claim, value));
+        Ok(true)
     }
-}
-
-/// The rank of a name among others, and the name as it is written there.
-fn find(names: impl Iterator<Item = &'static str>, name: &str) -> Option<(usize, &'static str)> {
-    names.enumerate().find(|(_, own)| *own == name)
-}
-
-/// The value of a claim, which is read when it is needed first.
-fn once<'a, 'r, A: MapAccess<'a>>(
-    read: &'r mut Option<Value<'a>>,
-    claim: &'static str,
-    map: &mut A,
-    fault: &mut Option<ClaimsError>,
-) -> Result<&'r Value<'a>, A::Error> {
-    if read.is_none() {
-        put(claim, read, map, fault, Some)?;
-    }
-    read.as_ref().ok_or_else(|| A::Error::custom("refused"))
 }
 
 impl<'a> KnownClaims<'a> for BorrowedClaims<'a> {
@@ -199,10 +141,7 @@ impl<'a> KnownClaims<'a> for BorrowedClaims<'a> {
             "exp" => put_time("exp", &mut self.expires_at, map, fault),
             "nbf" => put_time("nbf", &mut self.not_before, map, fault),
             "auth_time" => put_time("auth_time", &mut self.auth_time, map, fault),
-            "amr" => put("amr", &mut self.amr, map, fault, |value| match value {
-                Value::Texts(texts) => Some(texts),
-                _ => None,
-            }),
+            "amr" => put_amr(&mut self.amr, map, fault),
             // As with tokens of ours: it must not work for a mere bearer.
             "cnf" => {
                 *fault = Some(ClaimsError::BoundToKey);

@@ -113,13 +113,13 @@ impl ForeignVerifier {
         check_signature(&prepared.key, &token)?;
         let mut buffer = Room::<MAX_PAYLOAD>::new();
         let payload = token.decode(Part::Payload, buffer.as_mut_slice())?;
-        let mut claims = BorrowedClaims::new(own.profile);
+        let mut claims = BorrowedClaims::new(&own.profile);
         let custom: C = read(payload, 0, &mut claims)?;
         if is_access_token && has_session(&claims) {
             return Err(VerifyError::HasSession);
         }
         own.check_issuer(&claims, prepared)?;
-        let audience = own.find_audience(claims.audience.value.as_ref())?;
+        let audience = own.find_audience(&claims)?;
         let claims = own.check_claims(&claims, audience, now, custom)?;
         Ok(ForeignToken::assertion(claims))
     }
@@ -157,10 +157,8 @@ impl Inner {
         let is_access_token = header
             .kind()
             .is_ok_and(|kind| media_type_is(kind, ACCESS_TOKEN));
-        let found = find_by_header(&header, self.keys.iter().map(|prepared| &prepared.key))?;
-        let mut keys = self.keys.iter();
-        let prepared = keys.find(|prepared| std::ptr::eq(&raw const prepared.key, found));
-        Ok((prepared.expect("it is one of them"), is_access_token))
+        let prepared = find_by_header(&header, &self.keys, |own| &own.key)?;
+        Ok((prepared, is_access_token))
     }
 
     fn check_issuer(
@@ -169,7 +167,7 @@ impl Inner {
         prepared: &Prepared,
     ) -> Result<(), VerifyError> {
         let issuer = &**require("iss", claims.issuer.as_ref())?;
-        let tenant = claims.tenant.text();
+        let tenant = claims.first_text(self.profile.tenant.as_slice());
         match &self.issuer {
             IssuerName::One(own) => {
                 let mut aliases = self.profile.issuer_aliases.iter();
@@ -210,18 +208,13 @@ impl Inner {
     }
 
     /// The one of the own audiences that the token names.
-    fn find_audience(&self, named: Option<&Value<'_>>) -> Result<&Audience, VerifyError> {
-        let claim = self.profile.audience.first().copied().unwrap_or("aud");
-        let named = require(claim, named)?;
-        let meant = |own: &&Audience| match named {
-            Value::Text(audience) => audience == own.as_str(),
-            Value::Texts(audiences) => audiences.iter().any(|audience| audience == own.as_str()),
-            Value::Other => false,
-        };
-        self.audiences
-            .iter()
-            .find(meant)
-            .ok_or(VerifyError::WrongAudience)
+    fn find_audience(&self, claims: &BorrowedClaims<'_>) -> Result<&Audience, VerifyError> {
+        let names = self.profile.audience;
+        let claim = names.first().copied().unwrap_or("aud");
+        let named = require(claim, claims.first(names))?;
+        let mut audiences = self.audiences.iter();
+        let own = audiences.find(|own| named.names(own.as_str()));
+        own.ok_or(VerifyError::WrongAudience)
     }
 
     fn check_claims<C>(
@@ -231,57 +224,30 @@ impl Inner {
         now: UnixTime,
         custom: C,
     ) -> Result<ForeignClaims<C>, VerifyError> {
-        let name = |claim, text: &str| named(claim, ForeignId::check(text));
-        let subject = &**require("sub", claims.subject.as_ref())?;
-        named("sub", Subject::check(subject))?;
-        let client_id = claims.client_id.text();
-        if let Some(client_id) = client_id {
-            named("client_id", ClientId::check(client_id))?;
-        }
-        let id = claims.id();
-        if let Some(id) = id {
-            name("jti", id)?;
-        }
-        let session_id = claims.session_id.as_deref();
-        if let Some(session_id) = session_id {
-            name("sid", session_id)?;
-        }
-        let tenant = claims.tenant.text();
-        if let Some(tenant) = tenant {
-            name(self.profile.tenant.unwrap_or_default(), tenant)?;
-        }
-        let scope = scope(claims.scope.value.as_ref())?;
-        for claim in self.profile.required {
-            let there = match *claim {
-                "auth_time" => claims.auth_time.is_some(),
-                "client_id" => client_id.is_some(),
-                "jti" => id.is_some(),
-                "scope" => claims.scope.value.is_some(),
-                _ => session_id.is_some(),
-            };
-            require(claim, there.then_some(()))?;
-        }
-        if let Some(claim) = claims.missing_fixed() {
-            return Err(ClaimsError::Missing { claim }.into());
-        }
-        let issued_at = require("iat", claims.issued_at)?;
-        let expires_at = require("exp", claims.expires_at)?;
-        let begins = claims.not_before;
-        self.bounds
-            .check(issued_at, expires_at, begins, now, Expiry::Enforce)?;
-        let checked = "it was checked above";
-        let issuer = require("iss", claims.issuer.as_ref())?;
-        Ok(ForeignClaims {
-            issuer: named_value("iss", Issuer::new(&**issuer))?,
+        let profile = &self.profile;
+        let id = |claim, text: Option<&str>| {
+            let id = text.map(ForeignId::new).transpose();
+            named(claim, id)
+        };
+        let tenant = profile.tenant;
+        let client_id = claims.first_text(profile.client_id);
+        let claimed = ForeignClaims {
+            issuer: named(
+                "iss",
+                Issuer::new(&**require("iss", claims.issuer.as_ref())?),
+            )?,
             audience: audience.clone(),
-            subject: Subject::new(subject).expect(checked),
-            client_id: client_id.map(|id| ClientId::new(id).expect(checked)),
-            issued_at,
-            expires_at,
-            id: id.map(|id| ForeignId::new(id).expect(checked)),
-            session_id: session_id.map(|id| ForeignId::new(id).expect(checked)),
+            subject: named(
+                "sub",
+                Subject::new(&**require("sub", claims.subject.as_ref())?),
+            )?,
+            client_id: named("client_id", client_id.map(ClientId::new).transpose())?,
+            issued_at: require("iat", claims.issued_at)?,
+            expires_at: require("exp", claims.expires_at)?,
+            id: id("jti", claims.id())?,
+            session_id: id("sid", claims.session_id.as_deref())?,
             auth_time: claims.auth_time,
-            scope,
+            scope: scope(claims.first(profile.scope))?,
             acr: claims.acr.as_deref().map(Into::into),
             amr: claims
                 .amr
@@ -289,16 +255,37 @@ impl Inner {
                 .flatten()
                 .map(|text| (&**text).into())
                 .collect(),
-            tenant: tenant.map(|tenant| ForeignId::new(tenant).expect(checked)),
+            tenant: id(
+                tenant.unwrap_or_default(),
+                claims.first_text(tenant.as_slice()),
+            )?,
             custom,
-        })
+        };
+        for claim in profile.required {
+            let there = match *claim {
+                "auth_time" => claimed.auth_time.is_some(),
+                "client_id" => claimed.client_id.is_some(),
+                "jti" => claimed.id.is_some(),
+                "scope" => claims.first(profile.scope).is_some(),
+                _ => claimed.session_id.is_some(),
+            };
+            require(claim, there.then_some(()))?;
+        }
+        if let Some(claim) = claims.missing_fixed() {
+            return Err(ClaimsError::Missing { claim }.into());
+        }
+        let (issued, expires) = (claimed.issued_at, claimed.expires_at);
+        let begins = claims.not_before;
+        self.bounds
+            .check(issued, expires, begins, now, Expiry::Enforce)?;
+        Ok(claimed)
     }
 }
 
 /// A scope as one text or as a list.
 fn scope(value: Option<&Value<'_>>) -> Result<Scope, ClaimsError> {
     match value {
-        Some(Value::Text(text)) => named_value("scope", text.parse()),
+        Some(Value::Text(text)) => named("scope", text.parse()),
         Some(Value::Texts(texts)) => {
             // A value with a space would become two.
             if texts
@@ -307,17 +294,10 @@ fn scope(value: Option<&Value<'_>>) -> Result<Scope, ClaimsError> {
             {
                 return Err(ClaimsError::Form { claim: "scope" });
             }
-            named_value("scope", texts.join(" ").parse())
+            named("scope", texts.join(" ").parse())
         }
         Some(Value::Other) | None => Ok(Scope::default()),
     }
-}
-
-fn named_value<T>(
-    claim: &'static str,
-    value: Result<T, crate::types::invalid::InvalidValue>,
-) -> Result<T, ClaimsError> {
-    value.map_err(|reason| ClaimsError::Name { claim, reason })
 }
 
 impl fmt::Debug for ForeignVerifier {

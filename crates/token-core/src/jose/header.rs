@@ -1,13 +1,12 @@
 //! The header of a token: three members, and a name for each reason to refuse another.
 
 use std::borrow::Cow;
-use std::fmt;
 
-use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
+use serde::de::MapAccess;
 use smallvec::SmallVec;
 
 use crate::jose::error::FormError;
-use crate::jose::json::{JsonError, Text, Value};
+use crate::jose::json::{self, Refused, Value};
 
 /// The `typ` of an access token ([RFC 9068 section 2.1](https://www.rfc-editor.org/rfc/rfc9068#section-2.1)).
 pub(crate) const ACCESS_TOKEN: &str = "at+jwt";
@@ -32,24 +31,11 @@ impl<'a> Header<'a> {
         // > valid JSON object conforming to RFC 7159 [RFC7159]; let the JWS Protected Header be this
         // > JSON object.
         // RFC 7515 section 5.2
-        let text = std::str::from_utf8(json).map_err(|_| FormError::Json(JsonError::NotUtf8))?;
         let mut members = Members {
             ignored,
             ..Members::default()
         };
-        let mut deserializer = serde_json::Deserializer::from_str(text);
-        let read = deserializer
-            .deserialize_map(&mut members)
-            .and_then(|()| deserializer.end());
-        if let Err(error) = read {
-            return Err(members.fault.unwrap_or_else(|| {
-                if error.is_data() {
-                    FormError::Json(JsonError::NotAnObject)
-                } else {
-                    FormError::Json(JsonError::of(&error))
-                }
-            }));
-        }
+        json::object(json, &mut members).map_err(|refused| refused.or_json(FormError::Json))?;
         let require =
             |value: Option<Cow<'a, str>>, member| value.ok_or(FormError::Missing { member });
         Ok(Self {
@@ -82,7 +68,7 @@ pub(crate) fn media_type_is(typ: &str, kind: &str) -> bool {
     bare.is_some_and(|bare| bare.eq_ignore_ascii_case(kind))
 }
 
-/// The members while they are read, and the first rule that one of them breaks.
+/// The members while they are read.
 #[derive(Default)]
 struct Members<'a> {
     algorithm: Option<Cow<'a, str>>,
@@ -91,7 +77,6 @@ struct Members<'a> {
     ignored: Ignored,
     /// Those of them that were there.
     seen: SmallVec<[&'static str; 2]>,
-    fault: Option<FormError>,
 }
 
 impl<'a> Members<'a> {
@@ -168,28 +153,23 @@ impl<'a> Members<'a> {
 
 const KEY_MEMBERS: [&str; 6] = ["jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256"];
 
-impl<'de> Visitor<'de> for &mut Members<'de> {
-    type Value = ();
+impl<'a> json::Members<'a> for Members<'a> {
+    type Fault = FormError;
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(name) = map.next_key::<Text<'de>>()? {
-            let value = map.next_value()?;
-            if let Err(fault) = self.put(&name.0, value) {
-                self.fault = Some(fault);
-                return Err(A::Error::custom("refused"));
-            }
-        }
-        Ok(())
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), Refused<FormError, A::Error>> {
+        let value = map.next_value()?;
+        self.put(name, value).map_err(Refused::Rule)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::jose::json::JsonError;
 
     fn fault(json: &str) -> FormError {
         Header::parse(json.as_bytes(), &[]).unwrap_err()

@@ -94,6 +94,82 @@ pub(crate) fn members<'a, T: Deserialize<'a>>(
     })
 }
 
+/// What reads the members of one object, each as it comes.
+pub(crate) trait Members<'a> {
+    /// The rule that a member breaks.
+    type Fault;
+
+    /// Reads the value of one member, or refuses it.
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), Refused<Self::Fault, A::Error>>;
+}
+
+/// Why an object is refused: one of its members breaks a rule, or it is not strict JSON.
+pub(crate) enum Refused<F, E> {
+    Rule(F),
+    Json(E),
+}
+
+impl<F, E> Refused<F, E> {
+    /// The rule, with this one for what is not strict JSON.
+    pub(crate) fn or_json(self, rule: impl FnOnce(E) -> F) -> F {
+        match self {
+            Self::Rule(fault) => fault,
+            Self::Json(error) => rule(error),
+        }
+    }
+}
+
+impl<F, E> From<E> for Refused<F, E> {
+    fn from(error: E) -> Self {
+        Self::Json(error)
+    }
+}
+
+/// Reads one object and nothing behind it.
+pub(crate) fn object<'a, M: Members<'a>>(
+    json: &'a [u8],
+    members: &mut M,
+) -> Result<(), Refused<M::Fault, JsonError>> {
+    struct Object<'m, M, F> {
+        members: &'m mut M,
+        fault: Option<F>,
+    }
+    impl<'a, M: Members<'a>> Visitor<'a> for &mut Object<'_, M, M::Fault> {
+        type Value = ();
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
+            while let Some(Text(name)) = map.next_key()? {
+                match self.members.take(&name, &mut map) {
+                    Ok(()) => {}
+                    Err(Refused::Json(error)) => return Err(error),
+                    Err(Refused::Rule(fault)) => {
+                        self.fault = Some(fault);
+                        return Err(A::Error::custom("refused"));
+                    }
+                }
+            }
+            Ok(())
+        }
+    }
+    let text = std::str::from_utf8(json).map_err(|_| JsonError::NotUtf8)?;
+    let mut object = Object {
+        members,
+        fault: None,
+    };
+    let read = read(text, JsonError::NotAnObject, |deserializer| {
+        deserializer.deserialize_map(&mut object)
+    });
+    read.map_err(|error| object.fault.map_or(Refused::Json(error), Refused::Rule))
+}
+
 /// Reads one value and nothing behind it; `refused` is what it means if the reader refuses it.
 fn read<'a, T>(
     text: &'a str,
@@ -147,7 +223,6 @@ pub(crate) type Texts<'a> = SmallVec<[Cow<'a, str>; 3]>;
 
 /// A value as far as tokens and keys need to tell: its type is judged by the reader, who names
 /// the rule, and not by serde, whose message would quote it.
-#[derive(Clone)]
 pub(crate) enum Value<'a> {
     /// A string.
     Text(Cow<'a, str>),
@@ -155,6 +230,17 @@ pub(crate) enum Value<'a> {
     Texts(Texts<'a>),
     /// Anything else.
     Other,
+}
+
+impl Value<'_> {
+    /// Whether it is this text, or a list that has it.
+    pub(crate) fn names(&self, text: &str) -> bool {
+        match self {
+            Self::Text(own) => own == text,
+            Self::Texts(texts) => texts.iter().any(|own| own == text),
+            Self::Other => false,
+        }
+    }
 }
 
 impl<'de> Deserialize<'de> for Value<'de> {

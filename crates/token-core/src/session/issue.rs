@@ -242,7 +242,7 @@ impl TokenIssuer {
             json.value("amr", &authentication.amr);
         }
         if let Binding::Key(key) = session.binding {
-            json.value("cnf", &Confirmation(Some(key)));
+            json.value("cnf", &Confirmation(key));
         }
         json.finish(custom.members())
     }

@@ -1,8 +1,8 @@
 //! Whether the proof that came with a request is good for it.
 
 use token_core::binding::dpop::{
-    Expected, MAX_AGE, Nonce, NonceKeys, NotRemembered, ProofError, ProofOwner, Target,
-    UntrustedProof, VerifiedProof,
+    Expected, Nonce, NonceKeys, NotRemembered, ProofError, ProofOwner, Target, UntrustedProof,
+    VerifiedProof,
 };
 use token_core::{ClientId, PRODUCT, Transport};
 use tracing::warn;
@@ -64,7 +64,6 @@ impl Auth {
             },
             token,
             nonces,
-            max_age: MAX_AGE,
         };
         let now = self.manager().now();
         let verified = UntrustedProof::parse(proof).and_then(|proof| proof.verify(&expected, now));

@@ -1,18 +1,17 @@
 //! The header of a proof, with the public key in it.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED, ED25519, ParsedPublicKey};
-use serde::de::{Deserializer as _, Error as _, MapAccess, Visitor};
+use serde::de::MapAccess;
 use serde_json::value::RawValue;
 
 use crate::binding::dpop::error::ProofError;
 use crate::binding::thumbprint::Thumbprint;
 use crate::jose::base64url;
 use crate::jose::header::media_type_is;
-use crate::jose::json::{JsonError, Text, Value};
+use crate::jose::json::{self, JsonError, Members, Refused, Value};
 use crate::keys::weak;
 
 /// The public key of a proof, on P-256 or Ed25519, with its thumbprint.
@@ -35,7 +34,7 @@ impl Key {
 /// RFC 9449 section 4.2
 pub(super) fn read(json: &[u8]) -> Result<Key, ProofError> {
     let mut header = Header::default();
-    object("header", json, &mut header)?;
+    json::object(json, &mut header).map_err(|refused| in_json("header", refused))?;
     let missing = |member| ProofError::Missing {
         part: "header",
         member,
@@ -49,80 +48,14 @@ pub(super) fn read(json: &[u8]) -> Result<Key, ProofError> {
     let algorithm = header.algorithm.ok_or(missing("alg"))?;
     let jwk = header.jwk.ok_or(missing("jwk"))?;
     let mut members = Jwk::default();
-    object("key", jwk.get().as_bytes(), &mut members)?;
+    let json = jwk.get().as_bytes();
+    json::object(json, &mut members).map_err(|refused| in_json("key", refused))?;
     members.key(&algorithm)
 }
 
-/// What reads the members of one object.
-pub(super) trait Members<'a> {
-    /// Takes one member.
-    fn put<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), Fault<A::Error>>;
-}
-
-/// Why a member is not taken: by our rules, or by those of JSON.
-pub(super) enum Fault<E> {
-    Rule(ProofError),
-    Json(E),
-}
-
-impl<E> From<E> for Fault<E> {
-    fn from(error: E) -> Self {
-        Self::Json(error)
-    }
-}
-
-/// Reads one object and nothing behind it.
-pub(super) fn object<'a>(
-    part: &'static str,
-    json: &'a [u8],
-    members: &mut impl Members<'a>,
-) -> Result<(), ProofError> {
-    let json_error = |error| ProofError::Json { part, error };
-    let text = std::str::from_utf8(json).map_err(|_| json_error(JsonError::NotUtf8))?;
-    let mut reader = Reader {
-        members,
-        fault: None,
-    };
-    let mut deserializer = serde_json::Deserializer::from_str(text);
-    let read = deserializer
-        .deserialize_map(&mut reader)
-        .and_then(|()| deserializer.end());
-    read.map_err(|error| {
-        reader.fault.unwrap_or_else(|| {
-            json_error(if error.is_data() {
-                JsonError::NotAnObject
-            } else {
-                JsonError::of(&error)
-            })
-        })
-    })
-}
-
-struct Reader<'m, M> {
-    members: &'m mut M,
-    fault: Option<ProofError>,
-}
-
-impl<'a, M: Members<'a>> Visitor<'a> for &mut Reader<'_, M> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Text(name)) = map.next_key()? {
-            match self.members.put(&name, &mut map) {
-                Ok(()) => {}
-                Err(Fault::Json(error)) => return Err(error),
-                Err(Fault::Rule(fault)) => {
-                    self.fault = Some(fault);
-                    return Err(A::Error::custom("refused"));
-                }
-            }
-        }
-        Ok(())
-    }
+/// Names the part that is not strict JSON.
+pub(super) fn in_json(part: &'static str, refused: Refused<ProofError, JsonError>) -> ProofError {
+    refused.or_json(|error| ProofError::Json { part, error })
 }
 
 /// Puts a text in its place, once.
@@ -131,13 +64,13 @@ pub(super) fn put_text<'a, A: MapAccess<'a>>(
     member: &'static str,
     place: &mut Option<Cow<'a, str>>,
     map: &mut A,
-) -> Result<(), Fault<A::Error>> {
+) -> Result<(), Refused<ProofError, A::Error>> {
     if place.is_some() {
-        return Err(Fault::Rule(ProofError::Duplicate { part, member }));
+        return Err(Refused::Rule(ProofError::Duplicate { part, member }));
     }
     match map.next_value()? {
         Value::Text(text) => *place = Some(text),
-        _ => return Err(Fault::Rule(ProofError::Type { part, member })),
+        _ => return Err(Refused::Rule(ProofError::Type { part, member })),
     }
     Ok(())
 }
@@ -150,12 +83,18 @@ struct Header<'a> {
 }
 
 impl<'a> Members<'a> for Header<'a> {
-    fn put<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), Fault<A::Error>> {
+    type Fault = ProofError;
+
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), Refused<ProofError, A::Error>> {
         const PART: &str = "header";
         match name {
             "alg" => put_text(PART, "alg", &mut self.algorithm, map),
             "typ" => put_text(PART, "typ", &mut self.kind, map),
-            "jwk" if self.jwk.is_some() => Err(Fault::Rule(ProofError::Duplicate {
+            "jwk" if self.jwk.is_some() => Err(Refused::Rule(ProofError::Duplicate {
                 part: PART,
                 member: "jwk",
             })),
@@ -163,7 +102,7 @@ impl<'a> Members<'a> for Header<'a> {
                 self.jwk = Some(map.next_value()?);
                 Ok(())
             }
-            _ => Err(Fault::Rule(ProofError::UnknownMember { part: PART })),
+            _ => Err(Refused::Rule(ProofError::UnknownMember { part: PART })),
         }
     }
 }
@@ -182,7 +121,13 @@ struct Jwk<'a> {
 }
 
 impl<'a> Members<'a> for Jwk<'a> {
-    fn put<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), Fault<A::Error>> {
+    type Fault = ProofError;
+
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), Refused<ProofError, A::Error>> {
         const PART: &str = "key";
         const OTHERS: [&str; 3] = ["ext", "key_ops", "kid"];
         match name {
@@ -195,15 +140,15 @@ impl<'a> Members<'a> for Jwk<'a> {
             // > The jwk JOSE Header Parameter does not contain a private key.
             // RFC 9449 section 4.3
             "d" | "p" | "q" | "dp" | "dq" | "qi" | "oth" | "k" => {
-                Err(Fault::Rule(ProofError::PrivateKey))
+                Err(Refused::Rule(ProofError::PrivateKey))
             }
             _ => {
                 let mut others = OTHERS.iter().zip(&mut self.others);
                 let Some((member, seen)) = others.find(|(other, _)| **other == name) else {
-                    return Err(Fault::Rule(ProofError::UnknownMember { part: PART }));
+                    return Err(Refused::Rule(ProofError::UnknownMember { part: PART }));
                 };
                 if std::mem::replace(seen, true) {
-                    return Err(Fault::Rule(ProofError::Duplicate { part: PART, member }));
+                    return Err(Refused::Rule(ProofError::Duplicate { part: PART, member }));
                 }
                 map.next_value::<Value<'a>>()?;
                 Ok(())

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use serde::de::MapAccess;
 
 use crate::binding::dpop::error::ProofError;
-use crate::binding::dpop::header::{Fault, Members, object, put_text};
+use crate::binding::dpop::header::{in_json, put_text};
+use crate::jose::json::{self, Members, Refused};
 use crate::types::time::UnixTime;
 
 const PART: &str = "payload";
@@ -24,7 +25,7 @@ pub(super) struct Claims<'a> {
 impl<'a> Claims<'a> {
     pub(super) fn read(json: &'a [u8]) -> Result<Self, ProofError> {
         let mut payload = Payload::default();
-        object(PART, json, &mut payload)?;
+        json::object(json, &mut payload).map_err(|refused| in_json(PART, refused))?;
         let missing = |member| ProofError::Missing { part: PART, member };
         let id = payload.id.ok_or(missing("jti"))?;
         if id.is_empty() {
@@ -55,14 +56,20 @@ struct Payload<'a> {
 }
 
 impl<'a> Members<'a> for Payload<'a> {
-    fn put<A: MapAccess<'a>>(&mut self, name: &str, map: &mut A) -> Result<(), Fault<A::Error>> {
+    type Fault = ProofError;
+
+    fn take<A: MapAccess<'a>>(
+        &mut self,
+        name: &str,
+        map: &mut A,
+    ) -> Result<(), Refused<ProofError, A::Error>> {
         match name {
             "jti" => put_text(PART, "jti", &mut self.id, map),
             "htm" => put_text(PART, "htm", &mut self.method, map),
             "htu" => put_text(PART, "htu", &mut self.target, map),
             "ath" => put_text(PART, "ath", &mut self.token_hash, map),
             "nonce" => put_text(PART, "nonce", &mut self.nonce, map),
-            "iat" if self.issued_at.is_some() => Err(Fault::Rule(ProofError::Duplicate {
+            "iat" if self.issued_at.is_some() => Err(Refused::Rule(ProofError::Duplicate {
                 part: PART,
                 member: "iat",
             })),
@@ -72,12 +79,12 @@ impl<'a> Members<'a> for Payload<'a> {
                     member: "iat",
                 };
                 // A whole number, as in every other token: 1e3, 1.5 and -1 are refused like "1000".
-                let seconds = map.next_value::<u64>().map_err(|_| Fault::Rule(wrong))?;
-                let time = UnixTime::from_secs(seconds).map_err(|_| Fault::Rule(wrong))?;
+                let seconds = map.next_value::<u64>().map_err(|_| Refused::Rule(wrong))?;
+                let time = UnixTime::from_secs(seconds).map_err(|_| Refused::Rule(wrong))?;
                 self.issued_at = Some(time);
                 Ok(())
             }
-            _ => Err(Fault::Rule(ProofError::UnknownMember { part: PART })),
+            _ => Err(Refused::Rule(ProofError::UnknownMember { part: PART })),
         }
     }
 }

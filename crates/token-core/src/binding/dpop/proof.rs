@@ -37,8 +37,6 @@ pub struct Expected<'a> {
     pub token: Option<&'a [u8]>,
     /// The keys of nonces, if the server demands one.
     pub nonces: Option<&'a NonceKeys>,
-    /// How old it may be, in whole seconds; usually [`MAX_AGE`].
-    pub max_age: Duration,
 }
 
 impl<'a> UntrustedProof<'a> {
@@ -89,7 +87,7 @@ impl<'a> UntrustedProof<'a> {
         Ok(VerifiedProof {
             thumbprint: key.thumbprint,
             id: *id,
-            good_until: claims.issued_at + expected.max_age,
+            good_until: claims.issued_at + MAX_AGE,
         })
     }
 }
@@ -125,7 +123,7 @@ impl Expected<'_> {
         if issued > now + MAX_AHEAD {
             return Err(ProofError::InFuture { now, issued });
         }
-        if now > issued + self.max_age {
+        if now > issued + MAX_AGE {
             return Err(ProofError::Expired { now, issued });
         }
         // > If the server provided a nonce value to the client, the nonce claim matches the server-provided
