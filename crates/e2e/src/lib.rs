@@ -22,6 +22,8 @@ pub mod token;
 
 mod document;
 mod forge;
+#[path = "../../token-core/tests/support/software_key.rs"]
+mod software_key;
 mod transcript;
 
 use std::panic::resume_unwind;

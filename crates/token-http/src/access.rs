@@ -12,7 +12,7 @@ use token_core::{
 use token_session::{AccessError, SessionEnd, SessionManager};
 
 use crate::auth::Auth;
-use crate::bearer::{Scheme, credential_of, is_token, schemes};
+use crate::bearer::{Scheme, TokenScheme, credential_of, is_token, schemes};
 use crate::caller::Caller;
 use crate::dpop::Shown;
 use crate::refusal::Refusal;
@@ -145,7 +145,7 @@ impl Auth {
             Err(error @ AccessError::Invalid(VerifyError::Claims(ClaimsError::BoundToKey)))
                 if self.config().dpop().is_some() =>
             {
-                Err(self.refuse_access(error).of_bound())
+                Err(self.refuse_access(error).with_scheme(TokenScheme::Dpop))
             }
             Err(error) => Err(self.refuse_access(error)),
         }
@@ -173,7 +173,8 @@ impl Auth {
         }
         let proof = self.proof_with_token(&shown, token).map_err(refuse)?;
         let found = self.manager().authenticate_with(token, Some(&proof)).await;
-        let token = found.map_err(|error| self.refuse_access(error).of_bound())?;
+        let token =
+            found.map_err(|error| self.refuse_access(error).with_scheme(TokenScheme::Dpop))?;
         // Last: nobody without the token takes room for what is remembered.
         let owner = ProofOwner::Session(token.claims().session_id);
         self.use_proof(&proof, owner).map_err(refuse)?;

@@ -13,6 +13,7 @@ use token_session::{ManagerError, MemoryStore, SessionManager, ephemeral_issuer}
 use tokio::time::timeout;
 use tracing::warn;
 
+use crate::bearer::TokenScheme;
 use crate::config::{AuthConfig, ConfigError};
 use crate::dpop::{Dpop, UsedByAll};
 use crate::head::Head;
@@ -209,7 +210,7 @@ impl Auth {
 
     /// The same for a request that came with `Authorization: DPoP`, or should have.
     pub(crate) fn challenge_bound(&self, refusal: Refusal) -> Rejection {
-        self.challenge(refusal).of_bound()
+        self.challenge(refusal).with_scheme(TokenScheme::Dpop)
     }
 }
 

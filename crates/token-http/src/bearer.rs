@@ -19,6 +19,21 @@ pub fn bearer<'a>(head: &Head<'a>) -> Result<Option<&'a str>, Refusal> {
     bearer_of(values.map(HeaderValue::as_bytes))
 }
 
+/// The access token of a request and the scheme by which it comes, for a service that accepts both schemes;
+/// `None` if there is none, or if the scheme is another one.
+///
+/// # Errors
+/// As [`bearer`].
+pub fn access_token<'a>(head: &Head<'a>) -> Result<Option<(TokenScheme, &'a str)>, Refusal> {
+    let values = head.headers.get_all(AUTHORIZATION).iter();
+    let values = values.map(HeaderValue::as_bytes);
+    match credential_of(values, &[Scheme::Bearer, Scheme::Dpop])? {
+        None => Ok(None),
+        Some((Scheme::Dpop, token)) => Ok(Some((TokenScheme::Dpop, checked(token)?))),
+        Some((_, token)) => Ok(Some((TokenScheme::Bearer, checked(token)?))),
+    }
+}
+
 /// Every access token of a request, for a logout. Fields of another form or scheme are ignored. A token that
 /// is bound to a key needs no proof: who has it may end its session.
 ///
@@ -62,6 +77,16 @@ fn checked(token: &[u8]) -> Result<&str, Refusal> {
         return Err(Refusal::InvalidToken(TokenFault::Invalid));
     }
     std::str::from_utf8(token).map_err(|_| Refusal::InvalidRequest)
+}
+
+/// By which scheme an access token comes to a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a service has to answer each")]
+pub enum TokenScheme {
+    /// [RFC 6750](https://www.rfc-editor.org/rfc/rfc6750): a client that has the token may use it.
+    Bearer,
+    /// [RFC 9449](https://www.rfc-editor.org/rfc/rfc9449): with a proof.
+    Dpop,
 }
 
 /// By which scheme a token comes.

@@ -5,9 +5,11 @@
 
 mod check;
 pub(crate) mod fields;
+mod resource;
 mod settings;
 mod shown;
 
+pub use resource::ProofVerifier;
 pub use settings::Dpop;
 pub(crate) use settings::UsedByAll;
 pub use shown::Shown;

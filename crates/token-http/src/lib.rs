@@ -72,12 +72,12 @@ mod visitor;
 pub use access::Access;
 pub use any::Any;
 pub use auth::{Auth, BodyError, InMemoryError};
-pub use bearer::bearer;
+pub use bearer::{TokenScheme, access_token, bearer};
 pub use caller::Caller;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};
 pub use cookies::{is_private, sets_same_cookie};
 pub use custom_login::CustomLogin;
-pub use dpop::{Dpop, Shown};
+pub use dpop::{Dpop, ProofVerifier, Shown};
 #[cfg(feature = "remote")]
 pub use foreign::{Foreign, ForeignAuth};
 pub use head::{Head, MAX_BODY};

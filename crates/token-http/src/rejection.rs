@@ -16,6 +16,7 @@ use token_core::session::DenialReason;
 use tracing::error;
 
 use crate::answer;
+use crate::bearer::TokenScheme;
 use crate::dpop::fields;
 use crate::refusal::Refusal;
 use crate::rejection::place::{Place, Resource};
@@ -51,10 +52,12 @@ impl Rejection {
         Self::new(refusal, Place::Resource(Resource::new(realm)))
     }
 
-    /// The same for a request that came with `Authorization: DPoP`, or should have.
-    pub(crate) fn of_bound(mut self) -> Self {
+    /// Names the scheme by which a token has to come, in the challenge of a protected resource. Default
+    /// [`TokenScheme::Bearer`].
+    #[must_use]
+    pub fn with_scheme(mut self, scheme: TokenScheme) -> Self {
         if let Place::Resource(resource) = &mut self.place {
-            resource.is_bound = true;
+            resource.scheme = scheme;
         }
         self
     }

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use hallpass::axum::{Refusal, Rejection};
-use hallpass::http::{Head, bearer};
+use hallpass::core::access::ClaimsError;
+use hallpass::http::{Head, ProofVerifier, TokenScheme, access_token};
 use hallpass::remote::{Introspection, RemoteError, RemoteJwks};
-use hallpass::{AccessClaims, AccessError, NoClaims, SessionManager, TokenFault};
+use hallpass::session::clock::{Clock as _, SystemClock};
+use hallpass::{AccessClaims, AccessError, NoClaims, SessionManager, TokenFault, VerifyError};
 use tracing::{debug, warn};
 
 /// The realm of each challenge.
@@ -19,6 +21,8 @@ const REALM: &str = "api";
 pub(crate) struct Tokens {
     keys: RemoteJwks,
     revocation: Revocation,
+    /// For tokens that are bound to a key of their client (RFC 9449).
+    proofs: ProofVerifier,
     /// Where this service says who issues its tokens, if its audience is a URL.
     metadata: Option<Arc<str>>,
 }
@@ -38,46 +42,71 @@ impl Tokens {
     pub(crate) const fn new(
         keys: RemoteJwks,
         revocation: Revocation,
+        proofs: ProofVerifier,
         metadata: Option<Arc<str>>,
     ) -> Self {
         Self {
             keys,
             revocation,
+            proofs,
             metadata,
         }
     }
 
-    /// The answer to a request that is refused.
-    fn refused(&self, refusal: Refusal) -> Rejection {
+    /// The answer to a request that is refused, whose token came by this scheme or has to.
+    fn refused(&self, scheme: TokenScheme, refusal: Refusal) -> Rejection {
         let metadata = self.metadata.clone();
         hallpass::http::Rejection::at_resource(refusal, REALM)
+            .with_scheme(scheme)
             .with_resource_metadata(metadata)
             .into()
     }
 
-    async fn accept(&self, token: &str) -> Result<AccessClaims, Refusal> {
-        let token_is = Refusal::InvalidToken;
+    /// Accepts a token that came by this scheme; or says by which scheme it has to come, and why it is refused.
+    async fn accept(
+        &self,
+        head: &Head<'_>,
+        scheme: TokenScheme,
+        token: &str,
+    ) -> Result<AccessClaims, (TokenScheme, Refusal)> {
+        let refused = |refusal| (scheme, refusal);
+        let now = SystemClock.now();
+        let proof = match scheme {
+            TokenScheme::Bearer => None,
+            TokenScheme::Dpop => Some(self.proofs.verify(head, token, now).map_err(refused)?),
+        };
         // Verified here first, so that a malformed token costs the issuer nothing.
-        let verified = match self.keys.verify::<NoClaims>(token).await {
+        let verified = self
+            .keys
+            .verify_with::<NoClaims>(token, proof.as_ref(), now);
+        let verified = match verified.await {
             Ok(verified) => verified,
             Err(RemoteError::Invalid(error)) => {
                 debug!(%error, "access token refused");
+                let is_bound = matches!(error, VerifyError::Claims(ClaimsError::BoundToKey));
+                let scheme = if is_bound { TokenScheme::Dpop } else { scheme };
                 let expired = error.is_expired();
                 let fault = if expired {
                     TokenFault::Expired
                 } else {
                     TokenFault::Invalid
                 };
-                return Err(token_is(fault));
+                return Err((scheme, Refusal::InvalidToken(fault)));
             }
             // Nothing is known of the token, so it is not called invalid.
             Err(error) => {
                 warn!(%error, "an access token could not be verified");
-                return Err(Refusal::TemporarilyUnavailable);
+                return Err(refused(Refusal::TemporarilyUnavailable));
             }
         };
-        self.revocation.check(token, verified.claims()).await?;
-        Ok(verified.into_claims())
+        let claims = verified.into_claims();
+        let checked = self.revocation.check(token, &claims).await;
+        checked.map_err(refused)?;
+        if let Some(proof) = &proof {
+            let used = self.proofs.remember(proof, claims.session_id, now);
+            used.map_err(refused)?;
+        }
+        Ok(claims)
     }
 }
 
@@ -107,10 +136,11 @@ impl Revocation {
     }
 }
 
-/// A caller with a valid access token in `Authorization: Bearer`.
+/// A caller with a valid access token in `Authorization: Bearer`, or in `Authorization: DPoP` with a proof.
 #[derive(Debug)]
 pub(crate) struct Caller {
     claims: AccessClaims,
+    scheme: TokenScheme,
     tokens: Tokens,
 }
 
@@ -122,7 +152,7 @@ impl Caller {
         }
         let scope = scope.into();
         let refusal = Refusal::InsufficientScope { scope };
-        Err(self.tokens.refused(refusal))
+        Err(self.tokens.refused(self.scheme, refusal))
     }
 }
 
@@ -144,11 +174,13 @@ impl FromRequestParts<Tokens> for Caller {
             headers: &parts.headers,
             peer: None,
         };
-        let token = bearer(&head).and_then(|token| token.ok_or(Refusal::Unauthorized));
-        let refused = |refusal| tokens.refused(refusal);
-        let claims = tokens.accept(token.map_err(refused)?).await;
+        let found = access_token(&head).and_then(|found| found.ok_or(Refusal::Unauthorized));
+        let (scheme, token) =
+            found.map_err(|refusal| tokens.refused(TokenScheme::Bearer, refusal))?;
+        let claims = tokens.accept(&head, scheme, token).await;
         Ok(Self {
-            claims: claims.map_err(refused)?,
+            claims: claims.map_err(|(scheme, refusal)| tokens.refused(scheme, refusal))?,
+            scheme,
             tokens: tokens.clone(),
         })
     }

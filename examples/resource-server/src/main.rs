@@ -11,10 +11,11 @@ use std::time::Duration;
 use axum::routing::get;
 use axum::{Json, Router};
 use clap::{Parser, ValueEnum};
+use hallpass::http::ProofVerifier;
 use hallpass::remote::{FetchError, Introspection, RemoteJwks};
 use hallpass::{
-    Audience, Issuer, Policy, ProtectedResource, RedisStore, RevocationCheck, SessionManager,
-    WhenBehind, ephemeral_issuer,
+    Audience, Issuer, Origin, Policy, ProtectedResource, RedisStore, RevocationCheck,
+    SessionManager, WhenBehind, ephemeral_issuer,
 };
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
@@ -34,6 +35,10 @@ struct Flags {
     /// The URL of the server whose tokens are accepted. Its keys are found through its metadata.
     #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL")]
     issuer: Issuer,
+
+    /// The origin at which clients call this service, for proofs of their keys; by default the listen address.
+    #[arg(long, env = "HALLPASS_ORIGIN", value_name = "URL")]
+    origin: Option<Origin>,
 
     /// The `aud` of tokens for this service.
     #[arg(long, env = "HALLPASS_AUDIENCE", value_name = "ID")]
@@ -171,7 +176,11 @@ async fn start(flags: Flags) -> Result<(TcpListener, Router), Box<dyn Error>> {
         Some(resource) => router.merge(hallpass::axum::protected_resource(resource)),
         None => router,
     };
-    let tokens = Tokens::new(keys, revocation, metadata);
+    let origin = match flags.origin {
+        Some(origin) => origin,
+        None => format!("http://{}", listener.local_addr()?).parse()?,
+    };
+    let tokens = Tokens::new(keys, revocation, ProofVerifier::new(origin), metadata);
     Ok((listener, router.with_state(tokens)))
 }
 

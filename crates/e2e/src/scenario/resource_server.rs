@@ -4,7 +4,12 @@
 //! demo.
 
 use std::fs;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
 
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::Method;
 use serde_json::{Value, json};
 
@@ -14,7 +19,9 @@ use super::pass;
 use crate::client::Client;
 use crate::forge::resign;
 use crate::patience::soon;
+use crate::reply::Tokens;
 use crate::server::{Files, Server, refused_other};
+use crate::software_key::SoftwareKey;
 use crate::token::{claims, header};
 
 const PROGRAM: &str = "resource-server";
@@ -167,6 +174,94 @@ pub fn the_issuers_url_is_all_it_needs(program: &str) {
     let document = service.send(&Method::GET, path, &[], None).json();
     assert_eq!(document["resource"], AUDIENCE);
     assert_eq!(document["authorization_servers"], json!([issuer.url]));
+}
+
+/// A token that is bound to a key of its client is accepted with a proof of that key, and each proof once.
+pub fn bound_tokens_need_a_proof_of_their_key(program: &str) {
+    let issuer = Issuer::new(program);
+    let login = issuer.start_with(&["--dpop", "optional"]);
+    let service = issuer.service(&[]);
+    let url = service.url().to_owned();
+    let (login, service) = (client(&login), client(&service));
+    let [key, other] = [SoftwareKey::new(), SoftwareKey::new()];
+    let tokens = log_in_with(&key, &issuer.url, &login);
+    assert_eq!(tokens.answer["token_type"], "DPoP");
+
+    let ask = |proof: &str, scheme: &str, token: &str| {
+        let authorization = format!("{scheme} {token}");
+        let fields = [("authorization", authorization.as_str()), ("dpop", proof)];
+        service.send(&Method::GET, "/api/me", &fields, None)
+    };
+    let address = format!("{url}/api/me");
+    let prove = |key: &SoftwareKey, token: &str| proof(key, "GET", &address, None, Some(token));
+    let good = prove(&key, &tokens.access);
+    assert_eq!(ask(&good, "DPoP", &tokens.access).status, 200);
+    let again = ask(&good, "DPoP", &tokens.access);
+    again.error(401, "invalid_dpop_proof");
+    let stolen = ask(&prove(&other, &tokens.access), "DPoP", &tokens.access);
+    stolen.error(401, "invalid_token");
+    for reply in [&again, &stolen, &service.me(&tokens.access)] {
+        assert_eq!(reply.status, 401, "{reply:?}");
+        let challenge = reply.header("www-authenticate");
+        assert!(
+            challenge.starts_with(r#"DPoP realm="api""#) && challenge.contains(METADATA),
+            "{challenge}"
+        );
+    }
+    for wrong in [
+        proof(&key, "POST", &address, None, Some(&tokens.access)),
+        proof(&key, "GET", &issuer.url, None, Some(&tokens.access)),
+        prove(&key, "another"),
+        proof(&key, "GET", &address, None, None),
+        "garbage".to_owned(),
+    ] {
+        let reply = ask(&wrong, "DPoP", &tokens.access);
+        reply.error(401, "invalid_dpop_proof");
+    }
+    // A token that is bound to nothing comes as a bearer token.
+    let bearer = login.login("bob", "builder").access;
+    let reply = ask(&prove(&key, &bearer), "DPoP", &bearer);
+    reply.error(401, "invalid_token");
+    assert_eq!(service.me(&bearer).status, 200);
+}
+
+/// A login that proves a key, for which the server demands a nonce.
+fn log_in_with(key: &SoftwareKey, origin: &str, client: &Client) -> Tokens {
+    let body = json!({ "username": "alice", "password": "wonderland" }).to_string();
+    let address = format!("{origin}/auth/login");
+    let send = |nonce: Option<&str>| {
+        let proof = proof(key, "POST", &address, nonce, None);
+        let fields = [("content-type", "application/json"), ("dpop", &*proof)];
+        client.send(&Method::POST, "/auth/login", &fields, Some(body.as_bytes()))
+    };
+    let asked = send(None);
+    asked.error(400, "use_dpop_nonce");
+    send(Some(asked.header("dpop-nonce"))).tokens()
+}
+
+/// A proof of a key for a request, made now.
+fn proof(
+    key: &SoftwareKey,
+    method: &str,
+    address: &str,
+    nonce: Option<&str>,
+    token: Option<&str>,
+) -> String {
+    static COUNT: AtomicU64 = AtomicU64::new(0);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let mut claims = json!({
+        "jti": COUNT.fetch_add(1, Ordering::Relaxed).to_string(),
+        "htm": method, "htu": address, "iat": now.as_secs(),
+    });
+    if let Some(nonce) = nonce {
+        claims["nonce"] = json!(nonce);
+    }
+    if let Some(token) = token {
+        let hash = digest(&SHA256, token.as_bytes());
+        claims["ath"] = json!(URL_SAFE_NO_PAD.encode(hash));
+    }
+    let header = format!(r#"{{"alg":"ES256","jwk":{},"typ":"dpop+jwt"}}"#, key.jwk());
+    key.sign(&header, &claims.to_string())
 }
 
 /// If the issuer is asked, a token of an ended session is refused at once, else until it expires.

@@ -4,13 +4,14 @@ use token_core::binding::dpop::{
     Expected, Nonce, NonceKeys, NotRemembered, ProofError, ProofOwner, Target, UntrustedProof,
     VerifiedProof,
 };
-use token_core::{ClientId, PRODUCT, Transport};
+use token_core::{ClientId, PRODUCT, Transport, UnixTime};
 use tracing::warn;
 
 use crate::auth::Auth;
-use crate::dpop::settings::Dpop;
+use crate::dpop::settings::{Dpop, UsedByAll};
 use crate::dpop::shown::Shown;
 use crate::head::Head;
+use crate::origin::Origin;
 use crate::refusal::Refusal;
 
 impl Auth {
@@ -45,34 +46,13 @@ impl Auth {
         token: Option<&[u8]>,
         nonces: Option<&NonceKeys>,
     ) -> Result<VerifiedProof, Refusal> {
-        let invalid = Refusal::InvalidDpopProof;
-        // > There is not more than one DPoP HTTP request header field.
-        // RFC 9449 section 4.3
-        let proof = match shown.proof() {
-            Ok(Some(proof)) => proof,
-            Ok(None) => return Err(invalid.because("there is no proof")),
-            Err(_) => return Err(invalid.because("there is more than one proof")),
-        };
         let config = self.config();
-        let base = config.dpop().map_or("", Dpop::base);
-        let path = shown.path_below(base);
-        let expected = Expected {
-            method: shown.method(),
-            target: Target {
-                origin: config.origin().as_str(),
-                path: &path,
-            },
-            token,
+        let here = Here {
+            origin: config.origin(),
+            base: config.dpop().map_or("", Dpop::base),
             nonces,
         };
-        let now = self.manager().now();
-        let verified = UntrustedProof::parse(proof).and_then(|proof| proof.verify(&expected, now));
-        verified.map_err(
-            |error| match (error, nonces.and_then(|keys| keys.current(now))) {
-                (ProofError::Nonce, Some(nonce)) => Refusal::UseDpopNonce(nonce).because(error),
-                _ => invalid.because(error),
-            },
-        )
+        here.verify(shown, token, self.manager().now())
     }
 
     /// Notes that a proof is used. Call it once the token or the password has been found right.
@@ -84,16 +64,7 @@ impl Auth {
         let Some(used) = self.used_proofs() else {
             return Ok(());
         };
-        match used.remember(proof, owner, self.manager().now()) {
-            Ok(()) => Ok(()),
-            Err(error @ (NotRemembered::Expired | NotRemembered::Used)) => {
-                Err(Refusal::InvalidDpopProof.because(error))
-            }
-            Err(error @ NotRemembered::Full) => {
-                warn!(target: PRODUCT, %error, "a request is refused that may be good");
-                Err(Refusal::TemporarilyUnavailable)
-            }
-        }
+        use_once(used, proof, owner, self.manager().now())
     }
 
     /// Refuses a login without a proof if its client has to have one, and one with a proof if nothing can be
@@ -125,5 +96,69 @@ impl Auth {
         let demanded = self.config().dpop()?.demands_nonces();
         let keys = demanded.then(|| self.manager().nonce_keys())?;
         keys.current(self.manager().now())
+    }
+}
+
+/// What proofs are compared with, apart from their requests.
+pub(super) struct Here<'a> {
+    pub(super) origin: &'a Origin,
+    /// What stands before each path in the address that clients know.
+    pub(super) base: &'a str,
+    pub(super) nonces: Option<&'a NonceKeys>,
+}
+
+impl Here<'_> {
+    /// The proof that came with a request, and with this access token if one came along.
+    pub(super) fn verify(
+        &self,
+        shown: &Shown<'_>,
+        token: Option<&[u8]>,
+        now: UnixTime,
+    ) -> Result<VerifiedProof, Refusal> {
+        let invalid = Refusal::InvalidDpopProof;
+        // > There is not more than one DPoP HTTP request header field.
+        // RFC 9449 section 4.3
+        let proof = match shown.proof() {
+            Ok(Some(proof)) => proof,
+            Ok(None) => return Err(invalid.because("there is no proof")),
+            Err(_) => return Err(invalid.because("there is more than one proof")),
+        };
+        let nonces = self.nonces;
+        let path = shown.path_below(self.base);
+        let expected = Expected {
+            method: shown.method(),
+            target: Target {
+                origin: self.origin.as_str(),
+                path: &path,
+            },
+            token,
+            nonces,
+        };
+        let verified = UntrustedProof::parse(proof).and_then(|proof| proof.verify(&expected, now));
+        verified.map_err(
+            |error| match (error, nonces.and_then(|keys| keys.current(now))) {
+                (ProofError::Nonce, Some(nonce)) => Refusal::UseDpopNonce(nonce).because(error),
+                _ => invalid.because(error),
+            },
+        )
+    }
+}
+
+/// Notes that a proof is used, or refuses one that was used before.
+pub(super) fn use_once(
+    used: &UsedByAll,
+    proof: &VerifiedProof,
+    owner: ProofOwner,
+    now: UnixTime,
+) -> Result<(), Refusal> {
+    match used.remember(proof, owner, now) {
+        Ok(()) => Ok(()),
+        Err(error @ (NotRemembered::Expired | NotRemembered::Used)) => {
+            Err(Refusal::InvalidDpopProof.because(error))
+        }
+        Err(error @ NotRemembered::Full) => {
+            warn!(target: PRODUCT, %error, "a request is refused that may be good");
+            Err(Refusal::TemporarilyUnavailable)
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::{HeaderValue, StatusCode};
 use token_core::binding::dpop::ALGORITHMS;
 
+use crate::bearer::TokenScheme;
 use crate::refusal::Refusal;
 
 /// Where a request was refused, which decides on the challenge.
@@ -29,8 +30,8 @@ pub(super) struct Resource {
     realm: Option<Arc<str>>,
     /// The URL of its metadata, if it has any.
     pub(super) metadata: Option<Arc<str>>,
-    /// Whether the request proves a key, or has to.
-    pub(super) is_bound: bool,
+    /// By which scheme a token has to come.
+    pub(super) scheme: TokenScheme,
 }
 
 impl Resource {
@@ -38,7 +39,7 @@ impl Resource {
         Self {
             realm,
             metadata: None,
-            is_bound: false,
+            scheme: TokenScheme::Bearer,
         }
     }
 }
@@ -50,7 +51,7 @@ impl Place {
     pub(super) const fn status(&self, refusal: &Refusal) -> StatusCode {
         match (refusal, self) {
             (Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_), Self::Resource(resource))
-                if resource.is_bound =>
+                if matches!(resource.scheme, TokenScheme::Dpop) =>
             {
                 StatusCode::UNAUTHORIZED
             }
@@ -65,7 +66,7 @@ impl Place {
             Self::Route(realm) => (Some(realm), None),
             Self::Resource(resource) => (resource.realm.as_ref(), Some(resource)),
         };
-        let is_bound = resource.is_some_and(|resource| resource.is_bound);
+        let is_bound = resource.is_some_and(|resource| resource.scheme == TokenScheme::Dpop);
         // Texts of the application: characters that cannot be quoted are left out.
         let quotable = |c: &char| matches!(c, ' '..='~') && *c != '"' && *c != '\\';
         let cut = |value: &str| value.chars().filter(quotable).collect::<String>();

@@ -89,10 +89,19 @@ pub fn foreign_token(issuer: &str, byte: u8) -> String {
 
 /// A token of ours.
 pub fn token(issuer: &str, byte: u8) -> String {
+    token_with(issuer, byte, "")
+}
+
+/// The same, bound to the key with this thumbprint.
+pub fn bound_token(issuer: &str, byte: u8, thumbprint: &str) -> String {
+    token_with(issuer, byte, &format!(r#","cnf":{{"jkt":"{thumbprint}"}}"#))
+}
+
+fn token_with(issuer: &str, byte: u8, more: &str) -> String {
     let claims = format!(
         r#"{{"iss":"{issuer}","aud":"{AUDIENCE}","sub":"alice","client_id":"web",
         "sid":"AAAAAAAAAAAAAAAAAAAAAAAA","jti":"AAAAAAAAAAAAAAAAAAAAAA",
-        "iat":{NOW},"exp":{},"auth_time":{NOW}}}"#,
+        "iat":{NOW},"exp":{},"auth_time":{NOW}{more}}}"#,
         NOW + 300,
     );
     sign(byte, &claims)
