@@ -15,7 +15,7 @@ use token_session::store::SessionData;
 use token_session::visitor::{VisitorError, VisitorPolicy};
 use token_session::{StoreError, WriteDataError};
 use tokio::sync::{Mutex, MutexGuard};
-use tracing::{error, warn};
+use tracing::{debug, error, warn};
 
 use crate::auth::Auth;
 use crate::refusal::{Refusal, TokenFault};
@@ -420,9 +420,14 @@ impl From<DataError> for Rejection {
             DataError::Visitor(VisitorError::Login(error)) => error.into(),
             // Room comes with time: the client tries again.
             DataError::Visitor(error @ VisitorError::Full { .. }) => {
-                warn!(target: PRODUCT, %error, "a visitor's data was not stored");
+                // Anyone can have this written, with each request.
+                debug!(target: PRODUCT, %error, "a visitor's data was not stored");
                 Self::temporarily_unavailable()
             }
+            // What a visitor sent, not what the application wrote.
+            error @ DataError::TooLong {
+                limit: VisitorPolicy::MAX_DATA,
+            } => Self::plain(Refusal::PayloadTooLarge.because(error)),
             error => {
                 error!(
                     target: PRODUCT,

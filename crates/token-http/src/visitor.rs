@@ -11,6 +11,7 @@ mod departure;
 mod extract;
 mod local_path;
 mod login;
+mod mark;
 mod nobody;
 mod owner;
 mod pending;

@@ -77,7 +77,7 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     ask(403, "POST /basket", &[TEXT, own], "tea");
     ask(403, "POST /basket", &[TEXT, FOREIGN, own], "tea");
     // More than 4 KiB is refused, and what was there stays.
-    ask(500, "POST /basket", &[TEXT, SAME, own], &"x".repeat(5000));
+    ask(413, "POST /basket", &[TEXT, SAME, own], &"x".repeat(5000));
     ask(500, "POST /basket/fail", &[TEXT, SAME, own], "gone");
     assert_eq!(ask(200, "GET /basket", &[own], "").body, "hat rabbit");
     // Another browser has another basket.

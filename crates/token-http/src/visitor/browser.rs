@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use token_core::UnixTime;
-use token_session::visitor::KeptData;
+use token_session::visitor::{KeptData, VisitorPolicy};
 use zeroize::Zeroizing;
 
 use super::owner::Owner;
@@ -38,6 +38,9 @@ pub(super) struct Shared {
 
 /// The member of the data in which messages wait.
 const FLASHES: &str = "flash";
+
+/// So many messages wait at most. If there is one more, the oldest is forgotten: no page takes them.
+const MOST_FLASHES: usize = 16;
 
 impl Visitor {
     /// Reads a member of the data; `None` if there is none.
@@ -91,7 +94,7 @@ impl Visitor {
     }
 
     /// Leaves a message for the next page that [takes](Self::take_flashes) them, such as "the order was
-    /// sent" before a redirect. It is written now.
+    /// sent" before a redirect. It is written now. At most 16 wait.
     ///
     /// # Errors
     /// As [`update`](Self::update).
@@ -101,6 +104,8 @@ impl Visitor {
         })?;
         let add = |waiting: Option<Vec<Value>>| {
             let mut waiting = waiting.unwrap_or_default();
+            let surplus = (waiting.len() + 1).saturating_sub(MOST_FLASHES);
+            waiting.drain(..surplus);
             waiting.push(message.clone());
             waiting
         };
@@ -140,11 +145,14 @@ impl Visitor {
     /// user would type again, and nothing that grants a right.
     ///
     /// # Errors
-    /// [`DataError::Store`].
+    /// [`DataError::TooLong`] if they have more than 4 KiB together, which changes that are not written yet may
+    /// bring about; [`DataError::Store`].
     pub async fn keep(&self, names: &[&str]) -> Result<KeptData, DataError> {
-        let json = self.0.data.select(&self.0.auth, names).await?;
-        let kept = json.and_then(KeptData::new);
-        Ok(kept.unwrap_or_default())
+        let Some(json) = self.0.data.select(&self.0.auth, names).await? else {
+            return Ok(KeptData::default());
+        };
+        let limit = VisitorPolicy::MAX_DATA;
+        KeptData::new(json).ok_or(DataError::TooLong { limit })
     }
 }
 

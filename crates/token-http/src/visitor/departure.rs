@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::browser::Visitor;
 use super::local_path::LocalPath;
+use super::mark::Mark;
 use crate::private_data::DataError;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;
@@ -37,6 +38,7 @@ struct Departures {
     /// How many there have been.
     count: u64,
     waiting: Vec<Waiting>,
+    mark: Mark,
 }
 
 #[derive(Clone, Serialize, Deserialize)]
@@ -156,10 +158,8 @@ impl Visitor {
             departures
         };
         self.update(DEPARTURES, add).await?;
-        let cookie = self
-            .secret()
-            .await?
-            .expect("a session was opened to store it");
+        // It may have been ended by a login in another tab since it was opened to store this.
+        let cookie = self.secret().await?.ok_or(DataError::Conflict)?;
         let secrets = Secrets::derive(&cookie, number);
         Ok(Departure { secrets })
     }
@@ -194,6 +194,7 @@ impl Visitor {
                 .iter()
                 .position(|one| one.number == number);
             found = place.map(|place| departures.waiting.remove(place));
+            departures.mark = Mark::new();
             departures
         };
         self.update(DEPARTURES, take).await?;

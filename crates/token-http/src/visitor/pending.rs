@@ -5,11 +5,13 @@ use std::fmt;
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::{Deserialize, Serialize};
-use token_core::{Authentication, Subject};
+use token_core::{Authentication, PRODUCT, Subject};
 use token_session::store::DataWritten;
 use token_session::visitor::{VisitorError, VisitorKind, VisitorSession};
 use token_session::{LoginTicket, NewSession};
+use tracing::debug;
 
+use super::mark::Mark;
 use crate::answer;
 use crate::auth::Auth;
 use crate::cookies::{self, Kind, RequestCookies};
@@ -48,6 +50,7 @@ struct Record {
     authentication: Authentication,
     missing: Vec<Box<str>>,
     attempts: u32,
+    mark: Mark,
 }
 
 /// A proof that was counted and is to be checked.
@@ -173,6 +176,7 @@ impl PendingLogin {
             if !change(&mut record) {
                 return Err(used_up());
             }
+            record.mark = Mark::new();
             let manager = self.auth.manager();
             let json = Some(text(&record));
             let written = manager.write_visitor_data(&self.session, self.version, json);
@@ -281,7 +285,10 @@ impl CompleteLogin {
     /// It opens nothing any more, so if the store cannot be asked it may as well expire.
     async fn end(self, mut answer: Response<Bytes>) -> Response<Bytes> {
         let PendingLogin { auth, session, .. } = self.pending;
-        let _ = auth.manager().end_visitor(&session).await;
+        if let Err(error) = auth.manager().end_visitor(&session).await {
+            let error = &error as &dyn std::error::Error;
+            debug!(target: PRODUCT, error, "a pending login that is complete stays until it expires");
+        }
         delete_cookie(&auth, &mut answer);
         answer
     }
@@ -349,6 +356,7 @@ impl CustomLogin {
             authentication,
             missing: missing.iter().map(|method| (*method).into()).collect(),
             attempts: ATTEMPTS,
+            mark: Mark::new(),
         };
         let (auth, device) = (self.auth(), self.device().clone());
         let kind = VisitorKind::PendingLogin;

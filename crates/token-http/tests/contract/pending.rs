@@ -1,5 +1,8 @@
 //! Logins in steps, and logins by way of another site.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use aws_lc_rs::digest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,8 +13,9 @@ use token_http::{
     Auth, AuthConfig, CustomLogin, Head, LocalPath, PendingLogin, Proven, Rejection, visitor_scope,
 };
 use token_session::MemoryStore;
-use token_session::test_util::{Outage, TestManager, TroubledStore};
+use token_session::test_util::{Injected, Outage, TestManager, Trouble, TroubledStore};
 use token_session::visitor::{VisitorKind, VisitorPolicy};
+use tokio::sync::Notify;
 
 use crate::world::OWN;
 
@@ -167,4 +171,54 @@ async fn the_store_has_no_one_time_value_and_the_verifier_fits_the_challenge() {
         assert!(!json.contains(secret), "{json}");
         assert!(!format!("{departure:?} {arrival:?}").contains(secret));
     }
+}
+
+/// Holds the next write back, and then fails it without having written.
+#[derive(Clone, Default)]
+struct HeldWrite(Arc<Held>);
+
+#[derive(Default)]
+struct Held {
+    armed: AtomicBool,
+    arrived: Notify,
+    go_on: Notify,
+}
+
+impl Trouble for HeldWrite {
+    async fn before(&self, call: &'static str) -> Result<(), Injected> {
+        if call == "write_data" && self.0.armed.swap(false, Ordering::SeqCst) {
+            self.0.arrived.notify_one();
+            self.0.go_on.notified().await;
+            return Err(Injected);
+        }
+        Ok(())
+    }
+
+    async fn after(&self, _: &'static str) -> Result<(), Injected> {
+        Ok(())
+    }
+}
+
+/// The call is repeated and finds what another request has written, which is the same but for the request.
+#[tokio::test]
+async fn a_write_that_is_repeated_does_not_take_that_of_another_request_for_its_own() {
+    let held = HeldWrite::default();
+    let store = TroubledStore::new(MemoryStore::with_capacity(100), held.clone());
+    let TestManager { manager, .. } =
+        TestManager::with_store(store, Policy::default(), |builder| builder.store_retries(2));
+    let config = AuthConfig::builder(OWN.parse().unwrap());
+    let auth = Auth::new(manager, config.build().unwrap());
+    let cookie = begin(&auth).await.unwrap();
+    let attempt = async || {
+        let pending = read(&auth, &cookie).await.unwrap();
+        pending.attempt("otp").await.unwrap()
+    };
+    // The second knows the version that is stored, so that its write is the next one to fit.
+    let (other, one) = (attempt().await, attempt().await);
+    held.0.armed.store(true, Ordering::SeqCst);
+    let one = tokio::spawn(one.succeeded());
+    held.0.arrived.notified().await;
+    assert!(matches!(other.succeeded().await, Ok(Proven::Complete(_))));
+    held.0.go_on.notify_one();
+    assert_eq!(status(one.await.unwrap()), 401);
 }

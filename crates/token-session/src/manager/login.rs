@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use token_core::binding::{Binding, Thumbprint};
 use token_core::session::{self, Device, Epoch, Login};
-use token_core::{Authentication, ClientId, CustomClaims, Scope, Subject, Transport};
+use token_core::{Authentication, ClientId, CustomClaims, RevokeReason, Scope, Subject, Transport};
 
 use super::{Issued, SessionManager};
 use crate::erased::StoreError;
@@ -119,12 +119,18 @@ impl SessionManager {
         to_end(async move {
             match manager.create(&pending.write).await? {
                 Created::Applied(session) => {
-                    manager.report(EventKind::Login, &session, now);
                     // Before anybody has the credential: a session never begins without its data.
                     if let Some(json) = new.kept.into_json() {
                         let write = DataWrite::new(session.id, 0, Some(json), now);
-                        let _ = manager.write_data(&write).await?;
+                        if let Err(error) = manager.write_data(&write).await {
+                            // Nobody will ever have its credential. If it cannot be ended either, it expires.
+                            let _ = manager
+                                .revoke_at(session.id, RevokeReason::Replaced, now)
+                                .await;
+                            return Err(error.into());
+                        }
                     }
+                    manager.report(EventKind::Login, &session, now);
                     let granted = pending.committed(session)?;
                     Ok(Self::issued(granted, ahead, None, now)?)
                 }

@@ -43,10 +43,27 @@ impl SessionManager {
         refuse_long(&json)?;
         let now = self.now();
         let policy = &self.inner.visitors;
-        if !self.inner.visitor_rooms.take(kind, now) {
-            let capacity = policy.capacity_of(kind);
-            return Err(VisitorError::Full { capacity });
+        let place = self.inner.visitor_rooms.take(kind, now);
+        let place = place.ok_or(VisitorError::Full {
+            capacity: policy.capacity_of(kind),
+        })?;
+        let opened = self.open_with_place(kind, device, json, now).await;
+        let unknown = matches!(opened, Err(VisitorError::Store(StoreError::Timeout(_))));
+        if opened.is_err() && !unknown {
+            self.inner.visitor_rooms.give_back(place);
         }
+        opened
+    }
+
+    /// The same, once it has a place.
+    async fn open_with_place(
+        &self,
+        kind: VisitorKind,
+        device: Device,
+        json: Box<str>,
+        now: UnixTime,
+    ) -> Result<VisitorSession, VisitorError> {
+        let policy = &self.inner.visitors;
         let issuer = self.issuer();
         let login = Login {
             // Until the session has drawn its random bytes.

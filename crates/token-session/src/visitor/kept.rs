@@ -1,6 +1,9 @@
 //! What a login takes over from a visitor's session.
 
+use std::collections::BTreeMap;
 use std::fmt;
+
+use serde_json::value::RawValue;
 
 use super::policy::VisitorPolicy;
 
@@ -10,11 +13,13 @@ use super::policy::VisitorPolicy;
 pub struct KeptData(Option<Box<str>>);
 
 impl KeptData {
-    /// The data as the text of a JSON object, or `None` if it has more than
+    /// The data as the text of a JSON object; `None` if it is none, or has more than
     /// [`VisitorPolicy::MAX_DATA`] bytes.
     pub fn new(json: impl Into<Box<str>>) -> Option<Self> {
         let json = json.into();
-        (json.len() <= VisitorPolicy::MAX_DATA).then_some(Self(Some(json)))
+        let fits = json.len() <= VisitorPolicy::MAX_DATA;
+        let is_object = || serde_json::from_str::<BTreeMap<String, &RawValue>>(&json).is_ok();
+        (fits && is_object()).then(|| Self(Some(json)))
     }
 
     pub(crate) fn into_json(self) -> Option<Box<str>> {

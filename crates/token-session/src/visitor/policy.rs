@@ -44,13 +44,13 @@ impl VisitorPolicy {
         }
     }
 
-    /// How many visitors' sessions this node opens at most within one lifetime. Default 50,000; each takes
+    /// How many visitors' sessions this node opens at most within one lifetime. Default 20,000; each takes
     /// about 1 KB and its data. With 0 none is opened.
     pub const fn capacity(self, capacity: u32) -> Self {
         Self { capacity, ..self }
     }
 
-    /// The same for pending logins, which have proven something already. Default 50,000.
+    /// The same for pending logins, which have proven something already. Default 5,000.
     pub const fn pending_capacity(self, capacity: u32) -> Self {
         let pending_capacity = capacity;
         Self {
@@ -94,8 +94,8 @@ impl Default for VisitorPolicy {
         Self {
             lifetime: Duration::from_secs(24 * 3600),
             pending_lifetime: Duration::from_secs(10 * 60),
-            capacity: 50_000,
-            pending_capacity: 50_000,
+            capacity: 20_000,
+            pending_capacity: 5_000,
         }
     }
 }

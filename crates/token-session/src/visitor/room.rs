@@ -29,13 +29,30 @@ impl Rooms {
         }
     }
 
-    /// Takes the place of a session that is to be opened; `false` if there is none.
-    pub(crate) fn take(&self, kind: VisitorKind, now: UnixTime) -> bool {
+    /// Takes the place of a session that is to be opened; `None` if there is none.
+    pub(crate) fn take(&self, kind: VisitorKind, now: UnixTime) -> Option<Place> {
+        let part = self.room(kind).take(now)?;
+        Some(Place { kind, part })
+    }
+
+    /// Gives a place back: no session was opened.
+    pub(crate) fn give_back(&self, place: Place) {
+        self.room(place.kind).give_back(place.part);
+    }
+
+    const fn room(&self, kind: VisitorKind) -> &Room {
         match kind {
-            VisitorKind::PendingLogin => self.pending.take(now),
-            VisitorKind::Visitor => self.visitors.take(now),
+            VisitorKind::PendingLogin => &self.pending,
+            VisitorKind::Visitor => &self.visitors,
         }
     }
+}
+
+/// The place of a session that is to be opened.
+#[derive(Debug)]
+pub(crate) struct Place {
+    kind: VisitorKind,
+    part: u64,
 }
 
 /// Counts the sessions that may still be live. One that was ended early keeps its place until it would
@@ -66,7 +83,8 @@ impl Room {
         }
     }
 
-    fn take(&self, now: UnixTime) -> bool {
+    /// Gives the part of time in which it is counted.
+    fn take(&self, now: UnixTime) -> Option<u64> {
         let now = now.as_secs();
         let opened = &mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some((part, count)) = opened.parts.front() {
@@ -78,16 +96,31 @@ impl Room {
             opened.parts.pop_front();
         }
         if opened.total >= self.capacity {
-            return false;
+            return None;
         }
         let part = now / self.part;
+        opened.total += 1;
         match opened.parts.back_mut() {
             // A clock that was set back counts in the latest part, which lasts longer.
-            Some((last, count)) if *last >= part => *count += 1,
-            _ => opened.parts.push_back((part, 1)),
+            Some((last, count)) if *last >= part => {
+                *count += 1;
+                Some(*last)
+            }
+            _ => {
+                opened.parts.push_back((part, 1));
+                Some(part)
+            }
         }
-        opened.total += 1;
-        true
+    }
+
+    fn give_back(&self, part: u64) {
+        let opened = &mut *self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        // If it has expired, it is free already.
+        let counted = opened.parts.iter_mut().find(|(number, _)| *number == part);
+        if let Some((_, count)) = counted.filter(|(_, count)| *count > 0) {
+            *count -= 1;
+            opened.total -= 1;
+        }
     }
 }
 
@@ -106,7 +139,7 @@ mod tests {
         let mut opened: Vec<u64> = Vec::new();
         let mut refused = 0;
         for second in 0..4 * lifetime {
-            if room.take(at(second)) {
+            if room.take(at(second)).is_some() {
                 opened.push(second);
             } else {
                 refused += 1;
@@ -120,10 +153,25 @@ mod tests {
     }
 
     #[test]
+    fn a_place_that_was_given_back_is_free_again_and_no_other() {
+        let room = Room::new(Duration::from_secs(64), 2);
+        let first = room.take(at(0)).unwrap();
+        assert!(room.take(at(1)).is_some() && room.take(at(2)).is_none());
+        room.give_back(first);
+        room.give_back(first);
+        let second = room.take(at(2)).unwrap();
+        assert!(room.take(at(3)).is_none());
+        // What has expired is not given back as well.
+        assert!(room.take(at(200)).is_some());
+        room.give_back(second);
+        assert!(room.take(at(201)).is_some() && room.take(at(202)).is_none());
+    }
+
+    #[test]
     fn a_clock_that_is_set_back_makes_no_room() {
         let room = Room::new(Duration::from_secs(64), 2);
-        assert!(room.take(at(100)) && room.take(at(0)));
-        assert!(!room.take(at(0)) && !room.take(at(120)));
-        assert!(room.take(at(200)));
+        assert!(room.take(at(100)).is_some() && room.take(at(0)).is_some());
+        assert!(room.take(at(0)).is_none() && room.take(at(120)).is_none());
+        assert!(room.take(at(200)).is_some());
     }
 }
