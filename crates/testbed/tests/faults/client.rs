@@ -132,7 +132,7 @@ impl Client {
             1 => self.log_out_everywhere().await,
             2..8 => self.step_up().await,
             8..20 => self.visit().await,
-            20..36 => self.refresh_in_two_tabs().await,
+            20..36 => Box::pin(self.refresh_in_two_tabs()).await,
             _ => self.refresh().await,
         }
     }
@@ -265,7 +265,7 @@ impl Client {
         }
         for _ in 0..2 {
             if self.tokens.is_some() {
-                self.refresh_in_two_tabs().await;
+                Box::pin(self.refresh_in_two_tabs()).await;
                 self.clock.advance(Duration::from_secs(46));
             }
             if self.cookie.is_some() {

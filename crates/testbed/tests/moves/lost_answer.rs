@@ -79,14 +79,18 @@ impl World {
         // A refresh, and after the window the one who has an older token.
         self.clock.advance(Duration::from_secs(100));
         let first = token(&issued);
-        let next = self.losing(self.manager.refresh(&first, None)).await;
+        let next = self
+            .losing(Box::pin(self.manager.refresh(&first, None)))
+            .await;
         let second = token(&next.unwrap());
         assert_ne!(first, second);
         assert_eq!(self.events(), [EventKind::Refreshed]);
         self.clock.advance(Duration::from_secs(200));
         let third = token(&self.manager.refresh(&second, None).await.unwrap());
         self.clock.advance(Duration::from_secs(200));
-        let stolen = self.losing(self.manager.refresh(&first, None)).await;
+        let stolen = self
+            .losing(Box::pin(self.manager.refresh(&first, None)))
+            .await;
         assert!(matches!(stolen, Err(RefreshError::Denied(_))), "{stolen:?}");
         let events = self.events();
         let count = |kind| events.iter().filter(|event| **event == kind).count();

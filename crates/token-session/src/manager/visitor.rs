@@ -50,7 +50,7 @@ impl SessionManager {
         let opened = self.open_with_place(kind, device, json, now).await;
         let unknown = matches!(opened, Err(VisitorError::Store(StoreError::Timeout(_))));
         if opened.is_err() && !unknown {
-            self.inner.visitor_rooms.give_back(place);
+            self.inner.visitor_rooms.give_back(&place);
         }
         opened
     }

@@ -19,7 +19,7 @@ impl KeptData {
         let json = json.into();
         let fits = json.len() <= VisitorPolicy::MAX_DATA;
         let is_object = || serde_json::from_str::<BTreeMap<String, &RawValue>>(&json).is_ok();
-        (fits && is_object()).then(|| Self(Some(json)))
+        (fits && is_object()).then_some(Self(Some(json)))
     }
 
     pub(crate) fn into_json(self) -> Option<Box<str>> {

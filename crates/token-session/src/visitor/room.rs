@@ -36,7 +36,7 @@ impl Rooms {
     }
 
     /// Gives a place back: no session was opened.
-    pub(crate) fn give_back(&self, place: Place) {
+    pub(crate) fn give_back(&self, place: &Place) {
         self.room(place.kind).give_back(place.part);
     }
 
