@@ -197,7 +197,7 @@ impl<C> Found for Access<C> {
     where
         Self: Ruled<R>,
     {
-        self.auth.require::<R>(self)
+        self.auth.check_rule::<R>(self)
     }
 
     fn claims(&self) -> &C {

@@ -100,7 +100,7 @@ impl<C> Found for Any<C> {
             Self::Access(access) => access.auth(),
             Self::Session(session) => session.auth(),
         };
-        auth.require::<R>(self)
+        auth.check_rule::<R>(self)
     }
 }
 

@@ -218,12 +218,23 @@ impl<'a> Authenticated<'a> {
 }
 
 impl Auth {
-    /// Refuses a caller who does not meet a rule.
+    /// Refuses a caller who does not meet a rule. A rule with [`CURRENT`](Rule::CURRENT) asks the store, which
+    /// this cannot: take the caller by `Require` there.
     ///
     /// # Errors
     /// [`Refusal::InsufficientScope`], then [`Refusal::Forbidden`], then [`Refusal::Unbound`], then
-    /// [`Refusal::InsufficientUserAuthentication`].
+    /// [`Refusal::InsufficientUserAuthentication`]; [`Refusal::ServerError`] for a rule with `CURRENT`.
     pub fn require<R>(&self, caller: &(impl Caller + Ruled<R>)) -> Result<(), Rejection> {
+        if caller.is_ruled_by_now() {
+            let fix =
+                "a rule with `CURRENT` asks the store: take the caller by `Require`, which does";
+            return Err(Rejection::misconfigured(fix));
+        }
+        self.check_rule::<R>(caller)
+    }
+
+    /// Whether the caller meets the rule by what was shown.
+    pub(crate) fn check_rule<R>(&self, caller: &(impl Caller + Ruled<R>)) -> Result<(), Rejection> {
         let tolerance = self.manager().policy().tolerance();
         let refusal = caller.meets(self.manager().now(), tolerance);
         refusal.map_err(|refusal| self.challenge_by(caller.binding(), refusal))

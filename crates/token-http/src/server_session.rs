@@ -198,7 +198,7 @@ impl<C> Found for ServerSession<C> {
     where
         Self: Ruled<R>,
     {
-        self.shared.auth.require::<R>(self)
+        self.shared.auth.check_rule::<R>(self)
     }
 }
 

@@ -37,8 +37,8 @@ impl Roles {
             "posts:write"
         };
         Some(Rights {
-            scope: scope.parse().ok(),
-            claims: CustomClaims::new(&Profile { role }).ok(),
+            scope: Some(scope.parse().expect("a scope")),
+            claims: Some(CustomClaims::new(&Profile { role }).expect("a text is a claim")),
         })
     }
 }

@@ -191,7 +191,7 @@ pub fn dpop(Pool(count): Pool) -> Operation {
         let request = request.header("dpop", proof.clone());
         ask(&mut router, request.body(Body::empty()).expect("a request"));
     });
-    let mut bearer = {
+    let bearer = {
         let mut router = super::request::ours(auth);
         let inside = runtime();
         cycle(bearers, move |token| {
@@ -220,7 +220,7 @@ pub fn dpop(Pool(count): Pool) -> Operation {
         ways: vec![
             Way::new(OURS, ours),
             Way::new("bare aws-lc", bare),
-            Way::new("bearer", move || bearer()),
+            Way::new("bearer", bearer),
         ],
         goals: vec![Goal::Times("bare aws-lc", 1.1)],
     }

@@ -48,7 +48,10 @@ impl ForeignKeys {
             if !wanted.is_empty() && !is_wanted {
                 return Err(KeyError::NotChosen { algorithm });
             }
-            if let Ok(Restricted { issuer }) = serde_json::from_str(jwk) {
+            // A restriction that cannot be read does not count as absent.
+            let restricted: Restricted<'_> =
+                serde_json::from_str(jwk).map_err(|_| KeyError::Type { member: "issuer" })?;
+            if let Some(issuer) = restricted.issuer {
                 issuers.push((key.id().clone(), issuer.0.into()));
             }
             Ok(key)
@@ -90,5 +93,5 @@ impl ForeignKeys {
 #[derive(Deserialize)]
 struct Restricted<'a> {
     #[serde(borrow)]
-    issuer: Text<'a>,
+    issuer: Option<Text<'a>>,
 }

@@ -145,6 +145,7 @@ impl Visitor {
         let mut number = 0;
         let add = |departures: Option<Departures>| {
             let mut departures = departures.unwrap_or_default();
+            departures.mark = Mark::new();
             number = departures.count;
             departures.count += 1;
             let surplus = (departures.waiting.len() + 1).saturating_sub(MOST);

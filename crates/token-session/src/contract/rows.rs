@@ -114,17 +114,19 @@ pub async fn rights_change_while_the_session_lives<S: SessionStore>(mut world: W
             .assert_commit(&Change::Permit(Permit { id, rights, at }))
             .await;
     }
-    let heard = async {
-        loop {
-            match notices.recv().await.expect("the store lives") {
-                Notice::Changed(changed) if changed.id == session.id => return changed.version,
-                _ => {}
+    for _ in 0..8 {
+        let heard = async {
+            loop {
+                match notices.recv().await.expect("the store lives") {
+                    Notice::Changed(changed) if changed.id == session.id => return changed.version,
+                    _ => {}
+                }
             }
-        }
-    };
-    let version = tokio::time::timeout(PATIENCE, heard).await;
-    let version = version.expect("a subscriber hears of each change");
-    assert!(version >= session.generation, "what is remembered is older");
+        };
+        let version = tokio::time::timeout(PATIENCE, heard).await;
+        let version = version.expect("a subscriber hears of each change");
+        assert!(version >= session.generation, "what is remembered is older");
+    }
     // A rotation keeps them, and one that was begun before goes on.
     let rotation = world.rotation(&session, now + secs(2));
     world.assert_commit(&Change::Rotate(rotation)).await;

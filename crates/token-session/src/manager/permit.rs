@@ -7,6 +7,7 @@ use token_core::{Session, SessionId, Subject};
 use super::SessionManager;
 use crate::erased::StoreError;
 use crate::store::Commit;
+use crate::to_end::to_end;
 
 /// Why [`SessionManager::permit`] has not changed a session.
 #[derive(Debug, Error)]
@@ -61,19 +62,25 @@ impl SessionManager {
     /// is in flight is not among them: it has what its login gives.
     ///
     /// # Errors
-    /// As [`permit`](Self::permit). Some of the sessions may have changed.
+    /// As [`permit`](Self::permit), the first of them. All the other sessions have changed.
     pub async fn permit_all(
         &self,
         subject: &Subject,
         rights: impl Into<Rights>,
     ) -> Result<Vec<SessionId>, PermitError> {
-        let rights = rights.into();
-        let mut changed = Vec::new();
-        for session in self.sessions(subject).await? {
-            if self.permit(session.id, rights.clone()).await?.is_some() {
-                changed.push(session.id);
+        let (manager, subject, rights) = (self.clone(), subject.clone(), rights.into());
+        // An administrator whose browser goes away must not leave some of the sessions as they were.
+        to_end(async move {
+            let (mut changed, mut failed) = (Vec::new(), None);
+            for session in manager.sessions(&subject).await? {
+                match manager.permit(session.id, rights.clone()).await {
+                    Ok(Some(session)) => changed.push(session.id),
+                    Ok(None) => {}
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
-        }
-        Ok(changed)
+            failed.map_or(Ok(changed), Err)
+        })
+        .await
     }
 }

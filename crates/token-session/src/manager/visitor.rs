@@ -110,10 +110,16 @@ impl SessionManager {
             unreachable!("the transport is `session`")
         };
         let opened = VisitorSession::new(granted.into_session(), token);
-        match self.write_visitor_data(&opened, 0, Some(json)).await? {
-            DataWritten::Applied => Ok(opened),
+        let written = match self.write_visitor_data(&opened, 0, Some(json)).await {
+            Ok(DataWritten::Applied) => return Ok(opened),
             // Nobody else has its credential yet, and it has just begun.
-            DataWritten::Moved(_) | DataWritten::NotLive => Err(LoginError::IdTaken.into()),
+            Ok(DataWritten::Moved(_) | DataWritten::NotLive) => LoginError::IdTaken.into(),
+            Err(error) => error,
+        };
+        // Nobody will ever have its credential. If it cannot be ended, it keeps its place until it expires.
+        match self.end_visitor(&opened).await {
+            Ok(_) => Err(written),
+            Err(_) => Err(StoreError::Timeout(self.inner.store_timeout).into()),
         }
     }
 
