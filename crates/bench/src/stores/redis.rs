@@ -36,6 +36,7 @@ const BYTES: u64 = 433;
 /// The script of a rotation, put together from the same parts as the store's.
 const ROTATE: &str = concat!(
     include_str!("../../../store-redis/src/lua/row.lua"),
+    include_str!("../../../store-redis/src/lua/surplus.lua"),
     include_str!("../../../store-redis/src/lua/commit.lua"),
     include_str!("../../../store-redis/src/lua/rotate.lua"),
 );
