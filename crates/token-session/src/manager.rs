@@ -238,9 +238,12 @@ impl SessionManager {
     fn report_denial(&self, denial: &Denial, session: SessionId, subject: &Subject, at: UnixTime) {
         // Most refusals are everyday: a client that comes late, a tab with an old cookie. Only those that
         // say something about the session or the store are events; all are in the log for debugging.
-        // A browser that has dropped its key is refused with each of its requests, and reported once a minute.
-        let is_repeated =
-            matches!(denial, Denial::Unbound(_)) && !self.inner.observed.is_first(session, at);
+        // A browser that has dropped its key is refused with each of its requests, and reported once a minute for each
+        // reason.
+        let is_repeated = match denial {
+            Denial::Unbound(why) => !self.inner.observed.is_first(session, *why, at),
+            _ => false,
+        };
         if let Some(kind) = event::of_denial(denial)
             && !is_repeated
         {

@@ -169,7 +169,7 @@ impl SessionManager {
         }
         let now = self.now();
         if let Err(why) = session.binding.prove(shown.found_proof())
-            && self.inner.observed.is_first(session.id, now)
+            && self.inner.observed.is_first(session.id, why, now)
         {
             self.report(EventKind::UnboundCredential(why), session, now);
         }
