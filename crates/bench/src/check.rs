@@ -26,8 +26,9 @@ const ATTEMPTS: usize = 12;
 const INSTRUCTION_MARGIN: f64 = 1.1;
 
 /// Operations whose time is mostly the HMAC if the machine lacks the SHA extension, so that a ratio of
-/// times says nothing about our code there.
-const NOT_TIMED: &[&str] = &["verify-hs256", "issue-hs256"];
+/// times says nothing about our code there; and one whose inputs are used once, so that a short slice measures
+/// the memory that they come from.
+const NOT_TIMED: &[&str] = &["verify-hs256", "issue-hs256", "request-dpop"];
 
 /// The yardstick: what is left of `decode` without the HMAC.
 const YARDSTICK: (&str, &str) = ("verify-hs256", "jsonwebtoken");
@@ -35,15 +36,16 @@ const YARDSTICK: (&str, &str) = ("verify-hs256", "jsonwebtoken");
 /// By how many instructions more, for operations that take very few.
 const INSTRUCTION_SLACK: f64 = 50.0;
 
-/// Operations, what is subtracted from ours, and how many yardsticks were left when this was written.
+/// Operations, what is subtracted from ours, and how many yardsticks were left when this was written. The
+/// yardstick is that of jsonwebtoken 12, which takes 0.79 of 11's: the instructions are the same as before it.
 const INSTRUCTIONS: &[(&str, Option<&str>, f64)] = &[
-    ("verify-hs256", Some(BARE), 0.188),
-    ("seen-eddsa", None, 0.0171),
-    ("issue-hs256", Some(BARE), 0.119),
-    ("authenticate", None, 0.0272),
-    ("refresh", Some(BARE), 0.850),
-    ("revocation", None, 0.0023),
-    ("request-axum", Some("no check"), 0.0836),
+    ("verify-hs256", Some(BARE), 0.2375),
+    ("seen-eddsa", None, 0.0216),
+    ("issue-hs256", Some(BARE), 0.150),
+    ("authenticate", None, 0.0344),
+    ("refresh", Some(BARE), 1.074),
+    ("revocation", None, 0.0029),
+    ("request-axum", Some("no check"), 0.1056),
 ];
 
 /// How often a way is run under callgrind.
