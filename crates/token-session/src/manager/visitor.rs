@@ -47,21 +47,24 @@ impl SessionManager {
         let place = place.ok_or(VisitorError::Full {
             capacity: policy.capacity_of(kind),
         })?;
-        let opened = self.open_with_place(kind, device, json, now).await;
+        let mut stays = false;
+        let opened = self.open_with_place(kind, device, json, now, &mut stays);
+        let opened = opened.await;
         let unknown = matches!(opened, Err(VisitorError::Store(StoreError::Timeout(_))));
-        if opened.is_err() && !unknown {
+        if opened.is_err() && !unknown && !stays {
             self.inner.visitor_rooms.give_back(&place);
         }
         opened
     }
 
-    /// The same, once it has a place.
+    /// The same, once it has a place. `stays` becomes true if a session is stored although it fails.
     async fn open_with_place(
         &self,
         kind: VisitorKind,
         device: Device,
         json: Box<str>,
         now: UnixTime,
+        stays: &mut bool,
     ) -> Result<VisitorSession, VisitorError> {
         let policy = &self.inner.visitors;
         let issuer = self.issuer();
@@ -117,10 +120,8 @@ impl SessionManager {
             Err(error) => error,
         };
         // Nobody will ever have its credential. If it cannot be ended, it keeps its place until it expires.
-        match self.end_visitor(&opened).await {
-            Ok(_) => Err(written),
-            Err(_) => Err(StoreError::Timeout(self.inner.store_timeout).into()),
-        }
+        *stays = self.end_visitor(&opened).await.is_err();
+        Err(written)
     }
 
     /// The session of nobody of which this is the cookie, or `None` if there is none that is live, or it
