@@ -32,20 +32,33 @@ const PAUSE: Duration = Duration::from_millis(50);
 
 /// Reads the secret, or makes it in a Redis that is empty, and marks the buckets.
 pub(crate) async fn open(connection: &Connection, prefix: &str) -> Result<Keys, RedisStoreError> {
+    let secret = match read_secret(connection, &Keys::secret_key(prefix)).await? {
+        Some(found) => found,
+        None => make_secret(connection, prefix).await?,
+    };
+    mark_buckets(connection, prefix, secret).await
+}
+
+/// Makes a secret where there was none, or takes the one that another node has made meanwhile.
+async fn make_secret(connection: &Connection, prefix: &str) -> Result<[u8; 32], RedisStoreError> {
     let key = Keys::secret_key(prefix);
     let mut secret = [0; 32];
-    if let Some(found) = read_secret(connection, &key).await? {
-        secret = found;
-    } else {
-        UnwrapErr(SysRng).fill_bytes(&mut secret);
+    UnwrapErr(SysRng).fill_bytes(&mut secret);
+    let keys = Keys::new(prefix, &secret);
+    for _ in 0..ATTEMPTS {
         // A secret that is lost while sessions are there must not be replaced: nobody could find
         // them by their subject, to list or to end them.
-        if any_bucket_is_marked(connection, &Keys::new(prefix, &secret)).await? {
-            return Err(RedisStoreError::Secret { key });
+        if !any_bucket_is_marked(connection, &keys).await? {
+            return keep_secret(connection, &key, &secret).await;
         }
-        secret = keep_secret(connection, &key, &secret).await?;
+        // A node that starts at the same time stores its secret before it marks a bucket, and one that
+        // runs and finds Redis emptied puts its own back: only now does an absent secret mean anything.
+        if let Some(found) = read_secret(connection, &key).await? {
+            return Ok(found);
+        }
+        tokio::time::sleep(PAUSE).await;
     }
-    mark_buckets(connection, prefix, secret).await
+    Err(lost(&key))
 }
 
 /// Puts the secret of a running node back if there is none, or takes the one that is there, and

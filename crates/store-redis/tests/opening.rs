@@ -4,8 +4,10 @@
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::sync::{Arc, OnceLock};
 
 use store_redis::{RedisStore, RedisStoreError, RowFault};
+use testbed::proxy::Proxy;
 use testbed::redis::Server;
 use token_core::session::{Ending, Epoch, Revocation};
 use token_core::{RevokeReason, Session, Subject, UnixTime};
@@ -162,6 +164,34 @@ async fn the_buckets_stay_the_same_when_the_store_is_opened_again() {
     let _: () = server.ask(&["SET", "hallpass:key", "short"]);
     let error = refused(&server.url()).await;
     assert!(matches!(&error, RedisStoreError::Secret { key } if key == "hallpass:key"));
+}
+
+/// Between what a node reads before it makes the secret, another node makes it and marks the buckets.
+#[tokio::test]
+async fn a_node_that_starts_while_another_opens_the_empty_redis_takes_its_secret() {
+    let server = Server::start(&[]);
+    let subject = Subject::new("alice").unwrap();
+    let mut buckets = Vec::new();
+    for said in [b"\nHGET\r\n".as_slice(), b"\nNX\r\n", b"\nEVALSHA\r\n"] {
+        let _: () = server.ask(&["FLUSHALL"]);
+        let proxy = Proxy::start(server.port);
+        let (url, other) = (server.url(), Arc::new(OnceLock::new()));
+        let opened = Arc::clone(&other);
+        proxy.before(said, move || {
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let store = runtime.block_on(RedisStore::connect(&url)).unwrap();
+            opened.set((store, runtime)).unwrap();
+        });
+        let url = format!("redis://127.0.0.1:{}/", proxy.port());
+        let store = RedisStore::connect(&url).await.unwrap();
+        let (first, runtime) = Arc::into_inner(other).unwrap().into_inner().unwrap();
+        assert_eq!(store.bucket(&subject), first.bucket(&subject));
+        buckets.push(store.bucket(&subject));
+        drop(first);
+        runtime.shutdown_background();
+    }
+    buckets.dedup();
+    assert_ne!(buckets.len(), 1, "each time another secret");
 }
 
 #[tokio::test]

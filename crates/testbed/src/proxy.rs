@@ -1,5 +1,6 @@
 //! A TCP proxy that counts round trips and does what networks do.
 
+use std::fmt;
 use std::io::{Read as _, Write as _};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU32, AtomicU64, Ordering};
@@ -25,7 +26,14 @@ struct Shared {
     losses: AtomicU32,
     held: AtomicBool,
     over: AtomicBool,
+    interruption: Mutex<Option<Interruption>>,
     connections: Mutex<Vec<Connection>>,
+}
+
+/// What is done when a client says this for the first time.
+struct Interruption {
+    said: &'static [u8],
+    action: Box<dyn FnOnce() + Send>,
 }
 
 /// Two ends, and how often the client began to speak.
@@ -49,6 +57,7 @@ impl Proxy {
             losses: AtomicU32::new(0),
             held: AtomicBool::new(false),
             over: AtomicBool::new(false),
+            interruption: Mutex::default(),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
@@ -126,10 +135,22 @@ impl Proxy {
         self.shared.held.store(held, Ordering::SeqCst);
     }
 
+    /// When a client first says something with these bytes in it, does this before it is passed on.
+    pub fn before(&self, said: &'static [u8], action: impl FnOnce() + Send + 'static) {
+        let action = Box::new(action);
+        *self.shared.interruption.lock().unwrap() = Some(Interruption { said, action });
+    }
+
     /// Breaks all connections; from now on they lead to another server, or with 0 to none.
     pub fn lead_to(&self, target: u16) {
         self.shared.target.store(target, Ordering::SeqCst);
         self.shared.break_all();
+    }
+}
+
+impl fmt::Debug for Interruption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "before {}", self.said.escape_ascii())
     }
 }
 
@@ -167,10 +188,11 @@ impl Shared {
         thread::spawn(move || {
             pass_on(from_client, to_server, |piece| {
                 shared.wait(&is_frozen);
+                shared.interrupt(piece);
                 if !asked.swap(true, Ordering::SeqCst) {
                     turns.fetch_add(1, Ordering::SeqCst);
                 }
-                piece
+                piece.len()
             });
         });
         let shared = Arc::clone(self);
@@ -179,9 +201,20 @@ impl Shared {
                 shared.wait_if_held();
                 shared.wait(&frozen);
                 answered.store(false, Ordering::SeqCst);
-                shared.cut(piece)
+                shared.cut(piece.len())
             });
         });
+    }
+
+    fn interrupt(&self, piece: &[u8]) {
+        let says = |interruption: &mut Interruption| {
+            let said = interruption.said;
+            piece.windows(said.len()).any(|window| window == said)
+        };
+        let interruption = self.interruption.lock().unwrap().take_if(says);
+        if let Some(interruption) = interruption {
+            (interruption.action)();
+        }
     }
 
     fn wait_if_held(&self) {
@@ -224,11 +257,11 @@ fn ends(stream: &TcpStream) -> (TcpStream, TcpStream) {
 }
 
 /// Passes pieces on until one end is closed or `keep` says to pass on only a part of one.
-fn pass_on(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(usize) -> usize) {
+fn pass_on(mut from: TcpStream, mut to: TcpStream, mut keep: impl FnMut(&[u8]) -> usize) {
     let mut buffer = vec![0; 64 * 1024];
     loop {
         let read = from.read(&mut buffer).unwrap_or(0);
-        let kept = if read == 0 { 0 } else { keep(read) };
+        let kept = if read == 0 { 0 } else { keep(&buffer[..read]) };
         if to.write_all(&buffer[..kept]).is_err() || kept < read || read == 0 {
             let _ = to.shutdown(Shutdown::Both);
             let _ = from.shutdown(Shutdown::Both);
