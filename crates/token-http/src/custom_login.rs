@@ -194,7 +194,7 @@ impl CustomLogin {
         let issued = issued.await?;
         let mut answer = self.auth.answer_authenticated(&issued);
         if replaces {
-            self.visitor.delete_cookie(&self.auth, &mut answer);
+            self.visitor.forget(&self.auth, &mut answer);
         }
         Ok(Issued::new(issued, answer))
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,8 @@ pub struct Visitor(pub(super) Arc<Shared>);
 pub(super) struct Shared {
     pub(super) auth: Auth,
     pub(super) data: PrivateData<Owner>,
+    /// Whether the request has logged in, which ends the visitor.
+    pub(super) ended: AtomicBool,
 }
 
 /// The member of the data in which messages wait.

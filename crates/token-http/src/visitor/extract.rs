@@ -1,6 +1,7 @@
 //! Makes the visitor of a request.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::browser::{Shared, Visitor};
 use super::owner::Owner;
@@ -15,7 +16,7 @@ use crate::rejection::Rejection;
 /// The log line if nothing would write what is stored for a visitor.
 const NO_LAYER: &str = "a handler takes a visitor, and nothing ends it with the request: around its \
      route add `.layer(adapter_axum::visitors())` on axum, or on actix-web \
-     `.wrap(actix_web::middleware::from_fn(adapter_actix::visitors))`";
+     `.wrap(adapter_actix::visitors())`";
 
 impl Auth {
     /// The visitor behind a request, for adapters. Every extractor of one request gets the same one, and
@@ -37,6 +38,7 @@ impl Auth {
             Visitor(Arc::new(Shared {
                 auth: self.clone(),
                 data: PrivateData::of(owner),
+                ended: AtomicBool::default(),
             }))
         };
         request::visitor_of(self, make).ok_or_else(|| Rejection::misconfigured(NO_LAYER))

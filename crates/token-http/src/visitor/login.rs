@@ -7,6 +7,7 @@ use token_session::SessionManager;
 use token_session::visitor::VisitorKind;
 use tracing::debug;
 
+use super::request::end_visitor_of;
 use crate::auth::Auth;
 use crate::cookies::{self, Kind, RequestCookies};
 use crate::head::Head;
@@ -42,16 +43,21 @@ impl LoginVisitor {
             }
         };
         if let Err(error) = ended.await {
-            let error = &error as &dyn std::error::Error;
-            debug!(target: PRODUCT, error, "a visitor's session stays until it expires");
+            stays(&error);
         }
     }
 
-    /// Deletes the cookie with the answer to the login.
-    pub(crate) fn delete_cookie(&self, auth: &Auth, answer: &mut Response<Bytes>) {
+    /// Deletes the cookie with the answer to the login, and drops what the handler has stored for the visitor.
+    pub(crate) fn forget(&self, auth: &Auth, answer: &mut Response<Bytes>) {
+        end_visitor_of(auth);
         if self.0.all(Kind::Visitor).next().is_some() {
             let names = auth.config().cookie_names();
             cookies::append(answer.headers_mut(), names.delete(Kind::Visitor));
         }
     }
+}
+
+/// Says why a visitor's session was not ended. Nothing is lost with that: it expires.
+pub(super) fn stays(error: &(dyn std::error::Error + 'static)) {
+    debug!(target: PRODUCT, error, "a visitor's session stays until it expires");
 }

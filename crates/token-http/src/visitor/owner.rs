@@ -10,6 +10,7 @@ use token_session::visitor::{VisitorKind, VisitorPolicy, VisitorSession};
 use tokio::sync::Mutex;
 use zeroize::Zeroizing;
 
+use super::login::stays;
 use crate::auth::Auth;
 use crate::cookies::Kind;
 use crate::limit::AttemptKind;
@@ -50,6 +51,15 @@ impl Owner {
         let text = session.token().to_secret_text();
         let names = auth.config().cookie_names();
         Some(names.set_for(Kind::Visitor, &text, seconds))
+    }
+
+    /// Ends a session that was opened during the request, whose cookie nobody gets.
+    pub(super) async fn end_opened(&self, auth: &Auth) {
+        if let State::Opened(session) = &*self.state.lock().await
+            && let Err(error) = auth.manager().end_visitor(session).await
+        {
+            stays(&error);
+        }
     }
 
     /// The value of the cookie that proves the session, if there is one.

@@ -1,5 +1,6 @@
 //! The visitors of a request: kept beside it while it is served, and ended with it.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
 use http::{HeaderValue, StatusCode};
@@ -44,6 +45,18 @@ pub(super) fn visitor_of(auth: &Auth, make: impl FnOnce() -> Visitor) -> Option<
     VISITORS.try_with(find).ok()
 }
 
+/// A login of this request has ended the visitor's session: what was changed is not stored any more. Without
+/// effect outside of a scope, and if no visitor was taken.
+pub(super) fn end_visitor_of(auth: &Auth) {
+    let end = |visitors: &RequestVisitors| {
+        let taken = visitors.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ours = taken.iter().filter(|visitor| visitor.0.auth.is(auth));
+        ours.for_each(|visitor| visitor.0.ended.store(true, Ordering::Relaxed));
+    };
+    // A handler that logs in within a task of its own is outside.
+    let _ = VISITORS.try_with(end);
+}
+
 impl RequestVisitors {
     /// Whether a handler has taken none, so that there is nothing to [`finish`](Self::finish).
     pub fn is_empty(&self) -> bool {
@@ -53,8 +66,9 @@ impl RequestVisitors {
 
     /// Ends the request, which was answered with this status: stores what was changed if the server did not
     /// fail, and gives the `Set-Cookie` fields of sessions that were opened. `sets` says whether the answer
-    /// sets the same cookie as such a field already: then a login has ended the visitor's session, and what
-    /// was changed after that is dropped.
+    /// sets the same cookie as such a field already, which no answer does twice.
+    ///
+    /// What was changed in a request that has logged in is dropped, since the login ends the visitor.
     ///
     /// # Errors
     /// The answer to send instead of the handler's, because its write did not happen.
@@ -67,6 +81,10 @@ impl RequestVisitors {
         let taken = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         for visitor in taken {
             let auth = &visitor.0.auth;
+            if visitor.0.ended.load(Ordering::Relaxed) {
+                visitor.0.data.owner().end_opened(auth).await;
+                continue;
+            }
             let deleted = auth.config().cookie_names().delete(Kind::Visitor);
             if sets(deleted.as_bytes()) {
                 continue;

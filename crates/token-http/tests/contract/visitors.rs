@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use token_core::Policy;
+use token_core::{Authentication, Policy};
 use token_http::{
-    Attempt, AttemptKind, Auth, AuthConfig, DataError, Head, Rejection, Visitor, visitor_scope,
+    Attempt, AttemptKind, Auth, AuthConfig, CustomLogin, DataError, Head, Rejection, Visitor,
+    visitor_scope,
 };
 use token_session::MemoryStore;
 use token_session::test_util::{Injected, TestManager, Trouble, TroubledStore};
@@ -144,6 +145,59 @@ async fn sessions_of_visitors_are_limited_by_address() {
     assert_eq!(refused.status(), 429);
     assert_eq!(refused.headers()["retry-after"], "60");
     assert_eq!(server.store.len(), 3);
+}
+
+/// Stores something for a visitor who has no cookie, in the request that logs in: before the login or after it,
+/// at once or with the end of the request. `place` says whether a visitor's session may be opened.
+async fn login_of_a_new_visitor(place: bool, at_once: bool, before: bool) -> usize {
+    let capacity = u32::from(place);
+    let server = server(VisitorPolicy::default().capacity(capacity));
+    let (headers, uri) = (HeaderMap::new(), Uri::from_static("/login"));
+    let head = Head {
+        method: &Method::POST,
+        uri: &uri,
+        headers: &headers,
+        peer: None,
+    };
+    let store = async |visitor: &Visitor| -> Result<(), Rejection> {
+        visitor.set("basket", &["hat"]).await?;
+        if at_once {
+            visitor.save().await?;
+        }
+        Ok(())
+    };
+    let serving = async {
+        let visitor = server.auth.visitor(&head)?;
+        if before {
+            store(&visitor).await?;
+        }
+        let login = CustomLogin::read(&server.auth, &head)?;
+        let ticket = login.begin("alice").await?;
+        let session = login.new_session(Authentication::password(login.at()));
+        let answer = login.redirect(ticket, session, "/").await?;
+        if !before {
+            store(&visitor).await?;
+        }
+        Ok::<_, Rejection>(answer)
+    };
+    let mut serving = std::pin::pin!(visitor_scope(serving));
+    let answer = serving.as_mut().await.unwrap();
+    assert_eq!(answer.status(), StatusCode::SEE_OTHER);
+    let taken = serving.take_value().unwrap();
+    let fields = taken.finish(answer.status(), |_: &[u8]| false).await;
+    assert!(fields.unwrap().is_empty(), "no cookie of a visitor");
+    server.store.len()
+}
+
+#[tokio::test]
+async fn a_login_is_answered_whatever_its_request_has_stored_for_a_new_visitor() {
+    for before in [true, false] {
+        // No room for visitors: what is stored at the end of the request is dropped, and the login stands.
+        assert_eq!(login_of_a_new_visitor(false, false, before).await, 1);
+        assert_eq!(login_of_a_new_visitor(true, false, before).await, 1);
+    }
+    // It was stored at once, and has ended with the login. An ended one is kept for a while.
+    assert!(login_of_a_new_visitor(true, true, true).await <= 2);
 }
 
 #[tokio::test]
