@@ -199,7 +199,7 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
         &"__Host-Http-pending=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Priority=High"
     ));
     let amr = ask(200, "GET /amr", &[("Cookie", &session)], "");
-    assert_eq!(amr.body, "pwd otp notes:write");
+    assert_eq!(amr.body, "pwd otp after otp notes:write");
     ask(401, "POST /steps", &[FORM, SAME, AGENT, half], RIGHT);
     ask(401, "GET /steps", &[half, AGENT], "");
 
@@ -222,7 +222,7 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     let login = ask(303, "POST /steps", &[FORM, SAME, AGENT, half], RIGHT);
     let session = cookie(&login, "__Host-Http-session");
     let amr = ask(200, "GET /amr", &[("Cookie", &session)], "");
-    assert_eq!(amr.body, "pwd hwk otp notes:write");
+    assert_eq!(amr.body, "pwd hwk otp after otp notes:write");
 
     // After five attempts it is used up, also for the right proof; after ten minutes it has expired; and
     // a user can give it up.

@@ -58,6 +58,7 @@ struct Record {
 pub struct ProofAttempt {
     pending: PendingLogin,
     method: Box<str>,
+    acr: Option<Box<str>>,
 }
 
 /// What becomes of a pending login when a proof was found right.
@@ -142,6 +143,7 @@ impl PendingLogin {
         Ok(ProofAttempt {
             pending: self,
             method: method.into(),
+            acr: None,
         })
     }
 
@@ -203,6 +205,13 @@ impl ProofAttempt {
         self.pending.subject()
     }
 
+    /// The `acr` of the session if this proof is right: how strongly the user has authenticated by all
+    /// that was proven up to here. Without it the one of the proofs before stays.
+    pub fn acr(mut self, acr: &str) -> Self {
+        self.acr = Some(acr.into());
+        self
+    }
+
     /// The answer to a wrong proof. A handler of forms shows the form again instead, if
     /// [`attempts_left`](PendingLogin::attempts_left) says so.
     pub fn failed(self) -> Rejection {
@@ -218,6 +227,7 @@ impl ProofAttempt {
         let Self {
             mut pending,
             method,
+            acr,
         } = self;
         pending
             .change(|record| {
@@ -226,9 +236,12 @@ impl ProofAttempt {
                     return false;
                 };
                 record.missing.remove(place);
-                let amr = &mut record.authentication.amr;
-                if !amr.contains(&method) {
-                    amr.push(method.clone());
+                let authentication = &mut record.authentication;
+                if !authentication.amr.contains(&method) {
+                    authentication.amr.push(method.clone());
+                }
+                if acr.is_some() {
+                    authentication.acr.clone_from(&acr);
                 }
                 true
             })

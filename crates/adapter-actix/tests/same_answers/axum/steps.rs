@@ -58,7 +58,11 @@ async fn step(pending: PendingLogin, Form(proof): Form<Proof>) -> Result<Answer,
     if proof.code != "123456" {
         return Err(attempt.failed().into());
     }
-    match attempt.succeeded().await? {
+    match attempt
+        .acr(&format!("after {}", proof.method))
+        .succeeded()
+        .await?
+    {
         Proven::Complete(login) => {
             let session = NewSession {
                 scope: "notes:write".parse().unwrap(),
@@ -76,7 +80,8 @@ async fn cancel(pending: PendingLogin) -> Result<Answer, Rejection> {
 }
 
 async fn amr(caller: Any) -> String {
-    format!("{} {}", caller.amr().join(" "), caller.scope())
+    let acr = caller.acr().unwrap_or("none");
+    format!("{} {acr} {}", caller.amr().join(" "), caller.scope())
 }
 
 /// Goes to another site.
