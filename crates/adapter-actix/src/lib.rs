@@ -3,7 +3,7 @@
 //! Handlers stay ordinary actix handlers, which say in their signature who may call them.
 //!
 //! ```
-//! use actix_web::{App, middleware, web};
+//! use actix_web::{App, web};
 //! use adapter_actix::{Any, Answer, Auth, LoginRequest, Rejection, Require, Rule};
 //! use token_session::NewSession;
 //!
@@ -35,7 +35,7 @@
 //!
 //! # fn app(auth: Auth) {
 //! App::new()
-//!     .wrap(middleware::from_fn(adapter_actix::sessions))
+//!     .wrap(adapter_actix::sessions())
 //!     .configure(adapter_actix::routes(&auth))
 //!     .route("/auth/login", web::post().to(login))
 //!     .route("/hello", web::get().to(hello))
@@ -62,6 +62,7 @@ mod extract;
 mod foreign;
 mod from_errors;
 mod head;
+mod middleware;
 mod nobody;
 mod pending;
 mod register;
@@ -78,6 +79,7 @@ pub use any::Any;
 pub use extract::Optional;
 #[cfg(feature = "remote")]
 pub use foreign::Foreign;
+pub use middleware::{Answering, Sessions, SessionsMiddleware, sessions};
 pub use nobody::OrNobody;
 pub use pending::PendingLogin;
 pub use requests::{
@@ -88,7 +90,7 @@ pub use require::Require;
 #[cfg(feature = "openapi")]
 pub use routes::openapi;
 pub use routes::{protected_resource, routes};
-pub use session::{ServerSession, sessions};
+pub use session::ServerSession;
 #[doc(hidden)]
 pub use token_http;
 #[cfg(feature = "remote")]
@@ -98,4 +100,4 @@ pub use token_http::{
     ProtectedResource, Refusal, Rule,
 };
 pub use untouched::Untouched;
-pub use visitor::{Visitor, visitors};
+pub use visitor::{Serving, Visitor, Visitors, VisitorsMiddleware, visitors};

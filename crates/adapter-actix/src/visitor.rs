@@ -1,19 +1,20 @@
 //! The extractor of visitors, and the middleware that ends them with the request.
 
-use std::future::{Ready, ready};
-use std::pin::pin;
+use std::future::{Future, Ready, ready};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready as poll_ready};
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{self, ServiceRequest, ServiceResponse};
+use actix_web::body::{EitherBody, MessageBody};
+use actix_web::dev::{self, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
 use actix_web::http::header::{HeaderValue, SET_COOKIE};
-use actix_web::middleware::Next;
-use actix_web::{Error, FromRequest, HttpRequest, ResponseError as _};
-use token_http::{Auth, visitor_scope};
+use actix_web::{Error, FromRequest, HttpRequest};
+use pin_project_lite::pin_project;
+use token_http::{Auth, RequestVisitors, VisitorScope, visitor_scope};
 
 use crate::answer::Rejection;
 use crate::head::OwnedHead;
+use crate::middleware::{Ending, answered, status};
 use crate::register::auth;
-use crate::session::{private, with_cookie};
 
 token_http::request! {
     /// A browser of which nothing is known but what the site stores for it: a basket, messages for the
@@ -62,39 +63,114 @@ impl<A: Clone + Into<Auth> + 'static> FromRequest for Visitor<A> {
 /// handler has taken a visitor, and the answer has no `Cache-Control`, it gets `Cache-Control: private`.
 ///
 /// ```
-/// # use actix_web::{App, middleware};
-/// App::new().wrap(middleware::from_fn(adapter_actix::visitors));
+/// # use actix_web::App;
+/// App::new().wrap(adapter_actix::visitors());
 /// ```
-///
-/// # Errors
-/// Those of the services inside.
-pub async fn visitors(
-    request: ServiceRequest,
-    next: Next<impl MessageBody + 'static>,
-) -> Result<ServiceResponse<impl MessageBody>, Error> {
-    let mut serving = pin!(visitor_scope(next.call(request)));
-    let mut response = serving.as_mut().await?;
-    let taken = serving.take_value();
-    let Some(visitors) = taken.filter(|visitors| !visitors.is_empty()) else {
-        return Ok(response.map_into_left_body());
-    };
-    let status = http::StatusCode::from_u16(response.status().as_u16());
-    let status = status.expect("both have the same range");
-    let set = response.headers().get_all(SET_COOKIE);
-    let set: Vec<HeaderValue> = set.cloned().collect();
-    let sets =
-        |ours: &[u8]| token_http::sets_same_cookie(set.iter().map(HeaderValue::as_bytes), ours);
-    match visitors.finish(status, sets).await {
-        Ok(fields) => {
-            for field in fields {
-                with_cookie(&mut response, field.as_bytes());
-            }
-            private(&mut response);
-            Ok(response.map_into_left_body())
-        }
-        Err(rejection) => {
-            let rejection = Rejection::from(rejection).error_response();
-            Ok(response.into_response(rejection).map_into_right_body())
+pub const fn visitors() -> VisitorsMiddleware {
+    VisitorsMiddleware(())
+}
+
+/// The middleware that [`visitors`] returns.
+#[derive(Clone, Copy, Debug)]
+pub struct VisitorsMiddleware(());
+
+impl<S, B> Transform<S, ServiceRequest> for VisitorsMiddleware
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Transform = Visitors<S>;
+    type InitError = ();
+    type Future = Ready<Result<Self::Transform, ()>>;
+
+    fn new_transform(&self, inner: S) -> Self::Future {
+        ready(Ok(Visitors { inner }))
+    }
+}
+
+/// A service with [`VisitorsMiddleware`] around it.
+#[derive(Clone, Debug)]
+pub struct Visitors<S> {
+    inner: S,
+}
+
+impl<S, B> Service<ServiceRequest> for Visitors<S>
+where
+    S: Service<ServiceRequest, Response = ServiceResponse<B>, Error = Error>,
+    B: MessageBody + 'static,
+{
+    type Response = ServiceResponse<EitherBody<B>>;
+    type Error = Error;
+    type Future = Serving<S::Future, B>;
+
+    forward_ready!(inner);
+
+    fn call(&self, request: ServiceRequest) -> Self::Future {
+        Serving {
+            state: State::Inside {
+                future: visitor_scope(self.inner.call(request)),
+            },
         }
     }
+}
+
+pin_project! {
+    /// The future of [`Visitors`].
+    pub struct Serving<F: Future, B> {
+        #[pin]
+        state: State<F, B>,
+    }
+}
+
+pin_project! {
+    #[project = Project]
+    enum State<F: Future, B> {
+        Inside {
+            #[pin]
+            future: VisitorScope<F>,
+        },
+        Ending { future: Ending<B> },
+    }
+}
+
+impl<F, B> Future for Serving<F, B>
+where
+    F: Future<Output = Result<ServiceResponse<B>, Error>>,
+    B: MessageBody + 'static,
+{
+    type Output = Result<ServiceResponse<EitherBody<B>>, Error>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut state = self.project().state;
+        loop {
+            match state.as_mut().project() {
+                Project::Inside { mut future } => {
+                    let response = poll_ready!(future.as_mut().poll(context))?;
+                    let taken = future.take_value();
+                    let Some(visitors) = taken.filter(|visitors| !visitors.is_empty()) else {
+                        return Poll::Ready(Ok(response.map_into_left_body()));
+                    };
+                    let future = Box::pin(end(visitors, response));
+                    state.set(State::Ending { future });
+                }
+                Project::Ending { future } => return future.as_mut().poll(context).map(Ok),
+            }
+        }
+    }
+}
+
+/// Ends the visitors of a request that has some.
+async fn end<B: MessageBody>(
+    visitors: RequestVisitors,
+    response: ServiceResponse<B>,
+) -> ServiceResponse<EitherBody<B>> {
+    let set = response.headers().get_all(SET_COOKIE);
+    let set: Vec<HeaderValue> = set.cloned().collect();
+    let sets = move |ours: &[u8]| {
+        token_http::sets_same_cookie(set.iter().map(HeaderValue::as_bytes), ours)
+    };
+    let ended = visitors.finish(status(&response), sets).await;
+    answered(response, ended)
 }

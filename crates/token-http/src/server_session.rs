@@ -384,7 +384,7 @@ fn is_dead(denial: &Denial) -> bool {
 /// The log line if nothing would end the session with the request.
 const NO_LAYER: &str = "a handler takes a server session, and nothing ends it with the request: \
      around its route add `.layer(adapter_axum::sessions())` on axum, or on actix-web \
-     `.wrap(actix_web::middleware::from_fn(adapter_actix::sessions))`";
+     `.wrap(adapter_actix::sessions())`";
 
 /// The log line if the session of one application would pass for that of another.
 const TWO_AUTHS: &str = "one request is asked for the sessions of two `Auth`s, which have the same \

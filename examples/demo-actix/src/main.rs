@@ -158,7 +158,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
             .configure(openapi(&auth, document.clone()))
             .configure(application(page))
             .default_service(web::to(not_found))
-            .wrap(middleware::from_fn(sessions))
+            .wrap(sessions())
             .wrap(Condition::new(!allowed.is_empty(), cors(allowed)))
             .wrap(middleware::from_fn(lose_answer))
             .wrap(middleware::from_fn(log_request))

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
 use actix_web::web::Form;
-use actix_web::{App, HttpResponse, HttpServer, middleware, web};
+use actix_web::{App, HttpResponse, HttpServer, web};
 use adapter_actix::{
     Access, Answer, Any, CustomLogin, CustomPassword, CustomStepUp, LoginRequest, LogoutRequest,
     Optional, OrNobody, PasswordRequest, Rejection, Require, Rule, ServerSession, StepUpRequest,
@@ -343,8 +343,8 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                 .route("/unlayered/visitor", web::get().to(idle))
                 .service(
                     web::scope("")
-                        .wrap(middleware::from_fn(adapter_actix::sessions))
-                        .wrap(middleware::from_fn(adapter_actix::visitors))
+                        .wrap(adapter_actix::sessions())
+                        .wrap(adapter_actix::visitors())
                         .app_data(web::Data::new(auth.clone()))
                         .service(web::resource("/auth/login").route(web::post().to(login)))
                         .service(web::resource("/form/login").route(web::post().to(form_login)))

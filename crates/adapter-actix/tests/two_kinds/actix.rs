@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use actix_web::{App, HttpServer, middleware, web};
+use actix_web::{App, HttpServer, web};
 use adapter_actix::{
     Access, Answer, Any, LoginRequest, Optional, Rejection, Require, Rule, ServerSession,
     StepUpRequest,
@@ -85,7 +85,7 @@ pub(crate) fn start(listener: TcpListener, staff: Staff, customers: Customers) {
     std::thread::spawn(move || {
         let server = HttpServer::new(move || {
             App::new()
-                .wrap(middleware::from_fn(adapter_actix::sessions))
+                .wrap(adapter_actix::sessions())
                 .configure(adapter_actix::routes(&staff))
                 .configure(adapter_actix::routes(&customers))
                 .configure(of::<Staff>("staff"))

@@ -216,7 +216,7 @@ async fn actix(check: Check, listener: TcpListener, auth: Auth) {
         if check == Check::ActixBare {
             return app.service(me.route(web::get().to(async || web::Json(Me::anybody()))));
         }
-        let sessions = actix_web::middleware::from_fn(adapter_actix::sessions);
+        let sessions = adapter_actix::sessions();
         let answer = if check == Check::ActixHallpass {
             web::get().to(async |caller: adapter_actix::Any| web::Json(Me::of(&*caller)))
         } else {

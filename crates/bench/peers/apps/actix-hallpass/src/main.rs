@@ -4,7 +4,7 @@
 mod me;
 
 use actix_web::web::{Json, get, resource};
-use actix_web::{App, HttpServer, middleware, rt};
+use actix_web::{App, HttpServer, rt};
 use adapter_actix::{Any, Auth, AuthConfig};
 use token_core::Policy;
 use token_session::{MemoryStore, NewSession, SessionManager, ephemeral_issuer};
@@ -33,7 +33,7 @@ fn main() {
         let config = AuthConfig::builder(name.parse().expect("an origin")).build();
         let auth = Auth::new(manager, config.expect("the settings are in range"));
         let app = move || {
-            let sessions = middleware::from_fn(adapter_actix::sessions);
+            let sessions = adapter_actix::sessions();
             let me = resource("/api/me").wrap(sessions).route(get().to(answer));
             App::new()
                 .service(me)
