@@ -60,6 +60,7 @@
 //! | `sqlite` | `SqliteStore`: one file, for one process or a few on one machine. It links the one `libsqlite3-sys` that a program can have |
 //! | `postgres` | `PostgresStore`, for any number of nodes, with TLS by rustls |
 //! | `redis` | `RedisStore`: Redis or Valkey, alone, behind Sentinel or in a Cluster, with TLS by rustls |
+//! | `keys` | the module `keys`: signing keys in a file that the nodes of a server share, or in an environment variable, with new keys on schedule |
 //! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked; and the extractor `Foreign`, for tokens of other issuers |
 //! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade |
@@ -112,6 +113,9 @@ pub use token_http::{
     DataError, Dpop, InMemoryError, Origin, OriginError, ProtectedResource, Refusal, RenewalTicket,
     ResourceError, Rule, TokenFault,
 };
+#[cfg(feature = "keys")]
+#[doc(inline)]
+pub use token_keys as keys;
 #[cfg(feature = "remote")]
 #[doc(inline)]
 pub use token_remote as remote;

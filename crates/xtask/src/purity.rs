@@ -21,6 +21,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "store-*",
             "token-core",
             "token-http",
+            "token-keys",
             "token-remote",
             "token-session",
         ],
@@ -31,6 +32,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "token-http",
         &["token-remote", "token-session", "token-core"],
     ),
+    ("token-keys", &["token-session", "token-core"]),
     ("token-remote", &["token-session", "token-core"]),
     ("token-session", &["token-core"]),
 ];

@@ -10,7 +10,6 @@ use std::process::ExitCode;
 use actix_web::middleware::{self, Condition};
 use actix_web::web::Json;
 use actix_web::{HttpResponse, HttpServer, web};
-use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
     App, Flags, HEAD_TIMEOUT, JustAuthenticated, Page, PasswordChange, Profile, ReadReports,
@@ -124,7 +123,7 @@ fn application(page: Page) -> impl FnOnce(&mut web::ServiceConfig) {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = Flags::read();
     log::init();
     match serve(&flags).await {
         Ok(()) => ExitCode::SUCCESS,

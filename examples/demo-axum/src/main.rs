@@ -16,7 +16,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::middleware;
 use axum::response::IntoResponse;
 use axum::{Json, Router};
-use clap::Parser as _;
 use example_support::events::EVENT_STREAM;
 use example_support::{
     App, Flags, JustAuthenticated, PasswordChange, Profile, ReadReports, StartError, Users,
@@ -144,7 +143,7 @@ fn router(shared: Shared) -> Router {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    let flags = Flags::parse();
+    let flags = Flags::read();
     log::init();
     match serve(&flags).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hallpass::keys::KeyKeeper;
 use hallpass::{
     Attempt, AttemptKind, Audience, Auth, AuthConfig, ConfigError, Dpop, Issuer, MemoryStore,
     Origin, RevocationCheck, RevokeReason, SessionManager, SessionManagerBuilder, TokenIssuer,
@@ -20,7 +21,7 @@ use crate::flags::{Flags, Proofs, Revocation, Switch};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::page::Page;
-use crate::rotation::{Keeper, KeyAdmin};
+use crate::rotation::KeyAdmin;
 use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
 #[cfg(feature = "tls")]
@@ -116,14 +117,11 @@ impl App {
         }
         let follow = flags.revocation == Revocation::Feed;
         let background = Background::start(&manager, follow, limits, metrics.clone());
-        let keeper = Keeper {
-            source: flags.keys.clone(),
-            keys,
-            rotations,
-            rotates: flags.rotates(),
-            manager: manager.clone(),
-            admin_key: flags.admin_key.clone(),
-        };
+        let mut keeper = KeyKeeper::new(flags.keys.clone(), keys, rotations);
+        if !flags.rotates() {
+            keeper = keeper.without_rotation();
+        }
+        let key_admin = KeyAdmin::new(flags.admin_key.clone(), keeper.start(&manager));
         let auth = Auth::new(manager, config);
         let page = Page::new(flags.has_demo_users());
         Ok(Self {
@@ -135,7 +133,7 @@ impl App {
             page,
             metrics,
             background,
-            key_admin: keeper.start(),
+            key_admin,
         })
     }
 

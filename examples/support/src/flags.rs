@@ -1,10 +1,13 @@
 //! The flags of the demo servers, each of which can be an environment variable too.
 
+use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
+use std::process;
 use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
+use hallpass::keys::{KeySource, Keys, Rotations};
 use hallpass::schedule::ScheduleError;
 use hallpass::{
     Algorithm, Audience, BindingMode, BindingPolicy, ClientId, Issuer, Origin, Policy, PolicyError,
@@ -14,9 +17,7 @@ use http::Uri;
 use ipnet::IpNet;
 
 use crate::account::{Account, AccountError};
-use crate::keys::KeySource;
 use crate::rotation::AdminKey;
-use crate::rotations::Rotations;
 use crate::store_url::{StoreUrl, StoreUrlError};
 
 /// A demo of hallpass: log in, watch both tokens live and renew, end sessions.
@@ -68,6 +69,10 @@ pub struct Flags {
         default_value = "keys.json"
     )]
     pub keys: KeySource,
+
+    /// Prints the text of a new key file, for `--keys env:NAME` or a file of your own, and ends.
+    #[arg(long)]
+    new_keys: bool,
 
     /// How long each signing key signs. With `off` keys change only with the file.
     #[arg(
@@ -241,6 +246,28 @@ pub struct Flags {
 }
 
 impl Flags {
+    /// Reads the flags of this process. Ends it if they are wrong, or ask for something to be printed.
+    pub fn read() -> Self {
+        let flags = Self::parse();
+        if flags.new_keys {
+            process::exit(flags.print_new_keys());
+        }
+        flags
+    }
+
+    fn print_new_keys(&self) -> i32 {
+        let now = chrono::Utc::now().into();
+        let keys = Keys::generate(self.alg, now).and_then(|keys| keys.to_text(now));
+        match keys {
+            Ok(text) => i32::from(io::stdout().write_all(text.as_bytes()).is_err()),
+            Err(error) => {
+                // There is nobody else to tell.
+                let _ = writeln!(io::stderr(), "error: {error}");
+                2
+            }
+        }
+    }
+
     /// The lifetimes and tolerances.
     ///
     /// # Errors

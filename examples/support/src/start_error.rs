@@ -4,12 +4,12 @@ use std::fmt;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
+use hallpass::keys::{KeySource, KeysError};
 use hallpass::schedule::ScheduleError;
 use hallpass::{ConfigError, InvalidValue, ManagerError, OriginError, PolicyError, StoreError};
 use thiserror::Error;
 
 use crate::account::AccountError;
-use crate::keys::{KeySource, KeysError};
 use crate::store_url::StoreUrlError;
 #[cfg(feature = "tls")]
 use crate::tls::TlsError;
@@ -33,7 +33,7 @@ pub enum StartError {
     #[error("--origin: {0}")]
     Name(#[from] InvalidValue),
     /// The key file cannot be used.
-    #[error("{place}: {error}")]
+    #[error("--keys {place}: {error}")]
     Keys {
         /// The file or the variable.
         place: KeySource,

@@ -166,18 +166,16 @@ pub fn keys_may_be_in_the_environment(program: &str) {
         "{said}"
     );
 
-    drop(Server::start_on(
-        program,
-        &files,
-        &["--rotate-every", "off"],
-    ));
-    let keys = fs::read_to_string(files.keys()).unwrap();
+    let made = refused(program, &files, &["--new-keys", "--alg", "EdDSA"]);
+    assert!(made.status.success() && !files.keys().exists());
+    let keys = String::from_utf8(made.stdout).unwrap();
     let elsewhere = Files::new();
     let flags = ["--keys", "env:E2E_KEYS", "--rotate-every", "off"];
     let server = Server::start_with(program, &elsewhere, &flags, &[("E2E_KEYS", &keys)]);
     let login = server.client().login("alice", "wonderland");
     assert_eq!(server.client().me(&login.access).status, 200);
     assert!(keys.contains(&kid(&login.access)));
+    assert_eq!(header(&login.access)["alg"], "EdDSA");
     assert!(!elsewhere.keys().exists());
 }
 

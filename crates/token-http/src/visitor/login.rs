@@ -2,11 +2,10 @@
 
 use bytes::Bytes;
 use http::Response;
-use token_core::PRODUCT;
 use token_session::SessionManager;
 use token_session::visitor::VisitorKind;
-use tracing::debug;
 
+use super::owner::stays;
 use super::request::end_visitor_of;
 use crate::auth::Auth;
 use crate::cookies::{self, Kind, RequestCookies};
@@ -55,9 +54,4 @@ impl LoginVisitor {
             cookies::append(answer.headers_mut(), names.delete(Kind::Visitor));
         }
     }
-}
-
-/// Says why a visitor's session was not ended. Nothing is lost with that: it expires.
-pub(super) fn stays(error: &(dyn std::error::Error + 'static)) {
-    debug!(target: PRODUCT, error, "a visitor's session stays until it expires");
 }

@@ -4,13 +4,14 @@
 use std::net::IpAddr;
 
 use http::HeaderValue;
+use token_core::PRODUCT;
 use token_core::session::Device;
 use token_session::store::{DataWritten, SessionData};
 use token_session::visitor::{VisitorKind, VisitorPolicy, VisitorSession};
 use tokio::sync::Mutex;
+use tracing::debug;
 use zeroize::Zeroizing;
 
-use super::login::stays;
 use crate::auth::Auth;
 use crate::cookies::Kind;
 use crate::limit::AttemptKind;
@@ -136,4 +137,9 @@ impl DataOwner for Owner {
         *state = State::Opened(opened.await?);
         Ok(DataWritten::Applied)
     }
+}
+
+/// Says why a visitor's session was not ended. Nothing is lost with that: it expires.
+pub(super) fn stays(error: &(dyn std::error::Error + 'static)) {
+    debug!(target: PRODUCT, error, "a visitor's session stays until it expires");
 }

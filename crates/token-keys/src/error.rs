@@ -1,21 +1,24 @@
+//! What is wrong with keys.
+
 use std::io;
 
-use hallpass::schedule::ScheduleError;
-use hallpass::{Algorithm, KeyError, KeyId};
 use thiserror::Error;
+use token_core::keys::KeyError;
+use token_core::{Algorithm, KeyId};
+use token_session::schedule::ScheduleError;
 
 /// Keys that cannot be used. The sentence follows the name of the file or variable.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum KeysError {
-    /// They sign with another algorithm than the flag says, and it cannot be changed for them.
+    /// They sign with another algorithm than is asked for, and it cannot be changed for them.
     #[error(
-        "it signs with {has}, and no key for {wanted} can be added to it: keys in the environment are changed there, and keys that verifiers know are not mixed with secrets; leave out `--alg {wanted}`"
+        "it signs with {has}, and no key for {wanted} can be added to it: keys in the environment are changed there, and keys that verifiers know are not mixed with secrets; do not ask for {wanted}"
     )]
     Algorithm {
         /// What is there.
         has: Algorithm,
-        /// What the flag asks for.
+        /// What is asked for.
         wanted: Algorithm,
     },
     /// Others than its owner may read or write the file.
@@ -31,7 +34,7 @@ pub enum KeysError {
     Fixed,
     /// It is not a key file.
     #[error(
-        "this is not a key file of this server; name another with --keys, or move it away so that a new one is made"
+        "this is not a key file of this server; name another, or move it away so that a new one is made"
     )]
     Form,
     /// A key is not accepted.
@@ -48,18 +51,19 @@ pub enum KeysError {
     },
     /// It cannot be read.
     #[error(
-        "it cannot be read ({0}); make it readable for the user that runs this server, or name another with --keys"
+        "it cannot be read ({0}); make it readable for the user that runs this server, or name another"
     )]
     Read(io::Error),
     /// The keys do not go together, or a step of the rotation is not possible.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// The keeper has ended, or the runtime is shutting down.
+    #[error("the server is shutting down")]
+    Stopped,
     /// There is no such variable.
     #[error("it is not set; put the text of a key file into it")]
     Unset,
     /// It cannot be written.
-    #[error(
-        "it cannot be written ({0}); name a file in a folder that this server may write to with --keys"
-    )]
+    #[error("it cannot be written ({0}); name a file in a folder that this server may write to")]
     Write(io::Error),
 }

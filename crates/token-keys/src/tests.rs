@@ -1,12 +1,13 @@
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use hallpass::{Algorithm, KeyId, Policy, SigningKey, UnixTime, VerifyingKey};
+use token_core::{Algorithm, KeyId, Policy, SigningKey, UnixTime, VerifyingKey};
 
-use super::*;
-use crate::rotations::Rotations;
+use crate::{KeySource, Keys, KeysError, Rotations};
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_000 + seconds).unwrap()
@@ -18,7 +19,7 @@ fn file(folder: &tempfile::TempDir, name: &str) -> (KeySource, PathBuf) {
 }
 
 fn rotations() -> Rotations {
-    let (period, max_age) = (Duration::from_secs(1000), Duration::from_mins(5));
+    let (period, max_age) = (Duration::from_secs(1000), Duration::from_secs(300));
     Rotations::new(&Policy::default(), period, max_age).unwrap()
 }
 

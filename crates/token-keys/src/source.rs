@@ -1,21 +1,21 @@
 //! Where keys are kept: a file that servers share, or an environment variable.
 
 use std::fmt;
-use std::fs::{File, Permissions};
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::SystemTime;
 
-use hallpass::{Algorithm, UnixTime};
 use tempfile::NamedTempFile;
+use token_core::{Algorithm, UnixTime};
 use zeroize::Zeroizing;
 
-use super::error::KeysError;
-use super::set::{DEFAULT_ALGORITHM, Keys};
+use crate::error::KeysError;
+use crate::keys::Keys;
 use crate::rotations::Rotations;
 
-/// Where keys are kept.
+/// Where keys are kept. From text: `env:NAME` is a variable, everything else a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a new place is a new choice")]
 pub enum KeySource {
@@ -27,18 +27,22 @@ pub enum KeySource {
 
 /// Identifies the contents of a file, to notice a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
+pub(crate) struct Stamp {
+    /// The file itself is replaced, which the time may not show.
+    #[cfg(unix)]
     inode: u64,
     length: u64,
-    modified: (i64, i64),
+    modified: Option<SystemTime>,
 }
 
 impl KeySource {
     /// Reads the keys. If there is no file, it makes keys and writes them first, readable by the owner
-    /// alone. Two servers that start at the same time get the same keys.
+    /// alone. Two servers that start at the same time get the same keys. It reads and writes files: in a
+    /// Tokio runtime call it at the start, or within `spawn_blocking`.
     ///
-    /// `algorithm` is for new keys: see [`sign_with`](Self::sign_with) for a file that signs with another
-    /// one. If keys are replaced on schedule, those that will sign next are made at once too.
+    /// `algorithm` is for new keys ([`Keys::DEFAULT_ALGORITHM`] if it is `None`): see
+    /// [`sign_with`](Self::sign_with) for a file that signs with another one. With `rotations` those that will
+    /// sign next are made at once too: leave them out if keys are never replaced on schedule.
     ///
     /// # Errors
     /// [`KeysError`] says what to do.
@@ -51,8 +55,7 @@ impl KeySource {
         if let Self::File(path) = self
             && !path.try_exists().map_err(KeysError::Read)?
         {
-            let keys = Keys::generate(algorithm.unwrap_or(DEFAULT_ALGORITHM), now);
-            let mut keys = keys.map_err(KeysError::New)?;
+            let mut keys = Keys::generate(algorithm, now)?;
             if let Some(rotations) = rotations {
                 keys = keys.publish(rotations, now)?;
             }
@@ -108,13 +111,14 @@ impl KeySource {
     }
 
     /// A stamp that changes with the file; `None` for a variable, which does not change.
-    pub fn stamp(&self) -> Option<Stamp> {
+    pub(crate) fn stamp(&self) -> Option<Stamp> {
         let Self::File(path) = self else { return None };
         let metadata = path.metadata().ok()?;
         Some(Stamp {
-            inode: metadata.ino(),
+            #[cfg(unix)]
+            inode: std::os::unix::fs::MetadataExt::ino(&metadata),
             length: metadata.len(),
-            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            modified: metadata.modified().ok(),
         })
     }
 
@@ -177,8 +181,7 @@ fn folder(path: &Path) -> &Path {
 fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
     // Readable by the owner alone from the first moment.
     let mut file = NamedTempFile::new_in(folder(path))?;
-    file.as_file()
-        .set_permissions(Permissions::from_mode(0o600))?;
+    only_for_owner(file.as_file())?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     let written = match existing {
@@ -186,7 +189,7 @@ fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
         Existing::Replace => file.persist(path),
     };
     match written {
-        Ok(_) => File::open(folder(path))?.sync_all(),
+        Ok(_) => sync(folder(path)),
         // Another process wrote it first.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         Err(error) => Err(error.error),
@@ -195,12 +198,46 @@ fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
 
 fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {
     let mut file = File::open(path).map_err(KeysError::Read)?;
-    let metadata = file.metadata().map_err(KeysError::Read)?;
+    check_mode(&file.metadata().map_err(KeysError::Read)?)?;
+    let mut text = Zeroizing::new(String::new());
+    file.read_to_string(&mut text).map_err(KeysError::Read)?;
+    Ok(text)
+}
+
+#[cfg(unix)]
+fn only_for_owner(file: &File) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    file.set_permissions(std::fs::Permissions::from_mode(0o600))
+}
+
+#[cfg(unix)]
+fn check_mode(metadata: &Metadata) -> Result<(), KeysError> {
+    use std::os::unix::fs::PermissionsExt as _;
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
         return Err(KeysError::Exposed { mode });
     }
-    let mut text = Zeroizing::new(String::new());
-    file.read_to_string(&mut text).map_err(KeysError::Read)?;
-    Ok(text)
+    Ok(())
+}
+
+/// Makes sure that the new name of a file is on the disk.
+#[cfg(unix)]
+fn sync(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn only_for_owner(_: &File) -> io::Result<()> {
+    // Files inherit what their folder allows.
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn check_mode(_: &Metadata) -> Result<(), KeysError> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn sync(_: &Path) -> io::Result<()> {
+    Ok(())
 }

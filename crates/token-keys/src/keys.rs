@@ -5,53 +5,58 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hallpass::schedule::{Planned, Schedule, Step};
-use hallpass::session::entropy::{EntropySource as _, SystemEntropy};
-use hallpass::{
-    Algorithm, KeyError, KeyId, KeyRing, RefreshKey, RefreshKeyRing, SigningKey, UnixTime,
-    VerifyingKey,
-};
 use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use serde::Deserialize;
 use serde_json::value::RawValue;
+use token_core::keys::KeyError;
+use token_core::{
+    Algorithm, KeyId, KeyRing, PRODUCT, RefreshKey, RefreshKeyRing, SigningKey, UnixTime,
+    VerifyingKey,
+};
+use token_session::entropy::{EntropySource as _, SystemEntropy};
+use token_session::schedule::{Planned, Schedule, Step};
+use tracing::warn;
 use zeroize::Zeroizing;
 
-use super::error::KeysError;
+use crate::error::KeysError;
 use crate::rotations::Rotations;
 
-/// All keys of a server.
+/// All keys of a server: those that sign access tokens, and those that sign and derive refresh tokens, each
+/// with its times.
 #[derive(Clone)]
-#[non_exhaustive]
 pub struct Keys {
-    /// The keys that sign access tokens.
-    pub access: Schedule<SigningKey>,
-    /// The keys that sign and derive refresh tokens.
-    pub refresh: Schedule<RefreshKey>,
+    pub(crate) access: Schedule<SigningKey>,
+    pub(crate) refresh: Schedule<RefreshKey>,
     /// The secrets of the refresh keys, as the file has them.
     secrets: Secrets,
 }
-
-/// The algorithm of new keys, unless another one is asked for: the one that most verifiers read without
-/// further settings, by the table in `docs/interop.md`.
-pub(crate) const DEFAULT_ALGORITHM: Algorithm = Algorithm::ES256;
 
 /// Secrets by the id of their refresh key, in base64url.
 type Secrets = BTreeMap<KeyId, Zeroizing<String>>;
 
 impl Keys {
-    /// Makes new keys, which sign at once.
-    pub(crate) fn generate(algorithm: Algorithm, now: UnixTime) -> Result<Self, KeyError> {
+    /// The algorithm of new keys, unless another one is asked for: ES256, which most verifiers read without
+    /// further settings.
+    pub const DEFAULT_ALGORITHM: Algorithm = Algorithm::ES256;
+
+    /// Makes new keys, which sign at once: access keys for this algorithm, [`DEFAULT_ALGORITHM`](Self::DEFAULT_ALGORITHM)
+    /// if it is `None`. RSA takes seconds.
+    ///
+    /// # Errors
+    /// [`KeysError::New`] if the system has no entropy for them.
+    pub fn generate(algorithm: Option<Algorithm>, now: UnixTime) -> Result<Self, KeysError> {
         let mut secrets = Secrets::new();
+        let access = new_access(algorithm.unwrap_or(Self::DEFAULT_ALGORITHM));
         Ok(Self {
-            access: Schedule::new(new_access(algorithm)?, now),
+            access: Schedule::new(access.map_err(KeysError::New)?, now),
             refresh: Schedule::new(new_refresh(&mut secrets), now),
             secrets,
         })
     }
 
-    /// The keys that apply now.
+    /// The keys that apply now, for a [`TokenIssuer`](token_core::TokenIssuer).
     ///
     /// # Errors
     /// [`KeysError::Schedule`] if the keys cannot be used together.
@@ -73,9 +78,9 @@ impl Keys {
     }
 
     /// The algorithm of the key that was added last, which new keys get as well.
-    pub(crate) fn algorithm(&self) -> Algorithm {
+    pub fn algorithm(&self) -> Algorithm {
         let last = self.access.keys().last();
-        last.map_or(DEFAULT_ALGORITHM, |planned| planned.key.algorithm())
+        last.map_or(Self::DEFAULT_ALGORITHM, |planned| planned.key.algorithm())
     }
 
     /// Plans keys of another algorithm, which sign as soon as every verifier knows them.
@@ -108,8 +113,36 @@ impl Keys {
         Ok(self)
     }
 
+    /// Lets the next access key sign now.
+    pub(crate) fn promote(
+        mut self,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Self, KeysError> {
+        self.access = self.access.promote(&rotations.access, now)?;
+        self.publish(rotations, now)
+    }
+
+    /// Removes an access key. If it signs, the next one takes its place.
+    pub(crate) fn remove(
+        mut self,
+        id: &KeyId,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Self, KeysError> {
+        let (access, unknown_until) = self.access.remove(id, &rotations.access, now)?;
+        if let Some(until) = unknown_until {
+            warn!(target: PRODUCT, %until, "verifiers may not know the key that stands in");
+        }
+        self.access = access;
+        self.publish(rotations, now)
+    }
+
     /// Reads the text of a key file.
-    pub(crate) fn parse(text: &str, now: UnixTime) -> Result<Self, KeysError> {
+    ///
+    /// # Errors
+    /// [`KeysError`] says what to do. It repeats nothing of the text.
+    pub fn parse(text: &str, now: UnixTime) -> Result<Self, KeysError> {
         // An error of serde_json may repeat what it read, which is secret here.
         let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| KeysError::Form)?;
         let access = wire.access.into_iter().map(|wire| {
@@ -147,7 +180,10 @@ impl Keys {
     }
 
     /// The text of a key file. Keys that sign no more lose their private half.
-    pub(crate) fn to_text(&self, now: UnixTime) -> Result<Zeroizing<String>, KeysError> {
+    ///
+    /// # Errors
+    /// [`KeysError::Key`] if a key that is to sign is not there as a whole.
+    pub fn to_text(&self, now: UnixTime) -> Result<Zeroizing<String>, KeysError> {
         let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
         text.push_str("{\"access\":[");
         for (index, planned) in self.access.keys().iter().enumerate() {
@@ -176,7 +212,7 @@ impl Keys {
 }
 
 /// The most that a server's clock may be behind.
-const SLOWEST_CLOCK: std::time::Duration = std::time::Duration::from_mins(1);
+const SLOWEST_CLOCK: std::time::Duration = std::time::Duration::from_secs(60);
 
 fn times<K>(planned: &Planned<K>) -> String {
     let (published, signs) = (planned.published_at.as_secs(), planned.signs_from.as_secs());

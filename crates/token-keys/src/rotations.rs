@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use hallpass::Policy;
-use hallpass::schedule::{RotationPolicy, ScheduleError};
+use token_core::Policy;
+use token_session::schedule::{RotationPolicy, ScheduleError};
 
 /// How long it takes until every server has read a changed file: each looks once a second.
 const PROPAGATION: Duration = Duration::from_secs(3);
