@@ -12,7 +12,7 @@
 //!   its state. [`Auth::in_memory`] makes one for a first try.
 //! - The modules `axum` and `actix` have the extractors, the routes and the answers of each
 //!   framework, under the same names.
-//! - Checking passwords is the application's business, as is TLS.
+//! - Finding a user's password hash is the application's business, as is TLS.
 //!
 //! # Example
 //!
@@ -61,6 +61,8 @@
 //! | `postgres` | `PostgresStore`, for any number of nodes, with TLS by rustls |
 //! | `redis` | `RedisStore`: Redis or Valkey, alone, behind Sentinel or in a Cluster, with TLS by rustls |
 //! | `keys` | the module `keys`: signing keys in a file that the nodes of a server share, or in an environment variable, with new keys on schedule |
+//! | `password` | the module `password`: argon2id on blocking threads with a bounded queue |
+//! | `password-import` | the hashes of bcrypt, scrypt, PBKDF2, Django, Werkzeug and better-auth, which are replaced at the next login |
 //! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked; and the extractor `Foreign`, for tokens of other issuers |
 //! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade |
@@ -116,6 +118,9 @@ pub use token_http::{
 #[cfg(feature = "keys")]
 #[doc(inline)]
 pub use token_keys as keys;
+#[cfg(feature = "password")]
+#[doc(inline)]
+pub use token_password as password;
 #[cfg(feature = "remote")]
 #[doc(inline)]
 pub use token_remote as remote;

@@ -22,6 +22,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "token-core",
             "token-http",
             "token-keys",
+            "token-password",
             "token-remote",
             "token-session",
         ],
@@ -30,9 +31,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("token-core", &[]),
     (
         "token-http",
-        &["token-remote", "token-session", "token-core"],
+        &[
+            "token-password",
+            "token-remote",
+            "token-session",
+            "token-core",
+        ],
     ),
     ("token-keys", &["token-session", "token-core"]),
+    ("token-password", &["token-core"]),
     ("token-remote", &["token-session", "token-core"]),
     ("token-session", &["token-core"]),
 ];

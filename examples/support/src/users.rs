@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use hallpass::Subject;
 use hallpass::http::Rejection;
+use hallpass::password::{PasswordError, Passwords};
 use thiserror::Error;
 
 use crate::account::Account;
 use crate::hashes::{Hashes, HashesError};
-use crate::passwords::{PasswordError, Passwords};
 use crate::store_url::StoreUrl;
 
 /// All users who may log in. Cheap to clone.
@@ -191,6 +191,8 @@ impl From<UsersError> for Rejection {
         if matches!(error, UsersError::Password(PasswordError::Busy)) {
             // Counted, and not a line each: there may be thousands.
             tracing::debug!(%error, "a password is not checked");
+            #[cfg(feature = "metrics")]
+            metrics::counter!("demo_passwords_busy_total").increment(1);
             return Self::temporarily_unavailable();
         }
         tracing::error!(

@@ -79,6 +79,19 @@ impl From<ManagerError> for Rejection {
     }
 }
 
+#[cfg(feature = "password")]
+impl From<token_password::PasswordError> for Rejection {
+    /// A wrong password is none of these.
+    fn from(error: token_password::PasswordError) -> Self {
+        if error == token_password::PasswordError::Busy {
+            // There may be thousands.
+            debug!(target: PRODUCT, %error, "a password is not checked");
+            return Self::temporarily_unavailable();
+        }
+        Self::fault(&error)
+    }
+}
+
 impl From<IssueError> for Rejection {
     fn from(error: IssueError) -> Self {
         RefreshError::from(error).into()

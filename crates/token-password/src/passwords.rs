@@ -1,22 +1,25 @@
-//! Passwords: argon2id on blocking threads, at most one hash for each processor at a time. Who comes
-//! while too many wait is sent away, and so is who has waited for too long: a flood of logins must not
-//! keep everybody else from logging in for minutes.
+//! Passwords on blocking threads, at most one hash for each processor at a time. Who comes while too many wait
+//! is sent away, and so is who has waited for too long: a flood of logins must not keep everybody else from
+//! logging in for minutes.
 
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use argon2::Argon2;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::password_hash::{self, PasswordHasher as _, PasswordVerifier as _};
-use thiserror::Error;
+use token_core::PRODUCT;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task;
 use tokio::time::timeout;
+use tracing::warn;
 use zeroize::Zeroizing;
 
-/// Hashes and checks passwords. Cheap to clone.
+use crate::error::PasswordError;
+use crate::form::{OtherForm, Others, check};
+use crate::phc::{self, Checked};
+
+/// Hashes and checks passwords. Cheap to clone; clones share the queue.
 #[derive(Clone)]
 pub struct Passwords {
     /// Each hash takes 19 MiB and a processor for about 20 ms, so more at once would only wait.
@@ -27,56 +30,122 @@ pub struct Passwords {
     patience: Duration,
     /// The hash to check for users that do not exist, so that their answer takes as long.
     dummy: Arc<str>,
+    others: Others,
 }
 
-impl Passwords {
-    /// Makes the dummy hash, which takes as long as any other.
+/// Settings of [`Passwords`].
+#[must_use]
+#[derive(Default)]
+pub struct PasswordsBuilder {
+    others: Vec<Box<dyn OtherForm>>,
+}
+
+impl PasswordsBuilder {
+    /// Also checks hashes of this form. Forms are asked in the order in which they were added, before those that
+    /// are known here.
+    pub fn form(mut self, form: impl OtherForm) -> Self {
+        self.others.push(Box::new(form));
+        self
+    }
+
+    /// Makes the hash that is checked for users who do not exist, which takes as long as any new one.
     ///
     /// # Errors
     /// [`PasswordError::Hash`] if the system has no memory or no entropy for it.
-    pub async fn new() -> Result<Self, PasswordError> {
+    pub async fn build(self) -> Result<Passwords, PasswordError> {
         let processors = available_parallelism().map_or(1, usize::from);
-        let mut passwords = Self {
+        let mut passwords = Passwords {
             permits: Arc::new(Semaphore::new(processors)),
             places: Arc::new(Semaphore::new(processors * (1 + WAITING))),
             patience: PATIENCE,
             dummy: "".into(),
+            others: self.others.into(),
         };
         passwords.dummy = passwords.hash("no user's password").await?.into();
         Ok(passwords)
     }
+}
 
-    /// The hash of a new password in PHC form, with a salt of its own.
+impl Passwords {
+    /// Without forms of the application's own.
     ///
     /// # Errors
-    /// [`PasswordError::Hash`] if the system has no memory or no entropy for it.
-    pub async fn hash(&self, password: &str) -> Result<String, PasswordError> {
-        let password = Zeroizing::new(password.to_owned());
-        self.work(move || {
-            // Argon2id with 19 MiB and 2 passes, the least that OWASP recommends.
-            let hash: PasswordHash = Argon2::default().hash_password(password.as_bytes())?;
-            Ok(hash.to_string())
-        })
-        .await
+    /// [`PasswordError::Hash`] if the system has no memory or no entropy for a first hash.
+    pub async fn new() -> Result<Self, PasswordError> {
+        Self::builder().build().await
     }
 
-    /// Whether a password matches a hash. `None` is for a user that does not exist: always false,
-    /// after the same work.
+    /// Starts with the settings.
+    pub fn builder() -> PasswordsBuilder {
+        PasswordsBuilder::default()
+    }
+
+    /// The hash of a new password in PHC form, with a salt of its own: argon2id with 19 MiB and 2 passes
+    /// ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106); the least that OWASP recommends).
     ///
     /// # Errors
-    /// [`PasswordError::Stored`] if the stored text is not a hash, [`PasswordError::Hash`] if the
-    /// system has no memory for it.
+    /// [`PasswordError::Busy`] if too many wait, and [`PasswordError::Hash`] if the system has no memory or no
+    /// entropy for it.
+    pub async fn hash(&self, password: &str) -> Result<String, PasswordError> {
+        let password = Zeroizing::new(password.to_owned());
+        self.work(move || phc::hash(&password)).await
+    }
+
+    /// Whether a password matches a hash. `None` is for a user that does not exist: always false, after the
+    /// work of a new hash. Nothing is written: see [`verify_and_upgrade`](Self::verify_and_upgrade).
+    ///
+    /// # Errors
+    /// [`PasswordError::Stored`] if the stored text is not a hash of a known form, [`PasswordError::Busy`] if too
+    /// many wait, [`PasswordError::Hash`] if the system has no memory for it.
     pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, PasswordError> {
+        Ok(self.check(password, hash).await? != Checked::Wrong)
+    }
+
+    /// The same in the handler of a login: if the password is right and its hash is not what
+    /// [`hash`](Self::hash) would make today, `write` gets the new hash. Replace the old one only if it is still
+    /// the one that was read, since the user may change the password at the same time. If `write` fails, the log
+    /// says so, the login goes on, and the next one tries again.
+    ///
+    /// An old hash may take another time than a new one, so that until all are replaced the time may
+    /// tell who has not logged in since the move.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_and_upgrade<E: Error + 'static>(
+        &self,
+        password: &str,
+        hash: Option<&str>,
+        write: impl AsyncFnOnce(&str) -> Result<(), E>,
+    ) -> Result<bool, PasswordError> {
+        match self.check(password, hash).await? {
+            Checked::Wrong => return Ok(false),
+            Checked::Right => return Ok(true),
+            Checked::RightAndOld => {}
+        }
+        let stays = "an old password hash stays until the next login";
+        match self.hash(password).await {
+            Ok(new) => {
+                if let Err(error) = write(&new).await {
+                    let error = &error as &dyn Error;
+                    warn!(target: PRODUCT, error, "{stays}");
+                }
+            }
+            Err(error) => {
+                let error = &error as &dyn Error;
+                warn!(target: PRODUCT, error, "{stays}");
+            }
+        }
+        Ok(true)
+    }
+
+    async fn check(&self, password: &str, hash: Option<&str>) -> Result<Checked, PasswordError> {
         let password = Zeroizing::new(password.to_owned());
         let exists = hash.is_some();
-        let hash = hash.unwrap_or(&self.dummy).to_owned();
+        let hash = Zeroizing::new(hash.unwrap_or(&self.dummy).to_owned());
+        let others = Arc::clone(&self.others);
         self.work(move || {
-            let hash = PasswordHash::new(&hash).map_err(|_| PasswordError::Stored)?;
-            match Argon2::default().verify_password(password.as_bytes(), &hash) {
-                Ok(()) => Ok(exists),
-                Err(password_hash::Error::PasswordInvalid) => Ok(false),
-                Err(error) => Err(error.into()),
-            }
+            let checked = check(&password, &hash, &others)?;
+            Ok(if exists { checked } else { Checked::Wrong })
         })
         .await
     }
@@ -85,7 +154,7 @@ impl Passwords {
         &self,
         work: impl FnOnce() -> Result<T, PasswordError> + Send + 'static,
     ) -> Result<T, PasswordError> {
-        let permits = self.wait().await.inspect_err(|_| count_busy())?;
+        let permits = self.wait().await?;
         let work = task::spawn_blocking(move || {
             // Released when the work is done, even if nobody waits for it any more.
             let _permits = permits;
@@ -112,34 +181,16 @@ const WAITING: usize = 50;
 /// waits longer than that tries again, and makes it worse.
 const PATIENCE: Duration = Duration::from_secs(3);
 
-/// Counts a password that was not looked at.
-fn count_busy() {
-    #[cfg(feature = "metrics")]
-    metrics::counter!("demo_passwords_busy_total").increment(1);
-}
-
 impl fmt::Debug for Passwords {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Passwords")
+        f.debug_struct("Passwords").finish_non_exhaustive()
     }
 }
 
-/// A password that could not be hashed: an error of the server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum PasswordError {
-    /// Too many passwords are waiting, or this one has waited for too long.
-    #[error("too many passwords are being checked")]
-    Busy,
-    /// The algorithm failed.
-    #[error("argon2 failed: {0}")]
-    Hash(#[from] password_hash::Error),
-    /// The server is shutting down.
-    #[error("the work was interrupted")]
-    Interrupted,
-    /// What is stored is not a hash in PHC form.
-    #[error("the stored text is not a password hash")]
-    Stored,
+impl fmt::Debug for PasswordsBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PasswordsBuilder").finish_non_exhaustive()
+    }
 }
 
 #[cfg(test)]

@@ -1,0 +1,23 @@
+//! Why a password could not be checked or hashed.
+
+use argon2::password_hash;
+use thiserror::Error;
+
+/// A password that could not be checked or hashed. A wrong password is no error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum PasswordError {
+    /// Too many passwords are waiting, or this one has waited for too long: answer 503.
+    #[error("too many passwords are being checked")]
+    Busy,
+    /// The algorithm failed: the system has no memory or no entropy for it.
+    #[error("the password hash failed: {0}")]
+    Hash(password_hash::Error),
+    /// The server is shutting down.
+    #[error("the work was interrupted")]
+    Interrupted,
+    /// What is stored is no hash of a form that is known here. It may be a form for which an
+    /// [`OtherForm`](crate::OtherForm) is missing.
+    #[error("the stored text is not a password hash of a known form")]
+    Stored,
+}

@@ -1,0 +1,36 @@
+//! Finds out what form a hash has.
+
+use std::sync::Arc;
+
+use crate::error::PasswordError;
+#[cfg(feature = "import")]
+use crate::import;
+use crate::phc::{self, Checked};
+
+/// A form of password hashes that this crate does not know.
+pub trait OtherForm: Send + Sync + 'static {
+    /// Whether the password is right; `None` if the stored text is not of this form. Runs on a blocking thread.
+    fn verify(&self, password: &str, stored: &str) -> Option<bool>;
+}
+
+/// Forms that the application brings.
+pub(crate) type Others = Arc<[Box<dyn OtherForm>]>;
+
+/// Checks a password. It takes as long as the stored hash says.
+pub(crate) fn check(
+    password: &str,
+    stored: &str,
+    others: &Others,
+) -> Result<Checked, PasswordError> {
+    for form in others.iter() {
+        match form.verify(password, stored) {
+            Some(true) => return Ok(Checked::RightAndOld),
+            Some(false) => return Ok(Checked::Wrong),
+            None => {}
+        }
+    }
+    let checked = phc::check(password, stored);
+    #[cfg(feature = "import")]
+    let checked = checked.or_else(|| import::check(password, stored));
+    checked.unwrap_or(Err(PasswordError::Stored))
+}
