@@ -48,6 +48,11 @@ const INSTRUCTIONS: &[(&str, Option<&str>, f64)] = &[
     ("request-axum", Some("no check"), 0.1056),
 ];
 
+/// Operations of which ours takes at most so many times the instructions of another way, each without those
+/// of a third.
+const RATIOS: &[(&str, &str, &str, f64)] =
+    &[("request-nobody", "idle layer", "request alone", 1.1)];
+
 /// How often a way is run under callgrind.
 const TIMES: u32 = 200;
 
@@ -68,6 +73,11 @@ pub(crate) fn run(valgrind: &Path) -> ExitCode {
             println!("FAILED {}: {error}", YARDSTICK.0);
             failed = true;
         }
+    }
+    for &(name, than, without, most) in RATIOS {
+        let ours = counts.beyond(name, OURS, Some(without));
+        let other = counts.beyond(name, than, Some(without));
+        failed |= !times(name, than, ours.and_then(|ours| Ok(ours / other?)), most);
     }
     match allocations() {
         Ok(counted) => {
@@ -114,6 +124,17 @@ fn few(
     println!(
         "{word} {name}: {ours} instructions{beyond}, at most {most}; {ratio:.4} yardsticks, {bound} before"
     );
+    fine
+}
+
+/// Whether an operation takes at most so many times the instructions of another way.
+fn times(name: &str, than: &str, ratio: Result<f64, String>, most: f64) -> bool {
+    let fine = matches!(ratio, Ok(ratio) if ratio <= most);
+    let word = if fine { "fine" } else { "FAILED" };
+    match ratio {
+        Ok(ratio) => println!("{word} {name}: {ratio:.3} × {than}, at most {most}"),
+        Err(error) => println!("{word} {name}: {error}"),
+    }
     fine
 }
 

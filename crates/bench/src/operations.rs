@@ -30,6 +30,8 @@ pub const ALL: &[(&str, Make)] = &[
     #[cfg(feature = "axum")]
     ("request-axum", request::axum),
     #[cfg(feature = "axum")]
+    ("request-nobody", request::nobody),
+    #[cfg(feature = "axum")]
     ("request-bound-cookie", bound::cookie),
     #[cfg(feature = "axum")]
     ("request-dpop", bound::dpop),

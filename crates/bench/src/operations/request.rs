@@ -10,6 +10,7 @@ use axum::http::{HeaderValue, Request, StatusCode};
 use axum::{Json, Router, routing::get};
 use serde::{Deserialize, Serialize};
 use token_core::{Algorithm, Scope, SessionId, Subject, UnixTime};
+use tower_layer::Identity;
 use tower_service::Service as _;
 
 use super::manager::{access_token, at_once, login, manager, runtime};
@@ -178,4 +179,41 @@ fn asking(mut router: Router, credentials: Vec<HeaderValue>) -> impl FnMut() {
         assert_eq!(response.status(), StatusCode::OK);
         black_box(response);
     })
+}
+
+/// On axum, a request without a cookie to a route that looks at none: what the layers cost all others. Any
+/// layer costs an allocation and a virtual call in axum, so ours are compared with as many that do nothing.
+pub fn nobody(_: Pool) -> Operation {
+    let ours = (adapter_axum::sessions(), adapter_axum::visitors());
+    let apart = bare()
+        .layer(adapter_axum::sessions())
+        .layer(adapter_axum::visitors());
+    Operation {
+        name: "request without a cookie through the layers of axum".to_owned(),
+        ways: vec![
+            Way::new(OURS, passing(bare().layer(ours))),
+            Way::new("idle layer", passing(bare().layer(Identity::new()))),
+            Way::new("request alone", || {
+                black_box(request_of_nobody());
+            }),
+            Way::new("two layers", passing(apart)),
+            Way::new("no layer", passing(bare())),
+        ],
+        goals: Vec::new(),
+    }
+}
+
+fn passing(mut router: Router) -> impl FnMut() {
+    let runtime = runtime();
+    move || {
+        let _inside = runtime.enter();
+        let response = at_once(router.call(request_of_nobody())).expect("a router never fails");
+        assert_eq!(response.status(), StatusCode::OK);
+        black_box(response);
+    }
+}
+
+fn request_of_nobody() -> Request<Body> {
+    let request = Request::builder().uri("/api/me");
+    request.body(Body::empty()).expect("a request")
 }
