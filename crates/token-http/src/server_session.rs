@@ -97,9 +97,11 @@ impl<C> ServerSession<C> {
         &self.shared.auth
     }
 
-    /// What knows of the session's end, and when it ends by itself.
+    /// What knows of the session's end, and until when the caller is known to be let in.
     pub(crate) fn watched(&self) -> (&SessionManager, UnixTime) {
-        (self.shared.auth.manager(), self.session().expires_at())
+        let manager = self.shared.auth.manager();
+        let known_until = manager.known_until(&self.shared.shown, self.session());
+        (manager, known_until)
     }
 
     /// Reads a member of the private data; `None` if there is none.

@@ -37,6 +37,8 @@ pub fn events(
             end = &mut ended => {
                 let last: &[u8] = match end {
                     SessionEnd::Expired => b"event: ended\ndata: expired\n\n",
+                    // Not the session's end: an `EventSource` connects again, with a new bound cookie.
+                    SessionEnd::Unbound => b"retry: 1000\n\n",
                     SessionEnd::Revoked => b"event: ended\ndata: revoked\n\n",
                 };
                 Some((Ok(Bytes::from_static(last)), (None, None)))

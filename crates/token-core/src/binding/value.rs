@@ -9,15 +9,17 @@ use crate::types::id::SessionId;
 use crate::types::secret::{SecretText, secret_text};
 use crate::types::time::UnixTime;
 
-/// How much longer a value is good than its cookie lives. A value that a browser still sends and the server
-/// refuses would not be renewed, because the browser trusts the `Max-Age` of its cookie.
-const VALUE_MARGIN: Duration = Duration::from_secs(60);
-
 secret_text! {
     /// The value of the bound cookie. It says itself for which registration of the session it was made and
     /// until when it is good, under a MAC, so that any number of values is good at the same time and
     /// recognising one costs no call to the store.
     BoundValue
+}
+
+impl BoundValue {
+    /// How much longer a value is good than its cookie lives. A value that a browser still sends and the server
+    /// refuses would not be renewed, because the browser trusts the `Max-Age` of its cookie.
+    pub const MARGIN: Duration = Duration::from_secs(60);
 }
 
 /// The registration and the end of a value.
@@ -32,7 +34,9 @@ impl BindingKeys {
         lifetime: Duration,
         now: UnixTime,
     ) -> BoundValue {
-        let [_, _, _, ends @ ..] = (now + lifetime + VALUE_MARGIN).as_secs().to_be_bytes();
+        let [_, _, _, ends @ ..] = (now + lifetime + BoundValue::MARGIN)
+            .as_secs()
+            .to_be_bytes();
         let body = [&[generation.as_u8()], ends.as_slice()].concat();
         BoundValue(SecretText(self.seal(Use::Value, session, &body)))
     }

@@ -1,10 +1,8 @@
-//! Sessions that are bound to their browser, with a key in software that plays the browser.
+//! Sessions that are bound to their browser.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use bytes::Bytes;
 use http::{Method, Request};
 use serde_json::json;
 use token_core::{Authentication, NoClaims};
@@ -15,141 +13,8 @@ use token_session::binding::BindingMode;
 use token_session::event::{Event, EventKind};
 use token_session::test_util::{Outage, TroubledStore};
 
-use crate::software_key::SoftwareKey;
-use crate::world::{PASSWORD, Reply, World, get, post_form, post_json, request, with, with_cookie};
-
-/// What a browser keeps of a site: cookies, until they end, and the key of the session.
-struct Browser {
-    key: SoftwareKey,
-    cookies: BTreeMap<String, String>,
-    session: String,
-}
-
-impl Browser {
-    fn new() -> Self {
-        Self {
-            key: SoftwareKey::new(),
-            cookies: BTreeMap::new(),
-            session: String::new(),
-        }
-    }
-
-    /// Logs in, and gives what the answer offers.
-    async fn login(&mut self, world: &World, transport: &str) -> Reply {
-        let login = json!({"username": "alice", "password": PASSWORD, "transport": transport});
-        let reply = self.send(world, post_json("/auth/login", &login)).await;
-        assert_eq!(reply.status, 200, "{}", reply.body);
-        reply
-    }
-
-    /// Sends a request with all cookies, and keeps those that come back.
-    async fn send<B: Into<Bytes>>(&mut self, world: &World, request: Request<B>) -> Reply {
-        let reply = self.send_copied(world, request).await;
-        self.keep(&reply);
-        reply
-    }
-
-    /// The same for somebody who has copied the cookies.
-    async fn send_copied<B: Into<Bytes>>(&self, world: &World, request: Request<B>) -> Reply {
-        let cookies = self.cookies.iter();
-        let cookies: Vec<String> = cookies
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        let request = with(request, "sec-fetch-site", "same-origin");
-        let request = if cookies.is_empty() {
-            request
-        } else {
-            with(request, "cookie", &cookies.join("; "))
-        };
-        world.send(request).await
-    }
-
-    fn keep(&mut self, reply: &Reply) {
-        for field in reply.set_cookies() {
-            let (pair, attributes) = field.split_once(';').unwrap();
-            let (name, value) = pair.split_once('=').unwrap();
-            if attributes.contains("Max-Age=0") {
-                self.cookies.remove(name);
-            } else {
-                self.cookies.insert(name.to_owned(), value.to_owned());
-            }
-        }
-    }
-
-    fn drop_bound(&mut self) {
-        self.cookies
-            .retain(|name, _| !name.starts_with("__Host-bound-"));
-    }
-
-    fn registration(&self, offer: &str) -> String {
-        let (challenge, authorization) = (part(offer, "challenge"), part(offer, "authorization"));
-        self.key.registration(challenge, authorization)
-    }
-
-    /// Registers the key, as the answer to the login offers.
-    async fn register(&mut self, world: &World, offer: &str) -> Reply {
-        let proof = self.registration(offer);
-        let reply = self
-            .send(world, with(device(), "secure-session-response", &proof))
-            .await;
-        if reply.status == 200 {
-            self.session = reply.text("session_identifier");
-        }
-        reply
-    }
-
-    /// Asks for a challenge.
-    async fn challenge(&self, world: &World, session: &str) -> String {
-        let asked = with(device(), "sec-secure-session-id", session);
-        let reply = world.send(asked).await;
-        assert_eq!((reply.status, &*reply.body), (403, ""));
-        let field = reply.header("secure-session-challenge");
-        let (challenge, id) = field.split_once(';').unwrap();
-        assert_eq!(id, format!("id=\"{session}\""));
-        challenge.trim_matches('"').to_owned()
-    }
-
-    async fn show(&mut self, world: &World, session: &str, proof: &str) -> Reply {
-        let request = with(device(), "sec-secure-session-id", session);
-        let request = with(request, "secure-session-response", proof);
-        // A link on another site carries no cookie to it.
-        let reply = world.send(request).await;
-        self.keep(&reply);
-        reply
-    }
-
-    async fn renew(&mut self, world: &World) -> Reply {
-        let session = self.session.clone();
-        let proof = self.key.renew(&self.challenge(world, &session).await);
-        self.show(world, &session, &proof).await
-    }
-
-    /// Logs in, registers and renews once.
-    async fn bind(world: &World, transport: &str) -> Self {
-        let mut browser = Self::new();
-        let login = browser.login(world, transport).await;
-        let offer = login.header("secure-session-registration").to_owned();
-        let registered = browser.register(world, &offer).await;
-        assert_eq!(registered.status, 200, "{}", registered.body);
-        let renewed = browser.renew(world).await;
-        assert_eq!(renewed.status, 204, "{}", renewed.body);
-        browser
-    }
-}
-
-fn device() -> Request<&'static str> {
-    request(Method::POST, "/auth/device").body("").unwrap()
-}
-
-fn refresh() -> Request<&'static str> {
-    request(Method::POST, "/auth/refresh").body("").unwrap()
-}
-
-/// A parameter of the field that offers a registration.
-fn part<'a>(offer: &'a str, name: &str) -> &'a str {
-    let (_, rest) = offer.split_once(&format!("{name}=\"")).unwrap();
-    rest.split_once('"').unwrap().0
-}
+use crate::browser::{Browser, device, part, refresh};
+use crate::world::{PASSWORD, World, get, post_form, post_json, request, with, with_cookie};
 
 fn world(mode: BindingMode) -> World {
     World::binding(mode, MemoryStore::new(1000, &[7; 32]))
@@ -222,10 +87,7 @@ async fn copied_cookies_work_until_the_bound_one_ends_and_cannot_be_renewed() {
     for transport in ["session", "cookie"] {
         let world = world(BindingMode::Require);
         let mut browser = Browser::bind(&world, transport).await;
-        let copy = Browser {
-            cookies: browser.cookies.clone(),
-            ..Browser::new()
-        };
+        let copy = browser.copied();
         let ask = || {
             if transport == "session" {
                 get("/api/me")
@@ -269,10 +131,7 @@ async fn only_a_value_that_cannot_get_better_is_deleted() {
     let name = name.unwrap().clone();
     let good = browser.cookies[&name].clone();
     let ask = async |value: Option<&str>| {
-        let mut copy = Browser {
-            cookies: browser.cookies.clone(),
-            ..Browser::new()
-        };
+        let mut copy = browser.copied();
         match value {
             Some(value) => copy.cookies.insert(name.clone(), value.to_owned()),
             None => copy.cookies.remove(&name),
@@ -296,10 +155,7 @@ async fn only_a_value_that_cannot_get_better_is_deleted() {
 async fn a_copied_credential_without_the_proof_neither_ends_the_session_nor_keeps_it_alive() {
     let world = world(BindingMode::Require);
     let mut browser = Browser::bind(&world, "cookie").await;
-    let mut copy = Browser {
-        cookies: browser.cookies.clone(),
-        ..Browser::new()
-    };
+    let mut copy = browser.copied();
     copy.drop_bound();
     for _ in 0..3 {
         assert_eq!(browser.renew(&world).await.status, 204);
@@ -330,10 +186,7 @@ async fn requests_under_way_while_the_browser_registers_are_served() {
     let mut browser = Browser::new();
     let login = browser.login(&world, "session").await;
     // What a request carries that is sent now and arrives at the end.
-    let early = Browser {
-        cookies: browser.cookies.clone(),
-        ..Browser::new()
-    };
+    let early = browser.copied();
     let offer = login.header("secure-session-registration").to_owned();
     assert_eq!(browser.register(&world, &offer).await.status, 200);
     assert_eq!(browser.renew(&world).await.status, 204);
@@ -495,10 +348,7 @@ async fn a_step_up_keeps_the_binding_and_demands_the_proof() {
 async fn step_up_keeps_the_binding(step_up: &dyn Fn() -> Request<String>) {
     let world = world(BindingMode::Require);
     let mut browser = Browser::bind(&world, "session").await;
-    let mut copy = Browser {
-        cookies: browser.cookies.clone(),
-        ..Browser::new()
-    };
+    let mut copy = browser.copied();
     copy.drop_bound();
     assert_eq!(
         copy.send_copied(&world, step_up()).await.refusal(),
@@ -558,10 +408,7 @@ async fn logins_and_logouts_never_demand_the_proof() {
     let world = world(BindingMode::Require);
     let mut browser = Browser::bind(&world, "session").await;
     browser.drop_bound();
-    let copy = Browser {
-        cookies: browser.cookies.clone(),
-        ..Browser::new()
-    };
+    let copy = browser.copied();
     let logout = request(Method::POST, "/auth/logout").body("").unwrap();
     assert_eq!(copy.send_copied(&world, logout).await.status, 204);
     let session = browser.session.clone();
@@ -611,10 +458,7 @@ async fn what_is_observed_is_demanded_only_after_the_browser_renewed_under_requi
     let mut browser = Browser::bind(observing, "session").await;
     let listed = browser.send(observing, get("/auth/session")).await;
     assert_eq!(listed.json()["binding"], "device");
-    let mut dropped = Browser {
-        cookies: browser.cookies.clone(),
-        ..Browser::new()
-    };
+    let mut dropped = browser.copied();
     dropped.drop_bound();
     for world in [observing, requiring] {
         assert_eq!(dropped.send_copied(world, get("/api/me")).await.status, 200);
@@ -689,10 +533,7 @@ async fn an_optional_caller_without_the_bound_value_is_anonymous() {
             .await;
         optional(found).map(|session| session.is_some())
     };
-    let mut copy = Browser {
-        cookies: browser.cookies.clone(),
-        ..Browser::new()
-    };
+    let mut copy = browser.copied();
     copy.drop_bound();
     assert_eq!(ask(&browser).await.ok(), Some(true));
     assert_eq!(ask(&copy).await.ok(), Some(false));

@@ -7,7 +7,9 @@
 )]
 
 mod binding;
+mod bound_connections;
 mod broken_store;
+mod browser;
 mod clients;
 mod custom_login;
 mod custom_renewal;

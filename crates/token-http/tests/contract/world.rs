@@ -9,13 +9,15 @@ use http::{Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use token_core::{Authentication, NoClaims, Policy, RevokeReason};
 use token_http::{
-    Auth, AuthConfig, AuthConfigBuilder, CustomPassword, CustomStepUp, Head, LoginRequest,
+    Any, Auth, AuthConfig, AuthConfigBuilder, CustomPassword, CustomStepUp, Head, LoginRequest,
     PasswordRequest, Refusal, Rejection, Route, SessionSlot, Shown, StepUpRequest,
 };
 use token_session::binding::{BindingMode, BindingPolicy};
 use token_session::event::EventSink;
 use token_session::test_util::{SeededEntropy, TestClock, TestManager};
-use token_session::{MemoryStore, NewSession, RevocationCheck, SessionStore};
+use token_session::{
+    MemoryStore, NewSession, RevocationCheck, SessionManagerBuilder, SessionStore,
+};
 
 pub(crate) const OWN: &str = "https://own.example";
 pub(crate) const PASSWORD: &str = "wonderland";
@@ -65,12 +67,19 @@ impl World {
         store: impl SessionStore,
         sink: impl EventSink,
     ) -> Self {
+        Self::managed(store, |builder| {
+            let builder = builder.revocation_check(RevocationCheck::Store);
+            builder.binding(BindingPolicy::new(mode)).events(sink)
+        })
+    }
+
+    /// A server whose manager is set so.
+    pub(crate) fn managed(
+        store: impl SessionStore,
+        set: impl FnOnce(SessionManagerBuilder) -> SessionManagerBuilder,
+    ) -> Self {
         let config = AuthConfig::builder(OWN.parse().unwrap()).build().unwrap();
-        let TestManager { manager, clock } =
-            TestManager::with_store(store, Policy::default(), |builder| {
-                let builder = builder.revocation_check(RevocationCheck::Store);
-                builder.binding(BindingPolicy::new(mode)).events(sink)
-            });
+        let TestManager { manager, clock } = TestManager::with_store(store, Policy::default(), set);
         let auth = Auth::new(manager, config);
         Self { auth, clock }
     }
@@ -248,25 +257,34 @@ impl World {
     }
 
     /// A protected resource, with what an adapter's layer does.
+    /// The caller of a protected route.
+    pub(crate) async fn caller(
+        &self,
+        head: &Head<'_>,
+        slot: &SessionSlot,
+    ) -> Result<Any, Rejection> {
+        let authorization = head.headers.get_all(AUTHORIZATION).iter();
+        let session = async || self.auth.server_session(head, Some(slot)).await;
+        let shown = || {
+            let proofs = head.headers.get_all("dpop").iter();
+            Shown::new(
+                head.method.as_str(),
+                head.uri.path(),
+                proofs.map(HeaderValue::as_bytes),
+            )
+        };
+        let caller = self
+            .auth
+            .clone()
+            .any::<NoClaims>(authorization.map(HeaderValue::as_bytes), shown, session)
+            .await?;
+        caller.ok_or_else(|| self.auth.reject(Refusal::Unauthorized))
+    }
+
     async fn me_handler(&self, head: &Head<'_>) -> Reply {
         let slot = SessionSlot::default();
         let result = async {
-            let authorization = head.headers.get_all(AUTHORIZATION).iter();
-            let session = async || self.auth.server_session(head, Some(&slot)).await;
-            let shown = || {
-                let proofs = head.headers.get_all("dpop").iter();
-                Shown::new(
-                    head.method.as_str(),
-                    head.uri.path(),
-                    proofs.map(HeaderValue::as_bytes),
-                )
-            };
-            let caller = self
-                .auth
-                .clone()
-                .any::<NoClaims>(authorization.map(HeaderValue::as_bytes), shown, session)
-                .await?;
-            let caller = caller.ok_or_else(|| self.auth.reject(Refusal::Unauthorized))?;
+            let caller = self.caller(head, &slot).await?;
             let mut response = Response::new(Bytes::from(caller.session_id().to_string()));
             for field in slot.finish(StatusCode::OK).await? {
                 response.headers_mut().append(SET_COOKIE, field);

@@ -79,7 +79,8 @@ pub enum BindingError {
 /// What a request shows of its session's bound cookie.
 #[derive(Clone, Copy, Debug)]
 pub struct ShownCookie {
-    found: Result<BindingGeneration, Unproven>,
+    /// For which registration the value was made, and when it ends.
+    found: Result<(BindingGeneration, UnixTime), Unproven>,
     demanded: bool,
 }
 
@@ -95,7 +96,7 @@ impl ShownCookie {
 
     const fn found_proof(self) -> Proof {
         match self.found {
-            Ok(generation) => Proof::Device(generation),
+            Ok((generation, _)) => Proof::Device(generation),
             Err(why) => Proof::None(why),
         }
     }
@@ -149,9 +150,9 @@ impl SessionManager {
         let keys = self.inner.keys.load();
         let mut found = Err(Unproven::Missing);
         for value in values {
-            let read = keys.binding.read_value(value, session, now);
-            found = read.map(|(generation, _)| generation);
-            if found.is_ok() {
+            found = keys.binding.read_value(value, session, now);
+            if let Ok((_, until)) = found {
+                self.inner.feed.waiters.prove(session, until);
                 break;
             }
         }
@@ -159,6 +160,19 @@ impl SessionManager {
             found,
             demanded: self.inner.binding.mode == BindingMode::Require,
         }
+    }
+
+    /// Until when a caller is known to be let in who has shown this cookie of a live session, to wait for its
+    /// [end](Self::ended): the deadline of the session or, if proofs are demanded, the earlier end of the bound
+    /// cookie. Without one it is the end of one that would be made now: until then the session may be bound.
+    pub fn known_until(&self, shown: &ShownCookie, session: &Session) -> UnixTime {
+        let deadline = session.expires_at();
+        let proven_until = match shown.found {
+            _ if !shown.demanded => deadline,
+            Ok((_, until)) => until,
+            Err(_) => self.now() + self.inner.binding.lifetime,
+        };
+        deadline.min(proven_until)
     }
 
     /// Reports a session whose request was served, and would have been refused if the policy were to
@@ -293,6 +307,8 @@ impl SessionManager {
         };
         let keys = self.inner.keys.load();
         let value = keys.binding.value(session.id, generation, max_age, now);
+        let until = now + max_age + BoundValue::MARGIN;
+        self.inner.feed.waiters.prove(session.id, until);
         let cookie = BoundCookie { value, max_age };
         BoundSession { session, cookie }
     }
