@@ -17,6 +17,8 @@ pub(crate) const PATIENCE: u64 = 27_000;
 pub(crate) struct Action {
     pub(crate) after: u64,
     pub(crate) kind: Kind,
+    /// How a renewal of the bound cookie goes, if the browser needs one for it.
+    pub(crate) renewal: Try,
 }
 
 #[derive(Clone, Debug)]
@@ -129,6 +131,7 @@ pub(crate) fn bursts(
     let action = action.prop_map(|(after, tries)| Action {
         after,
         kind: Kind::Refresh(tries),
+        renewal: Try::default(),
     });
     prop::collection::vec(action, 3..8)
 }
@@ -148,7 +151,11 @@ pub(crate) fn schedule(
     length: usize,
 ) -> impl Strategy<Value = Vec<Action>> {
     prop::collection::vec(
-        (gap(), kind).prop_map(|(after, kind)| Action { after, kind }),
+        (gap(), kind, attempt()).prop_map(|(after, kind, renewal)| Action {
+            after,
+            kind,
+            renewal,
+        }),
         1..length,
     )
 }

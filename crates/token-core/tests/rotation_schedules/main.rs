@@ -13,14 +13,17 @@
 )]
 
 mod actions;
+mod device;
 mod server;
 mod simulation;
+#[path = "../support/software_key.rs"]
+mod software_key;
 #[path = "../support/mod.rs"]
 mod support;
 
 use std::ops::RangeInclusive;
 
-use actions::{Action, Kind, bursts, page, refresh, schedule, step_up, thief};
+use actions::{Action, Kind, attempt, bursts, page, refresh, schedule, step_up, thief};
 use proptest::prelude::*;
 use proptest::sample::select;
 use proptest::strategy::ValueTree;
@@ -59,8 +62,27 @@ fn usual(transport: Transport) -> BoxedStrategy<Kind> {
 fn schedules(
     others: impl Fn(BoxedStrategy<Kind>) -> BoxedStrategy<Kind>,
 ) -> impl Strategy<Value = (Settings, Vec<Action>)> {
-    (transports(), -SKEW..=SKEW).prop_flat_map(move |(transport, skew)| {
-        let settings = Settings::new(transport, skew);
+    let browser = prop::option::of(attempt());
+    (transports(), -SKEW..=SKEW, browser).prop_flat_map(move |(transport, skew, registration)| {
+        let registration = registration.filter(|_| transport != Transport::Header);
+        let settings = Settings {
+            registration,
+            ..Settings::new(transport, skew)
+        };
+        (Just(settings), schedule(others(usual(transport)), 30))
+    })
+}
+
+/// The same for browsers that bind their sessions to a key.
+fn bound_schedules(
+    others: impl Fn(BoxedStrategy<Kind>) -> BoxedStrategy<Kind>,
+) -> impl Strategy<Value = (Settings, Vec<Action>)> {
+    let transports = select(&[Transport::Cookie, Transport::Session][..]);
+    (transports, -SKEW..=SKEW, attempt()).prop_flat_map(move |(transport, skew, registration)| {
+        let settings = Settings {
+            registration: Some(registration),
+            ..Settings::new(transport, skew)
+        };
         (Just(settings), schedule(others(usual(transport)), 30))
     })
 }
@@ -114,14 +136,50 @@ proptest! {
         let (honest, stolen) = (simulation.shared.clone(), simulation.stolen.clone());
         if let Some(stolen) = stolen
             && settings.transport != Transport::Session
-            && honest != stolen
+            && honest != stolen.token
         {
             // Both go on using what they have: one of them is found out.
             let now = simulation.now / 1000;
-            simulation.world.refresh(&honest, at(now + 1000));
-            simulation.world.refresh(&stolen, at(now + 2000));
+            simulation.use_at(&honest, at(now + 1000));
+            simulation.use_at(&stolen.token, at(now + 2000));
             prop_assert!(!simulation.is_live());
         }
+    }
+
+    /// Invariant 8 of `docs/device-binding.md`: whatever is lost, late or raced, a browser that has its key is
+    /// never refused for the lack of a proof, but for a request that it sent without one as it could not reach
+    /// the server. Nothing is ended by that, and it gets in once it renews.
+    #[test]
+    fn a_browser_that_has_its_key_is_never_refused_for_lack_of_a_proof(
+        (settings, actions) in bound_schedules(with_step_ups),
+    ) {
+        let mut simulation = Simulation::new(settings);
+        simulation.run(actions.clone());
+        prop_assert!(!simulation.refused.contains(&DenialReason::Unbound));
+        let steps_up = actions.iter().any(|action| matches!(action.kind, Kind::StepUp(_)));
+        // What a step-up does to a session is the matter of another test.
+        prop_assert!(simulation.is_live() || steps_up);
+        let answered = settings.registration.is_some_and(|attempt| !attempt.lost);
+        if answered && !steps_up && !simulation.has_stopped() {
+            prop_assert!(simulation.is_demanding());
+        }
+        prop_assert!(simulation.has_stopped() || simulation.gets_in());
+    }
+
+    /// Invariant 7: a copy of all cookies, and of a proof, gets nothing once the value of the copied bound cookie
+    /// has ended, and changes nothing; the simulation checks each use.
+    #[test]
+    fn copied_cookies_are_worth_nothing_after_the_bound_lifetime(
+        (settings, actions) in bound_schedules(with_a_thief),
+        last in attempt(),
+    ) {
+        let mut simulation = Simulation::new(settings);
+        simulation.run(actions);
+        simulation.act(Kind::Steal);
+        simulation.run(Vec::new());
+        simulation.run(Vec::new());
+        simulation.act(Kind::Use(last));
+        simulation.run(Vec::new());
     }
 
     /// Guarantee 3, as far as the store is asked: after a logout nothing is accepted.

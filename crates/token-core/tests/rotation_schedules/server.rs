@@ -1,6 +1,7 @@
 //! Two nodes on one store whose calls take their time: a request takes its time when it arrives,
 //! and what it reads and writes happens later.
 
+use token_core::binding::Proof;
 use token_core::session::{
     self, Change, Committed, CookieDecision, Decision, Denial, Pending, PendingReuse, Purpose,
     Rotation, SessionToken, Touch,
@@ -23,6 +24,8 @@ pub(crate) struct Job {
     pub(crate) token: String,
     pub(crate) route: Route,
     pub(crate) attempt: Try,
+    /// What the bound cookie that came along is worth.
+    proof: Proof,
     /// The node's clock when the request arrived.
     now: UnixTime,
     /// What the store is asked next.
@@ -61,6 +64,7 @@ impl Job {
         world: &mut World,
         route: Route,
         token: String,
+        proof: Proof,
         attempt: Try,
         now: UnixTime,
     ) -> Next {
@@ -68,12 +72,14 @@ impl Job {
             token,
             route,
             attempt,
+            proof,
             now,
             call: Call::Load,
             calls: 0,
         };
         if route == Route::Refresh {
-            let (claims, entropy) = (world.claims(&job.token), world.entropy.draw());
+            let (mut claims, entropy) = (world.claims(&job.token), world.entropy.draw());
+            claims.proof = proof;
             let (policy, keys) = (&world.issuer.policy, &world.issuer.refresh_keys);
             match session::attempt(&claims, policy, keys, now, entropy) {
                 Ok(pending) => job.call = Call::Commit(pending),
@@ -163,7 +169,8 @@ impl Job {
         let authentication = Authentication::password(self.now);
         let now = self.now;
         if world.row.transport == Transport::Session {
-            let cookie = SessionToken::parse(&self.token).unwrap();
+            let mut cookie = SessionToken::parse(&self.token).unwrap();
+            cookie.proof = self.proof;
             if self.route == Route::Page {
                 return Err(cookie.decide(&row, policy, keys, now));
             }
@@ -174,7 +181,8 @@ impl Job {
             Route::StepUp => Purpose::StepUp(authentication),
             Route::Page | Route::Refresh => Purpose::Refresh,
         };
-        let claims = world.claims(&self.token);
+        let mut claims = world.claims(&self.token);
+        claims.proof = self.proof;
         Ok(session::decide(&claims, &row, &purpose, policy, keys, now, entropy).unwrap())
     }
 }

@@ -1,15 +1,21 @@
-//! A browser with several tabs, a network that delays, loses and reorders, and a thief.
+//! A browser with several tabs, a network that delays, loses and reorders, and a thief. The browser may have a
+//! key for the session, and then it renews a bound cookie.
+
+mod renewals;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use token_core::binding::{BindingGeneration, Proof, Unproven};
 use token_core::session::{
-    Committed, CookieDecision, Decision, DenialReason, Purpose, SessionToken,
+    Committed, CookieDecision, Decision, Denial, DenialReason, Purpose, SessionToken,
 };
 use token_core::{Policy, Transport, UnixTime};
 
 use crate::actions::{Action, Kind, PATIENCE, Try};
+use crate::device::{Before, COPIED_PROOF, COPY, Device};
 use crate::server::{Answer, Job, Next, Route};
 use crate::support::{World, at, secs};
+use renewals::DeviceEvent;
 
 pub(crate) const GRACE: u64 = 30;
 pub(crate) const TOLERANCE: u64 = 5;
@@ -19,6 +25,8 @@ pub(crate) const ACCESS: u64 = 300;
 pub(crate) const SKEW: i64 = 4_000;
 /// A browser gives a request up after this long; an answer that comes later is not stored.
 const LIMIT: u64 = 7_000;
+/// What every bound session accepts.
+const PROVEN: Proof = Proof::Device(BindingGeneration::ANY);
 /// A browser that is awake needs the next access token before the last one expires.
 const AWAKE: u64 = 240_000;
 
@@ -32,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) skew: i64,
     /// Whether an answer sets the refresh cookie also if the browser presented the one in force.
     pub(crate) resends: bool,
+    /// How the registration of the browser's key goes, if the browser makes one.
+    pub(crate) registration: Option<Try>,
 }
 
 impl Settings {
@@ -41,6 +51,7 @@ impl Settings {
             margin: 10,
             skew,
             resends: false,
+            registration: None,
         }
     }
 }
@@ -58,6 +69,12 @@ struct Request {
     who: Who,
     route: Route,
     token: String,
+    /// The bound cookie that goes along.
+    bound: Option<String>,
+    /// The browser could not renew its bound cookie, and sends the request without it.
+    skipped: bool,
+    /// It was sent before the browser had a key, and after its first bound cookie had ended.
+    early: bool,
     attempt: Try,
     /// The attempts that follow if this one is not answered.
     rest: Vec<Try>,
@@ -71,6 +88,7 @@ enum Event {
     Store(Request, Box<Job>, Arrived),
     Answer(Request, Answer),
     Unanswered(Request),
+    Bound(DeviceEvent),
 }
 
 /// When a request came to a node, and whether what it presented was superseded so long ago that
@@ -79,6 +97,17 @@ enum Event {
 struct Arrived {
     at: u64,
     must_end: bool,
+    /// The proof has to be good, and this is until when one of a thief can be.
+    copy_ends: Option<u64>,
+}
+
+/// What a thief has copied.
+#[derive(Clone)]
+pub(crate) struct Stolen {
+    pub(crate) token: String,
+    bound: Option<String>,
+    proof: Option<String>,
+    at: u64,
 }
 
 /// A rotation, by the clock that no node has.
@@ -99,7 +128,14 @@ pub(crate) struct Simulation {
     pub(crate) shared: String,
     /// The latest generation that the browser has heard of.
     heard: u64,
-    pub(crate) stolen: Option<String>,
+    pub(crate) stolen: Option<Stolen>,
+    device: Option<Device>,
+    /// How the next renewals go.
+    renewal: Try,
+    /// How many answers to registrations the browser has heard.
+    registrations: u32,
+    /// Requests that wait for a renewal.
+    waiting: Vec<Request>,
     /// Every credential that ever left the server, with its generation.
     issued: BTreeMap<String, u64>,
     /// When each generation was made.
@@ -123,7 +159,7 @@ impl Simulation {
             .build()
             .unwrap();
         let (world, token) = World::new(policy, settings.transport);
-        Self {
+        let mut simulation = Self {
             world,
             settings,
             now: 1_000_000,
@@ -133,6 +169,10 @@ impl Simulation {
             shared: token.clone(),
             heard: 0,
             stolen: None,
+            device: None,
+            renewal: Try::default(),
+            registrations: 0,
+            waiting: Vec::new(),
             issued: BTreeMap::from([(token, 0)]),
             made: vec![Made {
                 at: 0,
@@ -142,17 +182,25 @@ impl Simulation {
             healed: 0,
             lost: false,
             late: false,
+        };
+        if let Some(attempt) = settings.registration {
+            let now = simulation.clock(0);
+            simulation.device = Some(Device::new(&simulation.world, now, simulation.now));
+            simulation.register(attempt);
         }
+        simulation
     }
 
     /// Runs a schedule, and lets everything arrive that is under way.
     pub(crate) fn run(&mut self, actions: Vec<Action>) {
-        for Action { after, kind } in actions {
-            self.stay_awake_until(self.now + after);
+        for action in actions {
+            self.stay_awake_until(self.now + action.after);
             if self.has_stopped() {
                 return;
             }
-            self.act(kind);
+            self.renewal = action.renewal;
+            self.act(action.kind);
+            self.renewal = Try::default();
         }
         self.stay_awake_until(self.now + 600_000);
     }
@@ -164,6 +212,19 @@ impl Simulation {
 
     pub(crate) fn is_live(&self) -> bool {
         self.world.row.revocation.is_none()
+    }
+
+    /// Whether each use of the session has to be proven.
+    pub(crate) fn is_demanding(&self) -> bool {
+        self.world.row.binding.check(Proof::default()).is_err()
+    }
+
+    /// Somebody refreshes, with everything that is demanded.
+    pub(crate) fn use_at(&mut self, token: &str, now: UnixTime) {
+        let mut claims = self.world.claims(token);
+        claims.proof = PROVEN;
+        let decision = self.world.peek_at(&claims, &Purpose::Refresh, now);
+        self.world.carry_out(decision, now);
     }
 
     /// Whether an honest client that does nothing else now would get in.
@@ -197,6 +258,7 @@ impl Simulation {
                 Event::Store(request, job, arrived) => self.store(request, *job, arrived),
                 Event::Answer(request, answer) => self.answer(&request, answer),
                 Event::Unanswered(request) => self.unanswered(request),
+                Event::Bound(event) => self.on_device_event(event),
             }
         }
         self.now = until;
@@ -208,14 +270,22 @@ impl Simulation {
             Kind::Page(tries) => self.ask(Route::Page, tries),
             Kind::Refresh(tries) => self.ask(Route::Refresh, tries),
             Kind::StepUp(tries) => self.ask(Route::StepUp, tries),
-            Kind::Steal => self.stolen = Some(self.shared.clone()),
+            Kind::Steal => {
+                let device = self.device.as_ref();
+                self.stolen = Some(Stolen {
+                    token: self.shared.clone(),
+                    bound: device.and_then(|device| device.cookie(self.now)),
+                    proof: device.and_then(|device| device.proof.clone()),
+                    at: self.now,
+                });
+            }
             Kind::Use(attempt) => {
                 let route = match self.settings.transport {
                     Transport::Session => Route::Page,
                     Transport::Cookie | Transport::Header => Route::Refresh,
                 };
-                if let Some(token) = self.stolen.clone() {
-                    self.send(Who::Thief, route, token, vec![attempt], false);
+                if let Some(stolen) = self.stolen.clone() {
+                    self.send(Who::Thief, route, stolen.token, vec![attempt], false);
                 }
             }
         }
@@ -239,12 +309,39 @@ impl Simulation {
             who,
             route,
             token,
+            bound: None,
+            skipped: false,
+            early: false,
             attempt,
             rest,
             sent: self.now,
             heals,
         };
-        if who == Who::Browser {
+        let before = match &self.device {
+            Some(device) if who == Who::Browser => device.before_request(self.now),
+            _ => Before::Nothing,
+        };
+        if before != Before::Nothing {
+            self.renew();
+        }
+        if before == Before::Wait {
+            self.waiting.push(request);
+        } else {
+            self.dispatch(request);
+        }
+    }
+
+    /// The request goes out, with the cookies that there are by now.
+    fn dispatch(&mut self, mut request: Request) {
+        let attempt = request.attempt;
+        request.sent = self.now;
+        if request.who == Who::Browser {
+            request.bound = self
+                .device
+                .as_ref()
+                .and_then(|device| device.cookie(self.now));
+            let device = self.device.as_ref();
+            request.early = device.is_some_and(|device| device.has_nothing(self.now));
             let patience = if attempt.lost { 0 } else { LIMIT };
             let again = attempt.again.max(patience);
             self.post(again, Event::Unanswered(request.clone()));
@@ -263,6 +360,25 @@ impl Simulation {
     }
 
     fn arrive(&mut self, request: Request) {
+        let now = self.clock(request.attempt.node);
+        let mut copy_ends = None;
+        let value = match (&request.who, &self.stolen) {
+            (Who::Thief, Some(stolen)) => {
+                let seen = COPIED_PROOF * u64::from(stolen.proof.is_some());
+                let skew = self.settings.skew.unsigned_abs();
+                let ends = stolen.at + COPY + seen + skew + 1000;
+                copy_ends = Some(ends);
+                self.use_seen_proof(stolen, now)
+                    .or_else(|| stolen.bound.clone())
+            }
+            _ => request.bound.clone(),
+        };
+        let proof = match &self.device {
+            None => Proof::default(),
+            Some(device) => device.prove(value.as_deref(), now),
+        };
+        let binding = self.world.row.binding;
+        let copy_ends = copy_ends.filter(|_| binding.check(Proof::default()).is_err());
         let must_end = match self.superseded(&request.token) {
             None => false,
             Some(made) => {
@@ -282,10 +398,10 @@ impl Simulation {
         let arrived = Arrived {
             at: self.now,
             must_end,
+            copy_ends,
         };
-        let now = self.clock(request.attempt.node);
         let (token, attempt) = (request.token.clone(), request.attempt);
-        let next = Job::arrive(&mut self.world, request.route, token, attempt, now);
+        let next = Job::arrive(&mut self.world, request.route, token, proof, attempt, now);
         self.go_on(request, next, arrived);
     }
 
@@ -308,9 +424,12 @@ impl Simulation {
     }
 
     fn store(&mut self, request: Request, job: Job, arrived: Arrived) {
-        let before = self.world.row.generation;
+        let before = self.world.row.clone();
         let next = job.run(&mut self.world, self.settings.resends);
-        let rotated = self.world.row.generation != before;
+        if let Next::Answer(Answer::Denied(Denial::Unbound(_))) = &next {
+            assert!(before == self.world.row, "a credential without its proof");
+        }
+        let rotated = self.world.row.generation != before.generation;
         if rotated {
             self.made.push(Made {
                 at: arrived.at,
@@ -334,7 +453,15 @@ impl Simulation {
                     let generation = self.world.row.generation.as_u64();
                     self.issued.entry(token.clone()).or_insert(generation);
                 }
-                assert!(!arrived.must_end || !self.is_live() || self.has_moved_on(&request));
+                let unproven = matches!(answer, Answer::Denied(Denial::Unbound(_)));
+                let excused = unproven || self.has_moved_on(&request);
+                assert!(!arrived.must_end || !self.is_live() || excused);
+                // Invariant 7.
+                if let Some(ends) = arrived.copy_ends
+                    && matches!(answer, Answer::Granted(_))
+                {
+                    assert!(arrived.at <= ends, "a copy is good for too long");
+                }
                 if !request.attempt.lost {
                     self.post(request.attempt.back, Event::Answer(request, answer));
                 }
@@ -350,8 +477,10 @@ impl Simulation {
 
     fn answer(&mut self, request: &Request, answer: Answer) {
         if request.who == Who::Thief {
-            if let Answer::Granted(Some(token)) = answer {
-                self.stolen = Some(token);
+            if let Answer::Granted(Some(token)) = answer
+                && let Some(stolen) = &mut self.stolen
+            {
+                stolen.token = token;
             }
             return;
         }
@@ -368,8 +497,23 @@ impl Simulation {
                 }
                 self.heard = self.heard.max(generation);
                 self.healed += u64::from(request.heals);
+                // As long as no key is in use, the answer to a step-up offers to register one.
+                let offered = self.world.row.binding.level().is_none();
+                if request.route == Route::StepUp && offered {
+                    let now = self.clock(request.attempt.node);
+                    if let Some(device) = &mut self.device {
+                        device.offered(now, self.now);
+                    }
+                    self.register(request.attempt);
+                }
             }
             Answer::Granted(None) => {}
+            // It could not reach the server to renew. Nothing has changed, and its next request renews.
+            Answer::Denied(Denial::Unbound(_)) if request.skipped => {}
+            // Its first registration was lost, and a step-up has made another while this was under way.
+            Answer::Denied(Denial::Unbound(Unproven::Missing)) if request.early => {}
+            // It has registered twice, and this went out with the value of the first registration.
+            Answer::Denied(Denial::Unbound(Unproven::Superseded)) if self.registrations > 1 => {}
             Answer::Denied(denial) => {
                 self.refused.push(denial.reason());
                 let replaced = self.shared != request.token;
@@ -425,11 +569,13 @@ impl Simulation {
         if self.settings.transport == Transport::Session {
             let row = Committed::assertion(self.world.row.clone());
             let (policy, keys) = (&self.world.issuer.policy, &self.world.issuer.refresh_keys);
-            let cookie = SessionToken::parse(token).unwrap();
+            let mut cookie = SessionToken::parse(token).unwrap();
+            cookie.proof = PROVEN;
             let decision = cookie.decide(&row, policy, keys, now);
             return matches!(decision, CookieDecision::Accept(_));
         }
-        let claims = self.world.claims(token);
+        let mut claims = self.world.claims(token);
+        claims.proof = PROVEN;
         match self.world.peek_at(&claims, &Purpose::Refresh, now) {
             Decision::Rotate(_) => true,
             Decision::Replay(granted) => {
