@@ -10,10 +10,13 @@
 mod actix;
 mod axum;
 mod client;
+mod device;
 mod dpop;
 mod overtaken;
 mod renewal;
 mod script;
+#[path = "../../../token-core/tests/support/software_key.rs"]
+mod software_key;
 mod steps;
 mod visitors;
 
@@ -22,17 +25,19 @@ use std::net::SocketAddr;
 use token_core::Policy;
 use token_http::{Auth, AuthConfig, Dpop};
 use token_session::MemoryStore;
+use token_session::binding::{BindingMode, BindingPolicy};
 use token_session::test_util::{SeededEntropy, TestClock, TestManager};
 
 /// The origin that both servers believe to have.
 const OWN: &str = "https://own.example";
 
 /// What both servers are made of.
-fn application() -> (Auth, TestClock) {
+fn application(binding: BindingMode) -> (Auth, TestClock) {
     let store = MemoryStore::new(1000, &[7; 32]);
     let TestManager { manager, clock } =
         TestManager::with_store(store, Policy::default(), |builder| {
-            builder.entropy(SeededEntropy::new(1))
+            let builder = builder.entropy(SeededEntropy::new(1));
+            builder.binding(BindingPolicy::new(binding))
         });
     let config = AuthConfig::builder(OWN.parse().unwrap());
     let config = config
@@ -45,8 +50,16 @@ fn application() -> (Auth, TestClock) {
 
 /// Asks both servers the same, and compares what they answer.
 fn both(ask: fn(SocketAddr, &TestClock) -> Vec<(String, client::Reply)>) {
+    both_binding(BindingMode::default(), ask);
+}
+
+/// The same for servers that bind sessions to their browsers in this way.
+fn both_binding(
+    binding: BindingMode,
+    ask: fn(SocketAddr, &TestClock) -> Vec<(String, client::Reply)>,
+) {
     let run = |start: fn(Auth) -> SocketAddr| {
-        let (auth, clock) = application();
+        let (auth, clock) = application(binding);
         ask(start(auth), &clock)
     };
     let (axum, actix) = (run(axum::start), run(actix::start));
@@ -64,6 +77,13 @@ fn both_servers_give_the_same_answers() {
 #[test]
 fn both_servers_demand_the_same_proofs() {
     both(dpop::run);
+}
+
+#[test]
+fn both_servers_bind_sessions_to_their_browsers_alike() {
+    both_binding(BindingMode::Require, device::required);
+    both_binding(BindingMode::Observe, device::observed);
+    both_binding(BindingMode::Off, device::off);
 }
 
 #[test]
