@@ -216,12 +216,18 @@ fn both_frameworks_answer_callers_of_another_issuer_alike() {
         &issuer,
         r#""jti":"AAAAAAAAAAAAAAAAAAAAAA","sid":"AAAAAAAAAAAAAAAAAAAAAAAA","exp":SOON,"auth_time":1"#,
     );
+    // Nothing here proves a key, so a token that is bound to one is refused, and never taken as a bearer's.
+    let bound = token(
+        &issuer,
+        r#""jti":"four","exp":SOON,"cnf":{"jkt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}"#,
+    );
+    let with_proof = format!("DPoP {bound}");
     let (input, signature) = good.rsplit_once('.').unwrap();
     let other = if signature.starts_with('A') { "B" } else { "A" };
     let forged = format!("{input}.{other}{}", signature.get(1..).unwrap());
     let bearer = |token: &str| format!("Bearer {token}");
-    let [good, recent, expired, of_a_session, forged] =
-        [good, recent, expired, of_a_session, forged].map(|token| bearer(&token));
+    let [good, recent, expired, of_a_session, forged, bound] =
+        [good, recent, expired, of_a_session, forged, bound].map(|token| bearer(&token));
     let good = &*good;
 
     let invalid = r#"Bearer realm="notes", error="invalid_token", error_description="invalid""#;
@@ -253,6 +259,27 @@ fn both_frameworks_answer_callers_of_another_issuer_alike() {
                 401,
                 invalid,
                 r#"{"error":"invalid_token"}"#,
+            ),
+            (
+                "/hello",
+                &[&*bound],
+                401,
+                invalid,
+                r#"{"error":"invalid_token"}"#,
+            ),
+            (
+                "/guest",
+                &[&*bound],
+                401,
+                invalid,
+                r#"{"error":"invalid_token"}"#,
+            ),
+            (
+                "/hello",
+                &[&*with_proof],
+                401,
+                bare,
+                r#"{"error":"unauthorized"}"#,
             ),
             (
                 "/guest",

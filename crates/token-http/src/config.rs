@@ -380,7 +380,7 @@ impl AuthConfigBuilder {
 }
 
 /// Whether the text is a path that begins with a slash, does not end with one, and needs no escapes.
-fn is_path(text: &str) -> bool {
+pub(crate) fn is_path(text: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || "/-._~".contains(c);
     let slashes = text.starts_with('/') && !text.ends_with('/') && !text.contains("//");
     slashes && text.chars().all(allowed)

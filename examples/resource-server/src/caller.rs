@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::FromRequestParts;
+use axum::extract::{FromRequestParts, OriginalUri};
 use axum::http::request::Parts;
 use hallpass::axum::{Refusal, Rejection};
 use hallpass::core::access::ClaimsError;
@@ -168,9 +168,11 @@ impl FromRequestParts<Tokens> for Caller {
     type Rejection = Rejection;
 
     async fn from_request_parts(parts: &mut Parts, tokens: &Tokens) -> Result<Self, Rejection> {
+        // `Router::nest` takes the beginning off `parts.uri`, and clients sign the whole path.
+        let original = parts.extensions.get::<OriginalUri>();
         let head = Head {
             method: &parts.method,
-            uri: &parts.uri,
+            uri: original.map_or(&parts.uri, |OriginalUri(uri)| uri),
             headers: &parts.headers,
             peer: None,
         };

@@ -22,8 +22,10 @@ use tokio::net::TcpListener;
 use tracing::warn;
 
 mod caller;
+mod nonce_key;
 
 use caller::{Caller, Revocation, Tokens};
+use nonce_key::NonceKey;
 
 /// An example of a service that accepts the access tokens of another.
 #[derive(Debug, Parser)]
@@ -39,6 +41,16 @@ struct Flags {
     /// The origin at which clients call this service, for proofs of their keys; by default the listen address.
     #[arg(long, env = "HALLPASS_ORIGIN", value_name = "URL")]
     origin: Option<Origin>,
+
+    /// Demands a nonce in each proof of a key, made with this secret: 64 hexadecimal digits, the same on all nodes
+    /// of this service.
+    #[arg(
+        long,
+        env = "HALLPASS_NONCE_KEY",
+        value_name = "HEX",
+        hide_env_values = true
+    )]
+    nonce_key: Option<NonceKey>,
 
     /// The `aud` of tokens for this service.
     #[arg(long, env = "HALLPASS_AUDIENCE", value_name = "ID")]
@@ -169,9 +181,10 @@ async fn start(flags: Flags) -> Result<(TcpListener, Router), Box<dyn Error>> {
     let resource = ProtectedResource::new(flags.audience.as_str()).ok();
     let resource = resource.map(|own| own.authorization_server(flags.issuer.clone()));
     let metadata = resource.as_ref().map(ProtectedResource::metadata_url);
-    let router = Router::new()
-        .route("/api/me", get(me))
-        .route("/api/reports", get(reports));
+    let api = Router::new()
+        .route("/me", get(me))
+        .route("/reports", get(reports));
+    let router = Router::new().nest("/api", api);
     let router = match &resource {
         Some(resource) => router.merge(hallpass::axum::protected_resource(resource)),
         None => router,
@@ -180,7 +193,12 @@ async fn start(flags: Flags) -> Result<(TcpListener, Router), Box<dyn Error>> {
         Some(origin) => origin,
         None => format!("http://{}", listener.local_addr()?).parse()?,
     };
-    let tokens = Tokens::new(keys, revocation, ProofVerifier::new(origin), metadata);
+    let proofs = ProofVerifier::new(origin);
+    let proofs = match flags.nonce_key {
+        Some(key) => proofs.nonces(key.keys()),
+        None => proofs,
+    };
+    let tokens = Tokens::new(keys, revocation, proofs, metadata);
     Ok((listener, router.with_state(tokens)))
 }
 

@@ -19,7 +19,7 @@ use super::pass;
 use crate::client::Client;
 use crate::forge::resign;
 use crate::patience::soon;
-use crate::reply::Tokens;
+use crate::reply::{Reply, Tokens};
 use crate::server::{Files, Server, refused_other};
 use crate::software_key::SoftwareKey;
 use crate::token::{claims, header};
@@ -225,18 +225,46 @@ pub fn bound_tokens_need_a_proof_of_their_key(program: &str) {
     assert_eq!(service.me(&bearer).status, 200);
 }
 
+/// If the service says so, each proof needs a nonce of its own; those of the issuer are worth nothing there.
+pub fn a_service_can_demand_nonces_of_its_own(program: &str) {
+    let issuer = Issuer::new(program);
+    let login = issuer.start_with(&["--dpop", "optional"]);
+    let service = issuer.service(&["--nonce-key", &"a5".repeat(32)]);
+    let address = format!("{}/api/me", service.url());
+    let (login, service) = (client(&login), client(&service));
+    let key = SoftwareKey::new();
+    let tokens = log_in_with(&key, &issuer.url, &login);
+    let authorization = format!("DPoP {}", tokens.access);
+    let ask = |nonce: Option<&str>| {
+        let proof = proof(&key, "GET", &address, nonce, Some(&tokens.access));
+        let fields = [("authorization", &*authorization), ("dpop", &proof)];
+        service.send(&Method::GET, "/api/me", &fields, None)
+    };
+    let issuers = ask_for_login(&key, &issuer.url, &login, None);
+    for wrong in [None, Some(issuers.header("dpop-nonce"))] {
+        let refused = ask(wrong);
+        refused.error(401, "use_dpop_nonce");
+        let challenge = refused.header("www-authenticate");
+        assert!(
+            challenge.contains(r#"error="use_dpop_nonce""#),
+            "{challenge}"
+        );
+        assert_eq!(ask(Some(refused.header("dpop-nonce"))).status, 200);
+    }
+}
+
 /// A login that proves a key, for which the server demands a nonce.
 fn log_in_with(key: &SoftwareKey, origin: &str, client: &Client) -> Tokens {
-    let body = json!({ "username": "alice", "password": "wonderland" }).to_string();
-    let address = format!("{origin}/auth/login");
-    let send = |nonce: Option<&str>| {
-        let proof = proof(key, "POST", &address, nonce, None);
-        let fields = [("content-type", "application/json"), ("dpop", &*proof)];
-        client.send(&Method::POST, "/auth/login", &fields, Some(body.as_bytes()))
-    };
-    let asked = send(None);
+    let asked = ask_for_login(key, origin, client, None);
     asked.error(400, "use_dpop_nonce");
-    send(Some(asked.header("dpop-nonce"))).tokens()
+    ask_for_login(key, origin, client, Some(asked.header("dpop-nonce"))).tokens()
+}
+
+fn ask_for_login(key: &SoftwareKey, origin: &str, client: &Client, nonce: Option<&str>) -> Reply {
+    let body = json!({ "username": "alice", "password": "wonderland" }).to_string();
+    let proof = proof(key, "POST", &format!("{origin}/auth/login"), nonce, None);
+    let fields = [("content-type", "application/json"), ("dpop", &*proof)];
+    client.send(&Method::POST, "/auth/login", &fields, Some(body.as_bytes()))
 }
 
 /// A proof of a key for a request, made now.

@@ -1,8 +1,9 @@
 //! Proofs at a service that has no sessions of its own.
 
-use token_core::binding::dpop::{ProofOwner, VerifiedProof};
+use token_core::binding::dpop::{NonceKeys, ProofOwner, VerifiedProof};
 use token_core::{SessionId, UnixTime};
 
+use crate::config::{ConfigError, is_path};
 use crate::dpop::check::{Here, use_once};
 use crate::dpop::settings::{Dpop, UsedByAll};
 use crate::dpop::shown::Shown;
@@ -22,6 +23,7 @@ use crate::refusal::Refusal;
 pub struct ProofVerifier {
     origin: Origin,
     base_path: Box<str>,
+    nonces: Option<NonceKeys>,
     used: UsedByAll,
 }
 
@@ -32,21 +34,42 @@ impl ProofVerifier {
         Self {
             origin,
             base_path: Box::default(),
+            nonces: None,
             used: Dpop::optional().memory(),
         }
     }
 
-    /// What stands before each path in the address that clients know: see [`Dpop::base_path`]. Default none.
-    #[must_use]
-    pub fn base_path(mut self, path: impl Into<Box<str>>) -> Self {
+    /// What stands before each path in the address that clients know, if a proxy takes it off: see
+    /// [`Dpop::base_path`]. Default none, which is the empty text.
+    ///
+    /// # Errors
+    /// [`ConfigError::DpopBasePath`] if it is not a path that begins with a slash and does not end with one.
+    pub fn base_path(mut self, path: impl Into<Box<str>>) -> Result<Self, ConfigError> {
         self.base_path = path.into();
+        if self.base_path.is_empty() || is_path(&self.base_path) {
+            Ok(self)
+        } else {
+            Err(ConfigError::DpopBasePath)
+        }
+    }
+
+    /// Demands a nonce of this service in each proof
+    /// ([RFC 9449 section 9](https://www.rfc-editor.org/rfc/rfc9449#section-9)), so that none can be made long
+    /// before it is used. Default none is demanded. All nodes of the service need the same keys, and other
+    /// services need others. Without a key every proof is refused.
+    #[must_use]
+    pub fn nonces(mut self, keys: NonceKeys) -> Self {
+        self.nonces = Some(keys);
         self
     }
 
-    /// The proof that came with a request and its access token. `now` is the caller's clock.
+    /// The proof that came with a request and its access token. `now` is the caller's clock. The path of `head`
+    /// is compared, so it has to be the one that the client has asked for: in axum that is the one of
+    /// `OriginalUri`, as `Router::nest` takes the beginning off the request's own.
     ///
     /// # Errors
-    /// [`Refusal::InvalidDpopProof`] if there is none, or if it is not one for this request and token.
+    /// [`Refusal::InvalidDpopProof`] if there is none, or if it is not one for this request and token;
+    /// [`Refusal::UseDpopNonce`] if it has to have another nonce.
     pub fn verify(
         &self,
         head: &Head<'_>,
@@ -56,7 +79,7 @@ impl ProofVerifier {
         let here = Here {
             origin: &self.origin,
             base: &self.base_path,
-            nonces: None,
+            nonces: self.nonces.as_ref(),
         };
         here.verify(&Shown::of_head(head), Some(token.as_bytes()), now)
     }

@@ -21,6 +21,7 @@ mod logout;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod pending;
+mod proof_verifier;
 mod protected;
 mod public;
 mod racing_logout;
