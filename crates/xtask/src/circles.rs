@@ -10,6 +10,7 @@ use std::path::Path;
 
 use self::graph::Graph;
 use crate::error::Error;
+use crate::proofs;
 use crate::workspace::Workspace;
 
 /// The folders and files of `token-core/src`: each may need itself and those before it.
@@ -27,6 +28,9 @@ pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
         if package.name == "token-core" {
             faults.extend(direction(&graph, &source, &CORE));
         }
+    }
+    for folder in proofs::folders(workspace) {
+        faults.extend(rust::read(&folder.join("src"))?.describe_circles(root));
     }
     let client = root.join("clients/web/src");
     if client.exists() {

@@ -24,6 +24,7 @@ mod measure;
 mod npm;
 mod pattern;
 mod program;
+mod proofs;
 mod prose;
 mod purity;
 mod python;

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::error::{Doing as _, Error};
+use crate::proofs;
 use crate::source::files;
 use crate::workspace::Workspace;
 
@@ -29,8 +30,10 @@ struct Comments {
 /// Every crate that is not within the limits, and every line of a doc comment that is one word.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut faults = Vec::new();
-    for package in &workspace.packages {
-        let folder = package.folder.join("src");
+    let packages = workspace.packages.iter();
+    let packages = packages.map(|package| package.folder.clone());
+    for package in packages.chain(proofs::folders(workspace)) {
+        let folder = package.join("src");
         let mut comments = Comments::default();
         let mut text = String::new();
         for file in files(&folder, "rs")? {
@@ -39,7 +42,8 @@ pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
             comments.read(name, &read, &mut text);
         }
         comments.count(&text);
-        faults.extend(comments.faults(&package.name));
+        let name = package.strip_prefix(&workspace.root).unwrap_or(&package);
+        faults.extend(comments.faults(&name.to_string_lossy()));
     }
     Ok(faults)
 }

@@ -6,6 +6,7 @@ use crate::lines;
 use crate::links;
 use crate::locks;
 use crate::manifests;
+use crate::proofs;
 use crate::prose;
 use crate::purity;
 use crate::words;
@@ -14,13 +15,14 @@ use crate::workspace::Workspace;
 /// A rule: its subject, and the function that finds violations.
 type Rule = (&'static str, fn(&Workspace) -> Result<Vec<String>, Error>);
 
-const RULES: [Rule; 9] = [
+const RULES: [Rule; 10] = [
     (
         "dependencies between the crates, and of token-core",
         purity::faults,
     ),
     ("circles of files", circles::faults),
     ("how much there is to read", lines::line_faults),
+    ("how much there is to copy", proofs::faults),
     ("how much there is to learn", lines::item_faults),
     ("the manifests of published crates", manifests::faults),
     ("what the peers of the bench are built on", locks::faults),

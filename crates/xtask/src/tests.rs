@@ -8,6 +8,7 @@ use crate::browser;
 use crate::error::Error;
 use crate::examples;
 use crate::long;
+use crate::proofs;
 use crate::rules;
 use crate::rust;
 use crate::times::{Times, spoken};
@@ -18,6 +19,8 @@ use crate::world;
 /// A part of the tests that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
+    /// The examples of logins by other proofs, which are workspaces of their own: a code of an authenticator.
+    Examples,
     /// The rules of the project: dependencies, circles of files, manifests, links, words.
     Rules,
     /// The tests in Rust that need no server, and the examples in the documentation.
@@ -36,11 +39,19 @@ pub(crate) enum Part {
 
 impl Part {
     /// The parts that run if none is named.
-    const ALL: [Self; 5] = [Self::Rules, Self::Rust, Self::Web, Self::Stores, Self::E2e];
+    const ALL: [Self; 6] = [
+        Self::Rules,
+        Self::Rust,
+        Self::Web,
+        Self::Stores,
+        Self::E2e,
+        Self::Examples,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::E2e => "e2e",
+            Self::Examples => "examples",
             Self::Long => "long",
             Self::Rules => "rules",
             Self::Rust => "rust",
@@ -53,6 +64,7 @@ impl Part {
     const fn first_time(self) -> u64 {
         match self {
             Self::E2e => 540,
+            Self::Examples => 150,
             Self::Long => 3600,
             Self::Rules => 5,
             Self::Rust => 480,
@@ -64,6 +76,7 @@ impl Part {
     fn run(self, workspace: &Workspace) -> Result<(), Error> {
         match self {
             Self::E2e => end_to_end(workspace),
+            Self::Examples => proofs::test(workspace),
             Self::Long => long::test(workspace),
             Self::Rules => rules::check(workspace),
             Self::Rust => rust::test(workspace),

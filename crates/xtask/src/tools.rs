@@ -1,6 +1,6 @@
 //! Programs that check the repository, at pinned versions.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::error::Error;
 use crate::python;
@@ -18,8 +18,13 @@ pub(crate) fn nextest(workspace: &Workspace) -> Result<PathBuf, Error> {
 
 /// Checks licences, sources and duplicates of the dependencies (`deny.toml`).
 pub(crate) fn deny(workspace: &Workspace) -> Result<(), Error> {
+    deny_in(workspace, &workspace.root)
+}
+
+/// The same for a workspace in this folder.
+pub(crate) fn deny_in(workspace: &Workspace, folder: &Path) -> Result<(), Error> {
     let mut deny = run::command(&get(workspace, "cargo-deny")?);
-    deny.current_dir(&workspace.root);
+    deny.current_dir(folder);
     run::run(deny.args(["--all-features", "check", "bans", "licenses", "sources"]))
 }
 

@@ -4,6 +4,7 @@
 #![doc = include_str!("../../../docs/dpop.md")]
 #![doc = include_str!("../../../docs/mobile.md")]
 #![doc = include_str!("../../../docs/operations.md")]
+#![doc = include_str!("../../../docs/proofs.md")]
 #![doc = include_str!("../../../docs/transports.md")]
 #![doc = include_str!("../../../docs/visitors.md")]
 #![doc = include_str!("../../../crates/hallpass/README.md")]

@@ -1,0 +1,76 @@
+//! The examples of logins by other proofs than a password. Each is a workspace of its own, since it brings
+//! implementations of cryptography that ours does without.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::error::Error;
+use crate::run;
+use crate::source::{Source, files};
+use crate::tools;
+use crate::workspace::Workspace;
+
+const FOLDERS: [&str; 1] = ["examples/totp"];
+
+/// Each is to be read, and copied, as a whole: it has fewer lines of code than this, beside its pages.
+const LINES: usize = 150;
+
+/// The folders of these examples.
+pub(crate) fn folders(workspace: &Workspace) -> impl Iterator<Item = PathBuf> {
+    let root = workspace.root.clone();
+    FOLDERS.iter().map(move |folder| root.join(folder))
+}
+
+/// Checks and tests each. If one fails, the others are still tested.
+pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
+    let mut done = Ok(());
+    for folder in folders(workspace) {
+        done = done.and(one(workspace, &folder));
+    }
+    done
+}
+
+fn one(workspace: &Workspace, folder: &Path) -> Result<(), Error> {
+    run::run(within(workspace, folder, run::cargo()).args(["fmt", "--check"]))?;
+    tools::deny_in(workspace, folder)?;
+    let mut tests = within(workspace, folder, run::command(&tools::nextest(workspace)?));
+    tests.args(["nextest", "run", "--locked", "--no-fail-fast"]);
+    let tests = run::run(&mut tests);
+    let mut clippy = within(workspace, folder, run::cargo());
+    clippy.args([
+        "clippy",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]);
+    tests.and(run::run(&mut clippy))
+}
+
+/// The command in this folder, with the target folder of our own workspace: most dependencies are built there
+/// already, with the same features.
+fn within(workspace: &Workspace, folder: &Path, mut command: Command) -> Command {
+    command.current_dir(folder);
+    command.env("CARGO_TARGET_DIR", &workspace.target);
+    command
+}
+
+/// Every example that is too long.
+pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
+    let mut faults = Vec::new();
+    for folder in folders(workspace) {
+        let mut lines = 0;
+        for file in files(&folder.join("src"), "rs")? {
+            lines += Source::read(&file)?.lines;
+        }
+        if lines >= LINES {
+            let name = folder.strip_prefix(&workspace.root).unwrap_or(&folder);
+            faults.push(format!(
+                "{} has {lines} lines of code, fewer than {LINES} are promised",
+                name.display()
+            ));
+        }
+    }
+    Ok(faults)
+}
