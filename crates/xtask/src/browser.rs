@@ -1,5 +1,7 @@
 //! The web client and the examples' page in Chromium.
 
+use std::path::PathBuf;
+
 use crate::error::{Doing as _, Error};
 use crate::examples;
 use crate::npm;
@@ -15,12 +17,17 @@ static CHROMIUM: Program = Program {
     variable: None,
 };
 
+/// Installs Chromium, and the packages of the client that drive it. Returns npm.
+pub(crate) fn ready(workspace: &Workspace) -> Result<PathBuf, Error> {
+    CHROMIUM.get()?;
+    npm::ready(&workspace.root.join("clients/web"))
+}
+
 /// Tests the client in a browser without a window: first with a mock of the contract, which can fail in
 /// ways that a server should not, and then with each built example.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let folder = workspace.root.join("clients/web");
-    CHROMIUM.get()?;
-    let npm = npm::ready(&folder)?;
+    let npm = ready(workspace)?;
     run::run(npm::command(&npm, &folder).args(["run", "--silent", "build"]))?;
     let keys = tempfile::tempdir().doing("create a temporary folder")?;
     let tests = || {

@@ -19,7 +19,8 @@ use crate::world;
 /// A part of the tests that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
-    /// The examples of logins by other proofs, which are workspaces of their own: a code of an authenticator.
+    /// The examples of logins by other proofs, which are workspaces of their own: a code of an
+    /// authenticator, and a passkey in Chromium.
     Examples,
     /// The rules of the project: dependencies, circles of files, manifests, links, words.
     Rules,
