@@ -6,12 +6,13 @@ use std::process::Command;
 
 use crate::browser;
 use crate::error::Error;
+use crate::npm;
 use crate::run;
 use crate::source::{Source, files};
 use crate::tools;
 use crate::workspace::Workspace;
 
-const FOLDERS: [&str; 2] = ["examples/passkey", "examples/totp"];
+const FOLDERS: [&str; 3] = ["examples/oidc-login", "examples/passkey", "examples/totp"];
 
 /// Each is to be read, and copied, as a whole: it has fewer lines of code than this, beside its pages.
 const LINES: usize = 150;
@@ -25,6 +26,7 @@ pub(crate) fn folders(workspace: &Workspace) -> impl Iterator<Item = PathBuf> {
 /// Checks and tests each. If one fails, the others are still tested.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     browser::ready(workspace)?;
+    npm::install(&workspace.root.join("examples/oidc-login/tests"))?; // the provider
     let mut done = Ok(());
     for folder in folders(workspace) {
         done = done.and(one(workspace, &folder));

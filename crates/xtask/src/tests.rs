@@ -20,7 +20,7 @@ use crate::world;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
     /// The examples of logins by other proofs, which are workspaces of their own: a code of an
-    /// authenticator, and a passkey in Chromium.
+    /// authenticator, a passkey in Chromium, and a login at a provider of OpenID Connect.
     Examples,
     /// The rules of the project: dependencies, circles of files, manifests, links, words.
     Rules,
