@@ -64,6 +64,7 @@
 //! | `password` | the module `password`: argon2id on blocking threads with a bounded queue |
 //! | `password-import` | the hashes of bcrypt, scrypt, PBKDF2, Django, Werkzeug and better-auth, which are replaced at the next login |
 //! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked; and the extractor `Foreign`, for tokens of other issuers |
+//! | `client` | the module `client`, for programs that call a server: logs in, renews tokens in time, and keeps them in memory or in a file |
 //! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade |
 //! | `test-util` | the module `test_util`, for your tests: a manager with a clock that you move, and a store that fails if you say so; `store_contract!`, the test suite for a store of your own |
@@ -92,6 +93,9 @@ pub use store_redis::{RedisStore, RedisStoreError};
 pub use store_sql::postgres::{self, PostgresStore, PostgresStoreError};
 #[cfg(feature = "sqlite")]
 pub use store_sql::sqlite::{self, SqliteStore, SqliteStoreError};
+#[cfg(feature = "client")]
+#[doc(inline)]
+pub use token_client as client;
 pub use token_core as core;
 #[doc(inline)]
 pub use token_core::foreign;

@@ -19,6 +19,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "adapter-*",
             "store-*",
+            "token-client",
             "token-core",
             "token-http",
             "token-keys",
@@ -28,6 +29,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("store-*", &["token-session", "token-core"]),
+    ("token-client", &[]),
     ("token-core", &[]),
     (
         "token-http",

@@ -1,0 +1,104 @@
+/** The cases that the Rust client runs too. The file itself says what its members mean. */
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { type SessionRecord, type Write, apply } from '../src/record.js';
+import { type Answer, type Event, type TokenBody, accept, initial, reduce } from '../src/reducer.js';
+
+interface Step {
+  readonly at: number;
+  readonly clock?: number;
+  readonly ask?: { readonly rejected?: string };
+  readonly look?: boolean;
+  readonly gets?: unknown;
+  readonly renews?: boolean;
+  readonly answer?: Answer;
+  readonly online?: boolean;
+  readonly others?: Record<string, unknown>;
+  readonly record?: Record<string, unknown>;
+}
+
+interface Script {
+  readonly name: string;
+  readonly random: number;
+  readonly tokens?: TokenBody;
+  readonly record?: unknown;
+  readonly unlocked?: boolean;
+  readonly steps: readonly Step[];
+}
+
+interface Caller {
+  gets: unknown;
+}
+
+const OFFSET = 1.7e12;
+const file = '../../crates/token-client/tests/cases.json';
+const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: readonly Script[] };
+
+const has = (record: unknown, wanted: object): void => {
+  for (const [name, value] of Object.entries(wanted)) {
+    const is = (record as Record<string, unknown> | undefined)?.[name];
+    if (value && typeof value == 'object') has(is, value);
+    else assert.equal(is ?? null, value, name);
+  }
+};
+
+const run = ({ random, tokens, record, unlocked, steps }: Script): void => {
+  let store = record as SessionRecord | undefined;
+  let state = initial('header');
+  let mono = record ? steps[0]!.at : 0;
+  let offset = OFFSET;
+  let sent = false;
+  let caller: Caller | undefined;
+
+  /** Every effect takes no time. */
+  const dispatch = (event: Event): void => {
+    const [next, effects] = reduce(state, event, { wall: mono + offset, mono }, random);
+    state = next;
+    for (const effect of effects) {
+      if (effect[0] == 'store') write(effect[1]);
+      else if (effect[0] == 'lock') dispatch({ type: 'turn', locked: !unlocked });
+      else if (effect[0] == 'send') sent = true;
+      else if (effect[0] == 'give') (effect[1] as Caller).gets = effect[2];
+      else if (effect[0] == 'deny') {
+        const failure = effect[2];
+        (effect[1] as Caller).gets = {
+          [failure.name]: failure.name == 'LoginRequired' ? failure.reason : failure.retryAt,
+        };
+      }
+    }
+  };
+  const write = (write: Write): void => {
+    const found = store;
+    const next = apply(write, found, { wall: mono + offset, mono });
+    store = next ?? found;
+    dispatch({ type: 'stored', write, found, record: store, won: !!next });
+  };
+
+  dispatch({ type: 'wake' });
+  if (tokens) write({ kind: 'set', patch: accept('header', tokens, OFFSET) });
+  for (const step of steps) {
+    mono = step.at;
+    offset += step.clock ?? 0;
+    if (step.others) {
+      const members = Object.entries({ ...store, ...step.others }).filter(([, value]) => value !== null);
+      store = Object.fromEntries(members) as unknown as SessionRecord;
+    }
+    if (step.online) dispatch({ type: 'wake', online: true });
+    if (step.answer) dispatch({ type: 'answer', ...step.answer });
+    if (step.ask) {
+      caller = { gets: 'wait' };
+      dispatch({ type: 'get', caller, rejected: step.ask.rejected });
+    }
+    if (step.look) dispatch({ type: 'tick' });
+    if (step.ask || step.look) {
+      if ('gets' in step) assert.deepEqual(caller!.gets, step.gets);
+      assert.equal(sent, !!step.renews, `renews at ${step.at}`);
+    }
+    sent = false;
+    if (step.record) has(store, step.record);
+  }
+};
+
+test('there are cases', () => assert.ok(cases.length > 30));
+for (const each of cases) test(each.name, () => run(each));

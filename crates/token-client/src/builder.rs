@@ -1,0 +1,117 @@
+//! What a client is told.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use reqwest::Certificate;
+use reqwest::header::HeaderValue;
+use reqwest::redirect::Policy;
+
+use crate::address;
+use crate::build_error::BuildError;
+use crate::client::Client;
+use crate::endpoint::Endpoint;
+use crate::shared::Shared;
+use crate::store::{FileStore, MemoryStore, Store};
+
+/// Collects what a [`Client`] needs.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct ClientBuilder {
+    base: Box<str>,
+    client_id: Option<Box<str>>,
+    file: Option<PathBuf>,
+    insecure: bool,
+    roots: Option<Vec<u8>>,
+    user_agent: Box<str>,
+}
+
+impl Client {
+    /// Starts with the address below which the server has its routes, such as `https://app.example/auth`.
+    pub fn builder(base: impl Into<Box<str>>) -> ClientBuilder {
+        ClientBuilder {
+            base: base.into(),
+            client_id: None,
+            file: None,
+            insecure: false,
+            roots: None,
+            user_agent: concat!("token-client/", env!("CARGO_PKG_VERSION")).into(),
+        }
+    }
+}
+
+impl ClientBuilder {
+    /// Names the client to the server, as `client_id` in each request for tokens. Default: none.
+    pub fn client_id(mut self, id: impl Into<Box<str>>) -> Self {
+        self.client_id = Some(id.into());
+        self
+    }
+
+    /// Keeps the tokens in this file, which is created with mode 0600 and may be shared by any number of processes
+    /// of one machine. Default: in memory.
+    ///
+    /// The tokens are not encrypted in it. Beside it there are `FILE.lock` and `FILE.renewal`, which are never deleted,
+    /// and for moments `FILE.new`. The folder must be on a local disk, since locks of network disks may not hold.
+    pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.file = Some(path.into());
+        self
+    }
+
+    /// Sends tokens over plain HTTP, beyond this machine too: everybody on the way can read them, and be the user.
+    /// For closed networks.
+    pub fn danger_accept_http(mut self) -> Self {
+        self.insecure = true;
+        self
+    }
+
+    /// Trusts these certificate authorities (PEM, one or more) and no others: for a server whose certificate is of an
+    /// authority of your own. Default: those of the system.
+    pub fn trust_only(mut self, pem: impl Into<Vec<u8>>) -> Self {
+        self.roots = Some(pem.into());
+        self
+    }
+
+    /// Names the program to the server, which shows it in a user's list of sessions: `notes/1.4`. Default: the name and
+    /// version of this crate.
+    pub fn user_agent(mut self, name: impl Into<Box<str>>) -> Self {
+        self.user_agent = name.into();
+        self
+    }
+
+    /// Checks everything. It asks nothing and reads nothing yet.
+    ///
+    /// # Errors
+    /// [`BuildError`], with a sentence that says what to do.
+    pub fn build(self) -> Result<Client, BuildError> {
+        let base = address::parse(&self.base, self.insecure)?;
+        let store = match self.file {
+            Some(path) => Store::File(FileStore::new(path)),
+            None => Store::Memory(MemoryStore::default()),
+        };
+        let endpoint = Endpoint {
+            http: http(&self.user_agent, self.roots.as_deref())?,
+            base,
+            client_id: self.client_id,
+        };
+        Ok(Client::new(Shared::new(endpoint, store)))
+    }
+}
+
+fn http(user_agent: &str, roots: Option<&[u8]>) -> Result<reqwest::Client, BuildError> {
+    let name = HeaderValue::from_str(user_agent).map_err(|_| BuildError::UserAgent)?;
+    let mut client = reqwest::Client::builder()
+        .redirect(Policy::none())
+        .timeout(TIMEOUT)
+        .user_agent(name);
+    if let Some(pem) = roots {
+        let roots = Certificate::from_pem_bundle(pem).unwrap_or_default();
+        if roots.is_empty() {
+            return Err(BuildError::NoCertificate);
+        }
+        client = client.tls_certs_only(roots);
+    }
+    client.build().map_err(BuildError::Client)
+}
+
+/// How long a request may take. It is less than another process waits for its lock.
+const TIMEOUT: Duration = Duration::from_secs(7);

@@ -1,0 +1,260 @@
+//! The client.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Map, Value};
+use tokio::sync::watch;
+use tokio::task::JoinError;
+use tokio::time::{sleep, timeout};
+
+use crate::error::{LoginError, LogoutError, TokenError};
+use crate::machine::{AccessToken, Body, Question, RefreshToken, Retry, Tokens, Verdict, Write};
+use crate::renewal;
+use crate::shared::Shared;
+use crate::store::StoreError;
+
+/// Keeps one login, and gives out access tokens that are good. Cheap to clone.
+///
+/// All clones share one session and one renewal at a time, as do all processes that were given the same file. Its
+/// methods must be called within a Tokio runtime.
+#[derive(Clone, Debug)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+impl Client {
+    pub(crate) fn new(shared: Shared) -> Self {
+        let shared = Arc::new(shared);
+        Self { shared }
+    }
+
+    /// Logs in with a name and a password, as [`login_with`](Self::login_with) does.
+    pub async fn login(&self, username: &str, password: &str) -> Result<(), LoginError> {
+        let mut credentials = Map::new();
+        credentials.insert("username".to_owned(), username.into());
+        credentials.insert("password".to_owned(), password.into());
+        self.login_with(credentials).await
+    }
+
+    /// Sends these members as JSON to `BASE/login`, and keeps the tokens that come back. If another session was
+    /// kept, it is ended on the server.
+    ///
+    /// `transport` and `client_id` are added if they are missing. The login goes on if the future is dropped.
+    ///
+    /// # Errors
+    /// By what to do about it; see [`LoginError`].
+    pub async fn login_with(&self, credentials: Map<String, Value>) -> Result<(), LoginError> {
+        let client = self.clone();
+        let login = tokio::spawn(async move {
+            let asked_at = client.shared.now().wall;
+            let tokens = client.shared.endpoint.login(credentials, asked_at).await?;
+            client.set(tokens).await
+        });
+        login
+            .await
+            .unwrap_or_else(|error| Err(interrupted(error).into()))
+    }
+
+    /// Keeps the tokens of a token response ([RFC 6749 section 5.1](https://www.rfc-editor.org/rfc/rfc6749#section-5.1))
+    /// that you obtained yourself, as a login does. `asked_at` is when the request for it was sent.
+    ///
+    /// # Errors
+    /// [`LoginError::Answer`] if it is none, [`LoginError::Storage`] if it cannot be kept.
+    pub async fn set_tokens(&self, json: &[u8], asked_at: SystemTime) -> Result<(), LoginError> {
+        let asked_at = asked_at.duration_since(UNIX_EPOCH).unwrap_or_default();
+        let asked_at = i64::try_from(asked_at.as_millis()).unwrap_or(i64::MAX);
+        let tokens = Body::read(json).tokens(asked_at);
+        let tokens = tokens.ok_or_else(|| LoginError::Answer {
+            address: "the text".into(),
+        })?;
+        let client = self.clone();
+        let set = tokio::spawn(async move { client.set(tokens).await });
+        set.await
+            .unwrap_or_else(|error| Err(interrupted(error).into()))
+    }
+
+    /// An access token that is good now: at once, if there is one.
+    ///
+    /// A token is renewed when 20 % of its life is left, at least 5 s and at most 120 s before its end, but never in the
+    /// first half of its life. The caller that finds it due starts the renewal and gets the old token while it is good.
+    /// If the tokens are in a file, that caller waits for the renewal, so that a program that ends right
+    /// after its only call does not cut it off. If no token is good, callers wait for at most 10 s.
+    ///
+    /// # Errors
+    /// By what to do about it; see [`TokenError`].
+    pub async fn access_token(&self) -> Result<AccessToken, TokenError> {
+        self.token(None).await
+    }
+
+    /// An access token after a resource server has refused this one. It is renewed first, unless
+    /// it has been since, and at most once a second.
+    ///
+    /// # Errors
+    /// As [`access_token`](Self::access_token).
+    pub async fn access_token_instead_of(
+        &self,
+        rejected: &AccessToken,
+    ) -> Result<AccessToken, TokenError> {
+        self.token(Some(rejected)).await
+    }
+
+    /// Forgets the session here and in every process that shares the file, then ends it on the server. It goes on if
+    /// the future is dropped.
+    ///
+    /// # Errors
+    /// By what is left to do; see [`LogoutError`].
+    pub async fn logout(&self) -> Result<(), LogoutError> {
+        let shared = Arc::clone(&self.shared);
+        let logout = tokio::spawn(async move {
+            let end = Write::End {
+                generation: None,
+                reason: "logout".to_owned(),
+            };
+            let written = shared.write(end).await;
+            let record = match &written {
+                Ok(written) => written.found.clone(),
+                // What this process knows of it.
+                Err(_) => shared.state().view.record().cloned(),
+            };
+            let (access, refresh) = record.map_or((None, None), |r| (r.access, r.refresh));
+            let told = if access.is_some() || refresh.is_some() {
+                shared
+                    .endpoint
+                    .logout(access.as_ref(), refresh.as_ref())
+                    .await
+            } else {
+                Ok(())
+            };
+            written?;
+            told
+        });
+        logout
+            .await
+            .unwrap_or_else(|error| Err(interrupted(error).into()))
+    }
+
+    /// Tells the client that the network is back, so that it does not wait out a pause after a failed connection. A
+    /// pause that the server asked for is kept.
+    pub fn network_is_back(&self) {
+        self.shared.state().view.note_online();
+    }
+
+    /// Waits until no renewal is in flight. Await it before a program ends that has dropped a future of this client: a
+    /// renewal whose answer is lost has to be repeated within the server's grace.
+    pub async fn settled(&self) {
+        let flight = self.shared.state().flight.clone();
+        if let Some(flight) = flight {
+            ended(flight).await;
+        }
+    }
+
+    async fn token(&self, rejected: Option<&AccessToken>) -> Result<AccessToken, TokenError> {
+        let since = self.shared.now().mono;
+        let question = Question { rejected, since };
+        let mut waited = false;
+        let looked = self.shared.look().await;
+        looked.map_err(|error| TokenError::Storage(Arc::new(error)))?;
+        loop {
+            let now = self.shared.now();
+            let (verdict, flight, started) = {
+                let mut state = self.shared.state();
+                let (verdict, renew) = state.view.ask(&question, now);
+                let started = renew && state.flight.is_none();
+                if renew {
+                    renewal::start(&self.shared, &mut state);
+                }
+                (verdict, state.flight.clone(), started)
+            };
+            match (verdict, flight) {
+                (Verdict::Give(_), Some(flight))
+                    if started && !waited && self.shared.store.is_shared() =>
+                {
+                    waited = true;
+                    let _ = timeout(PATIENCE, ended(flight)).await;
+                }
+                (Verdict::Give(token), _) => return Ok(token),
+                (Verdict::LogIn { reason }, _) => {
+                    let reason = reason.into();
+                    return Err(TokenError::LoginRequired { reason });
+                }
+                (Verdict::Unavailable { retry_at }, _) => return Err(self.unavailable(retry_at)),
+                (Verdict::Wait { most }, Some(flight)) => {
+                    let _ = timeout(milliseconds(most), ended(flight)).await;
+                }
+                (Verdict::Wait { most }, None) => sleep(milliseconds(most)).await,
+            }
+        }
+    }
+
+    /// Why there is no token yet.
+    fn unavailable(&self, retry_at: i64) -> TokenError {
+        let retry_at = UNIX_EPOCH + milliseconds(retry_at);
+        let state = self.shared.state();
+        if let Some(error) = &state.failure {
+            return TokenError::Storage(Arc::clone(error));
+        }
+        let retry = state.view.record().and_then(|r| r.retry.as_ref());
+        let status = retry.map_or(0, |retry| retry.status);
+        if retry.is_some_and(Retry::is_misconfiguration) {
+            let error = retry.and_then(|retry| retry.error.as_deref());
+            return TokenError::Misconfigured {
+                status,
+                error: error.map(Into::into),
+                retry_at,
+            };
+        }
+        let status = (status > 0).then_some(status);
+        TokenError::Unavailable { status, retry_at }
+    }
+
+    /// Keeps the tokens of a login, and ends the session that they replace.
+    async fn set(&self, tokens: Tokens) -> Result<(), LoginError> {
+        let endpoint = &self.shared.endpoint;
+        let session = tokens.session.clone();
+        let own = (tokens.access.clone(), tokens.refresh.clone());
+        match self.shared.write(Write::Set { tokens }).await {
+            Ok(written) => {
+                if let Some(found) = written.found.filter(|r| r.session != session)
+                    && let Some(token) = revocable(found.access.as_ref(), found.refresh.as_ref())
+                {
+                    endpoint.revoke(token).await;
+                }
+                Ok(())
+            }
+            Err(error) => {
+                if let Some(token) = revocable(Some(&own.0), own.1.as_ref()) {
+                    endpoint.revoke(token).await;
+                }
+                Err(error.into())
+            }
+        }
+    }
+}
+
+/// The token that ends the session, if there is one.
+fn revocable<'a>(
+    access: Option<&'a AccessToken>,
+    refresh: Option<&'a RefreshToken>,
+) -> Option<&'a str> {
+    let refresh = refresh.map(RefreshToken::secret);
+    refresh.or(access.map(AccessToken::secret))
+}
+
+/// Waits for the end of a renewal.
+async fn ended(mut flight: watch::Receiver<()>) {
+    // Nothing is ever sent: it is closed.
+    let _ = flight.changed().await;
+}
+
+/// A task of ours ends before its time only together with the runtime.
+fn interrupted(_: JoinError) -> StoreError {
+    StoreError::Interrupted
+}
+
+fn milliseconds(number: i64) -> Duration {
+    Duration::from_millis(u64::try_from(number).unwrap_or(0))
+}
+
+/// How long a caller with a good token waits for a renewal.
+const PATIENCE: Duration = Duration::from_secs(10);

@@ -1,0 +1,149 @@
+//! One renewal, from the lock to the stored answer.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+use tracing::{debug, warn};
+
+use crate::PRODUCT;
+use crate::machine::{Flight, Record, RefreshToken, Write};
+use crate::shared::{Shared, State, random};
+use crate::store::{RenewalLock, StoreError, Written};
+
+/// Starts a renewal, unless one is in flight, as a task of its own: a caller that goes away must not cut it off
+/// between the server's answer and the store. The receiver is closed at its end.
+pub(crate) fn start(shared: &Arc<Shared>, state: &mut State) -> watch::Receiver<()> {
+    if let Some(flight) = &state.flight {
+        return flight.clone();
+    }
+    let (done, flight) = watch::channel(());
+    state.flight = Some(flight.clone());
+    let landing = Landing {
+        shared: Arc::clone(shared),
+        _done: done,
+    };
+    tokio::spawn(async move {
+        if let Err(error) = run(&landing.shared).await {
+            warn_of(&error, "the tokens cannot be kept, so they are not renewed");
+            landing.shared.note_failure(error);
+        }
+    });
+    flight
+}
+
+/// Another renewal may start when this is dropped, also if the runtime ends the task.
+struct Landing {
+    shared: Arc<Shared>,
+    _done: watch::Sender<()>,
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        self.shared.state().flight = None;
+    }
+}
+
+/// # Errors
+/// If the store fails before anything was sent.
+async fn run(shared: &Arc<Shared>) -> Result<(), StoreError> {
+    // The generation from before the wait: if other tokens are adopted meanwhile, the claim must fail.
+    let (generation, online) = {
+        let view = &shared.state().view;
+        let Some(record) = view.record() else {
+            return Ok(());
+        };
+        (record.generation, view.is_online_again())
+    };
+    let lock = lock(shared).await?;
+    let claim = Write::Claim {
+        generation,
+        locked: lock.is_some(),
+        online,
+    };
+    let claimed = shared.write(claim).await?;
+    let (Some(record), true) = (claimed.record, claimed.won) else {
+        let mut state = shared.state();
+        state.view.yield_to_claim(shared.now());
+        return Ok(());
+    };
+    let sent = record.sent_at_wall;
+    let flight = Flight { record, sent };
+    let Some(token) = &flight.record.refresh else {
+        return Ok(());
+    };
+    let answer = shared.endpoint.refresh(token).await;
+    let write = answer.sort(&flight, shared.now(), random());
+    if matches!(write, Write::End { .. }) {
+        // A process that went on without the lock may have won, and be about to store that.
+        sleep(Duration::from_millis(50)).await;
+    }
+    let written = store(shared, write.clone()).await?;
+    note(shared, &write, &written);
+    // Other processes may renew before this one is done with what nobody will use.
+    drop(lock);
+    if let (Write::Commit { tokens, .. }, false) = (&write, written.won)
+        && is_of_another(written.record.as_ref(), tokens.session.as_deref())
+    {
+        let refresh = tokens.refresh.as_ref().map(RefreshToken::secret);
+        let token = refresh.unwrap_or(tokens.access.secret());
+        shared.endpoint.revoke(token).await;
+    }
+    Ok(())
+}
+
+/// Waits for the lock, at most 8 s. Without it the claim's mark in the record takes its place, and the server's
+/// grace covers the rest: a process that was stopped must not stop the others.
+async fn lock(shared: &Shared) -> Result<Option<RenewalLock>, StoreError> {
+    let end = Instant::now() + Duration::from_secs(8);
+    loop {
+        if let Some(lock) = shared.store.try_lock()? {
+            return Ok(Some(lock));
+        }
+        if Instant::now() >= end {
+            return Ok(None);
+        }
+        let pause = Duration::from_millis(fastrand::u64(5..25));
+        sleep_until(end.min(Instant::now() + pause)).await;
+    }
+}
+
+/// Stores what came. The old refresh token is spent, so the new one must get into the store: again, until it does.
+async fn store(shared: &Arc<Shared>, write: Write) -> Result<Written, StoreError> {
+    loop {
+        match shared.write(write.clone()).await {
+            Err(error) if !matches!(error, StoreError::Interrupted) => {
+                warn_of(&error, "the renewed tokens cannot be kept yet");
+                sleep(Duration::from_secs(1)).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+fn warn_of(error: &StoreError, what: &str) {
+    let error = error as &dyn std::error::Error;
+    warn!(target: PRODUCT, error, "{what}");
+}
+
+fn note(shared: &Shared, write: &Write, written: &Written) {
+    match write {
+        Write::Commit { .. } => {
+            debug!(target: PRODUCT, won = written.won, "the tokens were renewed");
+        }
+        Write::Fail { retry, .. } if written.won => {
+            shared.state().view.note_failure();
+            let (status, fails) = (retry.status, retry.fails);
+            let error = retry.error.as_deref();
+            warn!(target: PRODUCT, status, error, fails, wait_ms = retry.wait_ms, "the tokens could not be renewed");
+        }
+        _ => {}
+    }
+}
+
+/// Whether tokens that came too late belong to a session that nobody uses. Within one session two processes may
+/// hold the same token, and to revoke that would end it.
+pub(crate) fn is_of_another(record: Option<&Record>, session: Option<&str>) -> bool {
+    record.is_some_and(|record| record.end.is_some() || record.session.as_deref() != session)
+}
