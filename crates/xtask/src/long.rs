@@ -1,6 +1,7 @@
 //! Tests that take too long to be run for each change.
 
 use crate::error::Error;
+use crate::examples;
 use crate::run;
 use crate::rust;
 use crate::services;
@@ -21,9 +22,12 @@ const SECONDS: u32 = 600;
 const RANDOM: &str = "package(=testbed) | test(contract) | binary(=contract) | binary(=rotation_year) \
      | binary(=rotation_schedules) | binary(=cache_model)";
 
+/// How long processes share one session, in lifetimes of a token, instead of eight.
+const LIFETIMES: &str = "100";
+
 const FUZZERS: [&str; 3] = ["key", "request", "token"];
 
-/// Runs random schedules with many seeds, then the fuzzers. If one fails, the others still run.
+/// Runs random schedules with many seeds, processes that share a session for minutes, then the fuzzers. If one fails, the others still run.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let services = services::start(workspace)?;
     let mut schedules = rust::nextest(workspace, RANDOM, &services)?;
@@ -31,6 +35,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let mut properties =
         rust::nextest(workspace, "test(arbitrary) | binary(=arbitrary)", &services)?;
     done = done.and(run::run(properties.env("PROPTEST_CASES", CASES)));
+    examples::build(workspace)?;
+    let mut clients = rust::nextest(workspace, "package(=e2e) & binary(=clients)", &services)?;
+    done = done.and(run::run(clients.env("HALLPASS_LIFETIMES", LIFETIMES)));
     for fuzzer in FUZZERS {
         done = done.and(fuzz(workspace, fuzzer));
     }

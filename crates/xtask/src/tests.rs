@@ -33,8 +33,8 @@ pub(crate) enum Part {
     /// The built examples: over HTTP, in Chromium, with a strict OAuth client and with a tester that
     /// asks by their OpenAPI document. The verifiers of others too.
     E2e,
-    /// What takes longer than a change can wait for: the fuzzers, and the stores, faults and years of
-    /// rotation with many more seeds. Not a part of all tests.
+    /// What takes longer than a change can wait for: the fuzzers, the stores, faults and years of
+    /// rotation with many more seeds, and processes that share one session for a hundred lifetimes of a token. Not a part of all tests.
     Long,
 }
 

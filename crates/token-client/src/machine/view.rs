@@ -168,15 +168,22 @@ impl View {
         }
         // A token that nobody can use is not spared by the distance that good ones keep.
         let urgent = self.live(now).is_none() || self.suspect(record, now);
+        let unanswered = record.sent_at_wall > 0 || record.lost_at_wall > 0;
         let margin = margin(record.life_ms);
         let early = margin + self.jitter.of(margin / 8);
-        let aged = if urgent {
-            0
-        } else {
-            record.issued_at_wall + record.life_ms - early - now.wall
-        };
-        // Not even a resource server that refuses every token makes a storm of renewals.
-        let distance = (if urgent { 0 } else { record.life_ms / 10 }).max(1_000);
+        let mut aged = record.issued_at_wall + record.life_ms - early - now.wall;
+        let mut distance = 1_000.max(record.life_ms / 10);
+        if urgent {
+            aged = 0;
+        } else if unanswered {
+            // The server may have rotated at a request whose answer nobody has, of a process that died for instance. It
+            // recognises the repetition only within the grace, which may end before this token has aged.
+            aged = aged.min(record.claimed(now.wall));
+        }
+        if urgent || unanswered {
+            // Not even a resource server that refuses every token makes a storm of renewals.
+            distance = 1_000;
+        }
         let apart = self.since.map_or(0, |since| since + distance - now.mono);
         let pause = record.pause(now.wall, self.online);
         let hold = self.hold - now.mono;

@@ -1,0 +1,250 @@
+//! Several processes with the Rust client, which share one file of tokens and one session.
+//!
+//! Each process is this test program, started again as `a_process_that_shares_the_file`.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test suite: it fails by panicking"
+)]
+
+use std::env;
+use std::fs::{self, File};
+use std::future::pending;
+use std::io::{Read as _, Write as _, stdin};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use e2e::patience::soon;
+use e2e::server::Server;
+use token_client::{Client, TokenError};
+use tokio::runtime::{Builder, Runtime};
+
+/// How many lifetimes of a token a test lasts; `cargo xtask test long` asks for a hundred.
+const LIFETIMES: &str = "HALLPASS_LIFETIMES";
+
+/// What a process of this test needs to know.
+const FILE: &str = "E2E_TOKEN_FILE";
+const ADDRESS: &str = "E2E_ADDRESS";
+const ROLE: &str = "E2E_ROLE";
+
+/// The shortest time after which a token of 4 s is renewed: half of its life, less the jitter.
+const LIFETIME: Duration = Duration::from_millis(1_750);
+
+const TASKS: usize = 20;
+
+#[test]
+fn three_processes_with_twenty_tasks_each_renew_once_a_lifetime() {
+    // What is presented again a second after its successor was issued ends the session.
+    let world = World::start("1s");
+    let workers = world.start_workers();
+    let wanted = lifetimes();
+    world.wait_for(wanted);
+    world.finish(workers, 0);
+}
+
+#[test]
+fn a_process_that_is_killed_while_it_holds_the_lock_blocks_nobody_and_costs_no_session() {
+    let world = World::start("10s");
+    let workers = world.start_workers();
+    let kills = lifetimes() / 4;
+    for _ in 0..kills {
+        let before = world.renewals();
+        world.kill_one_that_holds_the_lock();
+        // That of the killed process, which reached the server, and one of the others.
+        world.wait_for(before + 2);
+    }
+    world.wait_for(lifetimes());
+    world.finish(workers, kills);
+}
+
+/// Not a test of its own: does what the other tests tell a process to do.
+#[test]
+#[ignore = "a process of the other tests"]
+fn a_process_that_shares_the_file() {
+    let (Ok(file), Ok(address)) = (env::var(FILE), env::var(ADDRESS)) else {
+        return;
+    };
+    let client = Client::builder(address).file(file).build().unwrap();
+    let is_victim = env::var(ROLE).unwrap() == "victim";
+    runtime().block_on(async {
+        if is_victim {
+            // Until it is killed.
+            loop {
+                let token = client.access_token().await.unwrap();
+                client.access_token_instead_of(&token).await.unwrap();
+            }
+        }
+        for task in 0..TASKS {
+            let client = client.clone();
+            tokio::spawn(async move {
+                loop {
+                    // Nothing a task gets is anything but a token.
+                    if let Err(error) = client.access_token().await {
+                        eprintln!("task {task}: {error:?}");
+                        std::process::exit(1);
+                    }
+                    tokio::time::sleep(Duration::from_millis(40 + task as u64)).await;
+                }
+            });
+        }
+        // Its parent closes it.
+        thread::spawn(|| {
+            let _ = stdin().read(&mut [0]);
+            std::process::exit(0);
+        });
+        pending::<()>().await;
+    });
+}
+
+struct World {
+    server: Server,
+    file: PathBuf,
+    client: Client,
+    runtime: Runtime,
+    start: Instant,
+    _files: e2e::server::Files,
+}
+
+impl World {
+    /// A server with tokens of 4 s, at which somebody has logged in.
+    fn start(grace: &str) -> Self {
+        let flags = ["--access-ttl", "4s", "--grace", grace, "--tolerance", "0s"];
+        let (server, files) = Server::start("demo-axum", &flags);
+        let file = files.path("tokens.json");
+        let address = format!("{}/auth", server.url());
+        let client = Client::builder(address).file(&file).build().unwrap();
+        let runtime = runtime();
+        let start = Instant::now();
+        runtime
+            .block_on(client.login("alice", "wonderland"))
+            .unwrap();
+        Self {
+            server,
+            file,
+            client,
+            runtime,
+            start,
+            _files: files,
+        }
+    }
+
+    fn start_workers(&self) -> Vec<Child> {
+        let start = |_| process(&self.file, self.server.url(), "worker");
+        (0..3).map(start).collect()
+    }
+
+    /// A process asks for new tokens, the server answers, and the process dies before the answer reaches it.
+    fn kill_one_that_holds_the_lock(&self) {
+        let (address, answers) = swallow_answers(self.server.url());
+        let mut victim = process(&self.file, &address, "victim");
+        answers.recv().unwrap();
+        let lock = File::open(self.file.with_extension("json.renewal")).unwrap();
+        lock.try_lock().unwrap_err();
+        victim.kill().unwrap();
+        victim.wait().unwrap();
+    }
+
+    /// How often the server has given new tokens.
+    fn renewals(&self) -> usize {
+        self.events("refreshed") + self.events("replayed")
+    }
+
+    fn events(&self, name: &str) -> usize {
+        let name = format!("event={name} ");
+        let log = self.server.output();
+        log.lines().filter(|line| line.contains(&name)).count()
+    }
+
+    fn wait_for(&self, renewals: usize) {
+        // Each renewal has the patience of the other tests.
+        for wanted in self.renewals()..=renewals {
+            soon("the tokens are renewed", || self.renewals() >= wanted);
+        }
+    }
+
+    /// No more renewals than lifetimes and a tenth, no token used twice, and a session that lives.
+    fn finish(self, workers: Vec<Child>, kills: usize) {
+        for worker in workers {
+            let mut worker = worker;
+            assert!(worker.try_wait().unwrap().is_none(), "a process has ended");
+            drop(worker.stdin.take());
+            assert!(worker.wait().unwrap().success());
+        }
+        let lifetimes = self.start.elapsed().as_secs_f64() / LIFETIME.as_secs_f64();
+        let renewals = self.renewals();
+        println!("{renewals} renewals in {lifetimes:.1} lifetimes, {kills} processes killed");
+        // Each killed process adds one that nobody waited for.
+        #[expect(clippy::cast_precision_loss, reason = "it is a small number")]
+        let own = (renewals - kills) as f64;
+        assert!(own <= lifetimes * 1.1 + 1.0, "{own} in {lifetimes}");
+        assert_eq!(self.events("reused"), 0);
+        let token = self.runtime.block_on(self.client.access_token()).unwrap();
+        assert_eq!(
+            self.server.client().unrecorded().me(token.secret()).status,
+            200
+        );
+        self.runtime.block_on(self.client.logout()).unwrap();
+        let ended = self.runtime.block_on(self.client.access_token());
+        assert!(matches!(ended, Err(TokenError::LoginRequired { .. })));
+        let kept = fs::read_to_string(&self.file).unwrap();
+        assert!(!kept.contains("refresh"), "{kept}");
+    }
+}
+
+/// Starts this program again.
+fn process(file: &Path, address: &str, role: &str) -> Child {
+    Command::new(env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "a_process_that_shares_the_file",
+            "--ignored",
+            "--nocapture",
+        ])
+        .env(FILE, file)
+        .env(ADDRESS, format!("{address}/auth"))
+        .env(ROLE, role)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap()
+}
+
+/// A server in front of another that passes requests on and keeps the answers. It says when there is one.
+fn swallow_answers(url: &str) -> (String, Receiver<()>) {
+    let target = url.strip_prefix("http://").unwrap().to_owned();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let (answered, answers) = channel();
+    thread::spawn(move || {
+        for client in listener.incoming() {
+            let mut client = client.unwrap();
+            let mut server = TcpStream::connect(&target).unwrap();
+            let mut back = server.try_clone().unwrap();
+            let answered = answered.clone();
+            thread::spawn(move || {
+                if back.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {
+                    let _ = answered.send(());
+                }
+            });
+            let mut bytes = [0; 1024];
+            while let Ok(length @ 1..) = client.read(&mut bytes) {
+                let _ = server.write_all(bytes.get(..length).unwrap_or_default());
+            }
+        }
+    });
+    (address, answers)
+}
+
+fn lifetimes() -> usize {
+    let named = env::var(LIFETIMES).ok();
+    named.map_or(8, |number| number.parse().unwrap())
+}
+
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
