@@ -65,6 +65,8 @@
 //! | `password-import` | the hashes of bcrypt, scrypt, PBKDF2, Django, Werkzeug and better-auth, which are replaced at the next login |
 //! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked; and the extractor `Foreign`, for tokens of other issuers |
 //! | `client` | the module `client`, for programs that call a server: logs in, renews tokens in time, and keeps them in memory or in a file |
+//! | `client-reqwest` | `client::TokenMiddleware`: adds tokens to the requests of a `reqwest` client, through `reqwest-middleware` |
+//! | `client-tower` | `client::TokenLayer`: the same for an HTTP client that is a `tower` service |
 //! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
 //! | `metrics` | counters, gauges and histograms through the `metrics` facade |
 //! | `test-util` | the module `test_util`, for your tests: a manager with a clock that you move, and a store that fails if you say so; `store_contract!`, the test suite for a store of your own |

@@ -8,6 +8,8 @@ use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
 use crate::address;
+#[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+use crate::attach::Destinations;
 use crate::build_error::BuildError;
 use crate::client::Client;
 use crate::endpoint::Endpoint;
@@ -22,6 +24,8 @@ pub struct ClientBuilder {
     client_id: Option<Box<str>>,
     file: Option<PathBuf>,
     insecure: bool,
+    #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+    origins: Vec<Box<str>>,
     roots: Option<Vec<u8>>,
     user_agent: Box<str>,
 }
@@ -34,6 +38,8 @@ impl Client {
             client_id: None,
             file: None,
             insecure: false,
+            #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+            origins: Vec::new(),
             roots: None,
             user_agent: concat!("token-client/", env!("CARGO_PKG_VERSION")).into(),
         }
@@ -64,6 +70,14 @@ impl ClientBuilder {
         self
     }
 
+    /// Lets the middlewares of this crate send tokens to this origin too, such as `https://api.example`; call it for each.
+    /// Default: only to the origin of the client's own address. Scheme, host and port are compared.
+    #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+    pub fn origin(mut self, origin: impl Into<Box<str>>) -> Self {
+        self.origins.push(origin.into());
+        self
+    }
+
     /// Trusts these certificate authorities (PEM, one or more) and no others: for a server whose certificate is of an
     /// authority of your own. Default: those of the system.
     pub fn trust_only(mut self, pem: impl Into<Vec<u8>>) -> Self {
@@ -84,6 +98,12 @@ impl ClientBuilder {
     /// [`BuildError`], with a sentence that says what to do.
     pub fn build(self) -> Result<Client, BuildError> {
         let base = address::parse(&self.base, self.insecure)?;
+        #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+        let destinations = {
+            let origins = self.origins.iter();
+            let origins = origins.map(|origin| address::parse(origin, self.insecure));
+            Destinations::new(&base, &origins.collect::<Result<Vec<_>, _>>()?)
+        };
         let store = match self.file {
             Some(path) => Store::File(FileStore::new(path)),
             None => Store::Memory(MemoryStore::default()),
@@ -92,6 +112,8 @@ impl ClientBuilder {
             http: http(&self.user_agent, self.roots.as_deref())?,
             base,
             client_id: self.client_id,
+            #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+            destinations,
         };
         Ok(Client::new(Shared::new(endpoint, store)))
     }

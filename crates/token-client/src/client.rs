@@ -149,6 +149,12 @@ impl Client {
         }
     }
 
+    /// Where the middlewares send tokens.
+    #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+    pub(crate) fn destinations(&self) -> &crate::attach::Destinations {
+        &self.shared.endpoint.destinations
+    }
+
     async fn token(&self, rejected: Option<&AccessToken>) -> Result<AccessToken, TokenError> {
         let since = self.shared.now().mono;
         let question = Question { rejected, since };

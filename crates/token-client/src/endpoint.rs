@@ -19,6 +19,8 @@ pub(crate) struct Endpoint {
     pub(crate) http: Client,
     pub(crate) base: Url,
     pub(crate) client_id: Option<Box<str>>,
+    #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+    pub(crate) destinations: crate::attach::Destinations,
 }
 
 impl Endpoint {

@@ -39,14 +39,29 @@
 //!
 //! It speaks to the routes of this project's servers, in the transport `header`, and to nobody else: no redirect
 //! is followed. The web client follows the same rules in a browser.
+//!
+//! # Features
+//!
+//! None is on by default.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `reqwest-middleware` | `TokenMiddleware`: adds tokens to the requests of a `reqwest` client |
+//! | `tower` | `TokenLayer`: the same for an HTTP client that is a `tower` service |
 
 mod address;
+#[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+mod attach;
 mod build_error;
 mod builder;
 mod client;
 mod endpoint;
 mod error;
+#[cfg(feature = "tower")]
+mod layer;
 mod machine;
+#[cfg(feature = "reqwest-middleware")]
+mod middleware;
 mod renewal;
 mod shared;
 mod store;
@@ -55,7 +70,11 @@ pub use build_error::BuildError;
 pub use builder::ClientBuilder;
 pub use client::Client;
 pub use error::{LoginError, LogoutError, TokenError};
+#[cfg(feature = "tower")]
+pub use layer::{RequestError, TokenLayer, TokenService};
 pub use machine::AccessToken;
+#[cfg(feature = "reqwest-middleware")]
+pub use middleware::TokenMiddleware;
 pub use store::StoreError;
 
 /// What log lines are filed under, as in the other crates of the project.

@@ -1,14 +1,5 @@
 //! The client against a server that answers as each test says.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::panic,
-    clippy::indexing_slicing,
-    reason = "a test suite: it fails by panicking"
-)]
-
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
@@ -17,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, SystemTime};
 
+use crate::support::{Reply, Request, Server, refusal, tokens};
 use serde_json::{Map, Value, json};
-use support::{Reply, Request, Server, refusal, tokens};
 use token_client::{BuildError, Client, LoginError, LogoutError, StoreError, TokenError};
 
 /// A server of which every request for tokens gets new ones, and every other request gets 204.

@@ -1,0 +1,86 @@
+//! Tokens for the requests of a [`reqwest`] client.
+
+use async_trait::async_trait;
+use http::Extensions;
+use reqwest::header::AUTHORIZATION;
+use reqwest::{Request, Response};
+use reqwest_middleware::{Error, Middleware, Next, Result};
+
+use crate::attach::refuses_token;
+use crate::client::Client;
+use crate::endpoint::bearer;
+
+/// Adds an access token to each request of a [`reqwest_middleware`] client.
+///
+/// Only requests to the origin of the [`Client`] and to those that were named with
+/// [`origin`](crate::ClientBuilder::origin) get one, and only if they have no `Authorization` yet. If the answer is a
+/// 401 that names `invalid_token`, the token is renewed and the request is repeated, once, if its body can be
+/// cloned: a stream cannot. If that gives no other token, the caller gets the 401.
+///
+/// If there is no token the request is not sent, and the error is [`Error::Middleware`] with a
+/// [`TokenError`](crate::TokenError) in it.
+///
+/// ```no_run
+/// use token_client::{Client, TokenError, TokenMiddleware};
+///
+/// # async fn f() -> Result<(), Box<dyn std::error::Error>> {
+/// let client = Client::builder("https://app.example/auth")
+///     .origin("https://api.example")
+///     .build()?;
+/// let http = reqwest_middleware::ClientBuilder::new(reqwest::Client::new())
+///     .with(TokenMiddleware::new(client))
+///     .build();
+/// match http.get("https://api.example/notes").send().await {
+///     Ok(response) => println!("{}", response.status()),
+///     Err(reqwest_middleware::Error::Middleware(error)) => match error.downcast_ref() {
+///         Some(TokenError::LoginRequired { reason }) => println!("log in again: {reason}"),
+///         _ => println!("{error}"),
+///     },
+///     Err(error) => println!("{error}"),
+/// }
+/// # Ok(()) }
+/// ```
+#[derive(Clone, Debug)]
+pub struct TokenMiddleware {
+    client: Client,
+}
+
+impl TokenMiddleware {
+    /// Takes the tokens from this client.
+    pub fn new(client: Client) -> Self {
+        Self { client }
+    }
+}
+
+#[async_trait]
+impl Middleware for TokenMiddleware {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> Result<Response> {
+        let destinations = self.client.destinations();
+        if !destinations.include(request.url(), request.headers()) {
+            return next.run(request, extensions).await;
+        }
+        let token = self.client.access_token().await;
+        let token = token.map_err(Error::middleware)?;
+        let again = request.try_clone();
+        request.headers_mut().insert(AUTHORIZATION, bearer(&token));
+        let response = next.clone().run(request, extensions).await?;
+        if !refuses_token(response.status(), response.headers()) {
+            return Ok(response);
+        }
+        let Some(mut again) = again else {
+            return Ok(response);
+        };
+        match self.client.access_token_instead_of(&token).await {
+            Ok(fresh) if !fresh.is(&token) => {
+                again.headers_mut().insert(AUTHORIZATION, bearer(&fresh));
+                next.run(again, extensions).await
+            }
+            _ => Ok(response),
+        }
+    }
+}
