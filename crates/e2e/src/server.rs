@@ -1,7 +1,7 @@
 //! A running example server, with files of its own.
 
 use std::ffi::OsString;
-use std::io::{BufRead as _, BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex, OnceLock};
@@ -195,6 +195,17 @@ pub fn refused_in(
 /// The same for a program that is not a login example.
 pub fn refused_other(program: &str, flags: &[&str]) -> Output {
     bare(program).args(flags).output().unwrap()
+}
+
+/// Runs a program that ends by itself, and types these lines.
+pub fn run(program: &str, flags: &[&str], lines: &str) -> Output {
+    let mut command = bare(program);
+    let piped = command.args(flags).stdin(Stdio::piped());
+    let output = piped.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut process = output.spawn().unwrap();
+    // It may end without reading them.
+    let _ = process.stdin.take().unwrap().write_all(lines.as_bytes());
+    process.wait_with_output().unwrap()
 }
 
 /// The program without flags.

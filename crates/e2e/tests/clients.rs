@@ -4,7 +4,7 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
+    clippy::print_stdout,
     reason = "a test suite: it fails by panicking"
 )]
 
@@ -20,7 +20,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use e2e::patience::soon;
-use e2e::server::Server;
+use e2e::server::{Server, run};
+use serde_json::Value;
 use token_client::{Client, TokenError};
 use tokio::runtime::{Builder, Runtime};
 
@@ -60,6 +61,50 @@ fn a_process_that_is_killed_while_it_holds_the_lock_blocks_nobody_and_costs_no_s
     }
     world.wait_for(lifetimes());
     world.finish(workers, kills);
+}
+
+#[test]
+fn the_example_logs_in_says_who_it_is_and_logs_out() {
+    for program in ["demo-axum", "demo-actix"] {
+        let (server, files) = Server::start(program, &[]);
+        let tokens = files.path("tokens.json");
+        let flags = [
+            "--server",
+            server.url(),
+            "--tokens",
+            tokens.to_str().unwrap(),
+        ];
+        let cli = |words: &[&str], typed: &str| {
+            let output = run("cli", &[&flags, words].concat(), typed);
+            let text =
+                [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+            (output.status.success(), text)
+        };
+        let (done, [_, error]) = cli(&["whoami"], "");
+        assert!(!done && error.contains("log in first"), "{error}");
+        let (done, [_, error]) = cli(&["login", "alice"], "wrong\n");
+        assert!(
+            !done && error.contains("the name or the password is wrong"),
+            "{error}"
+        );
+        let (done, [said, error]) = cli(&["login", "alice"], "wonderland\n");
+        assert!(done, "{error}");
+        assert_eq!(said, "logged in as alice\n");
+        let (done, [said, error]) = cli(&["whoami"], "");
+        assert!(done, "{error}");
+        assert!(said.starts_with("alice may notes:read"), "{said}");
+        // The file is all that a later process needs, and the server knows the tool by its name.
+        let kept: Value = serde_json::from_slice(&fs::read(&tokens).unwrap()).unwrap();
+        let access = kept.pointer("/access").and_then(Value::as_str).unwrap();
+        let session = server.client().get("/auth/session", access).json();
+        let label = session.pointer("/device/label").and_then(Value::as_str);
+        assert_eq!(label, Some("cli"));
+        let (done, [said, error]) = cli(&["logout"], "");
+        assert!(done && said == "logged out\n", "{error}");
+        let (done, [_, error]) = cli(&["whoami"], "");
+        assert!(!done && error.contains("log in first"), "{error}");
+        server.client().me(access).invalid_token("revoked");
+    }
 }
 
 /// Not a test of its own: does what the other tests tell a process to do.

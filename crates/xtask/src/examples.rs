@@ -6,7 +6,7 @@ use crate::error::Error;
 use crate::run;
 use crate::workspace::Workspace;
 
-/// Builds the login servers and the service that accepts their tokens.
+/// Builds the login servers, the service that accepts their tokens and the client.
 ///
 /// They are built with the features of the whole workspace, like the tests. If they had features of their
 /// own, most dependencies would be built twice. A test is named for the same reason: only then are the
@@ -17,7 +17,14 @@ pub(crate) fn build(workspace: &Workspace) -> Result<(), Error> {
     for (name, _) in login_servers(workspace) {
         build.args(["--bin", name]);
     }
-    run::run(build.args(["--bin", "resource-server", "--test", "suite"]))
+    run::run(build.args([
+        "--bin",
+        "resource-server",
+        "--bin",
+        "cli",
+        "--test",
+        "suite",
+    ]))
 }
 
 /// The servers at which one can log in, which all depend on `example-support`: name and program.
