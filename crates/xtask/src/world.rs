@@ -1,5 +1,5 @@
-//! The example servers with clients that others wrote: a strict OAuth client, and a tester that knows
-//! nothing about them but their OpenAPI document.
+//! The example servers with clients that others wrote: a strict OAuth client, clients that prove a key (DPoP), and a
+//! tester that knows nothing about them but their OpenAPI document.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
@@ -29,11 +29,20 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let programs = python::environment(&environment, &folder.join("requirements.txt"))?;
     let node = npm::NODE.get()?;
     for (name, program) in examples::login_servers(workspace) {
-        eprintln!("\n==> a strict OAuth client drives {name}");
+        eprintln!("\n==> a strict OAuth client and clients that prove a key drive {name}");
         let mut client = Command::new(&node);
-        client.args(["--test", "--test-reporter=spec", "oauth.test.mjs"]);
+        client.args([
+            "--test",
+            "--test-reporter=spec",
+            "oauth.test.mjs",
+            "dpop.test.mjs",
+        ]);
         client.env("HALLPASS_E2E_SERVER", &program);
         run::run(client.current_dir(&folder))?;
+        let mut proofs = Command::new(programs.join("python"));
+        proofs.args(["-W", "ignore", "dpop_proofs.py"]);
+        proofs.env("HALLPASS_E2E_SERVER", &program);
+        run::run(proofs.current_dir(&folder))?;
         for transport in ["cookie", "session"] {
             eprintln!("\n==> schemathesis asks {name} in transport {transport}, seed {SEED}");
             schemathesis(&programs, &folder, &program, transport)?;
