@@ -1,11 +1,13 @@
 //! The examples of logins by other proofs than a password. Each is a workspace of its own, since it brings
 //! implementations of cryptography that ours does without.
 
+use std::collections::HashSet;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::browser;
-use crate::error::Error;
+use crate::error::{Doing as _, Error};
 use crate::npm;
 use crate::run;
 use crate::source::{Source, files};
@@ -52,13 +54,18 @@ fn within(workspace: &Workspace, folder: &Path, mut command: Command) -> Command
     command
 }
 
-/// Every example that is too long.
+/// The page that walks through the examples.
+const PAGE: &str = "docs/proofs.md";
+
+/// Every example that is too long, and every line that the page shows and no example has.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut faults = Vec::new();
+    let mut all = String::new();
     for folder in folders(workspace) {
         let mut lines = 0;
         for file in files(&folder.join("src"), "rs")? {
             lines += Source::read(&file)?.lines;
+            all += &fs::read_to_string(&file).doing(format!("read {}", file.display()))?;
         }
         if lines >= LINES {
             let name = folder.strip_prefix(&workspace.root).unwrap_or(&folder);
@@ -68,5 +75,41 @@ pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
             ));
         }
     }
+    let page = fs::read_to_string(workspace.root.join(PAGE)).doing(format!("read {PAGE}"))?;
+    faults.extend(shown(&page, &all));
     Ok(faults)
+}
+
+/// The lines of code on a page that are not in the source. `// …` stands for what is left out.
+fn shown(page: &str, source: &str) -> Vec<String> {
+    let code = |line: &str| {
+        line.split("//")
+            .next()
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    };
+    let known: HashSet<String> = source.lines().map(code).collect();
+    let blocks = page.split("```rust,ignore\n").skip(1);
+    let lines = blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"));
+    let unknown = lines.filter(|line| !known.contains(&code(line)));
+    unknown
+        .map(|line| format!("{PAGE} shows `{}`, which is in no example", line.trim()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_no_example_has_is_a_fault() {
+        let page =
+            "```rust\nother\n```\n```rust,ignore\na();\n// …\n    b(); // why\nc();\n```\nc\n";
+        let faults = shown(page, "fn f() {\n    a(); // because\n\n    b();\n}\n");
+        assert_eq!(
+            faults,
+            ["docs/proofs.md shows `c();`, which is in no example"]
+        );
+    }
 }

@@ -51,9 +51,8 @@ async fn login(login: CustomLogin, Form(form): Form<Password>) -> Result<Answer,
     if users().contains_key(&form.name) {
         return login.pend(ticket, password, &["otp"], "/login/code").await;
     }
-    login
-        .redirect(ticket, login.new_session(password), "/")
-        .await
+    let session = login.new_session(password);
+    login.redirect(ticket, session, "/").await
 }
 
 /// The page that asks for the code, in a browser whose login is pending.
