@@ -65,6 +65,7 @@
 //! | `password-import` | the hashes of bcrypt, scrypt, PBKDF2, Django, Werkzeug and better-auth, which are replaced at the next login |
 //! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked; and the extractor `Foreign`, for tokens of other issuers |
 //! | `client` | the module `client`, for programs that call a server: logs in, renews tokens in time, and keeps them in memory or in a file |
+//! | `client-keyring` | `client::ClientBuilder::keyring`: tokens in the keyring of the system, through `keyring` |
 //! | `client-reqwest` | `client::TokenMiddleware`: adds tokens to the requests of a `reqwest` client, through `reqwest-middleware` |
 //! | `client-tower` | `client::TokenLayer`: the same for an HTTP client that is a `tower` service |
 //! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |

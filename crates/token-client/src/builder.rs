@@ -22,7 +22,7 @@ use crate::store::{FileStore, MemoryStore, Store};
 pub struct ClientBuilder {
     base: Box<str>,
     client_id: Option<Box<str>>,
-    file: Option<PathBuf>,
+    place: Place,
     insecure: bool,
     #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
     origins: Vec<Box<str>>,
@@ -36,7 +36,7 @@ impl Client {
         ClientBuilder {
             base: base.into(),
             client_id: None,
-            file: None,
+            place: Place::Memory,
             insecure: false,
             #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
             origins: Vec::new(),
@@ -59,7 +59,27 @@ impl ClientBuilder {
     /// The tokens are not encrypted in it. Beside it there are `FILE.lock` and `FILE.renewal`, which are never deleted,
     /// and for moments `FILE.new`. The folder must be on a local disk, since locks of network disks may not hold.
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {
-        self.file = Some(path.into());
+        self.place = Place::File(path.into());
+        self
+    }
+
+    /// Keeps the tokens in the keyring of the system, under these names: the Secret Service on Linux, the Keychain of
+    /// macOS, the Credential Manager of Windows. `locks` is where `LOCKS.lock` and `LOCKS.renewal` are created, since
+    /// a keyring cannot be locked for others; it must be the same in every process that shares the tokens.
+    ///
+    /// Windows keeps at most 2,560 bytes, which is enough for tokens without many claims of the application.
+    #[cfg(feature = "keyring")]
+    pub fn keyring(
+        mut self,
+        service: impl Into<Box<str>>,
+        user: impl Into<Box<str>>,
+        locks: impl Into<PathBuf>,
+    ) -> Self {
+        self.place = Place::Keyring {
+            service: service.into(),
+            user: user.into(),
+            locks: locks.into(),
+        };
         self
     }
 
@@ -104,9 +124,15 @@ impl ClientBuilder {
             let origins = origins.map(|origin| address::parse(origin, self.insecure));
             Destinations::new(&base, &origins.collect::<Result<Vec<_>, _>>()?)
         };
-        let store = match self.file {
-            Some(path) => Store::File(FileStore::new(path)),
-            None => Store::Memory(MemoryStore::default()),
+        let store = match self.place {
+            Place::File(path) => Store::File(FileStore::new(path)),
+            #[cfg(feature = "keyring")]
+            Place::Keyring {
+                service,
+                user,
+                locks,
+            } => Store::Keyring(crate::store::KeyringStore::new(service, user, &locks)),
+            Place::Memory => Store::Memory(MemoryStore::default()),
         };
         let endpoint = Endpoint {
             http: http(&self.user_agent, self.roots.as_deref())?,
@@ -117,6 +143,19 @@ impl ClientBuilder {
         };
         Ok(Client::new(Shared::new(endpoint, store)))
     }
+}
+
+/// Where tokens are kept.
+#[derive(Clone, Debug)]
+enum Place {
+    File(PathBuf),
+    #[cfg(feature = "keyring")]
+    Keyring {
+        service: Box<str>,
+        user: Box<str>,
+        locks: PathBuf,
+    },
+    Memory,
 }
 
 fn http(user_agent: &str, roots: Option<&[u8]>) -> Result<reqwest::Client, BuildError> {

@@ -46,6 +46,7 @@
 //!
 //! | feature | what it adds |
 //! |---|---|
+//! | `keyring` | `ClientBuilder::keyring`: tokens in the keyring of the system |
 //! | `reqwest-middleware` | `TokenMiddleware`: adds tokens to the requests of a `reqwest` client |
 //! | `tower` | `TokenLayer`: the same for an HTTP client that is a `tower` service |
 

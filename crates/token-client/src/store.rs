@@ -2,12 +2,16 @@
 
 mod error;
 mod file;
+#[cfg(feature = "keyring")]
+mod keyring;
 mod locked;
 mod memory;
 mod written;
 
 pub use error::StoreError;
 pub(crate) use file::FileStore;
+#[cfg(feature = "keyring")]
+pub(crate) use keyring::KeyringStore;
 pub(crate) use locked::RenewalLock;
 pub(crate) use memory::MemoryStore;
 pub(crate) use written::Written;
@@ -18,6 +22,8 @@ use crate::machine::Record;
 #[derive(Debug)]
 pub(crate) enum Store {
     File(FileStore),
+    #[cfg(feature = "keyring")]
+    Keyring(KeyringStore),
     Memory(MemoryStore),
 }
 
@@ -26,6 +32,8 @@ impl Store {
     pub(crate) fn load(&self) -> Result<Option<Record>, StoreError> {
         match self {
             Self::File(store) => store.load(),
+            #[cfg(feature = "keyring")]
+            Self::Keyring(store) => store.load(),
             Self::Memory(store) => Ok(store.load()),
         }
     }
@@ -38,6 +46,8 @@ impl Store {
     ) -> Result<Written, StoreError> {
         match self {
             Self::File(store) => store.update(change),
+            #[cfg(feature = "keyring")]
+            Self::Keyring(store) => store.update(change),
             Self::Memory(store) => Ok(store.update(change)),
         }
     }
@@ -46,6 +56,8 @@ impl Store {
     pub(crate) fn try_lock(&self) -> Result<Option<RenewalLock>, StoreError> {
         match self {
             Self::File(store) => store.try_lock(),
+            #[cfg(feature = "keyring")]
+            Self::Keyring(store) => store.try_lock(),
             // There is one renewal at a time in a process.
             Self::Memory(_) => Ok(Some(RenewalLock::default())),
         }

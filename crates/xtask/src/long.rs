@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::examples;
+use crate::program::Program;
 use crate::run;
 use crate::rust;
 use crate::services;
@@ -25,6 +26,27 @@ const RANDOM: &str = "package(=testbed) | test(contract) | binary(=contract) | b
 /// How long processes share one session, in lifetimes of a token, instead of eight.
 const LIFETIMES: &str = "100";
 
+/// A filter of nextest: the test that starts a session with a keyring of its own.
+const KEYRING: &str = "package(=token-client) & test(=tokens_are_kept_in_the_keyring)";
+
+/// Starts a session of D-Bus, without which there is no Secret Service.
+static DBUS: Program = Program {
+    name: "dbus-run-session",
+    package: "dbus",
+    files: &["dbus-run-session"],
+    elsewhere: Vec::new,
+    variable: None,
+};
+
+/// Keeps secrets on Debian's desktops.
+static GNOME_KEYRING: Program = Program {
+    name: "the keyring of GNOME",
+    package: "gnome-keyring",
+    files: &["gnome-keyring-daemon"],
+    elsewhere: Vec::new,
+    variable: None,
+};
+
 const FUZZERS: [&str; 3] = ["key", "request", "token"];
 
 /// Runs random schedules with many seeds, processes that share a session for minutes, then the fuzzers. If one fails, the others still run.
@@ -38,6 +60,10 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     examples::build(workspace)?;
     let mut clients = rust::nextest(workspace, "package(=e2e) & binary(=clients)", &services)?;
     done = done.and(run::run(clients.env("HALLPASS_LIFETIMES", LIFETIMES)));
+    DBUS.get()?;
+    GNOME_KEYRING.get()?;
+    let mut keyring = rust::nextest(workspace, KEYRING, &services)?;
+    done = done.and(run::run(keyring.arg("--run-ignored=only")));
     for fuzzer in FUZZERS {
         done = done.and(fuzz(workspace, fuzzer));
     }

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use zeroize::Zeroizing;
 
 use super::clock::left;
 use super::secret::{AccessToken, RefreshToken};
@@ -72,6 +73,12 @@ impl Record {
         let record: Self = serde_json::from_slice(text).ok()?;
         let sound = record.generation >= 0 && record.life_ms >= 0 && record.issued_at_wall >= 0;
         sound.then_some(record)
+    }
+
+    /// The text that [`read`](Self::read) reads.
+    pub(crate) fn to_json(&self) -> Zeroizing<Vec<u8>> {
+        let text = serde_json::to_vec(self);
+        Zeroizing::new(text.expect("a record has texts, numbers and keys that are texts"))
     }
 
     /// Milliseconds before any process may try again.

@@ -22,6 +22,10 @@ pub enum StoreError {
     /// The runtime was shut down before the store answered.
     #[error("the runtime was shut down before the tokens were stored")]
     Interrupted,
+    /// The keyring of the system cannot be read or written. Unlock it, or look whether its service runs.
+    #[cfg(feature = "keyring")]
+    #[error("the keyring cannot be used; is it unlocked?")]
+    Keyring(#[from] keyring::Error),
     /// Another process has kept the file locked for two seconds, which takes it milliseconds. Look whether it hangs.
     #[error("another process keeps {} locked; look whether it hangs", path.display())]
     Locked {

@@ -6,28 +6,25 @@ use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use super::{RenewalLock, StoreError, Written, locked};
+use super::locked::{Locks, beside};
+use super::{RenewalLock, StoreError, Written};
 use crate::machine::Record;
 
 /// A file with the record as JSON, which only its owner can read.
 ///
-/// It is replaced as a whole, so a reader needs no lock. `FILE.lock` is held while it is replaced and
-/// `FILE.renewal` while the token endpoint is asked. They are two, since a logout must not wait for the answer
-/// to a renewal.
+/// It is replaced as a whole, so a reader needs no lock.
 #[derive(Debug)]
 pub(crate) struct FileStore {
     path: PathBuf,
     draft: PathBuf,
-    lock: PathBuf,
-    renewal: PathBuf,
+    locks: Locks,
 }
 
 impl FileStore {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
-            draft: locked::beside(&path, ".new"),
-            lock: locked::beside(&path, ".lock"),
-            renewal: locked::beside(&path, ".renewal"),
+            draft: beside(&path, ".new"),
+            locks: Locks::beside(&path),
             path,
         }
     }
@@ -44,8 +41,7 @@ impl FileStore {
         &self,
         change: impl FnOnce(Option<&Record>) -> Option<Record>,
     ) -> Result<Written, StoreError> {
-        self.create_folder()?;
-        let _lock = locked::lock(&self.lock)?;
+        let _lock = self.locks.lock()?;
         let found = self.load()?;
         let next = change(found.as_ref());
         let won = next.is_some();
@@ -57,14 +53,12 @@ impl FileStore {
     }
 
     pub(super) fn try_lock(&self) -> Result<Option<RenewalLock>, StoreError> {
-        self.create_folder()?;
-        Ok(locked::try_lock(&self.renewal)?.map(Into::into))
+        self.locks.try_lock_renewal()
     }
 
     /// Puts a whole new file in the place of the old one. Whatever happens, one of both is there.
     fn replace(&self, record: &Record) -> Result<(), StoreError> {
-        let text = serde_json::to_vec(record).map(Zeroizing::new);
-        let text = text.expect("a record has texts, numbers and keys that are texts");
+        let text = record.to_json();
         let draft = &self.draft;
         // What a process left here that was killed may be open to others.
         match fs::remove_file(draft) {
@@ -87,28 +81,12 @@ impl FileStore {
         self.sync_folder()
     }
 
-    fn folder(&self) -> &Path {
-        match self.path.parent() {
-            Some(folder) if !folder.as_os_str().is_empty() => folder,
-            _ => Path::new("."),
-        }
-    }
-
-    fn create_folder(&self) -> Result<(), StoreError> {
-        let folder = self.folder();
-        let mut builder = fs::DirBuilder::new();
-        builder.recursive(true);
-        #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(folder).map_err(failed("create", folder))
-    }
-
     /// Makes the new name durable. Other systems than Unix do not open folders.
     #[cfg_attr(not(unix), expect(clippy::unnecessary_wraps, clippy::unused_self))]
     fn sync_folder(&self) -> Result<(), StoreError> {
         #[cfg(unix)]
         {
-            let folder = self.folder();
+            let folder = self.locks.folder();
             let done = File::open(folder).and_then(|folder| folder.sync_all());
             done.map_err(failed("write", folder))?;
         }

@@ -1,6 +1,6 @@
-//! Locks of the operating system, on files beside the one that they protect.
+//! Locks of the operating system, on files beside what they protect.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,9 +14,66 @@ pub(crate) struct RenewalLock {
     _file: Option<File>,
 }
 
-impl From<File> for RenewalLock {
-    fn from(file: File) -> Self {
-        Self { _file: Some(file) }
+/// The two locks of a store: `PATH.lock` while the record is replaced, and `PATH.renewal` while the token endpoint is
+/// asked. They are two, since a logout must not wait for the answer to a renewal.
+#[derive(Debug)]
+pub(super) struct Locks {
+    folder: PathBuf,
+    replacing: PathBuf,
+    renewal: PathBuf,
+}
+
+impl Locks {
+    pub(super) fn beside(path: &Path) -> Self {
+        let folder = path.parent().filter(|f| !f.as_os_str().is_empty());
+        Self {
+            folder: folder.unwrap_or(Path::new(".")).to_owned(),
+            replacing: beside(path, ".lock"),
+            renewal: beside(path, ".renewal"),
+        }
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Waits for the lock that everybody holds for milliseconds.
+    ///
+    /// # Errors
+    /// [`StoreError::Locked`] after two seconds: the holder hangs, and nobody may hang with it.
+    pub(super) fn lock(&self) -> Result<File, StoreError> {
+        self.create_folder()?;
+        let start = Instant::now();
+        loop {
+            if let Some(file) = try_lock(&self.replacing)? {
+                return Ok(file);
+            }
+            if start.elapsed() > MOST {
+                let path = self.replacing.clone();
+                return Err(StoreError::Locked { path });
+            }
+            thread::sleep(Duration::from_millis(fastrand::u64(1..10)));
+        }
+    }
+
+    /// The lock of a renewal, if nobody else has it.
+    pub(super) fn try_lock_renewal(&self) -> Result<Option<RenewalLock>, StoreError> {
+        self.create_folder()?;
+        let file = try_lock(&self.renewal)?;
+        Ok(file.map(|file| RenewalLock { _file: Some(file) }))
+    }
+
+    fn create_folder(&self) -> Result<(), StoreError> {
+        let folder = &self.folder;
+        let mut builder = fs::DirBuilder::new();
+        builder.recursive(true);
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(folder).map_err(|source| StoreError::File {
+            doing: "create",
+            path: folder.clone(),
+            source,
+        })
     }
 }
 
@@ -24,7 +81,7 @@ impl From<File> for RenewalLock {
 ///
 /// `None` if another process or another client has it. The lock goes when the file is closed, by
 /// whatever ends the process.
-pub(super) fn try_lock(path: &Path) -> Result<Option<File>, StoreError> {
+fn try_lock(path: &Path) -> Result<Option<File>, StoreError> {
     let failed = |source| StoreError::File {
         doing: "lock",
         path: path.to_owned(),
@@ -39,24 +96,6 @@ pub(super) fn try_lock(path: &Path) -> Result<Option<File>, StoreError> {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),
         Err(TryLockError::Error(source)) => Err(failed(source)),
-    }
-}
-
-/// Waits for a lock that everybody holds for milliseconds.
-///
-/// # Errors
-/// [`StoreError::Locked`] after two seconds: the holder hangs, and nobody may hang with it.
-pub(super) fn lock(path: &Path) -> Result<File, StoreError> {
-    let start = Instant::now();
-    loop {
-        if let Some(file) = try_lock(path)? {
-            return Ok(file);
-        }
-        if start.elapsed() > MOST {
-            let path = path.to_owned();
-            return Err(StoreError::Locked { path });
-        }
-        thread::sleep(Duration::from_millis(fastrand::u64(1..10)));
     }
 }
 
