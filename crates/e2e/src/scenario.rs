@@ -4,6 +4,7 @@ pub mod cookies;
 pub mod cors;
 pub mod csrf;
 pub mod deadlines;
+pub mod device;
 pub mod ending;
 pub mod flags;
 pub mod forgery;

@@ -29,6 +29,7 @@ suite! {
     csrf::reading_and_bearer_tokens_need_no_proof,
     deadlines::no_use_outlives_the_absolute_deadline,
     deadlines::slow_requests_are_cut_off,
+    device::sessions_are_bound_to_their_browser_in_every_store,
     ending::after_a_logout_nothing_works,
     ending::sessions_are_listed_and_ended_by_their_owner_alone,
     ending::log_out_everywhere_ends_every_session,

@@ -135,6 +135,7 @@ fn renew(auth: &Auth) -> Operation {
     let operation = optional(proven(auth, operation), &[security::REFRESH_COOKIE]);
     let refusals = [
         INVALID_GRANT,
+        Refusal::Unbound,
         Refusal::InvalidScope,
         Refusal::UnsupportedGrantType,
         Refusal::AccessDenied,
@@ -325,6 +326,7 @@ fn renewal(auth: &Auth, operation: OperationBuilder) -> Operation {
     let names = [security::REFRESH_COOKIE, security::SESSION_COOKIE];
     let refusals = [
         INVALID_GRANT,
+        Refusal::Unbound,
         Refusal::InvalidCredentials,
         Refusal::AccessDenied,
         Refusal::Csrf,

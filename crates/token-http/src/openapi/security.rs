@@ -95,7 +95,7 @@ pub(super) fn caller(by: Credential) -> Vec<Refusal> {
         Refusal::TemporarilyUnavailable,
     ];
     if by != Credential::Access {
-        refusals.extend([Refusal::Conflict, Refusal::Csrf]);
+        refusals.extend([Refusal::Conflict, Refusal::Csrf, Refusal::Unbound]);
     }
     refusals
 }
