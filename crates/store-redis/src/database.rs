@@ -172,24 +172,35 @@ impl Database {
         bucket: Bucket,
         since: UnixTime,
     ) -> Result<Vec<Ended>, RedisStoreError> {
-        let names = [keys.log(bucket), keys.epochs(bucket)];
         let args = [row::decimal(since), keys.rows(bucket)];
+        let mut names = vec![keys.log(bucket), keys.epochs(bucket)];
         let script = &*script::REVOCATIONS;
-        let Value::Array(found) = self.call(script, &names, &args).await? else {
-            return Err(bad_reply(script));
-        };
-        let mut ended = Vec::with_capacity(found.len() / 2);
-        for pair in found.chunks(2) {
-            let [Value::Int(at), Value::BulkString(id)] = pair else {
-                return Err(bad_reply(script));
-            };
-            let (Ok(at), Some(id)) = (UnixTime::try_from(*at), parse_id(id)) else {
-                return Err(bad_reply(script));
-            };
-            ended.push(Ended::new(id, at));
+        // An ending that was not read now would never be: later readings begin after it.
+        for _ in 0..ATTEMPTS {
+            let reply = self.run(script, &names, &args).await?;
+            if !reply.is("absent") {
+                return endings(&reply);
+            }
+            names.extend(reply.ids()?.into_iter().map(|id| keys.row(id)));
         }
-        Ok(ended)
+        Err(RedisStoreError::Moving)
     }
+}
+
+/// The endings that come with a reply.
+fn endings(reply: &Reply) -> Result<Vec<Ended>, RedisStoreError> {
+    let found = reply.array()?;
+    let mut ended = Vec::with_capacity(found.len() / 2);
+    for pair in found.chunks(2) {
+        let [Value::Int(at), Value::BulkString(id)] = pair else {
+            return Err(reply.malformed());
+        };
+        let (Ok(at), Some(id)) = (UnixTime::try_from(*at), parse_id(id)) else {
+            return Err(reply.malformed());
+        };
+        ended.push(Ended::new(id, at));
+    }
+    Ok(ended)
 }
 
 impl Reply {

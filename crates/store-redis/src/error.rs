@@ -41,6 +41,11 @@ pub enum RedisStoreError {
     /// and the same call may be made again.
     #[error("Redis was emptied, or its data replaced, while this node ran; log in again")]
     Emptied,
+    /// Sessions are on their way to another master of the Cluster: try again.
+    #[error(
+        "sessions are on their way to another master of the Cluster, and could not be read yet"
+    )]
+    Moving,
     /// Redis would throw live sessions and revocations away when its memory is full.
     #[error(
         "Redis evicts keys when its memory is full (maxmemory-policy is `{policy}`), and with them sessions and revocations; set `maxmemory-policy noeviction`, or use another Redis than the one of the cache"

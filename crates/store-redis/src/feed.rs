@@ -1,5 +1,6 @@
 //! Listens to what other nodes publish: endings, changes of sessions and heartbeats.
 
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -62,9 +63,13 @@ impl Drop for Feed {
     }
 }
 
-/// The copies of this node's last heartbeat: it has come back when one came from each master.
+/// The copies of this node's last heartbeats: one has come back when a copy came from each master.
+/// Several managers may share the store, and each sends its own.
 #[derive(Debug, Default)]
-pub(crate) struct Copies(Mutex<Option<Expected>>);
+pub(crate) struct Copies(Mutex<VecDeque<Expected>>);
+
+/// So many heartbeats are waited for at once. If there is one more, the oldest is given up.
+const EXPECTED: usize = 16;
 
 #[derive(Debug)]
 struct Expected {
@@ -75,9 +80,13 @@ struct Expected {
 }
 
 impl Copies {
-    /// A heartbeat is about to be published. The one before is given up.
+    /// A heartbeat is about to be published.
     pub(crate) fn expect(&self, heartbeat: Heartbeat) {
-        *self.lock() = Some(Expected {
+        let mut all = self.lock();
+        if all.len() == EXPECTED {
+            all.pop_front();
+        }
+        all.push_back(Expected {
             heartbeat,
             heard: 0,
             sent: None,
@@ -95,17 +104,18 @@ impl Copies {
     }
 
     fn count(&self, heartbeat: Heartbeat, change: impl FnOnce(&mut Expected)) -> Option<Notice> {
-        let mut slot = self.lock();
-        let expected = slot.as_mut().filter(|own| own.heartbeat == heartbeat)?;
+        let mut all = self.lock();
+        let place = all.iter().position(|own| own.heartbeat == heartbeat)?;
+        let expected = all.get_mut(place)?;
         change(expected);
         if expected.sent != Some(expected.heard) {
             return None;
         }
-        *slot = None;
+        all.remove(place);
         Some(Notice::Heartbeat(heartbeat))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Expected>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Expected>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -264,6 +274,12 @@ mod tests {
             }
         }
         let other = Heartbeat::from_bytes([8; 16]);
+        // Two managers on one store send at the same time.
+        copies.expect(own);
+        copies.expect(other);
+        assert_eq!(copies.sent(own, 1).or(copies.sent(other, 1)), None);
+        assert_eq!(copies.hear(own), back);
+        assert_eq!(copies.hear(other), Some(Notice::Heartbeat(other)));
         copies.expect(own);
         assert_eq!(copies.hear(other), None);
         assert_eq!(copies.sent(own, 1), None);

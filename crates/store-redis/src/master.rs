@@ -23,12 +23,19 @@ const PAUSE: Duration = Duration::from_millis(100);
 /// another one by now, be it that the Sentinels say so or that a name leads elsewhere.
 pub(crate) struct Master {
     address: Address,
-    connection: Mutex<MultiplexedConnection>,
+    connection: Mutex<Current>,
     /// One task at a time looks for the master.
     seeking: tokio::sync::Mutex<()>,
     replaced: Notify,
     config: AsyncConnectionConfig,
     timeouts: Timeouts,
+}
+
+/// The connection in use, and how many there were before it.
+#[derive(Clone)]
+struct Current {
+    number: u64,
+    connection: MultiplexedConnection,
 }
 
 enum Address {
@@ -57,7 +64,10 @@ impl Master {
         let connection = address.connect(&config, timeouts).await?;
         Ok(Self {
             address,
-            connection: Mutex::new(connection),
+            connection: Mutex::new(Current {
+                number: 0,
+                connection,
+            }),
             seeking: tokio::sync::Mutex::default(),
             replaced: Notify::new(),
             config,
@@ -68,22 +78,28 @@ impl Master {
     /// Sends a command to the master of a moment ago. If that one does not answer, or is no master
     /// any more, the present one is looked for while the caller has its error.
     pub(crate) async fn send(self: &Arc<Self>, cmd: &Cmd) -> RedisResult<Value> {
-        let mut connection = self.connection();
+        let Current {
+            number,
+            mut connection,
+        } = self.lock().clone();
         let result = connection.send_packed_command(cmd).await;
         let result = result.and_then(Value::extract_error);
         if result.as_ref().is_err_and(may_have_moved) {
-            tokio::spawn(Arc::clone(self).seek());
+            tokio::spawn(Arc::clone(self).seek(number));
         }
         result
     }
 
     /// Sees that the server is still a master: one that was demoted goes on to answer reads.
     pub(crate) async fn check_role(self: &Arc<Self>) {
-        let mut connection = self.connection();
+        let Current {
+            number,
+            mut connection,
+        } = self.lock().clone();
         if let Err(error) = master_only(&mut connection).await
             && may_have_moved(&error)
         {
-            Arc::clone(self).seek().await;
+            Arc::clone(self).seek(number).await;
         }
     }
 
@@ -98,15 +114,23 @@ impl Master {
         self.replaced.notified().await;
     }
 
-    async fn seek(self: Arc<Self>) {
+    /// Connects anew, unless that was done since the connection of this number failed: a stalled server lets
+    /// all calls of some seconds fail, one after the other.
+    async fn seek(self: Arc<Self>, failed: u64) {
         // Somebody is at it already.
         let Ok(_one) = self.seeking.try_lock() else {
             return;
         };
+        if self.lock().number != failed {
+            return;
+        }
         match self.address.connect(&self.config, self.timeouts).await {
             Ok(connection) => {
                 info!(target: PRODUCT, "connected to the master of Redis again");
-                *self.lock() = connection;
+                *self.lock() = Current {
+                    number: failed + 1,
+                    connection,
+                };
                 self.replaced.notify_one();
             }
             Err(error) => {
@@ -119,11 +143,7 @@ impl Master {
         }
     }
 
-    fn connection(&self) -> MultiplexedConnection {
-        self.lock().clone()
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, MultiplexedConnection> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Current> {
         self.connection
             .lock()
             .unwrap_or_else(PoisonError::into_inner)

@@ -8,6 +8,7 @@ use store_redis::RedisStore;
 use testbed::proxy::Proxy;
 use testbed::redis::{Server, cluster};
 use token_core::Policy;
+use token_session::SessionStore as _;
 use token_session::test_util::TestManager;
 
 const REFRESHES: u64 = 50;
@@ -120,4 +121,36 @@ async fn a_server_that_has_forgotten_a_script_is_sent_it_once() {
     }
     assert_eq!(servers[0].calls("eval"), 1);
     assert_eq!(servers[0].calls("evalsha"), REFRESHES);
+}
+
+/// The calls of half a second fail, one after the other, because the connection has died.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_calls_that_fail_with_one_connection_make_one_new() {
+    let server = Server::start(&[]);
+    let proxy = Proxy::start(server.port);
+    let store = RedisStore::builder(&format!("redis://127.0.0.1:{}/", proxy.port()));
+    let store = store.response_timeout(Duration::from_millis(500)).connect();
+    let store = std::sync::Arc::new(store.await.unwrap());
+    let before = proxy.round_trips().len();
+    proxy.freeze();
+    let calls = (0..50).map(|number| {
+        let store = std::sync::Arc::clone(&store);
+        tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(8 * number)).await;
+            let nobody = token_core::SessionId::from_bytes([0; token_core::SessionId::LENGTH]);
+            store.load(nobody).await.is_err()
+        })
+    });
+    let calls: Vec<_> = calls.collect();
+    let mut failed = 0;
+    for call in calls {
+        failed += usize::from(call.await.unwrap());
+    }
+    assert!(failed > 10, "{failed}");
+    // The one for calls, and the one that listens.
+    let made = proxy.round_trips().len() - before;
+    assert!(
+        (1..=4).contains(&made),
+        "{made} connections for {failed} failures"
+    );
 }

@@ -100,6 +100,8 @@ async fn what_has_not_arrived_is_not_gone() {
     // Whatever these answer, it is not that there are none.
     let listed = store.list(&alice).await;
     assert!(listed.is_err(), "{listed:?}");
+    let log = store.revocations(UnixTime::from_secs(0).unwrap()).await;
+    assert!(log.is_err(), "{log:?}");
     let all = test
         .manager
         .revoke_all(&alice, RevokeReason::LogoutAll)
@@ -125,6 +127,33 @@ async fn what_has_not_arrived_is_not_gone() {
         .await
         .unwrap();
     assert_eq!(log.len(), 5);
+}
+
+/// The rows go ahead of the log that names them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ending_is_not_missed_while_its_session_moves() {
+    let servers = cluster(3, &[]);
+    let urls: Vec<String> = servers.iter().map(Server::url).collect();
+    let store = RedisStore::cluster(&urls);
+    let store = store.response_timeout(Duration::from_millis(300)).connect();
+    let store = std::sync::Arc::new(store.await.unwrap());
+    let test = TestManager::with_store(std::sync::Arc::clone(&store), Policy::default(), |b| b);
+    let issued = test.login("alice", "notes:read").await;
+    let ended = issued.session().id;
+    let token = issued.tokens().unwrap().refresh_token.secret();
+    let logout = test.manager.logout(Presented::Refresh(token));
+    assert!(logout.await.unwrap());
+    let bucket = store.bucket(&Subject::new("alice").unwrap());
+
+    let moving = Move::begin(&servers, &format!("hallpass{{{:02x}}}", bucket.as_byte()));
+    moving.carry(is_row);
+    let since = UnixTime::from_secs(0).unwrap();
+    if let Ok(log) = store.revocations(since).await {
+        assert!(log.iter().any(|one| one.id == ended), "{log:?}");
+    }
+    moving.end();
+    let log = store.revocations(since).await.unwrap();
+    assert!(log.iter().any(|one| one.id == ended), "{log:?}");
 }
 
 /// Redis deletes rows by itself; what is left of them in the index goes with the next call.

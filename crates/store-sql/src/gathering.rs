@@ -6,14 +6,20 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use token_core::Session;
 use token_core::session::Rotation;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// The most rotations of one batch: those behind it wait for it.
 const MOST: usize = 64;
+
+/// How long a batch may take once it is sent. A server that vanished without a word would hold its lane for
+/// ever, since nobody waits for a batch whose callers have all given up.
+const LIMIT: Duration = Duration::from_secs(5);
 
 /// What became of a rotation in a batch whose transaction has ended: the session as it was written, or
 /// `None` if the condition did not hold. An error is of this session alone.
@@ -144,6 +150,14 @@ pub(crate) fn join<W: WritesTogether>(store: &W, rotation: &Rotation) -> Way<W> 
         drop(state);
         return Way::Alone(Lane(store.clone()));
     }
+    // Those that came first have given up first.
+    while state
+        .waiting
+        .front()
+        .is_some_and(|first| first.answer.is_closed())
+    {
+        state.waiting.pop_front();
+    }
     let (answer, answered) = oneshot::channel();
     state.waiting.push_back(Waiting {
         rotation: rotation.clone(),
@@ -196,7 +210,11 @@ async fn go<W: WritesTogether>(successor: Successor<W>) {
         .unzip();
     let written = match permit {
         // Also if all were given up meanwhile: the permit may hold a transaction, which has to end.
-        Some(permit) => lane.0.write_together(permit, &rotations).await,
+        Some(permit) => {
+            let write = lane.0.write_together(permit, &rotations);
+            // As if it had failed: then nobody knows what became of it.
+            timeout(LIMIT, write).await.unwrap_or_default()
+        }
         None => None,
     };
     let mut written = written.map(Vec::into_iter);

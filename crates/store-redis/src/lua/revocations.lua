@@ -1,9 +1,14 @@
 
--- KEYS: log, epochs. ARGV: since, prefix of rows. Gives instants and ids by turns.
-local found = {}
+-- KEYS: log, epochs, rows that an earlier call did not find. ARGV: since, prefix of rows. Gives instants and ids
+-- by turns.
+local found, absent, gone = {}, {}, nowhere(3)
 for _, id in ipairs(call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')) do
-  local row = read(ARGV[2] .. id, KEYS[2])
-  if row and not row.fault and row.at[ENDED] then
+  local key = ARGV[2] .. id
+  local row = read(key, KEYS[2])
+  -- While a slot moves, a row that has gone ahead cannot be read by a script that does not name it.
+  if (row == nil or row.fault and row.fault[1] == 'type') and not gone[key] then
+    absent[#absent + 1] = id
+  elseif row and not row.fault and row.at[ENDED] then
     local at = number(field(row, ENDED), 1, 5)
     if at >= tonumber(ARGV[1]) then
       found[#found + 1] = at
@@ -11,4 +16,7 @@ for _, id in ipairs(call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')) do
     end
   end
 end
-return found
+if #absent > 0 then
+  return {'absent', absent}
+end
+return {'found', found}

@@ -183,6 +183,21 @@ async fn who_gives_up_alone_lets_the_others_go() {
     assert_eq!(told(second).await, Some(2));
 }
 
+/// The server has vanished while the batch was under way.
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_never_ends_gives_its_lane_back() {
+    let store = Store::new(1);
+    let (first, second, third) = (store.call(1), store.call(2), store.call(3));
+    assert_eq!(store.let_end(1).await, [vec![1]]);
+    assert_eq!(told(first).await, None);
+    third.abort();
+    // What became of it is not known; its caller finds out.
+    assert_eq!(second.await.unwrap(), None);
+    let last = store.call(4);
+    assert_eq!(store.let_end(1).await, [vec![1], vec![4]]);
+    assert_eq!(told(last).await, None);
+}
+
 #[tokio::test]
 async fn one_bad_session_spoils_no_other() {
     let store = Store::new(1);

@@ -204,7 +204,11 @@ impl WritesTogether for PostgresStore {
         rotations: &[Rotation],
     ) -> Option<Vec<Written<PostgresStoreError>>> {
         let rows = match rotations {
-            [] => return Some(Vec::new()),
+            [] => {
+                // All have given up; nothing was sent on it.
+                lane.keep();
+                return Some(Vec::new());
+            }
             [one] => {
                 let values = parameters::rotate(one);
                 let rotate = query(&self.inner.statements.rotate, &values);

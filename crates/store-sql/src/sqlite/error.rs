@@ -68,7 +68,7 @@ pub enum SqliteStoreError {
     },
     /// The database refused a statement. The tables were changed by hand, or it is a fault of
     /// this library.
-    #[error("the database refused a statement; were the tables tokens_… changed by hand?")]
+    #[error("the database refused a statement; were the tables hallpass_… changed by hand?")]
     Statement(#[source] sqlx::Error),
 }
 

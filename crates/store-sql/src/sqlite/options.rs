@@ -111,6 +111,9 @@ impl SqliteStoreOptions {
     pub async fn connect(self, url: &str) -> Result<SqliteStore, SqliteStoreError> {
         let file = SqliteConnectOptions::from_str(url)?;
         let must_exist = url.contains("mode=rw") && !url.contains("mode=rwc");
+        if !must_exist && !url.contains("mode=ro") {
+            make_private(file.get_filename());
+        }
         self.open_with(file.create_if_missing(!must_exist)).await
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{SqlSafeStr as _, SqlStr, SqliteConnection, SqlitePool};
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::timeout;
 
 use super::SqliteStoreError;
 use super::driver::query;
@@ -76,7 +77,10 @@ impl Writer {
     }
 
     async fn permit(&self, synchronous: Synchronous) -> Result<WritePermit<'_>, SqliteStoreError> {
-        let mut slot = self.connection.lock().await;
+        // Not for ever: an ending that is written long after it was asked for would be missed by nodes that
+        // have read on meanwhile.
+        let slot = timeout(self.busy_timeout, self.connection.lock()).await;
+        let mut slot = slot.map_err(|_| SqliteStoreError::Busy(sqlx::Error::PoolTimedOut))?;
         let mut connection = match slot.take() {
             Some(connection) => connection,
             None => self.connect().await?,

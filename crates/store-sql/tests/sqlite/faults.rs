@@ -12,6 +12,8 @@ use store_sql::{SqliteStore, SqliteStoreError};
 use token_core::session::{Epoch, Generation};
 use token_session::SessionStore;
 use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 use crate::folder;
 use crate::sessions::{at, ending, rotation, session, stored, subject, subject_ending};
@@ -226,5 +228,44 @@ async fn cut_off<T>(call: impl Future<Output = T>, polls: usize) {
             return;
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// Each write waits for its turn as long as for other processes, and no longer: an ending that is written long
+/// after it was asked for would be missed by processes that have read on meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_ending_that_could_not_be_written_is_not_written_later() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    let options = SqliteStoreOptions::new().busy_timeout(Duration::from_millis(200));
+    let store = options.open(&file).await.unwrap();
+    let mut sessions = Vec::new();
+    for _ in 0..40 {
+        sessions.push(stored(&store, "alice").await);
+    }
+    // Another process writes, and takes its time.
+    let url = format!("sqlite:{}", file.display());
+    let mut other = SqliteConnection::connect(&url).await.unwrap();
+    let begin = sqlx::query("BEGIN IMMEDIATE").execute(&mut other);
+    begin.await.unwrap();
+    let mut endings = JoinSet::new();
+    for session in &sessions {
+        let (store, ending) = (store.clone(), ending(session.id, at(1)));
+        endings.spawn(async move {
+            let ended = timeout(Duration::from_secs(3), async {
+                store.revoke(&ending).await
+            });
+            assert!(!matches!(ended.await, Ok(Ok(_))));
+        });
+    }
+    // All give up while the other process has the lock, and their callers after them.
+    endings.join_all().await;
+    let end = sqlx::query("ROLLBACK").execute(&mut other);
+    end.await.unwrap();
+    // Its turn comes after theirs.
+    let _ = stored(&store, "bob").await;
+    for session in &sessions {
+        let session = store.load(session.id).await.unwrap().unwrap();
+        assert_eq!(session.revocation, None);
     }
 }

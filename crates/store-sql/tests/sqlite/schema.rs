@@ -3,6 +3,7 @@
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool, SqlitePoolOptions};
 use sqlx::{AssertSqlSafe, Row};
+use store_sql::sqlite::SqliteStoreOptions;
 use store_sql::{SqliteStore, SqliteStoreError};
 use testbed::log::Log;
 use token_session::SessionStore;
@@ -221,17 +222,30 @@ async fn a_new_file_is_its_owners_alone() {
 
     let folder = folder();
     let file = folder.path().join("sessions.db");
-    let store = SqliteStore::open(&file).await.unwrap();
-    let _ = stored(&store, "alice").await;
-    let mut seen = 0;
-    for entry in folder.path().read_dir().unwrap() {
-        let entry = entry.unwrap();
-        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode, 0o600, "{:?}", entry.file_name());
-        seen += 1;
+    let by_url = folder.path().join("url");
+    std::fs::create_dir(&by_url).unwrap();
+    let url = format!("sqlite:{}", by_url.join("sessions.db").display());
+    let stores = [
+        (folder.path(), SqliteStore::open(&file).await.unwrap()),
+        (
+            by_url.as_path(),
+            SqliteStoreOptions::new().connect(&url).await.unwrap(),
+        ),
+    ];
+    for (folder, store) in stores {
+        let _ = stored(&store, "alice").await;
+        let mut seen = 0;
+        for entry in folder.read_dir().unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                continue;
+            }
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{:?}", entry.file_name());
+            seen += 1;
+        }
+        assert_eq!(seen, 3, "the file, its log and the log's index");
     }
-    assert_eq!(seen, 3, "the file, its log and the log's index");
-    drop(store);
 
     // What an operator has opened to others stays as it is.
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o640)).unwrap();
