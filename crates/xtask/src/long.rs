@@ -53,7 +53,11 @@ const FUZZERS: [&str; 3] = ["key", "request", "token"];
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let services = services::start(workspace)?;
     let mut schedules = rust::nextest(workspace, RANDOM, &services)?;
-    let mut done = run::run(schedules.args(["--stress-count", TIMES]));
+    let mut done = run::run(
+        schedules
+            .args(["--stress-count", TIMES])
+            .env("HALLPASS_SCHEDULES", "100"),
+    );
     let mut properties =
         rust::nextest(workspace, "test(arbitrary) | binary(=arbitrary)", &services)?;
     done = done.and(run::run(properties.env("PROPTEST_CASES", CASES)));
