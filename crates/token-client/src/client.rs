@@ -141,7 +141,8 @@ impl Client {
     }
 
     /// Waits until no renewal is in flight. Await it before a program ends that has dropped a future of this client: a
-    /// renewal whose answer is lost has to be repeated within the server's grace.
+    /// renewal whose answer is lost has to be repeated within the server's grace. If tokens were renewed and cannot be
+    /// stored, because the disk is full for example, it waits until they can.
     pub async fn settled(&self) {
         let flight = self.shared.state().flight.clone();
         if let Some(flight) = flight {
@@ -163,15 +164,16 @@ impl Client {
         looked.map_err(|error| TokenError::Storage(Arc::new(error)))?;
         loop {
             let now = self.shared.now();
-            let (verdict, flight, started) = {
+            let (verdict, flight, landing) = {
                 let mut state = self.shared.state();
                 let (verdict, renew) = state.view.ask(&question, now);
-                let started = renew && state.flight.is_none();
-                if renew {
-                    renewal::start(&self.shared, &mut state);
-                }
-                (verdict, state.flight.clone(), started)
+                let landing = renew.then(|| renewal::prepare(&self.shared, &mut state));
+                (verdict, state.flight.clone(), landing.flatten())
             };
+            let started = landing.is_some();
+            if let Some(landing) = landing {
+                landing.start();
+            }
             match (verdict, flight) {
                 (Verdict::Give(_), Some(flight))
                     if started && !waited && self.shared.store.is_shared() =>

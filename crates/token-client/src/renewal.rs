@@ -12,31 +12,37 @@ use crate::machine::{Flight, Record, RefreshToken, Write};
 use crate::shared::{Shared, State, random};
 use crate::store::{RenewalLock, StoreError, Written};
 
-/// Starts a renewal, unless one is in flight, as a task of its own: a caller that goes away must not cut it off
-/// between the server's answer and the store. The receiver is closed at its end.
-pub(crate) fn start(shared: &Arc<Shared>, state: &mut State) -> watch::Receiver<()> {
-    if let Some(flight) = &state.flight {
-        return flight.clone();
+/// Notes that a renewal is in flight, unless one is. The caller starts what is returned, once it has let go of
+/// the state: a runtime that shuts down drops the task where it is spawned.
+pub(crate) fn prepare(shared: &Arc<Shared>, state: &mut State) -> Option<Landing> {
+    if state.flight.is_some() {
+        return None;
     }
     let (done, flight) = watch::channel(());
-    state.flight = Some(flight.clone());
-    let landing = Landing {
+    state.flight = Some(flight);
+    Some(Landing {
         shared: Arc::clone(shared),
         _done: done,
-    };
-    tokio::spawn(async move {
-        if let Err(error) = run(&landing.shared).await {
-            warn_of(&error, "the tokens cannot be kept, so they are not renewed");
-            landing.shared.note_failure(error);
-        }
-    });
-    flight
+    })
 }
 
 /// Another renewal may start when this is dropped, also if the runtime ends the task.
-struct Landing {
+pub(crate) struct Landing {
     shared: Arc<Shared>,
     _done: watch::Sender<()>,
+}
+
+impl Landing {
+    /// Renews in a task of its own: a caller that goes away must not cut it off between the server's answer and
+    /// the store.
+    pub(crate) fn start(self) {
+        tokio::spawn(async move {
+            if let Err(error) = run(&self.shared).await {
+                warn_of(&error, "the tokens cannot be kept, so they are not renewed");
+                self.shared.note_failure(error);
+            }
+        });
+    }
 }
 
 impl Drop for Landing {
@@ -115,6 +121,7 @@ async fn store(shared: &Arc<Shared>, write: Write) -> Result<Written, StoreError
         match shared.write(write.clone()).await {
             Err(error) if !matches!(error, StoreError::Interrupted) => {
                 warn_of(&error, "the renewed tokens cannot be kept yet");
+                shared.state().failure = Some(Arc::new(error));
                 sleep(Duration::from_secs(1)).await;
             }
             done => return done,

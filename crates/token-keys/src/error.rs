@@ -5,6 +5,7 @@ use std::io;
 use thiserror::Error;
 use token_core::keys::KeyError;
 use token_core::{Algorithm, KeyId};
+use token_session::ManagerError;
 use token_session::schedule::ScheduleError;
 
 /// Keys that cannot be used. The sentence follows the name of the file or variable.
@@ -21,6 +22,9 @@ pub enum KeysError {
         /// What is asked for.
         wanted: Algorithm,
     },
+    /// The system has no random bytes.
+    #[error("a new key could not be made: the system has no random bytes")]
+    Entropy,
     /// Others than its owner may read or write the file.
     #[error(
         "open to other users (mode {mode:o}); run `chmod 600` on it, and if one of them may have read it, delete it so that new keys are made"
@@ -40,6 +44,11 @@ pub enum KeysError {
     /// A key is not accepted.
     #[error("a key is not accepted: {0}")]
     Key(KeyError),
+    /// Another server holds the lock on the file.
+    #[error(
+        "another server has held the lock beside it for 2 seconds, so nothing was changed; try again"
+    )]
+    Locked,
     /// A key could not be made.
     #[error("a new key could not be made: {0}")]
     New(KeyError),
@@ -57,6 +66,9 @@ pub enum KeysError {
     /// The keys do not go together, or a step of the rotation is not possible.
     #[error(transparent)]
     Schedule(#[from] ScheduleError),
+    /// The manager does not take the keys.
+    #[error(transparent)]
+    Manager(#[from] ManagerError),
     /// The keeper has ended, or the runtime is shutting down.
     #[error("the server is shutting down")]
     Stopped,

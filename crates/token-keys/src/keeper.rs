@@ -1,11 +1,12 @@
 //! Keys that change while the server runs: on schedule, with the file, or on request.
 
+use std::panic::resume_unwind;
 use std::time::Duration;
 
 use token_core::{KeyId, KeyRing, PRODUCT, UnixTime};
 use token_session::SessionManager;
 use tokio::sync::{mpsc, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -51,8 +52,8 @@ impl KeyKeeper {
         }
     }
 
-    /// Publishes no keys on schedule: they change only with the source and on request. A source in the
-    /// environment has no other way.
+    /// Publishes no keys on schedule: they change only with the source and on request. With a source in the
+    /// environment that is so without this, since nothing can be written there.
     pub const fn without_rotation(mut self) -> Self {
         self.publishes = false;
         self
@@ -63,9 +64,13 @@ impl KeyKeeper {
     /// why. Must be called in a Tokio runtime, with the manager that was built with these keys.
     pub fn start(self, manager: &SessionManager) -> RunningKeeper {
         let (commands, received) = mpsc::channel(1);
+        let publishes = self.publishes && self.source.is_file();
         let running = Running {
-            keeper: self,
+            keeper: Self { publishes, ..self },
             manager: manager.clone(),
+            read: None,
+            changed: false,
+            reported: None,
         };
         tokio::spawn(running.keep(received));
         RunningKeeper(commands)
@@ -109,13 +114,19 @@ impl RunningKeeper {
 struct Running {
     keeper: KeyKeeper,
     manager: SessionManager,
+    /// The file that was read last.
+    read: Option<Stamp>,
+    /// Whether they were read or changed since they were last given to the manager: a key may have
+    /// been replaced under its id.
+    changed: bool,
+    /// What was last reported: said once, and not each second.
+    reported: Option<String>,
 }
 
 impl Running {
     async fn keep(mut self, mut commands: mpsc::Receiver<Asked>) {
         let mut seconds = interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut stamp = None;
         loop {
             tokio::select! {
                 _ = seconds.tick() => {}
@@ -126,22 +137,42 @@ impl Running {
                     let _ = reply.send(done);
                 }
             }
-            self.reread_if_changed(&mut stamp).await;
-            self.publish_if_due().await;
-            self.apply();
+            self.tick().await;
         }
     }
 
-    async fn reread_if_changed(&mut self, last: &mut Option<Stamp>) {
+    async fn tick(&mut self) {
         let stamp = self.keeper.source.stamp();
-        if stamp == *last {
+        let read = if stamp == self.read {
+            Ok(())
+        } else {
+            self.reread().await
+        };
+        if read.is_ok() {
+            self.read = stamp;
+        }
+        let done = match read {
+            Ok(()) => self.publish_if_due().await,
+            Err(error) => Err(error),
+        };
+        let applied = self.apply();
+        match done.and(applied) {
+            Ok(()) => self.reported = None,
+            Err(error) => self.report(&error),
+        }
+    }
+
+    fn report(&mut self, error: &KeysError) {
+        let text = error.to_string();
+        if self.reported.as_ref() == Some(&text) {
             return;
         }
-        *last = stamp;
-        if let Err(error) = self.reread().await {
-            let (error, source) = (&error as &dyn std::error::Error, &self.keeper.source);
-            warn!(target: PRODUCT, error, %source, "the keys cannot be used, and the old keys stay");
-        }
+        self.reported = Some(text);
+        let (error, source) = (error as &dyn std::error::Error, &self.keeper.source);
+        warn!(
+            target: PRODUCT,
+            error, %source, "the keys cannot be used or changed, and the old keys stay; tried again each second"
+        );
     }
 
     /// Reads the source, and takes its keys if they can be used.
@@ -154,25 +185,20 @@ impl Running {
             drop(keys.rings(&rotations, now)?);
             Ok(keys)
         });
-        self.keeper.keys = read.await.unwrap_or(Err(KeysError::Stopped))?;
+        self.keeper.keys = finished(read.await)?;
+        self.changed = true;
         Ok(())
     }
 
-    async fn publish_if_due(&mut self) {
+    async fn publish_if_due(&mut self) -> Result<(), KeysError> {
         let (now, rotations) = (self.manager.now(), self.keeper.rotations);
         if !self.keeper.publishes || !self.keeper.keys.is_due(&rotations, now) {
-            return;
+            return Ok(());
         }
         let publish = move |keys: Keys| keys.publish(&rotations, now);
-        match self.change(now, publish).await {
-            Ok(()) => {
-                info!(target: PRODUCT, source = %self.keeper.source, "a new key is published");
-            }
-            Err(error) => {
-                let (error, source) = (&error as &dyn std::error::Error, &self.keeper.source);
-                warn!(target: PRODUCT, error, %source, "no new key was published");
-            }
-        }
+        self.change(now, publish).await?;
+        info!(target: PRODUCT, source = %self.keeper.source, "a new key is published");
+        Ok(())
     }
 
     async fn obey(&mut self, command: Command) -> Result<KeyId, KeysError> {
@@ -188,7 +214,7 @@ impl Running {
                 self.change(now, remove).await?;
             }
         }
-        self.apply();
+        self.apply()?;
         Ok(self.manager.issuer().access_keys.current().id().clone())
     }
 
@@ -197,20 +223,24 @@ impl Running {
         now: UnixTime,
         change: impl FnOnce(Keys) -> Result<Keys, KeysError> + Send + 'static,
     ) -> Result<(), KeysError> {
-        let source = self.keeper.source.clone();
-        let changed = spawn_blocking(move || source.change(now, change)).await;
-        self.keeper.keys = changed.unwrap_or(Err(KeysError::Stopped))?;
+        let (source, rotations) = (self.keeper.source.clone(), self.keeper.rotations);
+        let changed = spawn_blocking(move || {
+            source.change(now, |keys| {
+                let keys = change(keys)?;
+                // What cannot be used is not written.
+                drop(keys.rings(&rotations, now)?);
+                Ok(keys)
+            })
+        });
+        self.keeper.keys = finished(changed.await)?;
+        self.changed = true;
         Ok(())
     }
 
-    /// Gives the manager the keys that apply now, if they have changed.
-    fn apply(&self) {
+    /// Gives the manager the keys that apply now, if they are others than before.
+    fn apply(&mut self) -> Result<(), KeysError> {
         let keeper = &self.keeper;
-        let replaced = keeper.keys.rings(&keeper.rotations, self.manager.now());
-        let (access, refresh) = match replaced {
-            Ok(rings) => rings,
-            Err(error) => return stay(&error),
-        };
+        let (access, refresh) = keeper.keys.rings(&keeper.rotations, self.manager.now())?;
         let issuer = self.manager.issuer();
         let ids = |ring: &KeyRing| -> Vec<KeyId> {
             ring.verifying_keys().map(|key| key.id().clone()).collect()
@@ -218,12 +248,18 @@ impl Running {
         // The key that signs comes first in both.
         let same = ids(&access) == ids(&issuer.access_keys)
             && refresh.kids().eq(issuer.refresh_keys.kids());
-        if !same && let Err(error) = self.manager.replace_keys(access, refresh) {
-            stay(&error);
+        if self.changed || !same {
+            self.manager.replace_keys(access, refresh)?;
         }
+        self.changed = false;
+        Ok(())
     }
 }
 
-fn stay(error: &(dyn std::error::Error + 'static)) {
-    warn!(target: PRODUCT, error, "the keys cannot be used now, and the old keys stay");
+/// What a blocking task gave. A panic goes on here, where it is seen.
+fn finished<T>(done: Result<Result<T, KeysError>, JoinError>) -> Result<T, KeysError> {
+    done.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => resume_unwind(panic),
+        Err(_) => Err(KeysError::Stopped),
+    })
 }

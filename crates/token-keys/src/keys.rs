@@ -5,8 +5,7 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rand::Rng as _;
-use rand::rand_core::UnwrapErr;
+use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -45,13 +44,13 @@ impl Keys {
     /// if it is `None`. RSA takes seconds.
     ///
     /// # Errors
-    /// [`KeysError::New`] if the system has no entropy for them.
+    /// [`KeysError::New`] and [`KeysError::Entropy`] if the system has no entropy for them.
     pub fn generate(algorithm: Option<Algorithm>, now: UnixTime) -> Result<Self, KeysError> {
         let mut secrets = Secrets::new();
         let access = new_access(algorithm.unwrap_or(Self::DEFAULT_ALGORITHM));
         Ok(Self {
             access: Schedule::new(access.map_err(KeysError::New)?, now),
-            refresh: Schedule::new(new_refresh(&mut secrets), now),
+            refresh: Schedule::new(new_refresh(&mut secrets)?, now),
             secrets,
         })
     }
@@ -107,7 +106,7 @@ impl Keys {
             self.access = self.access.publish(key, &rotations.access, now)?;
         }
         while self.refresh.step(&rotations.refresh, now) == Step::Publish {
-            let key = new_refresh(&mut self.secrets);
+            let key = new_refresh(&mut self.secrets)?;
             self.refresh = self.refresh.publish(key, &rotations.refresh, now)?;
         }
         Ok(self)
@@ -223,13 +222,15 @@ fn new_access(algorithm: Algorithm) -> Result<SigningKey, KeyError> {
     SigningKey::generate(algorithm, SystemEntropy.draw())
 }
 
-fn new_refresh(secrets: &mut Secrets) -> RefreshKey {
+fn new_refresh(secrets: &mut Secrets) -> Result<RefreshKey, KeysError> {
     let mut random = Zeroizing::new([0; 40]);
-    UnwrapErr(SysRng).fill_bytes(&mut *random);
+    SysRng
+        .try_fill_bytes(&mut *random)
+        .map_err(|_| KeysError::Entropy)?;
     let (kid, secret) = random.split_at(8);
     let kid = KeyId::new(URL_SAFE_NO_PAD.encode(kid)).expect("base64url is a name");
     secrets.insert(kid.clone(), URL_SAFE_NO_PAD.encode(secret).into());
-    RefreshKey::new(kid, secret).expect("32 bytes")
+    Ok(RefreshKey::new(kid, secret).expect("32 bytes"))
 }
 
 /// A JWK or PEM, private or public.

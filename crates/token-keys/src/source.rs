@@ -1,11 +1,12 @@
 //! Where keys are kept: a file that servers share, or an environment variable.
 
 use std::fmt;
-use std::fs::{File, Metadata};
+use std::fs::{File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::SystemTime;
+use std::thread;
+use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::NamedTempFile;
 use token_core::{Algorithm, UnixTime};
@@ -17,7 +18,7 @@ use crate::rotations::Rotations;
 
 /// Where keys are kept. From text: `env:NAME` is a variable, everything else a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_enums, reason = "a new place is a new choice")]
+#[non_exhaustive]
 pub enum KeySource {
     /// In the environment variable of that name, as the text of a key file.
     Env(Box<str>),
@@ -36,6 +37,11 @@ pub(crate) struct Stamp {
 }
 
 impl KeySource {
+    /// Whether keys can be changed there.
+    pub(crate) const fn is_file(&self) -> bool {
+        matches!(self, Self::File(_))
+    }
+
     /// Reads the keys. If there is no file, it makes keys and writes them first, readable by the owner
     /// alone. Two servers that start at the same time get the same keys. It reads and writes files: in a
     /// Tokio runtime call it at the start, or within `spawn_blocking`.
@@ -80,8 +86,7 @@ impl KeySource {
         if keys.algorithm() == algorithm {
             return Ok(keys);
         }
-        let is_file = matches!(self, Self::File(_));
-        if !is_file || keys.algorithm().is_symmetric() != algorithm.is_symmetric() {
+        if !self.is_file() || keys.algorithm().is_symmetric() != algorithm.is_symmetric() {
             return Err(KeysError::Algorithm {
                 has: keys.algorithm(),
                 wanted: algorithm,
@@ -134,9 +139,8 @@ impl KeySource {
         let Self::File(path) = self else {
             return Err(KeysError::Fixed);
         };
-        // The file itself is replaced, so the folder is locked. The lock ends with the handle.
-        let folder = File::open(folder(path)).map_err(KeysError::Write)?;
-        folder.lock().map_err(KeysError::Write)?;
+        // Ends with the handle.
+        let _lock = lock(path)?;
         let keys = change(self.read(now)?)?;
         let text = keys.to_text(now)?;
         write(path, text.as_bytes(), Existing::Replace).map_err(KeysError::Write)?;
@@ -176,6 +180,32 @@ fn folder(path: &Path) -> &Path {
         _ => Path::new("."),
     }
 }
+
+/// Locks a file beside that of the keys, which is replaced as a whole. It is made if it is missing, and stays.
+fn lock(path: &Path) -> Result<File, KeysError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(false);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let file = options.open(&name).map_err(KeysError::Write)?;
+    let start = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::Error(error)) => return Err(KeysError::Write(error)),
+            // Everybody has it for milliseconds. A process that was stopped must not stop the others.
+            Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
+                thread::sleep(Duration::from_millis(5));
+            }
+            Err(TryLockError::WouldBlock) => return Err(KeysError::Locked),
+        }
+    }
+}
+
+/// How long another server may hold the lock.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes a file so that no reader sees a part of it.
 fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {

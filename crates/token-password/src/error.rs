@@ -1,6 +1,5 @@
 //! Why a password could not be checked or hashed.
 
-use argon2::password_hash;
 use thiserror::Error;
 
 /// A password that could not be checked or hashed. A wrong password is no error.
@@ -11,8 +10,8 @@ pub enum PasswordError {
     #[error("too many passwords are being checked")]
     Busy,
     /// The algorithm failed: the system has no memory or no entropy for it.
-    #[error("the password hash failed: {0}")]
-    Hash(password_hash::Error),
+    #[error("the password hash failed: the system has no memory or no random bytes for it")]
+    Hash,
     /// The server is shutting down.
     #[error("the work was interrupted")]
     Interrupted,

@@ -29,6 +29,10 @@ pub(crate) fn check(
             None => {}
         }
     }
+    if stored.starts_with('!') {
+        // Django's mark, and that of Unix, for users who have no password.
+        return Ok(Checked::Unusable);
+    }
     let checked = phc::check(password, stored);
     #[cfg(feature = "import")]
     let checked = checked.or_else(|| import::check(password, stored));

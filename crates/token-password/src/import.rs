@@ -16,20 +16,34 @@ use crate::phc::{self, Checked};
 /// Checks a password; `None` if the text has none of these forms.
 pub(crate) fn check(password: &str, stored: &str) -> Option<Result<Checked, PasswordError>> {
     let stored = read(stored)?;
-    let password = prepared(password, stored.prepare);
+    let prepared = prepared(password, stored.prepare);
     let text = &*stored.text;
-    match stored.kind {
-        Kind::Argon2 => phc::check(&password, text),
+    let checked = match stored.kind {
+        Kind::Argon2 => phc::check(&prepared, text)?,
         // Longer passwords were cut off when they were hashed, and are here.
-        Kind::Bcrypt => Some(match bcrypt::verify(&**password, text) {
+        Kind::Bcrypt => match bcrypt::verify(&**prepared, text) {
             Ok(true) => Ok(Checked::RightAndOld),
             Ok(false) => Ok(Checked::Wrong),
             Err(_) => Err(PasswordError::Stored),
-        }),
-        Kind::Pbkdf2 => Some(phc::verify(&Pbkdf2::default(), &password, text)),
-        Kind::Scrypt => Some(phc::verify(&Scrypt::default(), &password, text)),
-    }
+        },
+        Kind::Pbkdf2 => phc::verify(&Pbkdf2::default(), &prepared, text),
+        Kind::Scrypt => phc::verify(&Scrypt::default(), &prepared, text),
+    };
+    // A new hash is one of what was typed. If others that are not the same are right too, the old one stays, or
+    // the user could be locked out by what they typed once.
+    let one_of_many = match stored.prepare {
+        Prepare::Nothing => stored.kind == Kind::Bcrypt && password.len() > BCRYPT_READS,
+        Prepare::Nfkc => *password != **prepared,
+        Prepare::Sha256 => false,
+    };
+    Some(checked.map(|checked| match checked {
+        Checked::RightAndOld if one_of_many => Checked::Right,
+        checked => checked,
+    }))
 }
+
+/// So many bytes of a password are part of a bcrypt hash.
+const BCRYPT_READS: usize = 72;
 
 fn read(stored: &str) -> Option<Stored<'_>> {
     let plain = [

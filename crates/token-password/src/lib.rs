@@ -36,6 +36,7 @@
 //! | `pbkdf2_sha256$…`, `scrypt$…`, `bcrypt$…`, `bcrypt_sha256$…`, `argon2$…` | Django |
 //! | `scrypt:32768:8:1$…`, `pbkdf2:sha256:…$…` | Werkzeug (Flask) |
 //! | 32 hexadecimal digits, `:`, 128 more | better-auth |
+//! | `!…` | users without a password: always wrong |
 //! | anything else | your own [`OtherForm`] |
 //!
 //! All but argon2 and [`OtherForm`] need the feature `import`.

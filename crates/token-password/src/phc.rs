@@ -15,12 +15,14 @@ pub(crate) enum Checked {
     Right,
     /// It is right, and its hash is not what would be made today.
     RightAndOld,
+    /// The user has no password.
+    Unusable,
 }
 
 /// A new hash: argon2id with 19 MiB and 2 passes.
 pub(crate) fn hash(password: &str) -> Result<String, PasswordError> {
     let hash = Argon2::default().hash_password(password.as_bytes());
-    let hash: PasswordHash = hash.map_err(PasswordError::Hash)?;
+    let hash: PasswordHash = hash.map_err(|_| PasswordError::Hash)?;
     Ok(hash.to_string())
 }
 
@@ -46,7 +48,7 @@ pub(crate) fn verify(
         Ok(()) if is_current(&hash) => Ok(Checked::Right),
         Ok(()) => Ok(Checked::RightAndOld),
         Err(Error::PasswordInvalid) => Ok(Checked::Wrong),
-        Err(Error::OutOfMemory) => Err(PasswordError::Hash(Error::OutOfMemory)),
+        Err(Error::OutOfMemory) => Err(PasswordError::Hash),
         Err(_) => Err(PasswordError::Stored),
     }
 }

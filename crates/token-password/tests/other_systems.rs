@@ -141,8 +141,30 @@ async fn a_hash_that_is_stronger_than_a_new_one_stays() {
 #[tokio::test]
 async fn a_password_of_better_auth_may_be_typed_in_either_width() {
     let passwords = Passwords::new().await.unwrap();
-    for typed in ["wonderland", "ｗonderlａnd"] {
-        assert!(login(&passwords, typed, FULL_WIDTH).await.unwrap().0);
+    let (right, new) = login(&passwords, "ｗonderlａnd", FULL_WIDTH).await.unwrap();
+    // A new hash would be of that spelling alone.
+    assert_eq!((right, new), (true, None));
+    let (right, new) = login(&passwords, "wonderland", FULL_WIDTH).await.unwrap();
+    assert!(right && new.is_some());
+}
+
+#[tokio::test]
+async fn a_password_that_bcrypt_cuts_off_is_not_replaced_by_what_is_typed_once() {
+    let passwords = Passwords::new().await.unwrap();
+    let long = "w".repeat(72);
+    let stored = bcrypt::hash(&long, 4).unwrap();
+    let slip = format!("{long} and a slip");
+    assert_eq!(login(&passwords, &slip, &stored).await, Ok((true, None)));
+    let (right, new) = login(&passwords, &long, &stored).await.unwrap();
+    assert!(right && new.is_some());
+}
+
+#[tokio::test]
+async fn a_user_without_a_password_is_refused_and_no_error() {
+    let passwords = Passwords::new().await.unwrap();
+    for stored in ["!", "!kIvtnaHbYRgSTZHvKXSp8cUkJ3B8mUZh1eGkLqXk"] {
+        assert_eq!(login(&passwords, "", stored).await, Ok((false, None)));
+        assert_eq!(login(&passwords, stored, stored).await, Ok((false, None)));
     }
 }
 

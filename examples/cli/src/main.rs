@@ -116,6 +116,7 @@ fn what_to_do(error: &(dyn Error + 'static)) -> String {
     text
 }
 
+/// The terminal shows what is typed. A crate such as `rpassword` hides it.
 fn password() -> io::Result<String> {
     write!(io::stderr(), "password: ")?;
     let mut line = String::new();

@@ -39,9 +39,9 @@ async fn go(visitor: Visitor, at: At, Form(sent): Form<Sent>) -> Reply<Redirect>
 async fn back(visitor: Visitor, login: CustomLogin, at: At, Form(sent): Form<Sent>) -> Reply {
     let arrival = visitor.arrive(&sent.state).await?;
     let user = at.redeem(sent.code, &arrival).await.inspect_err(log);
-    let (user, sid) = user.map_err(|_| login.invalid_credentials())?;
+    let (user, sid, time) = user.map_err(|_| login.invalid_credentials())?;
     let ticket = login.begin(user).await?;
-    let (time, acr, amr) = (login.at(), None, Vec::new());
+    let (time, acr, amr) = (time.unwrap_or(login.at()), None, Vec::new());
     let mut new = login.new_session(Authentication { time, acr, amr });
     new.claims = claims(sid.as_deref());
     login.redirect(ticket, new, arrival.next().as_str()).await
@@ -50,7 +50,7 @@ async fn back(visitor: Visitor, login: CustomLogin, at: At, Form(sent): Form<Sen
 /// From the provider itself, without a browser: a session has ended there.
 async fn ended(auth: State<Auth>, at: At, Form(sent): Form<Sent>) -> Reply<()> {
     let ended = at.logout(&sent.logout_token).inspect_err(log);
-    let (user, sid) = ended.map_err(|_| Rejection::new(&auth, Refusal::InvalidRequest))?;
+    let (user, sid, _) = ended.map_err(|_| Rejection::new(&auth, Refusal::InvalidRequest))?;
     for session in auth.manager().sessions(&user).await? {
         if sid.is_none() || session.claims == claims(sid.as_deref()) {
             auth.manager().revoke(session.id, Logout).await?;

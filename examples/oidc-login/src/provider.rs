@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Mutex;
 
-use hallpass::Subject;
 use hallpass::http::{Arrival, Departure};
+use hallpass::{Subject, UnixTime};
 use openidconnect::core::CoreJwsSigningAlgorithm as Signing;
 use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreGenderClaim};
 use openidconnect::core::{CoreJweContentEncryptionAlgorithm as Encryption, CoreProviderMetadata};
@@ -15,7 +15,7 @@ use openidconnect::{HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl};
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Whose session at the provider it is, and its name, if the provider says that.
-pub(crate) type User = (Subject, Option<String>);
+pub(crate) type User = (Subject, Option<String>, Option<UnixTime>);
 type Claims = IdTokenClaims<Session, CoreGenderClaim>;
 type Token = IdToken<Session, CoreGenderClaim, Encryption, Signing>;
 
@@ -91,7 +91,8 @@ impl Provider {
 
 fn user(claims: &Claims) -> Result<User, Failure> {
     let sid = claims.additional_claims().sid.clone();
-    Ok((claims.subject().parse()?, sid))
+    let time = claims.auth_time().map(UnixTime::from);
+    Ok((claims.subject().parse()?, sid, time))
 }
 
 async fn fetch(request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {

@@ -184,10 +184,10 @@ async fn the_session_lives_while_nothing_listens_and_goes_on_afterwards() {
     let file = folder.path().join("tokens.json");
     let server = generous().await;
     logged_in(in_file(&server, &file)).await;
-    // A port that was free a moment ago, at which nobody listens.
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let nobody = format!("http://{}/auth", listener.local_addr().unwrap());
-    drop(listener);
+    // A port that is taken, and at which nobody listens.
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let nobody = format!("http://{}/auth", socket.local_addr().unwrap());
     let cut_off = Client::builder(nobody).file(&file).build().unwrap();
     assert_eq!(token(&cut_off).await, "a0");
     let refused = cut_off.access_token().await.unwrap();
@@ -498,4 +498,27 @@ fn tokens_are_not_sent_in_the_clear() {
     assert!(matches!(error, BuildError::Insecure(_)), "{error:?}");
     let builder = Client::builder("http://app.example/auth");
     builder.danger_accept_http().build().unwrap();
+}
+
+/// A runtime that has ended drops a task where it is spawned.
+#[test]
+fn a_renewal_that_no_runtime_takes_does_not_hang() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let handle = runtime.handle().clone();
+    let client = runtime.block_on(async {
+        let server = generous().await;
+        logged_in(in_memory(&server)).await
+    });
+    let old = runtime.block_on(client.access_token()).unwrap();
+    drop(runtime);
+    let (done, finished) = mpsc::channel();
+    std::thread::spawn(move || {
+        let asked = client.access_token_instead_of(&old);
+        // Whatever it answers, or if it panics since there are no timers: it does not wait for itself.
+        let asked = std::panic::AssertUnwindSafe(|| handle.block_on(asked));
+        let _ = std::panic::catch_unwind(asked);
+        done.send(()).unwrap();
+    });
+    let finished = finished.recv_timeout(Duration::from_secs(60));
+    assert_eq!(finished, Ok(()));
 }
