@@ -77,8 +77,7 @@ async fn main() -> Result<(), provider::Failure> {
         .route("/login/return", get(back))
         .route("/provider/logout", post(ended))
         .merge(routes(&auth))
-        .layer(sessions())
-        .layer(visitors())
+        .layer((sessions(), visitors()))
         .layer(Extension(Provider::discover(&origin).await?))
         .with_state(auth);
     Ok(axum::serve(listener, app).await?)
