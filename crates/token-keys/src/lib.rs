@@ -30,7 +30,7 @@
 //! let issuer = TokenIssuer::builder(Issuer::new("https://shop.example")?, Audience::new("shop")?)
 //!     .policy(policy)
 //!     .build(access, refresh);
-//! let manager = SessionManager::builder(MemoryStore::default(), issuer).build()?;
+//! let manager = SessionManager::builder(MemoryStore::with_capacity(100_000), issuer).build()?;
 //!
 //! // Runs until it is dropped.
 //! let keeper = KeyKeeper::new(source, keys, rotations).start(&manager);
