@@ -34,8 +34,8 @@
 //!
 //! // Runs until it is dropped.
 //! let keeper = KeyKeeper::new(source, keys, rotations).start(&manager);
-//! let next = keeper.promote().await?; // the next key signs from now on
-//! # assert_eq!(next, *manager.issuer().access_keys.current().id());
+//! let signs = keeper.reread().await?; // at a signal, say; `promote` and `remove` change keys
+//! # assert_eq!(signs, *manager.issuer().access_keys.current().id());
 //! # Ok(())
 //! # }
 //! ```
