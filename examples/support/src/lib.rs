@@ -2,8 +2,8 @@
 //! and its router.
 //!
 //! - [`Flags`] are the settings, and [`App`] puts everything together.
-//! - [`Keys`] are the keys of a server, which [change](rotation) while it runs.
-//! - [`Users`] and [`Passwords`] decide who may log in, [`Limits`] how often one may try.
+//! - [`KeyAdmin`] changes the keys of a server at the word of an administrator.
+//! - [`Users`] decides who may log in, [`Limits`] how often one may try.
 //! - [`demands`] is what the routes demand of callers, [`Page`] what a browser shows.
 
 pub mod account;

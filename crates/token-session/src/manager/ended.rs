@@ -46,7 +46,7 @@ impl SessionManager {
     /// policy is to accept; with [`RevocationCheck::Store`] always; with [`RevocationCheck::None`]
     /// only what this node ends is noticed. A store that cannot be asked ends nothing.
     ///
-    /// If the policy is [`BindingMode::Require`](crate::binding::BindingMode::Require), a session that is bound
+    /// If the policy is [`BindingMode::Require`], a session that is bound
     /// to its browser ends for this caller at `known_until`, unless this node has renewed its bound cookie since,
     /// or has seen a newer one in a request; then it is when that one ends.
     ///
