@@ -5,9 +5,11 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use token_core::{Algorithm, KeyId, Policy, SigningKey, UnixTime, VerifyingKey};
+use token_core::{Algorithm, KeyId, Policy, SigningKey, TokenIssuer, UnixTime, VerifyingKey};
+use token_session::clock::{Clock as _, SystemClock};
+use token_session::{MemoryStore, SessionManager};
 
-use crate::{KeySource, Keys, KeysError, Rotations};
+use crate::{KeyKeeper, KeySource, Keys, KeysError, Rotations};
 
 fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_000 + seconds).unwrap()
@@ -205,4 +207,55 @@ fn what_is_no_key_file_is_refused_without_repeating_it() {
     let unset = KeySource::Env("HALLPASS_NO_SUCH_VARIABLE".into());
     let error = unset.open(None, None, at(0)).unwrap_err();
     assert!(matches!(error, KeysError::Unset), "{error}");
+}
+
+/// A process that was stopped while it had the lock must not stop the others.
+#[test]
+fn a_lock_that_is_held_for_long_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = file(&folder, "keys.json");
+    source.open(None, None, at(0)).unwrap();
+    let held = std::fs::File::create(path.with_file_name("keys.json.lock")).unwrap();
+    held.lock().unwrap();
+    let error = source.change(at(0), Ok).unwrap_err();
+    assert!(matches!(error, KeysError::Locked), "{error}");
+    drop(held);
+    source.change(at(0), Ok).unwrap();
+}
+
+#[tokio::test]
+async fn a_file_that_was_open_to_others_is_read_once_it_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = file(&folder, "keys.json");
+    let (rotations, now) = (rotations(), SystemClock.now());
+    let keys = source.open(None, Some(&rotations), now).unwrap();
+    let (access, refresh) = keys.rings(&rotations, now).unwrap();
+    let (issuer, audience) = ("https://id.example", "https://api.example");
+    let issuer = TokenIssuer::builder(issuer.parse().unwrap(), audience.parse().unwrap());
+    let issuer = issuer.build(access, refresh);
+    let manager = SessionManager::builder(MemoryStore::with_capacity(10), issuer);
+    let manager = manager.build().unwrap();
+    let keeper = KeyKeeper::new(source, keys, rotations).start(&manager);
+    let signs = || manager.issuer().access_keys.current().id().clone();
+    let first = signs();
+
+    let other = Keys::generate(None, now).unwrap();
+    let beside = path.with_file_name("next.json");
+    std::fs::write(&beside, &*other.to_text(now).unwrap()).unwrap();
+    std::fs::set_permissions(&beside, Permissions::from_mode(0o644)).unwrap();
+    std::fs::rename(&beside, &path).unwrap();
+    let refused = keeper.reread().await.unwrap_err();
+    assert!(matches!(refused, KeysError::Exposed { .. }), "{refused}");
+    // The keeper has looked at it by itself too, and keeps what it has.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(signs(), first);
+    // Neither the length nor the time of the file changes with that.
+    std::fs::set_permissions(&path, Permissions::from_mode(0o600)).unwrap();
+    let taken = async {
+        while signs() != id(&other, now) {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(120), taken).await;
+    assert_eq!(taken, Ok(()));
 }
