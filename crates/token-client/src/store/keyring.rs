@@ -38,15 +38,11 @@ impl KeyringStore {
         &self,
         change: impl FnOnce(Option<&Record>) -> Option<Record>,
     ) -> Result<Written, StoreError> {
-        let _lock = self.locks.lock()?;
-        let found = self.load()?;
-        let next = change(found.as_ref());
-        let won = next.is_some();
-        if let Some(next) = &next {
-            self.entry()?.set_secret(&next.to_json())?;
-        }
-        let record = next.or_else(|| found.clone());
-        Ok(Written { found, record, won })
+        self.locks.update(
+            || self.load(),
+            change,
+            |next| Ok(self.entry()?.set_secret(&next.to_json())?),
+        )
     }
 
     pub(super) fn try_lock(&self) -> Result<Option<RenewalLock>, StoreError> {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::StoreError;
+use super::{StoreError, Written};
+use crate::machine::Record;
 
 /// The right to renew.
 #[derive(Debug, Default)]
@@ -37,11 +38,32 @@ impl Locks {
         &self.folder
     }
 
+    /// Changes what is stored, while nobody else does: reads it, and replaces it if `change` gives another.
+    ///
+    /// # Errors
+    /// Those of the three, and [`StoreError::Locked`].
+    pub(super) fn update(
+        &self,
+        load: impl FnOnce() -> Result<Option<Record>, StoreError>,
+        change: impl FnOnce(Option<&Record>) -> Option<Record>,
+        replace: impl FnOnce(&Record) -> Result<(), StoreError>,
+    ) -> Result<Written, StoreError> {
+        let _lock = self.lock()?;
+        let found = load()?;
+        let next = change(found.as_ref());
+        let won = next.is_some();
+        if let Some(next) = &next {
+            replace(next)?;
+        }
+        let record = next.or_else(|| found.clone());
+        Ok(Written { found, record, won })
+    }
+
     /// Waits for the lock that everybody holds for milliseconds.
     ///
     /// # Errors
     /// [`StoreError::Locked`] after two seconds: the holder hangs, and nobody may hang with it.
-    pub(super) fn lock(&self) -> Result<File, StoreError> {
+    fn lock(&self) -> Result<File, StoreError> {
         self.create_folder()?;
         let start = Instant::now();
         loop {
