@@ -115,6 +115,11 @@ async fn each_is_read_and_replaced_by_a_new_one_in_the_same_login() {
     for (from, stored) in HASHES {
         let wrong = login(&passwords, "Wonderland", stored).await;
         assert_eq!(wrong, Ok((false, None)), "{from}: {stored}");
+        // What no person types is wrong, too, and no error of the server.
+        for odd in ["", "wonder\0land", &"w".repeat(2000)] {
+            let wrong = login(&passwords, odd, stored).await;
+            assert_eq!(wrong, Ok((false, None)), "{from}: {stored}");
+        }
         let (right, new) = login(&passwords, "wonderland", stored).await.unwrap();
         assert!(right, "{from}: {stored}");
         let new = new.unwrap_or_else(|| panic!("{from}: {stored} is old"));
