@@ -307,6 +307,52 @@ fn a_token_from_before_a_refresh_that_followed_a_step_up_ends_the_session() {
     assert_eq!(world.refresh(&first, at(145)).reason(), "reused");
 }
 
+/// In a transport with a cookie a late answer may give a browser the cookie from before the step-up back, and
+/// it presents that within an access lifetime: 335 s. Until then, and the margin, nothing rotates again.
+#[test]
+fn a_refresh_after_a_step_up_waits_for_the_browsers_that_have_the_cookie_before_it() {
+    let (mut world, first) = World::new(Policy::default(), Transport::Cookie);
+    let second = world.step_up(&first, at(100)).token().to_owned();
+    for seconds in [146, 435, 444] {
+        let again = world.refresh(&second, at(seconds));
+        assert!(matches!(&again, Answer::Replayed(token) if *token == second));
+        let decided = world.decide(&second, &Purpose::Refresh, at(seconds));
+        assert!(matches!(&decided, Answer::Replayed(token) if *token == second));
+        assert_eq!(
+            world.refresh(&first, at(seconds.min(435))).reason(),
+            "revoked"
+        );
+    }
+    assert!(matches!(
+        world.refresh(&second, at(445)),
+        Answer::Rotated(_)
+    ));
+    assert_eq!(world.refresh(&first, at(445)).reason(), "reused");
+}
+
+/// With a short idle lifetime a session in use would otherwise end between two rotations.
+#[test]
+fn a_refresh_that_gets_the_same_token_moves_the_idle_deadline_if_that_is_due() {
+    let policy = Policy::builder().idle_lifetime(secs(120)).build().unwrap();
+    let (mut world, first) = World::new(policy, Transport::Cookie);
+    let second = world.step_up(&first, at(100)).token().to_owned();
+    let mut idle = world.row.idle_expires_at;
+    for (seconds, moves) in [
+        (159, false),
+        (160, true),
+        (219, false),
+        (220, true),
+        (280, true),
+    ] {
+        let again = world.refresh(&second, at(seconds));
+        assert!(matches!(&again, Answer::Replayed(token) if *token == second));
+        let moved = world.row.idle_expires_at;
+        assert_eq!(moved, if moves { at(seconds) + secs(120) } else { idle });
+        idle = moved;
+    }
+    assert_eq!(world.row.generation, Generation::from_u64(1));
+}
+
 #[test]
 fn a_step_up_whose_answer_was_lost_may_be_repeated_within_the_grace() {
     let (mut world, first) = world();

@@ -9,9 +9,9 @@ use token_core::session::Rights;
 /// Looks the user up again at each refresh.
 ///
 /// With a hook the session is read before it is rotated, which costs a second round trip to
-/// the store; without one a refresh costs one. It runs at replays too. A replay writes nothing, so
-/// what the hook changes then is in the access token alone, until it is asked at the next rotation of
-/// the token.
+/// the store; without one a refresh costs one. It runs at replays too. A replay does not change what the
+/// session may do, so what the hook changes then is in the access token alone, until it is asked at the
+/// next rotation of the token.
 ///
 /// Sessions in the transport `session` are not refreshed, so the hook is not asked about them.
 /// [`SessionManager::permit`](crate::SessionManager::permit) changes any session, and at once.

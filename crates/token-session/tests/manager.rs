@@ -315,6 +315,35 @@ async fn a_change_of_password_ends_the_others_and_renews_this_one() {
     assert_eq!(*events.lock().unwrap(), expected);
 }
 
+/// After a step-up a refresh gets the same token for longer than this idle lifetime.
+#[tokio::test]
+async fn a_session_in_use_does_not_end_as_idle_between_two_rotations() {
+    let policy = Policy::builder().idle_lifetime(secs(120)).build().unwrap();
+    let test = TestManager::new(policy);
+    let new = NewSession {
+        transport: Some(Transport::Cookie),
+        ..Default::default()
+    };
+    let issued = login_with(&test, "alice", new).await;
+    let old = refresh_token(&issued);
+    let credential = SessionCredential::Refresh(test.manager.verify_refresh_token(&old).unwrap());
+    let authentication = Authentication::password(test.manager.now());
+    let renewed = test.manager.step_up(&credential, authentication).await;
+    let token = refresh_token(&renewed.unwrap());
+    for _ in 0..4 {
+        test.clock.advance(secs(80));
+        let again = test.manager.refresh(&token, None).await.unwrap();
+        assert_eq!(refresh_token(&again), token);
+        assert_eq!(
+            again.session().idle_expires_at,
+            test.manager.now() + secs(120)
+        );
+    }
+    test.clock.advance(secs(80));
+    let rotated = test.manager.refresh(&token, None).await.unwrap();
+    assert_ne!(refresh_token(&rotated), token);
+}
+
 #[tokio::test]
 async fn a_session_cookie_slides_and_ends() {
     let test = TestManager::new(Policy::default());

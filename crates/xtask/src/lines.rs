@@ -41,7 +41,8 @@ const LIMITS: [Limit; 2] = [
         ],
         // 5,000, 10 % of `session/` for what is added to the first cut, and 440 for what the folders that
         // are counted apart share with the rest: tokens are bound to keys in `access/` and `session/` too.
-        lines: 5_680,
+        // And 20 for the touch of a refresh that gets the same token again.
+        lines: 5_700,
         items: Some(160),
     },
     // What has to be read if one only wants sessions and their rotation.
@@ -52,8 +53,8 @@ const LIMITS: [Limit; 2] = [
         ],
         apart: &[],
         // 2,200, the same 10 %, what a binding adds to the record and its writes, and the write that changes what
-        // a session may do.
-        lines: 2_500,
+        // a session may do. And the same 20.
+        lines: 2_520,
         items: None,
     },
 ];
@@ -231,15 +232,15 @@ mod tests { pub fn n() {} }
     fn more_than_was_promised_is_a_fault() {
         let folder = PathBuf::from("crates/token-core/src");
         let counts = |lines, items| Counts::from([(folder.clone(), Count { lines, items })]);
-        let fits = counts(5_680, 160);
+        let fits = counts(5_700, 160);
         assert!(too_many_lines(&fits).is_empty() && too_many_items(&fits).is_empty());
-        assert_eq!(too_many_lines(&counts(5_681, 160)).len(), 1);
-        assert_eq!(too_many_items(&counts(5_680, 161)).len(), 1);
+        assert_eq!(too_many_lines(&counts(5_701, 160)).len(), 1);
+        assert_eq!(too_many_items(&counts(5_700, 161)).len(), 1);
         let optional = Count {
             lines: 100,
             items: 10,
         };
-        let mut with_optional = counts(5_780, 170);
+        let mut with_optional = counts(5_800, 170);
         with_optional.insert(folder.join("foreign"), optional);
         assert!(too_many_lines(&with_optional).is_empty());
         assert!(too_many_items(&with_optional).is_empty());

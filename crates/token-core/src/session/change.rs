@@ -322,8 +322,8 @@ impl<T> Deref for Committed<T> {
 }
 
 /// A write that the store has to make, and the secret of the credential that comes into force with it.
-/// `W` is the [`Session`] that a login inserts, the [`Rotation`] of a refresh, or `()` once the write is on
-/// its way.
+/// `W` is the [`Session`] that a login inserts, the [`Rotation`] of a refresh, the [`Touch`] of one that gets
+/// the same credential again, or `()` once the write is on its way.
 #[derive(Debug)]
 #[must_use = "nothing is stored yet"]
 pub struct Pending<W> {
@@ -335,14 +335,17 @@ pub struct Pending<W> {
 }
 
 impl<W> Pending<W> {
+    pub(crate) fn new(write: W, secret: TokenSecret, hash: TokenHash) -> Self {
+        Self {
+            write,
+            secret,
+            hash,
+        }
+    }
+
     /// Takes it apart: what the store shall write, and the secret that waits for it.
     pub fn into_parts(self) -> (W, Pending<()>) {
-        let pending = Pending {
-            write: (),
-            secret: self.secret,
-            hash: self.hash,
-        };
-        (self.write, pending)
+        (self.write, Pending::new((), self.secret, self.hash))
     }
 
     /// Joins the secret with the session as the store wrote it.

@@ -11,7 +11,7 @@ use crate::session::denial::Denial;
 use crate::session::policy::Policy;
 use crate::session::record::{Authentication, Nonce, Session, Transport};
 use crate::session::refresh_token::{Presented, RefreshKeyRing};
-use crate::session::rotation::{Evaluation, LAST_SEEN_STEP, Purpose, ended};
+use crate::session::rotation::{Evaluation, Purpose, ended, touch};
 use crate::types::count::Generation;
 use crate::types::id::SessionId;
 use crate::types::invalid::InvalidValue;
@@ -186,24 +186,4 @@ pub enum CookieDecision {
     Deny(Denial),
     /// It was stolen: end the session, then refuse.
     Revoke(PendingReuse),
-}
-
-/// The write that a use is worth, if the last is longer ago than the touch interval.
-fn touch(session: &Session, proof: Proof, policy: &Policy, now: UnixTime) -> Option<Touch> {
-    let slide = policy.slide(session.remember, session.absolute_expires_at, now);
-    let last_seen_at = now.round_down(LAST_SEEN_STEP);
-    // How far the deadline would move is how long ago it was moved last.
-    let moved = slide.idle_expires_at.since(session.idle_expires_at);
-    let due = !moved.is_zero() && moved >= policy.touch_interval();
-    // Once the idle deadline has met the absolute one it stays, but the list should go on.
-    let stuck = session.idle_expires_at == session.absolute_expires_at;
-    let seen = stuck && last_seen_at.since(session.last_seen_at) >= LAST_SEEN_STEP;
-    (due || seen).then_some(Touch {
-        id: session.id,
-        generation: session.generation,
-        proof,
-        at: now,
-        slide,
-        last_seen_at,
-    })
 }

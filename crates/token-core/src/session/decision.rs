@@ -1,7 +1,7 @@
 //! What the rotation rule decides, as values that wait for the store: nothing in them can leave before it
 //! is committed.
 
-use crate::session::change::{Committed, Ending, Granted, Pending, Rotation};
+use crate::session::change::{Committed, Ending, Granted, Pending, Rotation, Touch};
 use crate::session::denial::Denial;
 use crate::session::record::Session;
 use crate::types::count::Generation;
@@ -11,17 +11,19 @@ use crate::types::count::Generation;
 #[must_use]
 #[expect(
     clippy::exhaustive_enums,
-    reason = "the rotation rule has these four outcomes"
+    reason = "the rotation rule has these outcomes"
 )]
 pub enum Decision {
     /// Refuse it; nothing is written.
     Deny(Denial),
-    /// Answer with the same credential again and a fresh access token; nothing is written.
+    /// Answer with the credential in force again and a fresh access token; nothing is written.
     Replay(Granted),
     /// It was stolen: end the session, then refuse.
     Revoke(PendingReuse),
     /// Write the successor, then answer with it.
     Rotate(Pending<Rotation>),
+    /// Write the new idle deadline, then answer as for a replay.
+    Touch(Pending<Touch>),
 }
 
 /// A session that must be ended because a superseded credential came back.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::session::record::{Session, Transport};
+use crate::session::record::{RotatedBy, Session, Transport};
 use crate::types::time::UnixTime;
 
 const MINUTE: u64 = 60;
@@ -86,10 +86,11 @@ settings! {
     /// 10 seconds; 0 to 2 minutes. It counts from the moment at which the request's time is taken, so it
     /// is twice the store time-out of the session manager, as a write that finds another write in its way
     /// is followed by a read. The manager refuses a shorter one. A refresh rotates a token only if the
-    /// last rotation is older than the grace, the tolerance and this margin together.
+    /// last rotation is older than the grace, the tolerance and this margin together, and after a step-up
+    /// in a transport with a cookie only an access lifetime later than that.
     store_margin = 10, 0..=2 * MINUTE;
-    /// How often, at most, the use of a session cookie moves its idle deadline. Default 1 minute;
-    /// 0 seconds to 1 day. If it is longer than half of the shorter idle lifetime it is cut to that, so
+    /// How often, at most, the use of a session cookie moves its idle deadline, and a refresh that gets the
+    /// same token again. Default 1 minute; 0 seconds to 1 day. If it is longer than half of the shorter idle lifetime it is cut to that, so
     /// that a session never ends as idle while it is used.
     touch_interval = MINUTE, 0..=DAY;
     /// How long an ended session is kept, so that its tokens are refused by name. Default 1 day; 1 hour
@@ -104,14 +105,23 @@ impl Policy {
         (!self.grace.is_zero()).then(|| self.grace + self.tolerance)
     }
 
-    /// How long after a rotation the next refresh may rotate: the replay window and the store margin, or
-    /// `None` if the grace is 0, because then every refresh rotates.
+    /// How long after the rotation that made a credential the next refresh may rotate it: as long as an
+    /// honest client may present the one before, and the store margin. `None` if the grace is 0, because
+    /// then every refresh rotates.
     ///
-    /// A request that presents the previous token at the end of the replay window may wait for the store
+    /// A request that presents the previous token at the end of that window may wait for the store
     /// for as long as the margin. It must not find that a second rotation came first.
-    pub(crate) fn rotation_interval(&self) -> Option<Duration> {
-        self.replay_window()
-            .map(|window| window + self.store_margin)
+    pub(crate) fn rotation_interval(
+        &self,
+        by: RotatedBy,
+        transport: Transport,
+    ) -> Option<Duration> {
+        let window = self.replay_window()?;
+        let window = match by {
+            RotatedBy::Refresh => window,
+            RotatedBy::StepUp => self.straggler_window(transport),
+        };
+        Some(window + self.store_margin)
     }
 
     /// How long after a step-up a credential that it replaced is refused and does not end the session.

@@ -20,7 +20,7 @@ use crate::jose::object::{Object, is_plain};
 use crate::keys::algorithm::Algorithm;
 use crate::keys::error::{IssueError, KeyError};
 use crate::keys::ring::KeyRingError;
-use crate::session::record::{Nonce, Session, Transport};
+use crate::session::record::{Nonce, RotatedBy, Session, Transport};
 use crate::types::count::Generation;
 use crate::types::id::SessionId;
 use crate::types::name::{Audience, Issuer, KeyId, Subject};
@@ -59,6 +59,8 @@ pub struct RefreshClaims {
     pub scope: Scope,
     /// How it travels.
     pub transport: Transport,
+    /// What made it.
+    pub(crate) by: RotatedBy,
     /// What the request proves beside the token: nothing, until it is set.
     pub proof: Proof,
 }
@@ -261,6 +263,7 @@ impl RefreshKeyRing {
             expires_at: wire.exp,
             scope: wire.scope.parse().map_err(claims)?,
             transport: wire.transport,
+            by: wire.by.unwrap_or(RotatedBy::Refresh),
             proof: Proof::default(),
         })
     }
@@ -291,6 +294,9 @@ impl RefreshKeyRing {
             json.text("scope", session.scope.as_str());
         }
         json.text("transport", session.transport.as_str());
+        if session.rotated_by == RotatedBy::StepUp {
+            json.text("by", session.rotated_by.as_str());
+        }
         let json = SecretBytes(json.finish(""));
         let mut token = String::with_capacity(key.header.len() + json.0.len() * 4 / 3 + 48);
         token.push_str(&key.header);
@@ -331,15 +337,16 @@ struct Wire<'a> {
     #[serde(borrow, default)]
     scope: std::borrow::Cow<'a, str>,
     transport: Transport,
+    by: Option<RotatedBy>,
 }
 
 /// As long as the claims can become, in bytes.
 fn longest(names: &[&str], scope: &Scope) -> usize {
     // Names have no control characters, so an escape makes two bytes of one; a scope has none. The
-    // rest is an id, a secret, three numbers, a word and the names of the members.
+    // rest is an id, a secret, three numbers, two words and the names of the members.
     let escaped = |name: &&str| if is_plain(name) { 1 } else { 2 };
     let names = names.iter().map(|name| name.len() * escaped(name));
-    names.sum::<usize>() + scope.as_str().len() + 230
+    names.sum::<usize>() + scope.as_str().len() + 245
 }
 
 /// Why a text is not a refresh token of ours. The client learns only `malformed`.

@@ -12,8 +12,9 @@
 use std::time::Duration;
 
 use crate::access::custom::CustomClaims;
+use crate::binding::proof::Proof;
 use crate::keys::error::IssueError;
-use crate::session::change::{Committed, Ending, Granted, Pending, Rotation};
+use crate::session::change::{Committed, Ending, Granted, Pending, Rotation, Touch};
 use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
 use crate::session::permit::Rights;
@@ -111,11 +112,7 @@ pub fn open(
         )
     };
     let hash = write.token_hash;
-    Pending {
-        write,
-        secret,
-        hash,
-    }
+    Pending::new(write, secret, hash)
 }
 
 /// The write that a refresh token asks for, from the token alone. It matches if the token is the current
@@ -140,7 +137,8 @@ pub fn attempt<const N: usize>(
     let (id, presented, nonce) = (token.session_id, token.presented(), Nonce::new(entropy));
     let mut pending = rotate(id, presented, token.expires_at, policy, keys, now, nonce);
     if token.generation != Generation::default() {
-        pending.write.rotated_before = policy.rotation_interval().map(|interval| now - interval);
+        let interval = policy.rotation_interval(token.by, token.transport);
+        pending.write.rotated_before = interval.map(|interval| now - interval);
     }
     Ok(pending)
 }
@@ -192,6 +190,29 @@ pub fn close(id: SessionId, reason: RevokeReason, policy: &Policy, now: UnixTime
     }
 }
 
+/// The write that a use without a rotation is worth, if the last is longer ago than the touch interval.
+pub(crate) fn touch(
+    session: &Session,
+    proof: Proof,
+    policy: &Policy,
+    now: UnixTime,
+) -> Option<Touch> {
+    let slide = policy.slide(session.remember, session.absolute_expires_at, now);
+    let last_seen_at = now.round_down(LAST_SEEN_STEP);
+    // How far the deadline would move is how long ago it was moved last.
+    let moved = slide.idle_expires_at.since(session.idle_expires_at);
+    let due = !moved.is_zero() && moved >= policy.touch_interval();
+    // Once the idle deadline has met the absolute one it stays, but the list should go on.
+    let stuck = session.idle_expires_at == session.absolute_expires_at;
+    let seen = stuck && last_seen_at.since(session.last_seen_at) >= LAST_SEEN_STEP;
+    (due || seen).then(|| Touch {
+        proof,
+        slide,
+        last_seen_at,
+        ..Touch::new(session, now)
+    })
+}
+
 /// Whether the session has ended, whatever is presented.
 pub(crate) fn ended(session: &Session, deadline: UnixTime, now: UnixTime) -> Option<Denial> {
     if let Some(revocation) = session.revocation {
@@ -222,8 +243,11 @@ impl Evaluation<'_> {
         if let Err(denial) = self.proven() {
             return Decision::Deny(denial);
         }
-        let interval = self.policy.rotation_interval();
-        let settled = self.session.generation == Generation::default()
+        let session = self.session;
+        let interval = self
+            .policy
+            .rotation_interval(session.rotated_by, session.transport);
+        let settled = session.generation == Generation::default()
             || interval.is_none_or(|interval| self.age() >= interval);
         match self.purpose {
             // At most one rotation an interval: whatever tabs and retries do within it, they end with the
@@ -313,10 +337,18 @@ impl Evaluation<'_> {
         })
     }
 
-    /// Gives the credential in force once more.
+    /// Gives the credential in force once more. It is a use, so the idle deadline moves if that is due.
     fn replay(self, secret: TokenSecret) -> Decision {
-        // If the session was derived by other keys than ours, there is nothing to hand out.
         let hash = secret.hash();
+        // The time of the last use alone is written by the next rotation.
+        let moves = |touch: &Touch| touch.slide.idle_expires_at > self.session.idle_expires_at;
+        let touch = touch(self.session, self.presented.proof, self.policy, self.now);
+        if hash == self.session.token_hash
+            && let Some(write) = touch.filter(moves)
+        {
+            return Decision::Touch(Pending::new(write, secret, hash));
+        }
+        // If the session was derived by other keys than ours, there is nothing to hand out.
         Granted::new(self.session.clone(), secret, hash)
             .map_or_else(|_| self.mismatch(), Decision::Replay)
     }
@@ -428,9 +460,5 @@ fn rotate(
         rights: Rights::default(),
     };
     let hash = write.to_hash;
-    Pending {
-        write,
-        secret,
-        hash,
-    }
+    Pending::new(write, secret, hash)
 }

@@ -3,8 +3,8 @@
 
 use token_core::binding::Proof;
 use token_core::session::{
-    self, Change, Committed, CookieDecision, Decision, Denial, Pending, PendingReuse, Purpose,
-    Rotation, SessionToken, Touch,
+    self, Change, Committed, CookieDecision, Decision, Denial, Granted, Pending, PendingReuse,
+    Purpose, Rotation, SessionToken, Touch,
 };
 use token_core::{Authentication, Transport, UnixTime};
 
@@ -39,6 +39,7 @@ enum Call {
     Commit(Pending<Rotation>),
     End(PendingReuse),
     Load,
+    Replay(Pending<Touch>),
     Touch(Touch),
 }
 
@@ -119,6 +120,15 @@ impl Job {
                     Next::Answer(Answer::Denied(denial))
                 }
             },
+            Call::Replay(pending) => {
+                let change = Change::Touch(pending.write.clone());
+                let Some(next) = change.apply(&world.row) else {
+                    return self.decide(world, resends);
+                };
+                world.row = next.clone();
+                let granted = pending.committed(Committed::assertion(next)).unwrap();
+                Next::Answer(self.replayed(&granted, world, resends))
+            }
             Call::Touch(touch) => match Change::Touch(touch).apply(&world.row) {
                 None => self.decide(world, resends),
                 Some(next) => {
@@ -129,6 +139,13 @@ impl Job {
                 }
             },
         }
+    }
+
+    fn replayed(&self, granted: &Granted, world: &mut World, resends: bool) -> Answer {
+        let text = world.text(granted, self.now);
+        // A browser that presented the cookie in force has it already.
+        let kept = world.row.transport != Transport::Header && text == self.token;
+        Answer::Granted((resends || !kept).then_some(text))
     }
 
     fn decide(mut self, world: &mut World, resends: bool) -> Next {
@@ -144,18 +161,17 @@ impl Job {
         };
         match decision {
             Decision::Deny(denial) => Next::Answer(Answer::Denied(denial)),
-            Decision::Replay(granted) => {
-                let text = world.text(&granted, self.now);
-                // A browser that presented the cookie in force has it already.
-                let kept = world.row.transport != Transport::Header && text == self.token;
-                Next::Answer(Answer::Granted((resends || !kept).then_some(text)))
-            }
+            Decision::Replay(granted) => Next::Answer(self.replayed(&granted, world, resends)),
             Decision::Revoke(reuse) => {
                 self.call = Call::End(reuse);
                 Next::Call(self)
             }
             Decision::Rotate(pending) => {
                 self.call = Call::Commit(pending);
+                Next::Call(self)
+            }
+            Decision::Touch(pending) => {
+                self.call = Call::Replay(pending);
                 Next::Call(self)
             }
         }

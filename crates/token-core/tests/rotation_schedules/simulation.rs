@@ -582,6 +582,11 @@ impl Simulation {
                 assert!(granted.session().token_hash == self.world.row.token_hash);
                 false
             }
+            Decision::Touch(pending) => {
+                let granted = pending.committed(Committed::assertion(self.world.row.clone()));
+                assert!(granted.is_ok());
+                false
+            }
             Decision::Deny(_) | Decision::Revoke(_) => false,
         }
     }

@@ -222,6 +222,14 @@ impl World {
                 let row = Committed::assertion(self.row.clone());
                 Answer::Denied(reuse.committed(&row).unwrap())
             }
+            Decision::Touch(pending) => {
+                let change = Change::Touch(pending.write.clone());
+                self.row = change.apply(&self.row).expect("nobody raced");
+                let granted = pending
+                    .committed(Committed::assertion(self.row.clone()))
+                    .unwrap();
+                Answer::Replayed(self.text(&granted, now))
+            }
             Decision::Rotate(pending) => {
                 let change = Change::Rotate(pending.write.clone());
                 self.row = change.apply(&self.row).expect("nobody raced");

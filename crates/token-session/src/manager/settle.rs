@@ -39,6 +39,8 @@ pub(super) enum Verdict<A = Infallible> {
     Revoke(PendingReuse),
     /// Its successor has to be written.
     Rotate(Pending<Rotation>),
+    /// It gets the same successor again, and the idle deadline moves.
+    ReplayAndTouch(Pending<Touch>),
     /// It holds, and the idle deadline moves.
     Touch(A, Touch),
 }
@@ -50,6 +52,7 @@ impl<A> From<Decision> for Verdict<A> {
             Decision::Replay(granted) => Self::Replay(granted),
             Decision::Revoke(reuse) => Self::Revoke(reuse),
             Decision::Rotate(pending) => Self::Rotate(pending),
+            Decision::Touch(pending) => Self::ReplayAndTouch(pending),
         }
     }
 }
@@ -136,14 +139,17 @@ impl SessionManager {
                 Verdict::Accept(accepted) => return Ok(Settled::Accepted(accepted, session)),
                 Verdict::Deny(denial) => return Err(self.deny(denial, &session, now)),
                 Verdict::Replay(granted) => {
-                    let rights = self.ask(changes, &session, now).await?;
-                    let allowed = rights.scope.as_ref().unwrap_or(&session.scope);
-                    let scope = narrowed(scope, allowed)?.cloned().or(rights.scope);
-                    let granted = match rights.claims {
-                        Some(claims) => granted.with_claims(claims),
-                        None => granted,
-                    };
-                    return Ok(Settled::Replayed(granted, scope));
+                    return self.replayed(granted, changes, scope, now).await;
+                }
+                Verdict::ReplayAndTouch(pending) => {
+                    let (touch, pending) = pending.into_parts();
+                    match self.commit(&Change::Touch(touch)).await? {
+                        Commit::Applied(slid) => {
+                            let granted = pending.committed(slid)?;
+                            return self.replayed(granted, changes, scope, now).await;
+                        }
+                        Commit::Missed(current) => current,
+                    }
                 }
                 Verdict::Revoke(_) if self.is_too_late(start) => {
                     return Err(StoreError::Timeout(self.inner.store_timeout).into());
@@ -198,6 +204,25 @@ impl SessionManager {
             };
         }
         Err(RefreshError::Contended { attempts: ATTEMPTS })
+    }
+
+    /// The credential in force once more, with what the application says of the access token.
+    async fn replayed<A>(
+        &self,
+        granted: Granted,
+        changes: Changes<'_>,
+        scope: Option<&Scope>,
+        now: UnixTime,
+    ) -> Result<Settled<A>, RefreshError> {
+        let session = granted.session();
+        let rights = self.ask(changes, session, now).await?;
+        let allowed = rights.scope.as_ref().unwrap_or(&session.scope);
+        let scope = narrowed(scope, allowed)?.cloned().or(rights.scope);
+        let granted = match rights.claims {
+            Some(claims) => granted.with_claims(claims),
+            None => granted,
+        };
+        Ok(Settled::Replayed(granted, scope))
     }
 
     /// Whether the credential of a request that waited since `start`, and before that for one call to

@@ -75,7 +75,9 @@ impl SessionManager {
         let decide = |session: &Committed<Session>| {
             let decision = self.decide_step_up(credential, session, &authentication, now)?;
             Ok(match decision {
-                Decision::Replay(_) | Decision::Rotate(_) => Verdict::Accept(()),
+                Decision::Replay(_) | Decision::Rotate(_) | Decision::Touch(_) => {
+                    Verdict::Accept(())
+                }
                 refused => refused.into(),
             })
         };
