@@ -1,69 +1,24 @@
 /** A session that is bound to its browser (Device Bound Session Credentials): a copy of its cookies is worth nothing. */
 import assert from 'node:assert/strict';
-import { request } from 'node:https';
 import { describe, test } from 'node:test';
-import type { CDPSession, Page } from 'playwright-core';
-import { launch, until } from './browser.js';
-import { isMock, startBound } from './servers.js';
-
-const FEATURES = 'DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting';
+import { copied, inBound, send } from './bound.js';
+import { PATIENCE, until } from './browser.js';
+import { isMock } from './servers.js';
 
 /** The request that needs the session's credential. */
 const USES = { cookie: ['POST', '/auth/refresh'], session: ['GET', '/api/me'] } as const;
 
-const send = (page: Page, method: string, path: string, body?: object): Promise<number> =>
-  page.evaluate(
-    async ([method, path, body]) => {
-      const headers = { 'content-type': 'application/json' };
-      return (await fetch(path, body ? { method, headers, body } : { method })).status;
-    },
-    [method, path, body && JSON.stringify(body)] as const,
-  );
-
-/** The answer to somebody who has a copy of the cookies, and no key. */
-const copied = (url: string, method: string, path: string, cookies: readonly { name: string; value: string }[]) =>
-  new Promise<number>((resolve, reject) => {
-    const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
-    const headers = { cookie, origin: url, 'content-length': 0 };
-    request(url + path, { method, headers, rejectUnauthorized: false, agent: false }, (answer) => {
-      answer.resume();
-      resolve(answer.statusCode!);
-    })
-      .on('error', reject)
-      .end();
-  });
-
 describe('a session of transport', { skip: isMock && 'the mock server binds no sessions' }, () => {
   for (const [transport, [method, path]] of Object.entries(USES))
-    test(`\`${transport}\` is bound to the browser that logged in`, async () => {
-      const server = await startBound();
-      const args = [`--enable-features=${FEATURES}`, `--ignore-certificate-errors-spki-list=${server.pin}`];
-      const browser = await launch({ args });
-      try {
-        const context = await browser.newContext();
-        const page = await context.newPage();
-        await page.goto(`${server.url}/healthz`);
-        const tools: CDPSession = await context.newCDPSession(page);
-        const bound = async () => (await context.cookies()).filter(({ name }) => name.startsWith('__Host-bound-'));
-        const forget = async () => {
-          for (const { name } of await bound()) await tools.send('Network.deleteCookies', { name, url: server.url });
-        };
-        /** The answers at the address where the browser registers and renews. */
-        const answers = () =>
-          server.log().flatMap((line) => /method=POST path="?\/auth\/device"? status=(\d+)/.exec(line)?.[1] ?? []);
-        /** What the browser says of its session; the reasons of its failures are in no answer and no log. */
-        const told: object[] = [];
-        tools.on('Network.deviceBoundSessionEventOccurred' as never, (event: object) => told.push(event));
-        await tools.send('Network.enableDeviceBoundSessions' as never, { enable: true } as never);
-        const happened = (event: string) => server.log().filter((line) => line.includes(`event=${event} `)).length;
-
+    test(`\`${transport}\` is bound to the browser that logged in`, () =>
+      inBound(async ({ server, context, page, told, cookies, forget, answers, happened }) => {
         const login = { username: 'alice', password: 'wonderland', transport };
         assert.equal(await send(page, 'POST', '/auth/login', login), 200);
         await until(() => told.length > 0);
         assert.match(JSON.stringify(told), /"succeeded":true,.*"fetchResult":"Success"/);
         // The first renewal goes out beside the next request, and shows that the browser has the answer.
         assert.equal(await send(page, method, path), 200);
-        await until(async () => (await bound()).some(({ expires }) => expires > Date.now() / 1000 + 120));
+        await until(async () => (await cookies()).some(({ expires }) => expires > Date.now() / 1000 + 120));
         await until(() => answers().length == 3);
         assert.deepEqual(answers(), ['200', '403', '204']);
         assert.equal(happened('bound'), 1);
@@ -76,7 +31,7 @@ describe('a session of transport', { skip: isMock && 'the mock server binds no s
         assert.equal(answers()[3], '204');
 
         const copy = await context.cookies();
-        const [value] = await bound();
+        const [value] = await cookies();
         const credential = copy.filter(({ name }) => name != value!.name);
         assert.equal(await copied(server.url, method, path, copy), 200);
         assert.equal(await copied(server.url, method, path, credential), 401);
@@ -91,9 +46,44 @@ describe('a session of transport', { skip: isMock && 'the mock server binds no s
         await forget();
         assert.notEqual(await send(page, method, path), 200);
         assert.deepEqual(answers().slice(4), ['400'], JSON.stringify(told.slice(-4)));
-      } finally {
-        await browser.close();
-        await server.stop();
-      }
-    });
+      }));
+});
+
+describe('the page', { skip: isMock && 'the mock server binds no sessions' }, () => {
+  for (const transport of Object.keys(USES))
+    test(`shows what \`${transport}\` is bound to, and a thief who can use the copy and not renew it`, () =>
+      inBound(async ({ server, context, page, answers }) => {
+        context.setDefaultTimeout(PATIENCE);
+        const broken: string[] = [];
+        page.on('pageerror', (error) => broken.push(String(error.stack)));
+        await page.goto(server.url);
+        await page.check(`[name=transport][value=${transport}]`);
+        await page.click('[data-user=alice]');
+        await page.waitForSelector('#bound-name:has-text("Bound to this browser")');
+        await page.waitForSelector('#bound-left:has-text("min")');
+        await page.waitForSelector('#sessions li:has-text("bound to its browser")');
+        const before = answers().length;
+        await page.click('#thief:enabled');
+        const use = USES[transport as keyof typeof USES].join(' ');
+        await page.waitForSelector(`#thief-use:has-text("${use} → 200: accepted")`);
+        await page.waitForSelector('#thief-renewal:has-text("POST /auth/device → 403: refused.")');
+        await page.waitForSelector('#thief-left:has-text("good for 5 min")');
+        await page.waitForSelector('#entries li:has-text("A thief uses your session")', { state: 'attached' });
+        // A challenge, and the proof of another key.
+        await until(() => answers().length >= before + 2);
+        assert.deepEqual([...new Set(answers().slice(before))].sort(), ['403'], answers().join());
+        // The browser goes on, in transport `cookie` with the token that the thief has bought as well.
+        await page.click('[data-call="GET /api/reports"]');
+        await page.waitForSelector('#answer:has-text("Tea parties")');
+        assert.equal(await page.isVisible('#in'), true);
+
+        // Nobody waits for the end of a bound lifetime here: `cargo xtask test device` does.
+        const refused = { request: use, status: 401, error: 'unbound' };
+        const json = { cookies: [], good_for: null, use: refused, renewal: { ...refused, status: 403 } };
+        await page.route('**/demo/thief', (route) => route.fulfill({ json }));
+        await page.click('#thief');
+        await page.waitForSelector(`#thief-use:has-text("${use} → 401 unbound: refused.")`);
+        await page.waitForSelector('#entries li:has-text("You are still logged in.")', { state: 'attached' });
+        assert.deepEqual(broken, []);
+      }));
 });

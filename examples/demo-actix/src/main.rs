@@ -4,6 +4,7 @@
 mod cors;
 mod methods;
 mod operate;
+mod thief;
 
 use std::process::ExitCode;
 
@@ -144,9 +145,10 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         metrics,
         background,
         key_admin,
+        thief,
     } = app;
     let listener = listener.into_std().map_err(StartError::Serve)?;
-    let document = document(&auth, key_admin.is_on());
+    let document = document(&auth, key_admin.is_on(), thief.is_on());
     let server = HttpServer::new(move || {
         let allowed = auth.config().allowed_origins();
         actix_web::App::new()
@@ -156,6 +158,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
             .configure(routes(&auth))
             .configure(openapi(&auth, document.clone()))
             .configure(application(page))
+            .configure(thief::routes(&thief))
             .default_service(web::to(not_found))
             .wrap(sessions())
             .wrap(Condition::new(!allowed.is_empty(), cors(allowed)))

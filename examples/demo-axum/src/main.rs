@@ -7,6 +7,7 @@ mod methods;
 mod operate;
 mod serve;
 mod state;
+mod thief;
 
 use std::process::ExitCode;
 
@@ -112,7 +113,7 @@ async fn stream(caller: Any) -> impl IntoResponse {
 
 fn router(shared: Shared) -> Router {
     let auth = shared.auth.clone();
-    let document = document(&auth, shared.key_admin.is_on());
+    let document = document(&auth, shared.key_admin.is_on(), shared.thief.is_on());
     let router = Router::new()
         .route("/auth/login", post(login))
         .route("/auth/step-up", post(step_up))
@@ -126,6 +127,7 @@ fn router(shared: Shared) -> Router {
         .route("/healthz", get(healthz))
         .route("/metrics", get(metrics))
         .merge(files(shared.page))
+        .merge(thief::routes(&shared.thief))
         .merge(routes(&auth))
         .merge(openapi(&auth, document))
         .layer(sessions())
@@ -164,6 +166,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         metrics,
         background,
         key_admin,
+        thief,
     } = app;
     let router = router(Shared {
         auth,
@@ -171,6 +174,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         page,
         metrics,
         key_admin,
+        thief,
     });
     let server = serve::Server {
         listener,

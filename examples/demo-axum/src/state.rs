@@ -1,7 +1,7 @@
 //! The state of the router.
 
 use axum::extract::FromRef;
-use example_support::{KeyAdmin, Metrics, Page, Users};
+use example_support::{KeyAdmin, Metrics, Page, Thief, Users};
 use hallpass::Auth;
 
 /// What handlers take from the state, each by its type.
@@ -12,4 +12,5 @@ pub(crate) struct Shared {
     pub(crate) page: Page,
     pub(crate) metrics: Metrics,
     pub(crate) key_admin: KeyAdmin,
+    pub(crate) thief: Thief,
 }

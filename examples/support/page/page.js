@@ -1,5 +1,6 @@
 // The example's page. The client (auth.js) does everything about tokens; this file shows it.
 import { auth, choose, on, start, transport } from './client.js';
+import './device.js';
 import { note, tab } from './timeline.js';
 import { noteRefreshToken, showSpent } from './trouble.js';
 import { showSessions, showSignedIn, showSignedOut, showStatus, showTokens, showTransport } from './view.js';
@@ -80,6 +81,7 @@ const listSoon = () => {
   clearTimeout(soon);
   soon = setTimeout(listSessions, 100);
 };
+addEventListener('bound', () => listSoon());
 const listSessions = async () => {
   if (!shown) return;
   const response = await auth.fetch('/auth/sessions').catch(() => undefined);

@@ -26,7 +26,8 @@ export const span = (ms) => {
 /** How long before its end the client renews a token: a fifth of its life, 5 to 120 s, at most half. */
 const margin = (life) => Math.min(Math.max(life * 0.2, 5e3), 120e3, life / 2);
 
-const bar = (name, left, life) => {
+/** A bar of what is left of a life, both in milliseconds. */
+export const bar = (name, left, life) => {
   const share = Math.min(1, Math.max(0, left / life));
   const element = $(`#${name}-bar`);
   element.firstElementChild.style.transform = `scaleX(${share})`;
@@ -136,6 +137,7 @@ export const showSessions = (sessions, end) => {
       title.append(Object.assign(document.createElement('span'), { className: 'tag', textContent: 'this one' }));
     const facts = [
       session.transport,
+      session.binding == 'device' && 'bound to its browser',
       `opened ${ago(session.created_at)}, at ${new Date(session.created_at * 1000).toLocaleTimeString('en-GB')}`,
       `used ${ago(session.last_seen_at)}`,
       ip_prefix && `from ${ip_prefix}`,

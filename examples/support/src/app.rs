@@ -17,15 +17,16 @@ use tracing::warn;
 use crate::background::Background;
 #[cfg(feature = "tls")]
 use crate::flags::Tls;
-use crate::flags::{Flags, Proofs, Revocation, Switch};
+use crate::flags::{Bound, Flags, Proofs, Revocation, Switch};
 use crate::limits::Limits;
 use crate::metrics::Metrics;
 use crate::page::Page;
 use crate::rotation::KeyAdmin;
 use crate::start_error::StartError;
 use crate::store_url::StoreUrl;
+use crate::thief::{Client, Thief};
 #[cfg(feature = "tls")]
-use crate::tls;
+use crate::tls::{self, SelfSigned};
 use crate::users::Users;
 
 /// Everything that a demo needs to serve, except the handlers.
@@ -49,6 +50,8 @@ pub struct App {
     pub background: Background,
     /// Changes keys on request.
     pub key_admin: KeyAdmin,
+    /// Uses copied cookies, if the page may ask for that.
+    pub thief: Thief,
 }
 
 impl App {
@@ -78,6 +81,18 @@ impl App {
         let tls = match flags.tls {
             Tls::Off => None,
             Tls::SelfSigned => Some(tls::self_signed(&origin)?),
+        };
+        let thief = if may_steal(flags, &origin) {
+            let address = listener.local_addr().map_err(StartError::Serve)?;
+            let client = Client::new(address, origin.clone());
+            #[cfg(feature = "tls")]
+            let client = match &tls {
+                Some(SelfSigned { client: config, .. }) => client.with_tls(Arc::clone(config)),
+                None => client,
+            };
+            Thief::new(client)
+        } else {
+            Thief::off()
         };
         // Every flag was checked before anything is created.
         let rotations = flags.rotations(&policy).map_err(StartError::Rotation)?;
@@ -123,17 +138,18 @@ impl App {
         }
         let key_admin = KeyAdmin::new(flags.admin_key.clone(), keeper.start(&manager));
         let auth = Auth::new(manager, config);
-        let page = Page::new(flags.has_demo_users());
+        let page = Page::new(flags.has_demo_users(), thief.is_on());
         Ok(Self {
             listener,
             #[cfg(feature = "tls")]
-            tls,
+            tls: tls.map(|tls| tls.server),
             auth,
             users,
             page,
             metrics,
             background,
             key_admin,
+            thief,
         })
     }
 
@@ -189,6 +205,15 @@ fn is_public(flags: &Flags, origin: &Origin) -> bool {
         host == "localhost" || address.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
     });
     !(flags.listen.ip().is_loopback() && is_here)
+}
+
+/// Whether the page may have a copy of its cookies used. Only if no other machine can reach the server, which makes
+/// requests for anyone who asks; only for the demo users; and only if browsers register keys, which they do over HTTPS.
+fn may_steal(flags: &Flags, origin: &Origin) -> bool {
+    flags.binding != Bound::Off
+        && flags.has_demo_users()
+        && origin.as_str().starts_with("https:")
+        && !is_public(flags, origin)
 }
 
 /// Opens the store, and makes its tables if there are none.
@@ -294,6 +319,27 @@ mod tests {
             let flags = Flags::parse_from(["demo", "--listen", listen]);
             let origin = origin.parse().unwrap();
             assert_eq!(is_public(&flags, &origin), public, "{listen} {origin:?}");
+        }
+    }
+
+    #[test]
+    fn nobody_but_a_demo_user_on_this_machine_has_copied_cookies_used() {
+        for (may, origin, more) in [
+            (true, "https://127.0.0.1:3000", [].as_slice()),
+            (true, "https://localhost:3000", &["--binding", "require"]),
+            (false, "https://127.0.0.1:3000", &["--binding", "off"]),
+            (false, "http://127.0.0.1:3000", &[]),
+            (false, "https://demo.example", &[]),
+            (false, "https://127.0.0.1:3000", &["--listen", "0.0.0.0:0"]),
+            (
+                false,
+                "https://127.0.0.1:3000",
+                &["--user", "carol:hush-hush"],
+            ),
+        ] {
+            let flags = Flags::parse_from([&["demo"], more].concat());
+            let origin = origin.parse().unwrap();
+            assert_eq!(may_steal(&flags, &origin), may, "{origin:?} {more:?}");
         }
     }
 }

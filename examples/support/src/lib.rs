@@ -23,6 +23,7 @@ pub mod rotation;
 pub mod shutdown;
 pub mod start_error;
 pub mod store_url;
+pub mod thief;
 #[cfg(feature = "tls")]
 pub mod tls;
 pub mod users;
@@ -40,4 +41,5 @@ pub use page::{LOSE_ANSWER, Page};
 pub use rotation::{KeyAdmin, KeyCommand};
 pub use start_error::StartError;
 pub use store_url::StoreUrl;
+pub use thief::Thief;
 pub use users::{PasswordChange, Users};

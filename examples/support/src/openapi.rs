@@ -19,8 +19,9 @@ use crate::demands::{JustAuthenticated, ReadReports, WriteNotes};
 use crate::events::EVENT_STREAM;
 use crate::page::Page;
 
-/// Every route that a demo serves. `admin` says whether keys can be changed on request.
-pub fn document(auth: &Auth, admin: bool) -> Document {
+/// Every route that a demo serves. `admin` says whether keys can be changed on request, `thief` whether copied cookies
+/// can be used.
+pub fn document(auth: &Auth, admin: bool, thief: bool) -> Document {
     let mut document = auth.openapi();
     document.info = Info::new("A demo of hallpass", env!("CARGO_PKG_VERSION"));
     let mut add = |path: &str, method, operation| {
@@ -52,6 +53,12 @@ pub fn document(auth: &Auth, admin: bool) -> Document {
     }
     for (path, content_type) in Page::files() {
         add(path, get(), file(path, content_type));
+    }
+    if thief {
+        let look = protected::<AnyCaller>(device(), any);
+        add("/demo/device", get(), look);
+        let steal = protected::<AnyCaller>(thief_of_cookies(), any);
+        add("/demo/thief", post(), steal);
     }
     if admin {
         add("/admin/keys", post(), keys());
@@ -114,6 +121,51 @@ fn events() -> Operation {
     operation("events", "Stays open until the session ends")
         .response("200", ok.build())
         .build()
+}
+
+fn device() -> Operation {
+    let number = || ObjectBuilder::new().schema_type(Type::Integer);
+    let flag = ObjectBuilder::new().schema_type(Type::Boolean);
+    let body = ObjectBuilder::new()
+        .property("lifetime", number())
+        .required("lifetime")
+        .property("required", flag)
+        .required("required");
+    answering(
+        "device",
+        "What the session is bound to, and until when",
+        body,
+    )
+}
+
+fn thief_of_cookies() -> Operation {
+    let act = ObjectBuilder::new()
+        .property("do", text_of(&["copy", "try"]))
+        .required("do")
+        .additional_properties(Some(AdditionalProperties::FreeForm(false)));
+    let content = ContentBuilder::new().schema(Some(act)).build();
+    let body = RequestBodyBuilder::new()
+        .content("application/json", content)
+        .required(Some(Required::True));
+    operation(
+        "thief",
+        "Copies the cookies of this request, or uses the copy",
+    )
+    .request_body(Some(body.build()))
+    .response("200", json_answer("What came of it.", ObjectBuilder::new()))
+    .response(
+        "400",
+        json_answer("The body is not a command.", texts(&["error"])),
+    )
+    .response(
+        "409",
+        json_answer("There is no copy yet.", texts(&["error"])),
+    )
+    .response(
+        "503",
+        json_answer("The server cannot be reached.", texts(&["error"])),
+    )
+    .build()
 }
 
 fn health() -> Operation {

@@ -1,5 +1,7 @@
 //! The page. Its files are compiled in, so that a demo needs nothing else to run.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName, REFERRER_POLICY};
 use http::{HeaderValue, Response};
@@ -11,7 +13,7 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
 /// The field of a request whose answer the page wants to be lost.
 pub const LOSE_ANSWER: &str = "demo-lose-answer";
 
-const FILES: [File; 11] = [
+const FILES: [File; 12] = [
     File {
         path: "/",
         content_type: "text/html; charset=utf-8",
@@ -22,6 +24,7 @@ const FILES: [File; 11] = [
         include_str!("../../../clients/web/embed/auth.js"),
     ),
     script("/client.js", include_str!("../page/client.js")),
+    script("/device.js", include_str!("../page/device.js")),
     script("/network.js", include_str!("../page/network.js")),
     script("/page.js", include_str!("../page/page.js")),
     script("/record.js", include_str!("../page/record.js")),
@@ -59,12 +62,17 @@ const fn script(path: &'static str, text: &'static str) -> File {
 #[derive(Clone, Copy, Debug)]
 pub struct Page {
     with_demo_users: bool,
+    with_device: bool,
 }
 
 impl Page {
-    /// A page that shows alice and bob with their passwords, or one that shows nobody.
-    pub const fn new(with_demo_users: bool) -> Self {
-        Self { with_demo_users }
+    /// A page that shows alice and bob with their passwords or nobody, and with or without what binds a session to
+    /// the browser.
+    pub const fn new(with_demo_users: bool, with_device: bool) -> Self {
+        Self {
+            with_demo_users,
+            with_device,
+        }
     }
 
     /// The paths of the files; each answers `GET`.
@@ -80,12 +88,16 @@ impl Page {
     /// The file at one of the [`paths`](Self::paths); `None` for any other path.
     pub fn file(self, path: &str) -> Option<Response<Bytes>> {
         let file = FILES.iter().find(|file| file.path == path)?;
-        let body = if self.with_demo_users {
-            Bytes::from_static(file.text.as_bytes())
-        } else {
-            without_demo_users(file.text).into()
-        };
-        let mut response = Response::new(body);
+        let mut text = Cow::Borrowed(file.text);
+        for (is_shown, name) in [(self.with_demo_users, "demo"), (self.with_device, "device")] {
+            if !is_shown && let Some(rest) = without(&text, name) {
+                text = Cow::Owned(rest);
+            }
+        }
+        let mut response = Response::new(match text {
+            Cow::Borrowed(text) => Bytes::from_static(text.as_bytes()),
+            Cow::Owned(text) => text.into(),
+        });
         let headers = [
             (CONTENT_TYPE, file.content_type),
             // Another version of the program has different files under the same names.
@@ -105,13 +117,11 @@ impl Page {
     }
 }
 
-/// Leaves out the part that shows the demo users.
-fn without_demo_users(text: &str) -> String {
-    let cut = text.split_once("<!--demo-->").and_then(|(before, rest)| {
-        let (_, after) = rest.split_once("<!--/demo-->")?;
-        Some([before, after].concat())
-    });
-    cut.unwrap_or_else(|| text.to_owned())
+/// The text without the part that stands between comments of this name; `None` if there is none.
+fn without(text: &str, name: &str) -> Option<String> {
+    let (before, rest) = text.split_once(&format!("<!--{name}-->"))?;
+    let (_, after) = rest.split_once(&format!("<!--/{name}-->"))?;
+    Some([before, after].concat())
 }
 
 #[cfg(test)]
@@ -124,14 +134,24 @@ mod tests {
 
     #[test]
     fn passwords_are_shown_for_the_demo_users_alone() {
-        assert!(text(Page::new(true), "/").contains("wonderland"));
-        let own = text(Page::new(false), "/");
-        assert!(!own.contains("wonderland") && own.contains("</html>"));
+        for with_device in [true, false] {
+            let shows = |with| text(Page::new(with, with_device), "/").contains("wonderland");
+            assert!(shows(true) && !shows(false));
+        }
+    }
+
+    #[test]
+    fn the_thief_is_shown_only_if_there_is_one() {
+        for with_demo_users in [true, false] {
+            let html = |with| text(Page::new(with_demo_users, with), "/");
+            assert!(html(true).contains("id=\"device\"") && !html(false).contains("id=\"device\""));
+            assert!(html(false).contains("</html>"));
+        }
     }
 
     #[test]
     fn every_file_that_the_page_names_is_there() {
-        let page = Page::new(true);
+        let page = Page::new(true, true);
         for path in Page::paths() {
             for part in text(page, path).split("from './").skip(1) {
                 let name = part.split('\'').next().unwrap();
@@ -152,7 +172,7 @@ mod tests {
 
     #[test]
     fn the_page_has_no_script_or_style_of_its_own_and_asks_no_other_server() {
-        let html = text(Page::new(true), "/");
+        let html = text(Page::new(true, true), "/");
         assert!(!html.contains("<style") && !html.contains("style="));
         let handler = |word: &str| word.starts_with("on") && word.contains("=\"");
         assert!(!html.split_whitespace().any(handler));
@@ -160,7 +180,7 @@ mod tests {
             html.matches("<script").count() == 1 && html.contains("src=\"/page.js\"></script>")
         );
         for path in Page::paths() {
-            let text = text(Page::new(true), path).replace("http://www.w3.org/2000/svg", "");
+            let text = text(Page::new(true, true), path).replace("http://www.w3.org/2000/svg", "");
             assert!(
                 !text.contains("http://") && !text.contains("https://"),
                 "{path}"

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use hallpass::Origin;
 use http::Uri;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
-use rustls::ServerConfig;
 use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use thiserror::Error;
 use tracing::info;
 
@@ -26,6 +26,16 @@ pub enum TlsError {
     Serve(#[from] rustls::Error),
 }
 
+/// Both ends of connections that a certificate encrypts.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "taken apart at once")]
+pub struct SelfSigned {
+    /// For the server, which has the key.
+    pub server: Arc<ServerConfig>,
+    /// For a client in the same process, which trusts this certificate alone.
+    pub client: Arc<ClientConfig>,
+}
+
 /// Makes a key and a certificate for the host of the origin and for this machine.
 ///
 /// Tools that shall trust the certificate can be given the SHA-256 of its public key, which is in the
@@ -33,7 +43,7 @@ pub enum TlsError {
 ///
 /// # Errors
 /// [`TlsError`] if the host cannot be named by a certificate.
-pub fn self_signed(origin: &Origin) -> Result<Arc<ServerConfig>, TlsError> {
+pub fn self_signed(origin: &Origin) -> Result<SelfSigned, TlsError> {
     let uri = origin.as_str().parse::<Uri>().ok();
     let host = uri.as_ref().and_then(Uri::host).unwrap_or("localhost");
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -48,12 +58,21 @@ pub fn self_signed(origin: &Origin) -> Result<Arc<ServerConfig>, TlsError> {
     info!("the certificate was made just now: browsers will warn; its public key is sha256//{pin}");
     // Named, since a program may have linked another provider as well.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = ServerConfig::builder_with_provider(provider)
+    let mut trusted = RootCertStore::empty();
+    trusted.add(certificate.der().clone())?;
+    let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(trusted)
+        .with_no_client_auth();
+    let server = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
         .with_single_cert(
             vec![certificate.der().clone()],
             PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
         )?;
-    Ok(Arc::new(config))
+    Ok(SelfSigned {
+        server: Arc::new(server),
+        client: Arc::new(client),
+    })
 }

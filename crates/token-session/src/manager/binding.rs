@@ -101,6 +101,12 @@ impl ShownCookie {
         }
     }
 
+    /// Until when the value is good that was shown; `None` if none is good. Its cookie lives a minute less
+    /// ([`BoundValue::MARGIN`]).
+    pub fn until(self) -> Option<UnixTime> {
+        self.found.ok().map(|(_, until)| until)
+    }
+
     /// Whether the browser proves that it has the key to which the session is bound.
     pub fn proves(self, session: &Session) -> bool {
         session.binding.level().is_some() && session.binding.prove(self.found_proof()).is_ok()
