@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use http::StatusCode;
 use token_core::session::DenialReason;
 use utoipa::openapi::schema::{ObjectBuilder, Type};
 use utoipa::openapi::{
@@ -27,9 +28,21 @@ const REASONS: [DenialReason; 6] = [
 
 /// Adds the answers to these refusals, one for each status. Existing answers stay.
 pub(super) fn add(responses: &mut Responses, refusals: &[Refusal]) {
+    add_by(responses, refusals, Refusal::status);
+}
+
+/// The same for a protected resource, which refuses a proof with a challenge.
+pub(super) fn add_at_resource(responses: &mut Responses, refusals: &[Refusal]) {
+    add_by(responses, refusals, |refusal| match refusal {
+        Refusal::InvalidDpopProof | Refusal::UseDpopNonce(_) => StatusCode::UNAUTHORIZED,
+        refusal => refusal.status(),
+    });
+}
+
+fn add_by(responses: &mut Responses, refusals: &[Refusal], status: fn(&Refusal) -> StatusCode) {
     let mut by_status: BTreeMap<u16, Vec<&Refusal>> = BTreeMap::new();
     for refusal in refusals {
-        let same = by_status.entry(refusal.status().as_u16()).or_default();
+        let same = by_status.entry(status(refusal).as_u16()).or_default();
         if !same.iter().any(|other| other.code() == refusal.code()) {
             same.push(refusal);
         }

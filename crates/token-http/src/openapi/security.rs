@@ -2,7 +2,8 @@
 
 use std::any::TypeId;
 
-use token_core::{NoClaims, Transport};
+use token_core::binding::dpop::NonceKeys;
+use token_core::{NoClaims, Transport, UnixTime};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
@@ -80,7 +81,7 @@ pub(super) fn demand(
         .map(|name| SecurityRequirement::new(*name, scopes()));
     operation.security = Some(requirements.collect());
     let mut responses = std::mem::take(&mut operation.responses);
-    refused::add(&mut responses, refusals);
+    refused::add_at_resource(&mut responses, refusals);
     operation.responses = responses;
     operation
 }
@@ -94,6 +95,12 @@ pub(super) fn caller(by: Credential) -> Vec<Refusal> {
         Refusal::ServerError,
         Refusal::TemporarilyUnavailable,
     ];
+    if by != Credential::Session {
+        refusals.push(Refusal::InvalidDpopProof);
+        // Only that there may be one is said.
+        let nonce = NonceKeys::new([[0; 32]]).current(UnixTime::EPOCH);
+        refusals.extend(nonce.map(Refusal::UseDpopNonce));
+    }
     if by != Credential::Access {
         refusals.extend([Refusal::Conflict, Refusal::Csrf, Refusal::Unbound]);
     }
