@@ -20,10 +20,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use e2e::patience::soon;
+use e2e::reply::Reply;
 use e2e::server::{Server, run};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde_json::Value;
-use token_client::{Client, TokenError};
+use token_client::{AccessToken, Client, TokenError};
 use tokio::runtime::{Builder, Runtime};
+use url::Url;
 
 /// How many lifetimes of a token a test lasts; `cargo xtask test long` asks for a hundred.
 const LIFETIMES: &str = "HALLPASS_LIFETIMES";
@@ -41,7 +44,7 @@ const TASKS: usize = 20;
 #[test]
 fn three_processes_with_twenty_tasks_each_renew_once_a_lifetime() {
     // What is presented again a second after its successor was issued ends the session.
-    let world = World::start("1s");
+    let world = World::start("1s", false);
     let workers = world.start_workers();
     let wanted = lifetimes();
     world.wait_for(wanted);
@@ -50,7 +53,7 @@ fn three_processes_with_twenty_tasks_each_renew_once_a_lifetime() {
 
 #[test]
 fn a_process_that_is_killed_while_it_holds_the_lock_blocks_nobody_and_costs_no_session() {
-    let world = World::start("10s");
+    let world = World::start("10s", false);
     let workers = world.start_workers();
     let kills = lifetimes() / 4;
     for _ in 0..kills {
@@ -61,6 +64,77 @@ fn a_process_that_is_killed_while_it_holds_the_lock_blocks_nobody_and_costs_no_s
     }
     world.wait_for(lifetimes());
     world.finish(workers, kills);
+}
+
+#[test]
+fn processes_that_share_a_file_prove_the_same_key() {
+    let world = World::start("1s", true);
+    let workers = world.start_workers();
+    world.wait_for(4);
+    world.finish(workers, 0);
+}
+
+#[test]
+fn tokens_that_were_copied_without_their_key_are_worth_nothing() {
+    for program in ["demo-axum", "demo-actix"] {
+        let (server, files) = Server::start(program, &["--dpop", "required"]);
+        let runtime = runtime();
+        let address = format!("{}/auth", server.url());
+        let open = |name: &str| {
+            let client = Client::builder(&*address).file(files.path(name));
+            client.dpop().build().unwrap()
+        };
+        let token = |client: &Client| runtime.block_on(client.access_token()).unwrap();
+        let [honest, other] = ["honest.json", "other.json"].map(open);
+        for client in [&honest, &other] {
+            let login = client.login("alice", "wonderland");
+            runtime.block_on(login).unwrap();
+        }
+        // A proof is good once.
+        let (first, field, proof) = ask(&server, &honest, &token(&honest));
+        assert_eq!(first.status, 200);
+        let fields = [("authorization", &*field), ("dpop", &*proof)];
+        let client = server.client().unrecorded();
+        let replayed = client.send(&Method::GET, "/api/me", &fields, None);
+        assert_eq!(replayed.status, 401);
+        assert!(
+            replayed
+                .header("www-authenticate")
+                .contains("invalid_dpop_proof")
+        );
+        // The file without the key, and with the key of another session.
+        let kept = |name: &str| -> Value {
+            serde_json::from_slice(&fs::read(files.path(name)).unwrap()).unwrap()
+        };
+        for key in [Value::Null, kept("other.json")["key"].clone()] {
+            let mut stolen = kept("honest.json");
+            stolen["key"] = key;
+            fs::write(files.path("stolen.json"), stolen.to_string()).unwrap();
+            let thief = open("stolen.json");
+            let stolen = token(&thief);
+            let (refused, ..) = ask(&server, &thief, &stolen);
+            assert_eq!(refused.status, 401);
+            assert!(refused.header("www-authenticate").contains("invalid_token"));
+            let renewal = thief.access_token_instead_of(&stolen);
+            let refused = runtime.block_on(renewal).unwrap_err();
+            assert!(
+                matches!(&refused, TokenError::LoginRequired { reason } if &**reason == "unbound"),
+                "{refused:?}"
+            );
+        }
+        assert!(server.output().contains("event=unbound_credential "));
+        // A nonce that the server does not accept any more costs a repetition, and the session goes on.
+        let proof = honest.proof(&token(&honest), &Method::GET, &url(&server));
+        let mut fields = HeaderMap::new();
+        fields.insert("dpop-nonce", HeaderValue::from_static("old"));
+        honest.learn(&proof.unwrap(), StatusCode::OK, &fields);
+        let old = token(&honest);
+        let renewal = honest.access_token_instead_of(&old);
+        runtime.block_on(renewal).unwrap();
+        assert_eq!(ask(&server, &honest, &token(&honest)).0.status, 200);
+        runtime.block_on(honest.logout()).unwrap();
+        assert_eq!(ask(&server, &other, &token(&other)).0.status, 200);
+    }
 }
 
 #[test]
@@ -99,6 +173,11 @@ fn the_example_logs_in_says_who_it_is_and_logs_out() {
         let session = server.client().get("/auth/session", access).json();
         let label = session.pointer("/device/label").and_then(Value::as_str);
         assert_eq!(label, Some("cli"));
+        let (done, [said, error]) = cli(&["login", "alice", "--dpop"], "wonderland\n");
+        assert!(done && said == "logged in as alice\n", "{error}");
+        let (done, [said, error]) = cli(&["whoami"], "");
+        assert!(done && said.starts_with("alice may notes:read"), "{error}");
+        assert!(fs::read_to_string(&tokens).unwrap().contains(r#""key":"#));
         let (done, [said, error]) = cli(&["logout"], "");
         assert!(done && said == "logged out\n", "{error}");
         let (done, [_, error]) = cli(&["whoami"], "");
@@ -156,13 +235,18 @@ struct World {
 }
 
 impl World {
-    /// A server with tokens of 4 s, at which somebody has logged in.
-    fn start(grace: &str) -> Self {
+    /// A server with tokens of 4 s, at which somebody has logged in, with a key or without.
+    fn start(grace: &str, dpop: bool) -> Self {
         let flags = ["--access-ttl", "4s", "--grace", grace, "--tolerance", "0s"];
-        let (server, files) = Server::start("demo-axum", &flags);
+        let required: &[_] = if dpop { &["--dpop", "required"] } else { &[] };
+        let (server, files) = Server::start("demo-axum", &[&flags, required].concat());
         let file = files.path("tokens.json");
         let address = format!("{}/auth", server.url());
-        let client = Client::builder(address).file(&file).build().unwrap();
+        let mut client = Client::builder(address).file(&file);
+        if dpop {
+            client = client.dpop();
+        }
+        let client = client.build().unwrap();
         let runtime = runtime();
         let start = Instant::now();
         runtime
@@ -229,16 +313,31 @@ impl World {
         assert!(own <= lifetimes * 1.1 + 1.0, "{own} in {lifetimes}");
         assert_eq!(self.events("reused"), 0);
         let token = self.runtime.block_on(self.client.access_token()).unwrap();
-        assert_eq!(
-            self.server.client().unrecorded().me(token.secret()).status,
-            200
-        );
+        assert_eq!(ask(&self.server, &self.client, &token).0.status, 200);
         self.runtime.block_on(self.client.logout()).unwrap();
         let ended = self.runtime.block_on(self.client.access_token());
         assert!(matches!(ended, Err(TokenError::LoginRequired { .. })));
         let kept = fs::read_to_string(&self.file).unwrap();
         assert!(!kept.contains("refresh"), "{kept}");
     }
+}
+
+/// Asks who has logged in. The answer, and the fields `Authorization` and `DPoP` that were sent.
+fn ask(server: &Server, client: &Client, token: &AccessToken) -> (Reply, String, String) {
+    let field = format!("{} {}", token.scheme(), token.secret());
+    let proof = client.proof(token, &Method::GET, &url(server));
+    let proof = proof.map(|proof| proof.header_value());
+    let proof = proof.as_ref().map(|proof| proof.to_str().unwrap());
+    let mut fields = vec![("authorization", &*field)];
+    fields.extend(proof.map(|proof| ("dpop", proof)));
+    let client = server.client().unrecorded();
+    let reply = client.send(&Method::GET, "/api/me", &fields, None);
+    let proof = proof.unwrap_or_default().to_owned();
+    (reply, field, proof)
+}
+
+fn url(server: &Server) -> Url {
+    format!("{}/api/me", server.url()).parse().unwrap()
 }
 
 /// Starts this program again.

@@ -1,10 +1,11 @@
 //! To which requests a token is added, and which answers ask for another one.
 
 use reqwest::Url;
-use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use reqwest::header::HeaderMap;
 use reqwest::{StatusCode, header};
 
 use crate::address::below;
+use crate::dpop::challenge_says;
 
 /// The origins that get tokens, and the routes at them that get none.
 #[derive(Debug)]
@@ -34,13 +35,7 @@ impl Destinations {
 /// ([RFC 6750 section 3.1](https://www.rfc-editor.org/rfc/rfc6750#section-3.1)). Another token helps then, but not
 /// if the request had none, if a scope is missing, or if the user has to authenticate again.
 pub(crate) fn refuses_token(status: StatusCode, headers: &HeaderMap) -> bool {
-    let mut challenges = headers.get_all(WWW_AUTHENTICATE).iter();
-    status == StatusCode::UNAUTHORIZED
-        && challenges.any(|challenge| {
-            let challenge = challenge.to_str().unwrap_or_default();
-            challenge.contains("error=\"invalid_token\"")
-                || challenge.contains("error=invalid_token")
-        })
+    status == StatusCode::UNAUTHORIZED && challenge_says(headers, "invalid_token")
 }
 
 /// Scheme, host and port, as a text to compare.

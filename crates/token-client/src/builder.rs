@@ -1,7 +1,6 @@
 //! What a client is told.
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use reqwest::Certificate;
 use reqwest::header::HeaderValue;
@@ -12,7 +11,8 @@ use crate::address;
 use crate::attach::Destinations;
 use crate::build_error::BuildError;
 use crate::client::Client;
-use crate::endpoint::Endpoint;
+use crate::dpop::Peers;
+use crate::endpoint::{Endpoint, TIMEOUT};
 use crate::shared::Shared;
 use crate::store::{FileStore, MemoryStore, Store};
 
@@ -22,6 +22,7 @@ use crate::store::{FileStore, MemoryStore, Store};
 pub struct ClientBuilder {
     base: Box<str>,
     client_id: Option<Box<str>>,
+    dpop: bool,
     place: Place,
     insecure: bool,
     #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
@@ -36,6 +37,7 @@ impl Client {
         ClientBuilder {
             base: base.into(),
             client_id: None,
+            dpop: false,
             place: Place::Memory,
             insecure: false,
             #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
@@ -50,6 +52,17 @@ impl ClientBuilder {
     /// Names the client to the server, as `client_id` in each request for tokens. Default: none.
     pub fn client_id(mut self, id: impl Into<Box<str>>) -> Self {
         self.client_id = Some(id.into());
+        self
+    }
+
+    /// Makes a key at each login, to which the server binds the session
+    /// ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)): the tokens are then worth nothing to somebody who has
+    /// copied them without the key. Default: off.
+    ///
+    /// The key (P-256) is kept where the tokens are, so a copy of the whole file or of the keyring's entry has both. A
+    /// session that was opened with a key is continued with it, whatever is said here.
+    pub fn dpop(mut self) -> Self {
+        self.dpop = true;
         self
     }
 
@@ -138,6 +151,8 @@ impl ClientBuilder {
             http: http(&self.user_agent, self.roots.as_deref())?,
             base,
             client_id: self.client_id,
+            dpop: self.dpop,
+            peers: Peers::default(),
             #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
             destinations,
         };
@@ -173,6 +188,3 @@ fn http(user_agent: &str, roots: Option<&[u8]>) -> Result<reqwest::Client, Build
     }
     client.build().map_err(BuildError::Client)
 }
-
-/// How long a request may take. It is less than another process waits for its lock.
-const TIMEOUT: Duration = Duration::from_secs(7);

@@ -3,11 +3,14 @@
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use reqwest::header::HeaderMap;
+use reqwest::{Method, StatusCode, Url};
 use serde_json::{Map, Value};
 use tokio::sync::watch;
 use tokio::task::JoinError;
 use tokio::time::{sleep, timeout};
 
+use crate::dpop::{Proof, Said};
 use crate::error::{LoginError, LogoutError, TokenError};
 use crate::machine::{AccessToken, Body, Question, RefreshToken, Retry, Tokens, Verdict, Write};
 use crate::renewal;
@@ -60,11 +63,16 @@ impl Client {
     /// that you obtained yourself, as a login does. `asked_at` is when the request for it was sent.
     ///
     /// # Errors
-    /// [`LoginError::Answer`] if it is none, [`LoginError::Storage`] if it cannot be kept.
+    /// [`LoginError::Answer`] if it is none, [`LoginError::UnknownKey`] if the tokens are bound to a key,
+    /// [`LoginError::Storage`] if they cannot be kept.
     pub async fn set_tokens(&self, json: &[u8], asked_at: SystemTime) -> Result<(), LoginError> {
         let asked_at = asked_at.duration_since(UNIX_EPOCH).unwrap_or_default();
         let asked_at = i64::try_from(asked_at.as_millis()).unwrap_or(i64::MAX);
-        let tokens = Body::read(json).tokens(asked_at);
+        let body = Body::read(json);
+        if body.is_bound() {
+            return Err(LoginError::UnknownKey);
+        }
+        let tokens = body.tokens(asked_at);
         let tokens = tokens.ok_or_else(|| LoginError::Answer {
             address: "the text".into(),
         })?;
@@ -97,6 +105,41 @@ impl Client {
         rejected: &AccessToken,
     ) -> Result<AccessToken, TokenError> {
         self.token(Some(rejected)).await
+    }
+
+    /// The proof that a request with a bound token needs, for the field `DPoP`; `None` if the token is not bound. Make
+    /// one for each request. The middlewares of this crate do it by themselves.
+    ///
+    /// ```no_run
+    /// # use token_client::Client;
+    /// # async fn f(client: Client, http: reqwest::Client) -> Result<(), Box<dyn std::error::Error>> {
+    /// let token = client.access_token().await?;
+    /// for _ in 0..2 {
+    ///     let request = http.get("https://app.example/notes");
+    ///     let mut request = request.header("authorization", format!("{} {}", token.scheme(), token.secret())).build()?;
+    ///     let proof = client.proof(&token, request.method(), request.url());
+    ///     if let Some(proof) = &proof {
+    ///         request.headers_mut().insert("dpop", proof.header_value());
+    ///     }
+    ///     let response = http.execute(request).await?;
+    ///     // A server may ask for a nonce, which the next proof has.
+    ///     if !proof.is_some_and(|proof| client.learn(&proof, response.status(), response.headers())) {
+    ///         break;
+    ///     }
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn proof(&self, token: &AccessToken, method: &Method, url: &Url) -> Option<Proof> {
+        let key = token.key()?;
+        let peers = &self.shared.endpoint.peers;
+        Some(peers.prove(key, method, url, Some(token.secret())))
+    }
+
+    /// Takes over what an answer says about proofs: the server's nonce, and its clock if the proof was refused. Whether
+    /// the request should be repeated with the same token and a new proof; do that twice at most.
+    pub fn learn(&self, proof: &Proof, status: StatusCode, headers: &HeaderMap) -> bool {
+        let said = Said::by_resource(status, headers);
+        self.shared.endpoint.peers.learn(proof, &said)
     }
 
     /// Forgets the session here and in every process that shares the file, then ends it on the server. It goes on if

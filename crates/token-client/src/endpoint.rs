@@ -1,6 +1,6 @@
 //! The server's routes.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use reqwest::header::{
     ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use crate::address;
+use crate::dpop::{ClientKey, FIELD, Peers, Said};
 use crate::error::{LoginError, LogoutError};
 use crate::machine::{AccessToken, Answer, Body, RefreshToken, Tokens};
 
@@ -19,21 +20,24 @@ pub(crate) struct Endpoint {
     pub(crate) http: Client,
     pub(crate) base: Url,
     pub(crate) client_id: Option<Box<str>>,
+    /// Whether a login makes a key.
+    pub(crate) dpop: bool,
+    pub(crate) peers: Peers,
     #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
     pub(crate) destinations: crate::attach::Destinations,
 }
 
 impl Endpoint {
     /// Asks for new tokens ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).
-    pub(crate) async fn refresh(&self, token: &RefreshToken) -> Answer {
+    pub(crate) async fn refresh(&self, token: &RefreshToken, key: Option<&ClientKey>) -> Answer {
         let form = self.form(&[
             ("grant_type", "refresh_token"),
             ("refresh_token", token.secret()),
         ]);
-        match send(self.post("refresh", &form)).await {
+        match self.send(self.post("refresh", &form), key).await {
             Ok((status, headers, body)) => Answer {
                 status: status.as_u16(),
-                body: Body::read(&body),
+                body,
                 retry_after: i64::try_from(retry_after(&headers).as_millis()).unwrap_or(i64::MAX),
                 offline: false,
             },
@@ -63,17 +67,25 @@ impl Endpoint {
         let request = request
             .header(CONTENT_TYPE, "application/json")
             .body(Value::Object(credentials).to_string());
-        let answered = send(request).await;
+        // A key of its own, so that nobody who has used this place before can go on.
+        let key = self.dpop.then(ClientKey::generate);
+        let answered = self.send(request, key.as_ref()).await;
         let (status, headers, body) = answered.map_err(|source| LoginError::Unavailable {
             status: None,
             source: Some(source),
         })?;
-        let body = Body::read(&body);
         if status.is_success() {
-            let tokens = body.tokens(asked_at);
-            return tokens.ok_or_else(|| LoginError::Answer {
+            let bound = body.is_bound();
+            let tokens = body.tokens(asked_at).ok_or_else(|| LoginError::Answer {
                 address: url.as_str().into(),
-            });
+            })?;
+            if bound != self.dpop {
+                // Without the key nobody could use them; and what was to be bound may not be kept unbound.
+                let refresh = tokens.refresh.as_ref().map(RefreshToken::secret);
+                self.revoke(refresh.unwrap_or(tokens.access.secret())).await;
+                return Err(LoginError::NotBound);
+            }
+            return Ok(Tokens { key, ..tokens });
         }
         Err(match (status, body.error.as_deref()) {
             (StatusCode::UNAUTHORIZED, Some("invalid_credentials")) => {
@@ -105,10 +117,10 @@ impl Endpoint {
         });
         let mut request = self.post("logout", &form);
         if let Some(access) = access {
-            request = request.header(AUTHORIZATION, bearer(access));
+            request = request.header(AUTHORIZATION, authorization(access));
         }
         let unavailable = |status, source| LogoutError::Unavailable { status, source };
-        match send(request).await {
+        match self.send(request, None).await {
             // 401: the server knows no such session.
             Ok((status, ..)) if status.is_success() || status == StatusCode::UNAUTHORIZED => Ok(()),
             Ok((status, ..)) => Err(unavailable(Some(status.as_u16()), None)),
@@ -119,7 +131,37 @@ impl Endpoint {
     /// Ends the session of a token that nobody will use ([RFC 7009](https://www.rfc-editor.org/rfc/rfc7009)). If the
     /// server cannot be asked, the session expires there.
     pub(crate) async fn revoke(&self, token: &str) {
-        let _ = send(self.post("revoke", &self.form(&[("token", token)]))).await;
+        let form = self.form(&[("token", token)]);
+        let _ = self.send(self.post("revoke", &form), None).await;
+    }
+
+    /// Sends a request with a proof, if the tokens have a key, and repeats it if that helps: at most once for want of
+    /// a nonce, and once because this machine's clock is wrong.
+    async fn send(
+        &self,
+        request: RequestBuilder,
+        key: Option<&ClientKey>,
+    ) -> Result<(StatusCode, HeaderMap, Body), reqwest::Error> {
+        let request = request.build()?;
+        let end = Instant::now() + TIMEOUT;
+        let mut more = 2;
+        loop {
+            let mut attempt = request.try_clone().expect("its body is a text");
+            // All attempts together take as long as another process waits for one.
+            *attempt.timeout_mut() = Some(end.saturating_duration_since(Instant::now()));
+            let proof = key.map(|key| self.peers.prove(key, request.method(), request.url(), None));
+            if let Some(proof) = &proof {
+                attempt.headers_mut().insert(FIELD, proof.header_value());
+            }
+            let (status, headers, body) = read(self.http.execute(attempt).await?).await?;
+            let body = Body::read(&body);
+            let said = Said::by_token_endpoint(&headers, body.error.as_deref());
+            let better = proof.is_some_and(|proof| self.peers.learn(&proof, &said));
+            if !better || more == 0 {
+                return Ok((status, headers, body));
+            }
+            more -= 1;
+        }
     }
 
     fn post(&self, route: &str, form: &str) -> RequestBuilder {
@@ -141,10 +183,11 @@ impl Endpoint {
 }
 
 /// The header value of an access token, which no log shows.
-pub(crate) fn bearer(token: &AccessToken) -> HeaderValue {
-    let text = Zeroizing::new(format!("Bearer {}", token.secret()));
+pub(crate) fn authorization(token: &AccessToken) -> HeaderValue {
+    let scheme = token.scheme();
+    let text = Zeroizing::new(format!("{scheme} {}", token.secret()));
     // A token that no header can carry is sent as none, and refused.
-    let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static("Bearer"));
+    let mut value = HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(scheme));
     value.set_sensitive(true);
     value
 }
@@ -156,11 +199,10 @@ fn unavailable(status: StatusCode) -> LoginError {
     }
 }
 
-/// The answer with its body, or as much of it as is read at most.
-async fn send(
-    request: RequestBuilder,
+/// An answer with its body, or as much of it as is read at most.
+async fn read(
+    mut response: Response,
 ) -> Result<(StatusCode, HeaderMap, Zeroizing<Vec<u8>>), reqwest::Error> {
-    let mut response: Response = request.send().await?;
     let mut body = Zeroizing::new(Vec::new());
     while let Some(chunk) = response.chunk().await? {
         body.extend_from_slice(&chunk);
@@ -188,6 +230,9 @@ fn retry_after(headers: &HeaderMap) -> Duration {
         until.duration_since(from).unwrap_or_default()
     })
 }
+
+/// How long a request may take, with its repetitions. It is less than another process waits for its lock.
+pub(crate) const TIMEOUT: Duration = Duration::from_secs(7);
 
 /// The most of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;

@@ -55,6 +55,10 @@ pub enum LoginError {
     /// The name or the password is wrong. Ask for them again.
     #[error("the name or the password is wrong")]
     InvalidCredentials,
+    /// The client was built with [`dpop`](crate::ClientBuilder::dpop), and the server has not bound the tokens to its
+    /// key. They are revoked. Switch DPoP on at the server, or off here.
+    #[error("the server does not bind tokens to keys; switch DPoP on there, or off in this client")]
+    NotBound,
     /// The server refuses the request as it is. Correct the settings or what is sent.
     #[error("the server answered {status} {}", error.as_deref().unwrap_or_default())]
     Refused {
@@ -80,6 +84,9 @@ pub enum LoginError {
         /// Why no answer came.
         source: Option<reqwest::Error>,
     },
+    /// The tokens are bound to a key that this client does not have. Let it log in itself.
+    #[error("the tokens are bound to a key that this client does not have")]
+    UnknownKey,
 }
 
 /// Why a logout is not complete.

@@ -5,16 +5,14 @@ use std::mem;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use http::header::AUTHORIZATION;
 use http::{Request, Response};
 use reqwest::Url;
 use thiserror::Error;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::attach::refuses_token;
+use crate::attempt::Attempt;
 use crate::client::Client;
-use crate::endpoint::bearer;
 use crate::error::TokenError;
 
 /// Adds an access token to each request of a client, such as one of `hyper-util`. `B` is the type of its bodies.
@@ -49,7 +47,8 @@ impl<B> TokenLayer<B> {
     }
 
     /// If the answer is a 401 that names `invalid_token`, renews the token and repeats the request, once, if `copy` can
-    /// clone its body. If that gives no other token, the caller gets the 401.
+    /// clone its body. If that gives no other token, the caller gets the 401. The same is done if the server asks for a
+    /// nonce in the proof of a token that is bound to a key.
     #[must_use]
     pub fn repeat_with(self, copy: fn(&B) -> Option<B>) -> Self {
         Self { copy, ..self }
@@ -138,28 +137,25 @@ impl<B> TokenLayer<B> {
     {
         let client = &self.client;
         let url = Url::parse(&request.uri().to_string());
-        let is_ours = |url| client.destinations().include(&url, request.headers());
-        if !url.is_ok_and(is_ours) {
+        let is_ours = |url: &Url| client.destinations().include(url, request.headers());
+        let Some(url) = url.ok().filter(is_ours) else {
             return inner.call(request).await.map_err(RequestError::Client);
-        }
-        let token = client.access_token().await.map_err(RequestError::Token)?;
-        let again = self.copy(&request);
-        request.headers_mut().insert(AUTHORIZATION, bearer(&token));
-        let response = inner.call(request).await.map_err(RequestError::Client)?;
-        if !refuses_token(response.status(), response.headers()) {
-            return Ok(response);
-        }
-        let Some(mut again) = again else {
-            return Ok(response);
         };
-        match client.access_token_instead_of(&token).await {
-            Ok(fresh) if !fresh.is(&token) => {
-                again.headers_mut().insert(AUTHORIZATION, bearer(&fresh));
-                let ready = poll_fn(|cx| inner.poll_ready(cx)).await;
-                ready.map_err(RequestError::Client)?;
-                inner.call(again).await.map_err(RequestError::Client)
+        let attempt = Attempt::new(client).await;
+        let mut attempt = attempt.map_err(RequestError::Token)?;
+        loop {
+            let again = self.copy(&request);
+            let method = request.method().clone();
+            attempt.authorize(&method, &url, request.headers_mut());
+            let response = inner.call(request).await.map_err(RequestError::Client)?;
+            let (status, headers) = (response.status(), response.headers());
+            let goes_on = attempt.goes_on(status, headers, again.is_some()).await;
+            match again {
+                Some(again) if goes_on => request = again,
+                _ => return Ok(response),
             }
-            _ => Ok(response),
+            let ready = poll_fn(|cx| inner.poll_ready(cx)).await;
+            ready.map_err(RequestError::Client)?;
         }
     }
 

@@ -37,6 +37,9 @@
 //! - After a failure the pause grows to 60 s, and to 5 minutes if the server says that the request is wrong.
 //!   `Retry-After` is added to it, and no pause is longer than an hour. Only `invalid_grant` ends the session.
 //!
+//! - With [`ClientBuilder::dpop`] each login makes a key, and the tokens are worth nothing without it (RFC 9449). The key
+//!   is kept where the tokens are.
+//!
 //! It speaks to the routes of this project's servers, in the transport `header`, and to nobody else: no redirect
 //! is followed. The web client follows the same rules in a browser.
 //!
@@ -53,9 +56,13 @@
 mod address;
 #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
 mod attach;
+#[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
+mod attempt;
 mod build_error;
 mod builder;
 mod client;
+mod clock;
+mod dpop;
 mod endpoint;
 mod error;
 #[cfg(feature = "tower")]
@@ -70,6 +77,7 @@ mod store;
 pub use build_error::BuildError;
 pub use builder::ClientBuilder;
 pub use client::Client;
+pub use dpop::Proof;
 pub use error::{LoginError, LogoutError, TokenError};
 #[cfg(feature = "tower")]
 pub use layer::{RequestError, TokenLayer, TokenService};

@@ -2,20 +2,19 @@
 
 use async_trait::async_trait;
 use http::Extensions;
-use reqwest::header::AUTHORIZATION;
 use reqwest::{Request, Response};
 use reqwest_middleware::{Error, Middleware, Next, Result};
 
-use crate::attach::refuses_token;
+use crate::attempt::Attempt;
 use crate::client::Client;
-use crate::endpoint::bearer;
 
 /// Adds an access token to each request of a [`reqwest_middleware`] client.
 ///
 /// Only requests to the origin of the [`Client`] and to those that were named with
 /// [`origin`](crate::ClientBuilder::origin) get one, and only if they have no `Authorization` yet. If the answer is a
 /// 401 that names `invalid_token`, the token is renewed and the request is repeated, once, if its body can be
-/// cloned: a stream cannot. If that gives no other token, the caller gets the 401.
+/// cloned: a stream cannot. If that gives no other token, the caller gets the 401. A token that is bound to a key
+/// comes with a proof, and the request is repeated if the server asks for a nonce in it.
 ///
 /// If there is no token the request is not sent, and the error is [`Error::Middleware`] with a
 /// [`TokenError`](crate::TokenError) in it.
@@ -64,23 +63,19 @@ impl Middleware for TokenMiddleware {
         if !destinations.include(request.url(), request.headers()) {
             return next.run(request, extensions).await;
         }
-        let token = self.client.access_token().await;
-        let token = token.map_err(Error::middleware)?;
-        let again = request.try_clone();
-        request.headers_mut().insert(AUTHORIZATION, bearer(&token));
-        let response = next.clone().run(request, extensions).await?;
-        if !refuses_token(response.status(), response.headers()) {
-            return Ok(response);
-        }
-        let Some(mut again) = again else {
-            return Ok(response);
-        };
-        match self.client.access_token_instead_of(&token).await {
-            Ok(fresh) if !fresh.is(&token) => {
-                again.headers_mut().insert(AUTHORIZATION, bearer(&fresh));
-                next.run(again, extensions).await
+        let attempt = Attempt::new(&self.client).await;
+        let mut attempt = attempt.map_err(Error::middleware)?;
+        loop {
+            let again = request.try_clone();
+            let (method, url) = (request.method().clone(), request.url().clone());
+            attempt.authorize(&method, &url, request.headers_mut());
+            let response = next.clone().run(request, extensions).await?;
+            let (status, headers) = (response.status(), response.headers());
+            let goes_on = attempt.goes_on(status, headers, again.is_some()).await;
+            match again {
+                Some(again) if goes_on => request = again,
+                _ => return Ok(response),
             }
-            _ => Ok(response),
         }
     }
 }

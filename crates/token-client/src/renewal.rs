@@ -79,7 +79,8 @@ async fn run(shared: &Arc<Shared>) -> Result<(), StoreError> {
     let Some(token) = &flight.record.refresh else {
         return Ok(());
     };
-    let answer = shared.endpoint.refresh(token).await;
+    let key = flight.record.key.as_ref();
+    let answer = shared.endpoint.refresh(token, key).await;
     let write = answer.sort(&flight, shared.now(), random());
     if matches!(write, Write::End { .. }) {
         // A process that went on without the lock may have won, and be about to store that.

@@ -1,13 +1,14 @@
 //! What all clones of a client share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 use tokio::sync::watch;
 use tokio::task;
 use tracing::info;
 
 use crate::PRODUCT;
+use crate::clock::{millis, wall};
 use crate::endpoint::Endpoint;
 use crate::machine::{Fraction, Now, Record, View, Write};
 use crate::store::{Store, StoreError, Written};
@@ -45,11 +46,8 @@ impl Shared {
     }
 
     pub(crate) fn now(&self) -> Now {
-        let millis =
-            |duration: std::time::Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH);
         Now {
-            wall: millis(wall.unwrap_or_default()),
+            wall: wall(),
             mono: millis(self.start.elapsed()),
         }
     }

@@ -35,6 +35,9 @@ struct Flags {
 enum Command {
     /// Logs in. The password is read from standard input.
     Login {
+        /// Binds the session to a key, which is kept with the tokens, so that copied tokens are worth nothing (DPoP).
+        #[arg(long)]
+        dpop: bool,
         /// The user's name.
         name: String,
     },
@@ -61,12 +64,15 @@ async fn main() -> ExitCode {
 async fn run(flags: Flags) -> Result<String, Box<dyn Error>> {
     let file = flags.tokens.or_else(default_file);
     let file = file.ok_or("there is no home folder; name a file with --tokens")?;
-    let client = Client::builder(format!("{}/auth", flags.server))
+    let mut client = Client::builder(format!("{}/auth", flags.server))
         .user_agent(concat!("cli/", env!("CARGO_PKG_VERSION")))
-        .file(file)
-        .build()?;
+        .file(file);
+    if let Command::Login { dpop: true, .. } = flags.command {
+        client = client.dpop();
+    }
+    let client = client.build()?;
     match flags.command {
-        Command::Login { name } => {
+        Command::Login { name, .. } => {
             client.login(&name, &password()?).await?;
             Ok(format!("logged in as {name}"))
         }

@@ -6,6 +6,7 @@ use zeroize::Zeroizing;
 
 use super::clock::left;
 use super::secret::{AccessToken, RefreshToken};
+use crate::dpop::ClientKey;
 
 /// What is kept for a session, in milliseconds by the wall clock of this machine.
 ///
@@ -25,6 +26,9 @@ pub(crate) struct Record {
     pub(crate) refresh: Option<RefreshToken>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) session: Option<String>,
+    /// The key that the tokens are bound to, if they are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) key: Option<ClientKey>,
     /// The access token's life from `issued_at_wall` on.
     pub(crate) life_ms: i64,
     /// When the request was sent that brought the tokens.

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::secret::{AccessToken, RefreshToken};
+use crate::dpop::ClientKey;
 
 /// The members of a token response or of its error that matter here. What is missing or of a wrong type is `None`.
 #[derive(Debug, Default)]
@@ -12,6 +13,7 @@ pub(crate) struct Body {
     pub(crate) life: Option<i64>,
     pub(crate) grace: Option<i64>,
     pub(crate) session: Option<String>,
+    pub(crate) token_type: Option<String>,
     pub(crate) error: Option<String>,
     pub(crate) reason: Option<String>,
 }
@@ -22,6 +24,8 @@ pub(crate) struct Tokens {
     pub(crate) access: AccessToken,
     pub(crate) refresh: Option<RefreshToken>,
     pub(crate) session: Option<String>,
+    /// The key that a login bound them to. A renewal leaves it as it is.
+    pub(crate) key: Option<ClientKey>,
     /// The access token's life from `asked_at` on.
     pub(crate) life: i64,
     /// How long the server recognises a request whose answer was lost. 0 means unknown, or not at all.
@@ -42,9 +46,17 @@ impl Body {
             life: milliseconds(&members, "expires_in"),
             grace: milliseconds(&members, "refresh_grace"),
             session: text_of(&mut members, "session_id"),
+            token_type: text_of(&mut members, "token_type"),
             error: text_of(&mut members, "error"),
             reason: text_of(&mut members, "reason"),
         }
+    }
+
+    /// Whether the tokens are bound to a key
+    /// ([RFC 9449 section 5](https://www.rfc-editor.org/rfc/rfc9449#section-5)).
+    pub(crate) fn is_bound(&self) -> bool {
+        let name = self.token_type.as_deref().unwrap_or_default();
+        name.eq_ignore_ascii_case("DPoP")
     }
 
     /// The tokens, if this is a token response to a request that was sent at `asked_at`.
@@ -53,6 +65,7 @@ impl Body {
             access: self.access.clone()?,
             refresh: self.refresh.clone(),
             session: self.session.clone(),
+            key: None,
             life: self.life.unwrap_or(UNKNOWN_LIFE),
             grace: self.grace.unwrap_or(0),
             asked_at,

@@ -118,7 +118,10 @@ impl View {
         let renew = due == Some(0);
         let waited = now.mono - question.since;
         let verdict = match (self.live(now), due) {
-            (Some(token), _) => Verdict::Give(token.clone()),
+            (Some(token), _) => {
+                let key = self.record.as_ref().and_then(|record| record.key.clone());
+                Verdict::Give(token.clone().with_key(key))
+            }
             (None, None) => {
                 let record = self.record.as_ref();
                 let reason = record.map_or("none", |r| r.end.as_deref().unwrap_or("expired"));

@@ -71,6 +71,7 @@ impl Write {
                     // > The authorization server MAY issue a new refresh token (RFC 6749 section 6)
                     // Without one the old one stays.
                     refresh: next.refresh.or_else(|| record.refresh.clone()),
+                    key: record.key.clone(),
                     rest: record.rest.clone(),
                     ..next
                 })
@@ -120,6 +121,7 @@ fn with_tokens(tokens: &Tokens, generation: i64) -> Record {
         access: Some(tokens.access.clone()),
         refresh: tokens.refresh.clone(),
         session: tokens.session.clone(),
+        key: tokens.key.clone(),
         life_ms: tokens.life,
         grace_ms: tokens.grace,
         ..blank(generation, tokens.asked_at)
@@ -133,6 +135,7 @@ fn blank(generation: i64, wall: i64) -> Record {
         access: None,
         refresh: None,
         session: None,
+        key: None,
         life_ms: 0,
         issued_at_wall: wall,
         grace_ms: 0,

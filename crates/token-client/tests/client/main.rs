@@ -8,6 +8,8 @@
 )]
 
 #[cfg(all(feature = "reqwest-middleware", feature = "tower"))]
+mod dpop;
+#[cfg(all(feature = "reqwest-middleware", feature = "tower"))]
 mod middleware;
 mod support;
 mod tokens;

@@ -9,8 +9,18 @@ use tokio::net::{TcpListener, TcpStream};
 #[derive(Clone, Debug)]
 pub(crate) struct Request {
     pub(crate) path: String,
+    /// In lower case.
     pub(crate) head: String,
     pub(crate) body: String,
+    fields: String,
+}
+
+impl Request {
+    /// The value of a field, as it was sent.
+    pub(crate) fn field(&self, name: &str) -> Option<&str> {
+        let mut fields = self.fields.lines().filter_map(|line| line.split_once(": "));
+        fields.find_map(|(named, value)| named.eq_ignore_ascii_case(name).then_some(value))
+    }
 }
 
 /// What the server does with a request.
@@ -97,12 +107,18 @@ async fn serve(mut stream: TcpStream, requests: Arc<Mutex<Vec<Request>>>, script
 /// The request, if all of it is there.
 fn parse(text: &str) -> Option<Request> {
     let (head, body) = text.split_once("\r\n\r\n")?;
+    let fields = head.to_owned();
     let head = head.to_lowercase();
     let length = head.split("content-length: ").nth(1);
     let length = length.map_or(0, |rest| rest.lines().next().unwrap().parse().unwrap());
     let path = text.split(' ').nth(1)?.to_owned();
     let body = body.to_owned();
-    (body.len() >= length).then_some(Request { path, head, body })
+    (body.len() >= length).then_some(Request {
+        path,
+        head,
+        body,
+        fields,
+    })
 }
 
 /// A token response of five minutes with the access token `a{number}`.
