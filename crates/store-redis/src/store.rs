@@ -114,6 +114,12 @@ impl SessionStore for RedisStore {
         let reply = self.database.run(&script::CREATE, &names, &args).await?;
         match reply.outcome() {
             "applied" => Ok(Created::Applied(Committed::assertion(session.clone()))),
+            // Another call with the same secret, such as the adoption of the same old session, may have
+            // inserted it with other deadlines.
+            "again" => Ok(match self.load(session.id).await? {
+                Some(stored) if *stored == *session => Created::Applied(stored),
+                _ => Created::IdTaken,
+            }),
             "emptied" => {
                 Box::pin(self.database.reopen(&keys)).await?;
                 Err(RedisStoreError::Emptied)

@@ -71,6 +71,7 @@ macro_rules! store_contract {
             ending_a_subject_ends_all_but_one
             a_login_whose_epoch_has_passed_opens_nothing
             one_of_many_racing_rotations_wins
+            of_many_racing_inserts_of_one_session_one_is_stored
             a_logout_holds_against_racing_writes
             ending_a_subject_holds_against_racing_logins
             a_session_of_nobody_is_stored_and_is_no_login

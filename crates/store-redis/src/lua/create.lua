@@ -17,9 +17,9 @@ for _, other in ipairs(call('HRANDFIELD', KEYS[3], 2)) do
   end
 end
 if call('EXISTS', KEYS[1]) == 1 then
-  -- The same secret: this call was made before, and its answer was lost.
+  -- The same secret: this call may have been made before, and its answer was lost.
   local same = call('HGET', KEYS[1], HASHES) == ARGV[5] and call('HEXISTS', KEYS[1], ENDED) == 0
-  return {same and 'applied' or 'taken'}
+  return {same and 'again' or 'taken'}
 end
 -- The index first: a session that is stored can always be found and ended.
 call('HSET', KEYS[3], id, ARGV[3])

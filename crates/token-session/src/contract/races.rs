@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use token_core::RevokeReason;
-use token_core::session::{Change, Revocation};
+use token_core::session::{Change, Epoch, Revocation};
 use tokio::task::JoinSet;
 
 use super::world::{World, ending, secs};
@@ -55,6 +55,48 @@ pub async fn one_of_many_racing_rotations_wins<S: SessionStore>(mut world: World
             }
         }
         assert_eq!((winners, row.generation), (1, session.generation.next()));
+    }
+}
+
+/// Of many inserts of one session one is stored, and the others change nothing, also after it was ended: many
+/// requests with one old credential adopt one session.
+pub async fn of_many_racing_inserts_of_one_session_one_is_stored<S: SessionStore>(
+    mut world: World<S>,
+) {
+    for _ in 0..RUNS {
+        let subject = world.subject();
+        let now = World::<S>::at(0);
+        let session = world.session(&subject, Epoch::default(), now);
+        let mut racers = JoinSet::new();
+        for racer in 0..RACERS {
+            let store = Arc::clone(&world.store);
+            let mut own = session.clone();
+            own.last_seen_at = now + secs(racer);
+            racers.spawn(async move { (store.create(&own).await.expect("create"), own) });
+        }
+        let mut stored = None;
+        for (created, own) in racers.join_all().await {
+            match created {
+                Created::Applied(row) => {
+                    assert_eq!(*row, own);
+                    assert!(stored.replace(own).is_none(), "two were stored");
+                }
+                Created::IdTaken => {}
+                Created::EpochPassed => panic!("nothing was ended"),
+            }
+        }
+        assert_eq!(world.load(session.id).await, stored);
+        let end = ending(session.id, now + secs(9));
+        assert!(matches!(
+            world.store.revoke(&end).await,
+            Ok(Revoke::Applied(_))
+        ));
+        let ended = world.load(session.id).await;
+        assert!(matches!(
+            world.store.create(&session).await,
+            Ok(Created::IdTaken)
+        ));
+        assert_eq!(world.load(session.id).await, ended);
     }
 }
 
