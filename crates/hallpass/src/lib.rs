@@ -114,6 +114,8 @@ pub use token_core::{
 pub use token_http as http;
 #[cfg(feature = "remote")]
 pub use token_http::ForeignAuth;
+#[doc(inline)]
+pub use token_http::adopt;
 #[cfg(feature = "openapi")]
 #[doc(inline)]
 pub use token_http::openapi;

@@ -4,6 +4,7 @@
 //! Read [`Session`], then [`decide`], then [`Change`]: that is the idea, and `docs/rotation.md` has its
 //! reasons.
 
+pub(crate) mod adopt;
 pub(crate) mod bind;
 pub(crate) mod change;
 pub(crate) mod cookie;
@@ -18,6 +19,7 @@ pub(crate) mod refresh_token;
 pub(crate) mod rotation;
 pub(crate) mod superseded;
 
+pub use adopt::{OldCredential, adopt};
 pub use bind::Bind;
 pub use change::{Change, Committed, Ending, Granted, Pending, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};

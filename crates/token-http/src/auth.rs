@@ -11,7 +11,7 @@ use token_core::types::InvalidValue;
 use token_core::{Audience, Issuer, PRODUCT, Policy};
 use token_session::{ManagerError, MemoryStore, SessionManager, ephemeral_issuer};
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{error, warn};
 
 use crate::bearer::TokenScheme;
 use crate::config::{AuthConfig, ConfigError};
@@ -72,6 +72,13 @@ impl Auth {
 
     /// Joins a manager and the settings of its routes.
     pub fn new(manager: SessionManager, config: AuthConfig) -> Self {
+        if !config.adoptions().is_empty() && manager.policy().adopts_until().is_none() {
+            error!(
+                target: PRODUCT,
+                "no old session is adopted, since the policy does not say until when: set \
+                 `PolicyBuilder::adopts_until`"
+            );
+        }
         Self(Arc::new(Shared {
             manager,
             used_proofs: config.dpop().map(Dpop::memory),

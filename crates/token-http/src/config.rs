@@ -11,6 +11,7 @@ use token_core::{ClientId, PRODUCT, Transport};
 use tracing::warn;
 use zeroize::Zeroizing;
 
+use crate::adopt::Adoption;
 use crate::bearer;
 use crate::cookies::CookieNames;
 use crate::dpop::Dpop;
@@ -50,6 +51,7 @@ pub struct AuthConfig {
     cookie_names: CookieNames,
     dpop: Option<Dpop>,
     scheme: Option<Box<str>>,
+    adoptions: Vec<Adoption>,
 }
 
 impl AuthConfig {
@@ -75,6 +77,7 @@ impl AuthConfig {
             cookie_names: CookieNames::with_suffix(""),
             dpop: None,
             scheme: None,
+            adoptions: Vec::new(),
         })
     }
 
@@ -135,6 +138,11 @@ impl AuthConfig {
     /// Another name for the scheme `Bearer`.
     pub(crate) fn scheme(&self) -> Option<&str> {
         self.scheme.as_deref()
+    }
+
+    /// What reads sessions and tokens of the system that was used before.
+    pub(crate) fn adoptions(&self) -> &[Adoption] {
+        &self.adoptions
     }
 
     /// Where the key set is, if not below `/.well-known`.
@@ -311,6 +319,15 @@ impl AuthConfigBuilder {
         self
     }
 
+    /// Default none; call it for each reader. Sessions and tokens of another system go on here until the instant
+    /// that the policy says
+    /// ([`adopts_until`](token_core::session::PolicyBuilder::adopts_until)). The readers are asked in the
+    /// order in which they were given.
+    pub fn adopt(mut self, adoption: Adoption) -> Self {
+        self.0.adoptions.push(adoption);
+        self
+    }
+
     /// Default none: attempts are not limited.
     pub fn limit(mut self, limit: impl AttemptLimit) -> Self {
         self.0.limit = Some(SharedLimit(Arc::new(limit)));
@@ -371,6 +388,23 @@ impl AuthConfigBuilder {
         if scheme.is_some_and(|name| taken(name) || !bearer::is_scheme_name(name)) {
             return Err(ConfigError::Scheme);
         }
+        let adoptions = &config.adoptions;
+        for (index, adoption) in adoptions.iter().enumerate() {
+            let name = adoption.name();
+            if adoptions
+                .iter()
+                .skip(index + 1)
+                .any(|other| other.name() == name)
+            {
+                return Err(ConfigError::DuplicateReader(name));
+            }
+            if let Some(cookie) = adoption.invalid_cookie() {
+                return Err(ConfigError::OldCookie(cookie.name().into()));
+            }
+            if let Some(cookie) = adoption.untrusted_cookie() {
+                return Err(ConfigError::PlantableCookie(cookie.name().into()));
+            }
+        }
         // Otherwise each login would be refused, and only then.
         if config.transports.is_empty() {
             return Err(ConfigError::Transports);
@@ -401,6 +435,9 @@ pub enum ConfigError {
         "the base path of proofs begins with a slash, does not end with one, and needs no escapes"
     )]
     DpopBasePath,
+    /// Two readers of old sessions have one name, by which their sessions are told apart.
+    #[error("two readers of old sessions are called `{0}`: give each a name of its own")]
+    DuplicateReader(&'static str),
     /// No proof could be remembered, so every one would be refused.
     #[error("used proofs need room: `Dpop::remember` takes numbers of at least 1")]
     DpopRoom,
@@ -415,6 +452,15 @@ pub enum ConfigError {
         "the path of the key set begins with a slash, does not end with one, and needs no escapes"
     )]
     JwksPath,
+    /// The old cookie could not be deleted.
+    #[error("`{0}` cannot be the name of a cookie, or its path or domain cannot be written")]
+    OldCookie(Box<str>),
+    /// Another host of the site can set the old cookie.
+    #[error(
+        "every host of the site can set the cookie `{0}` for this one, since its name does not begin with \
+         `__Host-`: if they are all trusted, say so with `Adoption::trust_sister_hosts`"
+    )]
+    PlantableCookie(Box<str>),
     /// The prefix is not a path.
     #[error("a prefix begins with a slash, does not end with one, and needs no escapes")]
     Prefix,

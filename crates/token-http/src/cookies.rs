@@ -266,6 +266,12 @@ pub(crate) fn append(headers: &mut HeaderMap, field: HeaderValue) {
     headers.append(SET_COOKIE, field);
 }
 
+pub(crate) fn append_all(headers: &mut HeaderMap, fields: impl IntoIterator<Item = HeaderValue>) {
+    for field in fields {
+        append(headers, field);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

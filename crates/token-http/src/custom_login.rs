@@ -10,8 +10,9 @@ use token_core::session::Device;
 use token_core::{Authentication, RevokeReason, Subject, Transport, UnixTime};
 use token_session::{LoginTicket, NewSession, Presented, to_end};
 
+use crate::adopt::OldRequest;
 use crate::auth::Auth;
-use crate::cookies::{Kind, RequestCookies};
+use crate::cookies::{self, Kind, RequestCookies};
 use crate::csrf;
 use crate::device;
 use crate::head::Head;
@@ -32,6 +33,8 @@ pub struct CustomLogin {
     device: Device,
     cookies: RequestCookies,
     visitor: LoginVisitor,
+    /// What the request has of the system that was used before.
+    old: Option<OldRequest>,
     /// What proves the client's key, if it sent a proof.
     proof: Option<VerifiedProof>,
     /// Whether the sessions end whose cookies came with the request.
@@ -48,7 +51,9 @@ impl CustomLogin {
         let cookies = head.cookies(auth.config().cookie_names());
         // In every transport, so that another site cannot log the user in as somebody else.
         let visitor = LoginVisitor::read(auth, head);
-        let checked = csrf::check(head, auth.config(), cookies.any() || visitor.any());
+        let old = auth.old_request(head.headers);
+        let carries = cookies.any() || visitor.any() || old.is_some();
+        let checked = csrf::check(head, auth.config(), carries);
         let checked = checked.and_then(|()| cookies.few());
         let proof = checked.and_then(|()| auth.proof(head));
         let proof = proof.map_err(|refusal| auth.refuse(refusal))?;
@@ -58,6 +63,7 @@ impl CustomLogin {
             device: device::of(auth, head),
             cookies,
             visitor,
+            old,
             proof,
             replaces: true,
         })
@@ -171,6 +177,7 @@ impl CustomLogin {
             .map_err(|refusal| self.auth.refuse(refusal))?;
         let (manager, cookies) = (self.auth.manager().clone(), self.cookies.clone());
         let (replaces, visitor) = (self.replaces, self.visitor.clone());
+        let (auth, old) = (self.auth.clone(), self.old.clone());
         let issued = to_end(async move {
             let issued = manager.login(ticket, session).await?;
             if !replaces {
@@ -188,6 +195,10 @@ impl CustomLogin {
                         .await?;
                 }
             }
+            // Its cookie would otherwise open a session once this one has ended.
+            if let Some(old) = &old {
+                auth.end_old(old, RevokeReason::Replaced).await?;
+            }
             visitor.end(&manager).await;
             Ok::<_, Rejection>(issued)
         });
@@ -195,6 +206,9 @@ impl CustomLogin {
         let mut answer = self.auth.answer_authenticated(&issued);
         if replaces {
             self.visitor.forget(&self.auth, &mut answer);
+            if let Some(old) = &self.old {
+                cookies::append_all(answer.headers_mut(), self.auth.old_deletions(old));
+            }
         }
         Ok(Issued::new(issued, answer))
     }

@@ -15,6 +15,7 @@
 //!   still missing.
 //! - [`Rejection`] is the answer to a request that is refused. With [`bearer`], services without
 //!   sessions of their own answer alike.
+//! - [`adopt`] is for applications that move here: their sessions go on.
 //! - `Foreign`, with the feature `remote`, is a caller with a token of another issuer.
 //! - `openapi`, with the feature of that name, describes the routes.
 //!
@@ -27,6 +28,7 @@
 mod access;
 #[doc(hidden)]
 pub mod adapter;
+pub mod adopt;
 mod answer;
 mod any;
 #[cfg(test)]

@@ -4,9 +4,11 @@ use std::fmt;
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use token_core::RevokeReason;
 use token_session::{Presented, to_end};
 use zeroize::Zeroizing;
 
+use crate::adopt::OldRequest;
 use crate::answer;
 use crate::auth::Auth;
 use crate::bearer::bearers;
@@ -24,6 +26,8 @@ pub struct LogoutRequest {
     auth: Auth,
     bearers: Vec<Zeroizing<String>>,
     cookies: RequestCookies,
+    /// What the request has of the system that was used before.
+    old: Option<OldRequest>,
     /// A form of another site cannot send the cookies, and must not be able to delete them either.
     deletes: bool,
 }
@@ -37,32 +41,42 @@ impl LogoutRequest {
     /// 4 access tokens; [`Refusal::TooManyRequests`](crate::Refusal::TooManyRequests).
     pub fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
         let cookies = head.cookies(auth.config().cookie_names());
+        let mut old = auth.old_request(head.headers);
+        let carries = cookies.any() || old.is_some();
         let refuse = |refusal| auth.refuse(refusal);
         // Whatever the method is: a link of another site must not log the user out either.
-        if cookies.any() {
+        if carries {
             csrf::demand(head, auth.config(), true).map_err(refuse)?;
         }
-        let proven = csrf::is_proven(head, auth.config(), cookies.any());
+        let proven = csrf::is_proven(head, auth.config(), carries);
         // A `GET` of another site comes without the cookies that are `SameSite=Strict`, and in an older
         // browser without any field that says where it comes from.
-        let deletes = proven && (cookies.any() || !head.method.is_safe());
+        let deletes = proven && (carries || !head.method.is_safe());
         cookies.few().map_err(refuse)?;
         let bearers = bearers(head, auth.config().scheme()).map_err(refuse)?;
         auth.note_attempt(head, AttemptKind::Logout)
             .map_err(refuse)?;
+        let bearers = bearers.map(|token| Zeroizing::new(token.to_owned()));
+        let bearers: Vec<_> = bearers.collect();
+        if let [token] = &*bearers
+            && auth.adopts_bearers()
+        {
+            let at = auth.manager().now();
+            old.get_or_insert_with(|| OldRequest::of_bearer(token, at))
+                .set_bearer(token);
+        }
         Ok(Self {
             auth: auth.clone(),
-            bearers: bearers
-                .map(|token| Zeroizing::new(token.to_owned()))
-                .collect(),
+            bearers,
             cookies,
+            old,
             deletes,
         })
     }
 
-    /// Whether the request has one of our cookies.
+    /// Whether the request has one of our cookies, or an old one.
     pub(crate) fn has_cookies(&self) -> bool {
-        self.cookies.any()
+        self.cookies.any() || self.old.as_ref().is_some_and(OldRequest::has_cookies)
     }
 
     /// Ends the session of each genuine credential, and answers 204 whether or not there was
@@ -93,6 +107,7 @@ impl LogoutRequest {
         let manager = self.auth.manager().clone();
         let (bearers, cookies) = (self.bearers.clone(), self.cookies.clone());
         let refresh_token = refresh_token.map(|token| Zeroizing::new(token.to_owned()));
+        let (auth, old) = (self.auth.clone(), self.old.clone());
         to_end(async move {
             let bearers = bearers.iter().map(|token| token.as_str());
             let refresh_token = refresh_token.iter().map(|token| token.as_str());
@@ -104,6 +119,10 @@ impl LogoutRequest {
             for presented in presented {
                 manager.logout(presented).await?;
             }
+            // Also if it was adopted before: a logout wins over every old credential that the client still has.
+            if let Some(old) = &old {
+                auth.end_old(old, RevokeReason::Logout).await?;
+            }
             Ok::<_, Rejection>(())
         })
         .await?;
@@ -112,6 +131,9 @@ impl LogoutRequest {
             let names = self.auth.config().cookie_names();
             for kind in Kind::ALL {
                 cookies::append(response.headers_mut(), names.delete(kind));
+            }
+            if let Some(old) = &self.old {
+                cookies::append_all(response.headers_mut(), self.auth.old_deletions(old));
             }
         }
         Ok(response)

@@ -15,6 +15,7 @@ use token_session::{CookieSession, RefreshError, SessionEnd, SessionManager, Sho
 use tokio::sync::OnceCell;
 use tracing::warn;
 
+use crate::adopt::{Adopted, AdoptedSlot};
 use crate::auth::Auth;
 use crate::binding;
 use crate::caller::Caller;
@@ -49,6 +50,8 @@ struct Shared {
     visit: CookieSession,
     shown: ShownCookie,
     data: PrivateData,
+    /// The fields that delete what the session's cookie takes the place of: of one that was adopted.
+    deletions: Vec<HeaderValue>,
 }
 
 impl<C> ServerSession<C> {
@@ -236,14 +239,15 @@ impl<C> Caller for ServerSession<C> {
 }
 
 impl Shared {
-    /// The cookie to send again, if the deadline has moved and the cookie has a `Max-Age` to move.
+    /// The cookie to send again, if the deadline has moved and the cookie has a `Max-Age` to move; and the
+    /// first one of a session that was adopted.
     ///
     /// While the request was served, a step-up or a login may have given the browser another cookie,
     /// and a logout may have deleted it. So the session is read once more.
     async fn cookie(&self) -> Option<HeaderValue> {
         let visit = &self.visit;
         let session = visit.session();
-        if !(visit.slid() && session.remember) {
+        if !(visit.slid() && session.remember) && self.deletions.is_empty() {
             return None;
         }
         match self.auth.manager().is_current(visit).await {
@@ -280,6 +284,8 @@ struct Slot {
     dead: OnceLock<HeaderValue>,
     /// Whether the answer deletes it.
     deletes_dead: AtomicBool,
+    /// What was adopted.
+    adopted: AdoptedSlot,
 }
 
 impl Default for Slot {
@@ -291,6 +297,7 @@ impl Default for Slot {
             looks: AtomicBool::default(),
             dead: OnceLock::default(),
             deletes_dead: AtomicBool::default(),
+            adopted: AdoptedSlot::default(),
         }
     }
 }
@@ -356,11 +363,16 @@ impl SessionSlot {
                 if !answered.is_server_error() {
                     shared.data.save(&shared.auth).await?;
                 }
-                fields.extend(shared.cookie().await);
+                if let Some(cookie) = shared.cookie().await {
+                    fields.push(cookie);
+                    // Only with what takes its place.
+                    fields.extend_from_slice(&shared.deletions);
+                }
             }
             place = next.get().map(|next| &**next);
         }
         fields.extend(self.deletion());
+        fields.extend(self.0.adopted.refused().await);
         Ok(fields)
     }
 }
@@ -410,7 +422,18 @@ impl Auth {
     ) -> Result<Option<ServerSession<C>>, Rejection> {
         let cookies = head.cookies(self.config().cookie_names());
         let cookie = cookies.one(Kind::Session);
-        let Some(cookie) = cookie.map_err(|refusal| self.challenge(refusal))? else {
+        let cookie = cookie.map_err(|refusal| self.challenge(refusal))?;
+        let adopted = if cookies.any() {
+            None
+        } else {
+            // Behind a pointer: most requests need no room for it.
+            Box::pin(self.adopt(head, slot)).await?
+        };
+        let (of_adopted, deletions) = match &adopted {
+            Some(adopted) => (adopted.cookie.as_ref(), adopted.deletions.clone()),
+            None => (None, Vec::new()),
+        };
+        let Some(cookie) = cookie.or(of_adopted.map(|cookie| cookie.as_str())) else {
             return Ok(None);
         };
         let slot = slot.ok_or_else(|| Rejection::misconfigured(NO_LAYER))?;
@@ -421,7 +444,7 @@ impl Auth {
         let shared = loop {
             let found = place
                 .session
-                .get_or_try_init(|| self.accept(head, cookie, uses, slot));
+                .get_or_try_init(|| self.accept(head, cookie, uses, slot, deletions.clone()));
             let shared = found.await?;
             if shared.auth.is(self) {
                 break Arc::clone(shared);
@@ -447,12 +470,27 @@ impl Auth {
         Ok(Some(ServerSession { shared, custom }))
     }
 
+    /// What a request with an old cookie and none of ours stands for; `None` if it has none.
+    async fn adopt(
+        &self,
+        head: &Head<'_>,
+        slot: Option<&SessionSlot>,
+    ) -> Result<Option<Adopted>, Rejection> {
+        if self.old_request(head.headers).is_none() {
+            return Ok(None);
+        }
+        let slot = slot.ok_or_else(|| Rejection::misconfigured(NO_LAYER))?;
+        slot.0.asked.store(true, Ordering::Relaxed);
+        self.adopt_cookie(head, &slot.0.adopted).await
+    }
+
     async fn accept(
         &self,
         head: &Head<'_>,
         cookie: &str,
         uses: bool,
         slot: &SessionSlot,
+        deletions: Vec<HeaderValue>,
     ) -> Result<Arc<Shared>, Rejection> {
         let reject = |error| {
             let rejection = Rejection::of_cookie(error, self.config().shared_realm());
@@ -477,6 +515,7 @@ impl Auth {
         Ok(Arc::new(Shared {
             auth: self.clone(),
             data: PrivateData::of(visit.session().id),
+            deletions,
             shown,
             visit,
         }))

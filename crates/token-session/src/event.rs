@@ -28,6 +28,11 @@ pub struct Event {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum EventKind {
+    /// A session was opened that takes the place of a session or token of another system.
+    Adopted {
+        /// The name of the reader that has read it.
+        reader: &'static str,
+    },
     /// A browser has used the key that it registered: the session is bound to it from now on.
     Bound,
     /// A refresh or a use came after a deadline.
@@ -92,6 +97,7 @@ impl EventKind {
     /// The word in the log.
     pub const fn as_str(&self) -> &'static str {
         match self {
+            Self::Adopted { .. } => "adopted",
             Self::Bound => "bound",
             Self::Expired => "expired",
             Self::FeedBehind(_) => "feed_behind",
@@ -140,6 +146,9 @@ pub(crate) fn log(kind: &EventKind, of: Option<(SessionId, &Subject)>) {
         };
     };
     match kind {
+        EventKind::Adopted { reader } => {
+            info!(target: PRODUCT, event = %kind, %session, %subject, reader);
+        }
         EventKind::Revoked(reason) => {
             info!(target: PRODUCT, event = %kind, %session, %subject, %reason);
         }
@@ -204,6 +213,9 @@ mod tests {
     /// An example of each kind, and its line. A kind without one does not compile.
     fn expected(kind: &EventKind) -> &'static str {
         match kind {
+            EventKind::Adopted { .. } => {
+                "INFO hallpass: event=adopted session=SESSION subject=alice reader=\"old\""
+            }
             EventKind::Bound => "INFO hallpass: event=bound session=SESSION subject=alice",
             EventKind::Expired => "INFO hallpass: event=expired session=SESSION subject=alice",
             EventKind::FeedBehind(_) => "WARN hallpass: event=feed_behind why=\"silent\"",
@@ -230,6 +242,7 @@ mod tests {
         let session = SessionId::from_bytes([9; SessionId::LENGTH]);
         let subject = Subject::new("alice").expect("a name");
         for kind in [
+            EventKind::Adopted { reader: "old" },
             EventKind::Bound,
             EventKind::Expired,
             EventKind::FeedBehind(Behind::Silent),

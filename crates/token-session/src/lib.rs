@@ -18,6 +18,7 @@
 // Says beside each item which feature it needs; docs.rs sets this.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+pub mod adopt;
 pub mod binding;
 pub mod clock;
 #[cfg(feature = "contract")]

@@ -4,6 +4,7 @@
 //! with step-ups and session cookies is in `settle`; calls to the store are in `store_calls`.
 
 mod access;
+mod adopt;
 mod binding;
 mod builder;
 mod cookie;

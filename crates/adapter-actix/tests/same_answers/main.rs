@@ -8,6 +8,7 @@
 )]
 
 mod actix;
+mod adoption;
 mod axum;
 mod client;
 mod device;
@@ -46,6 +47,22 @@ fn application(binding: BindingMode) -> (Auth, TestClock) {
         .build()
         .unwrap();
     (Auth::new(manager, config), clock)
+}
+
+/// Compares what both servers answer, each with an application of its own.
+fn compare(
+    make: fn() -> (Auth, TestClock),
+    ask: fn(SocketAddr, &TestClock) -> Vec<(String, client::Reply)>,
+) {
+    let run = |start: fn(Auth) -> SocketAddr| {
+        let (auth, clock) = make();
+        ask(start(auth), &clock)
+    };
+    let (axum, actix) = (run(axum::start), run(actix::start));
+    assert_eq!(axum.len(), actix.len());
+    for ((name, axum), (_, actix)) in axum.iter().zip(&actix) {
+        assert_eq!(axum, actix, "{name}: axum left, actix right");
+    }
 }
 
 /// Asks both servers the same, and compares what they answer.
@@ -99,6 +116,12 @@ fn both_servers_take_a_login_in_steps_alike() {
 #[test]
 fn both_servers_serve_visitors_alike() {
     both(visitors::run);
+}
+
+#[test]
+fn both_servers_adopt_old_sessions_alike() {
+    compare(adoption::application, adoption::cookies);
+    compare(adoption::application, adoption::tokens);
 }
 
 #[test]

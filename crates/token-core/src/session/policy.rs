@@ -33,6 +33,7 @@ macro_rules! settings {
         pub struct Policy {
             $($name: Duration,)*
             pub(crate) lost_writes: LostWrites,
+            adopts_until: Option<UnixTime>,
         }
 
         impl Policy {
@@ -41,6 +42,7 @@ macro_rules! settings {
                 PolicyBuilder(Self {
                     $($name: Duration::from_secs($default),)*
                     lost_writes: LostWrites::Refuse,
+                    adopts_until: None,
                 })
             }
 
@@ -146,7 +148,8 @@ impl Policy {
         };
         let idle_expires_at = (now + idle).min(absolute);
         // Coarse, so that an index on it changes once a day and not at each refresh.
-        let purge_at = (idle_expires_at + self.tombstone).round_up(Duration::from_secs(DAY));
+        let kept_until = (idle_expires_at + self.tombstone).max(self.adoption_ends());
+        let purge_at = kept_until.round_up(Duration::from_secs(DAY));
         Slide {
             idle_expires_at,
             purge_at,
@@ -155,7 +158,20 @@ impl Policy {
 
     /// When a session that is ended at `now` may be deleted; rounded up to whole hours.
     pub fn tombstone_until(&self, now: UnixTime) -> UnixTime {
-        (now + self.tombstone).round_up(Duration::from_secs(HOUR))
+        let kept_until = (now + self.tombstone).max(self.adoption_ends());
+        kept_until.round_up(Duration::from_secs(HOUR))
+    }
+
+    /// Until when sessions and tokens of another system are adopted, if they are.
+    pub const fn adopts_until(&self) -> Option<UnixTime> {
+        self.adopts_until
+    }
+
+    /// When no node adopts any more, whatever its clock says. Until then an ended session stays stored: its
+    /// old credential may still be good by the old rules, and would open the session again.
+    fn adoption_ends(&self) -> UnixTime {
+        let until = self.adopts_until.map(|until| until + self.tolerance);
+        until.unwrap_or(UnixTime::EPOCH)
     }
 
     /// When an access token issued at `now` expires: never after its session.
@@ -215,6 +231,16 @@ impl PolicyBuilder {
     /// What to do with a token of a later generation than the store has. Default [`LostWrites::Refuse`].
     pub const fn lost_writes(mut self, value: LostWrites) -> Self {
         self.0.lost_writes = value;
+        self
+    }
+
+    /// Until when sessions and tokens of another system are adopted, exclusive. Default: none is.
+    ///
+    /// All sessions that end before are kept until then, and longer than [`tombstone`](Self::tombstone) if
+    /// need be, so that a logout is not undone by the old credential. Every process that ends sessions has
+    /// to have the same instant.
+    pub const fn adopts_until(mut self, until: UnixTime) -> Self {
+        self.0.adopts_until = Some(until);
         self
     }
 
@@ -331,6 +357,22 @@ mod tests {
              least 3735s"
         );
         assert!(build(hour + Duration::from_secs(134)).is_err());
+    }
+
+    #[test]
+    fn while_sessions_are_adopted_every_tombstone_stays() {
+        let at = |days| UnixTime::EPOCH + Duration::from_secs(days * DAY);
+        let policy = Policy::builder().adopts_until(at(60)).build().unwrap();
+        let hour = Duration::from_secs(HOUR);
+        assert_eq!(policy.tombstone_until(at(1)), at(60) + hour);
+        assert_eq!(policy.tombstone_until(at(60)), at(61));
+        let day = Duration::from_secs(DAY);
+        assert_eq!(policy.slide(false, at(2), at(1)).purge_at, at(60) + day);
+        let later = policy.slide(false, at(90), at(61)).purge_at;
+        assert_eq!(
+            later,
+            Policy::default().slide(false, at(90), at(61)).purge_at
+        );
     }
 
     #[test]

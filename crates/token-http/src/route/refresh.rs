@@ -28,7 +28,17 @@ pub(super) async fn refresh(
     head: &Head<'_>,
     body: &[u8],
 ) -> Result<Response<Bytes>, Rejection> {
-    let grant = Grant::read(auth, head, body).map_err(|refusal| auth.refuse(refusal))?;
+    let grant = match Grant::read(auth, head, body) {
+        Ok(grant) => grant,
+        Err(refusal) => {
+            if refusal == Refusal::InvalidGrant(DenialReason::Malformed)
+                && let Some(answer) = exchange(auth, head, body).await?
+            {
+                return Ok(answer);
+            }
+            return Err(auth.refuse(refusal));
+        }
+    };
     let issued = auth
         .manager()
         .refresh_verified(&grant.token, grant.scope.as_ref());
@@ -47,6 +57,23 @@ pub(super) async fn refresh(
     // after the answer to a later refresh, and replace a newer one.
     let kept = issued.session().generation == grant.token.generation;
     Ok(auth.answer_with(&issued, !kept))
+}
+
+/// The answer if what was presented is a token of the system that was used before.
+async fn exchange(
+    auth: &Auth,
+    head: &Head<'_>,
+    body: &[u8],
+) -> Result<Option<Response<Bytes>>, Rejection> {
+    if !auth.adopts_bearers() || head.cookies(auth.config().cookie_names()).any() {
+        return Ok(None);
+    }
+    let sent = MediaType::of(head)
+        .and_then(|kind| kind.map_or(Ok((None, None)), |kind| from_body(kind, body)));
+    match sent {
+        Ok((Some(token), scope)) => auth.exchange(&token, scope.as_ref()).await,
+        _ => Ok(None),
+    }
 }
 
 /// A verified refresh token, and the narrower scope if the client asks for one.

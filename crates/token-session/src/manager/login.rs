@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use token_core::binding::{Binding, Thumbprint};
 use token_core::session::{self, Device, Epoch, Login};
-use token_core::{Authentication, ClientId, CustomClaims, RevokeReason, Scope, Subject, Transport};
+use token_core::{
+    Authentication, ClientId, CustomClaims, RevokeReason, Scope, Subject, Transport, UnixTime,
+};
 
 use super::{Issued, SessionManager};
 use crate::erased::StoreError;
@@ -90,25 +92,12 @@ impl SessionManager {
         }
         let now = self.now();
         let bucket = self.inner.store.bucket(&ticket.subject);
-        let login = Login {
-            subject: ticket.subject,
-            epoch: ticket.epoch,
-            client_id: new
-                .client_id
-                .unwrap_or_else(|| self.inner.default_client.clone()),
-            transport: new.transport.unwrap_or(Transport::Header),
-            scope: new.scope,
-            authentication: new
-                .authentication
-                .unwrap_or_else(|| Authentication::password(now)),
-            remember: new.remember,
-            claims: new.claims,
-            device: new.device,
-        };
+        let (key, kept) = (new.key, new.kept.clone());
+        let login = self.as_login(ticket.subject, ticket.epoch, new, now);
         let issuer = self.issuer();
         let keys = &issuer.refresh_keys;
         let mut pending = session::open(login, bucket, &issuer.policy, keys, now, self.draw());
-        if let Some(key) = new.key {
+        if let Some(key) = key {
             pending.write.binding = Binding::Key(key);
         }
         // Signed and measured before the session exists, so that nothing can fail after it.
@@ -120,7 +109,7 @@ impl SessionManager {
             match manager.create(&pending.write).await? {
                 Created::Applied(session) => {
                     // Before anybody has the credential: a session never begins without its data.
-                    if let Some(json) = new.kept.into_json() {
+                    if let Some(json) = kept.into_json() {
                         let write = DataWrite::new(session.id, 0, Some(json), now);
                         if let Err(error) = manager.write_data(&write).await {
                             // Nobody will ever have its credential. If it cannot be ended either, it expires.
@@ -139,5 +128,28 @@ impl SessionManager {
             }
         })
         .await
+    }
+
+    /// What the application says of a session, with the defaults for what it does not say.
+    pub(super) fn as_login(
+        &self,
+        subject: Subject,
+        epoch: Epoch,
+        new: NewSession,
+        now: UnixTime,
+    ) -> Login {
+        let client_id = new.client_id;
+        let authentication = new.authentication;
+        Login {
+            subject,
+            epoch,
+            client_id: client_id.unwrap_or_else(|| self.inner.default_client.clone()),
+            transport: new.transport.unwrap_or(Transport::Header),
+            scope: new.scope,
+            authentication: authentication.unwrap_or_else(|| Authentication::password(now)),
+            remember: new.remember,
+            claims: new.claims,
+            device: new.device,
+        }
     }
 }

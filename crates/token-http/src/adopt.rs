@@ -1,0 +1,30 @@
+//! Sessions and tokens of the system that an application used before: they go on here, so nobody is
+//! logged out when it moves in.
+//!
+//! - [`Reader`] reads what the old system has left with the client. [`JwtReader`] reads tokens; with the
+//!   features of their names there are readers for `tower-sessions` and `actix-session`.
+//! - [`Adoption`] is a reader with the choices that the application makes about it. It is given to
+//!   [`AuthConfigBuilder::adopt`](crate::AuthConfigBuilder::adopt). Until when is in the policy
+//!   ([`adopts_until`](token_core::session::PolicyBuilder::adopts_until)).
+//!
+//! An old cookie becomes a session of transport `session`, and the new cookie goes out with the answer. An old
+//! token in `Authorization: Bearer` is good for the request that it came with, until it is exchanged at the
+//! refresh route for a pair of tokens. A request that has a cookie of ours, valid or not, adopts nothing.
+
+mod adoption;
+mod cookie;
+mod jwt;
+mod process;
+mod reader;
+mod request;
+mod user;
+
+pub use adoption::Adoption;
+pub use cookie::OldCookie;
+pub use jwt::{JwtKeyError, JwtReader};
+pub(crate) use process::{Adopted, AdoptedSlot};
+pub use reader::{ReadError, Reader, Reading};
+pub use request::OldRequest;
+pub use user::OldUser;
+
+pub use token_session::adopt::OldSession;

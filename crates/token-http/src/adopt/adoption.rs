@@ -1,0 +1,104 @@
+//! A reader with the choices that the application makes about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use http::HeaderValue;
+use token_session::adopt::OldSession;
+
+use super::cookie::OldCookie;
+use super::reader::{ErasedReader, ReadError, Reader, Reading};
+use super::request::OldRequest;
+
+/// A [`Reader`] with the choices that the application makes about what it reads.
+#[derive(Clone)]
+#[must_use]
+pub struct Adoption {
+    reader: Arc<dyn ErasedReader>,
+    cookies: Arc<[OldCookie]>,
+    beyond_old_end: bool,
+    trusts_sister_hosts: bool,
+}
+
+impl Adoption {
+    /// Adopts what this reader reads.
+    pub fn of(reader: impl Reader) -> Self {
+        Self {
+            cookies: reader.cookies().into(),
+            reader: Arc::new(reader),
+            beyond_old_end: false,
+            trusts_sister_hosts: false,
+        }
+    }
+
+    /// Lets the session live as long as the policy says, from now on. By default it ends when the old one
+    /// would have ended, so that everybody logs in once in that time.
+    pub fn beyond_old_end(mut self) -> Self {
+        self.beyond_old_end = true;
+        self
+    }
+
+    /// Says that every other host of the site, and the connection to it, is trusted with the sessions of this
+    /// one. It is needed for a cookie whose name does not begin with `__Host-`: a page of `x.example.org`
+    /// can set such a cookie for `example.org`, and so can anybody on a connection without TLS. They could make
+    /// a user go on in a session of theirs, as they could in the old system.
+    pub fn trust_sister_hosts(mut self) -> Self {
+        self.trusts_sister_hosts = true;
+        self
+    }
+
+    /// The cookie that needs [`trust_sister_hosts`](Self::trust_sister_hosts), if there is one.
+    pub(crate) fn untrusted_cookie(&self) -> Option<&OldCookie> {
+        let mut cookies = self.cookies.iter();
+        cookies.find(|cookie| cookie.is_plantable() && !self.trusts_sister_hosts)
+    }
+
+    pub(crate) fn invalid_cookie(&self) -> Option<&OldCookie> {
+        self.cookies.iter().find(|cookie| !cookie.is_valid())
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.reader.name()
+    }
+
+    pub(crate) fn cookie_names(&self) -> impl Iterator<Item = &str> + Clone {
+        self.cookies.iter().map(OldCookie::name)
+    }
+
+    pub(crate) fn reads_bearer(&self) -> bool {
+        self.reader.reads_bearer()
+    }
+
+    /// Whether the request has something that the reader could read.
+    pub(crate) fn concerns(&self, request: &OldRequest) -> bool {
+        let bearer = request.bearer().is_some() && self.reads_bearer();
+        bearer || self.cookie_names().any(|name| request.names(name))
+    }
+
+    /// The fields that delete the cookies of the request that the reader reads. One that came twice stays: one
+    /// of both may be planted, to have the other deleted.
+    pub(crate) fn deletions(&self, request: &OldRequest) -> impl Iterator<Item = HeaderValue> {
+        let cookies = self.cookies.iter();
+        let sent = cookies.filter(|cookie| request.cookie(cookie.name()).is_some());
+        sent.map(OldCookie::deletion)
+    }
+
+    pub(crate) async fn read(&self, request: &OldRequest) -> Result<Reading, ReadError> {
+        Ok(match self.reader.read(request).await? {
+            Reading::Live(old) if self.beyond_old_end => Reading::Live(endless(old, request)),
+            reading => reading,
+        })
+    }
+}
+
+/// The same session without its end, unless that has come.
+fn endless(mut old: OldSession, request: &OldRequest) -> OldSession {
+    old.expires_at = old.expires_at.filter(|end| *end <= request.at());
+    old
+}
+
+impl fmt::Debug for Adoption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Adoption").field(&self.name()).finish()
+    }
+}

@@ -1,0 +1,203 @@
+//! Adopts what a request has of the old system.
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Response};
+use token_core::session::{Credentials, Device};
+use token_core::{PRODUCT, RevokeReason, Scope, Transport};
+use token_session::adopt::{AdoptError, OldSession};
+use token_session::{Issued, LoginError};
+use tokio::sync::Mutex;
+use tracing::{debug, warn};
+use zeroize::Zeroizing;
+
+use super::adoption::Adoption;
+use super::reader::{ReadError, Reading};
+use super::request::OldRequest;
+use crate::auth::Auth;
+use crate::csrf;
+use crate::device;
+use crate::dpop::Dpop;
+use crate::head::Head;
+use crate::rejection::Rejection;
+
+/// What a request with an old cookie and none of ours stands for.
+#[derive(Clone)]
+pub(crate) struct Adopted {
+    /// The value of our cookie that takes the place of the old one; `None` if the old one is not good.
+    pub(crate) cookie: Option<Zeroizing<String>>,
+    /// The fields that delete the old one.
+    pub(crate) deletions: Vec<HeaderValue>,
+}
+
+/// What each [`Auth`] that a request was asked for has adopted, so that every extractor sees the same.
+#[derive(Default)]
+pub(crate) struct AdoptedSlot(Mutex<Vec<(Auth, Option<Adopted>)>>);
+
+impl AdoptedSlot {
+    /// The fields that delete old cookies which are not good.
+    pub(crate) async fn refused(&self) -> Vec<HeaderValue> {
+        let all = self.0.lock().await;
+        let all = all.iter().filter_map(|(_, adopted)| adopted.as_ref());
+        let refused = all.filter(|adopted| adopted.cookie.is_none());
+        refused
+            .flat_map(|adopted| adopted.deletions.clone())
+            .collect()
+    }
+}
+
+impl Auth {
+    /// What the request has of the old system, if that is adopted now.
+    pub(crate) fn old_request(&self, headers: &HeaderMap) -> Option<OldRequest> {
+        let adoptions = self.config().adoptions();
+        if adoptions.is_empty() || !self.manager().adopts() {
+            return None;
+        }
+        let names = adoptions.iter().flat_map(Adoption::cookie_names);
+        let request = OldRequest::of_cookies(headers, &names, self.manager().now());
+        (!request.is_empty()).then_some(request)
+    }
+
+    /// Whether a token that is not ours may be one of the old system.
+    pub(crate) fn adopts_bearers(&self) -> bool {
+        // Clients that have to prove a key cannot go on without one.
+        let bound = self.config().dpop().is_some_and(Dpop::is_required);
+        let mut adoptions = self.config().adoptions().iter();
+        !bound && adoptions.any(Adoption::reads_bearer) && self.manager().adopts()
+    }
+
+    /// What the old cookie of the request stands for; `None` if there is none. The request has no cookie of
+    /// ours. The CSRF rule is applied, as for a cookie of ours.
+    pub(crate) async fn adopt_cookie(
+        &self,
+        head: &Head<'_>,
+        slot: &AdoptedSlot,
+    ) -> Result<Option<Adopted>, Rejection> {
+        let Some(request) = self.old_request(head.headers) else {
+            return Ok(None);
+        };
+        csrf::check(head, self.config(), true).map_err(|refusal| self.challenge(refusal))?;
+        let mut slot = slot.0.lock().await;
+        if let Some((_, known)) = slot.iter().find(|(auth, _)| auth.is(self)) {
+            return Ok(known.clone());
+        }
+        let device = device::of(self, head);
+        let issued = self
+            .adopt_first(&request, Transport::Session, device)
+            .await?;
+        let cookie = issued.map(|issued| match issued.credentials() {
+            Credentials::Session(token) => token.to_secret_text(),
+            Credentials::Tokens(_) => unreachable!("the transport is `session`"),
+        });
+        let deletions = self.old_deletions(&request);
+        let adopted = Some(Adopted { cookie, deletions });
+        slot.push((self.clone(), adopted.clone()));
+        Ok(adopted)
+    }
+
+    /// The credentials for which an old token stands; `None` if it is not one that is good.
+    pub(crate) async fn adopt_bearer(&self, token: &str) -> Result<Option<Issued>, Rejection> {
+        let request = OldRequest::of_bearer(token, self.manager().now());
+        let adopted = self.adopt_first(&request, Transport::Header, Device::default());
+        adopted.await
+    }
+
+    /// The answer to a refresh with an old token: a pair of tokens; `None` if it is not one that is good.
+    pub(crate) async fn exchange(
+        &self,
+        token: &str,
+        scope: Option<&Scope>,
+    ) -> Result<Option<Response<Bytes>>, Rejection> {
+        // A narrower scope comes with the next refresh; more is not asked for by a client that knows neither.
+        if scope.is_some() || !self.adopts_bearers() {
+            return Ok(None);
+        }
+        let issued = self.adopt_bearer(token).await?;
+        Ok(issued.map(|issued| self.token_response(&issued)))
+    }
+
+    /// Ends every session of the old system that the request has, whether or not it was adopted before.
+    pub(crate) async fn end_old(
+        &self,
+        request: &OldRequest,
+        reason: RevokeReason,
+    ) -> Result<(), Rejection> {
+        for adoption in self.config().adoptions() {
+            if let Some(old) = read(adoption, request).await? {
+                let ended = self.manager().end_old(adoption.name(), old, reason).await;
+                ended.map_err(fault)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The fields that delete the old cookies of a request.
+    pub(crate) fn old_deletions(&self, request: &OldRequest) -> Vec<HeaderValue> {
+        let adoptions = self.config().adoptions().iter();
+        let all = adoptions.flat_map(|adoption| adoption.deletions(request));
+        all.collect()
+    }
+
+    /// Adopts the session of the first reader that finds one.
+    async fn adopt_first(
+        &self,
+        request: &OldRequest,
+        transport: Transport,
+        device: Device,
+    ) -> Result<Option<Issued>, Rejection> {
+        for adoption in self.config().adoptions() {
+            let Some(mut old) = read(adoption, request).await? else {
+                continue;
+            };
+            old.session.transport = Some(transport);
+            if old.session.device == Device::default() {
+                old.session.device = device.clone();
+            }
+            let reader = adoption.name();
+            match self.manager().adopt(reader, old).await {
+                Ok(issued) => return Ok(Some(issued)),
+                Err(error) if error.is_refusal() => {
+                    debug!(target: PRODUCT, reader, why = %error, "old session not adopted");
+                }
+                Err(error) => return Err(fault(error)),
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// The live session that a reader finds in the request.
+async fn read(adoption: &Adoption, request: &OldRequest) -> Result<Option<OldSession>, Rejection> {
+    if !adoption.concerns(request) {
+        return Ok(None);
+    }
+    let reader = adoption.name();
+    match adoption.read(request).await {
+        Ok(Reading::Live(old)) => Ok(Some(old)),
+        Ok(Reading::Absent) => Ok(None),
+        Ok(Reading::Dead(why)) => {
+            debug!(target: PRODUCT, reader, %why, "old session not adopted");
+            Ok(None)
+        }
+        Err(error) => Err(unread(reader, &error)),
+    }
+}
+
+/// The old system cannot say whether the session is live: nobody is refused for it.
+fn unread(reader: &'static str, error: &ReadError) -> Rejection {
+    let error = &**error as &dyn std::error::Error;
+    warn!(target: PRODUCT, reader, error, "an old session could not be read");
+    Rejection::temporarily_unavailable()
+}
+
+/// A fault of this server.
+fn fault(error: AdoptError) -> Rejection {
+    match error {
+        AdoptError::Signer(error) => error.into(),
+        AdoptError::Store(error) => error.into(),
+        AdoptError::Issue(error) => LoginError::from(error).into(),
+        error => {
+            debug!(target: PRODUCT, %error, "old session not ended");
+            Rejection::temporarily_unavailable()
+        }
+    }
+}

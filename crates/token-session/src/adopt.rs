@@ -1,0 +1,133 @@
+//! Sessions and tokens of another system, which become sessions here in the request in which they are first
+//! seen: so nobody is logged out when an application moves in.
+//!
+//! [`SessionManager::adopt`](crate::SessionManager::adopt) opens the session. The policy says until when
+//! ([`adopts_until`](token_core::session::PolicyBuilder::adopts_until)). Reading what another system has left
+//! with the client is up to `token-http`.
+
+use std::fmt;
+
+use thiserror::Error;
+use token_core::session::IssueError;
+use token_core::{SessionId, Subject, UnixTime};
+use zeroize::Zeroizing;
+
+use crate::erased::StoreError;
+use crate::error::CredentialsError;
+use crate::manager::NewSession;
+use crate::signer::SignerError;
+
+/// A live session of another system, as a reader of its credentials says.
+#[derive(Clone)]
+#[non_exhaustive]
+pub struct OldSession {
+    /// Whose session it is.
+    pub subject: Subject,
+    /// What the session becomes here. Name the authentication that the old system knows; without one, the
+    /// user counts as authenticated in 1970, so that a route which wants a recent one asks again.
+    pub session: NewSession,
+    /// When it ends by the old rules, exclusive; `None` if those name no end.
+    pub expires_at: Option<UnixTime>,
+    pub(crate) credential: Zeroizing<Vec<u8>>,
+}
+
+impl OldSession {
+    /// A session of `subject`, proven by these bytes.
+    ///
+    /// The same bytes are the same session, so there must be one form of them alone: decode what can be spelt in
+    /// several ways, such as base64 or percent escapes, and take what was signed and not a signature that can
+    /// be changed. Else an old credential in another spelling is another session, also after a logout.
+    pub fn new(subject: Subject, credential: impl Into<Vec<u8>>, session: NewSession) -> Self {
+        Self {
+            subject,
+            session,
+            expires_at: None,
+            credential: Zeroizing::new(credential.into()),
+        }
+    }
+
+    /// The same with the end that it has by the old rules. The session here ends then at the latest.
+    #[must_use]
+    pub fn ends_at(mut self, expires_at: UnixTime) -> Self {
+        self.expires_at = Some(expires_at);
+        self
+    }
+}
+
+impl fmt::Debug for OldSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OldSession")
+            .field("subject", &self.subject)
+            .field("expires_at", &self.expires_at)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an old session was not adopted.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum AdoptError {
+    /// All sessions of the subject were ended since, and the old ones with them.
+    #[error("all sessions of the subject were ended")]
+    AllEnded,
+    /// The session that has taken its place was ended, or has expired.
+    #[error("session {session}, which has taken its place, has ended")]
+    Ended {
+        /// That session.
+        session: SessionId,
+    },
+    /// It has expired by the old rules.
+    #[error("it has ended at {expires_at}, and now it is {now}")]
+    Expired {
+        /// When it has ended.
+        expires_at: UnixTime,
+        /// Now, by this node's clock.
+        now: UnixTime,
+    },
+    /// The credentials could not be made.
+    #[error(transparent)]
+    Issue(#[from] IssueError),
+    /// Nothing is adopted any more, or the policy never said until when.
+    #[error("old sessions are not adopted at this time")]
+    NotAdopting,
+    /// The session that has taken its place has another credential by now, by a refresh or a step-up.
+    #[error("session {session}, which has taken its place, has a newer credential")]
+    Replaced {
+        /// That session.
+        session: SessionId,
+    },
+    /// The subject is kept for sessions of nobody (`urn:hallpass:…`).
+    #[error("the subject is kept for sessions of nobody, and no user can have it")]
+    ReservedSubject,
+    /// The signer gave no signature: try again.
+    #[error(transparent)]
+    Signer(#[from] SignerError),
+    /// The store could not answer: try again.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AdoptError {
+    /// Whether the old session counts as ended. The other errors are faults of the server, and say nothing of
+    /// the session.
+    pub const fn is_refusal(&self) -> bool {
+        match self {
+            Self::AllEnded
+            | Self::Ended { .. }
+            | Self::Expired { .. }
+            | Self::NotAdopting
+            | Self::Replaced { .. }
+            | Self::ReservedSubject => true,
+            Self::Issue(_) | Self::Signer(_) | Self::Store(_) => false,
+        }
+    }
+}
+
+impl From<CredentialsError> for AdoptError {
+    fn from(error: CredentialsError) -> Self {
+        match error {
+            CredentialsError::Issue(error) => error.into(),
+            CredentialsError::Signer(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Opens the session that takes the place of a session or token of another system.
+
+use token_core::binding::Binding;
+use token_core::session::{self, Committed, Epoch, OldCredential, Pending};
+use token_core::{Authentication, RevokeReason, Session, UnixTime};
+
+use super::{Issued, SessionManager};
+use crate::adopt::{AdoptError, OldSession};
+use crate::event::EventKind;
+use crate::store::{Created, DataWrite};
+use crate::to_end::to_end;
+use crate::visitor::{KeptData, is_reserved};
+
+impl SessionManager {
+    /// Whether old sessions are adopted now.
+    pub fn adopts(&self) -> bool {
+        let until = self.policy().adopts_until();
+        until.is_some_and(|until| self.now() < until)
+    }
+
+    /// Opens the session that takes the place of an old one, or finds it, and issues its first credentials.
+    /// They are the same for everybody who presents the same old credential.
+    ///
+    /// `reader` names the system that the session is of. It is part of the session's id: under another name,
+    /// the same old session would be adopted again.
+    ///
+    /// # Errors
+    /// [`AdoptError`]; by [`is_refusal`](AdoptError::is_refusal) an old session that is not live any more
+    /// is told from a fault of the server.
+    pub async fn adopt(&self, reader: &'static str, old: OldSession) -> Result<Issued, AdoptError> {
+        let now = self.now();
+        self.refuse_old(&old, now)?;
+        let manager = self.clone();
+        // Not half-way: a session without its data would be found by the next request.
+        to_end(async move { manager.take_over(reader, old, now).await }).await
+    }
+
+    /// Ends an old session: for a logout, and for a login that replaces it. It is not adopted afterwards.
+    /// Returns `false` if it had ended before.
+    ///
+    /// # Errors
+    /// [`AdoptError`] if it cannot be known: it may still be adopted.
+    pub async fn end_old(
+        &self,
+        reader: &'static str,
+        old: OldSession,
+        reason: RevokeReason,
+    ) -> Result<bool, AdoptError> {
+        match self.adopt(reader, old).await {
+            Ok(issued) => {
+                let id = issued.session().id;
+                Ok(self.revoke_at(id, reason, issued.issued_at()).await?)
+            }
+            Err(error) if error.is_refusal() => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn refuse_old(&self, old: &OldSession, now: UnixTime) -> Result<(), AdoptError> {
+        if !self.adopts() {
+            return Err(AdoptError::NotAdopting);
+        }
+        if is_reserved(&old.subject) {
+            return Err(AdoptError::ReservedSubject);
+        }
+        match old.expires_at {
+            Some(expires_at) if expires_at <= now => Err(AdoptError::Expired { expires_at, now }),
+            _ => Ok(()),
+        }
+    }
+
+    async fn take_over(
+        &self,
+        reader: &'static str,
+        old: OldSession,
+        now: UnixTime,
+    ) -> Result<Issued, AdoptError> {
+        let kept = old.session.kept.clone();
+        let mut new = None;
+        let mut found = None;
+        // Under each key: after a change of keys the session is stored under an earlier one.
+        for pending in self.as_adopted(reader, old, now) {
+            let stored = self.load(pending.write.id).await?;
+            if let Some(session) = &stored
+                && !session.is_live(now)
+            {
+                return Err(AdoptError::Ended {
+                    session: session.id,
+                });
+            }
+            match stored {
+                Some(session) => found = found.or(Some((pending, session))),
+                None => new = new.or(Some(pending)),
+            }
+        }
+        match (found, new) {
+            (Some((pending, session)), _) => self.found_adopted(pending, session, kept, now).await,
+            (None, Some(pending)) => self.insert_adopted(reader, pending, kept, now).await,
+            (None, None) => unreachable!("a ring has a key"),
+        }
+    }
+
+    /// The session as each key makes it.
+    fn as_adopted(
+        &self,
+        reader: &'static str,
+        old: OldSession,
+        now: UnixTime,
+    ) -> Vec<Pending<Session>> {
+        let issuer = self.issuer();
+        let bucket = self.inner.store.bucket(&old.subject);
+        let ends_at = old.expires_at.unwrap_or(UnixTime::MAX);
+        let key = old.session.key;
+        // The epoch that every subject begins with: if all sessions of the subject were ended since, the old
+        // one was among them, and the insert is refused.
+        let mut session = old.session;
+        session.authentication.get_or_insert_with(unknown);
+        let login = self.as_login(old.subject, Epoch::default(), session, now);
+        let credential = OldCredential {
+            system: reader,
+            bytes: &old.credential,
+        };
+        let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
+        let mut all = session::adopt(&login, bucket, policy, keys, ends_at, credential, now);
+        if let Some(key) = key {
+            for pending in &mut all {
+                pending.write.binding = Binding::Key(key);
+            }
+        }
+        all
+    }
+
+    async fn insert_adopted(
+        &self,
+        reader: &'static str,
+        pending: Pending<Session>,
+        kept: KeptData,
+        now: UnixTime,
+    ) -> Result<Issued, AdoptError> {
+        let id = pending.write.id;
+        // Signed and measured before the session exists, so that nothing can fail after it.
+        let ahead = self
+            .issue_ahead(&pending, &pending.write, None, now)
+            .await?;
+        match self.create(&pending.write).await? {
+            Created::Applied(session) => {
+                self.report(EventKind::Adopted { reader }, &session, now);
+                self.write_kept(&session, kept, now).await?;
+                let granted = pending.committed(session)?;
+                Ok(Self::issued(granted, ahead, None, now)?)
+            }
+            Created::EpochPassed => Err(AdoptError::AllEnded),
+            // Another request with the same old credential was faster.
+            Created::IdTaken => match self.load(id).await? {
+                Some(session) if session.is_live(now) => {
+                    self.found_adopted(pending, session, kept, now).await
+                }
+                _ => Err(AdoptError::Ended { session: id }),
+            },
+        }
+    }
+
+    async fn found_adopted(
+        &self,
+        pending: Pending<Session>,
+        session: Committed<Session>,
+        kept: KeptData,
+        now: UnixTime,
+    ) -> Result<Issued, AdoptError> {
+        let id = session.id;
+        if session.token_hash != pending.write.token_hash {
+            return Err(AdoptError::Replaced { session: id });
+        }
+        self.write_kept(&session, kept, now).await?;
+        let granted = pending.committed(session)?;
+        Ok(self.issue(granted, None, now, self.draw()).await?)
+    }
+
+    /// Writes the data with which the session begins, unless it is written. Each request does it, before
+    /// it is answered: the one that has inserted the session may not have come so far.
+    async fn write_kept(
+        &self,
+        session: &Session,
+        kept: KeptData,
+        now: UnixTime,
+    ) -> Result<(), AdoptError> {
+        if let Some(json) = kept.into_json() {
+            let write = DataWrite::new(session.id, 0, Some(json), now);
+            let _ = self.write_data(&write).await?;
+        }
+        Ok(())
+    }
+}
+
+/// An authentication of which nothing is known: so long ago that every route with a maximum age asks again.
+fn unknown() -> Authentication {
+    Authentication {
+        time: UnixTime::EPOCH,
+        acr: None,
+        amr: Vec::new(),
+    }
+}
