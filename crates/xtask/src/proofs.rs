@@ -1,5 +1,5 @@
-//! The examples of logins by other proofs than a password. Each is a workspace of its own, since it brings
-//! implementations of cryptography that ours does without.
+//! The examples of logins by other proofs than a password, and of an MCP server. Each is a workspace of its own, since
+//! it brings dependencies, such as implementations of cryptography, that ours does without.
 
 use std::collections::HashSet;
 use std::fs;
@@ -14,7 +14,12 @@ use crate::source::{Source, files};
 use crate::tools;
 use crate::workspace::Workspace;
 
-const FOLDERS: [&str; 3] = ["examples/oidc-login", "examples/passkey", "examples/totp"];
+const FOLDERS: [&str; 4] = [
+    "examples/mcp",
+    "examples/oidc-login",
+    "examples/passkey",
+    "examples/totp",
+];
 
 /// Each is to be read, and copied, as a whole: it has fewer lines of code than this, beside its pages.
 const LINES: usize = 150;
@@ -28,7 +33,10 @@ pub(crate) fn folders(workspace: &Workspace) -> impl Iterator<Item = PathBuf> {
 /// Checks and tests each. If one fails, the others are still tested.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     browser::ready(workspace)?;
-    npm::install(&workspace.root.join("examples/oidc-login/tests"))?; // the provider
+    for example in ["mcp", "oidc-login"] {
+        let provider = workspace.root.join("examples").join(example);
+        npm::install(&provider.join("tests"))?;
+    }
     let mut done = Ok(());
     for folder in folders(workspace) {
         done = done.and(one(workspace, &folder));
@@ -54,10 +62,10 @@ fn within(workspace: &Workspace, folder: &Path, mut command: Command) -> Command
     command
 }
 
-/// The page that walks through the examples.
-const PAGE: &str = "docs/proofs.md";
+/// The pages that walk through the examples.
+const PAGES: [&str; 2] = ["docs/mcp.md", "docs/proofs.md"];
 
-/// Every example that is too long, and every line that the page shows and no example has.
+/// Every example that is too long, and every line that a page shows and no example has.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut faults = Vec::new();
     let mut all = String::new();
@@ -75,13 +83,15 @@ pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
             ));
         }
     }
-    let page = fs::read_to_string(workspace.root.join(PAGE)).doing(format!("read {PAGE}"))?;
-    faults.extend(shown(&page, &all));
+    for page in PAGES {
+        let text = fs::read_to_string(workspace.root.join(page)).doing(format!("read {page}"))?;
+        faults.extend(shown(page, &text, &all));
+    }
     Ok(faults)
 }
 
 /// The lines of code on a page that are not in the source. `// …` stands for what is left out.
-fn shown(page: &str, source: &str) -> Vec<String> {
+fn shown(page: &str, text: &str, source: &str) -> Vec<String> {
     let code = |line: &str| {
         line.split("//")
             .next()
@@ -90,11 +100,11 @@ fn shown(page: &str, source: &str) -> Vec<String> {
             .to_owned()
     };
     let known: HashSet<String> = source.lines().map(code).collect();
-    let blocks = page.split("```rust,ignore\n").skip(1);
+    let blocks = text.split("```rust,ignore\n").skip(1);
     let lines = blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"));
     let unknown = lines.filter(|line| !known.contains(&code(line)));
     unknown
-        .map(|line| format!("{PAGE} shows `{}`, which is in no example", line.trim()))
+        .map(|line| format!("{page} shows `{}`, which is in no example", line.trim()))
         .collect()
 }
 
@@ -106,10 +116,11 @@ mod tests {
     fn a_line_that_no_example_has_is_a_fault() {
         let page =
             "```rust\nother\n```\n```rust,ignore\na();\n// …\n    b(); // why\nc();\n```\nc\n";
-        let faults = shown(page, "fn f() {\n    a(); // because\n\n    b();\n}\n");
-        assert_eq!(
-            faults,
-            ["docs/proofs.md shows `c();`, which is in no example"]
+        let faults = shown(
+            "a.md",
+            page,
+            "fn f() {\n    a(); // because\n\n    b();\n}\n",
         );
+        assert_eq!(faults, ["a.md shows `c();`, which is in no example"]);
     }
 }
