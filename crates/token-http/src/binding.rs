@@ -112,6 +112,7 @@ pub(crate) fn path(auth: &Auth) -> String {
 /// the browser takes its cookie for good and would not renew otherwise. If there was none, or an older one, the
 /// browser may have a good one by now, which a late answer must not delete.
 pub(crate) fn refused(
+    auth: &Auth,
     error: RefreshError,
     session: SessionId,
     reject: impl FnOnce(RefreshError) -> Rejection,
@@ -122,7 +123,7 @@ pub(crate) fn refused(
             Unproven::Expired | Unproven::Invalid | Unproven::UnknownKey
         ))
     );
-    let rejection = reject(error);
+    let rejection = reject(error).in_realm(auth.config().shared_realm());
     if bad {
         rejection.with_cookie(field(session, "", Duration::ZERO))
     } else {

@@ -52,6 +52,14 @@ impl Rejection {
         Self::new(refusal, Place::Resource(Resource::new(realm)))
     }
 
+    /// Names the realm in a challenge that has none yet.
+    pub(crate) fn in_realm(mut self, realm: Arc<str>) -> Self {
+        if let Place::Resource(resource) = &mut self.place {
+            resource.realm.get_or_insert(realm);
+        }
+        self
+    }
+
     /// Names the scheme by which a token has to come, in the challenge of a protected resource. Default
     /// [`TokenScheme::Bearer`].
     #[must_use]

@@ -509,7 +509,7 @@ impl Auth {
             if matches!(&error, RefreshError::Denied(denial) if is_dead(denial)) {
                 slot.note_dead(self);
             }
-            binding::refused(error, id, reject)
+            binding::refused(self, error, id, reject)
         })?;
         self.manager().observe(&shown, visit.session());
         Ok(Arc::new(Shared {

@@ -27,7 +27,7 @@ pub(super) enum Place {
 #[derive(Clone, Debug)]
 pub(super) struct Resource {
     /// Its realm, if it is known.
-    realm: Option<Arc<str>>,
+    pub(super) realm: Option<Arc<str>>,
     /// The URL of its metadata, if it has any.
     pub(super) metadata: Option<Arc<str>>,
     /// By which scheme a token has to come.

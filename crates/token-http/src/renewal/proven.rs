@@ -76,7 +76,7 @@ impl Proven {
                     });
                 }
                 Err(error @ RefreshError::Denied(_)) => {
-                    rejection = Some(binding::refused(error, id, |error| match candidate {
+                    rejection = Some(binding::refused(auth, error, id, |error| match candidate {
                         Candidate::Refresh(_, Transport::Header) => Rejection::of_grant(error),
                         _ => error.into(),
                     }));
@@ -97,7 +97,8 @@ impl Proven {
     ) -> Result<Response<Bytes>, Rejection> {
         to_end(async move {
             let manager = self.auth.manager();
-            let issued = manager.step_up(&self.credential, step_up).await?;
+            let issued = manager.step_up(&self.credential, step_up).await;
+            let issued = issued.map_err(|error| self.refused(error))?;
             self.observe(issued.session());
             Ok(self.auth.answer_authenticated(&issued))
         })
@@ -127,9 +128,15 @@ impl Proven {
                 Ok(issued) => self.observe(issued.session()),
                 Err(_) => {}
             }
-            Ok(self.auth.answer_authenticated(&issued?))
+            let issued = issued.map_err(|error| self.refused(error))?;
+            Ok(self.auth.answer_authenticated(&issued))
         })
         .await
+    }
+
+    /// The answer if the credential was good when it was read, and is not any more.
+    fn refused(&self, error: RefreshError) -> Rejection {
+        Rejection::from(error).in_realm(self.auth.config().shared_realm())
     }
 
     /// Counts an attempt at the proof of the session's user.

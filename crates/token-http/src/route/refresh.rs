@@ -47,7 +47,7 @@ pub(super) async fn refresh(
         if grant.token.transport == Transport::Header {
             Rejection::of_grant(error)
         } else {
-            binding::refused(error, id, Rejection::from)
+            binding::refused(auth, error, id, Rejection::from)
         }
     })?;
     if let Some(shown) = &grant.shown {

@@ -24,6 +24,9 @@ fn unbound() -> (u16, String, String) {
     (401, "unbound".to_owned(), String::new())
 }
 
+/// With the realm, wherever the credential was refused.
+const CHALLENGE: &str = r#"Bearer realm="api""#;
+
 #[tokio::test]
 async fn the_registration_is_answered_as_browsers_want_it() {
     let world = world(BindingMode::Require);
@@ -106,7 +109,7 @@ async fn copied_cookies_work_until_the_bound_one_ends_and_cannot_be_renewed() {
         world.advance(2);
         let refused = copy.send_copied(&world, ask()).await;
         assert_eq!(refused.refusal(), unbound());
-        assert!(!refused.header("www-authenticate").is_empty());
+        assert_eq!(refused.header("www-authenticate"), CHALLENGE);
 
         let mut thief = copy;
         let session = browser.session.clone();
@@ -350,10 +353,9 @@ async fn step_up_keeps_the_binding(step_up: &dyn Fn() -> Request<String>) {
     let mut browser = Browser::bind(&world, "session").await;
     let mut copy = browser.copied();
     copy.drop_bound();
-    assert_eq!(
-        copy.send_copied(&world, step_up()).await.refusal(),
-        unbound()
-    );
+    let refused = copy.send_copied(&world, step_up()).await;
+    assert_eq!(refused.refusal(), unbound());
+    assert_eq!(refused.header("www-authenticate"), CHALLENGE);
     let reply = browser.send(&world, step_up()).await;
     assert_eq!(reply.status, 200, "{}", reply.body);
     assert_eq!(
@@ -548,6 +550,7 @@ async fn two_sessions_in_one_browser_have_two_bound_cookies() {
     let world = world(BindingMode::Require);
     let mut browser = Browser::bind(&world, "session").await;
     let first = browser.session.clone();
+    let of_first = browser.copied();
     let proof = browser.key.renew(&browser.challenge(&world, &first).await);
     let login = browser.login(&world, "cookie").await;
     let offer = login.header("secure-session-registration").to_owned();
@@ -561,4 +564,11 @@ async fn two_sessions_in_one_browser_have_two_bound_cookies() {
         .keys()
         .filter(|name| name.starts_with("__Host-bound-"));
     assert_eq!(bound.count(), 2);
+    // The value of the other session is as none: it is not what this one is refused for, and stays.
+    browser.cookies.retain(|name, _| {
+        !name.starts_with("__Host-bound-") || of_first.cookies.contains_key(name)
+    });
+    let refused = browser.send(&world, refresh()).await;
+    assert_eq!(refused.refusal(), unbound());
+    assert!(refused.set_cookies().is_empty());
 }
