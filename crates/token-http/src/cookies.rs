@@ -1,10 +1,13 @@
 //! Our cookies: how they are read, set and deleted
 //! ([RFC 10025](https://www.rfc-editor.org/rfc/rfc10025)).
 
+use std::iter;
+
 use cookie::time::Duration;
 use cookie::{Cookie, SameSite};
 use http::header::{COOKIE, SET_COOKIE};
 use http::{HeaderMap, HeaderValue};
+use memchr::{memchr, memchr_iter};
 use token_core::{Session, UnixTime};
 use zeroize::Zeroizing;
 
@@ -248,9 +251,16 @@ pub fn is_private<'a>(cache_control: impl IntoIterator<Item = &'a [u8]>) -> bool
 /// trims everything that Unicode calls white space. A browser lets any subdomain set a cookie named
 /// `U+2000 __Host-Http-session`; trimmed, it would look like ours.
 pub(crate) fn pairs(field: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    field.split(|byte| *byte == b';').filter_map(|pair| {
-        let equals = pair.iter().position(|byte| *byte == b'=')?;
-        let (name, value) = pair.split_at(equals);
+    let mut ends = memchr_iter(b';', field).chain(iter::once(field.len()));
+    let mut begin = 0;
+    let all = iter::from_fn(move || {
+        let end = ends.next()?;
+        let pair = field.get(begin..end)?;
+        begin = end + 1;
+        Some(pair)
+    });
+    all.filter_map(|pair| {
+        let (name, value) = pair.split_at(memchr(b'=', pair)?);
         Some((trim(name), trim(value.get(1..)?)))
     })
 }
