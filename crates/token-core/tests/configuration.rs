@@ -14,7 +14,8 @@ use std::time::Duration;
 use token_core::access::{VerifierBuilder, VerifierError};
 use token_core::keys::{JwkSet, KeyRingError};
 use token_core::{
-    Algorithm, Audience, Entropy, Issuer, KeyId, KeyRing, RefreshKey, SigningKey, Verifier,
+    Algorithm, Audience, ClientId, Entropy, Issuer, KeyId, KeyRing, RefreshKey, SigningKey,
+    Verifier, VerifyingKey,
 };
 
 fn key(byte: u8) -> SigningKey {
@@ -150,6 +151,48 @@ fn a_ring_is_published_with_its_next_and_previous_keys() {
     assert_eq!(published(&KeyRing::new(key(2))), 1);
     let symmetric = KeyRing::new(hmac(1, Algorithm::HS256));
     assert_eq!(symmetric.jwks(), r#"{"keys":[]}"#);
+}
+
+#[test]
+fn some_clients_have_keys_of_another_algorithm_and_all_are_published() {
+    let client = |name: &str| ClientId::new(name).unwrap();
+    let es256 = || SigningKey::generate(Algorithm::ES256, Entropy::new([3; 64])).unwrap();
+    let [first, second] = [es256(), es256()];
+    let other = KeyRing::new(first.clone())
+        .with_next(second.clone())
+        .unwrap();
+    let ring = KeyRing::new(key(1)).with_clients([client("old"), client("older")], other);
+    let ring = ring.unwrap();
+    let signs = |name| ring.for_client(&client(name)).current().algorithm();
+    assert_eq!(
+        ["old", "older", "new"].map(signs),
+        [Algorithm::ES256, Algorithm::ES256, Algorithm::EdDSA]
+    );
+    let published = JwkSet::parse(&ring.jwks()).unwrap().keys;
+    let algorithms: Vec<_> = published.iter().map(VerifyingKey::algorithm).collect();
+    let [own, other] = [Algorithm::EdDSA, Algorithm::ES256];
+    assert_eq!(algorithms, [own, other, other]);
+    let signing = ring.signing_keys().map(SigningKey::algorithm);
+    assert!(signing.eq([own, other]));
+    // A ring that is added keeps what it has for clients.
+    let nested = KeyRing::new(key(2)).with_clients([client("oldest")], ring.clone());
+    let nested = nested.unwrap();
+    assert_eq!(nested.for_client(&client("old")).current().id(), first.id());
+    assert_eq!(
+        nested.for_client(&client("oldest")).current().id(),
+        key(1).id()
+    );
+    assert_eq!(nested.verifying_keys().count(), 4);
+
+    let again = ring
+        .clone()
+        .with_clients([client("old")], KeyRing::new(key(5)));
+    let client = client("old");
+    assert_eq!(again.unwrap_err(), KeyRingError::DuplicateClient { client });
+    let same = ring.clone().with_clients([], KeyRing::new(second));
+    assert!(matches!(same, Err(KeyRingError::DuplicateId { .. })));
+    let symmetric = ring.with_clients([], KeyRing::new(hmac(1, Algorithm::HS256)));
+    assert!(matches!(symmetric, Err(KeyRingError::Mixed { .. })));
 }
 
 /// What the issue of strict tokens asks for by name, and that each says what to do.

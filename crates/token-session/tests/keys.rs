@@ -12,17 +12,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use token_core::keys::JwkSet;
 use token_core::session::IssueError;
 use token_core::{
-    Algorithm, Authentication, Entropy, KeyId, KeyRing, NoClaims, Policy, RefreshKey,
+    Algorithm, Authentication, ClientId, Entropy, KeyId, KeyRing, NoClaims, Policy, RefreshKey,
     RefreshKeyRing, SigningKey, Subject, VerifyError, VerifyingKey,
 };
 use token_session::event::{Event, EventKind};
 use token_session::signer::{Signer, SignerError, SignerFuture};
 use token_session::test_util::{TestManager, test_issuer};
 use token_session::{
-    AccessError, LoginError, ManagerError, MemoryStore, NewSession, RefreshError,
+    AccessError, Issued, LoginError, ManagerError, MemoryStore, NewSession, RefreshError,
     SessionCredential, SessionManager,
 };
 
@@ -185,6 +187,72 @@ async fn a_key_in_a_kms_signs_there() {
     assert!(test.manager.login(ticket, session).await.is_ok());
 }
 
+/// The algorithm in the header of an access token.
+fn algorithm(issued: &Issued) -> String {
+    let token = issued.tokens().unwrap().access_token.secret();
+    let header = token.split('.').next().unwrap();
+    let header = URL_SAFE_NO_PAD.decode(header).unwrap();
+    let header: serde_json::Value = serde_json::from_slice(&header).unwrap();
+    header["alg"].as_str().unwrap().to_owned()
+}
+
+/// One of the services reads another algorithm, and its clients are known by name.
+#[tokio::test]
+async fn the_client_of_a_session_decides_which_algorithm_its_tokens_have() {
+    let test = TestManager::new(Policy::default());
+    let manager = &test.manager;
+    let old = ClientId::new("old").unwrap();
+    let es256 = SigningKey::generate(Algorithm::ES256, Entropy::new([3; 64])).unwrap();
+    let ring = first().0.with_clients([old.clone()], KeyRing::new(es256));
+    manager.replace_keys(ring.unwrap(), first().1).unwrap();
+    assert_eq!(published(manager).len(), 2);
+    for (client, wanted) in [(Some(old.clone()), "ES256"), (None, "EdDSA")] {
+        let alice = Subject::new("alice").unwrap();
+        let ticket = manager.begin_login(alice).await.unwrap();
+        let session = NewSession {
+            client_id: client,
+            ..Default::default()
+        };
+        let login = manager.login(ticket, session).await.unwrap();
+        let token = login.tokens().unwrap().refresh_token.secret();
+        let refreshed = manager.refresh(token, None).await.unwrap();
+        let repeated = manager.refresh(token, None).await.unwrap();
+        for issued in [&login, &refreshed, &repeated] {
+            assert_eq!(algorithm(issued), wanted);
+            let token = issued.tokens().unwrap().access_token.secret();
+            manager.authenticate::<NoClaims>(token).await.unwrap();
+        }
+    }
+    // The keys of some clients may be elsewhere too: then there must be a signer, and it is asked for those alone.
+    let ring = || first().0.with_clients([old.clone()], elsewhere(6)).unwrap();
+    let refused = manager.replace_keys(ring(), first().1).unwrap_err();
+    assert!(matches!(refused, ManagerError::NoSigner { .. }));
+    let mode = Arc::new(AtomicU32::new(BROKEN));
+    let kms = Kms {
+        seed: 6,
+        mode: mode.clone(),
+    };
+    let store = MemoryStore::new(1000, &[7; 32]);
+    let test = TestManager::with_store(store, Policy::default(), |b| b.signer(kms));
+    let manager = &test.manager;
+    manager.replace_keys(ring(), first().1).unwrap();
+    let log_in = async |client: Option<ClientId>| {
+        let alice = Subject::new("alice").unwrap();
+        let ticket = manager.begin_login(alice).await.unwrap();
+        let session = NewSession {
+            client_id: client,
+            ..Default::default()
+        };
+        manager.login(ticket, session).await
+    };
+    let _ = log_in(None).await.unwrap();
+    assert!(log_in(Some(old.clone())).await.is_err());
+    mode.store(WORKS, Ordering::SeqCst);
+    let login = log_in(Some(old)).await.unwrap();
+    let token = login.tokens().unwrap().access_token.secret();
+    manager.authenticate::<NoClaims>(token).await.unwrap();
+}
+
 /// The signer is away for longer than the window, at a refresh, at a replay and at a step-up: nothing
 /// was written, so the client that comes back later has a token that is still the current one.
 #[tokio::test(start_paused = true)]
@@ -204,9 +272,7 @@ async fn a_signer_that_is_away_costs_no_session() {
         });
         let manager = &test.manager;
         manager.replace_keys(elsewhere(5), first().1).unwrap();
-        let secret = |issued: &token_session::Issued| {
-            issued.tokens().unwrap().refresh_token.secret().to_owned()
-        };
+        let secret = |issued: &Issued| issued.tokens().unwrap().refresh_token.secret().to_owned();
         let step_up = async |token: &str| {
             let credential = manager.verify_refresh_token(token).unwrap();
             let credential = SessionCredential::Refresh(credential);

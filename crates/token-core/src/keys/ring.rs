@@ -8,7 +8,7 @@ use crate::keys::algorithm::Algorithm;
 use crate::keys::error::MAX_KEYS;
 use crate::keys::private::SigningKey;
 use crate::keys::public::VerifyingKey;
-use crate::types::name::KeyId;
+use crate::types::name::{ClientId, KeyId};
 
 /// The keys of one issuer, as they rotate: `current` signs, `next` is already published so that
 /// every verifier knows it before its first token, and `previous` verify what is still out there.
@@ -37,6 +37,16 @@ pub struct KeyRing {
     header: Box<str>,
     next: Vec<SigningKey>,
     previous: Vec<VerifyingKey>,
+    /// Empty unless some clients need another algorithm.
+    for_clients: Vec<ForClients>,
+}
+
+/// The keys that sign for some clients.
+#[derive(Clone, Debug)]
+struct ForClients {
+    clients: Vec<ClientId>,
+    /// Has none for clients of its own.
+    keys: KeyRing,
 }
 
 impl KeyRing {
@@ -50,6 +60,7 @@ impl KeyRing {
             current,
             next: Vec::new(),
             previous: Vec::new(),
+            for_clients: Vec::new(),
         }
     }
 
@@ -71,7 +82,39 @@ impl KeyRing {
         self.checked()
     }
 
-    /// The key that signs.
+    /// Lets other keys sign for these clients, whose services do not read the algorithm of the others. All are published
+    /// together, and tokens of all are accepted whatever the client; what `keys` has for clients is kept.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] if the keys do not go together, or if a client has other keys already.
+    pub fn with_clients(
+        mut self,
+        clients: impl IntoIterator<Item = ClientId>,
+        mut keys: Self,
+    ) -> Result<Self, KeyRingError> {
+        let others = std::mem::take(&mut keys.for_clients);
+        let clients = clients.into_iter().collect();
+        for added in std::iter::once(ForClients { clients, keys }).chain(others) {
+            for client in &added.clients {
+                let mut there = self.for_clients.iter();
+                if there.any(|other| other.clients.contains(client)) {
+                    let client = client.clone();
+                    return Err(KeyRingError::DuplicateClient { client });
+                }
+            }
+            self.for_clients.push(added);
+        }
+        self.checked()
+    }
+
+    /// The keys that sign for this client: itself, unless there are others.
+    pub fn for_client(&self, client: &ClientId) -> &Self {
+        let mut others = self.for_clients.iter();
+        let other = others.find(|other| other.clients.contains(client));
+        other.map_or(self, |other| &other.keys)
+    }
+
+    /// The key that signs, but for the clients that have others.
     pub fn current(&self) -> &SigningKey {
         &self.current
     }
@@ -87,8 +130,20 @@ impl KeyRing {
         &self.previous
     }
 
-    /// All keys whose tokens are accepted: current, next, previous.
+    /// The keys that sign now: the current one, and those for clients.
+    pub fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
+        let others = self.for_clients.iter().map(|other| &other.keys.current);
+        std::iter::once(&self.current).chain(others)
+    }
+
+    /// All keys whose tokens are accepted: current, next, previous, and then those for clients.
     pub fn verifying_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
+        let others = self.for_clients.iter();
+        self.own_keys()
+            .chain(others.flat_map(|other| other.keys.own_keys()))
+    }
+
+    fn own_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
         let signing = std::iter::once(&self.current).chain(&self.next);
         signing.map(SigningKey::verifying_key).chain(&self.previous)
     }
@@ -134,6 +189,7 @@ impl fmt::Debug for KeyRing {
             .field("current", &self.current)
             .field("next", &self.next)
             .field("previous", &self.previous)
+            .field("for_clients", &self.for_clients)
             .finish_non_exhaustive()
     }
 }
@@ -173,6 +229,12 @@ pub(crate) fn check_together<'a>(
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyRingError {
+    /// A client that has keys of its own already.
+    #[error("the client {client} has other keys already; name it once")]
+    DuplicateClient {
+        /// The client.
+        client: ClientId,
+    },
     /// Two keys with one id.
     #[error("two keys have the id {id}; give each its own")]
     DuplicateId {

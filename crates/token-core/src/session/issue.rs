@@ -134,7 +134,7 @@ impl TokenIssuer {
         Ok(Credentials::Tokens(TokenPair {
             access_expires_at: self.policy.access_expires_at(session, now),
             refresh_token: self.refresh_token(&basis)?,
-            access_token: self.access_keys.sign_access(&claims)?,
+            access_token: self.keys_for(session).sign_access(&claims)?,
         }))
     }
 
@@ -164,7 +164,7 @@ impl TokenIssuer {
         entropy: Entropy<N>,
     ) -> Result<AccessToken, IssueError> {
         let claims = self.claims(granted.session(), granted.claims(), scope, now, entropy);
-        self.access_keys.sign_access(&claims)
+        self.keys_for(granted.session()).sign_access(&claims)
     }
 
     /// Makes all but the signature of the access token, for a key whose private half is in a
@@ -195,12 +195,18 @@ impl TokenIssuer {
             return Ok(Credentials::Session(token));
         }
         let claims = self.claims(session, basis.claims, scope, now, entropy);
+        let keys = self.keys_for(session);
         Ok(Credentials::Tokens(UnsignedPair {
             access_expires_at: self.policy.access_expires_at(session, now),
             refresh_token: self.refresh_token(&basis)?,
-            access_token: self.access_keys.prepare_access(&claims)?,
-            key: self.access_keys.current().verifying_key().clone(),
+            access_token: keys.prepare_access(&claims)?,
+            key: keys.current().verifying_key().clone(),
         }))
+    }
+
+    /// The keys that sign access tokens of the session: some clients may have their own.
+    pub fn keys_for(&self, session: &Session) -> &KeyRing {
+        self.access_keys.for_client(&session.client_id)
     }
 
     fn refresh_token(&self, basis: &Basis<'_>) -> Result<RefreshToken, IssueError> {

@@ -4,7 +4,7 @@
 use token_core::session::{
     Committed, Credentials, Granted, Pending, TokenPair, Uncommitted, UnsignedPair,
 };
-use token_core::{Entropy, Scope, Session, UnixTime, VerifyingKey};
+use token_core::{Entropy, Scope, Session, SigningKey, UnixTime, VerifyingKey};
 
 use super::SessionManager;
 use crate::error::CredentialsError;
@@ -68,7 +68,7 @@ impl SessionManager {
         let within = scope.unwrap_or(&session.scope);
         let (issuer, entropy) = (self.issuer(), self.draw());
         match &self.inner.signer {
-            Some(signer) if issuer.access_keys.current().is_elsewhere() => {
+            Some(signer) if issuer.keys_for(session).current().is_elsewhere() => {
                 let ahead = issuer.prepare_ahead(pending, session, within, now, entropy)?;
                 // Waiting for the signer must not keep keys that were replaced.
                 drop(issuer);
@@ -100,7 +100,8 @@ impl SessionManager {
     /// Whether access tokens are signed in another process, which may be away.
     pub(super) fn signs_elsewhere(&self) -> bool {
         let keys = self.inner.keys.load();
-        keys.issuer.access_keys.current().is_elsewhere()
+        let mut signing = keys.issuer.access_keys.signing_keys();
+        signing.any(SigningKey::is_elsewhere)
     }
 
     /// Makes the credentials of a session that is committed: for a replay, which writes nothing, and for
@@ -130,7 +131,7 @@ impl SessionManager {
         let keys = self.inner.keys.load();
         let issuer = &keys.issuer;
         let credentials = match &self.inner.signer {
-            Some(signer) if issuer.access_keys.current().is_elsewhere() => {
+            Some(signer) if issuer.keys_for(granted.session()).current().is_elsewhere() => {
                 let prepared = issuer.prepare(&granted, within, now, entropy)?;
                 // Waiting for the signer must not keep keys that were replaced.
                 drop(keys);

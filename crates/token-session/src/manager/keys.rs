@@ -72,10 +72,12 @@ fn verifier(issuer: &TokenIssuer) -> Result<Verifier, VerifierError> {
 
 /// A key whose private half is elsewhere needs a signer that asks for signatures there.
 fn check_signer(keys: &KeyRing, signs_elsewhere: bool) -> Result<(), ManagerError> {
-    let current = keys.current();
-    if current.is_elsewhere() && !signs_elsewhere {
-        let id = current.id().clone();
-        return Err(ManagerError::NoSigner { id });
+    let mut signing = keys.signing_keys();
+    match signing.find(|key| key.is_elsewhere()) {
+        Some(key) if !signs_elsewhere => {
+            let id = key.id().clone();
+            Err(ManagerError::NoSigner { id })
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
