@@ -9,6 +9,7 @@
 
 mod issuers;
 mod sign;
+mod wycheproof;
 
 use std::time::Duration;
 
