@@ -1,8 +1,8 @@
 //! Sessions and tokens of the system that an application used before: they go on here, so nobody is
 //! logged out when it moves in.
 //!
-//! - [`Reader`] reads what the old system has left with the client. [`JwtReader`] reads tokens; with the
-//!   features of their names there are readers for `tower-sessions` and `actix-session`.
+//! - [`Reader`] reads what the old system has left with the client. [`JwtReader`] reads tokens, and with the
+//!   feature of its name `TowerSessionsReader` reads the sessions of that crate.
 //! - [`Adoption`] is a reader with the choices that the application makes about it. It is given to
 //!   [`AuthConfigBuilder::adopt`](crate::AuthConfigBuilder::adopt). Until when is in the policy
 //!   ([`adopts_until`](token_core::session::PolicyBuilder::adopts_until)).
@@ -17,6 +17,8 @@ mod jwt;
 mod process;
 mod reader;
 mod request;
+#[cfg(feature = "adopt-tower-sessions")]
+mod tower_sessions;
 mod user;
 
 pub use adoption::Adoption;
@@ -25,6 +27,8 @@ pub use jwt::{JwtKeyError, JwtReader};
 pub(crate) use process::{Adopted, AdoptedSlot};
 pub use reader::{ReadError, Reader, Reading};
 pub use request::OldRequest;
+#[cfg(feature = "adopt-tower-sessions")]
+pub use tower_sessions::{AxumLogin, TowerSessionsReader};
 pub use user::OldUser;
 
 pub use token_session::adopt::OldSession;

@@ -1,5 +1,6 @@
-//! The examples of logins by other proofs than a password, and of an MCP server. Each is a workspace of its own, since
-//! it brings dependencies, such as implementations of cryptography, that ours does without.
+//! The examples of logins by other proofs than a password, of an MCP server, and of applications that have moved here.
+//! Each is a workspace of its own, since it brings dependencies, such as implementations of cryptography, that ours
+//! does without.
 
 use std::collections::HashSet;
 use std::fs;
@@ -21,10 +22,13 @@ const FOLDERS: [&str; 4] = [
     "examples/totp",
 ];
 
+/// Applications before and after they have moved here.
+const MOVED: [&str; 1] = ["examples/from-axum-login"];
+
 /// Each is to be read, and copied, as a whole: it has fewer lines of code than this, beside its pages.
 const LINES: usize = 150;
 
-/// The folders of these examples.
+/// The folders of the examples of other proofs.
 pub(crate) fn folders(workspace: &Workspace) -> impl Iterator<Item = PathBuf> {
     let root = workspace.root.clone();
     FOLDERS.iter().map(move |folder| root.join(folder))
@@ -38,7 +42,8 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
         npm::install(&provider.join("tests"))?;
     }
     let mut done = Ok(());
-    for folder in folders(workspace) {
+    let moved = MOVED.iter().map(|folder| workspace.root.join(folder));
+    for folder in folders(workspace).chain(moved) {
         done = done.and(one(workspace, &folder));
     }
     done

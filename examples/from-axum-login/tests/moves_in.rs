@@ -1,0 +1,283 @@
+//! The application before and after the move, on one database.
+
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test"
+)]
+
+#[path = "../../totp/tests/browser/mod.rs"]
+mod browser;
+mod client;
+
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use browser::{Browser, Server};
+use client::Client;
+use tower_sessions::cookie::time::OffsetDateTime;
+use tower_sessions::session::{Id, Record};
+use tower_sessions::session_store::SessionStore as _;
+use tower_sessions_sqlx_store::SqliteStore;
+use tower_sessions_sqlx_store::sqlx::{self, SqlitePool};
+
+/// The cookie of tower-sessions, and ours.
+const OLD: &str = "id";
+const NEW: &str = "__Host-Http-session";
+
+/// The database of both, with users whose password is `wonderland`.
+struct Site {
+    folder: tempfile::TempDir,
+    address: String,
+}
+
+impl Site {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let site = Self {
+            folder,
+            address: "127.0.0.1:0".to_owned(),
+        };
+        std::fs::File::create(site.database()).unwrap();
+        site.with_database(async |pool| {
+            let table = "CREATE TABLE users (id INTEGER PRIMARY KEY, name TEXT UNIQUE NOT NULL, \
+                         password_hash TEXT NOT NULL)";
+            sqlx::query(table).execute(&pool).await.unwrap();
+            for name in ["alice", "bob", "carol"] {
+                let insert = sqlx::query("INSERT INTO users (name, password_hash) VALUES (?, ?)");
+                let hash = password_auth::generate_hash("wonderland");
+                insert.bind(name).bind(hash).execute(&pool).await.unwrap();
+            }
+        });
+        site
+    }
+
+    fn database(&self) -> String {
+        self.path("site.db")
+    }
+
+    fn path(&self, name: &str) -> String {
+        let path: &Path = self.folder.path();
+        path.join(name).to_str().unwrap().to_owned()
+    }
+
+    fn with_database(&self, work: impl AsyncFnOnce(SqlitePool)) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build();
+        runtime.unwrap().block_on(async {
+            let url = format!("sqlite:{}", self.database());
+            let pool = SqlitePool::connect(&url).await.unwrap();
+            work(pool.clone()).await;
+            pool.close().await;
+        });
+    }
+
+    /// Another session like that of this browser, which the real store has written with this end.
+    fn another(&self, end: OffsetDateTime, like: &Browser) -> Browser {
+        let id: Id = like.cookies[OLD].parse().unwrap();
+        let mut browser = like.clone();
+        self.with_database(async |pool| {
+            let store = SqliteStore::new(pool);
+            let record: Record = store.load(&id).await.unwrap().unwrap();
+            let mut copy = Record {
+                id: Id::default(),
+                expiry_date: end,
+                ..record
+            };
+            store.create(&mut copy).await.unwrap();
+            browser.cookies.insert(OLD.to_owned(), copy.id.to_string());
+        });
+        browser
+    }
+
+    /// Serves at the address at which the first program has served.
+    fn start(&mut self, program: &mut Command) -> Server {
+        let server = Server::start(program, 1);
+        self.address = server.lines[0].replace("http://", "");
+        server
+    }
+
+    fn before(&mut self) -> Server {
+        let mut program = Command::new(env!("CARGO_BIN_EXE_before"));
+        program.args([&self.address, &self.database()]);
+        self.start(&mut program)
+    }
+
+    fn after(&mut self, period: Duration) -> Server {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let until = (now + period).as_secs().to_string();
+        let mut program = Command::new(env!("CARGO_BIN_EXE_after"));
+        program.args([
+            &self.address,
+            &self.database(),
+            &self.path("keys.json"),
+            &until,
+        ]);
+        self.start(&mut program)
+    }
+}
+
+const PERIOD: Duration = Duration::from_hours(14 * 24);
+
+fn log_in(server: &Server, name: &str) -> Browser {
+    let mut browser = server.browser();
+    let reply = browser.post("/login", &[("name", name), ("password", "wonderland")]);
+    assert_eq!((reply.status, &*reply.location), (303, "/"), "{name}");
+    browser
+}
+
+/// The name that the first page greets, or nothing if it leads to the login.
+fn greeted(browser: &mut Browser) -> Option<String> {
+    let reply = browser.get("/");
+    match reply.status {
+        200 => Some(reply.body),
+        307 => {
+            assert!(reply.location.starts_with("/login"), "{reply:?}");
+            None
+        }
+        _ => panic!("{reply:?}"),
+    }
+}
+
+/// Takes the newest cookies of another browser, as if it had another tab.
+fn tab(browser: &Browser) -> Browser {
+    browser.clone()
+}
+
+#[test]
+fn those_who_were_logged_in_still_are_and_nobody_else_is() {
+    let mut site = Site::new();
+    let server = site.before();
+    let mut alice = log_in(&server, "alice");
+    for notes in 1..=3 {
+        assert_eq!(alice.post("/notes", &[]).body, notes.to_string());
+    }
+    let mut bob = log_in(&server, "bob");
+    let mut bob_elsewhere = log_in(&server, "bob");
+    // A change of the password ends every other session.
+    let reply = bob.post("/password", &[("password", "builder")]);
+    assert_eq!(reply.status, 303, "{reply:?}");
+    let mut gone = log_in(&server, "carol");
+    let logged_out = tab(&gone);
+    assert_eq!(gone.post("/logout", &[]).status, 303);
+    let mut carol = log_in(&server, "carol");
+    let now = OffsetDateTime::now_utc();
+    let mut expired = site.another(now - Duration::from_secs(1), &carol);
+    let mut long = site.another(now + Duration::from_hours(1), &carol);
+    drop(server);
+
+    let server = site.after(PERIOD);
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    let names: Vec<_> = alice.cookies.keys().map(|name| &**name).collect();
+    assert_eq!(
+        names,
+        [NEW],
+        "the new cookie has taken the place of the old one"
+    );
+    assert_eq!(alice.post("/notes", &[]).body, "4");
+    assert_eq!(greeted(&mut bob).as_deref(), Some("bob"));
+    assert_eq!(greeted(&mut carol).as_deref(), Some("carol"));
+    assert_eq!(greeted(&mut long).as_deref(), Some("carol"));
+
+    let mut forged = server.browser();
+    forged
+        .cookies
+        .insert(OLD.to_owned(), Id::default().to_string());
+    let mut nonsense = server.browser();
+    nonsense.cookies.insert(OLD.to_owned(), "x".to_owned());
+    let mut out = logged_out;
+    for (why, browser) in [
+        (
+            "the password was changed before the move",
+            &mut bob_elsewhere,
+        ),
+        ("logged out before the move", &mut out),
+        ("expired", &mut expired),
+        ("made up", &mut forged),
+        ("not an id", &mut nonsense),
+    ] {
+        assert_eq!(greeted(browser), None, "{why}");
+        assert!(browser.cookies.is_empty(), "{why}: {:?}", browser.cookies);
+    }
+
+    // A logout, and a change of the password, hold for old cookies that were seen and for others.
+    drop(server);
+    let server = site.before();
+    let later = log_in(&server, "carol");
+    let mut unseen = site.another(now + Duration::from_hours(1), &later);
+    drop(server);
+    let server = site.after(PERIOD);
+    let mut again = server.browser();
+    let old = unseen.cookies[OLD].clone();
+    again.cookies.insert(OLD.to_owned(), old.clone());
+    assert_eq!(greeted(&mut again).as_deref(), Some("carol"));
+    assert_eq!(again.post("/logout", &[]).status, 303);
+    assert_eq!(greeted(&mut unseen), None);
+    assert_eq!(
+        alice.post("/password", &[("password", "mirror")]).status,
+        303
+    );
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    drop(server);
+
+    // Back to the application as it was: those who have not come since are logged in there.
+    let server = site.before();
+    let mut stayed = server.browser();
+    stayed.cookies.insert(OLD.to_owned(), old);
+    assert_eq!(
+        greeted(&mut stayed).as_deref(),
+        Some("carol"),
+        "it has never heard of the logout"
+    );
+    assert_eq!(greeted(&mut alice), None, "her old cookie was deleted");
+    drop(server);
+
+    // After the period nothing of before is read.
+    let server = site.after(Duration::ZERO);
+    let mut late = server.browser();
+    late.cookies
+        .insert(OLD.to_owned(), Id::default().to_string());
+    assert_eq!(greeted(&mut late), None);
+    assert!(late.cookies.contains_key(OLD));
+}
+
+/// Fifty clients use the old application, which is stopped and started again as the new one: nobody is asked to
+/// log in, and no request is refused.
+#[test]
+fn fifty_clients_go_on_while_the_application_is_replaced() {
+    const CLIENTS: u64 = 50;
+    let mut site = Site::new();
+    let before = site.before();
+    let mut clients: Vec<Client> = (0..CLIENTS)
+        .map(|number| {
+            let name = ["alice", "bob", "carol"][usize::try_from(number % 3).unwrap()];
+            Client::of(&log_in(&before, name), &site.address, name)
+        })
+        .collect();
+    let (answered, moved) = (AtomicU64::new(0), AtomicBool::new(false));
+    std::thread::scope(|scope| {
+        let running: Vec<_> = clients
+            .iter_mut()
+            .map(|client| scope.spawn(|| client.work(&answered, &moved)))
+            .collect();
+        // All of them are at work.
+        while answered.load(Ordering::SeqCst) < 4 * CLIENTS {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        drop(before);
+        let _after = site.after(PERIOD);
+        moved.store(true, Ordering::SeqCst);
+        for client in running {
+            client.join().unwrap();
+        }
+    });
+    for client in &clients {
+        let names: Vec<_> = client.cookies.keys().map(|name| &**name).collect();
+        assert_eq!(names, [NEW]);
+    }
+    println!("{} requests, none refused", answered.into_inner());
+}
