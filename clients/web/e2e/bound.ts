@@ -5,7 +5,7 @@ import { launch } from './browser.js';
 import { type Server, startBound } from './servers.js';
 
 /** On Linux keys are in software, and only if the browser is told to. */
-const FEATURES = 'DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting';
+export const FEATURES = 'DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting';
 
 export interface Cookie {
   readonly name: string;
@@ -74,10 +74,16 @@ export const send = (page: Page, method: string, path: string, body?: object): P
   );
 
 /** The answer to somebody who has a copy of the cookies, and no key. */
-export const copied = (url: string, method: string, path: string, cookies: readonly Cookie[]): Promise<number> =>
+export const copied = (
+  url: string,
+  method: string,
+  path: string,
+  cookies: readonly Cookie[],
+  fields: Record<string, string> = {},
+): Promise<number> =>
   new Promise((resolve, reject) => {
     const cookie = cookies.map(({ name, value }) => `${name}=${value}`).join('; ');
-    const headers = { cookie, origin: url, 'content-length': 0 };
+    const headers = { ...fields, cookie, origin: url, 'content-length': 0 };
     request(url + path, { method, headers, rejectUnauthorized: false, agent: false }, (answer) => {
       answer.resume();
       resolve(answer.statusCode!);

@@ -22,7 +22,8 @@ export type StartServer = (flags: Flags) => Promise<Server>;
 
 /** Runs a program until it says where it listens. */
 const run = async (path: string, flags: readonly string[]): Promise<Server> => {
-  const child = spawn(path, ['--listen', '127.0.0.1:0', '--store', 'memory:', '--rate-limit', 'off', ...flags], {
+  const store = flags.includes('--store') ? [] : ['--store', 'memory:'];
+  const child = spawn(path, ['--listen', '127.0.0.1:0', '--rate-limit', 'off', ...store, ...flags], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, RUST_LOG: 'info,example_support=debug' },
   });
@@ -68,6 +69,9 @@ export const startBound = async (): Promise<Server & { readonly pin: string }> =
   if (!pin) throw new Error('the server did not log its pin');
   return { ...server, pin };
 };
+
+/** An example behind a proxy that speaks HTTPS. */
+export const startBehind = (flags: readonly string[]): Promise<Server> => run(process.env.HALLPASS_E2E_SERVER!, flags);
 
 export const startServer: StartServer = process.env.HALLPASS_E2E_SERVER
   ? startBinary(process.env.HALLPASS_E2E_SERVER)

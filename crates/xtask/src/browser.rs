@@ -17,10 +17,66 @@ static CHROMIUM: Program = Program {
     variable: None,
 };
 
+static FIREFOX: Program = Program {
+    name: "Firefox",
+    package: "firefox-esr",
+    files: &["firefox-esr"],
+    elsewhere: Vec::new,
+    variable: None,
+};
+
+static WEBKIT: Program = Program {
+    name: "the driver of WebKitGTK",
+    package: "webkit2gtk-driver",
+    files: &["WebKitWebDriver"],
+    elsewhere: Vec::new,
+    variable: None,
+};
+
+/// A screen for WebKitGTK's browser, which cannot do without.
+static XVFB: Program = Program {
+    name: "Xvfb",
+    package: "xvfb",
+    files: &["xvfb-run"],
+    elsewhere: Vec::new,
+    variable: None,
+};
+
 /// Installs Chromium, and the packages of the client that drive it. Returns npm.
 pub(crate) fn ready(workspace: &Workspace) -> Result<PathBuf, Error> {
     CHROMIUM.get()?;
     npm::ready(&workspace.root.join("clients/web"))
+}
+
+/// Runs the long tests of sessions that are bound to their browser, with each example.
+pub(crate) fn test_device(workspace: &Workspace) -> Result<(), Error> {
+    test_long(workspace, "device")
+}
+
+/// Tests the client in other engines than Chromium's, with each example.
+pub(crate) fn test_engines(workspace: &Workspace) -> Result<(), Error> {
+    for program in [&FIREFOX, &WEBKIT, &XVFB] {
+        program.get()?;
+    }
+    test_long(workspace, "engines")
+}
+
+/// Runs one file of `clients/web/long`.
+fn test_long(workspace: &Workspace, file: &str) -> Result<(), Error> {
+    let folder = workspace.root.join("clients/web");
+    let npm = ready(workspace)?;
+    examples::build(workspace)?;
+    run::run(npm::command(&npm, &folder).args(["run", "--silent", "build"]))?;
+    let keys = tempfile::tempdir().doing("create a temporary folder")?;
+    let mut done = Ok(());
+    for (name, program) in examples::login_servers(workspace) {
+        eprintln!("\n==> {file}, against {name}");
+        let mut tests = npm::command(&npm, &folder);
+        tests.args(["run", "--silent", "test:long", file]);
+        tests.env("HALLPASS_KEYS", keys.path().join("keys.json"));
+        done = done.and(run::run(tests.env("HALLPASS_E2E_SERVER", program)));
+    }
+    done
 }
 
 /// Tests the client in a browser without a window: first with a mock of the contract, which can fail in

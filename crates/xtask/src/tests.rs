@@ -19,6 +19,9 @@ use crate::world;
 /// A part of the tests that can be run by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Part {
+    /// Sessions that are bound to their browser, for a quarter of an hour: hundreds of requests in each case that
+    /// could refuse an honest one, and thieves. Not a part of all tests.
+    Device,
     /// The examples of logins by other proofs, which are workspaces of their own: a code of an
     /// authenticator, a passkey in Chromium, and a login at a provider of OpenID Connect.
     Examples,
@@ -30,6 +33,8 @@ pub(crate) enum Part {
     Web,
     /// The session stores on private servers of PostgreSQL and Redis.
     Stores,
+    /// The web client in Firefox and in WebKitGTK, with and without a key (DPoP). Not a part of all tests.
+    Engines,
     /// The built examples: over HTTP, in Chromium, with a strict OAuth client and with a tester that
     /// asks by their OpenAPI document. The verifiers of others too.
     E2e,
@@ -51,7 +56,9 @@ impl Part {
 
     const fn name(self) -> &'static str {
         match self {
+            Self::Device => "device",
             Self::E2e => "e2e",
+            Self::Engines => "engines",
             Self::Examples => "examples",
             Self::Long => "long",
             Self::Rules => "rules",
@@ -64,7 +71,9 @@ impl Part {
     /// An estimate in seconds, on two processors with nothing built, until there is a measurement.
     const fn first_time(self) -> u64 {
         match self {
+            Self::Device => 1500,
             Self::E2e => 540,
+            Self::Engines => 400,
             Self::Examples => 150,
             Self::Long => 3600,
             Self::Rules => 5,
@@ -76,7 +85,9 @@ impl Part {
 
     fn run(self, workspace: &Workspace) -> Result<(), Error> {
         match self {
+            Self::Device => browser::test_device(workspace),
             Self::E2e => end_to_end(workspace),
+            Self::Engines => browser::test_engines(workspace),
             Self::Examples => proofs::test(workspace),
             Self::Long => long::test(workspace),
             Self::Rules => rules::check(workspace),

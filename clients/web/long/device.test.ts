@@ -1,0 +1,409 @@
+/**
+ * Sessions that are bound to their browser, in a browser that is not spared: no honest request may be refused, and a
+ * copy of everything that can be copied is worth nothing once its bound cookie has ended. It takes a quarter of an hour.
+ */
+import assert from 'node:assert/strict';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { describe, test } from 'node:test';
+import { type BrowserContext, type CDPSession, type Page, chromium } from 'playwright-core';
+import { type Cookie, FEATURES, copied } from '../e2e/bound.js';
+import { PATIENCE, sleep, until } from '../e2e/browser.js';
+import { type Front, startFront } from './front.js';
+
+/** The life of a bound cookie in the demos, and how much longer its value is good, in seconds. */
+const [LIFETIME, MARGIN] = [300, 60];
+
+/** At least so many requests in each row. */
+const ENOUGH = 500;
+
+const USES = { cookie: ['POST', '/auth/refresh'], session: ['GET', '/api/me'] } as const;
+type Transport = keyof typeof USES;
+
+/** What became of a request: its status, with the reason of a 401, or no answer. */
+type Outcome = number | `401 ${string}` | 'lost';
+
+interface Row {
+  readonly front: Front;
+  readonly transport: Transport;
+  context: BrowserContext;
+  page: Page;
+  /** What became of the honest requests. */
+  readonly tally: Map<Outcome, number>;
+  tabs(count: number): Promise<Page[]>;
+  login(page?: Page): Promise<number>;
+  /** Waits until the browser has used its key. */
+  confirmed(): Promise<void>;
+  /** Sends so many requests at the same time from each page, and counts what becomes of them. */
+  use(pages: readonly Page[], each: number): Promise<void>;
+  /** Deletes the bound cookie, as if its time had come. */
+  forget(): Promise<void>;
+  /** Closes the browser and opens it again with the same profile. */
+  reopen(): Promise<void>;
+}
+
+const send = (page: Page, method: string, path: string, times: number, body?: string): Promise<Outcome[]> =>
+  page.evaluate(
+    ([method, path, times, body]) =>
+      Promise.all(
+        Array.from({ length: times }, () =>
+          fetch(path, { method, ...(body ? { body, headers: { 'content-type': 'application/json' } } : {}) }).then(
+            async (answer) => (answer.status == 401 ? (`401 ${(await answer.json()).error}` as const) : answer.status),
+            () => 'lost' as const,
+          ),
+        ),
+      ),
+    [method, path, times, body ?? ''] as const,
+  );
+
+const open = async (front: Front): Promise<BrowserContext> => {
+  const context = await chromium.launchPersistentContext(join(front.folder, 'profile'), {
+    executablePath: '/usr/bin/chromium',
+    timeout: PATIENCE,
+    args: [
+      ...['--no-sandbox', '--disable-quic', '--disable-background-networking', '--disable-component-update'],
+      ...['--disable-sync', '--disable-gpu', '--no-first-run', `--enable-features=${FEATURES}`],
+      `--ignore-certificate-errors-spki-list=${front.pin}`,
+    ],
+  });
+  context.setDefaultTimeout(PATIENCE);
+  return context;
+};
+
+/** Runs a row with a server and a profile of its own, since the browser counts signatures by site. */
+const row = async (transport: Transport, body: (row: Row) => Promise<void>, flags: string[] = []): Promise<void> => {
+  const front = await startFront(flags);
+  const tally: Row['tally'] = new Map();
+  const [method, path] = USES[transport];
+  const first = async () => {
+    const context = await open(front);
+    const page = context.pages()[0] ?? (await context.newPage());
+    await page.goto(`${front.url}/healthz`);
+    return { context, page };
+  };
+  const state: Row = {
+    front,
+    transport,
+    ...(await first()),
+    tally,
+    tabs: (count) =>
+      Promise.all(
+        Array.from({ length: count }, async () => {
+          const page = await state.context.newPage();
+          await page.goto(`${front.url}/healthz`);
+          return page;
+        }),
+      ),
+    login: async (page = state.page) => {
+      const body = JSON.stringify({ username: 'alice', password: 'wonderland', transport, remember: true });
+      const [status] = await send(page, 'POST', '/auth/login', 1, body);
+      return Number(status);
+    },
+    confirmed: async () => {
+      await until(() => front.count('/auth/device', 200) > 0);
+      await until(async () => {
+        await state.use([state.page], 1);
+        await sleep(200);
+        return front.count('/auth/device', 204) > 0;
+      });
+    },
+    use: async (pages, each) => {
+      const all = await Promise.all(pages.map((page) => send(page, method, path, each)));
+      for (const status of all.flat()) tally.set(status, (tally.get(status) ?? 0) + 1);
+    },
+    forget: async () => {
+      const tools: CDPSession = await state.context.newCDPSession(state.page);
+      for (const { name } of await state.context.cookies())
+        if (name.startsWith('__Host-bound-')) await tools.send('Network.deleteCookies', { name, url: front.url });
+      await tools.detach();
+    },
+    reopen: async () => {
+      await state.context.close();
+      Object.assign(state, await first());
+    },
+  };
+  try {
+    await body(state);
+  } finally {
+    await state.context.close();
+    await front.stop();
+  }
+};
+
+/** No request was refused, of enough. */
+const honest = (name: string, { tally, transport }: Row, allowed: readonly Outcome[] = []) => {
+  const sum = [...tally.values()].reduce((all, one) => all + one, 0);
+  const text = [...tally].map(([status, count]) => `${status}: ${count}`).join(', ');
+  console.log(`ROW ${name}, transport ${transport}: ${sum} requests (${text})`);
+  assert.ok(sum >= ENOUGH, `${sum} requests are too few`);
+  for (const status of tally.keys()) assert.ok(status == 200 || allowed.includes(status), `${name}: ${text}`);
+};
+
+/** What a thief copies. */
+const copy = async ({ context }: Row): Promise<Cookie[]> => context.cookies();
+
+// The longest first: they mostly wait.
+describe('a bound session', { concurrency: 5 }, () => {
+  for (const transport of ['session', 'cookie'] as const)
+    test(`${transport}: a quarter of an hour with three tabs, within the browser's quota`, () =>
+      row(transport, async (row) => {
+        const pages = [row.page, ...(await row.tabs(2))];
+        await row.login();
+        await row.confirmed();
+        const [begin, end] = [Date.now(), Date.now() + 15 * 60e3];
+        while (Date.now() < end) {
+          await row.use(pages, 2);
+          await sleep(2000);
+        }
+        const renewed = row.front.count('/auth/device', 204);
+        console.log(`ROW quota, transport ${transport}: ${renewed} renewals in ${Math.round((Date.now() - begin) / 1e3)} s`);
+        assert.ok(renewed >= 4, 'it has renewed again and again');
+        honest('quota, 15 min', row);
+      }, ['--access-ttl', '5m']));
+
+  for (const registers of [true, false])
+    test(`who copies everything a second after the login, ${registers ? 'from a browser that registers' : 'from one that never does'}, registers no key`, () =>
+      row('session', async (row) => {
+        if (!registers) row.front.away.set('/auth/device', 404);
+        await row.login();
+        await sleep(1000);
+        const cookies = await copy(row);
+        row.front.away.clear();
+        // Without the authorization that the answer to the login had, there is nothing to register with.
+        for (const field of [undefined, 'a.b.c']) {
+          const fields = field ? { 'secure-session-response': field } : {};
+          assert.equal(await copied(row.front.url, 'POST', '/auth/device', cookies, fields), 400);
+        }
+        console.log(`ROW a thief a second after the login, the browser ${registers ? 'registers' : 'does not'}: no key`);
+      }));
+
+  for (const transport of ['session', 'cookie'] as const)
+    test(`${transport}: with a second profile and with an HTTP client, is refused a minute after the bound lifetime`, () =>
+      row(transport, async (row) => {
+        const [method, path] = USES[transport];
+        await row.login();
+        await row.confirmed();
+        const cookies = await copy(row);
+        const at = Date.now();
+        const state = await row.context.storageState({ indexedDB: true });
+        const browser = await chromium.launch({
+          executablePath: '/usr/bin/chromium',
+          timeout: PATIENCE,
+          args: ['--no-sandbox', '--disable-gpu', `--enable-features=${FEATURES}`, `--ignore-certificate-errors-spki-list=${row.front.pin}`],
+        });
+        try {
+          const profile = await browser.newContext({ storageState: state });
+          const page = await profile.newPage();
+          await page.goto(`${row.front.url}/healthz`);
+          const id = (await (await row.page.evaluate(() => fetch('/auth/session', { credentials: 'include' }).then((answer) => answer.json()).catch(() => ({})))) as { session_id?: string }).session_id;
+          // A refresh token is used up by its thief, who is found by that: it is tried at the end alone.
+          if (transport == 'session') {
+            assert.deepEqual(await send(page, method, path, 1), [200]);
+            assert.equal(await copied(row.front.url, method, path, cookies), 200);
+          }
+          let accepted = at;
+          while (Date.now() < at + (LIFETIME + MARGIN + 2) * 1e3) {
+            await row.use([row.page], 5);
+            if (transport == 'session' && (await copied(row.front.url, method, path, cookies)) == 200) accepted = Date.now();
+            if (id) assert.equal(await copied(row.front.url, 'POST', '/auth/device', cookies, { 'sec-secure-session-id': id }), 403);
+            await sleep(3000);
+          }
+          const statuses = new Set<Outcome>();
+          for (let round = 0; round < 20; round++) {
+            assert.equal(await copied(row.front.url, method, path, cookies), 401);
+            for (const status of await send(page, method, path, 1)) statuses.add(status);
+          }
+          console.log(`ROW a copy, transport ${transport}: accepted until ${Math.round((accepted - at) / 1e3)} s, then ${[...statuses]}`);
+          assert.deepEqual([...statuses], ['401 unbound']);
+          // The browser itself goes on: nothing was ended.
+          await row.use([row.page], 20);
+          honest('beside a thief', row);
+        } finally {
+          await browser.close();
+        }
+      }, ['--access-ttl', '5m']));
+
+  test('on the page of the demo: accepted, counted down, refused, and the user stays logged in', () =>
+    row('session', async ({ front, page }) => {
+      await page.goto(front.url);
+      await page.check('[name=transport][value=session]');
+      await page.click('[data-user=alice]');
+      await page.waitForSelector('#bound-name:has-text("Bound to this browser")');
+      await page.click('#thief:enabled');
+      await page.waitForSelector('#thief-use:has-text("GET /api/me → 200: accepted")');
+      const at = Date.now();
+      await page.waitForSelector('#thief-use:has-text("GET /api/me → 401 unbound: refused.")', { timeout: 8 * 60e3 });
+      console.log(`ROW the page's thief: refused after ${Math.round((Date.now() - at) / 1e3)} s`);
+      await page.waitForSelector('#entries li:has-text("You are still logged in.")', { state: 'attached' });
+      await page.click('[data-call="GET /api/reports"]');
+      await page.waitForSelector('#answer:has-text("Tea parties")');
+    }));
+
+  for (const transport of ['session', 'cookie'] as const) {
+    test(`${transport}: at a registration, with requests under way`, () =>
+      row(transport, async (row) => {
+        const pages = [row.page, ...(await row.tabs(2))];
+        assert.equal(await row.login(), 200);
+        // Some are sent before the browser registers, some while it does, some after.
+        for (let round = 0; round < 9; round++) await row.use(pages, 20);
+        await row.confirmed();
+        honest('registration, 3 tabs', row);
+      }));
+
+    test(`${transport}: at renewals, three tabs with 60 requests each`, () =>
+      row(transport, async (row) => {
+        const pages = [row.page, ...(await row.tabs(2))];
+        await row.login();
+        await row.confirmed();
+        for (let round = 0; round < 3; round++) {
+          await row.forget();
+          await row.use(pages, 60);
+        }
+        honest('3 renewals, 3 tabs', row);
+      }));
+
+    test(`${transport}: with every fifth answer lost`, () =>
+      row(transport, async (row) => {
+        const pages = [row.page, ...(await row.tabs(2))];
+        await row.login();
+        row.front.loss = 0.2;
+        for (let round = 0; round < 9; round++) {
+          await row.use(pages, 20);
+          if (round % 4 == 3) await row.forget();
+        }
+        row.front.loss = 0;
+        await row.use([row.page], 20);
+        honest('every fifth answer lost', row, ['lost']);
+      }));
+  }
+
+  test('session: while the server restarts, and then the browser', () =>
+    row('session', async (row) => {
+      await row.login();
+      await row.confirmed();
+      for (let round = 0; round < 2; round++) {
+        await row.use([row.page], 90);
+        await row.front.restart();
+        await row.use([row.page], 90);
+        await row.reopen();
+        await row.use([row.page], 90);
+      }
+      // The browser was closed, and its cookie has ended meanwhile.
+      await row.forget();
+      await row.use([row.page], 20);
+      honest('restarts of server and browser', row);
+    }));
+
+  test('session: a link from another site, with and without a bound cookie', () =>
+    row('session', async (row) => {
+      const other = createServer((_request, response) =>
+        response.writeHead(200, { 'content-type': 'text/html' }).end(`<a href="${row.front.url}/api/me">there</a>`),
+      );
+      await new Promise<void>((resolve) => other.listen(0, resolve));
+      try {
+        await row.login();
+        await row.confirmed();
+        const page = await row.context.newPage();
+        const follow = async () => {
+          await page.goto(`http://localhost:${(other.address() as AddressInfo).port}/`);
+          const [answer] = await Promise.all([page.waitForNavigation(), page.click('a')]);
+          const status = answer!.status();
+          row.tally.set(status, (row.tally.get(status) ?? 0) + 1);
+        };
+        for (let round = 0; round < 10; round++) {
+          if (round % 4 == 1) await row.forget();
+          await follow();
+          await row.use([row.page], 50);
+        }
+        honest('links from another site', row);
+      } finally {
+        other.close();
+        other.closeAllConnections();
+      }
+    }));
+
+  test('session: a handshake of a WebSocket, a beacon and a worker wait for the renewal', () =>
+    row('session', async (row) => {
+      await row.login();
+      await row.confirmed();
+      for (let round = 0; round < 3; round++) {
+        await row.forget();
+        await row.page.evaluate(async (url) => {
+          const socket = new WebSocket(`${url.replace('https', 'wss')}/api/me`);
+          await new Promise((resolve) => (socket.onerror = resolve));
+        }, row.front.url);
+        await row.forget();
+        assert.ok(await row.page.evaluate(() => navigator.sendBeacon('/api/notes', new Blob(['{}'], { type: 'application/json' }))));
+        await row.use([row.page], 170);
+      }
+      await until(() => row.front.count('/api/notes') == 3);
+      assert.equal(row.front.count('/api/notes', 200), 3);
+      assert.equal(row.front.count('websocket /api/me', 200), 3, 'handshakes that were answered as a caller');
+      honest('WebSocket and beacon', row);
+    }));
+
+  test('session: a login during a renewal', () =>
+    row('session', async (row) => {
+      const pages = [row.page, ...(await row.tabs(2))];
+      await row.login();
+      await row.confirmed();
+      await row.forget();
+      const [, login] = await Promise.all([row.use(pages.slice(1), 40), row.login()]);
+      assert.equal(login, 200);
+      for (let round = 0; round < 8; round++) await row.use(pages, 20);
+      // The login ended the session before it, which requests under way still named.
+      honest('login during a renewal', row, ['401 invalid_token']);
+    }));
+
+  test('session: a logout during a renewal ends the session, and the next login works', () =>
+    row('session', async (row) => {
+      const pages = [row.page, ...(await row.tabs(2))];
+      await row.login();
+      await row.confirmed();
+      await row.forget();
+      const [first, [status]] = await Promise.all([
+        send(pages[1]!, 'GET', '/api/me', 40),
+        send(row.page, 'POST', '/auth/logout', 1),
+      ]);
+      assert.equal(status, 204);
+      // Before it, or after it; nothing else.
+      assert.ok(first.every((one) => one == 200 || /^401 (invalid_token|unauthorized)$/.test(`${one}`)), first.join());
+      assert.deepEqual(await send(row.page, 'GET', '/api/me', 1), ['401 unauthorized']);
+      assert.equal(await row.login(), 200);
+      for (let round = 0; round < 9; round++) await row.use(pages, 20);
+      honest('logout during a renewal', row);
+    }));
+
+  test('session: with the address of the renewal away for 30 s, as long as the cookie lives', () =>
+    row('session', async (row) => {
+      await row.login();
+      await until(() => row.front.count('/auth/device', 200) > 0);
+      // The cookie of the registration lives 110 s, so each request asks for the next one beside itself.
+      row.front.away.set('/auth/device', 503);
+      const end = Date.now() + 30e3;
+      while (Date.now() < end) {
+        await row.use([row.page], 10);
+        await sleep(500);
+      }
+      row.front.away.clear();
+      await row.confirmed();
+      await row.forget();
+      await row.use([row.page], 60);
+      honest('renewals away for 30 s', row);
+    }));
+
+  test('session: with 429 at another address while it renews', () =>
+    row('session', async (row) => {
+      const pages = [row.page, ...(await row.tabs(1))];
+      await row.login();
+      await row.confirmed();
+      row.front.away.set('/api/reports', 429);
+      for (let round = 0; round < 3; round++) {
+        await row.forget();
+        const [, limited] = await Promise.all([row.use(pages, 90), send(row.page, 'GET', '/api/reports', 10)]);
+        assert.deepEqual([...new Set(limited)], [429]);
+      }
+      honest('429 elsewhere', row);
+    }));
+});

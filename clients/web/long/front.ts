@@ -1,0 +1,103 @@
+/**
+ * A server over HTTPS that can fail: a proxy with a certificate of its own before a demo, which can be restarted. It
+ * loses answers, keeps a route away and refuses others, and counts what was answered.
+ */
+import { execFileSync } from 'node:child_process';
+import { X509Certificate, createHash } from 'node:crypto';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { type IncomingMessage, type ServerResponse, request as ask } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Server, startBehind } from '../e2e/servers.js';
+
+export interface Front {
+  readonly url: string;
+  /** For `--ignore-certificate-errors-spki-list`. */
+  readonly pin: string;
+  /** A folder that is deleted at the end. */
+  readonly folder: string;
+  server: Server;
+  /** The share of answers that nobody hears. */
+  loss: number;
+  /** The status of requests that do not get to the server, by their path. */
+  away: Map<string, number>;
+  /** How many requests to a path were answered so by the server. */
+  count(path: string, status?: number): number;
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export const startFront = async (flags: readonly string[] = []): Promise<Front> => {
+  const folder = mkdtempSync(join(tmpdir(), 'hallpass-front-'));
+  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
+  const named = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  execFileSync('openssl', [...made, ...named, '-keyout', key, '-out', cert], { stdio: 'ignore' });
+  const spki = new X509Certificate(readFileSync(cert)).publicKey.export({ type: 'spki', format: 'der' });
+  const answered: { path: string; status: number }[] = [];
+
+  const pass = (request: IncomingMessage, response: ServerResponse) => {
+    const path = request.url!.split('?')[0]!;
+    const away = front.away.get(path);
+    if (away) {
+      response.writeHead(away, away == 429 ? { 'retry-after': '1' } : {}).end();
+      return;
+    }
+    const { hostname, port } = new URL(front.server.url);
+    const lost = Math.random() < front.loss;
+    const onward = ask({ hostname, port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
+      answered.push({ path, status: answer.statusCode! });
+      if (lost) {
+        answer.resume();
+        answer.on('end', () => request.socket.destroy());
+        return;
+      }
+      response.writeHead(answer.statusCode!, answer.headers);
+      answer.pipe(response);
+    });
+    onward.on('error', () => request.socket.destroy());
+    // The browser gave up: an event stream ends.
+    response.on('close', () => onward.destroy());
+    request.pipe(onward);
+  };
+  const listener = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, pass);
+  // A handshake of a WebSocket, which no route of the demos accepts: the server answers as to any request.
+  listener.on('upgrade', (request, socket) => {
+    const { hostname, port } = new URL(front.server.url);
+    const { upgrade: _, connection: __, ...headers } = request.headers;
+    ask({ hostname, port, method: request.method, path: request.url, headers }, (answer) => {
+      answered.push({ path: `websocket ${request.url}`, status: answer.statusCode! });
+      answer.resume();
+      socket.destroy();
+    }).end();
+  });
+  await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve));
+  const url = `https://127.0.0.1:${(listener.address() as AddressInfo).port}`;
+  const start = () =>
+    startBehind([
+      ...['--origin', url, '--binding', 'require', '--keys', join(folder, 'keys.json')],
+      ...['--store', `sqlite:${join(folder, 'sessions.db')}`, ...flags],
+    ]);
+  const front: Front = {
+    url,
+    folder,
+    pin: createHash('sha256').update(spki).digest('base64'),
+    server: await start(),
+    loss: 0,
+    away: new Map(),
+    count: (path, status) => answered.filter((one) => one.path == path && (!status || one.status == status)).length,
+    restart: async () => {
+      await front.server.stop();
+      front.server = await start();
+    },
+    stop: async () => {
+      listener.close();
+      listener.closeAllConnections();
+      await front.server.stop();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  return front;
+};
