@@ -49,6 +49,9 @@ impl<B> TokenLayer<B> {
     /// If the answer is a 401 that names `invalid_token`, renews the token and repeats the request, once, if `copy` can
     /// clone its body. If that gives no other token, the caller gets the 401. The same is done if the server asks for a
     /// nonce in the proof of a token that is bound to a key.
+    ///
+    /// No service below this layer may follow redirects then: a 401 of where one leads would be taken for the answer to
+    /// this request, which would be sent again although it may have been done. Put such a service above the layer.
     #[must_use]
     pub fn repeat_with(self, copy: fn(&B) -> Option<B>) -> Self {
         Self { copy, ..self }

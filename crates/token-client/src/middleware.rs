@@ -16,6 +16,10 @@ use crate::client::Client;
 /// cloned: a stream cannot. If that gives no other token, the caller gets the 401. A token that is bound to a key
 /// comes with a proof, and the request is repeated if the server asks for a nonce in it.
 ///
+/// If the client of `reqwest` follows a redirect to another URL, the answer from there repeats nothing, since what was
+/// asked may have been done before the redirect. A redirect back to the URL of the request cannot be told from none: if
+/// your API has such, build the client with [`redirect::Policy::none`](reqwest::redirect::Policy::none).
+///
 /// If there is no token the request is not sent, and the error is [`Error::Middleware`] with a
 /// [`TokenError`](crate::TokenError) in it.
 ///
@@ -70,6 +74,10 @@ impl Middleware for TokenMiddleware {
             let (method, url) = (request.method().clone(), request.url().clone());
             attempt.authorize(&method, &url, request.headers_mut());
             let response = next.clone().run(request, extensions).await?;
+            if *response.url() != url {
+                // It is the answer of where a redirect led: what redirected may have done what was asked already.
+                return Ok(response);
+            }
             let (status, headers) = (response.status(), response.headers());
             let goes_on = attempt.goes_on(status, headers, again.is_some()).await;
             match again {

@@ -80,6 +80,23 @@ async fn a_request_is_not_repeated_twice() {
 }
 
 #[tokio::test]
+async fn a_request_that_was_redirected_is_not_repeated() {
+    for status in [303, 307] {
+        let server = Server::start(move |number, request| match &*request.path {
+            "/auth/login" | "/auth/refresh" => tokens(number, "s"),
+            "/auth/api" => Reply::Answer(status, "Location: /auth/done\r\n", String::new()),
+            _ => Reply::Answer(401, INVALID, String::new()),
+        });
+        let server = server.await;
+        let client = logged_in(&server).await;
+        let request = with_tokens(&client).post(api(&server)).body("an order");
+        assert_eq!(request.send().await.unwrap().status(), 401);
+        assert_eq!(server.requests("done").len(), 1, "{status}");
+        assert_eq!(seen(&server), ["bearer a0"], "{status}");
+    }
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_cloned_is_sent_once() {
     let server = refusing(INVALID).await;
     let client = logged_in(&server).await;
