@@ -69,6 +69,10 @@ impl ClientBuilder {
     /// Keeps the tokens in this file, which is created with mode 0600 and may be shared by any number of processes
     /// of one machine. Default: in memory.
     ///
+    /// A file is for the tokens of one server: clients of another address find no login in it, and a login there is an
+    /// error until the tokens are removed by a logout of their own client. So let the name of the file, like the names
+    /// of the keyring's entry, contain the server's if users can choose it.
+    ///
     /// The tokens are not encrypted in it. Beside it there are `FILE.lock` and `FILE.renewal`, which are never deleted,
     /// and for moments `FILE.new`. The folder must be on a local disk, since locks of network disks may not hold.
     pub fn file(mut self, path: impl Into<PathBuf>) -> Self {

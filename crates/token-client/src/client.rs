@@ -46,10 +46,13 @@ impl Client {
     /// `transport` and `client_id` are added if they are missing. The login goes on if the future is dropped.
     ///
     /// # Errors
-    /// By what to do about it; see [`LoginError`].
+    /// By what to do about it; see [`LoginError`]. [`LoginError::Storage`] if the file or the keyring's entry has tokens
+    /// of another server.
     pub async fn login_with(&self, credentials: Map<String, Value>) -> Result<(), LoginError> {
         let client = self.clone();
         let login = tokio::spawn(async move {
+            // Before a session is opened that could not be kept.
+            client.shared.check_place().await?;
             let asked_at = client.shared.now().wall;
             let tokens = client.shared.endpoint.login(credentials, asked_at).await?;
             client.set(tokens).await

@@ -28,6 +28,11 @@ pub(crate) struct Endpoint {
 }
 
 impl Endpoint {
+    /// The address as it is kept with tokens, so that they are sent to no other server.
+    pub(crate) fn name(&self) -> &str {
+        self.base.as_str().trim_end_matches('/')
+    }
+
     /// Asks for new tokens ([RFC 6749 section 6](https://www.rfc-editor.org/rfc/rfc6749#section-6)).
     pub(crate) async fn refresh(&self, token: &RefreshToken, key: Option<&ClientKey>) -> Answer {
         let form = self.form(&[

@@ -14,7 +14,7 @@ pub enum TokenError {
     /// There is no session, or it has ended: log in again. Nothing is asked until then.
     #[error("log in: the session has ended ({reason})")]
     LoginRequired {
-        /// `none` if nobody has logged in, `logout`, `expired` if the tokens could not be renewed at all, or what
+        /// `none` if nobody has logged in at this server, `logout`, `expired` if the tokens could not be renewed at all, or what
         /// the server said, such as `revoked`.
         reason: Box<str>,
     },
@@ -68,6 +68,7 @@ pub enum LoginError {
         error: Option<Box<str>>,
     },
     /// The tokens cannot be kept, and are revoked as far as the server can be reached. Correct that and log in again.
+    /// With [`StoreError::OtherServer`] nothing was sent.
     #[error("the tokens cannot be kept")]
     Storage(#[from] StoreError),
     /// There were too many attempts. Wait before the next one.

@@ -77,7 +77,7 @@ impl Shared {
         let read = task::spawn_blocking(move || {
             let _storing = shared.storing();
             let record = shared.store.load()?;
-            shared.adopt(record);
+            shared.adopt(record.filter(|record| shared.is_own(record)));
             Ok(())
         });
         match read.await.unwrap_or(Err(StoreError::Interrupted)) {
@@ -87,16 +87,54 @@ impl Shared {
     }
 
     /// Changes the record. The change and what is known of it are one, also if nobody waits for this any more.
+    ///
+    /// # Errors
+    /// Those of the store, and [`StoreError::OtherServer`] if new tokens would replace those of another server.
     pub(crate) async fn write(self: &Arc<Self>, write: Write) -> Result<Written, StoreError> {
         let shared = Arc::clone(self);
         let writing = task::spawn_blocking(move || {
             let _storing = shared.storing();
-            let change = |found: Option<&Record>| write.apply(found, shared.now());
-            let written = shared.store.update(change)?;
-            shared.adopt(written.record.clone());
-            Ok(written)
+            let name = shared.endpoint.name();
+            let mut other = None;
+            let change = |found: Option<&Record>| {
+                let own = found.filter(|record| shared.is_own(record));
+                if let (Some(found), None) = (found, own)
+                    && found.end.is_none()
+                {
+                    other = Some(found.base.as_deref().map(Into::into));
+                    return None;
+                }
+                let base = Some(name.to_owned());
+                let next = write.apply(own, shared.now());
+                next.map(|next| Record { base, ..next })
+            };
+            let Written { found, record, won } = shared.store.update(change)?;
+            let is_own = |record: &Record| shared.is_own(record);
+            let (found, record) = (found.filter(is_own), record.filter(is_own));
+            shared.adopt(record.clone());
+            match (other, &write) {
+                (Some(base), Write::Set { .. }) => Err(StoreError::OtherServer { base }),
+                _ => Ok(Written { found, record, won }),
+            }
         });
         writing.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    /// Asks whether the tokens of a login could be kept: not if another server's are there.
+    pub(crate) async fn check_place(self: &Arc<Self>) -> Result<(), StoreError> {
+        let shared = Arc::clone(self);
+        let reading = task::spawn_blocking(move || match shared.store.load()? {
+            Some(record) if record.end.is_none() && !shared.is_own(&record) => {
+                let base = record.base.map(Into::into);
+                Err(StoreError::OtherServer { base })
+            }
+            _ => Ok(()),
+        });
+        reading.await.unwrap_or(Err(StoreError::Interrupted))
+    }
+
+    fn is_own(&self, record: &Record) -> bool {
+        record.is_of(self.endpoint.name())
     }
 
     /// The store could not be used for a renewal.

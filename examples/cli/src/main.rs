@@ -24,7 +24,7 @@ struct Flags {
     /// The server.
     #[arg(long, env = "CLI_SERVER", default_value = "http://127.0.0.1:3000")]
     server: String,
-    /// The file with the tokens [default: below $XDG_STATE_HOME or ~/.local/state].
+    /// The file with the tokens [default: one for each server, below $XDG_STATE_HOME or ~/.local/state].
     #[arg(long, env = "CLI_TOKENS")]
     tokens: Option<PathBuf>,
     #[command(subcommand)]
@@ -62,7 +62,7 @@ async fn main() -> ExitCode {
 }
 
 async fn run(flags: Flags) -> Result<String, Box<dyn Error>> {
-    let file = flags.tokens.or_else(default_file);
+    let file = flags.tokens.or_else(|| default_file(&flags.server));
     let file = file.ok_or("there is no home folder; name a file with --tokens")?;
     let mut client = Client::builder(format!("{}/auth", flags.server))
         .user_agent(concat!("cli/", env!("CARGO_PKG_VERSION")))
@@ -130,8 +130,15 @@ fn password() -> io::Result<String> {
     Ok(line.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn default_file() -> Option<PathBuf> {
+/// A file for the tokens of this server: one file keeps those of one server only.
+fn default_file(server: &str) -> Option<PathBuf> {
     let state = env::var_os("XDG_STATE_HOME").map(PathBuf::from);
     let home = || env::home_dir().map(|home| home.join(".local/state"));
-    Some(state.or_else(home)?.join("hallpass-cli/tokens.json"))
+    // Host and port, without what a name of a file cannot have.
+    let (_, place) = server.split_once("://").unwrap_or(("", server));
+    let place = place.trim_end_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".-".contains(c);
+    let name = place.replace(|c| !plain(c), "_");
+    let folder = state.or_else(home)?.join("hallpass-cli");
+    Some(folder.join(format!("{name}.json")))
 }

@@ -19,6 +19,9 @@ pub(crate) struct Record {
     /// Grows by one at every change of tokens, and is the only order between processes.
     #[serde(rename = "gen")]
     pub(crate) generation: i64,
+    /// The address below which the server has its routes that gave the tokens. No other server gets them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) base: Option<String>,
     /// Absent after the end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) access: Option<AccessToken>,
@@ -77,6 +80,12 @@ impl Record {
         let record: Self = serde_json::from_slice(text).ok()?;
         let sound = record.generation >= 0 && record.life_ms >= 0 && record.issued_at_wall >= 0;
         sound.then_some(record)
+    }
+
+    /// Whether it is of the server at this address. Nobody is asked about the tokens of another one, and nothing but
+    /// their own client removes them.
+    pub(crate) fn is_of(&self, base: &str) -> bool {
+        self.base.as_deref() == Some(base)
     }
 
     /// The text that [`read`](Self::read) reads.

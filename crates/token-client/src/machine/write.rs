@@ -132,6 +132,7 @@ fn blank(generation: i64, wall: i64) -> Record {
     Record {
         v: 1,
         generation,
+        base: None,
         access: None,
         refresh: None,
         session: None,

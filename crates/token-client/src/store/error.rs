@@ -19,6 +19,15 @@ pub enum StoreError {
         /// What the operating system said.
         source: io::Error,
     },
+    /// The place has tokens of another server, which a login must not replace unseen. Log out there first, or keep the
+    /// tokens of each server in a place of its own.
+    #[error(
+        "there are tokens of another server ({}) in this place; log out there or delete them, or keep these in another place", base.as_deref().unwrap_or("unknown")
+    )]
+    OtherServer {
+        /// The address below which that server has its routes; `None` if it was not kept.
+        base: Option<Box<str>>,
+    },
     /// The runtime was shut down before the store answered.
     #[error("the runtime was shut down before the tokens were stored")]
     Interrupted,

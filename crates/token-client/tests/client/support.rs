@@ -46,7 +46,14 @@ impl Server {
     pub(crate) async fn start(
         script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static,
     ) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self::at(TcpListener::bind("127.0.0.1:0").await.unwrap(), script)
+    }
+
+    /// One that listens here.
+    pub(crate) fn at(
+        listener: TcpListener,
+        script: impl Fn(usize, &Request) -> Reply + Send + Sync + 'static,
+    ) -> Self {
         let server = Self {
             address: format!("http://{}/auth", listener.local_addr().unwrap()),
             requests: Arc::default(),

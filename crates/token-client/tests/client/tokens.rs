@@ -182,23 +182,82 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_token() {
 async fn the_session_lives_while_nothing_listens_and_goes_on_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens.json");
-    let server = generous().await;
-    logged_in(in_file(&server, &file)).await;
     // A port that is taken, and at which nobody listens.
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let nobody = format!("http://{}/auth", socket.local_addr().unwrap());
     let cut_off = Client::builder(nobody).file(&file).build().unwrap();
-    assert_eq!(token(&cut_off).await, "a0");
+    let response = br#"{"access_token":"a","refresh_token":"r","expires_in":300}"#;
+    let now = SystemTime::now();
+    cut_off.set_tokens(response, now).await.unwrap();
+    assert_eq!(token(&cut_off).await, "a");
     let refused = cut_off.access_token().await.unwrap();
     let error = cut_off.access_token_instead_of(&refused).await.unwrap_err();
     assert!(
         matches!(error, TokenError::Unavailable { status: None, .. }),
         "{error:?}"
     );
+    let server = Server::at(socket.listen(8).unwrap(), give);
     let client = in_file(&server, &file);
     client.network_is_back();
+    assert_eq!(renewed(&client).await.unwrap(), "a0");
+}
+
+#[tokio::test]
+async fn tokens_are_for_the_server_that_gave_them_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.json");
+    let (server, other) = (generous().await, generous().await);
+    let client = logged_in(in_file(&server, &file)).await;
+    let kept = fs::read(&file).unwrap();
+
+    // A client of another server has none of them, and does not end what is not its own.
+    let stranger = in_file(&other, &file);
+    requires_login(&stranger.access_token().await.unwrap_err(), "none");
+    stranger.logout().await.unwrap();
+    let error = stranger.login("alice", "wonderland").await.unwrap_err();
+    let LoginError::Storage(StoreError::OtherServer { base }) = error else {
+        panic!("{error:?}");
+    };
+    assert_eq!(base.as_deref(), Some(server.address()));
+    let response = br#"{"access_token":"x","refresh_token":"y","expires_in":60}"#;
+    let now = SystemTime::now();
+    stranger.set_tokens(response, now).await.unwrap_err();
+    assert_eq!(fs::read(&file).unwrap(), kept);
+    for route in ["login", "refresh", "logout"] {
+        assert!(other.requests(route).is_empty(), "{route}");
+    }
+    // What was brought and could not be kept, and nothing of the first server.
+    assert_eq!(other.requests("revoke")[0].body, "token=y");
+    assert!(server.requests("revoke").is_empty());
     assert_eq!(renewed(&client).await.unwrap(), "a1");
+
+    // The same server, written otherwise; and after a logout the place is free.
+    let written = format!("{}/", server.address());
+    let same = Client::builder(written).file(&file).build().unwrap();
+    assert_eq!(token(&same).await, "a1");
+    same.logout().await.unwrap();
+    let stranger = logged_in(stranger).await;
+    assert_eq!(token(&stranger).await, "a1");
+}
+
+/// Versions before the address was kept, and other programs, may have left such a file.
+#[tokio::test]
+async fn tokens_of_an_unknown_server_are_sent_nowhere() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.json");
+    let server = generous().await;
+    logged_in(in_file(&server, &file)).await;
+    let mut record: Value = serde_json::from_slice(&fs::read(&file).unwrap()).unwrap();
+    record.as_object_mut().unwrap().remove("base").unwrap();
+    fs::write(&file, record.to_string()).unwrap();
+    let client = in_file(&server, &file);
+    requires_login(&client.access_token().await.unwrap_err(), "none");
+    let error = client.login("alice", "wonderland").await.unwrap_err();
+    assert!(matches!(
+        error,
+        LoginError::Storage(StoreError::OtherServer { base: None })
+    ));
 }
 
 #[tokio::test]
