@@ -22,6 +22,11 @@ pub enum KeysError {
         /// What is asked for.
         wanted: Algorithm,
     },
+    /// It was replaced by others each time.
+    #[error(
+        "it was replaced by others again and again while keys were made for it, so nothing was changed; try again"
+    )]
+    Changing,
     /// The system has no random bytes.
     #[error("a new key could not be made: the system has no random bytes")]
     Entropy,

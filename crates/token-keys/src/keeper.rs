@@ -221,7 +221,7 @@ impl Running {
     async fn change(
         &mut self,
         now: UnixTime,
-        change: impl FnOnce(Keys) -> Result<Keys, KeysError> + Send + 'static,
+        change: impl Fn(Keys) -> Result<Keys, KeysError> + Send + 'static,
     ) -> Result<(), KeysError> {
         let (source, rotations) = (self.keeper.source.clone(), self.keeper.rotations);
         let changed = spawn_blocking(move || {

@@ -66,7 +66,7 @@ impl KeySource {
                 keys = keys.publish(rotations, now)?;
             }
             let text = keys.to_text(now)?;
-            write(path, text.as_bytes(), Existing::Keep).map_err(KeysError::Write)?;
+            create(path, text.as_bytes()).map_err(KeysError::Write)?;
         }
         self.read(now)
     }
@@ -127,24 +127,38 @@ impl KeySource {
         })
     }
 
-    /// Reads the keys, changes them, and writes them, while no other server does.
+    /// Reads the keys, changes them, and writes them if they are still those that were read. If another server or an
+    /// operator has replaced the file meanwhile, `change` gets the new keys.
     ///
     /// # Errors
     /// [`KeysError`]; then nothing was written.
     pub(crate) fn change(
         &self,
         now: UnixTime,
-        change: impl FnOnce(Keys) -> Result<Keys, KeysError>,
+        change: impl Fn(Keys) -> Result<Keys, KeysError>,
     ) -> Result<Keys, KeysError> {
-        let Self::File(path) = self else {
+        let Self::File(named) = self else {
             return Err(KeysError::Fixed);
         };
-        // Ends with the handle.
-        let _lock = lock(path)?;
-        let keys = change(self.read(now)?)?;
-        let text = keys.to_text(now)?;
-        write(path, text.as_bytes(), Existing::Replace).map_err(KeysError::Write)?;
-        Ok(keys)
+        for _ in 0..ATTEMPTS {
+            // Servers may reach the file by different links. They must find one lock, and the links must stay.
+            let path = named.canonicalize().map_err(KeysError::Read)?;
+            let before = read(&path)?;
+            let keys = change(Keys::parse(&before, now)?)?;
+            let text = keys.to_text(now)?;
+            let draft = draft(&path, text.as_bytes()).map_err(KeysError::Write)?;
+            // Only now, since an RSA key takes seconds. It ends with the handle.
+            let _lock = lock(&path)?;
+            let still = named.canonicalize().map_err(KeysError::Read)? == path;
+            // An operator who moves another file here takes no lock.
+            if still && *read(&path)? == *before {
+                let written = draft.persist(&path).map_err(|error| error.error);
+                let durable = written.and_then(|_| sync(folder(&path)));
+                durable.map_err(KeysError::Write)?;
+                return Ok(keys);
+            }
+        }
+        Err(KeysError::Changing)
     }
 }
 
@@ -168,11 +182,8 @@ impl fmt::Display for KeySource {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Existing {
-    Keep,
-    Replace,
-}
+/// How often a change begins again. Each time somebody else has changed the file, which then rarely needs another change.
+const ATTEMPTS: usize = 100;
 
 fn folder(path: &Path) -> &Path {
     match path.parent() {
@@ -207,23 +218,36 @@ fn lock(path: &Path) -> Result<File, KeysError> {
 /// How long another server may hold the lock.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Writes a file so that no reader sees a part of it.
-fn write(path: &Path, bytes: &[u8], existing: Existing) -> io::Result<()> {
+/// Creates a file so that no reader sees a part of it. If it exists by now, it stays.
+fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let path = target(path)?;
+    match draft(&path, bytes)?.persist_noclobber(&path) {
+        Ok(_) => sync(folder(&path)),
+        // Another process wrote it first.
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error.error),
+    }
+}
+
+/// The file itself, if this is a link that leads to it or to where it will be.
+fn target(path: &Path) -> io::Result<PathBuf> {
+    match (path.canonicalize(), path.read_link()) {
+        (Err(error), Ok(next)) if error.kind() == io::ErrorKind::NotFound => {
+            target(&folder(path).join(next))
+        }
+        (Err(error), Err(_)) if error.kind() == io::ErrorKind::NotFound => Ok(path.to_owned()),
+        (found, _) => found,
+    }
+}
+
+/// A file in the same folder with this text, on the disk, which is removed if it is not put in the place of another.
+fn draft(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
     // Readable by the owner alone from the first moment.
     let mut file = NamedTempFile::new_in(folder(path))?;
     only_for_owner(file.as_file())?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    let written = match existing {
-        Existing::Keep => file.persist_noclobber(path),
-        Existing::Replace => file.persist(path),
-    };
-    match written {
-        Ok(_) => sync(folder(path)),
-        // Another process wrote it first.
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        Err(error) => Err(error.error),
-    }
+    Ok(file)
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {

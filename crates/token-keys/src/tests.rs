@@ -83,6 +83,68 @@ fn servers_that_publish_together_publish_once() {
     assert_eq!(mode, 0o600);
 }
 
+/// The keys of a file are replaced, as `mv` does it.
+fn put(keys: &Keys, path: &std::path::Path) {
+    let beside = path.with_file_name("next.json");
+    std::fs::write(&beside, &*keys.to_text(at(0)).unwrap()).unwrap();
+    std::fs::set_permissions(&beside, Permissions::from_mode(0o600)).unwrap();
+    std::fs::rename(&beside, path).unwrap();
+}
+
+#[test]
+fn servers_that_reach_the_file_by_a_link_share_it_with_the_others() {
+    let (folder, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (source, path) = file(&folder, "keys.json");
+    let (linked, link) = file(&elsewhere, "link.json");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let made = linked.open(None, None, at(0)).unwrap();
+    let publish = |keys: Keys| keys.publish(&rotations(), at(5));
+    linked.change(at(5), publish).unwrap();
+    assert!(link.is_symlink());
+    let read = source.read(at(5)).unwrap();
+    assert_eq!(id(&read, at(5)), id(&made, at(5)));
+    assert_eq!(read.access.keys().len(), 3);
+    // There is one lock for all.
+    let held = std::fs::File::create(path.with_file_name("keys.json.lock")).unwrap();
+    held.lock().unwrap();
+    let error = linked.change(at(5), publish).unwrap_err();
+    assert!(matches!(error, KeysError::Locked), "{error}");
+}
+
+#[test]
+fn keys_that_an_operator_puts_there_during_a_change_stay() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = file(&folder, "keys.json");
+    source.open(None, None, at(0)).unwrap();
+    let theirs = Keys::generate(None, at(0)).unwrap();
+    let first = std::cell::Cell::new(true);
+    let publish = |keys: Keys| {
+        if first.replace(false) {
+            put(&theirs, &path);
+        }
+        keys.publish(&rotations(), at(5))
+    };
+    let changed = source.change(at(5), publish).unwrap();
+    for keys in [changed, source.read(at(5)).unwrap()] {
+        assert_eq!(id(&keys, at(5)), id(&theirs, at(5)));
+        assert_eq!(keys.access.keys().len(), 3);
+    }
+}
+
+/// An RSA key takes seconds, and others wait for two.
+#[test]
+fn the_lock_is_free_while_keys_are_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = file(&folder, "keys.json");
+    source.open(None, None, at(0)).unwrap();
+    let publish = |keys: Keys| {
+        let lock = std::fs::File::create(path.with_file_name("keys.json.lock")).unwrap();
+        lock.try_lock().unwrap();
+        keys.publish(&rotations(), at(5))
+    };
+    source.change(at(5), publish).unwrap();
+}
+
 #[test]
 fn a_key_that_signs_no_more_loses_its_private_half() {
     let folder = tempfile::tempdir().unwrap();
