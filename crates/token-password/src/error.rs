@@ -9,6 +9,9 @@ pub enum PasswordError {
     /// Too many passwords are waiting, or this one has waited for too long: answer 503.
     #[error("too many passwords are being checked")]
     Busy,
+    /// The cost of new hashes is out of range: it takes 8 KiB and 1 pass at least.
+    #[error("a password hash cannot have this cost; it takes 8 KiB and 1 pass at least")]
+    Cost,
     /// The algorithm failed: the system has no memory or no entropy for it.
     #[error("the password hash failed: the system has no memory or no random bytes for it")]
     Hash,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use argon2::Params;
+
 use crate::error::PasswordError;
 #[cfg(feature = "import")]
 use crate::import;
@@ -16,11 +18,12 @@ pub trait OtherForm: Send + Sync + 'static {
 /// Forms that the application brings.
 pub(crate) type Others = Arc<[Box<dyn OtherForm>]>;
 
-/// Checks a password. It takes as long as the stored hash says.
+/// Checks a password. It takes as long as the stored hash says. `own` is what a new hash would be made with.
 pub(crate) fn check(
     password: &str,
     stored: &str,
     others: &Others,
+    own: &Params,
 ) -> Result<Checked, PasswordError> {
     for form in others.iter() {
         match form.verify(password, stored) {
@@ -33,8 +36,8 @@ pub(crate) fn check(
         // Django's mark, and that of Unix, for users who have no password.
         return Ok(Checked::Unusable);
     }
-    let checked = phc::check(password, stored);
+    let checked = phc::check(password, stored, own);
     #[cfg(feature = "import")]
-    let checked = checked.or_else(|| import::check(password, stored));
+    let checked = checked.or_else(|| import::check(password, stored, own));
     checked.unwrap_or(Err(PasswordError::Stored))
 }

@@ -1,42 +1,54 @@
 //! Checks the hashes of other systems.
 
-mod rewrite;
+mod forms;
+mod kdf;
 mod stored;
 
+use argon2::Params;
 use aws_lc_rs::digest;
 use pbkdf2::Pbkdf2;
 use scrypt::Scrypt;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::Zeroizing;
 
-use self::stored::{Kind, Prepare, Stored};
+use self::stored::{Hash, Prepare, Stored};
 use crate::error::PasswordError;
 use crate::phc::{self, Checked};
 
 /// Checks a password; `None` if the text has none of these forms.
-pub(crate) fn check(password: &str, stored: &str) -> Option<Result<Checked, PasswordError>> {
+/// `own` is what a new hash would be made with.
+pub(crate) fn check(
+    password: &str,
+    stored: &str,
+    own: &Params,
+) -> Option<Result<Checked, PasswordError>> {
     let stored = read(stored)?;
     let prepared = prepared(password, stored.prepare);
-    let text = &*stored.text;
-    let checked = match stored.kind {
-        Kind::Argon2 => phc::check(&prepared, text)?,
+    let checked = match &stored.hash {
+        Hash::Argon2(text) => return phc::check(&prepared, text, own),
         // Longer passwords were cut off when they were hashed, and are here.
-        Kind::Bcrypt => match bcrypt::verify(&**prepared, text) {
+        Hash::Bcrypt(text) => match bcrypt::verify(&**prepared, text) {
             Ok(true) => Ok(Checked::RightAndOld),
             Ok(false) => Ok(Checked::Wrong),
             Err(_) => Err(PasswordError::Stored),
         },
-        Kind::Pbkdf2 => phc::verify(&Pbkdf2::default(), &prepared, text),
-        Kind::Scrypt => phc::verify(&Scrypt::default(), &prepared, text),
+        Hash::Pbkdf2(text) => phc::verify(&Pbkdf2::default(), &prepared, text, own),
+        Hash::Scrypt(text) => phc::verify(&Scrypt::default(), &prepared, text, own),
+        Hash::Raw(raw) => raw.check(&prepared),
     };
+    // These fill a password up with zeros (HMAC) or repeat it after one (bcrypt), so `a`, `a\0` and `a\0a` have one hash.
+    // Nobody types a zero, and a new hash of it would lock the user out.
+    let has_zero = prepared.contains('\0');
     // A new hash is one of what was typed. If others that are not the same are right too, the old one stays, or
     // the user could be locked out by what they typed once.
     let one_of_many = match stored.prepare {
-        Prepare::Nothing => stored.kind == Kind::Bcrypt && password.len() > BCRYPT_READS,
-        Prepare::Nfkc => *password != **prepared,
+        Prepare::Nothing => matches!(stored.hash, Hash::Bcrypt(_)) && password.len() > BCRYPT_READS,
+        // Another keyboard may write what is not ASCII in another form of Unicode.
+        Prepare::Nfkc => !password.is_ascii(),
         Prepare::Sha256 => false,
     };
     Some(checked.map(|checked| match checked {
+        Checked::Right | Checked::RightAndOld if has_zero => Checked::Wrong,
         Checked::RightAndOld if one_of_many => Checked::Right,
         checked => checked,
     }))
@@ -46,19 +58,15 @@ pub(crate) fn check(password: &str, stored: &str) -> Option<Result<Checked, Pass
 const BCRYPT_READS: usize = 72;
 
 fn read(stored: &str) -> Option<Stored<'_>> {
-    let plain = [
-        ("$2a$", Kind::Bcrypt),
-        ("$2b$", Kind::Bcrypt),
-        ("$2y$", Kind::Bcrypt),
-        ("$pbkdf2-", Kind::Pbkdf2),
-        ("$scrypt$", Kind::Scrypt),
-    ];
-    let found = plain
-        .into_iter()
-        .find(|(prefix, _)| stored.starts_with(prefix));
-    match found {
-        Some((_, kind)) => Some(Stored::new(kind, stored)),
-        None => rewrite::read(stored),
+    let starts = |prefix| stored.starts_with(prefix);
+    if ["$2a$", "$2b$", "$2y$"].into_iter().any(starts) {
+        Some(Hash::Bcrypt(stored).into())
+    } else if starts("$pbkdf2-") {
+        Some(Hash::Pbkdf2(stored).into())
+    } else if starts("$scrypt$") {
+        Some(Hash::Scrypt(stored).into())
+    } else {
+        forms::read(stored)
     }
 }
 

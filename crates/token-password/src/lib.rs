@@ -39,6 +39,10 @@
 //! | `!…` | users without a password: always wrong |
 //! | anything else | your own [`OtherForm`] |
 //!
+//! A password with a NUL is wrong for each of these but argon2: with bcrypt, PBKDF2 and scrypt it has the hash of others.
+//! Hashes of users of better-auth stay if the password is not ASCII: better-auth accepts it in several spellings, a new
+//! hash would accept one.
+//!
 //! All but argon2 and [`OtherForm`] need the feature `import`.
 //!
 //! Applications depend on the crate `hallpass`, in which this one is the module `password` (feature

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
+use argon2::Params;
 use token_core::PRODUCT;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task;
@@ -23,7 +24,7 @@ use crate::phc::{self, Checked};
 /// Hashes and checks passwords. Cheap to clone; clones share the queue.
 #[derive(Clone)]
 pub struct Passwords {
-    /// Each hash takes 19 MiB and a processor for about 20 ms, so more at once would only wait.
+    /// Each hash takes a processor (for about 20 ms by default), so more at once would only wait.
     permits: Arc<Semaphore>,
     /// Places for those who work or wait to.
     places: Arc<Semaphore>,
@@ -32,6 +33,8 @@ pub struct Passwords {
     /// The hash to check for users that do not exist, so that their answer takes as long.
     dummy: Arc<str>,
     others: Others,
+    /// What new hashes are made with.
+    params: Params,
 }
 
 /// Settings of [`Passwords`].
@@ -39,6 +42,7 @@ pub struct Passwords {
 #[derive(Default)]
 pub struct PasswordsBuilder {
     others: Vec<Box<dyn OtherForm>>,
+    cost: Option<[u32; 2]>,
 }
 
 impl PasswordsBuilder {
@@ -49,11 +53,26 @@ impl PasswordsBuilder {
         self
     }
 
+    /// What a new hash costs: the memory in KiB, at least 8, and the passes over it, at least 1, in one lane of argon2id.
+    /// Default: 19,456 (19 MiB) and 2, the least that OWASP recommends. For each processor one hash may be made at a time.
+    ///
+    /// A login of a user who does not exist takes as long as a new hash. So if hashes of more work are stored, say so here,
+    /// or the time of a login tells who exists. Weaker ones are replaced at the next login.
+    pub fn cost(mut self, memory_kib: u32, passes: u32) -> Self {
+        self.cost = Some([memory_kib, passes]);
+        self
+    }
+
     /// Makes the hash that is checked for users who do not exist, which takes as long as any new one.
     ///
     /// # Errors
-    /// [`PasswordError::Hash`] if the system has no memory or no entropy for it.
+    /// [`PasswordError::Cost`] if the cost is out of range, [`PasswordError::Hash`] if the system has no memory or no
+    /// entropy for it.
     pub async fn build(self) -> Result<Passwords, PasswordError> {
+        let params = match self.cost {
+            Some([memory, passes]) => Params::new(memory, passes, 1, None),
+            None => Ok(Params::default()),
+        };
         let processors = available_parallelism().map_or(1, usize::from);
         let mut passwords = Passwords {
             permits: Arc::new(Semaphore::new(processors)),
@@ -61,6 +80,7 @@ impl PasswordsBuilder {
             patience: PATIENCE,
             dummy: "".into(),
             others: self.others.into(),
+            params: params.map_err(|_| PasswordError::Cost)?,
         };
         passwords.dummy = passwords.hash("no user's password").await?.into();
         Ok(passwords)
@@ -81,15 +101,16 @@ impl Passwords {
         PasswordsBuilder::default()
     }
 
-    /// The hash of a new password in PHC form, with a salt of its own: argon2id with 19 MiB and 2 passes
-    /// ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106); the least that OWASP recommends).
+    /// The hash of a new password in PHC form, with a salt of its own: argon2id
+    /// ([RFC 9106](https://www.rfc-editor.org/rfc/rfc9106)) with the [cost](PasswordsBuilder::cost) of these settings.
     ///
     /// # Errors
     /// [`PasswordError::Busy`] if too many wait, and [`PasswordError::Hash`] if the system has no memory or no
     /// entropy for it.
     pub async fn hash(&self, password: &str) -> Result<String, PasswordError> {
         let password = Zeroizing::new(password.to_owned());
-        self.work(move || phc::hash(&password)).await
+        let params = self.params.clone();
+        self.work(move || phc::hash(&password, &params)).await
     }
 
     /// Whether a password matches a hash. `None` is for a user that does not exist: always false, after the
@@ -108,8 +129,12 @@ impl Passwords {
     /// the one that was read, since the user may change the password at the same time. If `write` fails, the log
     /// says so, the login goes on, and the next one tries again.
     ///
+    /// It stays if other passwords are right with it too: those that bcrypt cuts off after 72 bytes, and passwords of
+    /// better-auth that are not ASCII, since their letters have several forms of which another keyboard may write the other.
+    ///
     /// An old hash may take another time than a new one, so that until all are replaced the time may
-    /// tell who has not logged in since the move.
+    /// tell who has not logged in since the move. A stronger one stays and always takes longer: see
+    /// [`PasswordsBuilder::cost`].
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
@@ -146,9 +171,10 @@ impl Passwords {
         let hash = Zeroizing::new(hash.unwrap_or(&self.dummy).to_owned());
         let others = Arc::clone(&self.others);
         let dummy = Arc::clone(&self.dummy);
-        self.work(move || match check(&password, &hash, &others)? {
+        let own = self.params.clone();
+        self.work(move || match check(&password, &hash, &others, &own)? {
             // It takes as long as for the others.
-            Checked::Unusable => check(&password, &dummy, &others).map(|_| Checked::Wrong),
+            Checked::Unusable => check(&password, &dummy, &others, &own).map(|_| Checked::Wrong),
             checked => Ok(if exists { checked } else { Checked::Wrong }),
         })
         .await

@@ -19,18 +19,23 @@ pub(crate) enum Checked {
     Unusable,
 }
 
-/// A new hash: argon2id with 19 MiB and 2 passes.
-pub(crate) fn hash(password: &str) -> Result<String, PasswordError> {
-    let hash = Argon2::default().hash_password(password.as_bytes());
+/// A new hash, with argon2id.
+pub(crate) fn hash(password: &str, params: &Params) -> Result<String, PasswordError> {
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
+    let hash = argon2.hash_password(password.as_bytes());
     let hash: PasswordHash = hash.map_err(|_| PasswordError::Hash)?;
     Ok(hash.to_string())
 }
 
-/// Checks a password; `None` if the text is not of argon2.
-pub(crate) fn check(password: &str, stored: &str) -> Option<Result<Checked, PasswordError>> {
+/// Checks a password; `None` if the text is not of argon2. `own` is what a new hash would be made with.
+pub(crate) fn check(
+    password: &str,
+    stored: &str,
+    own: &Params,
+) -> Option<Result<Checked, PasswordError>> {
     let rest = stored.strip_prefix("$argon2")?;
     let stored = with_version(stored, rest);
-    Some(verify(&Argon2::default(), password, &stored))
+    Some(verify(&Argon2::default(), password, &stored, own))
 }
 
 /// Checks a password against a hash in PHC form, with the parameters that stand in it.
@@ -38,6 +43,7 @@ pub(crate) fn verify(
     verifier: &impl PasswordVerifier<PasswordHash>,
     password: &str,
     stored: &str,
+    own: &Params,
 ) -> Result<Checked, PasswordError> {
     let hash = PasswordHash::new(stored).map_err(|_| PasswordError::Stored)?;
     if hash.salt.is_none() || hash.hash.is_none() {
@@ -45,7 +51,7 @@ pub(crate) fn verify(
         return Err(PasswordError::Stored);
     }
     match verifier.verify_password(password.as_bytes(), &hash) {
-        Ok(()) if is_current(&hash) => Ok(Checked::Right),
+        Ok(()) if is_current(&hash, own) => Ok(Checked::Right),
         Ok(()) => Ok(Checked::RightAndOld),
         Err(Error::PasswordInvalid) => Ok(Checked::Wrong),
         Err(Error::OutOfMemory) => Err(PasswordError::Hash),
@@ -53,11 +59,11 @@ pub(crate) fn verify(
     }
 }
 
-/// Whether a hash is at least as strong as a new one.
-fn is_current(hash: &PasswordHash) -> bool {
-    let own = Params::default();
-    let strong =
-        |params: Params| params.m_cost() >= own.m_cost() && params.t_cost() >= own.t_cost();
+/// Whether a hash is at least as strong as a new one: with no less memory, and no less work in all. More memory in fewer
+/// passes is not weaker, so a new hash must not take its place.
+fn is_current(hash: &PasswordHash, own: &Params) -> bool {
+    let work = |params: &Params| u64::from(params.m_cost()) * u64::from(params.t_cost());
+    let strong = |params: Params| params.m_cost() >= own.m_cost() && work(&params) >= work(own);
     hash.algorithm == Algorithm::Argon2id.ident()
         && hash.version == Some(Version::V0x13.into())
         && Params::try_from(hash).is_ok_and(strong)

@@ -86,6 +86,18 @@ const HASHES: &[(&str, &str)] = &[
         "pbkdf2:sha512:1000$X7kGDlLhlWJSUkUL$f8115803b02d6479fa6d490ec6faab666908f01a56248f47e7945cfcea1d4df9188607e914c091482a0dfbc1b77eaaa57f0713544d5a7520722da586134e176e",
     ),
     (
+        "hashlib of Python, as Django with a short salt",
+        "pbkdf2_sha256$1000$salt$iAgWHEYHNPx7uRodGibnout17wsYzoU4wFIY1QPiPDY=",
+    ),
+    (
+        "hashlib of Python, as Werkzeug with a long salt",
+        "pbkdf2:sha512:1000$ssssssssssssssssssssssssssssssssssssssssssssssssssssssssssss$3dd350199fe5633d31bc47811c3a6bd2ce7a700fd2feec72402ac186ca3451a0aaccb1e16eb10818f8ca2b8b74a13bbf06e17f86f6115f425be4dc3055d13f13",
+    ),
+    (
+        "hashlib of Python, as Werkzeug with a short salt",
+        "scrypt:1024:8:1$salt$7a04a4a6848ef8e802361b9255a809306bef8cb7febe4f70586f449a3e4c272320e4846483f6e4b823e212f2eb1add23cb3d68bc478ad61196782b2139098b8d",
+    ),
+    (
         "the form of better-auth",
         "00112233445566778899aabbccddeeff:ce17f07eefd9482fded9f96c76fd1386917b2e1d90dff8631ed981d6bc891d67c9c7c11dcbf6c2b3f2c2ef39d9fb7c887320da7206d062ac5e2c04c85eed0b46",
     ),
@@ -93,6 +105,9 @@ const HASHES: &[(&str, &str)] = &[
 
 /// better-auth's of `ｗonderlａnd`, with two letters of full width.
 const FULL_WIDTH: &str = "00112233445566778899aabbccddeeff:ce17f07eefd9482fded9f96c76fd1386917b2e1d90dff8631ed981d6bc891d67c9c7c11dcbf6c2b3f2c2ef39d9fb7c887320da7206d062ac5e2c04c85eed0b46";
+
+/// better-auth's of `café`, as one letter of Latin-1 ends it.
+const NOT_ASCII: &str = "00112233445566778899aabbccddeeff:0b9a60406df7ee65e6eba05dfdd3ef650a9576a2fca7ae942670f27f6fa12326b1f7544136ee9e43e0b2a9b5e496d03139bc946153872dbad2a0aa8c2f601a87";
 
 /// Checks a password as a login does. Gives whether it is right, and the new hash, if one was written.
 async fn login(
@@ -116,7 +131,14 @@ async fn each_is_read_and_replaced_by_a_new_one_in_the_same_login() {
         let wrong = login(&passwords, "Wonderland", stored).await;
         assert_eq!(wrong, Ok((false, None)), "{from}: {stored}");
         // What no person types is wrong, too, and no error of the server.
-        for odd in ["", "wonder\0land", &"w".repeat(2000)] {
+        // Zeros fill a password up (HMAC) or end it (bcrypt).
+        for odd in [
+            "",
+            "wonder\0land",
+            "wonderland\0",
+            "wonderland\0wonderland",
+            &"w".repeat(2000),
+        ] {
             let wrong = login(&passwords, odd, stored).await;
             assert_eq!(wrong, Ok((false, None)), "{from}: {stored}");
         }
@@ -137,10 +159,33 @@ async fn a_hash_that_is_stronger_than_a_new_one_stays() {
     let passwords = Passwords::new().await.unwrap();
     // argon2-cffi 25.1.0 with 3 passes.
     let strong = "$argon2id$v=19$m=19456,t=3,p=1$TD6/xuFNPvdp+fiF9DxABQ$CC/z4NvNPpim3MN/joezx2GJqpMif81iVlAfDe7jer0";
-    assert_eq!(
-        login(&passwords, "wonderland", strong).await,
-        Ok((true, None))
-    );
+    // OWASP's other choice: more memory, in one pass.
+    let wide = Passwords::builder().cost(47_104, 1).build().await.unwrap();
+    let wide = wide.hash("wonderland").await.unwrap();
+    for strong in [strong, &wide] {
+        assert_eq!(
+            login(&passwords, "wonderland", strong).await,
+            Ok((true, None))
+        );
+    }
+}
+
+#[tokio::test]
+async fn new_hashes_cost_what_the_application_says() {
+    let dear = Passwords::builder().cost(20_000, 3).build().await.unwrap();
+    let new = dear.hash("wonderland").await.unwrap();
+    assert!(new.starts_with("$argon2id$v=19$m=20000,t=3,p=1$"), "{new}");
+    assert_eq!(login(&dear, "wonderland", &new).await, Ok((true, None)));
+    // What was enough by default is not here, and the other way round it stays.
+    let default = Passwords::new().await.unwrap();
+    let cheap = default.hash("wonderland").await.unwrap();
+    let (right, upgraded) = login(&dear, "wonderland", &cheap).await.unwrap();
+    assert!(right && upgraded.unwrap().contains("m=20000,t=3,p=1"));
+    assert_eq!(login(&default, "wonderland", &new).await, Ok((true, None)));
+    for (memory, passes) in [(7, 1), (8, 0)] {
+        let built = Passwords::builder().cost(memory, passes).build().await;
+        assert_eq!(built.err(), Some(PasswordError::Cost));
+    }
 }
 
 #[tokio::test]
@@ -151,6 +196,19 @@ async fn a_password_of_better_auth_may_be_typed_in_either_width() {
     assert_eq!((right, new), (true, None));
     let (right, new) = login(&passwords, "wonderland", FULL_WIDTH).await.unwrap();
     assert!(right && new.is_some());
+}
+
+/// A Mac's keyboard may write `é` as two characters, another one as one. A new hash would be of one of both.
+#[tokio::test]
+async fn a_password_of_better_auth_that_is_not_ascii_stays_as_it_is() {
+    let passwords = Passwords::new().await.unwrap();
+    for form in ["caf\u{e9}", "cafe\u{301}"] {
+        assert_eq!(
+            login(&passwords, form, NOT_ASCII).await,
+            Ok((true, None)),
+            "{form:?}"
+        );
+    }
 }
 
 #[tokio::test]
@@ -223,6 +281,9 @@ async fn what_is_no_hash_is_an_error_and_not_a_wrong_password() {
         "$pbkdf2-sha256$1000$c2FsdHNhbHQ$c2FsdHNhbHQ",
         "pbkdf2_sha256$many$salt$AAAA",
         "pbkdf2_sha1$1000$salt$AAAA",
+        // So short a hash would be that of many passwords.
+        "pbkdf2_sha256$1000$salt$AAAA",
+        "pbkdf2_sha256$0$salt$AAAAAAAAAAAAAAAAAAAAAA==",
         "scrypt$17$salt$8$1$AAAA",
         "scrypt:1024:8$salt$00",
         "00112233445566778899aabbccddeeff:0011",

@@ -2,22 +2,31 @@
 
 use std::borrow::Cow;
 
+use super::kdf::Raw;
+
 /// A hash, and what is to be done with the password first.
-#[derive(Debug)]
 pub(super) struct Stored<'a> {
     pub(super) prepare: Prepare,
-    pub(super) kind: Kind,
-    /// In PHC form, or that of bcrypt.
-    pub(super) text: Cow<'a, str>,
+    pub(super) hash: Hash<'a>,
 }
 
-impl<'a> Stored<'a> {
-    pub(super) fn new(kind: Kind, text: impl Into<Cow<'a, str>>) -> Self {
-        Self {
-            prepare: Prepare::Nothing,
-            kind,
-            text: text.into(),
-        }
+/// The hash itself.
+pub(super) enum Hash<'a> {
+    /// In PHC form.
+    Argon2(Cow<'a, str>),
+    Bcrypt(&'a str),
+    /// In PHC form.
+    Pbkdf2(&'a str),
+    /// In PHC form.
+    Scrypt(&'a str),
+    /// PBKDF2 or scrypt in another form.
+    Raw(Raw),
+}
+
+impl<'a> From<Hash<'a>> for Stored<'a> {
+    fn from(hash: Hash<'a>) -> Self {
+        let prepare = Prepare::Nothing;
+        Self { prepare, hash }
     }
 }
 
@@ -30,12 +39,4 @@ pub(super) enum Prepare {
     Nfkc,
     /// Its SHA-256 in hexadecimal takes its place (Django's `bcrypt_sha256`).
     Sha256,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Argon2,
-    Bcrypt,
-    Pbkdf2,
-    Scrypt,
 }

@@ -1,9 +1,12 @@
-//! The forms of Django, Werkzeug and better-auth, written in PHC form.
+//! The forms of Django, Werkzeug and better-auth.
 
+use aws_lc_rs::pbkdf2;
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
+use base64::engine::general_purpose::STANDARD;
+use scrypt::Params;
 
-use super::stored::{Kind, Prepare, Stored};
+use super::kdf::{Kdf, Raw};
+use super::stored::{Hash, Prepare, Stored};
 
 pub(super) fn read(stored: &str) -> Option<Stored<'_>> {
     django(stored)
@@ -16,22 +19,21 @@ fn django(stored: &str) -> Option<Stored<'_>> {
     let (algorithm, rest) = stored.split_once('$')?;
     match algorithm {
         // `argon2$argon2id$…` is `$argon2id$…`.
-        "argon2" => Some(Stored::new(Kind::Argon2, format!("${rest}"))),
-        "bcrypt" => Some(Stored::new(Kind::Bcrypt, rest)),
+        "argon2" => Some(Hash::Argon2(format!("${rest}").into()).into()),
+        "bcrypt" => Some(Hash::Bcrypt(rest).into()),
         "bcrypt_sha256" => Some(Stored {
             prepare: Prepare::Sha256,
-            ..Stored::new(Kind::Bcrypt, rest)
+            hash: Hash::Bcrypt(rest),
         }),
         "pbkdf2_sha256" => {
             let [iterations, salt, hash] = parts(rest)?;
             let hash = STANDARD.decode(hash).ok()?;
-            let text = pbkdf2("sha256", iterations, salt, &hash)?;
-            Some(Stored::new(Kind::Pbkdf2, text))
+            pbkdf2("sha256", iterations, salt, &hash)
         }
         "scrypt" => {
             let [n, salt, r, p, hash] = parts(rest)?;
             let hash = STANDARD.decode(hash).ok()?;
-            Some(Stored::new(Kind::Scrypt, scrypt([n, r, p], salt, &hash)?))
+            scrypt([n, r, p], salt, &hash)
         }
         _ => None,
     }
@@ -45,12 +47,11 @@ fn werkzeug(stored: &str) -> Option<Stored<'_>> {
     match method.next()? {
         "scrypt" => {
             let numbers = [method.next()?, method.next()?, method.next()?];
-            Some(Stored::new(Kind::Scrypt, scrypt(numbers, salt, &hash)?))
+            scrypt(numbers, salt, &hash)
         }
         "pbkdf2" => {
             let (digest, iterations) = (method.next()?, method.next()?);
-            let text = pbkdf2(digest, iterations, salt, &hash)?;
-            Some(Stored::new(Kind::Pbkdf2, text))
+            pbkdf2(digest, iterations, salt, &hash)
         }
         _ => None,
     }
@@ -65,28 +66,31 @@ fn better_auth(stored: &str) -> Option<Stored<'_>> {
     }
     Some(Stored {
         prepare: Prepare::Nfkc,
-        ..Stored::new(Kind::Scrypt, scrypt(["16384", "16", "1"], salt, &hash)?)
+        ..scrypt(["16384", "16", "1"], salt, &hash)?
     })
 }
 
-/// The PHC form; `salt` is taken as it is written.
-fn scrypt([n, r, p]: [&str; 3], salt: &str, hash: &[u8]) -> Option<String> {
+/// `salt` is taken as it is written.
+fn scrypt([n, r, p]: [&str; 3], salt: &str, hash: &[u8]) -> Option<Stored<'static>> {
     let n: u64 = n.parse().ok()?;
     let (r, p): (u32, u32) = (r.parse().ok()?, p.parse().ok()?);
-    let ln = n.is_power_of_two().then(|| n.trailing_zeros())?;
-    let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
-    Some(format!("$scrypt$ln={ln},r={r},p={p}${salt}${hash}"))
+    let log_n = n.is_power_of_two().then(|| n.trailing_zeros())?;
+    let params = Params::new(u8::try_from(log_n).ok()?, r, p).ok()?;
+    let raw = Raw::new(Kdf::Scrypt(params), salt, hash)?;
+    Some(Hash::Raw(raw).into())
 }
 
-fn pbkdf2(digest: &str, iterations: &str, salt: &str, hash: &[u8]) -> Option<String> {
-    if !["sha256", "sha512"].contains(&digest) {
-        return None;
-    }
-    let (iterations, length): (u32, _) = (iterations.parse().ok()?, hash.len());
-    let (salt, hash) = (STANDARD_NO_PAD.encode(salt), STANDARD_NO_PAD.encode(hash));
-    Some(format!(
-        "$pbkdf2-{digest}$i={iterations},l={length}${salt}${hash}"
-    ))
+fn pbkdf2(digest: &str, iterations: &str, salt: &str, hash: &[u8]) -> Option<Stored<'static>> {
+    let algorithm = match digest {
+        "sha256" => pbkdf2::PBKDF2_HMAC_SHA256,
+        "sha512" => pbkdf2::PBKDF2_HMAC_SHA512,
+        _ => return None,
+    };
+    let kdf = Kdf::Pbkdf2 {
+        algorithm,
+        iterations: iterations.parse().ok()?,
+    };
+    Some(Hash::Raw(Raw::new(kdf, salt, hash)?).into())
 }
 
 /// The parts between `$`, exactly so many.
