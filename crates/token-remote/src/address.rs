@@ -35,6 +35,11 @@ pub(crate) fn parse(text: &str, insecure: bool) -> Result<Url, AddressError> {
     }
 }
 
+/// Whether requests to it are not encrypted because they stay on this machine.
+pub(crate) fn is_plain_loopback(url: &Url) -> bool {
+    url.scheme() == "http" && is_loopback(url)
+}
+
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');

@@ -190,16 +190,32 @@ pub(crate) struct Answer {
 pub(crate) struct Keys {
     pub(crate) address: Url,
     pub(crate) json: String,
-    pub(crate) etag: Option<HeaderValue>,
+    pub(crate) tag: Option<Tag>,
+}
+
+/// The ETag of a set, and where it has come from.
+#[derive(Clone, Debug)]
+pub(crate) struct Tag {
+    address: Url,
+    etag: HeaderValue,
 }
 
 /// A client that follows nothing, and waits for so long in all.
-/// `roots` are the only certificate authorities to trust; `None` trusts those of the system.
-pub(crate) fn client(timeout: Duration, roots: Option<&[u8]>) -> Result<Client, BuildError> {
+/// `roots` are the only certificate authorities to trust; `None` trusts those of the system. `asked` has the origin that
+/// is asked.
+pub(crate) fn client(
+    timeout: Duration,
+    roots: Option<&[u8]>,
+    asked: &Url,
+) -> Result<Client, BuildError> {
     let mut client = Client::builder()
         .redirect(Policy::none())
         .timeout(timeout)
         .user_agent(concat!("token-remote/", env!("CARGO_PKG_VERSION")));
+    if address::is_plain_loopback(asked) {
+        // `HTTP_PROXY` would take it off this machine in the clear.
+        client = client.no_proxy();
+    }
     if let Some(pem) = roots {
         let roots = Certificate::from_pem_bundle(pem).unwrap_or_default();
         if roots.is_empty() {
@@ -211,31 +227,37 @@ pub(crate) fn client(timeout: Duration, roots: Option<&[u8]>) -> Result<Client, 
 }
 
 impl Source {
-    /// Asks for the keys, and for their address if none was given.
-    pub(crate) async fn keys(&self, etag: Option<&HeaderValue>) -> Result<Answer, FetchError> {
+    /// Asks for the keys, and for their address if none was given. `known` is what the last set came with.
+    pub(crate) async fn keys(&self, known: Option<&Tag>) -> Result<Answer, FetchError> {
         let url = match &self.jwks_uri {
             Some(url) => url.clone(),
             // Each time: the address is the issuer's to change.
             None => self.discover().await?,
         };
         let mut request = self.client.get(url.clone());
-        if let Some(etag) = etag {
+        // An ETag tells versions of one resource apart; another one may have the same (RFC 9110 section 8.8.3).
+        let known = known.filter(|tag| tag.address == url);
+        if let Some(Tag { etag, .. }) = known {
             request = request.header(IF_NONE_MATCH, etag);
         }
         let accept = "application/jwk-set+json, application/json";
         let response = send(request.header(ACCEPT, accept), &url).await?;
         let freshness = freshness(response.headers());
-        if etag.is_some() && response.status() == StatusCode::NOT_MODIFIED {
+        if known.is_some() && response.status() == StatusCode::NOT_MODIFIED {
             let keys = None;
             return Ok(Answer { keys, freshness });
         }
         let etag = response.headers().get(ETAG).cloned();
+        let tag = etag.map(|etag| Tag {
+            address: url.clone(),
+            etag,
+        });
         let types = self.content_types.iter().map(|kind| &**kind);
         let json = read_as(response, &url, JwkSet::MAX_LENGTH, types).await?;
         let keys = Some(Keys {
             address: url,
             json,
-            etag,
+            tag,
         });
         Ok(Answer { keys, freshness })
     }

@@ -74,8 +74,9 @@ impl Fetching {
             (Err(_), Some(keys)) if self.metadata.is_none() => keys.clone(),
             (Err(error), _) => return Err(AddressError::into(error)),
         };
+        let asked = jwks_uri.as_ref().unwrap_or(&metadata);
         Ok(Source {
-            client: fetch::client(self.timeout, self.roots.as_deref())?,
+            client: fetch::client(self.timeout, self.roots.as_deref(), asked)?,
             issuer: issuer.into(),
             metadata,
             jwks_uri,

@@ -38,6 +38,16 @@ enum Place {
     },
 }
 
+impl Place {
+    /// What is asked first.
+    const fn asked(&self) -> &Url {
+        match self {
+            Self::Known(url) => url,
+            Self::AtIssuer { metadata, .. } => metadata,
+        }
+    }
+}
+
 impl Introspection {
     /// `address` is the issuer's introspection endpoint, `key` what it knows this service by.
     /// As with keys, only `https` is asked, or this very machine.
@@ -71,7 +81,7 @@ impl Introspection {
     /// # Errors
     /// [`BuildError::NoCertificate`].
     pub fn trust_only(self, pem: impl AsRef<[u8]>) -> Result<Self, BuildError> {
-        let client = fetch::client(TIMEOUT, Some(pem.as_ref()))?;
+        let client = fetch::client(TIMEOUT, Some(pem.as_ref()), self.place.asked())?;
         Ok(Self { client, ..self })
     }
 
@@ -81,7 +91,7 @@ impl Introspection {
         let mut key = key.map_err(|_| BuildError::Key)?;
         key.set_sensitive(true);
         Ok(Self {
-            client: fetch::client(TIMEOUT, None)?,
+            client: fetch::client(TIMEOUT, None, place.asked())?,
             place,
             key,
         })
@@ -143,12 +153,8 @@ fn form(token: &str) -> String {
 
 impl fmt::Debug for Introspection {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let address = match &self.place {
-            Place::Known(url) => url,
-            Place::AtIssuer { metadata, .. } => metadata,
-        };
         f.debug_struct("Introspection")
-            .field("address", &address.as_str())
+            .field("address", &self.place.asked().as_str())
             .finish_non_exhaustive()
     }
 }

@@ -4,16 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
-use reqwest::header::HeaderValue;
 use thiserror::Error;
 use token_core::access::VerifierError;
 use token_core::keys::KeyError;
 use token_core::{Algorithm, KeyId, PRODUCT, VerifyError};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
-use crate::fetch::{Answer, FetchError, Keys, Source};
+use crate::fetch::{Answer, FetchError, Keys, Source, Tag};
 
 /// What is made of a key set.
 pub(crate) trait Recipe: Send + Sync + 'static {
@@ -62,7 +62,7 @@ pub(crate) struct Settings<R> {
 struct Set<V> {
     verifier: Arc<V>,
     keys: Arc<[(KeyId, Algorithm)]>,
-    etag: Option<HeaderValue>,
+    tag: Option<Tag>,
     /// From then on a new one is asked for, ahead of time.
     ahead: Instant,
     /// From then on it is used only while the issuer cannot be asked.
@@ -73,9 +73,12 @@ struct Set<V> {
 
 /// Who may ask, and when.
 struct Attempts {
-    asking: bool,
+    /// Closed when the answer is there.
+    asking: Option<watch::Receiver<()>>,
     next: Instant,
     failures: u32,
+    /// The last attempt has failed, and only because the issuer could not be asked.
+    outage: bool,
 }
 
 /// Why a token is not accepted.
@@ -85,7 +88,8 @@ pub enum RemoteError {
     /// The token is refused, with the evidence for the log. Answer 401.
     #[error(transparent)]
     Invalid(#[from] VerifyError),
-    /// There are no keys to verify with: the issuer was never reached, or too long ago. 503.
+    /// Nothing can be said of the token: the issuer was never reached or too long ago, or it cannot be asked for the key of
+    /// the token while the known keys are past their `max-age`. Answer 503.
     #[error("the issuer's keys are not known")]
     Unavailable,
 }
@@ -97,9 +101,10 @@ impl<R: Recipe> Keeper<R> {
                 settings,
                 set: ArcSwapOption::empty(),
                 attempts: Mutex::new(Attempts {
-                    asking: false,
+                    asking: None,
                     next: Instant::now(),
                     failures: 0,
+                    outage: false,
                 }),
             }),
         }
@@ -122,18 +127,20 @@ impl<R: Recipe> Keeper<R> {
         let set = self.set().await.ok_or(RemoteError::Unavailable)?;
         match verify(&set.verifier) {
             // A key that is newer than the set, or nonsense: one request an interval finds out.
-            Err(error @ (VerifyError::UnknownKey | VerifyError::AlgorithmMismatch { .. })) => {
-                match self.fetch().await {
-                    Ok(()) => {
-                        let set = self.inner.set.load_full();
-                        let set = set.ok_or(RemoteError::Unavailable)?;
-                        Ok(verify(&set.verifier)?)
-                    }
-                    Err(_) => Err(error.into()),
-                }
-            }
-            verdict => Ok(verdict?),
+            Err(VerifyError::UnknownKey | VerifyError::AlgorithmMismatch { .. }) => {}
+            verdict => return Ok(verdict?),
         }
+        self.await_answer().await;
+        let set = self.usable().ok_or(RemoteError::Unavailable)?;
+        verify(&set.verifier).map_err(|error| match error {
+            VerifyError::UnknownKey | VerifyError::AlgorithmMismatch { .. }
+                if Instant::now() >= set.stale && self.inner.attempts().are_unanswered() =>
+            {
+                // The issuer may have had this key for a while, so nothing can be said of the token.
+                RemoteError::Unavailable
+            }
+            error => error.into(),
+        })
     }
 
     /// Whether there is a set. Without one, what is not even a token should cost the issuer nothing.
@@ -157,14 +164,37 @@ impl<R: Recipe> Keeper<R> {
                 drop(self.ask());
                 Some(set)
             }
-            _ => {
+            Some(set) if now < set.dead => {
                 if let Some(asked) = self.ask() {
                     // It has been logged already.
                     let _ = asked.await;
                 }
-                let set = self.inner.set.load_full();
-                set.filter(|set| Instant::now() < set.dead)
+                self.usable()
             }
+            _ => {
+                self.await_answer().await;
+                self.usable()
+            }
+        }
+    }
+
+    /// The set, if it may be used.
+    fn usable(&self) -> Option<Arc<Set<R::Verifier>>> {
+        let set = self.inner.set.load_full();
+        set.filter(|set| Instant::now() < set.dead)
+    }
+
+    /// Asks, or waits for the answer that another one has asked for, but not for long.
+    async fn await_answer(&self) {
+        if let Some(asked) = self.ask() {
+            // It has been logged already.
+            let _ = asked.await;
+            return;
+        }
+        let asking = self.inner.attempts().asking.clone();
+        if let Some(mut asking) = asking {
+            // Nothing is ever sent: it is closed.
+            let _ = timeout(PATIENCE, asking.changed()).await;
         }
     }
 
@@ -172,27 +202,41 @@ impl<R: Recipe> Keeper<R> {
     fn ask(&self) -> Option<JoinHandle<Result<(), FetchError>>> {
         let mut attempts = self.inner.attempts();
         let now = Instant::now();
-        if attempts.asking || now < attempts.next {
+        if attempts.asking.is_some() || now < attempts.next {
             return None;
         }
-        attempts.asking = true;
+        let (done, asking) = watch::channel(());
+        attempts.asking = Some(asking);
         attempts.next = now + self.inner.settings.interval;
         drop(attempts);
-        let asking = Asking(Arc::clone(&self.inner));
+        let asking = Asking {
+            inner: Arc::clone(&self.inner),
+            _done: done,
+        };
         Some(tokio::spawn(async move {
-            let result = asking.0.renew(now).await;
-            asking.0.note(&result, now);
+            let result = asking.inner.renew(now).await;
+            asking.inner.note(&result, now);
             result
         }))
     }
 }
 
 /// Another may ask when this is dropped, also if the runtime ends the task.
-struct Asking<R: Recipe>(Arc<Inner<R>>);
+struct Asking<R: Recipe> {
+    inner: Arc<Inner<R>>,
+    _done: watch::Sender<()>,
+}
 
 impl<R: Recipe> Drop for Asking<R> {
     fn drop(&mut self) {
-        self.0.attempts().asking = false;
+        self.inner.attempts().asking = None;
+    }
+}
+
+impl Attempts {
+    /// Whether it is open what the issuer has to say.
+    const fn are_unanswered(&self) -> bool {
+        self.outage || self.asking.is_some()
     }
 }
 
@@ -205,9 +249,13 @@ impl<R: Recipe> Inner<R> {
     fn note(&self, result: &Result<(), FetchError>, began: Instant) {
         let mut attempts = self.attempts();
         match result {
-            Ok(()) => attempts.failures = 0,
+            Ok(()) => {
+                attempts.failures = 0;
+                attempts.outage = false;
+            }
             Err(error) => {
                 attempts.failures += 1;
+                attempts.outage = error.is_outage();
                 // An issuer in trouble is asked less and less, but is found again soon.
                 let factor = 2_u32.pow(attempts.failures.min(3)).min(6);
                 attempts.next = began + self.settings.interval * factor;
@@ -221,21 +269,22 @@ impl<R: Recipe> Inner<R> {
     /// Asks for a set and takes it. `began` is when: its `max-age` counts from there at least.
     async fn renew(&self, began: Instant) -> Result<(), FetchError> {
         let before = self.set.load_full();
-        let etag = before.as_ref().and_then(|set| set.etag.as_ref());
-        let Answer { keys, freshness } = self.settings.source.keys(etag).await?;
+        let before = before.filter(|set| Instant::now() < set.dead);
+        let tag = before.as_ref().and_then(|set| set.tag.as_ref());
+        let Answer { keys, freshness } = self.settings.source.keys(tag).await?;
         let (min, max) = (self.settings.interval, MAX_FRESHNESS);
         let fresh = freshness.unwrap_or(DEFAULT_FRESHNESS).min(max).max(min);
         let stale = began + fresh;
-        let (verifier, keys, etag) = match (keys, &before) {
+        let (verifier, keys, tag) = match (keys, &before) {
             (Some(keys), before) => {
-                let etag = keys.etag.clone();
+                let tag = keys.tag.clone();
                 let (verifier, ids) = self.admit(keys, before.as_deref())?;
-                (verifier, ids, etag)
+                (verifier, ids, tag)
             }
             (None, Some(before)) => (
                 Arc::clone(&before.verifier),
                 Arc::clone(&before.keys),
-                before.etag.clone(),
+                before.tag.clone(),
             ),
             // Asked without an ETag, it cannot be told that nothing has changed.
             (None, None) => return Err(VerifierError::NoKeys.into()),
@@ -243,7 +292,7 @@ impl<R: Recipe> Inner<R> {
         self.set.store(Some(Arc::new(Set {
             verifier,
             keys,
-            etag,
+            tag,
             ahead: began + fresh.mul_f32(0.75),
             stale,
             dead: stale + self.settings.keep,
@@ -307,6 +356,9 @@ impl<R: Recipe> Inner<R> {
 
 /// A verifier, and the keys that it has.
 type Admitted<R> = (Arc<<R as Recipe>::Verifier>, Arc<[(KeyId, Algorithm)]>);
+
+/// How long a request waits for an answer that another one has asked for.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// How long a set is fresh of which the issuer does not say it.
 const DEFAULT_FRESHNESS: Duration = Duration::from_secs(5 * 60);

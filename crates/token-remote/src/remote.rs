@@ -16,8 +16,10 @@ use crate::keeper::{Keeper, Made, Recipe, RemoteError, Settings};
 ///
 /// It verifies with the last good set, and asks for a new one
 /// - ahead, when three quarters of the set's `max-age` have passed, beside the requests;
-/// - when it is stale, or a token has an unknown `kid`: then the one request that asks waits for
-///   the answer, and all others go on with what there is.
+/// - when it is stale: then the one request that asks waits for the answer, and all others go on with what there is;
+/// - when a token has an unknown `kid`, or there is no set: then each such request waits for the answer, those that have
+///   not asked for 5 s at most. If the issuer cannot be asked and the set is stale, such a token is
+///   [`RemoteError::Unavailable`] and not refused, since its key may be newer than the set.
 ///
 /// It asks at most once an interval, whatever comes in. Every answer that is not a good set is
 /// logged, and the last good one stays. The guarantees of a

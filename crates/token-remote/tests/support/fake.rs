@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -19,6 +20,8 @@ pub enum Keys {
     Raw(String),
     /// Nothing, for so long.
     Slow(Duration),
+    /// This, once the sender is dropped.
+    Held(Arc<Mutex<Receiver<()>>>, String),
 }
 
 /// An issuer over real sockets, which says whatever it is told to.
@@ -130,6 +133,10 @@ fn answer(
                     .into()
             }
             Keys::Raw(text) => text.clone(),
+            Keys::Held(gate, text) => {
+                let _ = gate.lock().unwrap().recv();
+                text.clone()
+            }
             Keys::Slow(time) => {
                 thread::sleep(*time);
                 String::new()
@@ -140,6 +147,15 @@ fn answer(
     let _ = stream.write_all(text.as_bytes());
     let _ = stream.shutdown(std::net::Shutdown::Write);
     let _ = reader.read_to_end(&mut Vec::new());
+}
+
+/// The same, whose answer waits until the sender is dropped.
+pub fn held(keys: Keys) -> (Sender<()>, Keys) {
+    let Keys::Raw(text) = keys else {
+        panic!("{keys:?} is held already");
+    };
+    let (go_on, gate) = mpsc::channel();
+    (go_on, Keys::Held(Arc::new(Mutex::new(gate)), text))
 }
 
 /// A good set, which may be kept for so many seconds.
