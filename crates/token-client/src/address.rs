@@ -30,6 +30,11 @@ pub(crate) fn below(base: &Url, name: &str) -> Url {
     url
 }
 
+/// Whether requests to it are not encrypted because they stay on this machine.
+pub(crate) fn is_plain_loopback(url: &Url) -> bool {
+    url.scheme() == "http" && is_loopback(url)
+}
+
 fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let address = host.trim_start_matches('[').trim_end_matches(']');

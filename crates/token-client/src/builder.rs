@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use reqwest::Certificate;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
+use reqwest::{Certificate, Url};
 
 use crate::address;
 #[cfg(any(feature = "reqwest-middleware", feature = "tower"))]
@@ -152,7 +152,7 @@ impl ClientBuilder {
             Place::Memory => Store::Memory(MemoryStore::default()),
         };
         let endpoint = Endpoint {
-            http: http(&self.user_agent, self.roots.as_deref())?,
+            http: http(&self.user_agent, self.roots.as_deref(), &base)?,
             base,
             client_id: self.client_id,
             dpop: self.dpop,
@@ -177,12 +177,17 @@ enum Place {
     Memory,
 }
 
-fn http(user_agent: &str, roots: Option<&[u8]>) -> Result<reqwest::Client, BuildError> {
+/// A client for the server at `base` alone.
+fn http(user_agent: &str, roots: Option<&[u8]>, base: &Url) -> Result<reqwest::Client, BuildError> {
     let name = HeaderValue::from_str(user_agent).map_err(|_| BuildError::UserAgent)?;
     let mut client = reqwest::Client::builder()
         .redirect(Policy::none())
         .timeout(TIMEOUT)
         .user_agent(name);
+    if address::is_plain_loopback(base) {
+        // `HTTP_PROXY` would take the tokens off this machine in the clear.
+        client = client.no_proxy();
+    }
     if let Some(pem) = roots {
         let roots = Certificate::from_pem_bundle(pem).unwrap_or_default();
         if roots.is_empty() {

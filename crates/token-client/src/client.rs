@@ -14,7 +14,7 @@ use crate::dpop::{Proof, Said};
 use crate::error::{LoginError, LogoutError, TokenError};
 use crate::machine::{AccessToken, Body, Question, RefreshToken, Retry, Tokens, Verdict, Write};
 use crate::renewal;
-use crate::shared::Shared;
+use crate::shared::{Patience, Shared};
 use crate::store::StoreError;
 
 /// Keeps one login, and gives out access tokens that are good. Cheap to clone.
@@ -206,8 +206,18 @@ impl Client {
         let since = self.shared.now().mono;
         let question = Question { rejected, since };
         let mut waited = false;
-        let looked = self.shared.look().await;
-        looked.map_err(|error| TokenError::Storage(Arc::new(error)))?;
+        let patience = if self
+            .shared
+            .state()
+            .view
+            .has_good(rejected, self.shared.now())
+        {
+            Patience::Short
+        } else {
+            Patience::Full
+        };
+        let looked = self.shared.look(patience).await;
+        looked.map_err(TokenError::Storage)?;
         loop {
             let now = self.shared.now();
             let (verdict, flight, landing) = {

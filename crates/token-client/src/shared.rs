@@ -1,10 +1,11 @@
 //! What all clones of a client share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task;
+use tokio::time::timeout;
 use tracing::info;
 
 use crate::PRODUCT;
@@ -30,8 +31,46 @@ pub(crate) struct State {
     pub(crate) flight: Option<watch::Receiver<()>>,
     /// Monotonic time of the last look at the store.
     looked: Option<i64>,
+    /// A look at the store in flight.
+    looking: Option<watch::Receiver<Seen>>,
     /// Why the store could not be used at the last attempt.
     pub(crate) failure: Option<Arc<StoreError>>,
+}
+
+/// How long a caller waits for a look at the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// As for a token, since it has none.
+    Full,
+    /// It has a good token. The one that looks waits for what a file or an open keyring takes, the others not at all.
+    Short,
+}
+
+/// A look at the store. Another one may begin when this is dropped, also if the runtime ends it.
+struct Look {
+    shared: Arc<Shared>,
+    done: watch::Sender<Seen>,
+}
+
+/// Whether the store could be read, once that is known.
+type Seen = Option<Result<(), Arc<StoreError>>>;
+
+impl Look {
+    fn run(self) {
+        let shared = &self.shared;
+        let read = {
+            let _storing = shared.storing();
+            let read = shared.store.load();
+            read.map(|record| shared.adopt(record.filter(|record| shared.is_own(record))))
+        };
+        self.done.send_replace(Some(read.map_err(Arc::new)));
+    }
+}
+
+impl Drop for Look {
+    fn drop(&mut self) {
+        self.shared.state().looking = None;
+    }
 }
 
 impl Shared {
@@ -57,33 +96,47 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Looks at the store for what other processes did, once a second at most.
+    /// Looks at the store for what other processes did, once a second at most. A keyring may be locked and not answer
+    /// until somebody unlocks it: all callers wait for one look, and
+    /// not for long.
     ///
     /// # Errors
-    /// If it cannot be read and never was. What is known already is still good otherwise.
-    pub(crate) async fn look(self: &Arc<Self>) -> Result<(), StoreError> {
-        let known = {
+    /// If it cannot be read and never was; what is known already is still good otherwise. [`StoreError::Slow`] if the
+    /// caller has no token and the store does not answer.
+    pub(crate) async fn look(self: &Arc<Self>, patience: Patience) -> Result<(), Arc<StoreError>> {
+        let (known, mut looking, look) = {
             let mut state = self.state();
             let now = self.now().mono;
             let known = state.view.is_ready();
             let fresh = state.looked.is_some_and(|looked| now - looked < 1_000);
-            if known && (fresh || !self.store.is_shared()) {
-                return Ok(());
+            match &state.looking {
+                Some(looking) => (known, looking.clone(), None),
+                None if known && (fresh || !self.store.is_shared()) => return Ok(()),
+                None => {
+                    let (done, looking) = watch::channel(None);
+                    state.looked = Some(now);
+                    state.looking = Some(looking.clone());
+                    let shared = Arc::clone(self);
+                    (known, looking, Some(Look { shared, done }))
+                }
             }
-            state.looked = Some(now);
-            known
         };
-        let shared = Arc::clone(self);
-        let read = task::spawn_blocking(move || {
-            let _storing = shared.storing();
-            let record = shared.store.load()?;
-            shared.adopt(record.filter(|record| shared.is_own(record)));
-            Ok(())
-        });
-        match read.await.unwrap_or(Err(StoreError::Interrupted)) {
-            Err(_) if known => Ok(()),
-            done => done,
+        let most = match patience {
+            Patience::Full => PATIENCE,
+            Patience::Short if look.is_some() => SHORT,
+            Patience::Short => Duration::ZERO,
+        };
+        if let Some(look) = look {
+            task::spawn_blocking(move || look.run());
         }
+        let seen = timeout(most, looking.changed()).await;
+        let seen = match seen {
+            Ok(Ok(())) => looking.borrow().clone().unwrap_or(Ok(())),
+            Ok(Err(_)) => Err(Arc::new(StoreError::Interrupted)),
+            Err(_) if patience == Patience::Full => return Err(Arc::new(StoreError::Slow)),
+            Err(_) => Ok(()),
+        };
+        if known { Ok(()) } else { seen }
     }
 
     /// Changes the record. The change and what is known of it are one, also if nobody waits for this any more.
@@ -163,6 +216,12 @@ impl Shared {
         self.storing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// How long a caller without a token waits for the store.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the caller that looks waits if it has a token.
+const SHORT: Duration = Duration::from_millis(100);
 
 pub(crate) fn random() -> Fraction {
     Fraction(fastrand::u32(..))

@@ -141,6 +141,12 @@ impl View {
         (verdict, renew)
     }
 
+    /// Whether there is a good token other than this one.
+    pub(crate) fn has_good(&self, rejected: Option<&AccessToken>, now: Now) -> bool {
+        let token = self.live(now);
+        token.is_some_and(|token| rejected.is_none_or(|rejected| !rejected.is(token)))
+    }
+
     /// The access token, if it is good.
     fn live(&self, now: Now) -> Option<&AccessToken> {
         let record = self.record.as_ref()?;

@@ -41,4 +41,7 @@ pub enum StoreError {
         /// The lock file.
         path: PathBuf,
     },
+    /// The store has not answered for 10 s. A keyring that is locked does not until it is unlocked.
+    #[error("the place of the tokens has not answered for 10 seconds; is the keyring locked?")]
+    Slow,
 }

@@ -559,6 +559,39 @@ fn tokens_are_not_sent_in_the_clear() {
     builder.danger_accept_http().build().unwrap();
 }
 
+/// A proxy would get the tokens in the clear.
+#[tokio::test]
+async fn requests_that_stay_on_this_machine_use_no_proxy() {
+    let proxy = Server::start(|_, _| Reply::Drop).await;
+    let address = proxy.address().trim_end_matches("/auth").to_owned();
+    let mut program = std::process::Command::new(std::env::current_exe().unwrap());
+    let test = "tokens::a_program_beside_its_server";
+    program.args(["--ignored", "--exact", test]);
+    for name in ["NO_PROXY", "no_proxy", "REQUEST_METHOD"] {
+        program.env_remove(name);
+    }
+    for name in ["HTTP_PROXY", "http_proxy", "ALL_PROXY"] {
+        program.env(name, &address);
+    }
+    // Beside the proxy, which is a task of this test.
+    let output = tokio::task::spawn_blocking(move || program.output());
+    let output = output.await.unwrap().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        output.status.success() && said.contains("1 passed"),
+        "{said}"
+    );
+}
+
+/// Not a test of its own.
+#[tokio::test]
+#[ignore = "a process of the other test"]
+async fn a_program_beside_its_server() {
+    let server = generous().await;
+    let client = logged_in(in_memory(&server)).await;
+    assert_eq!(renewed(&client).await.unwrap(), "a1");
+}
+
 /// A runtime that has ended drops a task where it is spawned.
 #[test]
 fn a_renewal_that_no_runtime_takes_does_not_hang() {
@@ -580,4 +613,94 @@ fn a_renewal_that_no_runtime_takes_does_not_hang() {
     });
     let finished = finished.recv_timeout(Duration::from_secs(60));
     assert_eq!(finished, Ok(()));
+}
+
+/// A file that does not answer when it is read, as a locked keyring does not.
+#[cfg(unix)]
+struct Silent {
+    file: std::path::PathBuf,
+}
+
+#[cfg(unix)]
+impl Silent {
+    fn instead_of(file: &Path) -> Self {
+        let beside = file.with_extension("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&beside).status();
+        assert!(made.unwrap().success());
+        fs::rename(&beside, file).unwrap();
+        let file = file.to_owned();
+        Self { file }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Silent {
+    /// What reads it goes on, or the runtime of the test would wait for it.
+    fn drop(&mut self) {
+        let mut options = fs::OpenOptions::new();
+        let _ = options.read(true).write(true).open(&self.file);
+    }
+}
+
+/// A runtime with few threads that may block, and a limit for the test, which would hang otherwise.
+#[cfg(unix)]
+fn with_two_blocking_threads(test: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    let done = runtime.block_on(async { tokio::time::timeout(PATIENCE, test).await });
+    runtime.shutdown_background();
+    done.unwrap();
+}
+
+#[cfg(unix)]
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[cfg(unix)]
+#[test]
+fn a_store_that_does_not_answer_is_an_error_and_blocks_nobody_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.json");
+    let silent = Silent::instead_of(&file);
+    with_two_blocking_threads(async {
+        let server = Server::start(|_, _| Reply::Drop).await;
+        let client = in_file(&server, &file);
+        let callers: Vec<_> = (0..8)
+            .map(|_| {
+                let client = client.clone();
+                tokio::spawn(async move { client.access_token().await })
+            })
+            .collect();
+        for caller in callers {
+            let error = caller.await.unwrap().unwrap_err();
+            let TokenError::Storage(source) = &error else {
+                panic!("{error:?}");
+            };
+            assert!(matches!(**source, StoreError::Slow), "{source:?}");
+        }
+        // There is a thread left for others.
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+    });
+    drop(silent);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_good_token_is_given_out_while_the_store_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tokens.json");
+    with_two_blocking_threads(async {
+        let server = generous().await;
+        let client = logged_in(in_file(&server, &file)).await;
+        let silent = Silent::instead_of(&file);
+        // The store is looked at once a second.
+        for _ in 0..5 {
+            assert_eq!(token(&client).await, "a0");
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        drop(silent);
+    });
 }
