@@ -213,11 +213,13 @@ const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
     return ['store', { kind: 'end', gen, patch: { end: body!.reason || error } }, 50];
   // Any other 4xx says that the client is set up wrongly, which time alone does not heal.
   const wrong = /^4(?!08|25|29)/.test('' + status);
-  let waitMs = Math.max(250, random * Math.min(wrong ? 3e5 : 6e4, 1e3 * 2 ** fails));
+  // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3): a floor, spread upwards.
+  // One wrong answer must not keep a client away for a day.
+  let waitMs = Math.min(36e5, retryAfterMs + Math.max(250, random * Math.min(wrong ? 3e5 : 6e4, 1e3 * 2 ** fails)));
   const lostAtWall = lost(record, now.wall, status < 300 || status == 502 || status == 504 ? sent : 0);
   if (offline) waitMs = 6e4;
   // The server may have rotated before the answer was lost, and recognises the repetition only within the grace; so
-  // it comes within half of that, and what follows in steps of an eighth, whatever the back-off has grown to.
+  // it comes within half of that, and what follows in steps of an eighth, whatever the back-off has grown to and Retry-After says.
   else if (lostAtWall && graceMs)
     waitMs = Math.min(waitMs, Math.max(graceMs / 8, lostAtWall + graceMs / 2 - now.wall));
   return [
@@ -226,12 +228,10 @@ const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
       kind: 'fail',
       gen,
       patch: {
-        // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3): a floor, spread upwards.
         retry: {
           fails: fails + 1,
           atWall: now.wall,
-          // One wrong answer must not keep a client away for a day.
-          waitMs: Math.min(36e5, waitMs + retryAfterMs),
+          waitMs,
           offline,
           status,
           error,

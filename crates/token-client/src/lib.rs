@@ -33,7 +33,8 @@
 //! - Each process has at most one renewal in flight. Processes with one file take turns by a lock of the operating
 //!   system, which a killed process does not keep; after 8 s they go on without it.
 //! - An answer is stored, durably, before anybody gets its token. An answer that was lost is asked for again within half
-//!   of the server's grace, because only within the grace does the server still recognise the old token.
+//!   of the server's grace, because only within the grace does the server still recognise the old token. 502 and 504
+//!   count as lost, and the rest of the grace is stronger than `Retry-After`.
 //! - After a failure the pause grows to 60 s, and to 5 minutes if the server says that the request is wrong.
 //!   `Retry-After` is added to it, and no pause is longer than an hour. Only `invalid_grant` ends the session.
 //!

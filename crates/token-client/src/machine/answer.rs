@@ -38,11 +38,14 @@ impl Answer {
             60_000
         };
         let mut wait = random.of((1_000 << fails.min(20)).min(most)).max(250);
+        // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3)
+        // A floor, spread upwards. One wrong answer must not keep a client away for a day.
+        wait = wait.saturating_add(self.retry_after).min(3_600_000);
         // The server may have rotated before the answer was lost.
         let unanswered = !self.offline && (self.status < 300 || matches!(self.status, 502 | 504));
         let lost_at = record.lost(now.wall, if unanswered { *sent } else { 0 });
         // It recognises the repetition only within the grace. So it comes within half of that, and what follows in
-        // steps of an eighth, whatever the pause has grown to.
+        // steps of an eighth, whatever the pause has grown to and whatever the server asks for.
         if lost_at > 0 && record.grace_ms > 0 {
             let rest = lost_at + record.grace_ms / 2 - now.wall;
             wait = wait.min(rest.max(record.grace_ms / 8));
@@ -52,9 +55,7 @@ impl Answer {
             retry: Retry {
                 fails: fails.saturating_add(1),
                 at_wall: now.wall,
-                // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3)
-                // A floor, spread upwards. One wrong answer must not keep a client away for a day.
-                wait_ms: (wait.saturating_add(self.retry_after)).min(3_600_000),
+                wait_ms: wait,
                 offline: self.offline,
                 status: self.status,
                 error,
