@@ -60,7 +60,7 @@
 //! | `sqlite` | `SqliteStore`: one file, for one process or a few on one machine. It links the one `libsqlite3-sys` that a program can have |
 //! | `postgres` | `PostgresStore`, for any number of nodes, with TLS by rustls |
 //! | `redis` | `RedisStore`: Redis or Valkey, alone, behind Sentinel or in a Cluster, with TLS by rustls |
-//! | `adopt-tower-sessions` | `adopt::TowerSessionsReader`: sessions of tower-sessions go on in an application that moves here |
+//! | `adopt-actix-session`, `adopt-tower-sessions` | `adopt::ActixSessionReader`, `adopt::TowerSessionsReader`: their sessions go on in an application that moves here |
 //! | `keys` | the module `keys`: signing keys in a file that the nodes of a server share, or in an environment variable, with new keys on schedule |
 //! | `password` | the module `password`: argon2id on blocking threads with a bounded queue |
 //! | `password-import` | the hashes of bcrypt, scrypt, PBKDF2, Django, Werkzeug and better-auth, which are replaced at the next login |

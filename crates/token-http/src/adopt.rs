@@ -2,7 +2,7 @@
 //! logged out when it moves in.
 //!
 //! - [`Reader`] reads what the old system has left with the client. [`JwtReader`] reads tokens, and with the
-//!   feature of its name `TowerSessionsReader` reads the sessions of that crate.
+//!   features of their names `TowerSessionsReader` and `ActixSessionReader` read the sessions of those crates.
 //! - [`Adoption`] is a reader with the choices that the application makes about it. It is given to
 //!   [`AuthConfigBuilder::adopt`](crate::AuthConfigBuilder::adopt). Until when is in the policy
 //!   ([`adopts_until`](token_core::session::PolicyBuilder::adopts_until)).
@@ -11,6 +11,8 @@
 //! token in `Authorization: Bearer` is good for the request that it came with, until it is exchanged at the
 //! refresh route for a pair of tokens. A request that has a cookie of ours, valid or not, adopts nothing.
 
+#[cfg(feature = "adopt-actix-session")]
+mod actix_session;
 mod adoption;
 mod cookie;
 mod jwt;
@@ -21,6 +23,8 @@ mod request;
 mod tower_sessions;
 mod user;
 
+#[cfg(feature = "adopt-actix-session")]
+pub use actix_session::{ActixSessionReader, InCookie, OldState, ShortKey, StateSource};
 pub use adoption::Adoption;
 pub use cookie::OldCookie;
 pub use jwt::{JwtKeyError, JwtReader};

@@ -23,7 +23,7 @@ const FOLDERS: [&str; 4] = [
 ];
 
 /// Applications before and after they have moved here.
-const MOVED: [&str; 1] = ["examples/from-axum-login"];
+const MOVED: [&str; 2] = ["examples/from-actix-session", "examples/from-axum-login"];
 
 /// Each is to be read, and copied, as a whole: it has fewer lines of code than this, beside its pages.
 const LINES: usize = 150;
