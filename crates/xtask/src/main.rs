@@ -15,6 +15,7 @@ mod circles;
 mod error;
 mod examples;
 mod install;
+mod interop;
 mod lines;
 mod links;
 mod locks;
@@ -71,6 +72,12 @@ enum Task {
     Deny,
     /// Checks the demo's Dockerfile.
     Dockerfile,
+    /// Measures a table of `docs/interop.md` again, as far as it is about packages of npm and PyPI, and fails if they do
+    /// something else than it says. Takes a minute, and some more to install them.
+    Interop {
+        /// Which table.
+        table: interop::Table,
+    },
     /// Prints lines of code and public items of each crate and folder, and fails if `token-core` has
     /// more than was promised.
     Lines,
@@ -118,6 +125,7 @@ fn perform(task: Task) -> Result<(), Error> {
     match task {
         Task::Circles => rules::one(&workspace, "circles of files", circles::faults),
         Task::Deny => tools::deny(&workspace),
+        Task::Interop { table } => interop::measure(&workspace, table),
         Task::Dockerfile => tools::dockerfile(&workspace),
         Task::Lines => {
             print(&lines::table(&workspace)?);
