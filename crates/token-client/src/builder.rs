@@ -84,6 +84,9 @@ impl ClientBuilder {
     /// macOS, the Credential Manager of Windows. `locks` is where `LOCKS.lock` and `LOCKS.renewal` are created, since
     /// a keyring cannot be locked for others; it must be the same in every process that shares the tokens.
     ///
+    /// While the keyring is locked, logins, logouts and renewals wait until it is unlocked, and so does a first
+    /// `access_token`, for 10 s at most.
+    ///
     /// Windows keeps at most 2,560 bytes, which is enough for tokens without many claims of the application.
     #[cfg(feature = "keyring")]
     pub fn keyring(
