@@ -93,6 +93,11 @@ fn manager(policy: BindingPolicy) -> SessionManager {
     manager.expect("the settings are in range")
 }
 
+/// Call it when everything is made, which takes seconds on a busy machine: a view that is older than that refuses all.
+async fn caught_up(manager: &SessionManager) {
+    manager.catch_up().await.expect("the store answers");
+}
+
 async fn login(manager: &SessionManager, number: u64, new: NewSession) -> Issued {
     let subject = Subject::new(format!("user-{number:08}")).expect("a name");
     let ticket = manager.begin_login(subject).await;
@@ -111,7 +116,6 @@ pub fn cookie(Pool(count): Pool) -> Operation {
     let mut routes = Router::new().merge(adapter_axum::routes(&auth));
     let (mut bound, mut unbound) = (Vec::new(), Vec::new());
     runtime().block_on(async {
-        manager.catch_up().await.expect("the store answers");
         for number in 0..count {
             let new = NewSession {
                 transport: Some(Transport::Session),
@@ -129,6 +133,7 @@ pub fn cookie(Pool(count): Pool) -> Operation {
                 bound.push(header(&format!("{own}; {beside}")));
             }
         }
+        caught_up(&manager).await;
     });
     let key = hmac::Key::new(hmac::HMAC_SHA256, &world::SECRET);
     let mut hashed = asking(&auth, unbound.clone());
@@ -162,7 +167,6 @@ pub fn dpop(Pool(count): Pool) -> Operation {
     let client = ClientKey::new();
     let (mut proven, mut bearers, mut signed) = (Vec::new(), Vec::new(), Vec::new());
     runtime().block_on(async {
-        manager.catch_up().await.expect("the store answers");
         let mut tokens = Vec::new();
         for number in 0..count {
             let new = NewSession {
@@ -181,6 +185,7 @@ pub fn dpop(Pool(count): Pool) -> Operation {
             proven.push((header(&format!("DPoP {token}")), header(&proof)));
             signed.push(proof);
         }
+        caught_up(&manager).await;
     });
     let mut router = ours(auth.clone());
     let inside = runtime();
