@@ -23,6 +23,8 @@ export interface Front {
   loss: number;
   /** The status of requests that do not get to the server, by their path. */
   away: Map<string, number>;
+  /** Of each request that was answered 401: why the browser says that it has not renewed, if it does. */
+  readonly refused: (string | undefined)[];
   /** How many requests to a path were answered so by the server. */
   count(path: string, status?: number): number;
   restart(): Promise<void>;
@@ -49,6 +51,7 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
     const lost = Math.random() < front.loss;
     const onward = ask({ hostname, port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
       answered.push({ path, status: answer.statusCode! });
+      if (answer.statusCode == 401) front.refused.push(request.headers['secure-session-skipped']?.toString());
       if (lost) {
         answer.resume();
         answer.on('end', () => request.socket.destroy());
@@ -87,6 +90,7 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
     server: await start(),
     loss: 0,
     away: new Map(),
+    refused: [],
     count: (path, status) => answered.filter((one) => one.path == path && (!status || one.status == status)).length,
     restart: async () => {
       await front.server.stop();
