@@ -1,9 +1,10 @@
 //! Sessions and JSON Web Tokens for Rust back ends, on axum and actix-web.
 //!
 //! A login opens a session. Its credentials are an access token and a refresh token, or one session
-//! cookie if the client asks for that. An access token lives five minutes and is checked without
-//! asking the store. A refresh token is replaced each time it is used. If the answer is lost, or if a
-//! second tab asks at the same time, the client gets the same successor again; if a stolen token
+//! cookie if the client asks for that. An access token lives five minutes. Whether its session has
+//! ended is asked of the store at each request, or, with [`RevocationCheck::Feed`], of a list that each
+//! node keeps in memory. A refresh token is replaced each time it is used. If the answer is lost, or if
+//! a second tab asks at the same time, the client gets the same successor again; if a stolen token
 //! comes back late, the session ends.
 //!
 //! - [`SessionManager`] opens, renews and ends sessions, in a [`MemoryStore`], in SQLite,
