@@ -6,6 +6,8 @@ mod custom_renewals;
 pub use token_core::session::{Denial, IssueError};
 pub use token_core::{Authentication, NoClaims};
 pub use token_core::{Session, Subject, UnixTime};
+#[cfg(feature = "password")]
+pub use token_password::PasswordError;
 pub use token_session::signer::SignerError;
 pub use token_session::{
     AccessError, LoginError, LoginTicket, ManagerError, NewSession, RefreshError, StepUp,
@@ -40,6 +42,7 @@ macro_rules! from_errors {
             $crate::adapter::StoreError,
             $crate::adapter::WriteDataError
         );
+        $crate::from_password_error!($error, $variant);
     };
     ($error:ty, $variant:expr; $($from:ty),+) => {$(
         impl ::core::convert::From<$from> for $error {
@@ -48,6 +51,23 @@ macro_rules! from_errors {
             }
         }
     )+};
+}
+
+/// The part of [`from_errors!`](crate::from_errors) for the feature `password`.
+#[cfg(feature = "password")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! from_password_error {
+    ($error:ty, $variant:expr) => {
+        $crate::from_errors!($error, $variant; $crate::adapter::PasswordError);
+    };
+}
+
+#[cfg(not(feature = "password"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! from_password_error {
+    ($error:ty, $variant:expr) => {};
 }
 
 /// Writes an adapter's types of callers, so that both frameworks have the same ones. Each wraps the one
