@@ -64,7 +64,7 @@ fn missing<A>() -> String {
     let name = short_name::<A>();
     format!(
         "an extractor found no `web::Data<{name}>` in `app_data`: add \
-         `.configure(adapter_actix::routes(&auth))` to the App, with the `{name}` as `auth`"
+         `.configure(hallpass::actix::routes(&auth))` to the App, with the `{name}` as `auth`"
     )
 }
 

@@ -95,9 +95,9 @@ fn a_missing_auth_is_a_500_and_a_line_that_names_the_fix() {
         assert_eq!(status, 500);
         // Who tries things out may have no log yet; this is a debug build.
         assert!(body.starts_with(r#"{"error":"server_error","#), "{body}");
-        assert!(body.contains("adapter_actix::routes"), "{body}");
+        assert!(body.contains("hallpass::actix::routes"), "{body}");
         assert!(
-            log.contains(".configure(adapter_actix::routes(&auth))"),
+            log.contains(".configure(hallpass::actix::routes(&auth))"),
             "{log}"
         );
     });

@@ -397,8 +397,8 @@ fn is_dead(denial: &Denial) -> bool {
 
 /// The log line if nothing would end the session with the request.
 const NO_LAYER: &str = "a handler takes a server session, and nothing ends it with the request: \
-     around its route add `.layer(adapter_axum::sessions())` on axum, or on actix-web \
-     `.wrap(adapter_actix::sessions())`";
+     around its route add `.layer(hallpass::axum::sessions())` on axum, or on actix-web \
+     `.wrap(hallpass::actix::sessions())`";
 
 /// The log line if the session of one application would pass for that of another.
 const TWO_AUTHS: &str = "one request is asked for the sessions of two `Auth`s, which have the same \

@@ -15,8 +15,8 @@ use crate::rejection::Rejection;
 
 /// The log line if nothing would write what is stored for a visitor.
 const NO_LAYER: &str = "a handler takes a visitor, and nothing ends it with the request: around its \
-     route add `.layer(adapter_axum::visitors())` on axum, or on actix-web \
-     `.wrap(adapter_actix::visitors())`";
+     route add `.layer(hallpass::axum::visitors())` on axum, or on actix-web \
+     `.wrap(hallpass::actix::visitors())`";
 
 impl Auth {
     /// The visitor behind a request, for adapters. Every extractor of one request gets the same one, and
