@@ -5,7 +5,7 @@
 //!
 //! | name | kind | labels | is |
 //! |---|---|---|---|
-//! | `hallpass_events_total` | counter | `event`; `reason` of `revoked`, `why` of `feed_behind` and `unbound_credential` | [events](crate::event::EventKind), by their word in the log |
+//! | `hallpass_events_total` | counter | `event`; `reason` of `revoked`, `why` of `feed_behind` and `unbound_credential` | [events](crate::event::EventKind), by their word in the log; each counter is there from the start, with 0 |
 //! | `hallpass_purged_sessions_total` | counter | | expired sessions that this node has deleted |
 //! | `hallpass_refresh_seconds` | histogram | `outcome`: `refreshed`, `replayed`, `denied`, `failed` | how long refreshes take, the store included |
 //! | `hallpass_store_call_seconds` | histogram | `call`: the method of the store; `outcome`: `ok`, `failed`, `timeout` | how long each attempt takes |
@@ -23,10 +23,16 @@
 //! subject or a secret.
 
 #[cfg(feature = "metrics")]
-use metrics::{counter, gauge, histogram};
+use metrics::{Counter, counter, gauge, histogram};
+#[cfg(feature = "metrics")]
+use token_core::RevokeReason;
+#[cfg(feature = "metrics")]
+use token_core::binding::Unproven;
 
 use crate::cache::CacheCounts;
 use crate::erased::StoreError;
+#[cfg(feature = "metrics")]
+use crate::event::Behind;
 use crate::event::EventKind;
 use crate::session_cache::SessionCacheCounts;
 
@@ -52,8 +58,8 @@ impl Stopwatch {
     }
 }
 
-/// Describes every number, so that exporters can show units and explanations. Done once a
-/// manager, which costs nothing later.
+/// Describes every number, so that exporters can show units and explanations, and begins the counter of each
+/// event at 0. Done once a manager, which costs nothing later.
 pub(crate) fn describe() {
     #[cfg(feature = "metrics")]
     {
@@ -110,29 +116,61 @@ pub(crate) fn describe() {
             "hallpass_waiting_sessions",
             "Sessions whose end somebody waits for"
         );
+        // An alert compares a counter with what it was before. If the first event also made the counter,
+        // there would be nothing to compare with, and the alert would miss it.
+        for kind in every_kind() {
+            counter_of(&kind).increment(0);
+        }
+    }
+}
+
+/// An event of each kind, and with each reason. What has no label does not matter.
+#[cfg(feature = "metrics")]
+fn every_kind() -> impl Iterator<Item = EventKind> {
+    let plain = [
+        EventKind::Adopted { reader: "" },
+        EventKind::Bound,
+        EventKind::Expired,
+        EventKind::FeedLive,
+        EventKind::Login,
+        EventKind::LostWrite,
+        EventKind::Mismatch,
+        EventKind::Purged { sessions: 0 },
+        EventKind::Refreshed,
+        EventKind::Replayed,
+        EventKind::Reused,
+        EventKind::SteppedUp,
+    ];
+    let behind = [Behind::Full, Behind::Interrupted, Behind::Silent];
+    let reasons = RevokeReason::ALL.iter().copied();
+    let unproven = Unproven::ALL.iter().copied();
+    plain
+        .into_iter()
+        .chain(behind.map(EventKind::FeedBehind))
+        .chain(reasons.map(EventKind::Revoked))
+        .chain(unproven.map(EventKind::UnboundCredential))
+}
+
+#[cfg(feature = "metrics")]
+fn counter_of(kind: &EventKind) -> Counter {
+    const NAME: &str = "hallpass_events_total";
+    let event = kind.as_str();
+    match kind {
+        EventKind::Revoked(reason) => counter!(NAME, "event" => event, "reason" => reason.as_str()),
+        EventKind::UnboundCredential(why) => {
+            counter!(NAME, "event" => event, "why" => why.as_str())
+        }
+        EventKind::FeedBehind(why) => counter!(NAME, "event" => event, "why" => why.as_str()),
+        _ => counter!(NAME, "event" => event),
     }
 }
 
 pub(crate) fn event(kind: &EventKind) {
     #[cfg(feature = "metrics")]
-    match kind {
-        EventKind::Revoked(reason) => {
-            let labels = [("event", kind.as_str()), ("reason", reason.as_str())];
-            counter!("hallpass_events_total", &labels).increment(1);
-        }
-        EventKind::UnboundCredential(why) => {
-            let labels = [("event", kind.as_str()), ("why", why.as_str())];
-            counter!("hallpass_events_total", &labels).increment(1);
-        }
-        EventKind::FeedBehind(why) => {
-            let labels = [("event", kind.as_str()), ("why", why.as_str())];
-            counter!("hallpass_events_total", &labels).increment(1);
-        }
-        _ => {
-            counter!("hallpass_events_total", "event" => kind.as_str()).increment(1);
-            if let EventKind::Purged { sessions } = kind {
-                counter!("hallpass_purged_sessions_total").increment(*sessions);
-            }
+    {
+        counter_of(kind).increment(1);
+        if let EventKind::Purged { sessions } = kind {
+            counter!("hallpass_purged_sessions_total").increment(*sessions);
         }
     }
     #[cfg(not(feature = "metrics"))]
@@ -206,5 +244,102 @@ impl Gauges {
         }
         #[cfg(not(feature = "metrics"))]
         let _ = (live, view, waiting, cache, sessions);
+    }
+}
+
+#[cfg(all(test, feature = "metrics"))]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::atomic::{AtomicU64, Ordering};
+    use std::sync::{Arc, Mutex};
+
+    use metrics::{Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+
+    use super::*;
+
+    /// Keeps what is counted, by name and labels.
+    #[derive(Default)]
+    struct Counts(Mutex<BTreeMap<String, Arc<AtomicU64>>>);
+
+    impl Counts {
+        fn read(&self) -> BTreeMap<String, u64> {
+            let counts = self.0.lock().expect("nobody panics with it");
+            let counts = counts.iter();
+            counts
+                .map(|(name, count)| (name.clone(), count.load(Ordering::Relaxed)))
+                .collect()
+        }
+    }
+
+    impl Recorder for Counts {
+        fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+        fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+        fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+            let labels = key
+                .labels()
+                .map(|label| format!(" {}={}", label.key(), label.value()));
+            let name = format!("{}{}", key.name(), labels.collect::<String>());
+            let mut counts = self.0.lock().expect("nobody panics with it");
+            Counter::from_arc(Arc::clone(counts.entry(name).or_default()))
+        }
+
+        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
+            Gauge::noop()
+        }
+
+        fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
+            Histogram::noop()
+        }
+    }
+
+    #[test]
+    fn the_counter_of_each_event_is_there_before_the_event() {
+        let recorder = Counts::default();
+        metrics::with_local_recorder(&recorder, describe);
+        let before = recorder.read();
+        assert!(before.values().all(|count| *count == 0), "{before:?}");
+        let named = |labels: &str| before.contains_key(&format!("hallpass_events_total {labels}"));
+        assert!(named("event=mismatch") && named("event=lost_write"));
+        assert!(named("event=revoked reason=logout") && named("event=feed_behind why=silent"));
+
+        metrics::with_local_recorder(&recorder, || {
+            for kind in every_kind() {
+                event(&kind);
+            }
+        });
+        let mut after = recorder.read();
+        after.remove("hallpass_purged_sessions_total");
+        assert!(after.keys().eq(before.keys()), "{after:?}");
+        assert!(after.values().all(|count| *count == 1), "{after:?}");
+    }
+
+    /// A kind that is added has to be added to the list: then this compiles.
+    #[test]
+    fn the_list_has_each_kind_of_event() {
+        let numbers = every_kind().map(|kind| match kind {
+            EventKind::Adopted { .. } => 0,
+            EventKind::Bound => 1,
+            EventKind::Expired => 2,
+            EventKind::FeedBehind(Behind::Full) => 3,
+            EventKind::FeedBehind(Behind::Interrupted) => 4,
+            EventKind::FeedBehind(Behind::Silent) => 5,
+            EventKind::FeedLive => 6,
+            EventKind::Login => 7,
+            EventKind::LostWrite => 8,
+            EventKind::Mismatch => 9,
+            EventKind::Purged { .. } => 10,
+            EventKind::Refreshed => 11,
+            EventKind::Replayed => 12,
+            EventKind::Reused => 13,
+            EventKind::Revoked(_) => 14,
+            EventKind::SteppedUp => 15,
+            EventKind::UnboundCredential(_) => 16,
+        });
+        let mut numbers: Vec<_> = numbers.collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        assert!(numbers.into_iter().eq(0..17));
     }
 }
