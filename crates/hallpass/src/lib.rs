@@ -102,6 +102,7 @@ pub use store_sql::sqlite::{self, SqliteStore, SqliteStoreError};
 #[doc(inline)]
 pub use token_client as client;
 pub use token_core as core;
+pub use token_core::binding::BindingLevel;
 #[doc(inline)]
 pub use token_core::foreign;
 pub use token_core::keys::{JwkSet, KeyError, KeyRingError};
