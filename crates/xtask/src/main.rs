@@ -14,6 +14,7 @@ mod browser;
 mod circles;
 mod error;
 mod examples;
+mod guide;
 mod install;
 mod interop;
 mod lines;

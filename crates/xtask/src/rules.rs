@@ -2,6 +2,7 @@
 
 use crate::circles;
 use crate::error::Error;
+use crate::guide;
 use crate::lines;
 use crate::links;
 use crate::locks;
@@ -15,7 +16,7 @@ use crate::workspace::Workspace;
 /// A rule: its subject, and the function that finds violations.
 type Rule = (&'static str, fn(&Workspace) -> Result<Vec<String>, Error>);
 
-const RULES: [Rule; 10] = [
+const RULES: [Rule; 11] = [
     (
         "dependencies between the crates, and of token-core",
         purity::faults,
@@ -24,6 +25,7 @@ const RULES: [Rule; 10] = [
     ("how much there is to read", lines::line_faults),
     ("how much there is to copy", proofs::faults),
     ("how much there is to learn", lines::item_faults),
+    ("the program that the guide shows", guide::faults),
     ("the manifests of published crates", manifests::faults),
     ("what the peers of the bench are built on", locks::faults),
     ("links of the documentation", links::faults),

@@ -1,6 +1,7 @@
 //! The examples of the documentation, compiled by the tests. The program is `main.rs`.
 #![doc = include_str!("../../../docs/guide.md")]
 #![doc = include_str!("../../../docs/client.md")]
+#![doc = include_str!("../../../docs/deploy.md")]
 #![doc = include_str!("../../../docs/device-binding.md")]
 #![doc = include_str!("../../../docs/dpop.md")]
 #![doc = include_str!("../../../docs/mobile.md")]
