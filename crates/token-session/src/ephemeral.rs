@@ -15,7 +15,7 @@ use crate::entropy::{EntropySource, SystemEntropy};
 /// An issuer whose keys live as long as the process: for a first try and for tests.
 ///
 /// When the process ends, everybody is logged out, and two processes do not know each other's
-/// tokens. An application keeps its keys; the examples have a file for them.
+/// tokens. An application keeps its keys, for example in a file with `token-keys`.
 ///
 /// # Errors
 /// [`KeyError`] if no key can be generated.

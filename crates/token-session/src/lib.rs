@@ -12,7 +12,7 @@
 //! - An application's tests: `test_util` has a manager, a clock moved by hand, tokens in one line, and
 //!   a store that fails (feature `test-util`).
 //!
-//! Not here: HTTP (`token-http`), checking passwords (the application's), the rotation rule
+//! Not here: HTTP (`token-http`), checking passwords (`token-password`), keys at rest (`token-keys`), the rotation rule
 //! itself ([`token_core::session`]).
 
 // Says beside each item which feature it needs; docs.rs sets this.
