@@ -423,10 +423,10 @@ impl Auth {
         let cookies = head.cookies(self.config().cookie_names());
         let cookie = cookies.one(Kind::Session);
         let cookie = cookie.map_err(|refusal| self.challenge(refusal))?;
-        let adopted = if cookies.any() {
+        let adopted = if cookies.any() || self.config().adoptions().is_empty() {
             None
         } else {
-            // Behind a pointer: most requests need no room for it.
+            // Behind a pointer: an application without readers needs no room for it.
             Box::pin(self.adopt(head, slot)).await?
         };
         let (of_adopted, deletions) = match &adopted {
