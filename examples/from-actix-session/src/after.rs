@@ -60,11 +60,12 @@ async fn old_user(state: Map<String, Value>) -> Result<Option<OldUser>, ReadErro
     let Some(name) = name.filter(|name| users::is_user(name)) else {
         return Ok(None);
     };
-    let kept = json!({ "notes": state.get("notes") }).to_string();
+    let notes = state.get("notes");
+    let kept = notes.map(|notes| json!({ "notes": notes }).to_string());
     Ok(Some(OldUser {
         subject: Subject::new(name)?,
         session: NewSession {
-            kept: KeptData::new(kept).unwrap_or_default(),
+            kept: kept.and_then(KeptData::new).unwrap_or_default(),
             ..NewSession::default()
         },
     }))

@@ -95,11 +95,12 @@ async fn old_user(
     let Some((id, _)) = found.filter(|(_, hash)| login.has_auth_hash(hash.as_bytes())) else {
         return Ok(None);
     };
-    let kept = json!({ "notes": data.get("notes") }).to_string();
+    let notes = data.get("notes");
+    let kept = notes.map(|notes| json!({ "notes": notes }).to_string());
     Ok(Some(OldUser {
         subject: Subject::new(id.to_string())?,
         session: NewSession {
-            kept: KeptData::new(kept).unwrap_or_default(),
+            kept: kept.and_then(KeptData::new).unwrap_or_default(),
             ..NewSession::default()
         },
     }))
