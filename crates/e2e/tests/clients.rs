@@ -12,9 +12,11 @@ use std::env;
 use std::fs::{self, File};
 use std::future::pending;
 use std::io::{Read as _, Write as _, stdin};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -36,6 +38,9 @@ const FILE: &str = "E2E_TOKEN_FILE";
 const ADDRESS: &str = "E2E_ADDRESS";
 const ROLE: &str = "E2E_ROLE";
 
+/// The role of a process whose answers are kept from it.
+const VICTIM: &str = "victim";
+
 /// The shortest time after which a token of 4 s is renewed: half of its life, less the jitter.
 const LIFETIME: Duration = Duration::from_millis(1_750);
 
@@ -53,12 +58,12 @@ fn three_processes_with_twenty_tasks_each_renew_once_a_lifetime() {
 
 #[test]
 fn a_process_that_is_killed_while_it_holds_the_lock_blocks_nobody_and_costs_no_session() {
-    let world = World::start("10s", false);
+    let (world, answers) = World::start_behind_relay("10s");
     let workers = world.start_workers();
     let kills = lifetimes() / 4;
     for _ in 0..kills {
         let before = world.renewals();
-        world.kill_one_that_holds_the_lock();
+        world.kill_one_that_holds_the_lock(&answers);
         // That of the killed process, which reached the server, and one of the others.
         world.wait_for(before + 2);
     }
@@ -193,8 +198,10 @@ fn a_process_that_shares_the_file() {
     let (Ok(file), Ok(address)) = (env::var(FILE), env::var(ADDRESS)) else {
         return;
     };
-    let client = Client::builder(address).file(file).build().unwrap();
-    let is_victim = env::var(ROLE).unwrap() == "victim";
+    let role = env::var(ROLE).unwrap();
+    let is_victim = role == VICTIM;
+    let client = Client::builder(address).file(file).user_agent(role);
+    let client = client.build().unwrap();
     runtime().block_on(async {
         if is_victim {
             // Until it is killed.
@@ -227,6 +234,8 @@ fn a_process_that_shares_the_file() {
 
 struct World {
     server: Server,
+    /// Where its clients find it.
+    address: String,
     file: PathBuf,
     client: Client,
     runtime: Runtime,
@@ -240,9 +249,22 @@ impl World {
         let flags = ["--access-ttl", "4s", "--grace", grace, "--tolerance", "0s"];
         let required: &[_] = if dpop { &["--dpop", "required"] } else { &[] };
         let (server, files) = Server::start("demo-axum", &[&flags, required].concat());
+        let address = server.url().to_owned();
+        Self::log_in(server, files, address, dpop)
+    }
+
+    /// The same, through something that keeps answers to processes of the role `VICTIM` and says when there is one. All
+    /// use its address, since tokens are kept with the address of their server.
+    fn start_behind_relay(grace: &str) -> (Self, Receiver<()>) {
+        let flags = ["--access-ttl", "4s", "--grace", grace, "--tolerance", "0s"];
+        let (server, files) = Server::start("demo-axum", &flags);
+        let (address, answers) = relay(server.url());
+        (Self::log_in(server, files, address, false), answers)
+    }
+
+    fn log_in(server: Server, files: e2e::server::Files, address: String, dpop: bool) -> Self {
         let file = files.path("tokens.json");
-        let address = format!("{}/auth", server.url());
-        let mut client = Client::builder(address).file(&file);
+        let mut client = Client::builder(format!("{address}/auth")).file(&file);
         if dpop {
             client = client.dpop();
         }
@@ -254,6 +276,7 @@ impl World {
             .unwrap();
         Self {
             server,
+            address,
             file,
             client,
             runtime,
@@ -263,14 +286,13 @@ impl World {
     }
 
     fn start_workers(&self) -> Vec<Child> {
-        let start = |_| process(&self.file, self.server.url(), "worker");
+        let start = |_| process(&self.file, &self.address, "worker");
         (0..3).map(start).collect()
     }
 
     /// A process asks for new tokens, the server answers, and the process dies before the answer reaches it.
-    fn kill_one_that_holds_the_lock(&self) {
-        let (address, answers) = swallow_answers(self.server.url());
-        let mut victim = process(&self.file, &address, "victim");
+    fn kill_one_that_holds_the_lock(&self, answers: &Receiver<()>) {
+        let mut victim = process(&self.file, &self.address, VICTIM);
         answers.recv().unwrap();
         let lock = File::open(self.file.with_extension("json.renewal")).unwrap();
         lock.try_lock().unwrap_err();
@@ -358,8 +380,9 @@ fn process(file: &Path, address: &str, role: &str) -> Child {
         .unwrap()
 }
 
-/// A server in front of another that passes requests on and keeps the answers. It says when there is one.
-fn swallow_answers(url: &str) -> (String, Receiver<()>) {
+/// A server in front of another that passes everything on but the answers to a `VICTIM`, which names itself in
+/// `User-Agent`. It says when there is one.
+fn relay(url: &str) -> (String, Receiver<()>) {
     let target = url.strip_prefix("http://").unwrap().to_owned();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
@@ -367,18 +390,41 @@ fn swallow_answers(url: &str) -> (String, Receiver<()>) {
     thread::spawn(move || {
         for client in listener.incoming() {
             let mut client = client.unwrap();
+            let mut forth = client.try_clone().unwrap();
             let mut server = TcpStream::connect(&target).unwrap();
             let mut back = server.try_clone().unwrap();
             let answered = answered.clone();
+            let is_victim = Arc::new(AtomicBool::new(false));
+            let known = Arc::clone(&is_victim);
             thread::spawn(move || {
-                if back.read(&mut [0; 1024]).is_ok_and(|length| length > 0) {
-                    let _ = answered.send(());
+                let mut bytes = [0; 4096];
+                while let Ok(length @ 1..) = back.read(&mut bytes) {
+                    if known.load(Ordering::SeqCst) {
+                        // Once, and the connection stays open.
+                        let _ = answered.send(());
+                        return;
+                    } else if forth
+                        .write_all(bytes.get(..length).unwrap_or_default())
+                        .is_err()
+                    {
+                        break;
+                    }
                 }
+                let _ = forth.shutdown(Shutdown::Both);
             });
-            let mut bytes = [0; 1024];
-            while let Ok(length @ 1..) = client.read(&mut bytes) {
-                let _ = server.write_all(bytes.get(..length).unwrap_or_default());
-            }
+            thread::spawn(move || {
+                let mut bytes = [0; 4096];
+                while let Ok(length @ 1..) = client.read(&mut bytes) {
+                    let sent = bytes.get(..length).unwrap_or_default();
+                    if String::from_utf8_lossy(sent).contains(VICTIM) {
+                        is_victim.store(true, Ordering::SeqCst);
+                    }
+                    if server.write_all(sent).is_err() {
+                        break;
+                    }
+                }
+                let _ = server.shutdown(Shutdown::Both);
+            });
         }
     });
     (address, answers)
