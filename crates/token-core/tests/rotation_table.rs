@@ -362,6 +362,24 @@ fn a_step_up_whose_answer_was_lost_may_be_repeated_within_the_grace() {
     assert_eq!(world.step_up(&first, at(136)).reason(), "reused");
 }
 
+/// A password whose answer was lost, and then a one-time code with the same older token.
+#[test]
+fn a_step_up_by_another_proof_is_not_taken_for_a_repeated_one() {
+    let (mut world, first) = world();
+    let lost = world.step_up(&first, at(100)).token().to_owned();
+    let otp = Authentication {
+        amr: vec!["pwd".into(), "otp".into()],
+        ..Authentication::password(at(110))
+    };
+    let third = world.decide(&first, &Purpose::StepUp(otp.clone()), at(110));
+    assert!(matches!(&third, Answer::Rotated(token) if *token != lost));
+    assert_eq!(world.row.authentication, otp);
+    assert_eq!(world.row.generation, Generation::from_u64(2));
+    assert_eq!(world.refresh(&lost, at(111)).reason(), "revoked");
+    let again = world.decide(&lost, &Purpose::StepUp(otp), at(112));
+    assert!(matches!(&again, Answer::Replayed(token) if token == third.token()));
+}
+
 #[test]
 fn a_step_up_after_a_lost_refresh_goes_on_from_the_token_in_force() {
     let (mut world, first) = world();

@@ -271,14 +271,18 @@ impl Evaluation<'_> {
         if !(replays && self.is_honest(self.last_rotation())) {
             return Ok(self.older().into());
         }
+        let last = &self.session.authentication;
+        let proven = (&last.acr, &last.amr);
         match (self.session.rotated_by, self.purpose) {
-            // A lost answer, or a second tab. Of a step-up also an older cookie that a late answer gave
-            // back to a browser, because the password comes along.
-            (RotatedBy::Refresh, Purpose::Refresh) | (RotatedBy::StepUp, Purpose::StepUp(_)) => {
+            // A lost answer, or a second tab.
+            (RotatedBy::Refresh, Purpose::Refresh) => Ok(self.replay(self.successor()?)),
+            // The same step-up, of which the answer was lost. Also with an older cookie that a late answer gave
+            // back to a browser, because the proof comes along.
+            (RotatedBy::StepUp, Purpose::StepUp(to)) if (&to.acr, &to.amr) == proven => {
                 Ok(self.replay(self.successor()?))
             }
-            // The answer to a refresh was lost, and now the password comes along.
-            (RotatedBy::Refresh, Purpose::StepUp(_)) => {
+            // The answer to a refresh or to another step-up was lost, and now a proof comes along.
+            (_, Purpose::StepUp(_)) => {
                 let secret = self.successor()?;
                 let presented = Presented {
                     generation: self.session.generation,

@@ -30,9 +30,9 @@ use proptest::sample::select;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngSeed, TestRunner};
 use simulation::{SKEW, Settings, Simulation};
-use support::at;
-use token_core::Transport;
+use support::{World, at};
 use token_core::session::DenialReason;
+use token_core::{Policy, Transport};
 
 /// How many schedules have to show a fault that is there.
 const SCHEDULES: u32 = 1000;
@@ -146,6 +146,31 @@ proptest! {
             simulation.use_at(&honest, at(now + 1000));
             simulation.use_at(&stolen.token, at(now + 2000));
             prop_assert!(!simulation.is_live());
+        }
+    }
+
+    /// Why a superseded token is not let in "while its successor is unused": a thief with a copy of each token,
+    /// who comes after the owner each time and before the owner's next refresh, would be let in for ever. Here
+    /// the two have one token as long as neither is later than the window, and the first who is ends the session.
+    #[test]
+    fn a_thief_in_step_with_the_owner_is_found_the_first_time_that_one_of_them_is_late(
+        transport in select(&[Transport::Cookie, Transport::Header][..]),
+        turns in prop::collection::vec((46_u64..5_000, prop_oneof![9 => 0_u64..=35, 1 => 36_u64..5_000]), 1..40),
+    ) {
+        let (mut world, mut token) = World::new(Policy::default(), transport);
+        let mut now = 0;
+        for (pause, lag) in turns {
+            now += pause;
+            let first = world.refresh(&token, at(now)).token().to_owned();
+            now += lag;
+            let second = world.refresh(&token, at(now));
+            if lag > 35 {
+                prop_assert_eq!(second.reason(), "reused");
+                prop_assert_eq!(world.refresh(&first, at(now)).reason(), "revoked");
+                break;
+            }
+            prop_assert_eq!(second.token(), &first);
+            token = first;
         }
     }
 
