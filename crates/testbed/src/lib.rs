@@ -13,6 +13,7 @@
 )]
 
 pub mod log;
+pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;

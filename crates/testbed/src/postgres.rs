@@ -325,7 +325,7 @@ fn programs() -> PathBuf {
 }
 
 /// `initdb` and `postgres` refuse to run as root.
-fn as_other_user() -> String {
+pub(crate) fn as_other_user() -> String {
     let uid = Command::new("id").arg("-u").output().expect("id").stdout;
     if uid.trim_ascii() != b"0" {
         return String::new();

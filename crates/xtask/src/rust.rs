@@ -36,6 +36,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
 
 /// Runs the tests that need PostgreSQL and Redis.
 pub(crate) fn test_stores(workspace: &Workspace) -> Result<(), Error> {
+    PGBOUNCER.get()?;
     let services = services::start(workspace)?;
     run::run(&mut nextest(workspace, &stores(workspace), &services)?)
 }
@@ -75,6 +76,15 @@ pub(crate) fn nextest(
         .envs(services.variables());
     Ok(tests)
 }
+
+/// A pooler in front of PostgreSQL.
+static PGBOUNCER: Program = Program {
+    name: "PgBouncer",
+    package: "pgbouncer",
+    files: &["pgbouncer"],
+    elsewhere: || vec!["/usr/sbin".into()],
+    variable: None,
+};
 
 /// Reads the examples' metrics as Prometheus does.
 static PROMETHEUS: Program = Program {

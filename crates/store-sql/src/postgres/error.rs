@@ -65,6 +65,13 @@ pub enum PostgresStoreError {
         /// What was given.
         name: String,
     },
+    /// What stands between refuses a setting with which connections start.
+    #[error(
+        "a pooler between refuses a setting of new connections; with PgBouncer, set the store's \
+         statement_timeout to zero, and put extra_float_digits into ignore_startup_parameters if the pool \
+         is your own"
+    )]
+    Startup(#[source] sqlx::Error),
     /// The tables are of a newer version than this library knows.
     #[error(
         "the session tables have version {found}, and this library knows {expected}; \

@@ -75,8 +75,7 @@ impl Schema {
             sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::Protocol(_) => {
                 PostgresStoreError::Connect(error)
             }
-            // What stands between did not like the way we introduced ourselves.
-            error if is_protocol_violation(&error) => PostgresStoreError::Connect(error),
+            error if is_protocol_violation(&error) => PostgresStoreError::Startup(error),
             error => error.into(),
         })?;
         warn_if_readable(&mut connection, &pool.connect_options()).await;
@@ -163,7 +162,7 @@ impl std::fmt::Display for Schema {
     }
 }
 
-/// `protocol_violation`, as PgBouncer calls a setting that it does not know.
+/// `protocol_violation`, as `PgBouncer` calls a setting that it does not know.
 fn is_protocol_violation(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Database(error) if error.code().as_deref() == Some("08P01"))
 }

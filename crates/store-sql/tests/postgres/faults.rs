@@ -19,7 +19,7 @@ use testbed::postgres::{Server, url};
 /// How long a busy machine may take to what an idle one does in a moment.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-async fn hears(notices: &mut Receiver<Notice>, id: SessionId) {
+pub(crate) async fn hears(notices: &mut Receiver<Notice>, id: SessionId) {
     let heard = async {
         loop {
             match notices.recv().await.unwrap() {

@@ -9,6 +9,7 @@
 
 mod contract;
 mod faults;
+mod poolers;
 mod races;
 mod round_trips;
 mod schema;
