@@ -66,18 +66,26 @@ impl Hashes {
         }
     }
 
-    pub(crate) async fn replace(&self, subject: &Subject, hash: String) -> Result<(), HashesError> {
+    /// Replaces a hash if it is still the one that a password was checked against. `false` if it is another
+    /// one: then another request has changed the password, and this one has proven nothing.
+    pub(crate) async fn replace(
+        &self,
+        subject: &Subject,
+        from: &str,
+        to: String,
+    ) -> Result<bool, HashesError> {
         match self {
             Self::Memory(hashes) => {
-                lock(hashes).insert(subject.clone(), hash);
-                Ok(())
+                let mut hashes = lock(hashes);
+                let stored = hashes.get_mut(subject).filter(|stored| **stored == from);
+                Ok(stored.map(|stored| *stored = to).is_some())
             }
             #[cfg(feature = "postgres")]
-            Self::Postgres(hashes) => Ok(hashes.replace(subject, hash).await?),
+            Self::Postgres(hashes) => Ok(hashes.replace(subject, from, to).await?),
             #[cfg(feature = "redis")]
-            Self::Redis(hashes) => Ok(hashes.replace(subject, hash).await?),
+            Self::Redis(hashes) => Ok(hashes.replace(subject, from, to).await?),
             #[cfg(feature = "sqlite")]
-            Self::Sqlite(hashes) => Ok(hashes.replace(subject, hash).await?),
+            Self::Sqlite(hashes) => Ok(hashes.replace(subject, from, to).await?),
         }
     }
 }

@@ -80,7 +80,7 @@ impl Users {
             };
             if known {
                 let hash = passwords.hash(&account.password).await?;
-                hashes.replace(name, hash).await?;
+                let _ = hashes.replace(name, &stored, hash).await?;
                 exposed.push(name.clone());
                 tracing::warn!(user = %name, "the password of the demo user is replaced by the one of --user");
             } else {
@@ -134,16 +134,22 @@ impl Users {
         present: &str,
         new: &str,
     ) -> Result<PasswordChange, UsersError> {
-        let name = subject.as_str();
-        if self.authenticate(name, present).await?.is_none() {
+        let stored = self.hashes.get(subject).await?;
+        let right = self.passwords.verify(present, stored.as_deref()).await?;
+        let Some(stored) = stored.filter(|_| right) else {
             return Ok(PasswordChange::WrongPassword);
-        }
+        };
         if new.chars().count() < Self::MIN_PASSWORD {
             return Ok(PasswordChange::Unacceptable);
         }
         let hash = self.passwords.hash(new).await?;
-        self.hashes.replace(subject, hash).await?;
-        Ok(PasswordChange::Done)
+        // Not if another request has changed it meanwhile: who knew only the password of before must not
+        // take back the change.
+        Ok(if self.hashes.replace(subject, &stored, hash).await? {
+            PasswordChange::Done
+        } else {
+            PasswordChange::WrongPassword
+        })
     }
 
     /// Whether the new password is stored already. The answer to a change may be lost, and then the
@@ -243,6 +249,16 @@ mod tests {
         }
         assert!(users.has_changed(&alice, "looking-glass").await.unwrap());
         assert!(!users.has_changed(&alice, "another-glass").await.unwrap());
+        // Of two at once one is stored.
+        let change = async |new| change("looking-glass", new).await.unwrap();
+        let (one, two) = tokio::join!(change("one-more-glass"), change("two-more-glasses"));
+        let stored = match (one, two) {
+            (PasswordChange::Done, PasswordChange::WrongPassword) => "one-more-glass",
+            (PasswordChange::WrongPassword, PasswordChange::Done) => "two-more-glasses",
+            both => panic!("{both:?}"),
+        };
+        let back = users.change_password(&alice, stored, "looking-glass");
+        assert_eq!(back.await.unwrap(), PasswordChange::Done);
         let old = users.authenticate("alice", "wonderland").await.unwrap();
         let new = users.authenticate("alice", "looking-glass").await.unwrap();
         assert!(old.is_none() && new.is_some());

@@ -51,9 +51,15 @@ impl PostgresHashes {
         insert.execute(&self.0).await.map(drop)
     }
 
-    pub(crate) async fn replace(&self, subject: &Subject, hash: String) -> sqlx::Result<()> {
-        let update = "UPDATE users SET password_hash = $1 WHERE name = $2";
-        let update = sqlx::query(update).bind(hash).bind(subject.as_str());
-        update.execute(&self.0).await.map(drop)
+    pub(crate) async fn replace(
+        &self,
+        subject: &Subject,
+        from: &str,
+        to: String,
+    ) -> sqlx::Result<bool> {
+        let update = "UPDATE users SET password_hash = $1 WHERE name = $2 AND password_hash = $3";
+        let update = sqlx::query(update).bind(to).bind(subject.as_str());
+        let done = update.bind(from).execute(&self.0).await?;
+        Ok(done.rows_affected() == 1)
     }
 }

@@ -35,9 +35,15 @@ impl SqliteHashes {
         insert.execute(&self.0).await.map(drop)
     }
 
-    pub(crate) async fn replace(&self, subject: &Subject, hash: String) -> sqlx::Result<()> {
-        let update = "UPDATE users SET password_hash = ? WHERE name = ?";
-        let update = sqlx::query(update).bind(hash).bind(subject.as_str());
-        update.execute(&self.0).await.map(drop)
+    pub(crate) async fn replace(
+        &self,
+        subject: &Subject,
+        from: &str,
+        to: String,
+    ) -> sqlx::Result<bool> {
+        let update = "UPDATE users SET password_hash = ? WHERE name = ? AND password_hash = ?";
+        let update = sqlx::query(update).bind(to).bind(subject.as_str());
+        let done = update.bind(from).execute(&self.0).await?;
+        Ok(done.rows_affected() == 1)
     }
 }
