@@ -136,7 +136,7 @@ fn sessions_of_one(effort: Effort) -> Curve {
             let mut session = granted.session().clone().into_inner();
             session.subject = subject.clone();
             session.id = world::session_id(store.bucket(&subject), u64::from(number));
-            let created = at_once(store.create(&session));
+            let created = at_once(store.create(&session, None));
             assert!(matches!(created, Ok(Created::Applied(_))), "{created:?}");
         }
         let list = time(effort, move || {

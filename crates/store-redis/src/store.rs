@@ -88,7 +88,7 @@ impl SessionStore for RedisStore {
         }
     }
 
-    async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
+    async fn create(&self, session: &Session, data: Option<&str>) -> Result<Created, Self::Error> {
         let keys = self.database.keys();
         let place = keys.place(&session.subject);
         let bucket = session.id.bucket();
@@ -100,6 +100,7 @@ impl SessionStore for RedisStore {
             keys.row(session.id),
             keys.epochs(bucket),
             keys.index(&place),
+            keys.data(session.id),
         ];
         let lasts = session.purge_at.since(session.created_at).as_secs();
         let mut args = vec![
@@ -109,6 +110,8 @@ impl SessionStore for RedisStore {
             lasts.max(SHORTEST).to_string().into_bytes(),
             session.token_hash.as_bytes().into(),
             keys.identity().into(),
+            data.map(|json| data_value(1, Some(json)))
+                .unwrap_or_default(),
         ];
         args.extend(row::encode(session));
         let reply = self.database.run(&script::CREATE, &names, &args).await?;
@@ -252,14 +255,10 @@ impl SessionStore for RedisStore {
         let keys = &*self.database.keys();
         let id = write.id;
         let names = [keys.row(id), keys.epochs(id.bucket()), keys.data(id)];
-        let mut value = Writer::default();
-        value
-            .number(write.version.saturating_add(1))
-            .optional(write.json.as_deref().map(str::as_bytes));
         let args = [
             row::decimal(write.at),
             write.version.to_be_bytes().into(),
-            value.finish(),
+            data_value(write.version.saturating_add(1), write.json.as_deref()),
         ];
         let reply = self
             .database
@@ -423,7 +422,14 @@ impl RedisStore {
     }
 }
 
-/// The version, and the text if there is one; empty if nothing was written yet.
+/// The version, and the text if there is one.
+fn data_value(version: u64, json: Option<&str>) -> Vec<u8> {
+    let mut value = Writer::default();
+    value.number(version).optional(json.map(str::as_bytes));
+    value.finish()
+}
+
+/// What [`data_value`] makes; empty if nothing was written yet.
 fn read_data(value: &[u8]) -> Option<SessionData> {
     if value.is_empty() {
         return Some(SessionData::default());

@@ -165,7 +165,7 @@ impl World {
 
     async fn stored(&self, subject: &str) -> Session {
         let session = self.session(subject).await;
-        let created = self.store.create(&session).await.unwrap();
+        let created = self.store.create(&session, None).await.unwrap();
         assert!(matches!(created, Created::Applied(_)));
         session
     }
@@ -207,7 +207,7 @@ async fn a_login() {
             let row = load(store, session.id).await;
             assert!(row.is_none_or(|row| row == session), "{cut}");
         };
-        let created = world.twice(cut, async |s| s.create(&session).await, between);
+        let created = world.twice(cut, async |s| s.create(&session, None).await, between);
         let (created, was_cut) = created.await;
         assert!(matches!(created, Created::Applied(_)), "{cut}");
         let listed = world.store.list(&session.subject).await.unwrap();

@@ -103,7 +103,7 @@ async fn a_session_with_an_id_from_before_is_refused_and_can_be_opened_again() {
     loop {
         *id.first_mut().unwrap() = store.bucket(&session.subject).as_byte();
         session.id = token_core::SessionId::from_bytes(id);
-        match store.create(&session).await {
+        match store.create(&session, None).await {
             Ok(_) => break,
             Err(RedisStoreError::Emptied) => refused += 1,
             Err(error) => panic!("{error:?}"),

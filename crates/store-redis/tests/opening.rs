@@ -337,7 +337,7 @@ async fn opened(store: &RedisStore) -> Session {
     session.id = token_core::SessionId::from_bytes(id);
     session.subject_epoch = Epoch::default();
     assert!(matches!(
-        store.create(&session).await,
+        store.create(&session, None).await,
         Ok(Created::Applied(_))
     ));
     session

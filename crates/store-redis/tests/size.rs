@@ -69,7 +69,7 @@ async fn a_key_of_the_browser_takes_at_most_48_bytes_and_none_takes_nothing() {
         let store = RedisStore::connect(&server.url()).await.unwrap();
         let mut session = opened(&store, in_a_browser(1), 1);
         session.binding = binding;
-        let _ = store.create(&session).await.unwrap();
+        let _ = store.create(&session, None).await.unwrap();
         let mut connection = server.connection().unwrap();
         let keys: Vec<Vec<u8>> = redis::cmd("KEYS").arg("*").query(&mut connection).unwrap();
         let row = keys
@@ -141,7 +141,7 @@ fn entropy(number: u64) -> [u8; 64] {
 
 async fn open_and_rotate(store: &RedisStore, login: Login, number: u64) {
     let session = &opened(store, login, number);
-    let created = store.create(session).await.unwrap();
+    let created = store.create(session, None).await.unwrap();
     assert!(matches!(created, Created::Applied(_)));
     let rotation = Change::Rotate(rotation(session, &entropy(number)));
     let rotated = store.commit(&rotation).await.unwrap();

@@ -56,6 +56,7 @@ macro_rules! store_contract {
             an_id_is_inserted_once
             a_subject_lists_its_sessions_and_no_other
             private_data_is_written_by_version
+            a_session_begins_with_its_private_data_or_not_at_all
             purging_deletes_what_is_due_and_nothing_else
             an_ending_is_told_to_subscribers_and_in_the_log
             a_change_is_told_to_subscribers_and_a_use_is_not

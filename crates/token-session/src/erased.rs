@@ -41,7 +41,11 @@ pub(crate) type StoreFuture<'a, T> =
 pub(crate) trait ErasedStore: Send + Sync {
     fn bucket(&self, subject: &Subject) -> Bucket;
     fn epoch<'a>(&'a self, subject: &'a Subject) -> StoreFuture<'a, Epoch>;
-    fn create<'a>(&'a self, session: &'a Session) -> StoreFuture<'a, Created>;
+    fn create<'a>(
+        &'a self,
+        session: &'a Session,
+        data: Option<&'a str>,
+    ) -> StoreFuture<'a, Created>;
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Committed<Session>>>;
     fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Commit>;
     fn revoke<'a>(&'a self, ending: &'a Ending) -> StoreFuture<'a, Revoke>;
@@ -66,8 +70,12 @@ impl<S: SessionStore> ErasedStore for S {
         erase::<S, _>(SessionStore::epoch(self, subject))
     }
 
-    fn create<'a>(&'a self, session: &'a Session) -> StoreFuture<'a, Created> {
-        erase::<S, _>(SessionStore::create(self, session))
+    fn create<'a>(
+        &'a self,
+        session: &'a Session,
+        data: Option<&'a str>,
+    ) -> StoreFuture<'a, Created> {
+        erase::<S, _>(SessionStore::create(self, session, data))
     }
 
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Committed<Session>>> {

@@ -153,7 +153,7 @@ impl SessionStore for MemoryStore {
         Ok(self.shard(self.bucket(subject)).epoch(subject))
     }
 
-    async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
+    async fn create(&self, session: &Session, data: Option<&str>) -> Result<Created, Self::Error> {
         if !self.take_place(session.created_at) {
             return Err(MemoryStoreFull {
                 capacity: self.capacity,
@@ -162,7 +162,7 @@ impl SessionStore for MemoryStore {
         let mut shard = self.shard(session.id.bucket());
         let refused = if shard.epoch(&session.subject) != session.subject_epoch {
             Some(Created::EpochPassed)
-        } else if !shard.insert(session) {
+        } else if !shard.insert(session, data) {
             Some(Created::IdTaken)
         } else {
             None

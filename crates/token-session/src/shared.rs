@@ -26,8 +26,12 @@ impl<S: SessionStore> SessionStore for Arc<S> {
         S::epoch(self, subject)
     }
 
-    fn create(&self, session: &Session) -> impl Future<Output = Result<Created, S::Error>> + Send {
-        S::create(self, session)
+    fn create(
+        &self,
+        session: &Session,
+        data: Option<&str>,
+    ) -> impl Future<Output = Result<Created, S::Error>> + Send {
+        S::create(self, session, data)
     }
 
     fn load(

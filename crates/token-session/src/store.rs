@@ -6,6 +6,7 @@
 //! on an implementation of your own before you trust it with logins.
 
 use std::error::Error;
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -38,11 +39,13 @@ pub trait SessionStore: Send + Sync + 'static {
     fn epoch(&self, subject: &Subject) -> impl Future<Output = Result<Epoch, Self::Error>> + Send;
 
     /// Inserts a session if there is none with its id and the subject's epoch is still
-    /// `session.subject_epoch`. Both conditions and the insert are one atomic step, also
+    /// `session.subject_epoch`. If there is `data`, it begins with that as its private data, a JSON text in
+    /// version 1. Both conditions and both inserts are one atomic step, also
     /// against a [`revoke_subject`](Self::revoke_subject) that runs at the same time.
     fn create(
         &self,
         session: &Session,
+        data: Option<&str>,
     ) -> impl Future<Output = Result<Created, Self::Error>> + Send;
 
     /// Reads a session, ended or not.
@@ -241,7 +244,7 @@ impl SubjectEnding {
 }
 
 /// Replaces the private data of a session.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct DataWrite {
     /// The session.
@@ -263,6 +266,17 @@ impl DataWrite {
             json,
             at,
         }
+    }
+}
+
+impl fmt::Debug for DataWrite {
+    /// The content is the application's and may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DataWrite")
+            .field("id", &self.id)
+            .field("version", &self.version)
+            .field("at", &self.at)
+            .finish_non_exhaustive()
     }
 }
 

@@ -50,7 +50,7 @@ impl SessionStore for Deaf {
 
     passed_on! {
         epoch(subject: &Subject) -> Epoch;
-        create(session: &Session) -> Created;
+        create(session: &Session, data: Option<&str>) -> Created;
         load(id: SessionId) -> Option<Committed<Session>>;
         commit(change: &Change) -> Commit;
         list(subject: &Subject) -> Vec<Committed<Session>>;

@@ -113,7 +113,7 @@ async fn refusals(capacity: usize) -> [Duration; 2] {
     };
     for number in 0..capacity {
         assert!(matches!(
-            store.create(&session(number)).await,
+            store.create(&session(number), None).await,
             Ok(Created::Applied(_))
         ));
     }
@@ -123,7 +123,7 @@ async fn refusals(capacity: usize) -> [Duration; 2] {
         let mut times = Vec::new();
         for session in late {
             let start = Instant::now();
-            store.create(session).await.unwrap_err();
+            store.create(session, None).await.unwrap_err();
             times.push(start.elapsed());
         }
         times.sort_unstable();

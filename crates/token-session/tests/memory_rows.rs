@@ -230,7 +230,7 @@ proptest! {
     fn every_session_comes_back_as_it_was(session in session()) {
         block_on(async {
             let store = MemoryStore::new(10, &KEY);
-            let created = store.create(&session).await.expect("there is room");
+            let created = store.create(&session, None).await.expect("there is room");
             prop_assert!(matches!(created, Created::Applied(row) if *row == session));
             let row = store.load(session.id).await.expect("it answers");
             prop_assert_eq!(row.as_deref(), Some(&session));
@@ -252,7 +252,7 @@ proptest! {
         block_on(async {
             let store = MemoryStore::new(10, &KEY);
             let first = Session { revocation: None, ..first };
-            let _ = store.create(&first).await.expect("there is room");
+            let _ = store.create(&first, None).await.expect("there is room");
             let data = DataWrite::new(first.id, 0, Some(json.clone()), UnixTime::EPOCH);
             let written = store.write_data(&data).await.expect("it answers");
             let live = first.is_live(UnixTime::EPOCH);
@@ -386,7 +386,7 @@ async fn apply(
                 ..template.clone()
             };
             let taken = model.iter().any(|(other, _)| other.id == session.id);
-            let created = store.create(&session).await.expect("there is room");
+            let created = store.create(&session, None).await.expect("there is room");
             prop_assert_eq!(matches!(created, Created::IdTaken), taken);
             if !taken {
                 model.push((session, SessionData::default()));

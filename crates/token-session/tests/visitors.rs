@@ -17,7 +17,7 @@ use token_session::{
 const DAY: Duration = Duration::from_secs(24 * 3600);
 
 async fn open(test: &TestManager) -> Result<String, VisitorError> {
-    let json = r#"{"basket":["hat"]}"#.into();
+    let json = r#"{"basket":["hat"]}"#;
     let opened = test
         .manager
         .open_visitor(VisitorKind::Visitor, Device::default(), json)
@@ -45,9 +45,7 @@ async fn ten_thousand_visitors_are_bounded_and_purged() {
     // Logins have room beside them, and pending logins a bound of their own.
     let _ = test.login("alice", "").await;
     let pending = VisitorKind::PendingLogin;
-    let opened = test
-        .manager
-        .open_visitor(pending, Device::default(), "{}".into());
+    let opened = test.manager.open_visitor(pending, Device::default(), "{}");
     assert!(opened.await.is_ok());
 
     test.clock.advance(Duration::from_secs(86_399));
@@ -214,21 +212,20 @@ async fn a_login_begins_with_what_it_copies_under_a_new_id() {
 async fn data_is_at_most_four_kibibytes() {
     let test = TestManager::new(Policy::default());
     let visitor = VisitorKind::Visitor;
-    let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2)).into();
+    let text = |length: usize| format!("\"{}\"", "x".repeat(length - 2));
+    let (fits, too_long) = (text(4096), text(4097));
     let opened = test
         .manager
-        .open_visitor(visitor, Device::default(), text(4097));
+        .open_visitor(visitor, Device::default(), &too_long);
     assert!(matches!(
         opened.await,
         Err(VisitorError::TooLong { length: 4097 })
     ));
-    let opened = test
-        .manager
-        .open_visitor(visitor, Device::default(), text(4096));
+    let opened = test.manager.open_visitor(visitor, Device::default(), &fits);
     let opened = opened.await.expect("it fits");
     let written = test
         .manager
-        .write_visitor_data(&opened, 1, Some(text(4097)))
+        .write_visitor_data(&opened, 1, Some(too_long.into()))
         .await;
     assert!(matches!(
         written,
@@ -236,7 +233,7 @@ async fn data_is_at_most_four_kibibytes() {
     ));
     let written = test
         .manager
-        .write_visitor_data(&opened, 1, Some(text(4096)))
+        .write_visitor_data(&opened, 1, Some(text(4096).into()))
         .await;
     assert_eq!(written.expect("it fits"), DataWritten::Applied);
 }

@@ -98,13 +98,17 @@ impl SessionStore for RedbStore {
         self.read(move |read| read.epoch(&subject)).await
     }
 
-    async fn create(&self, session: &Session) -> Result<Created> {
+    async fn create(&self, session: &Session, data: Option<&str>) -> Result<Created> {
         enum Outcome {
             Inserted,
             EpochPassed,
             IdTaken,
         }
         let row = session.clone();
+        let data = data.map(|json| SessionData {
+            version: 1,
+            json: Some(json.into()),
+        });
         let outcome = self.write(move |write| {
             if write.epoch(&row.subject)? != row.subject_epoch {
                 return Ok(Outcome::EpochPassed);
@@ -113,6 +117,9 @@ impl SessionStore for RedbStore {
                 return Ok(Outcome::IdTaken);
             }
             rows::put(write, None, &row)?;
+            if let Some(data) = &data {
+                rows::put_data(write, row.id, data)?;
+            }
             Ok(Outcome::Inserted)
         });
         Ok(match outcome.await? {

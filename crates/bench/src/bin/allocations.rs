@@ -38,7 +38,7 @@ fn memory() -> Footprint {
     let store = MemoryStore::new(2_000_000, &world::SECRET);
     Footprint::of(OURS, COUNTER, |number| {
         let granted = world::session(&issuer, number, CustomClaims::default());
-        let created = at_once(store.create(granted.session()));
+        let created = at_once(store.create(granted.session(), None));
         assert!(matches!(created, Ok(Created::Applied(_))));
     })
 }

@@ -243,7 +243,7 @@ async fn insert(store: &Arc<RedisStore>, sessions: u32, clock: &TestClock) -> Ve
             inserted.spawn(async move {
                 let bucket = |subject: &_| store.bucket(subject);
                 let (session, token) = fixture::session(&issuer, number, now, bucket);
-                let created = store.create(&session).await;
+                let created = store.create(&session, None).await;
                 assert!(matches!(created, Ok(Created::Applied(_))), "{created:?}");
                 token
             });

@@ -76,7 +76,7 @@ fn open(files: &Files, kind: VisitorKind) -> String {
         let store = store_sql::sqlite::SqliteStore::open(files.path("sessions.db"));
         let manager = SessionManager::builder(store.await.unwrap(), test_issuer(Policy::default()));
         let manager = manager.build().unwrap();
-        let opened = manager.open_visitor(kind, Device::default(), r#"{"subject":"alice"}"#.into());
+        let opened = manager.open_visitor(kind, Device::default(), r#"{"subject":"alice"}"#);
         opened.await.unwrap().token().to_secret_text().to_string()
     })
 }

@@ -1,6 +1,6 @@
 
--- KEYS: row, epochs, index. ARGV: subject, epoch, tag, seconds to keep, token hash, identity of the
--- store, fields and values.
+-- KEYS: row, epochs, index, data. ARGV: subject, epoch, tag, seconds to keep, token hash, identity of the
+-- store, data or nothing, fields and values.
 if not belongs(KEYS[2], ARGV[6]) then
   return {'emptied'}
 end
@@ -23,6 +23,9 @@ if call('EXISTS', KEYS[1]) == 1 then
 end
 -- The index first: a session that is stored can always be found and ended.
 call('HSET', KEYS[3], id, ARGV[3])
-call('HSET', KEYS[1], unpack(ARGV, 7))
+call('HSET', KEYS[1], unpack(ARGV, 8))
 call('EXPIRE', KEYS[1], ARGV[4])
+if ARGV[7] ~= '' then
+  call('SET', KEYS[4], ARGV[7], 'EX', ARGV[4])
+end
 return {'applied'}

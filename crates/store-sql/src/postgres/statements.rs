@@ -12,6 +12,7 @@ use crate::statement::{self, Names};
 pub(crate) struct Statements {
     pub(crate) bind_and_tell: SqlStr,
     pub(crate) create: SqlStr,
+    pub(crate) create_with_data: SqlStr,
     pub(crate) epoch: SqlStr,
     pub(crate) list: SqlStr,
     pub(crate) live_data: SqlStr,
@@ -42,7 +43,11 @@ impl Statements {
                 &and_tell(statement::BIND),
                 &[parameters::BIND, &["channel", "notice"]].concat(),
             ),
-            create: fill(CREATE, parameters::INSERT),
+            create: fill(&create(""), parameters::INSERT),
+            create_with_data: fill(
+                &create(WITH_DATA),
+                &[parameters::INSERT, &["json"]].concat(),
+            ),
             epoch: fill(statement::EPOCH, &[]),
             list: fill(LIST, &[]),
             live_data: fill(statement::LIVE_DATA, &[]),
@@ -76,21 +81,32 @@ fn and_tell(write: &str) -> String {
     )
 }
 
+/// Inserts a session, and beside it what `also` inserts.
+///
 /// The subject's row is locked and read as it is after every write that was waited for, also
 /// one that this statement began before: `ON CONFLICT DO UPDATE` does that. A plain `SELECT`
 /// would see the epoch as it was when the statement began.
-const CREATE: &str = "
+fn create(also: &str) -> String {
+    format!(
+        "
 WITH own AS (
-    INSERT INTO {subject} AS s (subject, epoch) VALUES (:subject, 0)
+    INSERT INTO {{subject}} AS s (subject, epoch) VALUES (:subject, 0)
     ON CONFLICT (subject) DO UPDATE SET epoch = s.epoch
     RETURNING epoch
 ), inserted AS (
-    INSERT INTO {session} ({columns})
-    SELECT {parameters} FROM own WHERE own.epoch = :subject_epoch
+    INSERT INTO {{session}} ({{columns}})
+    SELECT {{parameters}} FROM own WHERE own.epoch = :subject_epoch
     ON CONFLICT (id) DO NOTHING
-    RETURNING 1::bigint AS done
-)
-SELECT own.epoch, inserted.done FROM own LEFT JOIN inserted ON true";
+    RETURNING id, 1::bigint AS done
+){also}
+SELECT own.epoch, inserted.done FROM own LEFT JOIN inserted ON true"
+    )
+}
+
+/// The private data with which the session begins.
+const WITH_DATA: &str = ", with_data AS (
+    INSERT INTO {data} (session, version, json) SELECT id, 1, :json FROM inserted
+)";
 
 const LIST: &str = "
 SELECT {columns} FROM {session} WHERE subject = $1 ORDER BY created_at DESC, serial DESC";
@@ -142,7 +158,7 @@ mod tests {
     #[test]
     fn every_statement_uses_all_its_parameters() {
         for (template, parameters) in [
-            (CREATE, parameters::INSERT),
+            (create("").as_str(), parameters::INSERT),
             (REVOKE, parameters::REVOKE),
             (REVOKE_SUBJECT, parameters::REVOKE_SUBJECT),
             (WRITE_DATA, parameters::WRITE_DATA),

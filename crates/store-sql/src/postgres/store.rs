@@ -254,9 +254,17 @@ impl SessionStore for PostgresStore {
         rows.first().map_or(Ok(Epoch::default()), read_epoch)
     }
 
-    async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
-        let create = &self.inner.statements.create;
-        let rows = self.run(create, &parameters::insert(session)).await?;
+    async fn create(&self, session: &Session, data: Option<&str>) -> Result<Created, Self::Error> {
+        let statements = &self.inner.statements;
+        let values = parameters::insert(session);
+        let rows = match data {
+            None => self.run(&statements.create, &values).await?,
+            Some(json) => {
+                let mut values = Vec::from(values);
+                values.push(json.into());
+                self.run(&statements.create_with_data, &values).await?
+            }
+        };
         let row = rows.first().expect("an upsert returns its row");
         if row.int(1)?.is_some() {
             return Ok(Created::Applied(Committed::assertion(session.clone())));

@@ -194,11 +194,20 @@ impl SessionStore for SqliteStore {
         rows.first().map_or(Ok(Epoch::default()), read_epoch)
     }
 
-    async fn create(&self, session: &Session) -> Result<Created, Self::Error> {
+    async fn create(&self, session: &Session, data: Option<&str>) -> Result<Created, Self::Error> {
         let statements = &self.inner.statements;
         let mut permit = self.inner.writer.everyday().await?;
+        if data.is_some() {
+            permit.begin().await?;
+        }
         let values = parameters::insert(session);
         if permit.execute(&statements.create, &values).await? == 1 {
+            if let Some(json) = data {
+                let write = DataWrite::new(session.id, 0, Some(json.into()), session.created_at);
+                let values = parameters::write_data(&write);
+                permit.execute(&statements.write_data, &values).await?;
+                permit.commit().await?;
+            }
             return Ok(Created::Applied(Committed::assertion(session.clone())));
         }
         // An epoch only grows: what passed stays passed.

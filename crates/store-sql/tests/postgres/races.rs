@@ -35,7 +35,7 @@ async fn a_login_that_waits_for_an_ending_of_all_opens_nothing() {
     let end = AssertSqlSafe(end.replace("{schema}", &schema));
     sqlx::query(end).execute(&mut *slow).await.unwrap();
 
-    let login = tokio::spawn(async move { two.create(&late).await });
+    let login = tokio::spawn(async move { two.create(&late, None).await });
     somebody_waits(&pool, &schema).await;
     slow.commit().await.unwrap();
     let outcome = login.await.unwrap().unwrap();
@@ -137,7 +137,11 @@ async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
         let row = known[rng.usize(..known.len())].clone();
         match rng.u8(..9) {
             0 => known.push(
-                match store.create(&session(&store, &user).await).await.unwrap() {
+                match store
+                    .create(&session(&store, &user).await, None)
+                    .await
+                    .unwrap()
+                {
                     Created::Applied(row) => row.into_inner(),
                     Created::EpochPassed => continue,
                     Created::IdTaken => panic!("taken"),

@@ -49,7 +49,7 @@ async fn a_write_that_fails_at_the_commit_is_not_reported_as_done() {
 
     failing.store(true, Ordering::SeqCst);
     assert!(store.commit(&rotation(&row, at(1))).await.is_err());
-    assert!(store.create(&other).await.is_err());
+    assert!(store.create(&other, None).await.is_err());
     assert!(store.revoke(&ending(row.id, at(1))).await.is_err());
     let all = subject_ending("alice", at(1));
     assert!(store.revoke_subject(&all).await.is_err());
@@ -84,7 +84,7 @@ async fn a_full_database_refuses_logins_and_still_ends_sessions() {
     let mut kept = Vec::new();
     let error = loop {
         let next = session(&store, "alice").await;
-        match store.create(&next).await {
+        match store.create(&next, None).await {
             Ok(Created::Applied(row)) => kept.push(row.into_inner()),
             Ok(other) => panic!("{other:?}"),
             Err(error) => break error,
@@ -199,7 +199,7 @@ async fn calls_that_are_cut_off_leave_whole_rows_and_a_store_that_works() {
         let change = rotation(&row, at(1));
         cut_off(store.commit(&change), polls).await;
         let fresh = session(&store, "bob").await;
-        cut_off(store.create(&fresh), polls).await;
+        cut_off(store.create(&fresh, None), polls).await;
         cut_off(store.revoke_subject(&subject_ending("bob", at(1))), polls).await;
         // Whatever became of it: the old row or the new one, and the next write holds.
         let now = store.load(row.id).await.unwrap().unwrap().into_inner();

@@ -101,7 +101,7 @@ async fn child() {
 async fn write_until_it_fails(store: &SqliteStore) {
     loop {
         let next = session(store, "alice").await;
-        match store.create(&next).await {
+        match store.create(&next, None).await {
             Ok(Created::Applied(row)) => report(&format!("live {}", row.id)),
             Ok(other) => panic!("{other:?}"),
             Err(error) => return println!("failed: {error}"),

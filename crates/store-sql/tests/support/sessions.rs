@@ -46,7 +46,7 @@ pub(crate) async fn session<S: SessionStore>(store: &S, name: &str) -> Session {
 /// The same, stored.
 pub(crate) async fn stored<S: SessionStore>(store: &S, name: &str) -> Session {
     let session = session(store, name).await;
-    match store.create(&session).await.expect("create") {
+    match store.create(&session, None).await.expect("create") {
         Created::Applied(row) => row.into_inner(),
         other => panic!("not created: {other:?}"),
     }

@@ -133,7 +133,7 @@ impl DataOwner for Owner {
         let device = Device::default();
         let manager = auth.manager();
         // Behind a pointer: most writes open nothing, and need not have the room for it.
-        let opened = Box::pin(manager.open_visitor(VisitorKind::Visitor, device, json));
+        let opened = Box::pin(manager.open_visitor(VisitorKind::Visitor, device, &json));
         *state = State::Opened(opened.await?);
         Ok(DataWritten::Applied)
     }

@@ -104,7 +104,7 @@ pub async fn a_write_holds_exactly_where_its_proof_is_enough<S: SessionStore>(mu
     for binding in bindings {
         let mut session = world.session(&subject, Epoch::default(), now);
         session.binding = binding;
-        let _ = world.store.create(&session).await.expect("create");
+        let _ = world.store.create(&session, None).await.expect("create");
         for (proof, turn) in proofs.into_iter().zip(1..) {
             let row = world.load(session.id).await.expect("stored");
             let mut rotation = world.rotation(&row, now + secs(turn));

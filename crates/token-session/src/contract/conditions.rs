@@ -139,7 +139,7 @@ pub async fn nothing_revives_an_ended_session<S: SessionStore>(mut world: World<
         DataWritten::NotLive
     );
     assert!(matches!(
-        world.store.create(&session).await,
+        world.store.create(&session, None).await,
         Ok(Created::IdTaken)
     ));
     assert_eq!(world.load(session.id).await, end.apply(&session));
@@ -216,11 +216,14 @@ pub async fn a_login_whose_epoch_has_passed_opens_nothing<S: SessionStore>(mut w
             .expect("end")
             .is_empty()
     );
-    let late = world.session(&subject, noted, now);
-    assert!(matches!(
-        world.store.create(&late).await,
-        Ok(Created::EpochPassed)
-    ));
-    assert_eq!(world.load(late.id).await, None);
+    for data in [None, Some("{}")] {
+        let late = world.session(&subject, noted, now);
+        assert!(matches!(
+            world.store.create(&late, data).await,
+            Ok(Created::EpochPassed)
+        ));
+        assert_eq!(world.load(late.id).await, None);
+        assert_eq!(world.store.load_data(late.id).await.expect("data"), None);
+    }
     world.stored(&subject, now).await; // a login that begins now opens one
 }

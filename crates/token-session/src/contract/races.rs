@@ -72,7 +72,7 @@ pub async fn of_many_racing_inserts_of_one_session_one_is_stored<S: SessionStore
             let store = Arc::clone(&world.store);
             let mut own = session.clone();
             own.last_seen_at = now + secs(racer);
-            racers.spawn(async move { (store.create(&own).await.expect("create"), own) });
+            racers.spawn(async move { (store.create(&own, None).await.expect("create"), own) });
         }
         let mut stored = None;
         for (created, own) in racers.join_all().await {
@@ -93,7 +93,7 @@ pub async fn of_many_racing_inserts_of_one_session_one_is_stored<S: SessionStore
         ));
         let ended = world.load(session.id).await;
         assert!(matches!(
-            world.store.create(&session).await,
+            world.store.create(&session, None).await,
             Ok(Created::IdTaken)
         ));
         assert_eq!(world.load(session.id).await, ended);
@@ -157,8 +157,12 @@ pub async fn ending_a_subject_holds_against_racing_logins<S: SessionStore>(mut w
         for _ in 0..RACERS {
             let session = world.session(&subject, noted, now);
             let store = Arc::clone(&world.store);
-            logins
-                .spawn(async move { (session.id, store.create(&session).await.expect("create")) });
+            logins.spawn(async move {
+                (
+                    session.id,
+                    store.create(&session, None).await.expect("create"),
+                )
+            });
         }
         let end = SubjectEnding {
             subject: subject.clone(),

@@ -40,7 +40,9 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
         Some("2001:db8::/48"),
     );
     full.binding = keyed(9);
-    assert!(matches!(world.store.create(&full).await, Ok(Created::Applied(row)) if *row == full));
+    assert!(
+        matches!(world.store.create(&full, None).await, Ok(Created::Applied(row)) if *row == full)
+    );
     assert_eq!(world.load(full.id).await, Some(full.clone()));
 
     let mut rotation = world.rotation(&full, now + secs(50));
@@ -166,7 +168,7 @@ pub async fn what_becomes_shorter_leaves_nothing_behind<S: SessionStore>(mut wor
     session.claims = claims(1000);
     session.authentication = authentication(300);
     assert!(matches!(
-        world.store.create(&session).await,
+        world.store.create(&session, None).await,
         Ok(Created::Applied(_))
     ));
     let shorter = [
@@ -185,6 +187,47 @@ pub async fn what_becomes_shorter_leaves_nothing_behind<S: SessionStore>(mut wor
     }
 }
 
+/// A session and the private data with which it begins are inserted together, and under the same conditions.
+pub async fn a_session_begins_with_its_private_data_or_not_at_all<S: SessionStore>(
+    mut world: World<S>,
+) {
+    let subject = world.subject();
+    let now = World::<S>::at(0);
+    let session = world.session(&subject, Epoch::default(), now);
+    let json = r#"{"basket":["ä","'"]}"#;
+    assert!(matches!(
+        world.store.create(&session, Some(json)).await,
+        Ok(Created::Applied(_))
+    ));
+    let begun = SessionData {
+        version: 1,
+        json: Some(json.into()),
+    };
+    let data = world.store.load_data(session.id).await.expect("data");
+    assert_eq!(data.as_ref(), Some(&begun));
+
+    // Neither half of a second one.
+    let mut taken = world.session(&subject, Epoch::default(), World::<S>::at(9));
+    taken.id = session.id;
+    assert!(matches!(
+        world.store.create(&taken, Some("{}")).await,
+        Ok(Created::IdTaken)
+    ));
+    let data = world.store.load_data(session.id).await.expect("data");
+    assert_eq!(data.as_ref(), Some(&begun));
+    assert_eq!(world.load(session.id).await, Some(session.clone()));
+
+    // It is data as if it had been written later.
+    let write = DataWrite {
+        id: session.id,
+        version: 1,
+        json: Some("{}".into()),
+        at: now,
+    };
+    let written = world.store.write_data(&write).await.expect("write");
+    assert_eq!(written, DataWritten::Applied);
+}
+
 /// A second insert with the same id changes nothing.
 pub async fn an_id_is_inserted_once<S: SessionStore>(mut world: World<S>) {
     let subject = world.subject();
@@ -192,7 +235,7 @@ pub async fn an_id_is_inserted_once<S: SessionStore>(mut world: World<S>) {
     let mut second = world.session(&subject, Epoch::default(), World::<S>::at(9));
     second.id = first.id;
     assert!(matches!(
-        world.store.create(&second).await,
+        world.store.create(&second, None).await,
         Ok(Created::IdTaken)
     ));
     assert_eq!(world.load(first.id).await, Some(first));
@@ -291,7 +334,7 @@ pub async fn purging_deletes_what_is_due_and_nothing_else<S: SessionStore>(mut w
         let mut session = world.session(&subject, Epoch::default(), World::<S>::at(n));
         session.purge_at = day(n);
         assert!(matches!(
-            world.store.create(&session).await,
+            world.store.create(&session, None).await,
             Ok(Created::Applied(_))
         ));
         ids.push(session.id);

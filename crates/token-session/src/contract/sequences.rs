@@ -27,8 +27,11 @@ pub async fn random_sequences_end_as_in_memory<S: SessionStore>(mut world: World
                 session.idle_expires_at = now + secs(world.rng.u64(60..20_000));
                 known.push(session.clone());
                 (
-                    format!("{:?}", world.store.create(&session).await.expect("create")),
-                    format!("{:?}", memory.create(&session).await.expect("create")),
+                    format!(
+                        "{:?}",
+                        world.store.create(&session, None).await.expect("create")
+                    ),
+                    format!("{:?}", memory.create(&session, None).await.expect("create")),
                 )
             }
             (2..=5, Some(session)) => {

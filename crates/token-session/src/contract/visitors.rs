@@ -24,7 +24,7 @@ pub async fn a_session_of_nobody_is_stored_and_is_no_login<S: SessionStore>(worl
         (VisitorKind::PendingLogin, VisitorKind::Visitor),
     ] {
         let json = r#"{"basket":["hat"]}"#;
-        let opened = manager.open_visitor(kind, Device::default(), json.into());
+        let opened = manager.open_visitor(kind, Device::default(), json);
         let opened = opened.await.expect("the store answers");
         let text = opened.token().to_secret_text();
         let stored = world.load(opened.id()).await.expect("it is stored");

@@ -93,7 +93,7 @@ impl<S: SessionStore> World<S> {
     pub(super) async fn stored(&mut self, subject: &Subject, now: UnixTime) -> Session {
         let epoch = self.store.epoch(subject).await.expect("epoch");
         let session = self.session(subject, epoch, now);
-        match self.store.create(&session).await.expect("create") {
+        match self.store.create(&session, None).await.expect("create") {
             Created::Applied(row) => row.into_inner(),
             other => panic!("not created: {other:?}"),
         }

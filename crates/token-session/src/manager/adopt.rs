@@ -7,7 +7,7 @@ use token_core::{Authentication, RevokeReason, Session, UnixTime};
 use super::{Issued, SessionManager};
 use crate::adopt::{AdoptError, OldSession};
 use crate::event::EventKind;
-use crate::store::{Created, DataWrite};
+use crate::store::Created;
 use crate::to_end::to_end;
 use crate::visitor::{KeptData, is_reserved};
 
@@ -31,7 +31,7 @@ impl SessionManager {
         let now = self.now();
         self.refuse_old(&old, now)?;
         let manager = self.clone();
-        // Not half-way: a session without its data would be found by the next request.
+        // With its event, also if the request is dropped.
         to_end(async move { manager.take_over(reader, old, now).await }).await
     }
 
@@ -94,8 +94,8 @@ impl SessionManager {
             }
         }
         match (found, new) {
-            (Some((pending, session)), _) => self.found_adopted(pending, session, kept, now).await,
-            (None, Some(pending)) => self.insert_adopted(reader, pending, kept, now).await,
+            (Some((pending, session)), _) => self.found_adopted(pending, session, now).await,
+            (None, Some(pending)) => self.insert_adopted(reader, pending, &kept, now).await,
             (None, None) => unreachable!("a ring has a key"),
         }
     }
@@ -134,7 +134,7 @@ impl SessionManager {
         &self,
         reader: &'static str,
         pending: Pending<Session>,
-        kept: KeptData,
+        kept: &KeptData,
         now: UnixTime,
     ) -> Result<Issued, AdoptError> {
         let id = pending.write.id;
@@ -142,10 +142,9 @@ impl SessionManager {
         let ahead = self
             .issue_ahead(&pending, &pending.write, None, now)
             .await?;
-        match self.create(&pending.write).await? {
+        match self.create(&pending.write, kept.as_json()).await? {
             Created::Applied(session) => {
                 self.report(EventKind::Adopted { reader }, &session, now);
-                self.write_kept(&session, kept, now).await?;
                 let granted = pending.committed(session)?;
                 Ok(Self::issued(granted, ahead, None, now)?)
             }
@@ -153,7 +152,7 @@ impl SessionManager {
             // Another request with the same old credential was faster.
             Created::IdTaken => match self.load(id).await? {
                 Some(session) if session.is_live(now) => {
-                    self.found_adopted(pending, session, kept, now).await
+                    self.found_adopted(pending, session, now).await
                 }
                 _ => Err(AdoptError::Ended { session: id }),
             },
@@ -164,31 +163,14 @@ impl SessionManager {
         &self,
         pending: Pending<Session>,
         session: Committed<Session>,
-        kept: KeptData,
         now: UnixTime,
     ) -> Result<Issued, AdoptError> {
         let id = session.id;
         if session.token_hash != pending.write.token_hash {
             return Err(AdoptError::Replaced { session: id });
         }
-        self.write_kept(&session, kept, now).await?;
         let granted = pending.committed(session)?;
         Ok(self.issue(granted, None, now, self.draw()).await?)
-    }
-
-    /// Writes the data with which the session begins, unless it is written. Each request does it, before
-    /// it is answered: the one that has inserted the session may not have come so far.
-    async fn write_kept(
-        &self,
-        session: &Session,
-        kept: KeptData,
-        now: UnixTime,
-    ) -> Result<(), AdoptError> {
-        if let Some(json) = kept.into_json() {
-            let write = DataWrite::new(session.id, 0, Some(json), now);
-            let _ = self.write_data(&write).await?;
-        }
-        Ok(())
     }
 }
 

@@ -3,15 +3,13 @@
 use serde::{Deserialize, Serialize};
 use token_core::binding::{Binding, Thumbprint};
 use token_core::session::{self, Device, Epoch, Login};
-use token_core::{
-    Authentication, ClientId, CustomClaims, RevokeReason, Scope, Subject, Transport, UnixTime,
-};
+use token_core::{Authentication, ClientId, CustomClaims, Scope, Subject, Transport, UnixTime};
 
 use super::{Issued, SessionManager};
 use crate::erased::StoreError;
 use crate::error::LoginError;
 use crate::event::EventKind;
-use crate::store::{Created, DataWrite};
+use crate::store::Created;
 use crate::to_end::to_end;
 use crate::visitor::{KeptData, is_reserved};
 
@@ -106,19 +104,8 @@ impl SessionManager {
             .await?;
         let manager = self.clone();
         to_end(async move {
-            match manager.create(&pending.write).await? {
+            match manager.create(&pending.write, kept.as_json()).await? {
                 Created::Applied(session) => {
-                    // Before anybody has the credential: a session never begins without its data.
-                    if let Some(json) = kept.into_json() {
-                        let write = DataWrite::new(session.id, 0, Some(json), now);
-                        if let Err(error) = manager.write_data(&write).await {
-                            // Nobody will ever have its credential. If it cannot be ended either, it expires.
-                            let _ = manager
-                                .revoke_at(session.id, RevokeReason::Replaced, now)
-                                .await;
-                            return Err(error.into());
-                        }
-                    }
                     manager.report(EventKind::Login, &session, now);
                     let granted = pending.committed(session)?;
                     Ok(Self::issued(granted, ahead, None, now)?)

@@ -125,9 +125,13 @@ impl SessionManager {
 }
 
 impl SessionManager {
-    /// Inserts a session.
-    pub(super) async fn create(&self, session: &Session) -> Result<Created, StoreError> {
-        let created = self.call_again("create", || self.inner.store.create(session));
+    /// Inserts a session, and the private data with which it begins.
+    pub(super) async fn create(
+        &self,
+        session: &Session,
+        data: Option<&str>,
+    ) -> Result<Created, StoreError> {
+        let created = self.call_again("create", || self.inner.store.create(session, data));
         let Answer { value, repeated } = created.await?;
         if !(repeated && matches!(value, Created::IdTaken)) {
             return Ok(value);

@@ -28,9 +28,6 @@ impl SessionManager {
     /// Opens a session of nobody that holds this JSON text. Its id and its credential are new, whatever
     /// the browser presented.
     ///
-    /// It is one insert, and a write of the data: if the process ends in between, an empty session stays
-    /// until it expires, and nobody has its credential.
-    ///
     /// # Errors
     /// [`VisitorError::Full`] if there is no room; [`VisitorError::TooLong`]; [`VisitorError::Store`] if
     /// the store cannot be asked.
@@ -38,33 +35,30 @@ impl SessionManager {
         &self,
         kind: VisitorKind,
         device: Device,
-        json: Box<str>,
+        json: &str,
     ) -> Result<VisitorSession, VisitorError> {
-        refuse_long(&json)?;
+        refuse_long(json)?;
         let now = self.now();
         let policy = &self.inner.visitors;
         let place = self.inner.visitor_rooms.take(kind, now);
         let place = place.ok_or(VisitorError::Full {
             capacity: policy.capacity_of(kind),
         })?;
-        let mut stays = false;
-        let opened = self.open_with_place(kind, device, json, now, &mut stays);
-        let opened = opened.await;
+        let opened = self.open_with_place(kind, device, json, now).await;
         let unknown = matches!(opened, Err(VisitorError::Store(StoreError::Timeout(_))));
-        if opened.is_err() && !unknown && !stays {
+        if opened.is_err() && !unknown {
             self.inner.visitor_rooms.give_back(&place);
         }
         opened
     }
 
-    /// The same, once it has a place. `stays` becomes true if a session is stored although it fails.
+    /// The same, once it has a place.
     async fn open_with_place(
         &self,
         kind: VisitorKind,
         device: Device,
-        json: Box<str>,
+        json: &str,
         now: UnixTime,
-        stays: &mut bool,
     ) -> Result<VisitorSession, VisitorError> {
         let policy = &self.inner.visitors;
         let issuer = self.issuer();
@@ -101,7 +95,7 @@ impl SessionManager {
             .issue_ahead(&pending, &pending.write, None, now)
             .await
             .map_err(LoginError::from)?;
-        let stored = match self.create(&pending.write).await? {
+        let stored = match self.create(&pending.write, Some(json)).await? {
             Created::Applied(stored) => stored,
             // The store has an epoch of a subject that nobody has ended: it gave another subject's.
             Created::EpochPassed => return Err(LoginError::EpochPassed.into()),
@@ -112,16 +106,7 @@ impl SessionManager {
         let Credentials::Session(token) = credentials else {
             unreachable!("the transport is `session`")
         };
-        let opened = VisitorSession::new(granted.into_session(), token);
-        let written = match self.write_visitor_data(&opened, 0, Some(json)).await {
-            Ok(DataWritten::Applied) => return Ok(opened),
-            // Nobody else has its credential yet, and it has just begun.
-            Ok(DataWritten::Moved(_) | DataWritten::NotLive) => LoginError::IdTaken.into(),
-            Err(error) => error,
-        };
-        // Nobody will ever have its credential. If it cannot be ended, it keeps its place until it expires.
-        *stays = self.end_visitor(&opened).await.is_err();
-        Err(written)
+        Ok(VisitorSession::new(granted.into_session(), token))
     }
 
     /// The session of nobody of which this is the cookie, or `None` if there is none that is live, or it

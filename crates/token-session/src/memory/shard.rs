@@ -70,7 +70,7 @@ impl Shard {
     }
 
     /// Inserts a session; `false` if there is one with its id.
-    pub(super) fn insert(&mut self, session: &Session) -> bool {
+    pub(super) fn insert(&mut self, session: &Session, data: Option<&str>) -> bool {
         let Self { rows, hasher, .. } = self;
         let vacant = match self.by_id.entry(
             hasher.hash_one(session.id),
@@ -80,7 +80,12 @@ impl Shard {
             Entry::Occupied(_) => return false,
             Entry::Vacant(vacant) => vacant,
         };
-        let place = rows.insert(Row::new(session, &mut self.commons));
+        let mut row = Row::new(session, &mut self.commons);
+        if let Some(json) = data {
+            let json = Some(json.into());
+            row.set_data(SessionData { version: 1, json });
+        }
+        let place = rows.insert(row);
         vacant.insert(place);
         self.due.note(place.index(), rows.get(place).due());
         let entry = self.by_subject.entry(

@@ -161,7 +161,7 @@ impl<S: SessionStore, T: Trouble> SessionStore for TroubledStore<S, T> {
 
     troubled! {
         epoch(subject: &Subject) -> Epoch;
-        create(session: &Session) -> Created;
+        create(session: &Session, data: Option<&str>) -> Created;
         load(id: SessionId) -> Option<Committed<Session>>;
         commit(change: &Change) -> Commit;
         revoke(ending: &Ending) -> Revoke;

@@ -22,8 +22,8 @@ impl KeptData {
         (fits && is_object()).then_some(Self(Some(json)))
     }
 
-    pub(crate) fn into_json(self) -> Option<Box<str>> {
-        self.0
+    pub(crate) fn as_json(&self) -> Option<&str> {
+        self.0.as_deref()
     }
 }
 

@@ -121,7 +121,7 @@ impl SessionStore for LossyStore {
 
     counted! {
         epoch(subject: &Subject) -> Epoch;
-        create(session: &Session) -> Created;
+        create(session: &Session, data: Option<&str>) -> Created;
         load(id: SessionId) -> Option<Committed<Session>>;
         commit(change: &Change) -> Commit;
         revoke(ending: &Ending) -> Revoke;
