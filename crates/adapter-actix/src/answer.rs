@@ -8,8 +8,14 @@ use actix_web::{HttpRequest, HttpResponse, Responder, ResponseError};
 use bytes::Bytes;
 
 /// A finished answer: return it from a handler.
-#[derive(Debug)]
 pub struct Answer(http::Response<Bytes>);
+
+impl fmt::Debug for Answer {
+    /// The fields and the body may be credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Answer").field(&self.0.status()).finish()
+    }
+}
 
 impl From<http::Response<Bytes>> for Answer {
     fn from(response: http::Response<Bytes>) -> Self {
@@ -21,7 +27,9 @@ impl Responder for Answer {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        translate(self.0)
+        let mut response = translate(self.0);
+        response.extensions_mut().insert(token_http::Effect);
+        response
     }
 }
 

@@ -9,10 +9,11 @@ use std::task::{Context, Poll, ready as poll_ready};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderValue, SET_COOKIE};
-use actix_web::{Error, HttpMessage as _, ResponseError as _};
+use actix_web::error::InternalError;
+use actix_web::http::header::{CACHE_CONTROL, COOKIE, HeaderMap, HeaderValue, SET_COOKIE};
+use actix_web::{Error, HttpMessage as _, HttpResponse, ResponseError as _};
 use pin_project_lite::pin_project;
-use token_http::SessionSlot;
+use token_http::{Answered, Effect, SessionSlot};
 
 use crate::answer::Rejection;
 
@@ -111,7 +112,8 @@ pin_project! {
 }
 
 /// The last work of a request, which gives its answer.
-pub(crate) type Ending<B> = Pin<Box<dyn Future<Output = ServiceResponse<EitherBody<B>>>>>;
+pub(crate) type Ending<B> =
+    Pin<Box<dyn Future<Output = Result<ServiceResponse<EitherBody<B>>, Error>>>>;
 
 impl<F, B> Future for Answering<F, B>
 where
@@ -125,14 +127,14 @@ where
         loop {
             match state.as_mut().project() {
                 Project::Inside { future, slot } => {
-                    let response = poll_ready!(future.poll(context))?;
+                    let response = poll_ready!(future.poll(context));
                     let Some(slot) = slot.take().filter(SessionSlot::is_asked) else {
-                        return Poll::Ready(Ok(response.map_into_left_body()));
+                        return Poll::Ready(response.map(ServiceResponse::map_into_left_body));
                     };
                     let future = Box::pin(end(slot, response));
                     state.set(State::Ending { future });
                 }
-                Project::Ending { future } => return future.as_mut().poll(context).map(Ok),
+                Project::Ending { future } => return future.as_mut().poll(context),
             }
         }
     }
@@ -141,48 +143,82 @@ where
 /// Ends the session of a request that has one.
 async fn end<B: MessageBody>(
     slot: SessionSlot,
-    response: ServiceResponse<B>,
-) -> ServiceResponse<EitherBody<B>> {
-    let ended = slot.finish(status(&response)).await;
-    answered(response, ended)
+    response: Result<ServiceResponse<B>, Error>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let response = Inner::of(response);
+    let ended = slot.finish(&response.answered()).await;
+    response.ended(ended)
 }
 
-pub(crate) fn status<B>(response: &ServiceResponse<B>) -> http::StatusCode {
-    let status = http::StatusCode::from_u16(response.status().as_u16());
-    status.expect("both have the same range")
+/// The answer of what is inside. An error of a middleware there, such as a `from_fn` with an extractor that
+/// refuses, is an answer as well.
+pub(crate) enum Inner<B> {
+    Answer(ServiceResponse<B>),
+    Error(Error, HttpResponse),
 }
 
-/// The answer with these `Set-Cookie` fields, or the one that takes its place.
-pub(crate) fn answered<B: MessageBody>(
-    mut response: ServiceResponse<B>,
-    ended: Result<Vec<http::HeaderValue>, token_http::Rejection>,
-) -> ServiceResponse<EitherBody<B>> {
-    match ended {
-        Ok(fields) => {
-            for field in fields {
-                with_cookie(&mut response, field.as_bytes());
+impl<B: MessageBody> Inner<B> {
+    pub(crate) fn of(response: Result<ServiceResponse<B>, Error>) -> Self {
+        match response {
+            Ok(response) => Self::Answer(response),
+            Err(error) => {
+                let response = error.error_response();
+                Self::Error(error, response)
             }
-            private(&mut response);
-            response.map_into_left_body()
         }
-        Err(rejection) => {
-            let rejection = Rejection::from(rejection).error_response();
-            response.into_response(rejection).map_into_right_body()
+    }
+
+    /// The same in the types of `http` 1.
+    pub(crate) fn answered(&self) -> Answered {
+        let (status, headers, effect) = match self {
+            Self::Answer(response) => {
+                let effect = response.response().extensions().contains::<Effect>();
+                (response.status(), response.headers(), effect)
+            }
+            Self::Error(_, response) => (response.status(), response.headers(), false),
+        };
+        let status = http::StatusCode::from_u16(status.as_u16());
+        let fields = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
+        let fields = fields.filter_map(|field| http::HeaderValue::from_bytes(field).ok());
+        let status = status.expect("both have the same range");
+        Answered::with_cookies(status, fields.collect(), effect)
+    }
+
+    /// It with these `Set-Cookie` fields, or what takes its place.
+    pub(crate) fn ended(
+        self,
+        ended: Result<Vec<http::HeaderValue>, token_http::Rejection>,
+    ) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+        match (self, ended.map_err(Rejection::from)) {
+            (Self::Answer(mut response), Ok(fields)) => {
+                add(response.headers_mut(), fields);
+                Ok(response.map_into_left_body())
+            }
+            (Self::Answer(response), Err(rejection)) => {
+                let rejection = rejection.error_response();
+                Ok(response.into_response(rejection).map_into_right_body())
+            }
+            (Self::Error(error, mut response), Ok(fields)) => {
+                add(response.headers_mut(), fields);
+                Err(InternalError::from_response(error, response).into())
+            }
+            (Self::Error(..), Err(rejection)) => Err(rejection.into()),
         }
     }
 }
 
-/// Keeps the answer out of shared caches, if the handler says nothing of caching: it may be
-/// about the user.
-fn private<B>(response: &mut ServiceResponse<B>) {
-    if !response.headers().contains_key(CACHE_CONTROL) {
-        let private = HeaderValue::from_static("private");
-        response.headers_mut().insert(CACHE_CONTROL, private);
+/// Adds the fields, and keeps the answer out of shared caches if the handler says nothing of caching: it
+/// may be about the user.
+fn add(headers: &mut HeaderMap, fields: Vec<http::HeaderValue>) {
+    for field in fields {
+        with_cookie(headers, field.as_bytes());
+    }
+    if !headers.contains_key(CACHE_CONTROL) {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
     }
 }
 
-fn with_cookie<B>(response: &mut ServiceResponse<B>, field: &[u8]) {
-    let headers = response.headers_mut();
+fn with_cookie(headers: &mut HeaderMap, field: &[u8]) {
     let fields = headers.get_all(SET_COOKIE).map(HeaderValue::as_bytes);
     if !token_http::sets_same_cookie(fields, field)
         && let Ok(field) = HeaderValue::from_bytes(field)

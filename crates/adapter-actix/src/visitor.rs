@@ -6,14 +6,13 @@ use std::task::{Context, Poll, ready as poll_ready};
 
 use actix_web::body::{EitherBody, MessageBody};
 use actix_web::dev::{self, Service, ServiceRequest, ServiceResponse, Transform, forward_ready};
-use actix_web::http::header::{HeaderValue, SET_COOKIE};
 use actix_web::{Error, FromRequest, HttpRequest};
 use pin_project_lite::pin_project;
 use token_http::{Auth, RequestVisitors, VisitorScope, visitor_scope};
 
 use crate::answer::Rejection;
 use crate::head::OwnedHead;
-use crate::middleware::{Ending, answered, status};
+use crate::middleware::{Ending, Inner};
 use crate::register::auth;
 
 token_http::request! {
@@ -147,15 +146,15 @@ where
         loop {
             match state.as_mut().project() {
                 Project::Inside { mut future } => {
-                    let response = poll_ready!(future.as_mut().poll(context))?;
+                    let response = poll_ready!(future.as_mut().poll(context));
                     let taken = future.take_value();
                     let Some(visitors) = taken.filter(|visitors| !visitors.is_empty()) else {
-                        return Poll::Ready(Ok(response.map_into_left_body()));
+                        return Poll::Ready(response.map(ServiceResponse::map_into_left_body));
                     };
                     let future = Box::pin(end(visitors, response));
                     state.set(State::Ending { future });
                 }
-                Project::Ending { future } => return future.as_mut().poll(context).map(Ok),
+                Project::Ending { future } => return future.as_mut().poll(context),
             }
         }
     }
@@ -164,13 +163,9 @@ where
 /// Ends the visitors of a request that has some.
 async fn end<B: MessageBody>(
     visitors: RequestVisitors,
-    response: ServiceResponse<B>,
-) -> ServiceResponse<EitherBody<B>> {
-    let set = response.headers().get_all(SET_COOKIE);
-    let set: Vec<HeaderValue> = set.cloned().collect();
-    let sets = move |ours: &[u8]| {
-        token_http::sets_same_cookie(set.iter().map(HeaderValue::as_bytes), ours)
-    };
-    let ended = visitors.finish(status(&response), sets).await;
-    answered(response, ended)
+    response: Result<ServiceResponse<B>, Error>,
+) -> Result<ServiceResponse<EitherBody<B>>, Error> {
+    let response = Inner::of(response);
+    let ended = visitors.finish(&response.answered()).await;
+    response.ended(ended)
 }

@@ -7,8 +7,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 
 /// A finished answer: return it from a handler.
-#[derive(Debug)]
 pub struct Answer(http::Response<Bytes>);
+
+impl fmt::Debug for Answer {
+    /// The fields and the body may be credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Answer").field(&self.0.status()).finish()
+    }
+}
 
 impl From<http::Response<Bytes>> for Answer {
     fn from(response: http::Response<Bytes>) -> Self {
@@ -18,7 +24,9 @@ impl From<http::Response<Bytes>> for Answer {
 
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        self.0.map(Body::from)
+        let mut response = self.0.map(Body::from);
+        response.extensions_mut().insert(token_http::Effect);
+        response
     }
 }
 

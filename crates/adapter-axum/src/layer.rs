@@ -12,7 +12,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
 use http::header::{CACHE_CONTROL, COOKIE, SET_COOKIE};
 use pin_project_lite::pin_project;
-use token_http::SessionSlot;
+use token_http::{Answered, Effect, SessionSlot};
 use tower_layer::Layer;
 use tower_service::Service;
 
@@ -127,10 +127,16 @@ impl<F: Future<Output = Result<Response, E>>, E> Future for Answering<F> {
 
 /// Ends the session of a request that has one.
 async fn end(slot: SessionSlot, response: Response) -> Response {
-    match slot.finish(response.status()).await {
+    match slot.finish(&answered(&response)).await {
         Ok(fields) => private(fields.into_iter().fold(response, with_cookie)),
         Err(rejection) => Rejection::from(rejection).into_response(),
     }
+}
+
+/// What a handler answered.
+pub(crate) fn answered(response: &Response) -> Answered {
+    let effect = response.extensions().get::<Effect>().is_some();
+    Answered::new(response.status(), response.headers(), effect)
 }
 
 /// Keeps the answer out of shared caches, if the handler says nothing of caching: it may be

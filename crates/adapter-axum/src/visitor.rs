@@ -6,8 +6,6 @@ use std::task::{Context, Poll, ready};
 
 use axum::extract::{FromRef, FromRequestParts, Request};
 use axum::response::{IntoResponse as _, Response};
-use http::HeaderValue;
-use http::header::SET_COOKIE;
 use http::request::Parts;
 use pin_project_lite::pin_project;
 use token_http::{Auth, RequestVisitors, VisitorScope, visitor_scope};
@@ -16,7 +14,7 @@ use tower_service::Service;
 
 use crate::answer::Rejection;
 use crate::head::{auth, head};
-use crate::layer::{private, with_cookie};
+use crate::layer::{answered, private, with_cookie};
 
 token_http::request! {
     /// A browser of which nothing is known but what the site stores for it: a basket, messages for the
@@ -155,12 +153,7 @@ impl<F: Future<Output = Result<Response, E>>, E> Future for Serving<F> {
 
 /// Ends the visitors of a request that has some.
 async fn end(visitors: RequestVisitors, response: Response) -> Response {
-    let set = response.headers().get_all(SET_COOKIE).iter();
-    let set: Vec<HeaderValue> = set.cloned().collect();
-    let sets = move |ours: &[u8]| {
-        token_http::sets_same_cookie(set.iter().map(HeaderValue::as_bytes), ours)
-    };
-    match visitors.finish(response.status(), sets).await {
+    match visitors.finish(&answered(&response)).await {
         Ok(fields) => private(fields.into_iter().fold(response, with_cookie)),
         Err(rejection) => Rejection::from(rejection).into_response(),
     }

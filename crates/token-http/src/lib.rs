@@ -30,6 +30,7 @@ mod access;
 pub mod adapter;
 pub mod adopt;
 mod answer;
+mod answered;
 mod any;
 #[cfg(test)]
 mod arbitrary;
@@ -72,6 +73,7 @@ mod token_response;
 mod visitor;
 
 pub use access::Access;
+pub use answered::{Answered, Effect};
 pub use any::Any;
 pub use auth::{Auth, BodyError, InMemoryError};
 pub use bearer::{TokenScheme, access_token, bearer};

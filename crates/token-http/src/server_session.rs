@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use token_core::binding::BindingLevel;
@@ -16,6 +16,7 @@ use tokio::sync::OnceCell;
 use tracing::warn;
 
 use crate::adopt::{Adopted, AdoptedSlot};
+use crate::answered::Answered;
 use crate::auth::Auth;
 use crate::binding;
 use crate::caller::Caller;
@@ -345,7 +346,7 @@ impl SessionSlot {
         (deletes && soon).then(|| deletion.clone())
     }
 
-    /// Ends the request, which was answered with this status: writes the session's data if it was
+    /// Ends the request, which was answered like this: writes the session's data if it was
     /// changed and the server did not fail, and gives the `Set-Cookie` field if the session is
     /// remembered, its deadline moved, and the cookie is still the session's current one. The field is
     /// for answers that do not set that cookie themselves
@@ -353,16 +354,16 @@ impl SessionSlot {
     /// asked for the sessions of several [`Auth`]s.
     ///
     /// # Errors
-    /// The answer to send instead of the handler's, because its write did not happen.
-    pub async fn finish(&self, answered: StatusCode) -> Result<Vec<HeaderValue>, Rejection> {
+    /// The answer to send instead of the handler's, because its write did not happen; none if the handler's
+    /// tells of an [effect](Answered::tells_effect).
+    pub async fn finish(&self, answered: &Answered) -> Result<Vec<HeaderValue>, Rejection> {
         let mut fields = Vec::new();
         let mut place = Some(&self.0.place);
         while let Some(Place { session, next }) = place {
             if let Some(shared) = session.get() {
-                // What a handler did before it failed is half done.
-                if !answered.is_server_error() {
-                    shared.data.save(&shared.auth).await?;
-                }
+                answered
+                    .settle(&shared.auth, shared.data.save(&shared.auth))
+                    .await?;
                 if let Some(cookie) = shared.cookie().await {
                     fields.push(cookie);
                     // Only with what takes its place.

@@ -5,7 +5,10 @@ mod steps;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{CACHE_CONTROL, LOCATION};
+use actix_web::middleware::{Next, from_fn};
 use actix_web::web::Form;
 use actix_web::{App, HttpResponse, HttpServer, web};
 use adapter_actix::{
@@ -328,6 +331,26 @@ async fn checkout(
     login.redirect(ticket, session, "/page").await
 }
 
+async fn leave(session: ServerSession, logout: LogoutRequest) -> Result<Answer, Rejection> {
+    session.set("visits", &9).await?;
+    logout.redirect("/bye").await
+}
+
+async fn enter(session: ServerSession, login: CustomLogin) -> Result<Answer, Rejection> {
+    session.set("visits", &9).await?;
+    let ticket = login.begin("bob").await?;
+    let session = login.new_session(Authentication::password(login.at()));
+    login.redirect(ticket, session, "/page").await
+}
+
+async fn guard(
+    _: Require<Reports>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
+    next.call(request).await
+}
+
 async fn held(_session: ServerSession) -> &'static str {
     crate::overtaken::held().await
 }
@@ -385,6 +408,13 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                         .service(web::resource("/fail").route(web::post().to(fail)))
                         .service(web::resource("/update").route(web::post().to(update)))
                         .service(web::resource("/held").route(web::get().to(held)))
+                        .service(web::resource("/leave").route(web::post().to(leave)))
+                        .service(web::resource("/enter").route(web::post().to(enter)))
+                        .service(
+                            web::resource("/guarded")
+                                .wrap(from_fn(guard))
+                                .route(web::get().to(me)),
+                        )
                         .configure(steps::routes)
                         .service(
                             web::resource("/basket")

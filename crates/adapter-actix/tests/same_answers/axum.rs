@@ -15,6 +15,7 @@ use axum::extract::{Form, RawForm};
 use axum::http::HeaderName;
 use axum::http::StatusCode;
 use axum::http::header::{CACHE_CONTROL, LOCATION};
+use axum::middleware::from_extractor_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
 use token_core::{Authentication, CustomClaims};
@@ -331,6 +332,18 @@ async fn checkout(
     login.redirect(ticket, session, "/page").await
 }
 
+async fn leave(session: ServerSession, logout: LogoutRequest) -> Result<Answer, Rejection> {
+    session.set("visits", &9).await?;
+    logout.redirect("/bye").await
+}
+
+async fn enter(session: ServerSession, login: CustomLogin) -> Result<Answer, Rejection> {
+    session.set("visits", &9).await?;
+    let ticket = login.begin("bob").await?;
+    let session = login.new_session(Authentication::password(login.at()));
+    login.redirect(ticket, session, "/page").await
+}
+
 async fn held(_session: ServerSession) -> &'static str {
     crate::overtaken::held().await
 }
@@ -365,6 +378,14 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/fail", post(fail))
         .route("/update", post(update))
         .route("/held", get(held))
+        .route("/leave", post(leave))
+        .route("/enter", post(enter))
+        .route(
+            "/guarded",
+            get(me).route_layer(from_extractor_with_state::<Require<Reports>, Auth>(
+                auth.clone(),
+            )),
+        )
         .merge(steps::routes())
         .route("/basket", get(basket).post(add))
         .route("/basket/fail", post(add_and_fail))

@@ -13,6 +13,7 @@ mod axum;
 mod client;
 mod device;
 mod dpop;
+mod effects;
 mod overtaken;
 mod renewal;
 mod script;
@@ -111,6 +112,11 @@ fn both_servers_take_any_proof_for_a_step_up_and_a_new_password() {
 #[test]
 fn both_servers_take_a_login_in_steps_alike() {
     both(steps::run);
+}
+
+#[test]
+fn both_servers_send_an_answer_that_tells_of_an_effect() {
+    both(effects::run);
 }
 
 #[test]

@@ -45,6 +45,11 @@ impl From<LoginError> for Rejection {
                 debug!(target: PRODUCT, %error, "login refused");
                 Self::temporarily_unavailable()
             }
+            // Like a name that is not known.
+            LoginError::ReservedSubject => {
+                debug!(target: PRODUCT, %error, "login refused");
+                Self::plain(Refusal::InvalidCredentials)
+            }
             error => Self::fault(&error),
         }
     }

@@ -9,6 +9,7 @@ use token_core::session::{Committed, Device, LAST_SEEN_STEP};
 use token_core::{NoClaims, RevokeReason, Session, SessionId, Transport, UnixTime};
 
 use crate::answer;
+use crate::answered::Answered;
 use crate::any::Any;
 use crate::auth::Auth;
 use crate::cookies;
@@ -24,7 +25,7 @@ pub(super) async fn session(auth: &Auth, head: &Head<'_>) -> Result<Response<Byt
     let current = Current::of(auth, head).await?;
     let item = Item::new(&current.session, current.session.id);
     let response = answer::json(StatusCode::OK, &item);
-    Ok(current.finish(response))
+    current.finish(response).await
 }
 
 /// `GET /auth/sessions`.
@@ -36,7 +37,7 @@ pub(super) async fn sessions(auth: &Auth, head: &Head<'_>) -> Result<Response<By
         sessions: rows.iter().map(|row| Item::new(row, id)).collect(),
     };
     let response = answer::json(StatusCode::OK, &list);
-    Ok(current.finish(response))
+    current.finish(response).await
 }
 
 /// `DELETE /auth/sessions/{session_id}`.
@@ -55,7 +56,7 @@ pub(super) async fn end_session(
         Err(_) => false,
     };
     if ended {
-        Ok(current.finish(answer::empty(StatusCode::NO_CONTENT)))
+        current.finish(answer::empty(StatusCode::NO_CONTENT)).await
     } else {
         let why = "the subject has no live session of this id";
         Err(auth.refuse(Refusal::NotFound.because(why)))
@@ -78,7 +79,7 @@ pub(super) async fn end_sessions(
         let reason = RevokeReason::LogoutAll;
         auth.manager().revoke_all(subject, reason).await?;
     }
-    Ok(current.finish(answer::empty(StatusCode::NO_CONTENT)))
+    current.finish(answer::empty(StatusCode::NO_CONTENT)).await
 }
 
 /// Refuses a misspelt `keep`, which must not end the session that was to be kept.
@@ -100,7 +101,7 @@ fn keeps_current(head: &Head<'_>) -> Result<bool, Refusal> {
 /// who was logged out must not end other sessions.
 struct Current {
     session: Committed<Session>,
-    set_cookies: Vec<HeaderValue>,
+    slot: SessionSlot,
 }
 
 impl Current {
@@ -127,16 +128,18 @@ impl Current {
         };
         Ok(Self {
             session: session.ok_or_else(ended)?,
-            set_cookies: slot.finish(StatusCode::OK).await?,
+            slot,
         })
     }
 
-    /// Sends the cookie again if its deadline moved.
-    fn finish(self, mut response: Response<Bytes>) -> Response<Bytes> {
-        for field in self.set_cookies {
+    /// Sends the cookie again if its deadline moved, and it is still the session's: asked once everything else
+    /// has happened, as a request may have ended its own session.
+    async fn finish(self, mut response: Response<Bytes>) -> Result<Response<Bytes>, Rejection> {
+        let answered = Answered::new(response.status(), response.headers(), true);
+        for field in self.slot.finish(&answered).await? {
             cookies::append(response.headers_mut(), field);
         }
-        response
+        Ok(response)
     }
 }
 

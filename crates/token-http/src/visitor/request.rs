@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 
-use http::{HeaderValue, StatusCode};
+use http::HeaderValue;
 use tokio::task::futures::TaskLocalFuture;
 
 use super::browser::Visitor;
+use crate::answered::Answered;
 use crate::auth::Auth;
 use crate::cookies::Kind;
 use crate::rejection::Rejection;
@@ -64,19 +65,16 @@ impl RequestVisitors {
         taken.is_empty()
     }
 
-    /// Ends the request, which was answered with this status: stores what was changed if the server did not
-    /// fail, and gives the `Set-Cookie` fields of sessions that were opened. `sets` says whether the answer
-    /// sets the same cookie as such a field already, which no answer does twice.
+    /// Ends the request, which was answered like this: stores what was changed if the server did not
+    /// fail, and gives the `Set-Cookie` fields of sessions that were opened, unless the answer sets that cookie
+    /// already.
     ///
     /// What was changed in a request that has logged in is dropped, since the login ends the visitor.
     ///
     /// # Errors
-    /// The answer to send instead of the handler's, because its write did not happen.
-    pub async fn finish(
-        self,
-        answered: StatusCode,
-        sets: impl Fn(&[u8]) -> bool + Send,
-    ) -> Result<Vec<HeaderValue>, Rejection> {
+    /// The answer to send instead of the handler's, because its write did not happen; none if the handler's
+    /// tells of an [effect](Answered::tells_effect).
+    pub async fn finish(self, answered: &Answered) -> Result<Vec<HeaderValue>, Rejection> {
         let mut fields = Vec::new();
         let taken = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
         for visitor in taken {
@@ -86,13 +84,10 @@ impl RequestVisitors {
                 continue;
             }
             let deleted = auth.config().cookie_names().delete(Kind::Visitor);
-            if sets(deleted.as_bytes()) {
+            if answered.sets(&deleted) {
                 continue;
             }
-            // What a handler did before it failed is half done.
-            if !answered.is_server_error() {
-                visitor.save().await?;
-            }
+            answered.settle(auth, visitor.save()).await?;
             fields.extend(visitor.0.data.owner().cookie(auth).await);
         }
         Ok(fields)

@@ -17,7 +17,7 @@ use token_session::test_util::{Injected, Outage, TestManager, Trouble, TroubledS
 use token_session::visitor::{VisitorKind, VisitorPolicy};
 use tokio::sync::Notify;
 
-use crate::world::OWN;
+use crate::world::{OWN, answered};
 
 fn server(policy: VisitorPolicy) -> (Auth, Outage) {
     let outage = Outage::default();
@@ -154,7 +154,7 @@ async fn the_store_has_no_one_time_value_and_the_verifier_fits_the_challenge() {
     assert_eq!(URL_SAFE_NO_PAD.encode(digest), departure.code_challenge());
 
     let taken = going.take_value().unwrap();
-    let set = taken.finish(http::StatusCode::OK, |_: &[u8]| false).await;
+    let set = taken.finish(&answered(http::StatusCode::OK)).await;
     let set = set.unwrap();
     let cookie = set[0].to_str().unwrap().split(';').next().unwrap();
     let (_, value) = cookie.split_once('=').unwrap();
@@ -199,15 +199,62 @@ impl Trouble for HeldWrite {
     }
 }
 
-/// The call is repeated and finds what another request has written, which is the same but for the request.
-#[tokio::test]
-async fn a_write_that_is_repeated_does_not_take_that_of_another_request_for_its_own() {
+/// A server whose store holds a write back when it is armed, and repeats calls that failed.
+fn holding() -> (Auth, HeldWrite) {
     let held = HeldWrite::default();
     let store = TroubledStore::new(MemoryStore::with_capacity(100), held.clone());
     let TestManager { manager, .. } =
         TestManager::with_store(store, Policy::default(), |builder| builder.store_retries(2));
     let config = AuthConfig::builder(OWN.parse().unwrap());
-    let auth = Auth::new(manager, config.build().unwrap());
+    (Auth::new(manager, config.build().unwrap()), held)
+}
+
+/// Two requests take the messages for the next page, of which one has to repeat its write: one of them gets
+/// the messages.
+#[tokio::test]
+async fn what_may_be_taken_once_is_not_taken_twice_by_a_write_that_is_repeated() {
+    let (auth, held) = holding();
+    let (headers, uri) = (fields("a=b"), Uri::from_static("/"));
+    let flash = async {
+        let visitor = auth.visitor(&post(&headers, &uri)).unwrap();
+        visitor.flash("sent").await
+    };
+    let mut going = std::pin::pin!(visitor_scope(flash));
+    going.as_mut().await.unwrap();
+    let taken = going.take_value().unwrap();
+    let set = taken.finish(&answered(http::StatusCode::OK)).await.unwrap();
+    let cookie = set[0]
+        .to_str()
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .to_owned();
+
+    let take = async || {
+        let headers = fields(&cookie);
+        let taking = async {
+            let visitor = auth.visitor(&post(&headers, &uri)).unwrap();
+            visitor.take_flashes::<String>().await.unwrap()
+        };
+        visitor_scope(taking).await
+    };
+    held.0.armed.store(true, Ordering::SeqCst);
+    let first = take();
+    let second = async {
+        held.0.arrived.notified().await;
+        let taken = take().await;
+        held.0.go_on.notify_one();
+        taken
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!((first.len(), second), (0, vec!["sent".to_owned()]));
+}
+
+/// The call is repeated and finds what another request has written, which is the same but for the request.
+#[tokio::test]
+async fn a_write_that_is_repeated_does_not_take_that_of_another_request_for_its_own() {
+    let (auth, held) = holding();
     let cookie = begin(&auth).await.unwrap();
     let attempt = async || {
         let pending = read(&auth, &cookie).await.unwrap();

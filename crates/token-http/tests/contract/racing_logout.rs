@@ -11,7 +11,7 @@ use token_session::{MemoryStore, SessionStore};
 use tokio::task::yield_now;
 
 use crate::server_session::visit;
-use crate::world::{World, get, refusal, request, with_cookie};
+use crate::world::{World, answered, get, refusal, request, with_cookie};
 
 const RUNS: u64 = 1000;
 
@@ -76,7 +76,7 @@ async fn a_session_stays_ended_whatever_its_data_and_deadline_were_to_become() {
             let (session, slot) = visit(&world, &cookie).await?;
             session.set("seed", &seed).await?;
             store.trouble().hesitate(3).await;
-            slot.finish(StatusCode::OK).await
+            slot.finish(&answered(StatusCode::OK)).await
         };
         let ending = async {
             // The other takes about this long: each is first half of the times.

@@ -17,7 +17,8 @@ use token_session::test_util::{Outage, TroubledStore};
 use crate::evidence::Log;
 use crate::server_session::visit;
 use crate::world::{
-    OWN, PASSWORD, World, get, post_form, post_json, request, with, with_bearer, with_cookie,
+    OWN, PASSWORD, World, answered, get, post_form, post_json, request, with, with_bearer,
+    with_cookie,
 };
 
 const SECRET: &str = "hush-hush";
@@ -444,7 +445,7 @@ async fn what_the_server_is_to_blame_for_is_a_warning_or_an_error() {
     second.set("a", &2).await.unwrap();
     second.save().await.unwrap();
     assert_eq!(
-        slot.finish(StatusCode::OK)
+        slot.finish(&answered(StatusCode::OK))
             .await
             .unwrap_err()
             .response()

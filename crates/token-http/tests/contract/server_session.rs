@@ -1,13 +1,16 @@
-use http::{Method, StatusCode};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use token_core::{Authentication, CustomClaims, NoClaims, RevokeReason, Transport};
-use token_http::{Auth, DataError, Head, Refusal, Rejection, ServerSession, SessionSlot, Shown};
+use token_http::{
+    Answered, Auth, DataError, Head, Refusal, Rejection, ServerSession, SessionSlot, Shown,
+};
 use token_session::store::SessionData;
 use token_session::{NewSession, SessionCredential, SessionManager};
 
 use crate::evidence::Log;
-use crate::world::{PASSWORD, Reply, World, get, request, with, with_cookie};
+use crate::world::{PASSWORD, Reply, World, answered, get, request, with, with_cookie};
 
 /// One request's view of the session.
 pub(crate) async fn visit(
@@ -49,7 +52,7 @@ async fn data_is_written_at_the_end_of_the_request() {
         session.get::<bool>("visits").await,
         Err(DataError::Read { .. })
     ));
-    slot.finish(StatusCode::OK).await.unwrap();
+    slot.finish(&answered(StatusCode::OK)).await.unwrap();
 
     let (session, slot) = visit(&world, &cookie).await.unwrap();
     assert_eq!(
@@ -58,7 +61,7 @@ async fn data_is_written_at_the_end_of_the_request() {
     );
     assert!(session.remove("cart").await.unwrap());
     assert!(!session.remove("cart").await.unwrap());
-    slot.finish(StatusCode::OK).await.unwrap();
+    slot.finish(&answered(StatusCode::OK)).await.unwrap();
     let (session, _) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<Vec<String>>("cart").await.unwrap(), None);
 }
@@ -90,7 +93,7 @@ async fn only_what_was_changed_is_written() {
     let (session, slot) = visit(&world, &cookie).await.unwrap();
     session.get::<u32>("visits").await.unwrap();
     session.remove("visits").await.unwrap();
-    slot.finish(StatusCode::OK).await.unwrap();
+    slot.finish(&answered(StatusCode::OK)).await.unwrap();
     let id = session.session().id;
     let data = world
         .auth
@@ -110,8 +113,11 @@ async fn a_lost_race_is_reported() {
     let (second, second_slot) = visit(&world, &cookie).await.unwrap();
     first.set("a", &1).await.unwrap();
     second.set("a", &2).await.unwrap();
-    first_slot.finish(StatusCode::OK).await.unwrap();
-    let rejection = second_slot.finish(StatusCode::OK).await.unwrap_err();
+    first_slot.finish(&answered(StatusCode::OK)).await.unwrap();
+    let rejection = second_slot
+        .finish(&answered(StatusCode::OK))
+        .await
+        .unwrap_err();
     assert_eq!(rejection.refusal(), &Refusal::Conflict);
     assert_eq!(rejection.response().status(), 409);
     // A handler that looks itself sees the other's and can go on.
@@ -127,7 +133,7 @@ async fn a_write_never_brings_an_ended_session_back() {
     let (session, slot) = visit(&world, &cookie).await.unwrap();
     session.set("a", &1).await.unwrap();
     world.end_all().await;
-    let rejection = slot.finish(StatusCode::OK).await.unwrap_err();
+    let rejection = slot.finish(&answered(StatusCode::OK)).await.unwrap_err();
     assert_eq!(rejection.response().status(), 401);
     assert!(
         rejection
@@ -137,6 +143,30 @@ async fn a_write_never_brings_an_ended_session_back() {
     );
     let reply = world.send(with_cookie(get("/api/me"), &cookie)).await;
     assert_eq!(reply.status, 401);
+}
+
+/// The step-up is committed, and its answer has the only copy of the new credential.
+#[tokio::test]
+async fn a_lost_race_does_not_take_the_place_of_new_credentials() {
+    let world = World::new();
+    let cookie = world.login("session").await.cookie();
+    let mut renewed = HeaderMap::new();
+    let field = "__Host-Http-session=new; Path=/; Secure; HttpOnly";
+    renewed.insert(SET_COOKIE, HeaderValue::from_static(field));
+    let other = HeaderValue::from_static("theme=dark");
+    for (headers, effect, stays) in [
+        (renewed, false, true),
+        (HeaderMap::new(), true, true),
+        (HeaderMap::from_iter([(SET_COOKIE, other)]), false, false),
+    ] {
+        let (first, first_slot) = visit(&world, &cookie).await.unwrap();
+        let (second, second_slot) = visit(&world, &cookie).await.unwrap();
+        first.set("a", &1).await.unwrap();
+        second.set("a", &2).await.unwrap();
+        first_slot.finish(&answered(StatusCode::OK)).await.unwrap();
+        let told = Answered::new(StatusCode::SEE_OTHER, &headers, effect);
+        assert_eq!(second_slot.finish(&told).await.is_ok(), stays);
+    }
 }
 
 #[tokio::test]
@@ -158,7 +188,7 @@ async fn data_that_is_too_long_changes_nothing() {
         session.get::<String>("a").await.unwrap().as_deref(),
         Some("x")
     );
-    slot.finish(StatusCode::OK).await.unwrap();
+    slot.finish(&answered(StatusCode::OK)).await.unwrap();
 }
 
 #[tokio::test]
@@ -308,7 +338,10 @@ async fn the_cookie_is_sent_again_only_while_it_is_the_current_one() {
     let cookie = remembered(&world, true).await;
     world.advance(61);
     let (_, slot) = visit(&world, &cookie).await.unwrap();
-    assert_eq!(slot.finish(StatusCode::OK).await.unwrap().len(), 1);
+    assert_eq!(
+        slot.finish(&answered(StatusCode::OK)).await.unwrap().len(),
+        1
+    );
 
     // A step-up.
     world.advance(61);
@@ -318,7 +351,12 @@ async fn the_cookie_is_sent_again_only_while_it_is_the_current_one() {
     let credential = SessionCredential::Session(SessionManager::read_session_cookie(text).unwrap());
     let authentication = Authentication::password(manager.now());
     let _ = manager.step_up(&credential, authentication).await.unwrap();
-    assert!(slot.finish(StatusCode::OK).await.unwrap().is_empty());
+    assert!(
+        slot.finish(&answered(StatusCode::OK))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 
     // A logout.
     let cookie = remembered(&world, true).await;
@@ -328,7 +366,12 @@ async fn the_cookie_is_sent_again_only_while_it_is_the_current_one() {
         .revoke(session.session_id(), RevokeReason::Logout)
         .await
         .unwrap();
-    assert!(slot.finish(StatusCode::OK).await.unwrap().is_empty());
+    assert!(
+        slot.finish(&answered(StatusCode::OK))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// A cookie without `Max-Age` has nothing to move.
@@ -338,7 +381,12 @@ async fn the_cookie_of_a_session_that_is_not_remembered_is_never_sent_again() {
     let cookie = remembered(&world, false).await;
     world.advance(61);
     let (_, slot) = visit(&world, &cookie).await.unwrap();
-    assert!(slot.finish(StatusCode::OK).await.unwrap().is_empty());
+    assert!(
+        slot.finish(&answered(StatusCode::OK))
+            .await
+            .unwrap()
+            .is_empty()
+    );
 }
 
 /// Two tabs that each set a member of their own: neither gets in the way of the other.
@@ -348,7 +396,7 @@ async fn requests_that_set_different_members_all_succeed() {
     let cookie = world.login("session").await.cookie();
     let (first, first_slot) = visit(&world, &cookie).await.unwrap();
     first.set("c", &0).await.unwrap();
-    first_slot.finish(StatusCode::OK).await.unwrap();
+    first_slot.finish(&answered(StatusCode::OK)).await.unwrap();
 
     let (first, first_slot) = visit(&world, &cookie).await.unwrap();
     let (second, second_slot) = visit(&world, &cookie).await.unwrap();
@@ -357,7 +405,7 @@ async fn requests_that_set_different_members_all_succeed() {
     second.set("b", &2).await.unwrap();
     assert!(third.remove("c").await.unwrap());
     for slot in [first_slot, second_slot, third_slot] {
-        slot.finish(StatusCode::OK).await.unwrap();
+        slot.finish(&answered(StatusCode::OK)).await.unwrap();
     }
     let (session, _) = visit(&world, &cookie).await.unwrap();
     let found = (
@@ -375,9 +423,9 @@ async fn requests_that_set_different_members_all_succeed() {
     second.set("a", &7).await.unwrap();
     second.set("b", &7).await.unwrap();
     third.remove("a").await.unwrap();
-    first_slot.finish(StatusCode::OK).await.unwrap();
+    first_slot.finish(&answered(StatusCode::OK)).await.unwrap();
     for slot in [second_slot, third_slot] {
-        let lost = slot.finish(StatusCode::OK).await.unwrap_err();
+        let lost = slot.finish(&answered(StatusCode::OK)).await.unwrap_err();
         assert_eq!(lost.refusal(), &Refusal::Conflict);
     }
     let (session, _) = visit(&world, &cookie).await.unwrap();
@@ -394,10 +442,13 @@ async fn an_update_hides_no_conflict_of_another_member() {
     let (second, second_slot) = visit(&world, &cookie).await.unwrap();
     first.set("cart", &1).await.unwrap();
     second.set("cart", &2).await.unwrap();
-    second_slot.finish(StatusCode::OK).await.unwrap();
+    second_slot.finish(&answered(StatusCode::OK)).await.unwrap();
     let visits = first.update("visits", |visits| visits.unwrap_or(0) + 1);
     assert_eq!(visits.await.unwrap(), 1_u32);
-    let lost = first_slot.finish(StatusCode::OK).await.unwrap_err();
+    let lost = first_slot
+        .finish(&answered(StatusCode::OK))
+        .await
+        .unwrap_err();
     assert_eq!(lost.refusal(), &Refusal::Conflict);
     let (session, _) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<u32>("cart").await.unwrap(), Some(2));
@@ -414,8 +465,11 @@ async fn members_that_are_too_long_together_are_refused() {
     let half = "x".repeat(SessionData::MAX_LENGTH * 2 / 3);
     first.set("a", &half).await.unwrap();
     second.set("b", &half).await.unwrap();
-    first_slot.finish(StatusCode::OK).await.unwrap();
-    let lost = second_slot.finish(StatusCode::OK).await.unwrap_err();
+    first_slot.finish(&answered(StatusCode::OK)).await.unwrap();
+    let lost = second_slot
+        .finish(&answered(StatusCode::OK))
+        .await
+        .unwrap_err();
     assert_eq!(lost.response().status(), 500);
 }
 
@@ -439,7 +493,7 @@ async fn an_update_counts_what_other_requests_wrote_meanwhile() {
     let (session, _) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<u32>("own 0").await.unwrap(), None);
     for (_, slot) in &visits {
-        slot.finish(StatusCode::OK).await.unwrap();
+        slot.finish(&answered(StatusCode::OK)).await.unwrap();
     }
     let (session, _) = visit(&world, &cookie).await.unwrap();
     assert_eq!(session.get::<u32>("visits").await.unwrap(), Some(5));
@@ -460,7 +514,7 @@ async fn data_is_not_written_if_the_server_failed() {
         session.save().await.unwrap();
         session.set("a", &status).await.unwrap();
         let status = StatusCode::from_u16(status).unwrap();
-        slot.finish(status).await.unwrap();
+        slot.finish(&answered(status)).await.unwrap();
         let (session, _) = visit(&world, &cookie).await.unwrap();
         let found = session.get::<u16>("a").await.unwrap();
         assert_eq!(found.is_some(), written, "{status}");

@@ -16,7 +16,7 @@ use token_session::MemoryStore;
 use token_session::test_util::{Injected, TestManager, Trouble, TroubledStore};
 use token_session::visitor::VisitorPolicy;
 
-use crate::world::OWN;
+use crate::world::{OWN, answered};
 
 /// Counts the calls to the store.
 #[derive(Debug, Default)]
@@ -84,7 +84,7 @@ impl Server {
         let mut serving = std::pin::pin!(visitor_scope(serving));
         serving.as_mut().await?;
         let taken = serving.take_value().unwrap();
-        taken.finish(StatusCode::OK, |_: &[u8]| false).await
+        taken.finish(&answered(StatusCode::OK)).await
     }
 }
 
@@ -184,7 +184,7 @@ async fn login_of_a_new_visitor(place: bool, at_once: bool, before: bool) -> usi
     let answer = serving.as_mut().await.unwrap();
     assert_eq!(answer.status(), StatusCode::SEE_OTHER);
     let taken = serving.take_value().unwrap();
-    let fields = taken.finish(answer.status(), |_: &[u8]| false).await;
+    let fields = taken.finish(&answered(answer.status())).await;
     assert!(fields.unwrap().is_empty(), "no cookie of a visitor");
     server.store.len()
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HeaderValue, SET_COOKIE};
 use http::request::Builder;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use serde_json::{Value, json};
 use token_core::{Authentication, NoClaims, Policy, RevokeReason};
 use token_http::{
-    Any, Auth, AuthConfig, AuthConfigBuilder, CustomPassword, CustomStepUp, Head, LoginRequest,
-    PasswordRequest, Refusal, Rejection, Route, SessionSlot, Shown, StepUpRequest,
+    Answered, Any, Auth, AuthConfig, AuthConfigBuilder, CustomPassword, CustomStepUp, Head,
+    LoginRequest, PasswordRequest, Refusal, Rejection, Route, SessionSlot, Shown, StepUpRequest,
 };
 use token_session::binding::{BindingMode, BindingPolicy};
 use token_session::event::EventSink;
@@ -286,7 +286,7 @@ impl World {
         let result = async {
             let caller = self.caller(head, &slot).await?;
             let mut response = Response::new(Bytes::from(caller.session_id().to_string()));
-            for field in slot.finish(StatusCode::OK).await? {
+            for field in slot.finish(&answered(StatusCode::OK)).await? {
                 response.headers_mut().append(SET_COOKIE, field);
             }
             Ok::<_, Rejection>(response)
@@ -297,6 +297,11 @@ impl World {
                 .unwrap_or_else(|rejection| rejection.response()),
         )
     }
+}
+
+/// A handler's answer with this status and nothing else.
+pub(crate) fn answered(status: StatusCode) -> Answered {
+    Answered::new(status, &HeaderMap::new(), false)
 }
 
 /// A field of a form. Nothing in it is escaped.
@@ -324,7 +329,7 @@ impl Reply {
     }
 
     /// All header fields.
-    pub(crate) fn headers(&self) -> &http::HeaderMap {
+    pub(crate) fn headers(&self) -> &HeaderMap {
         self.response.headers()
     }
 
