@@ -55,6 +55,7 @@ mod json;
 mod limit;
 mod login;
 mod logout_request;
+mod mark;
 mod media_type;
 #[cfg(feature = "openapi")]
 pub mod openapi;

@@ -11,7 +11,6 @@ mod departure;
 mod extract;
 mod local_path;
 mod login;
-mod mark;
 mod nobody;
 mod owner;
 mod pending;

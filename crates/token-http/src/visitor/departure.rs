@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 
 use super::browser::Visitor;
 use super::local_path::LocalPath;
-use super::mark::Mark;
+use crate::mark::Mark;
 use crate::private_data::DataError;
 use crate::refusal::Refusal;
 use crate::rejection::Rejection;

@@ -11,13 +11,13 @@ use token_session::visitor::{VisitorError, VisitorKind, VisitorSession};
 use token_session::{LoginTicket, NewSession};
 use tracing::debug;
 
-use super::mark::Mark;
 use crate::answer;
 use crate::auth::Auth;
 use crate::cookies::{self, Kind, RequestCookies};
 use crate::custom_login::CustomLogin;
 use crate::device;
 use crate::head::Head;
+use crate::mark::Mark;
 use crate::private_data::DataError;
 use crate::redirect;
 use crate::refusal::Refusal;
@@ -372,8 +372,8 @@ impl CustomLogin {
             mark: Mark::new(),
         };
         let (auth, device) = (self.auth(), self.device().clone());
-        let kind = VisitorKind::PendingLogin;
-        let opened = auth.manager().open_visitor(kind, device, text(&record));
+        let (kind, record) = (VisitorKind::PendingLogin, text(&record));
+        let opened = auth.manager().open_visitor(kind, device, &record);
         let opened = opened
             .await
             .map_err(|error: VisitorError| DataError::from(error))?;

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 /// lost knows its own write by the content; without this it would take the equal write of another request
 /// for its own, and both would have taken the same thing.
 #[derive(Clone, Copy, Serialize, Deserialize)]
-pub(super) struct Mark(u64);
+pub(crate) struct Mark(u64);
 
 impl Mark {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut bytes = [0; 8];
         rand::fill(&mut bytes).expect("the system has random bytes");
         Self(u64::from_ne_bytes(bytes))
