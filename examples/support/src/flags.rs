@@ -1,5 +1,6 @@
 //! The flags of the demo servers, each of which can be an environment variable too.
 
+use std::fmt;
 use std::io::{self, Write as _};
 use std::net::{IpAddr, SocketAddr};
 use std::process;
@@ -23,7 +24,7 @@ use crate::store_url::{StoreUrl, StoreUrlError};
 /// A demo of hallpass: log in, watch both tokens live and renew, end sessions.
 ///
 /// Every flag can be given as an environment variable too, as its help says.
-#[derive(Clone, Debug, Parser)]
+#[derive(Clone, Parser)]
 pub struct Flags {
     /// The address to listen on; port 0 picks a free one.
     #[arg(long, env = "HALLPASS_LISTEN", default_value = "127.0.0.1:3000")]
@@ -243,6 +244,15 @@ pub struct Flags {
         default_value_t = 10_000
     )]
     pub session_cache: usize,
+}
+
+impl fmt::Debug for Flags {
+    /// A store's address may have a password in it, and other flags are secrets themselves.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Flags")
+            .field("listen", &self.listen)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Flags {
