@@ -220,13 +220,13 @@ async fn a_newer_credential_takes_the_place_of_the_old_one() {
     assert!(matches!(late, Err(AdoptError::Replaced { .. })), "{late:?}");
 }
 
-/// Writes no data while it is set.
+/// Loses the answer to an insert while it is set.
 #[derive(Default)]
-struct NoData(AtomicBool);
+struct LostInsert(AtomicBool);
 
-impl Trouble for NoData {
-    async fn before(&self, call: &'static str) -> Result<(), Injected> {
-        if call == "write_data" && self.0.load(Ordering::SeqCst) {
+impl Trouble for LostInsert {
+    async fn after(&self, call: &'static str) -> Result<(), Injected> {
+        if call == "create" && self.0.load(Ordering::SeqCst) {
             return Err(Injected);
         }
         Ok(())
@@ -235,7 +235,7 @@ impl Trouble for NoData {
 
 #[tokio::test]
 async fn its_data_is_there_also_if_the_first_request_broke_off() {
-    let outage = Arc::new(NoData::default());
+    let outage = Arc::new(LostInsert::default());
     let store = TroubledStore::new(MemoryStore::new(100, &[7; 32]), Arc::clone(&outage));
     let test = TestManager::with_store(store, policy(), |builder| builder.store_retries(0));
     let with_data = || {

@@ -286,12 +286,12 @@ fn a_lifetime_out_of_its_range_is_refused() {
     }
 }
 
-/// Loses each write of private data, as a process that ends between an insert and that write.
-struct NoData;
+/// Loses the answer to each insert, as a process that ends before it is answered.
+struct LostInsert;
 
-impl Trouble for NoData {
-    async fn before(&self, call: &'static str) -> Result<(), Injected> {
-        if call == "write_data" {
+impl Trouble for LostInsert {
+    async fn after(&self, call: &'static str) -> Result<(), Injected> {
+        if call == "create" {
             Err(Injected)
         } else {
             Ok(())
@@ -302,7 +302,7 @@ impl Trouble for NoData {
 #[tokio::test]
 async fn what_a_crash_leaves_expires_and_nobody_has_its_credential() {
     let store = std::sync::Arc::new(MemoryStore::new(100, &[7; 32]));
-    let faulty = TroubledStore::new(std::sync::Arc::clone(&store), NoData);
+    let faulty = TroubledStore::new(std::sync::Arc::clone(&store), LostInsert);
     let test = TestManager::with_store(faulty, Policy::default(), |builder| {
         builder.store_retries(0)
     });

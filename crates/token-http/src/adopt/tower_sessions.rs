@@ -19,7 +19,8 @@ use super::user::OldUser;
 
 /// Reads the sessions that `tower-sessions` has stored, in any store that writes its records as MessagePack:
 /// those of `tower-sessions-sqlx-store` (SQLite, PostgreSQL, MySQL) and `tower-sessions-redis-store` do.
-/// Tested with tower-sessions 0.14, and its stores for SQLite 0.15 and Redis 0.16.
+/// Tested with tower-sessions 0.14 and its store for SQLite 0.15. Its other stores keep the same form, and were
+/// not tried.
 ///
 /// The application reads the record, with the connection that it has, and says who it is about.
 ///
