@@ -20,8 +20,8 @@ pub struct PgBouncer {
 }
 
 impl PgBouncer {
-    /// Starts one in front of a server, in this mode (`session`, `transaction`), with further lines of
-    /// settings.
+    /// Starts one in front of a server, in this mode (`session`, `transaction`). Further lines of settings
+    /// follow the usual ones.
     pub fn start(server: &postgres::Server, mode: &str, settings: &str) -> Self {
         // Not in the target directory: it runs as another user if we are root.
         let folder = tempfile::Builder::new()

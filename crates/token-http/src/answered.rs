@@ -11,7 +11,7 @@ use crate::auth::Auth;
 use crate::cookies::{Kind, sets_same_cookie};
 use crate::private_data::DataError;
 
-/// Put into the extensions of an answer that tells of an effect: new credentials, or that they were
+/// Put into the extensions of an answer that reports an effect: new credentials, or that they were
 /// taken away. The adapters' `Answer` puts it there.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "it is a mark")]
@@ -52,16 +52,16 @@ impl Answered {
         sets_same_cookie(fields, field.as_bytes())
     }
 
-    /// Whether it tells of something that has happened and cannot be taken back: a login, a step-up, a logout.
+    /// Whether it reports something that has happened and cannot be taken back: a login, a step-up, a logout.
     /// Its credentials are answered once, so no other answer takes its place, whatever else fails.
-    pub fn tells_effect(&self, auth: &Auth) -> bool {
+    pub fn reports_effect(&self, auth: &Auth) -> bool {
         let names = auth.config().cookie_names();
         let kinds = [Kind::Session, Kind::Refresh];
         self.effect || kinds.iter().any(|kind| self.sets(&names.delete(*kind)))
     }
 
-    /// Stores what the handler has changed, unless the server failed: what a handler did before that is half
-    /// done.
+    /// Stores what the handler has changed, unless the server failed: what a handler did before that is only
+    /// half of its work.
     pub(crate) async fn settle(
         &self,
         auth: &Auth,
@@ -71,7 +71,7 @@ impl Answered {
             return Ok(());
         }
         match save.await {
-            Err(error) if self.tells_effect(auth) => {
+            Err(error) if self.reports_effect(auth) => {
                 let error = &error as &dyn std::error::Error;
                 warn!(
                     target: PRODUCT,

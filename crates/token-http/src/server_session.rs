@@ -355,7 +355,7 @@ impl SessionSlot {
     ///
     /// # Errors
     /// The answer to send instead of the handler's, because its write did not happen; none if the handler's
-    /// tells of an [effect](Answered::tells_effect).
+    /// reports an [effect](Answered::reports_effect).
     pub async fn finish(&self, answered: &Answered) -> Result<Vec<HeaderValue>, Rejection> {
         let mut fields = Vec::new();
         let mut place = Some(&self.0.place);

@@ -1,4 +1,4 @@
-//! An answer that tells of a login or a logout is sent, whatever else fails at the end of its request.
+//! The answer to a login or a logout is sent, whatever else fails at the end of its request.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -115,7 +115,7 @@ fn both_servers_take_a_login_in_steps_alike() {
 }
 
 #[test]
-fn both_servers_send_an_answer_that_tells_of_an_effect() {
+fn both_servers_send_the_answer_to_a_login_whatever_else_fails() {
     both(effects::run);
 }
 

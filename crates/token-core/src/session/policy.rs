@@ -113,15 +113,11 @@ impl Policy {
     ///
     /// A request that presents the previous token at the end of that window may wait for the store
     /// for as long as the margin. It must not find that a second rotation came first.
-    pub(crate) fn rotation_interval(
-        &self,
-        by: RotatedBy,
-        transport: Transport,
-    ) -> Option<Duration> {
+    pub(crate) fn rotation_interval(&self, by: RotatedBy, via: Transport) -> Option<Duration> {
         let window = self.replay_window()?;
         let window = match by {
             RotatedBy::Refresh => window,
-            RotatedBy::StepUp => self.straggler_window(transport),
+            RotatedBy::StepUp => self.straggler_window(via),
         };
         Some(window + self.store_margin)
     }

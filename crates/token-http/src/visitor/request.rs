@@ -66,14 +66,14 @@ impl RequestVisitors {
     }
 
     /// Ends the request, which was answered like this: stores what was changed if the server did not
-    /// fail, and gives the `Set-Cookie` fields of sessions that were opened, unless the answer sets that cookie
-    /// already.
+    /// fail, and gives the `Set-Cookie` fields of sessions that were opened. The field is left out if the answer sets
+    /// that cookie already.
     ///
     /// What was changed in a request that has logged in is dropped, since the login ends the visitor.
     ///
     /// # Errors
     /// The answer to send instead of the handler's, because its write did not happen; none if the handler's
-    /// tells of an [effect](Answered::tells_effect).
+    /// reports an [effect](Answered::reports_effect).
     pub async fn finish(self, answered: &Answered) -> Result<Vec<HeaderValue>, Rejection> {
         let mut fields = Vec::new();
         let taken = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
