@@ -234,15 +234,16 @@ mod tests { pub fn n() {} }
     fn more_than_was_promised_is_a_fault() {
         let folder = PathBuf::from("crates/token-core/src");
         let counts = |lines, items| Counts::from([(folder.clone(), Count { lines, items })]);
-        let fits = counts(5_700, 160);
+        let [Limit { lines: most, .. }, _] = LIMITS;
+        let fits = counts(most, 160);
         assert!(too_many_lines(&fits).is_empty() && too_many_items(&fits).is_empty());
-        assert_eq!(too_many_lines(&counts(5_701, 160)).len(), 1);
-        assert_eq!(too_many_items(&counts(5_700, 161)).len(), 1);
+        assert_eq!(too_many_lines(&counts(most + 1, 160)).len(), 1);
+        assert_eq!(too_many_items(&counts(most, 161)).len(), 1);
         let optional = Count {
             lines: 100,
             items: 10,
         };
-        let mut with_optional = counts(5_800, 170);
+        let mut with_optional = counts(most + 100, 170);
         with_optional.insert(folder.join("foreign"), optional);
         assert!(too_many_lines(&with_optional).is_empty());
         assert!(too_many_items(&with_optional).is_empty());
