@@ -44,7 +44,8 @@ impl PgBouncer {
         let file = folder.path().join("pgbouncer.ini");
         fs::write(&file, lines).unwrap();
         let pooler = format!("{}pgbouncer {}", as_other_user(), file.display());
-        let script = format!("{pooler} & read -r keep; kill -INT $!; wait $!");
+        // Told to interrupt, it would wait for its clients first.
+        let script = format!("{pooler} & read -r keep; kill -TERM $!; wait $!");
         let guard = Command::new("sh")
             .args(["-c", &script])
             .current_dir("/")
