@@ -142,19 +142,10 @@ impl Auth {
                 Err(malformed(Refusal::InvalidRequest))
             }
             Err(error @ AccessError::Invalid(_)) if self.adopts_bearers() => {
-                let text = std::str::from_utf8(token).expect("a token is ASCII");
                 // Behind a pointer: requests with tokens of ours need no room for it.
-                let adopted = Box::pin(self.adopt_bearer(text)).await?;
-                let pair = adopted.as_ref().and_then(|issued| issued.tokens());
-                let Some(pair) = pair else {
-                    return Err(self.refuse_access(error));
-                };
-                // From here on it is a request with the token that the client could have.
-                let token = self
-                    .manager()
-                    .authenticate(pair.access_token.secret())
-                    .await;
-                token.map(Some).map_err(|error| self.refuse_access(error))
+                Box::pin(self.authenticate_old(token, error))
+                    .await
+                    .map(Some)
             }
             // The challenge says how it has to come.
             Err(error @ AccessError::Invalid(VerifyError::Claims(ClaimsError::BoundToKey)))
@@ -164,6 +155,25 @@ impl Auth {
             }
             Err(error) => Err(self.refuse_access(error)),
         }
+    }
+
+    /// Authenticates by a token of another system, which was refused as one of ours.
+    async fn authenticate_old<C: DeserializeOwned + Send + Sync + 'static>(
+        &self,
+        token: &[u8],
+        error: AccessError,
+    ) -> Result<Arc<VerifiedToken<C>>, Rejection> {
+        let text = std::str::from_utf8(token).expect("a token is ASCII");
+        let adopted = self.adopt_bearer(text).await?;
+        let Some(pair) = adopted.as_ref().and_then(|issued| issued.tokens()) else {
+            return Err(self.refuse_access(error));
+        };
+        // From here on it is a request with the token that the client could have.
+        let token = self
+            .manager()
+            .authenticate(pair.access_token.secret())
+            .await;
+        token.map_err(|error| self.refuse_access(error))
     }
 
     fn refuse_access(&self, error: AccessError) -> Rejection {
