@@ -1,5 +1,6 @@
 //! What a handler has answered, as far as the end of its request depends on it.
 
+use std::fmt;
 use std::future::Future;
 
 use http::header::SET_COOKIE;
@@ -18,11 +19,20 @@ use crate::private_data::DataError;
 pub struct Effect;
 
 /// What a handler has answered.
-#[derive(Debug)]
 pub struct Answered {
     status: StatusCode,
     set_cookies: Vec<HeaderValue>,
     effect: bool,
+}
+
+impl fmt::Debug for Answered {
+    /// The cookies may be credentials.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Answered")
+            .field("status", &self.status)
+            .field("effect", &self.effect)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Answered {

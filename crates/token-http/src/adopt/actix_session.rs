@@ -50,13 +50,22 @@ pub struct ActixSessionReader<L, F> {
 }
 
 /// The state of a session as the old store has it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 #[expect(clippy::exhaustive_structs, reason = "made by the application")]
 pub struct OldState {
     /// The JSON object.
     pub json: String,
     /// How long it still lives, if the store says: `TTL` in Redis.
     pub lives_for: Option<Duration>,
+}
+
+impl fmt::Debug for OldState {
+    /// The content is the application's and may be private.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OldState")
+            .field("lives_for", &self.lives_for)
+            .finish_non_exhaustive()
+    }
 }
 
 /// Where the state of a session is.
