@@ -11,8 +11,10 @@ use std::process::{Command, ExitCode};
 
 use bench::operation::{BARE, Goal, Make, OURS, Operation, Pool};
 use bench::operations::ALL;
-use bench::report::{self, Measured};
+use bench::report;
 use bench::rounds::Effort;
+use figures::number::number;
+use figures::operations::Measured;
 
 /// By how much a promise on time may be missed: if the machine is busy, a median still moves that far.
 const TIME_MARGIN: f64 = 1.3;
@@ -62,7 +64,7 @@ pub(crate) fn run(valgrind: &Path) -> ExitCode {
     let mut failed = false;
     match counts.beyond(YARDSTICK.0, YARDSTICK.1, Some(BARE)) {
         Ok(yardstick) => {
-            let long = report::number(yardstick);
+            let long = number(yardstick);
             println!("a yardstick, `jsonwebtoken::decode` without the HMAC: {long} instructions");
             for &(name, without, bound) in INSTRUCTIONS {
                 let ours = counts.beyond(name, OURS, without);
@@ -120,7 +122,7 @@ fn few(
     let word = if fine { "fine" } else { "FAILED" };
     let beyond = without.map_or_else(String::new, |without| format!(" beyond {without}"));
     let ratio = ours / yardstick;
-    let [ours, most] = [ours, most].map(report::number);
+    let [ours, most] = [ours, most].map(number);
     println!(
         "{word} {name}: {ours} instructions{beyond}, at most {most}; {ratio:.4} yardsticks, {bound} before"
     );

@@ -3,7 +3,7 @@
 
 use std::alloc::System;
 
-use serde::{Deserialize, Serialize};
+use figures::memory::Footprint;
 use stats_alloc::{Region, StatsAlloc};
 
 use crate::operation::Operation;
@@ -27,32 +27,16 @@ pub fn allocations(counter: &StatsAlloc<System>, mut operation: Operation) -> Ve
     ways.collect()
 }
 
-/// The memory that a session takes.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "made here alone")]
-pub struct Footprint {
-    /// The store, and what its sessions hold.
-    pub who: String,
-    /// How many sessions there were.
-    pub sessions: u64,
-    /// The bytes that were allocated for each.
-    pub asked: u64,
-    /// The bytes by which the process grew for each.
-    pub resident: u64,
-}
-
-impl Footprint {
-    /// Fills a store with a million sessions; `create` gets the number of each.
-    pub fn of(who: &str, counter: &StatsAlloc<System>, create: impl FnMut(u64)) -> Self {
-        let before = (in_use(counter), resident());
-        (0..SESSIONS).for_each(create);
-        let after = (in_use(counter), resident());
-        Self {
-            who: who.to_owned(),
-            sessions: SESSIONS,
-            asked: after.0.saturating_sub(before.0) / SESSIONS,
-            resident: after.1.saturating_sub(before.1) / SESSIONS,
-        }
+/// Fills a store with a million sessions; `create` gets the number of each.
+pub fn footprint(who: &str, counter: &StatsAlloc<System>, create: impl FnMut(u64)) -> Footprint {
+    let before = (in_use(counter), resident());
+    (0..SESSIONS).for_each(create);
+    let after = (in_use(counter), resident());
+    Footprint {
+        who: who.to_owned(),
+        sessions: SESSIONS,
+        asked: after.0.saturating_sub(before.0) / SESSIONS,
+        resident: after.1.saturating_sub(before.1) / SESSIONS,
     }
 }
 

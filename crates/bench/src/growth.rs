@@ -5,29 +5,16 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
 
-use serde::{Deserialize, Serialize};
+use figures::growth::Curve;
+use figures::middle::Middle;
 use serde_json::{Map, Value};
 use token_core::{Algorithm, CustomClaims, Subject, UntrustedToken, Verifier};
 use token_session::store::Created;
 use token_session::{MemoryStore, SessionStore as _};
 
 use crate::operations::manager::{PAST_THE_GRACE, at_once, login, manager, refresh_token, runtime};
-use crate::rounds::{self, Effort, Middle};
+use crate::rounds::{self, Effort};
 use crate::world::{self, Key};
-
-/// Nanoseconds of one operation, by the size of something.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "made here alone")]
-pub struct Curve {
-    /// What is done.
-    pub name: String,
-    /// What grows.
-    pub by: String,
-    /// What is expected.
-    pub promise: String,
-    /// Each size, and the time.
-    pub points: Vec<(f64, Middle)>,
-}
 
 /// Measures every curve.
 pub fn measure(effort: Effort) -> Vec<Curve> {

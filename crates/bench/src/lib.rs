@@ -6,12 +6,11 @@
 //! - [`rounds`] times them, interleaved, so that other load on the machine affects all of them alike.
 //! - [`growth`] has what the cost grows with, [`requests`] whole servers under load.
 //! - `stores` has the session stores on real servers (feature `stores`).
-//! - [`report`] and [`chart`] write the figures.
+//! - [`report`] compares what was measured with what is promised; the crate `figures` has the tables.
 //!
 //! Allocations are counted by a program of its own (`src/bin/allocations.rs`): in the same program the
 //! counting allocator would slow down the ways that allocate.
 
-pub mod chart;
 pub mod counted;
 pub mod growth;
 pub mod operation;

@@ -9,15 +9,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use bench::chart;
-use bench::counted::Footprint;
-use bench::growth::{self, Curve};
 use bench::operation::Pool;
-use bench::operations;
-use bench::report::{self, Measured};
 use bench::requests::{self, Tools, paced};
 use bench::rounds::Effort;
+use bench::{growth, operations, report};
 use clap::{Args, Parser, Subcommand};
+use figures::memory::{self, Footprint};
+use figures::operations::Measured;
+use figures::servers;
 
 #[derive(Debug, Parser)]
 struct Arguments {
@@ -56,17 +55,6 @@ enum Task {
         /// Also writes the figures here, as JSON.
         #[arg(long)]
         json: Option<PathBuf>,
-    },
-    /// Draws the charts of figures that were written down.
-    Charts {
-        /// What `core` wrote.
-        #[arg(long)]
-        core: PathBuf,
-        /// What `growth` wrote.
-        #[arg(long)]
-        growth: PathBuf,
-        /// Where the charts go.
-        folder: PathBuf,
     },
     /// Puts whole servers under load.
     Requests(Requests),
@@ -134,22 +122,17 @@ fn main() -> ExitCode {
             let memory = memory.iter().flat_map(|file| read::<Vec<Footprint>>(file));
             let memory = memory.collect::<Vec<_>>();
             if !memory.is_empty() {
-                println!("{}", report::memory(&memory));
+                println!("{}", memory::table(&memory));
             }
             ExitCode::SUCCESS
         }
         Task::Check { valgrind } => check::run(&valgrind),
         Task::Growth { json } => {
             let measured = growth::measure(Effort::QUICK);
-            println!("{}", report::growth(&measured));
+            println!("{}", figures::growth::table(&measured));
             write(json, &measured);
             ExitCode::SUCCESS
         }
-        Task::Charts {
-            core,
-            growth,
-            folder,
-        } => charts(&core, &growth, &folder),
         Task::Requests(arguments) => requests(arguments),
         Task::Paced {
             url,
@@ -177,21 +160,8 @@ fn core(only: &str, allocations: Option<PathBuf>, more: Option<PathBuf>, json: O
         })
         .collect();
     measured.extend(more.map_or_else(Vec::new, |file| read(&file)));
-    println!("{}", report::markdown(&measured));
+    println!("{}", figures::operations::table(&measured));
     write(json, &measured);
-}
-
-fn charts(core: &Path, growth: &Path, folder: &Path) -> ExitCode {
-    let core: Vec<Measured> = read(core);
-    let growth: Vec<Curve> = read(growth);
-    let mut files = vec![("performance.svg".to_owned(), chart::bars(&core))];
-    for (curve, number) in growth.iter().zip(1..) {
-        files.push((format!("growth-{number}.svg"), chart::line(curve)));
-    }
-    for (name, drawn) in files {
-        std::fs::write(folder.join(name), drawn).expect("the folder can be written to");
-    }
-    ExitCode::SUCCESS
 }
 
 fn read<T: serde::de::DeserializeOwned>(file: &Path) -> T {
@@ -210,7 +180,7 @@ fn requests(arguments: Requests) -> ExitCode {
     };
     let measured = requests::measure(&tools, &arguments.only, arguments.rounds);
     tell(measured.map(|measured| {
-        println!("{}", report::requests(&measured));
+        println!("{}", servers::table(&measured));
         write(arguments.json, &measured);
     }))
 }

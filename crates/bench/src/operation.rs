@@ -1,6 +1,6 @@
 //! What is measured: one operation, in several ways.
 
-use crate::rounds::Middle;
+use figures::middle::Middle;
 
 /// What this library is called in tables.
 pub const OURS: &str = "hallpass";

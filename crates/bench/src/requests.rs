@@ -13,10 +13,10 @@ use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use serde::{Deserialize, Serialize};
+use figures::middle::Middle;
+use figures::servers::{Beside, Latency, RATE, Server};
 
 use self::process::{Running, cpu_time, pin, pinned};
-use crate::rounds::Middle;
 
 /// A server that is put under load.
 struct Kind {
@@ -146,9 +146,6 @@ const KINDS: &[Kind] = &[
     )),
 ];
 
-/// Requests a second for everybody, below the saturation of all.
-pub const RATE: f64 = 5000.0;
-
 /// No rate is above this part of a server's maximum: if it were, latency would measure the queue.
 const BELOW_SATURATION: f64 = 0.8;
 
@@ -166,56 +163,6 @@ pub struct Tools {
     pub node: Option<PathBuf>,
     /// The URL and the process of a Redis; without it, those that need it are left out.
     pub redis: Option<(String, u32)>,
-}
-
-/// What came out for one server.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "made here alone")]
-pub struct Server {
-    /// The server.
-    pub name: String,
-    /// Whether it is compared with itself.
-    pub bare: bool,
-    /// Microseconds of CPU a request.
-    pub cpu: Middle,
-    /// The same beyond the bare server, round by round.
-    pub beyond: Middle,
-    /// Microseconds of CPU a request that Redis ran.
-    pub redis: Option<Middle>,
-    /// Requests a second at saturation.
-    pub per_second: Middle,
-    /// The same as a part of the bare server's, round by round.
-    pub throughput: Middle,
-    /// Latency at the rate that is the same for all.
-    pub same_rate: Option<Latency>,
-    /// Latency at half of what the bare server does at most.
-    pub half_rate: Option<Latency>,
-    /// Compared with itself with the check removed, if that is measured.
-    pub unchecked: Option<Beside>,
-}
-
-/// One server beside another, round by round.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "made here alone")]
-pub struct Beside {
-    /// Microseconds of CPU a request beyond the other's.
-    pub beyond: Middle,
-    /// Requests a second at saturation, as a part of the other's.
-    pub throughput: Middle,
-    /// The 99th percentile of latency at the rate that is the same for all, as a part of the other's.
-    pub same_rate: Option<Middle>,
-    /// The same at half of what the bare server does at most.
-    pub half_rate: Option<Middle>,
-}
-
-/// The 99th percentile of latency.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "made here alone")]
-pub struct Latency {
-    /// In microseconds, from the time at which a request was due.
-    pub p99: Middle,
-    /// As a part of the bare server's, round by round.
-    pub of_bare: Middle,
 }
 
 /// One round of one server.
@@ -293,12 +240,13 @@ fn describe(kind: &Kind, own: &[Round], bare: &[Round], unchecked: Option<&[Roun
         bare: kind.name == kind.bare,
         cpu: middle(&|own| own.cpu),
         beyond,
-        redis: kind.redis.then(|| middle(&|own| own.redis)),
+        store: kind.redis.then(|| middle(&|own| own.redis)),
         per_second: middle(&|own| own.per_second),
         throughput,
         same_rate: latency(&|round| round.same_rate, same_rate),
         half_rate: latency(&|round| round.half_rate, half_rate),
         unchecked: unchecked.map(|unchecked| compare(own, unchecked)),
+        steady: None,
     }
 }
 

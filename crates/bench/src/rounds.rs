@@ -6,6 +6,8 @@
 
 use std::time::{Duration, Instant};
 
+use figures::middle::Middle;
+
 /// How much to measure.
 #[derive(Clone, Copy, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "two numbers")]
@@ -32,42 +34,6 @@ impl Effort {
 /// Nanoseconds of one way, a round each.
 #[derive(Clone, Debug, Default)]
 pub struct Samples(Vec<f64>);
-
-/// The middle of what was measured.
-#[derive(Clone, Copy, Debug, serde::Serialize, serde::Deserialize)]
-#[expect(clippy::exhaustive_structs, reason = "three numbers")]
-pub struct Middle {
-    /// A quarter of the rounds were below.
-    pub low: f64,
-    /// Half of the rounds were below.
-    pub median: f64,
-    /// A quarter of the rounds were above.
-    pub high: f64,
-}
-
-impl Middle {
-    /// Of any numbers; all zero if there are none.
-    pub fn of(mut values: Vec<f64>) -> Self {
-        values.sort_by(f64::total_cmp);
-        let last = values.len().saturating_sub(1);
-        let at = |index: usize| values.get(index).copied().unwrap_or_default();
-        Self {
-            low: at(last / 4),
-            median: at(last / 2),
-            high: at(last - last / 4),
-        }
-    }
-
-    /// `dividend` divided by each: from the time of one to a count in a time, and back.
-    #[must_use]
-    pub fn inverse(self, of: f64) -> Self {
-        Self {
-            low: of / self.high,
-            median: of / self.median,
-            high: of / self.low,
-        }
-    }
-}
 
 impl Samples {
     /// One more round.
@@ -144,16 +110,6 @@ mod tests {
 
     fn near(a: f64, b: f64) -> bool {
         (a - b).abs() < 1e-9
-    }
-
-    #[test]
-    fn the_middle_of_numbers_is_theirs() {
-        let middle = Middle::of(vec![5.0, 1.0, 4.0, 2.0, 3.0]);
-        assert!(near(middle.low, 2.0) && near(middle.median, 3.0) && near(middle.high, 4.0));
-        // Of few, nothing is left out on either side.
-        let middle = Middle::of(vec![3.0, 1.0, 2.0]);
-        assert!(near(middle.low, 1.0) && near(middle.median, 2.0) && near(middle.high, 3.0));
-        assert!(near(Middle::of(Vec::new()).median, 0.0));
     }
 
     #[test]

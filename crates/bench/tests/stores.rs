@@ -1,7 +1,8 @@
 //! That what is measured is the real thing: sessions that were filled in bulk are the store's own,
 //! and the bare ways write what they should. Each of them fails loudly where it does not.
 
-use bench::stores::{Effort, Measured, postgres, redis, sqlite};
+use bench::stores::{Effort, postgres, redis, sqlite};
+use figures::stores::Measured;
 use tokio::runtime::{Builder, Runtime};
 
 fn runtime() -> Runtime {

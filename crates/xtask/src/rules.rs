@@ -1,5 +1,6 @@
 //! The rules of the project that can be checked without building anything.
 
+use crate::bench;
 use crate::circles;
 use crate::error::Error;
 use crate::guide;
@@ -16,7 +17,7 @@ use crate::workspace::Workspace;
 /// A rule: its subject, and the function that finds violations.
 type Rule = (&'static str, fn(&Workspace) -> Result<Vec<String>, Error>);
 
-const RULES: [Rule; 11] = [
+const RULES: [Rule; 12] = [
     (
         "dependencies between the crates, and of token-core",
         purity::faults,
@@ -29,6 +30,7 @@ const RULES: [Rule; 11] = [
     ("the manifests of published crates", manifests::faults),
     ("what the peers of the bench are built on", locks::faults),
     ("links of the documentation", links::faults),
+    ("figures of the documentation", bench::docs::faults),
     ("words", words::faults),
     ("comments", prose::faults),
 ];

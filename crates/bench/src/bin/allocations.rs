@@ -6,11 +6,12 @@
 use std::alloc::System;
 use std::collections::BTreeMap;
 
-use bench::counted::{self, Footprint};
+use bench::counted;
 use bench::operation::{OURS, Pool};
 use bench::operations;
 use bench::operations::manager::at_once;
 use bench::world;
+use figures::memory::Footprint;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use token_core::{Algorithm, CustomClaims};
 use token_session::store::Created;
@@ -36,7 +37,7 @@ fn memory() -> Footprint {
     let key = world::Key::new(Algorithm::HS256);
     let issuer = world::issuer(&key);
     let store = MemoryStore::new(2_000_000, &world::SECRET);
-    Footprint::of(OURS, COUNTER, |number| {
+    counted::footprint(OURS, COUNTER, |number| {
         let granted = world::session(&issuer, number, CustomClaims::default());
         let created = at_once(store.create(granted.session(), None));
         assert!(matches!(created, Ok(Created::Applied(_))));

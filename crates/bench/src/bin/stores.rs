@@ -4,8 +4,9 @@
 
 use std::path::PathBuf;
 
-use bench::stores::{Effort, Measured, postgres, redis, sqlite, table};
+use bench::stores::{Effort, postgres, redis, sqlite};
 use clap::{Parser, ValueEnum};
+use figures::stores::{Measured, table};
 use tokio::runtime::Builder;
 
 #[derive(Debug, Parser)]
@@ -16,7 +17,7 @@ struct Arguments {
     #[arg(long, value_delimiter = ',', default_value = "10000,1000000")]
     sessions: Vec<u32>,
     /// How many rounds.
-    #[arg(long, default_value_t = 7)]
+    #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Whole seconds that each way runs in a round.
     #[arg(long, default_value_t = 1)]
@@ -56,7 +57,7 @@ fn main() {
         Store::Redis => vec![redis::measure(&runtime, &effort)],
         Store::Sqlite => sqlite::measure(&runtime, &effort),
     };
-    println!("{}", table::markdown(&measured));
+    println!("{}", table(&measured));
     if let Some(file) = arguments.json {
         let text = serde_json::to_string_pretty(&measured).expect("numbers and texts are JSON");
         std::fs::write(file, text).expect("the file can be written");

@@ -10,8 +10,9 @@ use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use figures::middle::Middle;
+
 use super::http;
-use crate::rounds::Middle;
 
 /// More than are ever busy at once, unless the server stalls.
 const CONNECTIONS: usize = 32;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use figures::stores::Line;
 use token_core::{TokenIssuer, UnixTime};
 use token_session::clock::Clock as _;
 use token_session::test_util::TestClock;
@@ -12,7 +13,6 @@ use tokio::runtime::Runtime;
 use tokio::sync::Mutex;
 use tokio::time::MissedTickBehavior;
 
-use super::Line;
 use crate::operations::manager::{PAST_THE_GRACE, refresh_token};
 
 /// The step through the sessions, so that they are not refreshed in their order on the disk. It visits
@@ -164,7 +164,7 @@ impl Clients {
         let p99 = runtime.block_on(self.p99(manager, rate, time));
         Some(format!(
             "{who}: 99 % of refreshes take at most {p99:.2} ms at {} a second, a quarter of the most",
-            crate::report::number(rate.round()),
+            figures::number::number(rate.round()),
         ))
     }
 

@@ -1,7 +1,9 @@
 //! Several ways to refresh, in turn.
 
-use super::{Line, Promise};
-use crate::rounds::{self, Middle, Samples};
+use figures::middle::Middle;
+use figures::stores::{Line, Promise};
+
+use crate::rounds::{self, Samples};
 
 /// One way to refresh sessions, with a number of them stored.
 #[expect(missing_debug_implementations, reason = "closures")]
@@ -56,7 +58,7 @@ impl Results {
                 words: format!(
                     "≥ {:.0} % of {limit}, {} sessions",
                     least * 100.0,
-                    crate::report::number(f64::from(*sessions)),
+                    figures::number::number(f64::from(*sessions)),
                 ),
                 outcome: percent(ratio),
                 met: ratio.median >= least,

@@ -5,6 +5,7 @@ use std::fs;
 use std::process::Command;
 use std::time::Duration;
 
+use figures::stores::{Measured, Promise};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row as _};
 use store_sql::PostgresStore;
@@ -19,7 +20,7 @@ use tokio::runtime::Runtime;
 use super::clients::{self, Clients};
 use super::columns;
 use super::contest::{self, Way};
-use super::{CLIENTS, Effort, MANY, Measured, fixture, purge};
+use super::{CLIENTS, Effort, MANY, fixture, purge};
 
 /// How ours is called in tables with many callers at once.
 const MANY_CALLERS: &str = "hallpass, HS256, 64 callers";
@@ -146,10 +147,11 @@ fn refreshes(
         lines,
         promises,
         notes: notes.into_iter().collect(),
+        sharing: None,
     }
 }
 
-async fn purge(server: &Server, pool: &PgPool, effort: &Effort) -> (super::Promise, String) {
+async fn purge(server: &Server, pool: &PgPool, effort: &Effort) -> (Promise, String) {
     let clock = clients::clock();
     let store = open(server, "purge").await;
     let over = clock.now() - purge::LONG_AGO;
@@ -209,7 +211,7 @@ impl Size {
         let note = format!(
             "{} bytes a session of {}, indexes and the rows of their subjects included",
             size / i64::from(sessions),
-            crate::report::number(f64::from(sessions)),
+            figures::number::number(f64::from(sessions)),
         );
         let script = tempfile::NamedTempFile::new().expect("a file for pgbench's script");
         fs::write(&script, bare_script(&bare, sessions, clock.now())).expect("it can be written");

@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use figures::stores::Promise;
 use token_core::Algorithm;
 use token_session::SessionStore;
 use token_session::event::{Event, EventKind};
 use tokio::sync::oneshot;
 
 use super::clients::{self, Clients};
-use super::{CLIENTS, Effort, Promise, fixture};
+use super::{CLIENTS, Effort, fixture};
 use token_session::test_util::TestClock;
 
 /// The time between two refreshes: 200 a second.
@@ -77,7 +78,7 @@ pub async fn under_load(
     let promise = Promise {
         words: format!(
             "purging {} while 200 a second are refreshed: none fails, p99 ≤ {MOST} × that without",
-            crate::report::number(f64::from(effort.purged)),
+            figures::number::number(f64::from(effort.purged)),
         ),
         outcome: format!(
             "{} failed, p99 {busy:.2} ms against {calm:.2} ms: {:.1} ×",

@@ -6,6 +6,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use figures::stores::{Measured, Promise};
 use redis::{Script, Value};
 use store_redis::RedisStore;
 use testbed::redis::Server;
@@ -19,7 +20,7 @@ use tokio::task::JoinSet;
 
 use super::clients::{self, Clients};
 use super::contest::{self, Way};
-use super::{CLIENTS, Effort, MANY, Measured, Promise, fixture};
+use super::{CLIENTS, Effort, MANY, fixture};
 
 /// How ours is called in tables with many callers at once.
 const MANY_CALLERS: &str = "hallpass, EdDSA, 64 callers";
@@ -101,6 +102,7 @@ pub fn measure(runtime: &Runtime, effort: &Effort) -> Measured {
         lines,
         promises,
         notes: notes.into_iter().collect(),
+        sharing: None,
     }
 }
 
@@ -223,7 +225,7 @@ impl Size {
         Promise {
             words: format!(
                 "≤ {BYTES} bytes of used_memory each, of {} sessions",
-                crate::report::number(f64::from(self.sessions))
+                figures::number::number(f64::from(self.sessions))
             ),
             outcome: format!("{} bytes", self.bytes),
             met: self.bytes <= BYTES,

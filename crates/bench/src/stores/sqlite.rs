@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use figures::stores::{Measured, Promise};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions as _, Connection as _, QueryBuilder, SqliteConnection};
 use store_sql::SqliteStore;
@@ -19,7 +20,7 @@ use tokio::runtime::Runtime;
 use super::clients::{self, Clients, per_second};
 use super::columns::{self, Cell};
 use super::contest::{self, Way};
-use super::{CLIENTS, Effort, MANY, Measured, fixture, purge};
+use super::{CLIENTS, Effort, MANY, fixture, purge};
 
 /// How ours is called in tables with many callers at once.
 const MANY_CALLERS: &str = "hallpass, HS256, 64 callers";
@@ -117,10 +118,11 @@ fn refreshes(
         lines,
         promises,
         notes: notes.into_iter().collect(),
+        sharing: None,
     }
 }
 
-async fn purge(folder: &TempDir, effort: &Effort) -> (super::Promise, String) {
+async fn purge(folder: &TempDir, effort: &Effort) -> (Promise, String) {
     let clock = clients::clock();
     let file = folder.path().join("purge.db");
     let over = clock.now() - purge::LONG_AGO;
@@ -154,7 +156,7 @@ impl Size {
         let note = format!(
             "{} bytes a session of {}, indexes included",
             bytes / u64::from(sessions),
-            crate::report::number(f64::from(sessions)),
+            figures::number::number(f64::from(sessions)),
         );
         Self {
             sessions,

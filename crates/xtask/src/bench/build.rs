@@ -5,13 +5,14 @@
 //! which is C and takes as long as all the rest, everything else is built once more.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use figures::builds::{self, Built, Crates};
 use serde_json::{Value, json};
 
+use super::conditions::Folder;
 use super::peers;
 use crate::error::{Doing, Error};
 use crate::run;
@@ -32,21 +33,19 @@ const PROGRAMS: [(&str, &str); 9] = [
 
 /// The crate of ours whose build time is promised.
 const CORE: &str = "token-core";
-/// The seconds that it may take to build from nothing, without aws-lc-sys.
-const CORE_SECONDS: f64 = 25.0;
-/// How many crates [`GAINING`] may add to its bare program.
-const GAINED_CRATES: usize = 60;
-const GAINING: &str = "axum-hallpass";
 
 /// The crate that compiles C.
 const C: &str = "aws-lc-sys";
 
 /// Builds the programs whose names begin with `only`, and prints a table of all that were measured in this
 /// target folder.
-pub(super) fn measure(workspace: &Workspace, only: &str, rounds: usize) -> Result<(), Error> {
-    let file = workspace.target.join("bench/build.json");
-    let text = fs::read_to_string(&file).unwrap_or_default();
-    let mut figures: HashMap<String, Value> = serde_json::from_str(&text).unwrap_or_default();
+pub(super) fn measure(
+    workspace: &Workspace,
+    kept: &Folder,
+    only: &str,
+    rounds: usize,
+) -> Result<(), Error> {
+    let mut figures: HashMap<String, Value> = kept.read("build").unwrap_or_default();
     let folder = peers::folder(workspace);
     run::run(run::cargo().arg("fetch").current_dir(&folder))?;
     let programs = PROGRAMS.map(|(name, _)| (name, folder.as_path(), true));
@@ -67,8 +66,11 @@ pub(super) fn measure(workspace: &Workspace, only: &str, rounds: usize) -> Resul
         figures.insert(subject.row(), measured);
     }
     let text = serde_json::to_string_pretty(&figures).unwrap_or_default();
-    fs::write(&file, text).doing("write down figures")?;
-    print(&table(&figures));
+    kept.write("build", &text)?;
+    let built = built(&figures);
+    let text = serde_json::to_string_pretty(&built).unwrap_or_default();
+    kept.write("builds", &text)?;
+    print(&builds::table(&built));
     Ok(())
 }
 
@@ -151,68 +153,42 @@ fn spec(line: &str) -> Option<String> {
     Some(format!("{name}@{version}"))
 }
 
-fn table(figures: &HashMap<String, Value>) -> String {
-    let mut text = String::from(
-        "| program | crates (without those that only build others) | more than bare | program without symbols, KiB | more than bare | build from clean, s | the same, aws-lc-sys apart, s |\n\
-         |---|--:|--:|--:|--:|--:|--:|\n",
-    );
-    let list = |row: &str, member: &str| figures.get(row).map(|row| numbers(row, member));
-    let seconds = |row: &str, member: &str| {
-        let times = list(row, member).unwrap_or_default();
-        spread(times).unwrap_or_default()
-    };
+/// What the book says of everything that was measured.
+fn built(figures: &HashMap<String, Value>) -> Vec<Built> {
+    let mut all = Vec::new();
     for (name, bare) in PROGRAMS {
         let (Some(own), Some(bare)) = (figures.get(name), figures.get(bare)) else {
             continue;
         };
-        let beyond = |difference: String| {
-            if own == bare {
-                String::new()
-            } else {
-                difference
-            }
-        };
-        let (size, bare_size) = (kib(own), kib(bare));
-        let _ = writeln!(
-            text,
-            "| {name} | {} | {} | {size} | {} | {} | {} |",
-            count(own),
-            beyond(gained(own, bare)),
-            beyond((size - bare_size).to_string()),
-            seconds(name, "seconds"),
-            seconds(name, "rest"),
-        );
+        let compared = own != bare;
+        all.push(Built {
+            gained: compared.then(|| counts(|member| difference(own, bare, member))),
+            kib: Some(kib(own)),
+            gained_kib: compared.then(|| kib(own) - kib(bare)),
+            ..row(name, own)
+        });
     }
-    for row in [CORE.to_owned(), format!("{CORE}, debug")] {
-        if let Some(own) = figures.get(&row) {
-            let _ = writeln!(
-                text,
-                "| {row} | {} | | | | {} | {} |",
-                count(own),
-                seconds(&row, "seconds"),
-                seconds(&row, "rest"),
-            );
-        }
+    for name in [CORE.to_owned(), format!("{CORE}, debug")] {
+        all.extend(figures.get(&name).map(|own| row(&name, own)));
     }
-    text += "\n| promised | of | measured | |\n|---|---|--:|---|\n";
-    let met = |met: bool| if met { "met" } else { "**missed**" };
-    if let Some(time) = list(CORE, "rest").and_then(median) {
-        let _ = writeln!(
-            text,
-            "| {CORE} | builds in under {CORE_SECONDS} s, aws-lc-sys apart | {time:.1} s | {} |",
-            met(time < CORE_SECONDS)
-        );
+    all
+}
+
+fn row(name: &str, own: &Value) -> Built {
+    Built {
+        name: name.to_owned(),
+        crates: counts(|member| crates(own, member).len()),
+        seconds: numbers(own, "seconds"),
+        rest: numbers(own, "rest"),
+        ..Built::default()
     }
-    if let (Some(own), Some(bare)) = (figures.get(GAINING), figures.get("axum-bare")) {
-        let most = difference(own, bare, "crates");
-        let _ = writeln!(
-            text,
-            "| adapter-axum | ≤ {GAINED_CRATES} crates over bare axum | {} | {} |",
-            gained(own, bare),
-            met(most <= GAINED_CRATES)
-        );
+}
+
+fn counts(of: impl Fn(&str) -> usize) -> Crates {
+    Crates {
+        all: of("crates"),
+        linked: of("linked"),
     }
-    text
 }
 
 /// The crates in a member of a program's figures, which include itself.
@@ -228,17 +204,6 @@ fn difference(own: &Value, bare: &Value, member: &str) -> usize {
     own.difference(&bare).count().saturating_sub(1)
 }
 
-/// The number of crates, and in brackets of those that are linked or are macros.
-fn count(row: &Value) -> String {
-    let [all, linked] = ["crates", "linked"].map(|member| crates(row, member).len());
-    format!("{all} ({linked})")
-}
-
-fn gained(own: &Value, bare: &Value) -> String {
-    let [all, linked] = ["crates", "linked"].map(|member| difference(own, bare, member));
-    format!("{all} ({linked})")
-}
-
 fn kib(row: &Value) -> i64 {
     row.get("bytes").and_then(Value::as_i64).unwrap_or_default() / 1024
 }
@@ -247,24 +212,6 @@ fn numbers(row: &Value, member: &str) -> Vec<f64> {
     let numbers = row.get(member).and_then(Value::as_array);
     let numbers = numbers.into_iter().flatten();
     numbers.filter_map(Value::as_f64).collect()
-}
-
-fn median(mut times: Vec<f64>) -> Option<f64> {
-    times.sort_by(f64::total_cmp);
-    times.get(times.len().saturating_sub(1) / 2).copied()
-}
-
-/// The median, and the range if there are several.
-fn spread(times: Vec<f64>) -> Option<String> {
-    let low = times.iter().copied().reduce(f64::min)?;
-    let high = times.iter().copied().reduce(f64::max)?;
-    let several = times.len() > 1;
-    let median = median(times)?;
-    Some(if several {
-        format!("{median:.1} ({low:.1} to {high:.1})")
-    } else {
-        format!("{median:.1}")
-    })
 }
 
 #[cfg(test)]
@@ -295,15 +242,11 @@ mod tests {
                 row(&own, &own[..3], 5120, &[4.0]),
             ),
         ]);
-        let table = table(&figures);
-        let lines: Vec<&str> = table.lines().collect();
-        assert_eq!(
-            lines[2],
-            "| axum-bare | 2 (2) |  | 2 |  | 9.0 (8.0 to 10.0) |  |"
-        );
-        let own = "| axum-hallpass | 4 (3) | 2 (1) | 5 | 3 | 9.0 (8.0 to 10.0) | 4.0 |";
-        assert_eq!(lines[3], own);
-        let promise = "| ≤ 60 crates over bare axum | 2 (1) | met |";
-        assert!(table.contains(promise), "{table}");
+        let built = built(&figures);
+        let gained = built.iter().map(|built| built.gained).collect::<Vec<_>>();
+        assert_eq!(gained, [None, Some(Crates { all: 2, linked: 1 })]);
+        assert_eq!(built[1].crates, Crates { all: 4, linked: 3 });
+        assert_eq!((built[1].kib, built[1].gained_kib), (Some(5), Some(3)));
+        assert_eq!(built[1].rest.len(), 1);
     }
 }

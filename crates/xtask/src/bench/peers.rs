@@ -7,9 +7,10 @@ use crate::npm;
 use crate::run;
 use crate::workspace::Workspace;
 
-/// The built peers.
+/// The programs of the peers.
 pub(super) struct Peers {
     folder: PathBuf,
+    target: PathBuf,
     /// The folder of their programs.
     pub(super) programs: PathBuf,
 }
@@ -29,28 +30,34 @@ pub(super) fn cargo(folder: &Path, target: &Path, command: &str) -> std::process
 }
 
 impl Peers {
-    /// Builds all programs that are run.
-    pub(super) fn build(workspace: &Workspace) -> Result<Self, Error> {
-        let folder = folder(workspace);
+    pub(super) fn new(workspace: &Workspace) -> Self {
         let target = workspace.target.join("peers");
-        let mut build = cargo(&folder, &target, "build");
+        Self {
+            folder: folder(workspace),
+            programs: target.join("release"),
+            target,
+        }
+    }
+
+    /// Builds all programs that are run.
+    pub(super) fn build(&self) -> Result<(), Error> {
+        let mut build = cargo(&self.folder, &self.target, "build");
         // That one is only for the measurement of build times.
         build.args(["--release", "--workspace", "--exclude=axum-jwt-authorizer"]);
-        run::run(&mut build)?;
-        Ok(Self {
-            folder,
-            programs: target.join("release"),
-        })
+        run::run(&mut build)
     }
 
     pub(super) fn program(&self, name: &str) -> PathBuf {
         self.programs.join(name)
     }
 
-    /// Installs the servers on Node.js from their lock file, and returns their folder.
-    pub(super) fn install_node(&self) -> Result<PathBuf, Error> {
-        let folder = self.folder.join("node");
-        npm::install(&folder)?;
-        Ok(folder)
+    /// The folder of the servers on Node.js.
+    pub(super) fn node(&self) -> PathBuf {
+        self.folder.join("node")
+    }
+
+    /// Installs what these need, from their lock file.
+    pub(super) fn install_node(&self) -> Result<(), Error> {
+        npm::install(&self.node())
     }
 }

@@ -5,9 +5,10 @@ use std::alloc::System;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use bench::counted::{self, Footprint};
+use bench::counted;
 use bench::operation::Pool;
 use bench::operations::manager::at_once;
+use figures::memory::Footprint;
 use in_memory::{PEER, User};
 use serde::Serialize;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
@@ -35,7 +36,7 @@ fn main() {
 fn memory<T: Serialize>(what: &str, value: impl Fn(u64) -> T) -> Footprint {
     let store = Arc::new(MemoryStore::default());
     let who = format!("{PEER}, {what}");
-    Footprint::of(&who, COUNTER, |number| {
+    counted::footprint(&who, COUNTER, |number| {
         let session = Session::new(None, Arc::clone(&store), None);
         at_once(session.insert("user", value(number))).expect("it is JSON");
         at_once(session.save()).expect("the store answers");

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use crate::growth::Curve;
-use crate::report::{self, Measured};
+use crate::number::number;
+use crate::operations::Measured;
 
 const WIDTH: f64 = 760.0;
 /// The left end of the bars: the names are left of it.
@@ -29,7 +30,7 @@ pub fn bars(all: &[Measured]) -> String {
         let longest = longest.fold(1.0, f64::max);
         for (index, line) in measured.ways.iter().enumerate() {
             y += BAR + 4.0;
-            let ours = line.who.starts_with(crate::operation::OURS);
+            let ours = line.who.starts_with("hallpass");
             let colour = match index {
                 _ if ours => OURS,
                 1 => LIMIT,
@@ -43,7 +44,7 @@ pub fn bars(all: &[Measured]) -> String {
                 escape(&line.who),
                 y - BAR + 4.0,
                 LEFT + width + 5.0,
-                report::number(line.time.median),
+                number(line.time.median),
             );
         }
         y += 8.0;
@@ -78,14 +79,63 @@ pub fn line(curve: &Curve) -> String {
             up(time.high),
             OURS,
             y - 8.0,
-            report::number(time.median),
+            number(time.median),
             bottom + 18.0,
-            report::number(*n).trim_end_matches(".0"),
+            number(*n).trim_end_matches(".0"),
         );
     }
     let colour = OURS;
     let _ = writeln!(body, r#"<path d="{path}" fill="none" stroke="{colour}"/>"#);
     svg(height, &body)
+}
+
+/// One bar of two parts.
+#[derive(Clone, Debug)]
+#[expect(clippy::exhaustive_structs, reason = "to be drawn")]
+pub struct Bar {
+    /// What it is about.
+    pub name: String,
+    /// Whether it is ours.
+    pub ours: bool,
+    /// The first part.
+    pub first: f64,
+    /// What comes on top of it.
+    pub second: f64,
+}
+
+/// Bars of two parts each, all to the same scale.
+pub fn stacked(title: &str, parts: [&str; 2], all: &[Bar]) -> String {
+    /// The names are longer here.
+    const LEFT: f64 = 290.0;
+    let [first, second] = parts.map(escape);
+    let mut body = format!(
+        r#"<text x="0" y="18" font-weight="bold">{}</text><rect x="{LEFT}" y="28" width="12" height="12" fill="{OTHERS}"/><text x="{}" y="39">{first}</text><rect x="{}" y="28" width="12" height="12" fill="{LIMIT}"/><text x="{}" y="39">{second}</text>
+"#,
+        escape(title),
+        LEFT + 18.0,
+        LEFT + 190.0,
+        LEFT + 208.0,
+    );
+    let longest = all.iter().map(|bar| bar.first + bar.second);
+    let longest = longest.fold(f64::MIN_POSITIVE, f64::max);
+    let wide = |value: f64| (value / longest * (WIDTH - LEFT - 60.0)).max(0.0);
+    let mut y = 44.0;
+    for bar in all {
+        y += BAR + 6.0;
+        let (x, top) = (LEFT + wide(bar.first).max(1.0), y - BAR + 4.0);
+        let colour = if bar.ours { OURS } else { OTHERS };
+        let _ = writeln!(
+            body,
+            r#"<text x="{:.0}" y="{y:.0}" text-anchor="end">{}</text><rect x="{LEFT}" y="{top:.0}" width="{:.1}" height="{BAR}" fill="{colour}"/><rect x="{x:.1}" y="{top:.0}" width="{:.1}" height="{BAR}" fill="{LIMIT}"/><text x="{:.1}" y="{y:.0}">{:.1}</text>"#,
+            LEFT - 6.0,
+            escape(&bar.name),
+            x - LEFT,
+            wide(bar.second),
+            x + wide(bar.second) + 5.0,
+            bar.first + bar.second,
+        );
+    }
+    svg(y + 12.0, &body)
 }
 
 fn svg(height: f64, body: &str) -> String {
@@ -104,8 +154,8 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::Line;
-    use crate::rounds::Middle;
+    use crate::middle::Middle;
+    use crate::operations::Line;
 
     #[test]
     fn a_bar_is_as_long_as_its_time() {
@@ -117,6 +167,7 @@ mod tests {
                 high: median,
             },
             of_limit: Middle::of(Vec::new()),
+            of_ours: Middle::of(Vec::new()),
             allocations: None,
         };
         let drawn = bars(&[Measured {
