@@ -3,6 +3,7 @@
 //! does without.
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +11,9 @@ use std::process::Command;
 use crate::browser;
 use crate::error::{Doing as _, Error};
 use crate::npm;
+use crate::python;
 use crate::run;
+use crate::services;
 use crate::source::{Source, files};
 use crate::tools;
 use crate::workspace::Workspace;
@@ -23,7 +26,15 @@ const FOLDERS: [&str; 4] = [
 ];
 
 /// Applications before and after they have moved here.
-const MOVED: [&str; 2] = ["examples/from-actix-session", "examples/from-axum-login"];
+const MOVED: [&str; 4] = [
+    "examples/from-actix-session",
+    "examples/from-axum-login",
+    "examples/from-django",
+    "examples/from-jsonwebtoken",
+];
+
+/// The variable that names the Python with Django.
+const DJANGO: &str = "HALLPASS_TEST_DJANGO";
 
 /// Each is to be read, and copied, as a whole: it has fewer lines of code than this, beside its pages.
 const LINES: usize = 150;
@@ -41,21 +52,32 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
         let provider = workspace.root.join("examples").join(example);
         npm::install(&provider.join("tests"))?;
     }
+    let requirements = workspace
+        .root
+        .join("examples/from-django/before/requirements.txt");
+    let django = python::environment(&workspace.target.join("python/django"), &requirements)?;
+    let services = services::start(workspace)?;
+    let mut variables: Vec<(&str, OsString)> = services
+        .variables()
+        .map(|(name, url)| (name, url.into()))
+        .collect();
+    variables.push((DJANGO, django.join("python").into()));
     let mut done = Ok(());
     let moved = MOVED.iter().map(|folder| workspace.root.join(folder));
     for folder in folders(workspace).chain(moved) {
-        done = done.and(one(workspace, &folder));
+        done = done.and(one(workspace, &folder, &variables));
     }
     done
 }
 
 /// Clippy compiles the example for the tests, and so it looks at it without building all dependencies once more.
 /// What it denies is in the manifest.
-fn one(workspace: &Workspace, folder: &Path) -> Result<(), Error> {
+fn one(workspace: &Workspace, folder: &Path, variables: &[(&str, OsString)]) -> Result<(), Error> {
     run::run(within(workspace, folder, run::cargo()).args(["fmt", "--check"]))?;
     tools::deny_in(workspace, folder)?;
     let mut tests = within(workspace, folder, run::command(&tools::nextest(workspace)?));
     tests.env("RUSTC_WORKSPACE_WRAPPER", "clippy-driver");
+    tests.envs(variables.iter().map(|(name, value)| (name, value)));
     run::run(tests.args(["nextest", "run", "--locked", "--no-fail-fast"]))
 }
 

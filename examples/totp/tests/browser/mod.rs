@@ -31,6 +31,7 @@ impl Server {
             user_agent: "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
             site: "same-origin",
             cookies: BTreeMap::new(),
+            bearer: String::new(),
         }
     }
 }
@@ -50,6 +51,8 @@ pub(crate) struct Browser {
     /// Where the forms are that it sends, as it says in `Sec-Fetch-Site`.
     pub(crate) site: &'static str,
     pub(crate) cookies: BTreeMap<String, String>,
+    /// The token in `Authorization`, if there is one.
+    pub(crate) bearer: String,
 }
 
 /// An answer.
@@ -83,7 +86,12 @@ impl Browser {
         let cookies: Vec<_> = cookies
             .map(|(name, value)| format!("{name}={value}"))
             .collect();
+        let bearer = match &*self.bearer {
+            "" => String::new(),
+            token => format!("Bearer {token}"),
+        };
         for (name, value) in [
+            ("Authorization", &*bearer),
             ("Connection", "close"),
             ("Content-Length", &body.len().to_string()),
             ("Content-Type", content),
@@ -109,9 +117,9 @@ impl Browser {
         let mut location = "";
         for line in head.lines().skip(1) {
             let (name, value) = line.split_once(": ").unwrap();
-            match name {
+            match &*name.to_ascii_lowercase() {
                 "location" => location = value,
-                "set-cookie" => self.set_cookie(value),
+                "set-cookie" => self.set_cookie(value.trim_start()),
                 _ => {}
             }
         }
