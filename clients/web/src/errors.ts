@@ -30,8 +30,11 @@ export interface RequestRefused extends Error {
 
 type Detail<E> = E extends AuthError ? Omit<E, 'message' | 'stack' | 'cause'> : never;
 
-/** An error with these members. */
-export const failure = (detail: Detail<AuthError>): Error => Object.assign(Error(detail.name), detail);
+/** An error with these members, whose message says what to do. */
+export const failure = (detail: Detail<AuthError>): Error => {
+  const { reason, error = 'retry later' } = detail as Partial<LoginRequired & RequestRefused>;
+  return Object.assign(Error(reason ? 'log in: ' + reason : error), detail);
+};
 
 /** The field `Retry-After` in milliseconds; a date is measured by the server's own clock, never by this device's. */
 export const retryAfter = ({ headers }: Response): number => {

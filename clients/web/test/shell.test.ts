@@ -51,6 +51,17 @@ describe('login', () => {
     auth.dispose();
   });
 
+  test('the message of an error says what to do', async () => {
+    const refused = client(() => json({ error: 'invalid_credentials' }, 401));
+    await assert.rejects(refused.auth.login({}), { message: 'invalid_credentials' });
+    await assert.rejects(refused.auth.getToken(), { message: 'log in: none' });
+    refused.auth.dispose();
+    await assert.rejects(refused.auth.getToken(), { message: 'log in: disposed' });
+    const down = client(() => json({}, 503));
+    await assert.rejects(down.auth.login({}), { name: 'RequestRefused', message: 'retry later' });
+    down.auth.dispose();
+  });
+
   test('a refusal rejects with its status, its error and Retry-After', async () => {
     const { auth } = client(() => json({ error: 'invalid_credentials' }, 429, { 'retry-after': '7' }));
     await assert.rejects(auth.login({}), {
