@@ -69,7 +69,7 @@ listener.add_notify_handler(lambda notice: got.update(listener=got["listener"] +
 other.add_notify_handler(lambda notice: got.update(other=got["other"] + 1))
 listener.execute("LISTEN own")
 for _ in range(20):
-    # While the other is in a transaction, the connection of the server is its own.
+    # While the other has a transaction open, the connection to the server is its own.
     other.execute("BEGIN")
     direct.execute("NOTIFY own")
     other.execute("SELECT pg_sleep(0.02)")
