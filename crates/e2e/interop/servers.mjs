@@ -1,6 +1,6 @@
 // Demos for the scripts beside this, and what they print.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,9 +9,10 @@ import { createInterface } from 'node:readline';
 
 export const AUDIENCE = 'https://api.example';
 
-const { HALLPASS_E2E_SERVER, HALLPASS_PYTHON } = process.env;
-assert(HALLPASS_E2E_SERVER && HALLPASS_PYTHON, 'run `cargo xtask interop`');
+const { HALLPASS_E2E_SERVER, HALLPASS_PYTHON, HALLPASS_RUST } = process.env;
+assert(HALLPASS_E2E_SERVER && HALLPASS_PYTHON && HALLPASS_RUST, 'run `cargo xtask interop`');
 export const PYTHON = HALLPASS_PYTHON;
+export const RUST = HALLPASS_RUST;
 
 const here = (name) => new URL(name, import.meta.url);
 export const { dependencies } = JSON.parse(readFileSync(here('package.json')));
@@ -20,7 +21,32 @@ export const { dependencies } = JSON.parse(readFileSync(here('package.json')));
 export const rows = readFileSync(here('../../../docs/interop.md'), 'utf8')
   .split('\n')
   .filter((line) => line.startsWith('| '))
-  .map((line) => line.slice(2, -2).split(' | ').map((cell) => cell.trim()));
+  .map((line) => line.split('|').slice(1, -1).map((cell) => cell.trim()));
+
+/** The upstream version of a package of Debian. */
+export const debian = (name) => {
+  const version = execFileSync('dpkg-query', ['--show', '--showformat=${Version}', name], { encoding: 'utf8' });
+  return version.replace(/^\d+:/, '').replace(/-[^-]*$/, '');
+};
+
+/** The version of a package of PyPI. */
+export const pypi = (name) => execFileSync(PYTHON, ['-c', 'import importlib.metadata, sys; print(importlib.metadata.version(sys.argv[1]))', name], { encoding: 'utf8' }).trim();
+
+// Go finds the packages of Debian so.
+const environment = { ...process.env, GO111MODULE: 'off', GOPATH: '/usr/share/gocode' };
+
+/** Runs a program and gives what it writes; rejects if it fails. */
+export const program = async (command, parameters, input = '') => {
+  const child = spawn(command, parameters, { env: environment, stdio: ['pipe', 'pipe', 'pipe'] });
+  let [written, said] = ['', ''];
+  child.stdout.setEncoding('utf8').on('data', (text) => (written += text));
+  child.stderr.setEncoding('utf8').on('data', (text) => (said += text));
+  child.stdin.on('error', () => {}).end(input);
+  const [code] = await once(child, 'close');
+  if (process.env.VERBOSE) process.stderr.write(said);
+  assert.equal(code, 0, `${command} ${parameters.join(' ')}: ${said}`);
+  return written;
+};
 
 /** A server with these flags. */
 export const start = async (...flags) => {

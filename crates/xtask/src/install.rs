@@ -18,7 +18,7 @@ impl Program {
         if !is_root()? || !Path::new("/etc/debian_version").exists() {
             return Err(Error::Missing(self));
         }
-        install(self.package)?;
+        install(&[self.package])?;
         self.find().ok_or(Error::Missing(self))
     }
 
@@ -40,11 +40,28 @@ pub(crate) fn is_root() -> Result<bool, Error> {
     Ok(own.uid() == 0)
 }
 
-fn install(package: &str) -> Result<(), Error> {
+/// Installs those of Debian's packages that are missing, in the versions that its lists have.
+pub(crate) fn packages(names: &[&'static str]) -> Result<(), Error> {
+    let is_missing = |name: &&&str| {
+        let mut query = Command::new("dpkg-query");
+        let state = query.args(["--show", "--showformat=${db:Status-Status}", name]);
+        state
+            .output()
+            .map_or(true, |state| state.stdout != b"installed")
+    };
+    let missing: Vec<&str> = names.iter().filter(is_missing).copied().collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    install(&missing)
+}
+
+fn install(packages: &[&str]) -> Result<(), Error> {
     static UPDATE: Once = Once::new();
     // If this fails, the old package lists may still do.
     UPDATE.call_once(|| drop(run::run(apt().arg("update"))));
-    run::run(apt().args(["install", "--yes", "--no-install-recommends", package]))
+    let flags = ["install", "--yes", "--no-install-recommends"];
+    run::run(apt().args(flags).args(packages))
 }
 
 fn apt() -> Command {

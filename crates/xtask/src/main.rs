@@ -73,8 +73,8 @@ enum Task {
     Deny,
     /// Checks the demo's Dockerfile.
     Dockerfile,
-    /// Measures a table of `docs/interop.md` again, as far as it is about packages of npm and PyPI, and fails if they do
-    /// something else than it says. Takes a minute, and some more to install them.
+    /// Measures a table of `docs/interop.md` again, and fails if something else is seen than it says. Takes two minutes, and ten
+    /// more to install and build what it is about. Needs root on Debian 12, for its packages.
     Interop {
         /// Which table.
         table: interop::Table,
