@@ -52,7 +52,7 @@ impl Reply {
                 assert!(complete, "{self:?}");
             }
             405 => assert_ne!(self.header("allow"), "", "{self:?}"),
-            429 | 503 => assert_ne!(self.header("retry-after"), "", "{self:?}"),
+            429 | 503 | 504 => assert_ne!(self.header("retry-after"), "", "{self:?}"),
             _ => {}
         }
         // The CORS middleware answers preflights.

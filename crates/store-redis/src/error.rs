@@ -8,8 +8,8 @@ use crate::row::RowFault;
 /// Why the store could not be opened, or could not answer. No variant holds a secret: neither
 /// the URL, which may have a password in it, nor what is stored.
 ///
-/// After an error of a call it is unknown whether Redis did what it was asked; every call may
-/// be repeated.
+/// After an error of a call it is unknown whether Redis did what it was asked, unless Redis was not reached
+/// or has refused it; every call may be repeated.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum RedisStoreError {
@@ -115,6 +115,37 @@ pub enum RedisStoreError {
         /// The type that it has.
         found: String,
     },
+}
+
+impl RedisStoreError {
+    /// Whether the script has certainly changed nothing: the server was not reached, or has refused to run it
+    /// or to let it write.
+    pub(crate) fn wrote_nothing(&self) -> bool {
+        match self {
+            Self::Address(_)
+            | Self::Authentication(_)
+            | Self::Full(_)
+            | Self::Permission(_)
+            | Self::ReadOnly(_) => true,
+            Self::Connection(error) => {
+                error.is_connection_refusal()
+                    || matches!(
+                        error.kind(),
+                        ErrorKind::MasterNameNotFoundBySentinel
+                            | ErrorKind::Server(
+                                ServerErrorKind::BusyLoading
+                                    | ServerErrorKind::ClusterDown
+                                    | ServerErrorKind::MasterDown
+                                    | ServerErrorKind::TryAgain,
+                            )
+                    )
+            }
+            Self::Failed(error) => {
+                matches!(error.code(), Some("BUSY" | "MISCONF" | "NOREPLICAS"))
+            }
+            _ => false,
+        }
+    }
 }
 
 impl From<RedisError> for RedisStoreError {

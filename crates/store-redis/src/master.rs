@@ -1,5 +1,6 @@
 //! The connection to the one master: of a server alone, or of the servers that Sentinels watch.
 
+use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub(crate) struct Master {
 struct Current {
     number: u64,
     connection: MultiplexedConnection,
+    /// It broke before, so that what is sent over it does not leave this process.
+    broken: bool,
 }
 
 enum Address {
@@ -67,6 +70,7 @@ impl Master {
             connection: Mutex::new(Current {
                 number: 0,
                 connection,
+                broken: false,
             }),
             seeking: tokio::sync::Mutex::default(),
             replaced: Notify::new(),
@@ -81,9 +85,22 @@ impl Master {
         let Current {
             number,
             mut connection,
+            broken,
         } = self.lock().clone();
-        let result = connection.send_packed_command(cmd).await;
+        let result = if broken {
+            // Not what redis says then: it is the same if a command was under way when the connection broke.
+            Err(io::Error::from(io::ErrorKind::ConnectionRefused).into())
+        } else {
+            connection.send_packed_command(cmd).await
+        };
         let result = result.and_then(Value::extract_error);
+        if result
+            .as_ref()
+            .is_err_and(RedisError::is_connection_dropped)
+        {
+            let mut current = self.lock();
+            current.broken |= current.number == number;
+        }
         if result.as_ref().is_err_and(may_have_moved) {
             tokio::spawn(Arc::clone(self).seek(number));
         }
@@ -95,6 +112,7 @@ impl Master {
         let Current {
             number,
             mut connection,
+            ..
         } = self.lock().clone();
         if let Err(error) = master_only(&mut connection).await
             && may_have_moved(&error)
@@ -130,6 +148,7 @@ impl Master {
                 *self.lock() = Current {
                     number: failed + 1,
                     connection,
+                    broken: false,
                 };
                 self.replaced.notify_one();
             }

@@ -330,6 +330,10 @@ impl SessionStore for RedisStore {
                 | RedisStoreError::WrongType { .. }
         )
     }
+
+    fn wrote_nothing(error: &Self::Error) -> bool {
+        error.wrote_nothing()
+    }
 }
 
 /// What one purging script did.

@@ -26,6 +26,10 @@ pub enum Refusal {
     /// 403: the caller's claims do not meet the [`Rule`](crate::Rule) of the route.
     #[error("the route is not for this caller")]
     Forbidden,
+    /// 504: the store did not confirm a write, so that it may have been done. A client repeats a refresh with
+    /// the same token within the grace.
+    #[error("it is unknown whether the request was carried out")]
+    GatewayTimeout,
     /// 403: a scope is missing.
     #[error("the scope {scope} is missing")]
     InsufficientScope {
@@ -83,7 +87,7 @@ pub enum Refusal {
     /// 500: an error of the server that a retry does not fix.
     #[error("an error of the server")]
     ServerError,
-    /// 503: the store cannot be reached.
+    /// 503: the store cannot be reached, and nothing was done.
     #[error("the store cannot be reached")]
     TemporarilyUnavailable,
     /// 429: the application's limit on attempts.
@@ -176,6 +180,7 @@ impl Refusal {
             Self::AccessDenied | Self::Csrf | Self::Forbidden | Self::InsufficientScope { .. } => {
                 StatusCode::FORBIDDEN
             }
+            Self::GatewayTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed { .. } => StatusCode::METHOD_NOT_ALLOWED,
             Self::Conflict => StatusCode::CONFLICT,
@@ -195,6 +200,7 @@ impl Refusal {
             Self::Conflict => "conflict",
             Self::Csrf => "csrf_failed",
             Self::Forbidden => "forbidden",
+            Self::GatewayTimeout => "gateway_timeout",
             Self::InsufficientScope { .. } => "insufficient_scope",
             Self::InsufficientUserAuthentication { .. } => "insufficient_user_authentication",
             Self::InvalidClient => "invalid_client",

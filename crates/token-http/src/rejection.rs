@@ -165,7 +165,7 @@ impl Rejection {
             Refusal::RequestTimeout => {
                 headers.insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Refusal::TemporarilyUnavailable => {
+            Refusal::GatewayTimeout | Refusal::TemporarilyUnavailable => {
                 headers.insert(RETRY_AFTER, RETRY_SECONDS.into());
             }
             Refusal::UseDpopNonce(nonce) => {

@@ -18,7 +18,8 @@ use crate::store::{
     SubjectEnding,
 };
 
-/// Why a store could not answer.
+/// Why a store could not answer. After each of these but [`Unknown`](Self::Unknown) the call has written
+/// nothing.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {
@@ -28,14 +29,75 @@ pub enum StoreError {
     /// The same, and it would at once again.
     #[error("the session store failed, and would again")]
     Lasting(#[source] Box<dyn Error + Send + Sync>),
-    /// It gave no answer in time; whether it did what it was asked is unknown.
+    /// It gave no answer to a question in time.
     #[error("the session store gave no answer within {0:?}")]
+    Timeout(Duration),
+    /// A write failed or was not answered in time, and may have been done: it may be under way, or its answer
+    /// may be lost. The source says what happened.
+    #[error("it is unknown whether the session store has written what it was asked to")]
+    Unknown(#[source] Box<dyn Error + Send + Sync>),
+}
+
+impl StoreError {
+    /// The same for a call that had written something before it failed.
+    pub(crate) fn after_a_write(self) -> Self {
+        match self {
+            Self::Unknown(source) => Self::Unknown(source),
+            failed => Self::Unknown(Box::new(failed)),
+        }
+    }
+}
+
+/// Why one attempt at a call gave no answer.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The store reported an error.
+    Reported {
+        error: Box<dyn Error + Send + Sync>,
+        lasting: bool,
+        wrote_nothing: bool,
+    },
+    /// There was no answer in time.
     Timeout(Duration),
 }
 
+impl Failure {
+    /// Whether another attempt may help and there is time for it.
+    pub(crate) const fn is_repeatable(&self) -> bool {
+        matches!(self, Self::Reported { lasting: false, .. })
+    }
+
+    /// Whether the attempt, if it was a write, has certainly done nothing.
+    pub(crate) const fn wrote_nothing(&self) -> bool {
+        matches!(
+            self,
+            Self::Reported {
+                wrote_nothing: true,
+                ..
+            }
+        )
+    }
+
+    /// As the error of a call that has certainly written nothing.
+    pub(crate) fn of_nothing_written(self) -> StoreError {
+        match self {
+            Self::Reported { error, lasting, .. } if lasting => StoreError::Lasting(error),
+            Self::Reported { error, .. } => StoreError::Failed(error),
+            Self::Timeout(limit) => StoreError::Timeout(limit),
+        }
+    }
+
+    /// As the error of a write that may have been done.
+    pub(crate) fn of_unknown_outcome(self) -> StoreError {
+        match self {
+            Self::Reported { error, .. } => StoreError::Unknown(error),
+            Self::Timeout(limit) => StoreError::Unknown(Box::new(StoreError::Timeout(limit))),
+        }
+    }
+}
+
 /// A future of a store call.
-pub(crate) type StoreFuture<'a, T> =
-    Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+pub(crate) type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, Failure>> + Send + 'a>>;
 
 /// [`SessionStore`] as a trait object; implemented for every store.
 pub(crate) trait ErasedStore: Send + Sync {
@@ -135,14 +197,10 @@ fn erase<'a, S: SessionStore, T>(
     call: impl Future<Output = Result<T, S::Error>> + Send + 'a,
 ) -> StoreFuture<'a, T> {
     Box::pin(async {
-        call.await.map_err(|error| {
-            let lasting = S::is_lasting(&error);
-            let error = Box::new(error);
-            if lasting {
-                StoreError::Lasting(error)
-            } else {
-                StoreError::Failed(error)
-            }
+        call.await.map_err(|error| Failure::Reported {
+            lasting: S::is_lasting(&error),
+            wrote_nothing: S::wrote_nothing(&error),
+            error: Box::new(error),
         })
     })
 }

@@ -62,16 +62,32 @@ pub enum RefreshError {
     /// The signer gave no signature: try again.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// The store could not answer: try again.
+    /// The credential was replaced, and then the signer gave no signature for the access token of the answer.
+    /// Within the grace, a request with the old credential gets both.
+    #[error("the credential was replaced, and its answer could not be signed")]
+    SignerAfterWrite(#[source] SignerError),
+    /// The store could not answer: try again. Whether the credential was replaced is certain unless it is
+    /// [`StoreError::Unknown`].
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl RefreshError {
+    /// The same for a call that had written something before it failed.
+    pub(crate) fn after_a_write(self) -> Self {
+        match self {
+            Self::Signer(error) => Self::SignerAfterWrite(error),
+            Self::Store(error) => Self::Store(error.after_a_write()),
+            other => other,
+        }
+    }
 }
 
 /// Why private data was not written.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum WriteDataError {
-    /// The store could not answer; whether it wrote is unknown.
+    /// The store could not answer; it wrote nothing unless it is [`StoreError::Unknown`].
     #[error(transparent)]
     Store(#[from] StoreError),
     /// It is longer than [`SessionData::MAX_LENGTH`]; nothing was written.

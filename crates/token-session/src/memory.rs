@@ -280,6 +280,11 @@ impl SessionStore for MemoryStore {
     fn is_lasting(_: &Self::Error) -> bool {
         true
     }
+
+    /// There is room or there is none before anything is written.
+    fn wrote_nothing(_: &Self::Error) -> bool {
+        true
+    }
 }
 
 /// A panic of another thread cannot leave a shard half-written: what could fail, which is making a

@@ -30,7 +30,7 @@ use token_core::RevokeReason;
 use token_core::binding::Unproven;
 
 use crate::cache::CacheCounts;
-use crate::erased::StoreError;
+use crate::erased::Failure;
 #[cfg(feature = "metrics")]
 use crate::event::Behind;
 use crate::event::EventKind;
@@ -184,13 +184,13 @@ pub(crate) fn refresh(outcome: &'static str, watch: Stopwatch) {
     let _ = (outcome, watch);
 }
 
-pub(crate) fn store_call(call: &'static str, error: Option<&StoreError>, watch: Stopwatch) {
+pub(crate) fn store_call(call: &'static str, error: Option<&Failure>, watch: Stopwatch) {
     #[cfg(feature = "metrics")]
     {
         let outcome = match error {
             None => "ok",
-            Some(StoreError::Failed(_) | StoreError::Lasting(_)) => "failed",
-            Some(StoreError::Timeout(_)) => "timeout",
+            Some(Failure::Reported { .. }) => "failed",
+            Some(Failure::Timeout(_)) => "timeout",
         };
         histogram!("hallpass_store_call_seconds", "call" => call, "outcome" => outcome)
             .record(watch.elapsed());

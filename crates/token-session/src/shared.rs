@@ -114,4 +114,8 @@ impl<S: SessionStore> SessionStore for Arc<S> {
     fn is_lasting(error: &Self::Error) -> bool {
         S::is_lasting(error)
     }
+
+    fn wrote_nothing(error: &Self::Error) -> bool {
+        S::wrote_nothing(error)
+    }
 }

@@ -147,6 +147,18 @@ pub trait SessionStore: Send + Sync + 'static {
         let _ = error;
         false
     }
+
+    /// Whether a write that failed with this error has certainly changed nothing: the store was not reached,
+    /// or has refused or undone it. Otherwise its outcome is unknown, the client is told so (504 instead of
+    /// 503), and it repeats a refresh while the server still recognises the old token. Default: no, which is
+    /// never wrong.
+    ///
+    /// What a wrong implementation costs: a client that is told 503 keeps to the old token for as long as
+    /// its pauses grow, and if the write was done after all, its session ends as reused.
+    fn wrote_nothing(error: &Self::Error) -> bool {
+        let _ = error;
+        false
+    }
 }
 
 /// What became of an insert.

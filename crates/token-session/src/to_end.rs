@@ -14,8 +14,7 @@ use crate::erased::StoreError;
 /// it has to wait, it goes on in a task of its own. A panic of the work goes on in the caller.
 ///
 /// # Errors
-/// Those of the work, and [`StoreError::Failed`] if the runtime shuts down before it is done: whether it was
-/// written is unknown then.
+/// Those of the work, and [`StoreError::Unknown`] if the runtime shuts down before it is done.
 pub fn to_end<T, E>(
     work: impl Future<Output = Result<T, E>> + Send + 'static,
 ) -> impl Future<Output = Result<T, E>> + Send
@@ -34,7 +33,7 @@ where
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
-                Err(error) => Err(StoreError::Failed(Box::new(error)).into()),
+                Err(error) => Err(StoreError::Unknown(Box::new(error)).into()),
             },
         }
     }

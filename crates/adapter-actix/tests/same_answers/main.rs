@@ -20,6 +20,7 @@ mod script;
 #[path = "../../../token-core/tests/support/software_key.rs"]
 mod software_key;
 mod steps;
+mod unknown;
 mod visitors;
 
 use std::net::SocketAddr;
@@ -128,6 +129,11 @@ fn both_servers_serve_visitors_alike() {
 fn both_servers_adopt_old_sessions_alike() {
     compare(adoption::application, adoption::cookies);
     compare(adoption::application, adoption::tokens);
+}
+
+#[test]
+fn both_servers_say_whether_a_failed_write_may_have_been_done() {
+    compare(unknown::application, unknown::run);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! What can go wrong with a PostgreSQL server.
 
 use std::error::Error;
+use std::io::ErrorKind;
 
 use thiserror::Error;
 use token_core::SessionId;
@@ -72,6 +73,10 @@ pub enum PostgresStoreError {
          is your own"
     )]
     Startup(#[source] sqlx::Error),
+    /// A write that failed together with others failed by itself as well. Whether the first attempt was
+    /// carried out is unknown. Try again.
+    #[error("a write failed together with others, and again by itself")]
+    FailedAgain(#[source] Box<Self>),
     /// The tables are of a newer version than this library knows.
     #[error(
         "the session tables have version {found}, and this library knows {expected}; \
@@ -112,6 +117,48 @@ impl PostgresStoreError {
             source: fault.source,
         }
     }
+}
+
+impl PostgresStoreError {
+    /// Whether the statement has certainly changed nothing. Each call writes with one statement that commits
+    /// by itself, so a statement that the server refused was undone; if the connection broke instead, nobody
+    /// knows.
+    pub(crate) fn wrote_nothing(&self) -> bool {
+        match self {
+            Self::Connect(_)
+            | Self::Full(_)
+            | Self::Pooler(_)
+            | Self::Privilege(_)
+            | Self::ReadOnly(_)
+            | Self::Startup(_)
+            | Self::Timeout(_)
+            | Self::Tls(_)
+            | Self::Unavailable(sqlx::Error::PoolClosed) => true,
+            // statement_completion_unknown
+            Self::Statement(sqlx::Error::Database(refused)) => {
+                refused.code().as_deref() != Some("40003")
+            }
+            Self::Unavailable(sqlx::Error::Io(error)) => is_of_connecting(error.kind()),
+            // Out of connections or memory; cannot_connect_now. A shutdown may come after a commit.
+            Self::Unavailable(sqlx::Error::Database(refused)) => {
+                let code = refused.code().unwrap_or_default();
+                code.starts_with("53") || code == "57P03"
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Whether only the attempt to connect fails so, before anything is sent.
+fn is_of_connecting(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::AddrNotAvailable
+            | ErrorKind::ConnectionRefused
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NotFound
+    )
 }
 
 impl From<sqlx::Error> for PostgresStoreError {

@@ -152,22 +152,24 @@ impl PostgresStore {
             let rows = self.run(rotate, &parameters::rotate(rotation)).await?;
             rows.first().map(committed).transpose()
         };
+        let failed_again =
+            |error: PostgresStoreError| PostgresStoreError::FailedAgain(error.into());
         let (written, failed_before) = match gathering::join(self, rotation) {
             Way::Alone(_lane) => (alone().await?, false),
             Way::Together(answer) => match answer.await.unwrap_or_default() {
                 Some(session) => (session?.map(Committed::assertion), false),
                 // The batch failed, so each of it is tried by itself.
-                None => (alone().await?, true),
+                None => (alone().await.map_err(failed_again)?, true),
             },
         };
         if let Some(session) = written {
             return Ok(Commit::Applied(session));
         }
-        let missed = Commit::Missed(self.load(rotation.id).await?);
+        let current = self.load(rotation.id).await;
         Ok(if failed_before {
-            missed.or_written_before(change)
+            Commit::Missed(current.map_err(failed_again)?).or_written_before(change)
         } else {
-            missed
+            Commit::Missed(current?)
         })
     }
 
@@ -435,6 +437,10 @@ impl SessionStore for PostgresStore {
                 | PostgresStoreError::Privilege(_)
                 | PostgresStoreError::Statement(_)
         )
+    }
+
+    fn wrote_nothing(error: &Self::Error) -> bool {
+        error.wrote_nothing()
     }
 }
 

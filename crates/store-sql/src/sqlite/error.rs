@@ -55,6 +55,10 @@ pub enum SqliteStoreError {
         "the database is read-only; give the process the right to write the file and its folder"
     )]
     ReadOnly(#[source] sqlx::Error),
+    /// A write that failed together with others failed by itself as well. Whether the first attempt was
+    /// carried out is unknown. Try again.
+    #[error("a write failed together with others, and again by itself")]
+    FailedAgain(#[source] Box<Self>),
     /// The tables are of a newer version than this library knows.
     #[error(
         "the session tables have version {found}, and this library knows {expected}; \

@@ -82,7 +82,8 @@ impl SqliteStore {
             Some(Err(error)) => Err(error),
             // The batch failed, so each of it is tried by itself.
             None => {
-                let commit = self.write_change(change).await?;
+                let commit = self.write_change(change).await;
+                let commit = commit.map_err(|error| SqliteStoreError::FailedAgain(error.into()))?;
                 Ok(commit.or_written_before(change))
             }
         }
@@ -361,6 +362,19 @@ impl SessionStore for SqliteStore {
         matches!(
             error,
             SqliteStoreError::CorruptRow { .. } | SqliteStoreError::ReadOnly(_)
+        )
+    }
+
+    /// After an error of the disk or of the task that writes nobody knows.
+    fn wrote_nothing(error: &Self::Error) -> bool {
+        matches!(
+            error,
+            SqliteStoreError::Busy(_)
+                | SqliteStoreError::Connection(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed)
+                | SqliteStoreError::Full(_)
+                | SqliteStoreError::Open(_)
+                | SqliteStoreError::ReadOnly(_)
+                | SqliteStoreError::Statement(sqlx::Error::Database(_))
         )
     }
 }

@@ -62,7 +62,11 @@ pub fn login(auth: &Auth) -> Operation {
         .parameter(origin(auth.config()))
         .request_body(Some(json::<login::Body>()))
         .response("200", tokens(auth, "Logged in."));
-    let refusals = [Refusal::InvalidCredentials, Refusal::Csrf];
+    let refusals = [
+        Refusal::InvalidCredentials,
+        Refusal::Csrf,
+        Refusal::GatewayTimeout,
+    ];
     finish(
         proven(auth, operation),
         &limited(auth, with_proof(auth, refusals)),
@@ -140,6 +144,7 @@ fn renew(auth: &Auth) -> Operation {
         Refusal::UnsupportedGrantType,
         Refusal::AccessDenied,
         Refusal::Csrf,
+        Refusal::GatewayTimeout,
     ];
     finish(operation, &limited(auth, with_proof(auth, refusals)))
 }
@@ -188,7 +193,8 @@ fn log_out(auth: &Auth) -> Operation {
         security::REFRESH_COOKIE,
         security::SESSION_COOKIE,
     ];
-    finish(optional(operation, &names), &limited(auth, [Refusal::Csrf]))
+    let refusals = [Refusal::Csrf, Refusal::GatewayTimeout];
+    finish(optional(operation, &names), &limited(auth, refusals))
 }
 
 fn session() -> Operation {
@@ -330,6 +336,7 @@ fn renewal(auth: &Auth, operation: OperationBuilder) -> Operation {
         Refusal::InvalidCredentials,
         Refusal::AccessDenied,
         Refusal::Csrf,
+        Refusal::GatewayTimeout,
     ];
     let operation = optional(proven(auth, operation), &names);
     finish(operation, &limited(auth, with_proof(auth, refusals)))

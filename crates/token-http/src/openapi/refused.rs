@@ -75,7 +75,7 @@ fn response(status: u16, refusals: &[&Refusal]) -> Response {
             "WWW-Authenticate",
             header(text(), "The challenge (RFC 6750, RFC 9470)."),
         ),
-        429 | 503 => response.header(
+        429 | 503 | 504 => response.header(
             "Retry-After",
             header(seconds().minimum(Some(1)), "When to try again, in seconds."),
         ),

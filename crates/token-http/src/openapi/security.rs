@@ -94,6 +94,7 @@ pub(super) fn caller(by: Credential) -> Vec<Refusal> {
         INVALID_TOKEN,
         Refusal::ServerError,
         Refusal::TemporarilyUnavailable,
+        Refusal::GatewayTimeout,
     ];
     if by != Credential::Session {
         refusals.push(Refusal::InvalidDpopProof);

@@ -14,12 +14,18 @@ use crate::rejection::Rejection;
 
 impl From<StoreError> for Rejection {
     fn from(error: StoreError) -> Self {
-        warn!(
-            target: PRODUCT,
-            error = &error as &dyn std::error::Error,
-            "the session store cannot be reached"
-        );
-        Self::temporarily_unavailable()
+        let evidence = &error as &dyn std::error::Error;
+        match error {
+            StoreError::Unknown(_) => {
+                warn!(
+                    target: PRODUCT,
+                    error = evidence,
+                    "the session store did not confirm a write, which may have been done"
+                );
+                Self::plain(Refusal::GatewayTimeout)
+            }
+            _ => Self::unavailable(&error),
+        }
     }
 }
 
@@ -104,6 +110,18 @@ impl From<IssueError> for Rejection {
 }
 
 impl Rejection {
+    /// The answer if the store fails and the client asks again in any case: 503, whether or not something was
+    /// written.
+    pub(crate) fn unavailable(error: &StoreError) -> Self {
+        let outcome = match error {
+            StoreError::Unknown(_) => "unknown",
+            _ => "nothing was written",
+        };
+        let error = error as &dyn std::error::Error;
+        warn!(target: PRODUCT, error, outcome, "the session store cannot be reached");
+        Self::temporarily_unavailable()
+    }
+
     /// The answer of a protected resource to a session cookie that was not accepted.
     pub(crate) fn of_cookie(error: RefreshError, realm: Arc<str>) -> Self {
         let rejection = Self::of_renewal(error, |denial| {
@@ -166,6 +184,11 @@ impl Rejection {
             RefreshError::Scope => Self::plain(Refusal::InvalidScope.because(&error)),
             RefreshError::Refused => Self::plain(Refusal::AccessDenied.because(&error)),
             RefreshError::Signer(error) => error.into(),
+            RefreshError::SignerAfterWrite(_) => {
+                let error = &error as &dyn std::error::Error;
+                warn!(target: PRODUCT, error, "a session was renewed, and its answer could not be signed");
+                Self::plain(Refusal::GatewayTimeout)
+            }
             RefreshError::Store(error) => error.into(),
             RefreshError::Behind => {
                 warn!(target: PRODUCT, %error, "a session cookie could not be checked");

@@ -54,7 +54,7 @@ async fn register(auth: &Auth, proof: Option<&str>) -> Result<Response<Bytes>, R
     })?;
     let bound = auth.manager().register_browser(proof).await;
     let bound = bound.map_err(|error| match error {
-        BindingError::Store(error) => error.into(),
+        BindingError::Store(error) => Rejection::unavailable(&error),
         // A browser that is refused gives the binding up for good.
         BindingError::Contended => Rejection::temporarily_unavailable(),
         error => auth.refuse(Refusal::InvalidRequest.because(error)),
@@ -76,7 +76,8 @@ async fn renew(auth: &Auth, id: &str, proof: Option<&str>) -> Result<Response<By
             answer.headers_mut().insert(CHALLENGE, value);
             Ok(answer)
         }
-        Err(BindingError::Store(error)) => Err(error.into()),
+        // Browsers ask again after 503, whatever was done, and keep their keys.
+        Err(BindingError::Store(error)) => Err(Rejection::unavailable(&error)),
         Err(BindingError::Contended) => Err(Rejection::temporarily_unavailable()),
         Err(error) => Err(auth.refuse(Refusal::InvalidRequest.because(error))),
     }

@@ -32,7 +32,11 @@ pub(super) async fn revoke(
     // > influence the revocation response.
     // RFC 7009 section 2.2: both kinds are tried whatever it says.
     for presented in [Presented::Access(token), Presented::Refresh(token)] {
-        auth.manager().logout(presented).await?;
+        // > If the server responds with HTTP status code 503, the client must assume the token still
+        // > exists and may retry after a reasonable delay.
+        // RFC 7009 section 2.2.1: so it may if the outcome is unknown.
+        let ended = auth.manager().logout(presented).await;
+        ended.map_err(|error| Rejection::unavailable(&error))?;
     }
     // > The authorization server responds with HTTP status code 200 if the token has been revoked
     // > successfully or if the client submitted an invalid token.

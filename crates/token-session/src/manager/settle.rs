@@ -178,7 +178,9 @@ impl SessionManager {
                                 Self::issued(granted, ahead, scope, now)?
                             } else {
                                 // It was permitted something else since it was read.
-                                self.issue(granted, scope, now, self.draw()).await?
+                                let issued = self.issue(granted, scope, now, self.draw()).await;
+                                let issued = issued.map_err(RefreshError::from);
+                                issued.map_err(RefreshError::after_a_write)?
                             };
                             return Ok(Settled::Rotated(Box::new(issued)));
                         }

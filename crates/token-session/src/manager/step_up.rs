@@ -124,7 +124,8 @@ impl SessionManager {
             let reason = RevokeReason::PasswordChanged;
             let (subject, id) = (&session.subject, session.id);
             manager.revoke_others(subject, id, reason).await?;
-            manager.step_up(&credential, step_up).await
+            let renewed = manager.step_up(&credential, step_up).await;
+            renewed.map_err(RefreshError::after_a_write)
         })
         .await
     }

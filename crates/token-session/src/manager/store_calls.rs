@@ -16,7 +16,7 @@ use token_core::{PRODUCT, Session, SessionId, Subject};
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::SessionManager;
-use crate::erased::{StoreError, StoreFuture};
+use crate::erased::{Failure, StoreError, StoreFuture};
 use crate::error::RefreshError;
 use crate::event::EventKind;
 use crate::metric::{self, Stopwatch};
@@ -34,8 +34,15 @@ struct Answer<T> {
     repeated: bool,
 }
 
+/// Why a call gave no answer, after all its attempts.
+struct Failed {
+    last: Failure,
+    /// Whether no attempt, if the call is a write, can have done anything.
+    wrote_nothing: bool,
+}
+
 impl SessionManager {
-    /// Calls the store, and again if it fails: the store contract says that every call may
+    /// Asks the store something, and again if it fails: the store contract says that every call may
     /// be repeated after an error. All attempts together have the store's time-out, and what
     /// gave no answer in time is not repeated: no time is left.
     pub(super) async fn call<'a, T>(
@@ -43,48 +50,66 @@ impl SessionManager {
         name: &'static str,
         call: impl Fn() -> StoreFuture<'a, T>,
     ) -> Result<T, StoreError> {
-        Ok(self.call_again(name, call).await?.value)
+        match self.call_again(name, call).await {
+            Ok(answer) => Ok(answer.value),
+            Err(failed) => Err(failed.last.of_nothing_written()),
+        }
     }
 
-    /// The same, for calls whose answer depends on whether an attempt before has worked.
-    async fn call_again<'a, T>(
+    /// The same for a write, whose answer depends on whether an attempt before has worked.
+    async fn write<'a, T>(
         &self,
         name: &'static str,
         call: impl Fn() -> StoreFuture<'a, T>,
     ) -> Result<Answer<T>, StoreError> {
-        let deadline = Instant::now() + self.inner.store_timeout;
-        let mut repeated = false;
-        let mut pause = PAUSE;
-        for _ in 0..self.inner.store_retries {
-            match self.attempt(name, deadline, call()).await {
-                Ok(value) => return Ok(Answer { value, repeated }),
-                // It may still be at work, and a second call beside it would only add to its load; or it
-                // would fail again.
-                Err(error @ (StoreError::Timeout(_) | StoreError::Lasting(_))) => {
-                    return Err(error);
-                }
-                Err(error) => {
-                    // Not all at once: what failed for one has failed for many.
-                    let jittered = pause.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));
-                    // The store's own error says more than a time-out would.
-                    if Instant::now() + jittered >= deadline {
-                        return Err(error);
-                    }
-                    tracing::debug!(
-                        target: PRODUCT,
-                        error = &error as &dyn std::error::Error,
-                        call = name,
-                        "the store failed; calling again"
-                    );
-                    sleep(jittered).await;
-                    pause *= 4;
-                    repeated = true;
-                    metric::retry(name);
-                }
+        let written = self.call_again(name, call).await;
+        written.map_err(|failed| {
+            if failed.wrote_nothing {
+                failed.last.of_nothing_written()
+            } else {
+                failed.last.of_unknown_outcome()
             }
+        })
+    }
+
+    async fn call_again<'a, T>(
+        &self,
+        name: &'static str,
+        call: impl Fn() -> StoreFuture<'a, T>,
+    ) -> Result<Answer<T>, Failed> {
+        let deadline = Instant::now() + self.inner.store_timeout;
+        let mut wrote_nothing = true;
+        let mut pause = PAUSE;
+        let mut left = self.inner.store_retries;
+        loop {
+            let last = match self.attempt(name, deadline, call()).await {
+                Ok(value) => {
+                    let repeated = left < self.inner.store_retries;
+                    return Ok(Answer { value, repeated });
+                }
+                Err(failure) => failure,
+            };
+            wrote_nothing &= last.wrote_nothing();
+            // Not all at once: what failed for one has failed for many.
+            let jittered = pause.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));
+            // What gave no answer in time may still be at work, and a second call beside it would only add to
+            // its load. If no time is left, the store's own error says more than a time-out would.
+            let no_time = Instant::now() + jittered >= deadline;
+            if left == 0 || no_time || !last.is_repeatable() {
+                return Err(Failed {
+                    last,
+                    wrote_nothing,
+                });
+            }
+            if let Failure::Reported { error, .. } = &last {
+                let error = &**error as &dyn std::error::Error;
+                tracing::debug!(target: PRODUCT, error, call = name, "the store failed; calling again");
+            }
+            sleep(jittered).await;
+            pause *= 4;
+            left -= 1;
+            metric::retry(name);
         }
-        let value = self.attempt(name, deadline, call()).await?;
-        Ok(Answer { value, repeated })
     }
 
     /// Waits for one attempt, but not for ever.
@@ -93,7 +118,7 @@ impl SessionManager {
         name: &'static str,
         deadline: Instant,
         call: StoreFuture<'_, T>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, Failure> {
         let watch = Stopwatch::start();
         let result = self.within(deadline, call).await;
         metric::store_call(name, result.as_ref().err(), watch);
@@ -106,7 +131,7 @@ impl SessionManager {
         &self,
         deadline: Instant,
         mut call: StoreFuture<'_, T>,
-    ) -> Result<T, StoreError> {
+    ) -> Result<T, Failure> {
         let mut timer = pin!(None);
         poll_fn(|context| {
             // The call first: an answer that is there counts, also if the deadline has just passed.
@@ -117,7 +142,7 @@ impl SessionManager {
                 timer.set(Some(sleep_until(deadline)));
             }
             let timer = timer.as_mut().as_pin_mut().expect("it was just set");
-            let late = StoreError::Timeout(self.inner.store_timeout);
+            let late = Failure::Timeout(self.inner.store_timeout);
             timer.poll(context).map(|()| Err(late))
         })
         .await
@@ -131,13 +156,14 @@ impl SessionManager {
         session: &Session,
         data: Option<&str>,
     ) -> Result<Created, StoreError> {
-        let created = self.call_again("create", || self.inner.store.create(session, data));
+        let created = self.write("create", || self.inner.store.create(session, data));
         let Answer { value, repeated } = created.await?;
         if !(repeated && matches!(value, Created::IdTaken)) {
             return Ok(value);
         }
         // The hash of a random secret: nobody else has inserted a row with it.
-        Ok(match self.load_any(session.id).await? {
+        let found = self.load_any(session.id).await;
+        Ok(match found.map_err(StoreError::after_a_write)? {
             Some(row) if row.token_hash != session.token_hash => Created::IdTaken,
             Some(row) if row.revocation.is_none() => Created::Applied(row),
             // It was ended in between, with all others of the subject.
@@ -156,7 +182,7 @@ impl SessionManager {
     }
 
     async fn write_change(&self, change: &Change) -> Result<Commit, StoreError> {
-        let committed = self.call_again("commit", || self.inner.store.commit(change));
+        let committed = self.write("commit", || self.inner.store.commit(change));
         let Answer { value, repeated } = committed.await?;
         let value = match value {
             Commit::Missed(Some(row)) if is_reserved(&row.subject) => Commit::Missed(None),
@@ -201,7 +227,7 @@ impl SessionManager {
     /// Ends a session. If another node has ended it in the same second for the same reason, and the
     /// first attempt failed, both report it.
     pub(super) async fn commit_ending(&self, ending: &Ending) -> Result<Revoke, StoreError> {
-        let revoked = self.call_again("revoke", || self.inner.store.revoke(ending));
+        let revoked = self.write("revoke", || self.inner.store.revoke(ending));
         let Answer { value, repeated } = revoked.await?;
         Ok(match value {
             Revoke::Already(row) if repeated && row.revocation == Some(ending.revocation) => {
@@ -217,13 +243,14 @@ impl SessionManager {
         ending: &SubjectEnding,
     ) -> Result<Vec<SessionId>, StoreError> {
         let name = "revoke_subject";
-        let revoked = self.call_again(name, || self.inner.store.revoke_subject(ending));
+        let revoked = self.write(name, || self.inner.store.revoke_subject(ending));
         let Answer { value, repeated } = revoked.await?;
         if !repeated {
             return Ok(value);
         }
         let mut ended = value;
-        for row in self.list(&ending.subject).await? {
+        let all = self.list(&ending.subject).await;
+        for row in all.map_err(StoreError::after_a_write)? {
             if row.revocation == Some(ending.revocation) && !ended.contains(&row.id) {
                 ended.push(row.id);
             }
@@ -233,7 +260,7 @@ impl SessionManager {
 
     /// Writes private data.
     pub(super) async fn write_data(&self, write: &DataWrite) -> Result<DataWritten, StoreError> {
-        let written = self.call_again("write_data", || self.inner.store.write_data(write));
+        let written = self.write("write_data", || self.inner.store.write_data(write));
         let Answer { value, repeated } = written.await?;
         Ok(match value {
             DataWritten::Moved(data)

@@ -45,7 +45,7 @@ impl SessionManager {
             capacity: policy.capacity_of(kind),
         })?;
         let opened = self.open_with_place(kind, device, json, now).await;
-        let unknown = matches!(opened, Err(VisitorError::Store(StoreError::Timeout(_))));
+        let unknown = matches!(opened, Err(VisitorError::Store(StoreError::Unknown(_))));
         if opened.is_err() && !unknown {
             self.inner.visitor_rooms.give_back(&place);
         }

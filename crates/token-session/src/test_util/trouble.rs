@@ -120,7 +120,8 @@ impl<S: SessionStore, T: Trouble> TroubledStore<S, T> {
     ) -> Result<A, TroubledStoreError<S::Error>> {
         self.trouble.before(name).await?;
         let answer = call.await.map_err(TroubledStoreError::Store)?;
-        self.trouble.after(name).await?;
+        let after = self.trouble.after(name).await;
+        after.map_err(TroubledStoreError::AnswerLost)?;
         Ok(answer)
     }
 }
@@ -135,7 +136,10 @@ pub struct Injected;
 #[derive(Debug, Error)]
 #[expect(clippy::exhaustive_enums, reason = "by the test, or by the store")]
 pub enum TroubledStoreError<E: Error> {
-    /// The test made it fail.
+    /// The test made it fail after it had worked.
+    #[error("the answer to the call was lost")]
+    AnswerLost(#[source] Injected),
+    /// The test made it fail, and nothing was done.
     #[error(transparent)]
     Injected(#[from] Injected),
     /// The store behind it failed.
@@ -181,5 +185,13 @@ impl<S: SessionStore, T: Trouble> SessionStore for TroubledStore<S, T> {
 
     fn catch_up_interval(&self) -> Duration {
         self.store.catch_up_interval()
+    }
+
+    fn wrote_nothing(error: &Self::Error) -> bool {
+        match error {
+            TroubledStoreError::AnswerLost(_) => false,
+            TroubledStoreError::Injected(_) => true,
+            TroubledStoreError::Store(error) => S::wrote_nothing(error),
+        }
     }
 }

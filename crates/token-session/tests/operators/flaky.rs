@@ -14,25 +14,30 @@ use token_session::test_util::{Injected, Trouble, TroubledStore};
 pub(crate) enum When {
     /// Every second one of its kind, beginning with the first, when it has worked.
     After,
-    /// At each attempt.
-    Always,
+    /// Each, when it has worked.
+    AlwaysAfter,
+    /// Each, and does nothing.
+    AlwaysBefore,
     /// Every second one of its kind, beginning with the first, and does nothing.
     Before,
+    /// The first of its kind when it has worked, each later one before it does anything.
+    FirstAfterThenBefore,
     /// It never answers.
     Hangs,
+    Never,
 }
 
 pub(crate) type FlakyStore = TroubledStore<MemoryStore, Flaky>;
 
 pub(crate) struct Flaky {
-    when: When,
+    when: Mutex<When>,
     calls: Mutex<HashMap<&'static str, u64>>,
     pub(crate) failures: AtomicU64,
 }
 
 pub(crate) fn flaky(when: When) -> FlakyStore {
     let trouble = Flaky {
-        when,
+        when: Mutex::new(when),
         calls: Mutex::default(),
         failures: AtomicU64::new(0),
     };
@@ -40,33 +45,52 @@ pub(crate) fn flaky(when: When) -> FlakyStore {
 }
 
 impl Flaky {
-    /// Every second one of its kind, beginning with the first, or each.
-    fn fails(&self, name: &'static str) -> Result<(), Injected> {
+    /// From now on calls fail so.
+    pub(crate) fn set(&self, when: When) {
+        *self.when.lock().unwrap() = when;
+        self.calls.lock().unwrap().clear();
+    }
+
+    fn when(&self) -> When {
+        *self.when.lock().unwrap()
+    }
+
+    /// How many calls of this kind there were, with this one.
+    fn count(&self, name: &'static str) -> u64 {
         let mut calls = self.calls.lock().unwrap();
         let count = calls.entry(name).or_default();
         *count += 1;
-        if self.when != When::Always && count.is_multiple_of(2) {
-            return Ok(());
+        *count
+    }
+
+    fn fail_if(&self, fails: bool) -> Result<(), Injected> {
+        if fails {
+            self.failures.fetch_add(1, Ordering::SeqCst);
+            return Err(Injected);
         }
-        self.failures.fetch_add(1, Ordering::SeqCst);
-        Err(Injected)
+        Ok(())
     }
 }
 
 impl Trouble for Flaky {
     async fn before(&self, call: &'static str) -> Result<(), Injected> {
-        match self.when {
-            When::After => Ok(()),
-            When::Always | When::Before => self.fails(call),
+        let fails = match self.when() {
+            When::After | When::AlwaysAfter | When::Never => false,
+            When::AlwaysBefore => true,
+            When::Before => !self.count(call).is_multiple_of(2),
+            When::FirstAfterThenBefore => self.count(call) > 1,
             When::Hangs => std::future::pending().await,
-        }
+        };
+        self.fail_if(fails)
     }
 
     async fn after(&self, call: &'static str) -> Result<(), Injected> {
-        match self.when {
-            When::After => self.fails(call),
-            When::Always | When::Before | When::Hangs => Ok(()),
-        }
+        let fails = match self.when() {
+            When::After => !self.count(call).is_multiple_of(2),
+            When::AlwaysAfter | When::FirstAfterThenBefore => true,
+            When::AlwaysBefore | When::Before | When::Hangs | When::Never => false,
+        };
+        self.fail_if(fails)
     }
 }
 

@@ -23,8 +23,8 @@ use token_session::event::EventKind::{
 };
 use token_session::test_util::{TestClock, test_issuer};
 use token_session::{
-    Issued, LoginError, MemoryStore, NewSession, Presented, SessionCredential, SessionManager,
-    SessionManagerBuilder, SessionStore, StoreError,
+    Issued, LoginError, MemoryStore, NewSession, Presented, RefreshError, SessionCredential,
+    SessionManager, SessionManagerBuilder, SessionStore, StoreError,
 };
 
 fn secs(seconds: u64) -> Duration {
@@ -132,7 +132,7 @@ async fn a_call_that_fails_is_repeated_and_knows_its_own_work() {
 #[tokio::test(start_paused = true)]
 async fn repetitions_are_bounded() {
     let (clock, log) = (TestClock::new(), Log::default());
-    let store = Arc::new(flaky(When::Always));
+    let store = Arc::new(flaky(When::AlwaysBefore));
     let dead = manager(Arc::clone(&store), &clock, &log, |builder| builder);
     let start = tokio::time::Instant::now();
     let failed = login(&dead, Transport::Header).await;
@@ -147,6 +147,7 @@ async fn repetitions_are_bounded() {
     let hung = manager(Arc::clone(&store), &clock, &log, |builder| {
         builder.store_timeout(secs(3))
     });
+    // The login begins with a question, so nothing was written.
     let start = tokio::time::Instant::now();
     let failed = login(&hung, Transport::Header).await;
     assert!(matches!(
@@ -155,6 +156,46 @@ async fn repetitions_are_bounded() {
     ));
     assert_eq!(start.elapsed(), secs(3), "all attempts together");
     assert!(log.lock().unwrap().is_empty());
+}
+
+/// A refresh that was not done can wait; one that may have been must be repeated within the grace.
+#[tokio::test(start_paused = true)]
+async fn a_failed_write_says_whether_it_may_have_been_done() {
+    let (clock, log) = (TestClock::new(), Log::default());
+    for (when, unknown) in [
+        (When::AlwaysBefore, false),
+        (When::AlwaysAfter, true),
+        (When::FirstAfterThenBefore, true),
+        (When::Hangs, true),
+    ] {
+        let store = Arc::new(flaky(When::Never));
+        let manager = manager(Arc::clone(&store), &clock, &log, |builder| builder);
+        let issued = login(&manager, Transport::Header).await.unwrap();
+        let token = refresh_token(&issued);
+        store.trouble().set(when);
+        let error = manager.refresh(&token, None).await.unwrap_err();
+        let RefreshError::Store(error) = error else {
+            panic!("{when:?}: {error:?}");
+        };
+        assert_eq!(
+            matches!(error, StoreError::Unknown(_)),
+            unknown,
+            "{when:?}: {error:?}"
+        );
+        let logout = manager.logout(Presented::Refresh(&token)).await;
+        let error = logout.unwrap_err();
+        assert_eq!(
+            matches!(error, StoreError::Unknown(_)),
+            unknown,
+            "{when:?}: {error:?}"
+        );
+        // What is only read was not done, whatever failed.
+        let read = manager.session(issued.session().id).await.unwrap_err();
+        assert!(
+            !matches!(read, StoreError::Unknown(_)),
+            "{when:?}: {read:?}"
+        );
+    }
 }
 
 /// Two nodes on one store, and everything that can happen in a day.
