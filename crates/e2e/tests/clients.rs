@@ -75,7 +75,7 @@ fn a_process_that_is_killed_while_it_holds_the_lock_blocks_nobody_and_costs_no_s
 fn processes_that_share_a_file_prove_the_same_key() {
     let world = World::start("1s", true);
     let workers = world.start_workers();
-    world.wait_for(4);
+    world.wait_for(lifetimes());
     world.finish(workers, 0);
 }
 

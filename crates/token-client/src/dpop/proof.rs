@@ -1,5 +1,7 @@
 //! What one request shows.
 
+use std::fmt;
+
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD as BASE64URL;
@@ -15,7 +17,6 @@ pub(crate) const FIELD: HeaderName = HeaderName::from_static("dpop");
 /// A proof for one request: by which key, for which method, address and token, and when.
 ///
 /// [`Client::proof`](crate::Client::proof) makes one. It is good once, for seconds.
-#[derive(Debug)]
 pub struct Proof {
     text: HeaderValue,
     pub(super) origin: String,
@@ -77,6 +78,15 @@ impl Proof {
     /// The value of the field `DPoP`.
     pub fn header_value(&self) -> HeaderValue {
         self.text.clone()
+    }
+}
+
+impl fmt::Debug for Proof {
+    /// Within seconds somebody else could use it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Proof")
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 

@@ -448,3 +448,16 @@ async fn a_program_that_sends_requests_itself_makes_proofs_and_learns_nonces() {
     headers.insert("dpop-nonce", "m2".parse().unwrap());
     assert!(!client.learn(&prove(), StatusCode::OK, &headers));
 }
+
+#[tokio::test]
+async fn a_log_of_a_proof_does_not_have_its_text() {
+    let server = binding().await;
+    let client = logged_in(&server).await;
+    let token = client.access_token().await.unwrap();
+    let url = Url::parse(server.address()).unwrap();
+    let proof = client.proof(&token, &Method::GET, &url).unwrap();
+    let (shown, text) = (format!("{proof:?}"), proof.header_value());
+    for part in text.to_str().unwrap().split('.') {
+        assert!(!shown.contains(part), "{shown}");
+    }
+}
