@@ -17,6 +17,7 @@ pub(crate) mod policy;
 pub(crate) mod record;
 pub(crate) mod refresh_token;
 pub(crate) mod rotation;
+pub(crate) mod step_up;
 pub(crate) mod superseded;
 
 pub use adopt::{OldCredential, adopt};
@@ -36,6 +37,7 @@ pub use refresh_token::{
     RefreshClaims, RefreshKey, RefreshKeyRing, RefreshToken, RefreshTokenError,
 };
 pub use rotation::{LAST_SEEN_STEP, Login, Purpose, attempt, close, decide, open};
+pub use step_up::StepUp;
 pub use superseded::EarlierRotations;
 
 pub use crate::keys::error::IssueError;

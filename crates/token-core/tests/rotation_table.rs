@@ -7,10 +7,10 @@ mod support;
 use support::{Answer, World, at, refresh_key, secs};
 use token_core::session::{
     self, Change, Committed, CookieDecision, Decision, Denial, Generation, LostWrites, Purpose,
-    RotatedBy, SessionToken,
+    RotatedBy, SessionToken, StepUp,
 };
 use token_core::types::TokenHash;
-use token_core::{Authentication, Policy, RefreshKeyRing, Session, Transport};
+use token_core::{Authentication, Policy, RefreshKeyRing, Scope, Session, Transport};
 
 /// Grace 30 s, tolerance 5 s, store margin 10 s: the previous token is replayed up to 35 s after a
 /// rotation, and the next rotation comes after 45 s at the earliest.
@@ -371,13 +371,29 @@ fn a_step_up_by_another_proof_is_not_taken_for_a_repeated_one() {
         amr: vec!["pwd".into(), "otp".into()],
         ..Authentication::password(at(110))
     };
-    let third = world.decide(&first, &Purpose::StepUp(otp.clone()), at(110));
+    let third = world.decide(&first, &Purpose::StepUp(otp.clone().into()), at(110));
     assert!(matches!(&third, Answer::Rotated(token) if *token != lost));
     assert_eq!(world.row.authentication, otp);
     assert_eq!(world.row.generation, Generation::from_u64(2));
     assert_eq!(world.refresh(&lost, at(111)).reason(), "revoked");
-    let again = world.decide(&lost, &Purpose::StepUp(otp), at(112));
+    let again = world.decide(&lost, &Purpose::StepUp(otp.into()), at(112));
     assert!(matches!(&again, Answer::Replayed(token) if token == third.token()));
+}
+
+/// An answer was lost, and then the same older token comes with the same proof for another scope.
+#[test]
+fn a_step_up_that_asks_for_more_is_not_taken_for_a_repeated_one() {
+    let (mut world, first) = world();
+    let to = |scope: &str, seconds| StepUp {
+        rights: scope.parse::<Scope>().unwrap().into(),
+        ..Authentication::password(at(seconds)).into()
+    };
+    let lost = world.decide(&first, &Purpose::StepUp(to("a", 100)), at(100));
+    let again = world.decide(&first, &Purpose::StepUp(to("a", 110)), at(110));
+    assert!(matches!(&again, Answer::Replayed(token) if token == lost.token()));
+    let other = world.decide(&first, &Purpose::StepUp(to("b", 120)), at(120));
+    assert!(matches!(&other, Answer::Rotated(token) if token != lost.token()));
+    assert_eq!(world.row.scope.as_str(), "b");
 }
 
 #[test]
@@ -508,7 +524,14 @@ mod session_cookie {
         );
         let authentication = Authentication::password(at(seconds));
         let decision = token
-            .decide_step_up(&row, authentication, &policy, &keys, at(seconds), entropy)
+            .decide_step_up(
+                &row,
+                authentication.into(),
+                &policy,
+                &keys,
+                at(seconds),
+                entropy,
+            )
             .unwrap();
         world.carry_out(decision, at(seconds))
     }

@@ -50,7 +50,8 @@ use keys::KeysInForce;
 pub use login::{LoginTicket, NewSession};
 pub use permit::PermitError;
 pub use revoke::Presented;
-pub use step_up::{SessionCredential, StepUp};
+pub use step_up::SessionCredential;
+pub use token_core::session::StepUp;
 
 use crate::binding::BindingPolicy;
 use crate::clock::Clock;

@@ -9,9 +9,10 @@ use crate::session::change::{Committed, Touch};
 use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
 use crate::session::policy::Policy;
-use crate::session::record::{Authentication, Nonce, Session, Transport};
+use crate::session::record::{Nonce, Session, Transport};
 use crate::session::refresh_token::{Presented, RefreshKeyRing};
 use crate::session::rotation::{Evaluation, Purpose, ended, touch};
+use crate::session::step_up::StepUp;
 use crate::types::count::Generation;
 use crate::types::id::SessionId;
 use crate::types::invalid::InvalidValue;
@@ -102,14 +103,14 @@ impl SessionToken {
     pub fn decide_step_up<const N: usize>(
         &self,
         session: &Committed<Session>,
-        authentication: Authentication,
+        step_up: StepUp,
         policy: &Policy,
         keys: &RefreshKeyRing,
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<Decision, IssueError> {
         let nonce = Nonce::new(entropy);
-        let purpose = Purpose::StepUp(authentication);
+        let purpose = Purpose::StepUp(step_up);
         match self.evaluate(session, &purpose, policy, keys, now) {
             Ok(evaluation) if evaluation.presented.generation == session.generation => {
                 Ok(evaluation.current(nonce))

@@ -27,6 +27,16 @@ impl Rights {
     }
 }
 
+impl Rights {
+    /// Whether the session has them already.
+    pub(crate) fn are_those_of(&self, session: &Session) -> bool {
+        let scope = self.scope.as_ref();
+        let claims = self.claims.as_ref();
+        scope.is_none_or(|scope| *scope == session.scope)
+            && claims.is_none_or(|claims| *claims == session.claims)
+    }
+}
+
 impl From<CustomClaims> for Rights {
     fn from(claims: CustomClaims) -> Self {
         let claims = Some(claims);

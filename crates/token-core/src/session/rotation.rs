@@ -23,6 +23,7 @@ use crate::session::record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
 };
 use crate::session::refresh_token::{Presented, RefreshClaims, RefreshKeyRing};
+use crate::session::step_up::StepUp;
 use crate::session::superseded::{EarlierRotations, Supersession};
 use crate::types::count::{Epoch, Generation};
 use crate::types::id::{Bucket, SessionId};
@@ -68,9 +69,8 @@ pub struct Login {
 pub enum Purpose {
     /// The next pair of tokens.
     Refresh,
-    /// A step-up or a change of password, with this authentication. It always makes a new credential, and
-    /// the older ones end at once.
-    StepUp(Authentication),
+    /// A step-up or a change of password. It always makes a new credential, and the older ones end at once.
+    StepUp(StepUp),
 }
 
 /// Opens a session: the session to insert and the secret of its first credential.
@@ -271,14 +271,12 @@ impl Evaluation<'_> {
         if !(replays && self.is_honest(self.last_rotation())) {
             return Ok(self.older().into());
         }
-        let last = &self.session.authentication;
-        let proven = (&last.acr, &last.amr);
         match (self.session.rotated_by, self.purpose) {
             // A lost answer, or a second tab.
             (RotatedBy::Refresh, Purpose::Refresh) => Ok(self.replay(self.successor()?)),
             // The same step-up, of which the answer was lost. Also with an older cookie that a late answer gave
             // back to a browser, because the proof comes along.
-            (RotatedBy::StepUp, Purpose::StepUp(to)) if (&to.acr, &to.amr) == proven => {
+            (RotatedBy::StepUp, Purpose::StepUp(to)) if to.is_done(self.session) => {
                 Ok(self.replay(self.successor()?))
             }
             // The answer to a refresh or to another step-up was lost, and now a proof comes along.
@@ -374,9 +372,10 @@ impl Evaluation<'_> {
         );
         pending.write.from = session.generation;
         pending.write.from_hash = session.token_hash;
-        if let Purpose::StepUp(authentication) = self.purpose {
+        if let Purpose::StepUp(to) = self.purpose {
             pending.write.by = RotatedBy::StepUp;
-            pending.write.authentication = Some(authentication.clone());
+            pending.write.authentication = Some(to.authentication.clone());
+            pending.write.rights = to.rights.clone();
             // The credential of the login superseded nothing. If the store has lost rotations, when
             // those were is lost as well.
             let first = session.generation == Generation::default();

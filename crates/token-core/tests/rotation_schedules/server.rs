@@ -190,11 +190,12 @@ impl Job {
             if self.route == Route::Page {
                 return Err(cookie.decide(&row, policy, keys, now));
             }
-            let decision = cookie.decide_step_up(&row, authentication, policy, keys, now, entropy);
+            let decision =
+                cookie.decide_step_up(&row, authentication.into(), policy, keys, now, entropy);
             return Ok(decision.unwrap());
         }
         let purpose = match self.route {
-            Route::StepUp => Purpose::StepUp(authentication),
+            Route::StepUp => Purpose::StepUp(authentication.into()),
             Route::Page | Route::Refresh => Purpose::Refresh,
         };
         let mut claims = world.claims(&self.token);

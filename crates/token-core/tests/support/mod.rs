@@ -180,7 +180,11 @@ impl World {
     }
 
     pub fn step_up(&mut self, token: &str, now: UnixTime) -> Answer {
-        self.decide(token, &Purpose::StepUp(Authentication::password(now)), now)
+        self.decide(
+            token,
+            &Purpose::StepUp(Authentication::password(now).into()),
+            now,
+        )
     }
 
     /// Decides on the row and carries the decision out.

@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use token_core::session::{
-    self, Committed, Decision, IssueError, Purpose, RefreshClaims, Rights, SessionToken,
+    self, Committed, Decision, IssueError, Purpose, RefreshClaims, SessionToken, StepUp,
 };
 use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
 
@@ -26,27 +26,6 @@ pub enum SessionCredential {
     Refresh(RefreshClaims),
     /// A session cookie, by [`SessionManager::read_session_cookie`].
     Session(SessionToken),
-}
-
-/// What a step-up changes of its session: the authentication, and what the session may do.
-///
-/// An [`Authentication`] is turned into one that changes no more than that.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[expect(clippy::exhaustive_structs, reason = "this is all that it can change")]
-pub struct StepUp {
-    /// When and how the user has just proven who they are.
-    pub authentication: Authentication,
-    /// What the session may do from now on.
-    pub rights: Rights,
-}
-
-impl From<Authentication> for StepUp {
-    fn from(authentication: Authentication) -> Self {
-        Self {
-            authentication,
-            rights: Rights::default(),
-        }
-    }
 }
 
 impl SessionCredential {
@@ -71,9 +50,9 @@ impl SessionManager {
     ) -> Result<Committed<Session>, RefreshError> {
         let now = self.now();
         // Nothing is written with it: it makes the decision that the step-up will make.
-        let authentication = Authentication::password(now);
+        let step_up = Authentication::password(now).into();
         let decide = |session: &Committed<Session>| {
-            let decision = self.decide_step_up(credential, session, &authentication, now)?;
+            let decision = self.decide_step_up(credential, session, &step_up, now)?;
             Ok(match decision {
                 Decision::Replay(_) | Decision::Rotate(_) | Decision::Touch(_) => {
                     Verdict::Accept(())
@@ -137,7 +116,7 @@ impl SessionManager {
         now: UnixTime,
     ) -> Result<Issued, RefreshError> {
         let decide = |session: &Committed<Session>| {
-            self.decide_step_up(credential, session, &step_up.authentication, now)
+            self.decide_step_up(credential, session, step_up, now)
                 .map(Verdict::<Infallible>::from)
         };
         let id = credential.session_id();
@@ -160,19 +139,19 @@ impl SessionManager {
         &self,
         credential: &SessionCredential,
         session: &Committed<Session>,
-        authentication: &Authentication,
+        step_up: &StepUp,
         now: UnixTime,
     ) -> Result<Decision, IssueError> {
         let issuer = self.issuer();
         let (policy, keys, entropy) = (&issuer.policy, &issuer.refresh_keys, self.draw());
-        let authentication = authentication.clone();
+        let step_up = step_up.clone();
         match credential {
             SessionCredential::Refresh(token) => {
-                let purpose = Purpose::StepUp(authentication);
+                let purpose = Purpose::StepUp(step_up);
                 session::decide(token, session, &purpose, policy, keys, now, entropy)
             }
             SessionCredential::Session(token) => {
-                token.decide_step_up(session, authentication, policy, keys, now, entropy)
+                token.decide_step_up(session, step_up, policy, keys, now, entropy)
             }
         }
     }
