@@ -20,7 +20,7 @@ pub(crate) mod rotation;
 pub(crate) mod step_up;
 pub(crate) mod superseded;
 
-pub use adopt::{OldCredential, adopt};
+pub use adopt::{OldCredential, adopt, adopted};
 pub use bind::Bind;
 pub use change::{Change, Committed, Ending, Granted, Pending, Rotation, Touch};
 pub use cookie::{CookieDecision, SessionToken};

@@ -177,13 +177,78 @@ async fn it_ends_no_later_than_the_old_one() {
     assert!(test.manager.touch(&cookie(&issued)).await.is_err());
 }
 
+fn header(mut old: OldSession) -> OldSession {
+    old.session.transport = Some(Transport::Header);
+    old
+}
+
+/// A client that is not updated shows its old token all the time, and moves no deadline with that.
+#[tokio::test]
+async fn an_old_token_in_use_outlives_the_idle_lifetime() {
+    let idle = Duration::from_secs(60);
+    let until = token_session::clock::Clock::now(&TestClock::new()) + DAY;
+    let policy = Policy::builder().adopts_until(until).idle_lifetime(idle);
+    let test = TestManager::new(policy.build().expect("in range"));
+    let ends_at = test.manager.now() + Duration::from_secs(600);
+    let adopt = || {
+        test.manager
+            .adopt(READER, header(old("a")).ends_at(ends_at))
+    };
+    for _ in 0..20 {
+        assert!(adopt().await.is_ok());
+        test.clock.advance(Duration::from_secs(30));
+    }
+    let late = adopt().await;
+    assert!(matches!(late, Err(AdoptError::Expired { .. })), "{late:?}");
+
+    // From the first refresh on it is a session like any other.
+    let test = TestManager::new(test.manager.policy().clone());
+    let issued = test.manager.adopt(READER, header(old("b"))).await;
+    let issued = issued.expect("it is live");
+    let token = issued
+        .tokens()
+        .expect("the transport")
+        .refresh_token
+        .secret();
+    let refreshed = test
+        .manager
+        .refresh(token, None)
+        .await
+        .expect("it is current");
+    let session = refreshed.session();
+    assert_eq!(session.idle_expires_at, test.manager.now() + idle);
+}
+
+#[tokio::test]
+async fn a_logout_with_an_old_token_ends_what_another_holder_has_renewed() {
+    let test = test();
+    let issued = test.manager.adopt(READER, header(old("a"))).await;
+    let issued = issued.expect("it is live");
+    let token = issued
+        .tokens()
+        .expect("the transport")
+        .refresh_token
+        .secret();
+    let renewed = test
+        .manager
+        .refresh(token, None)
+        .await
+        .expect("it is current");
+    let ended = test
+        .manager
+        .end_old(READER, header(old("a")), RevokeReason::Logout);
+    assert!(ended.await.expect("the store answers"));
+    let newest = renewed
+        .tokens()
+        .expect("the transport")
+        .refresh_token
+        .secret();
+    assert!(test.manager.refresh(newest, None).await.is_err());
+}
+
 #[tokio::test]
 async fn a_newer_credential_takes_the_place_of_the_old_one() {
     let test = test();
-    let header = |mut old: OldSession| {
-        old.session.transport = Some(Transport::Header);
-        old
-    };
     let issued = test
         .manager
         .adopt(READER, header(old("a")))

@@ -1,18 +1,25 @@
 //! A session that takes the place of a session or token of another system.
 //!
-//! Its id and its first credential follow from a key of ours and the old credential. So each of many requests
-//! that come with the same one, from several tabs or because an answer was lost, asks for the same session:
-//! the first inserts it, and all get the same credential. A store needs no more for it than that an insert of
-//! an id which is taken changes nothing.
+//! Its id follows from the old credential, and its first credential from that and a key of ours. So each of
+//! many requests that come with the same one, from several tabs or because an answer was lost, asks for the same
+//! session: the first inserts it, and all get the same credential. A store needs no more for it than that an
+//! insert of an id which is taken changes nothing.
+//!
+//! The id needs no key: whoever has the old credential may know it. So a session that was ended is found for as
+//! long as it is stored, whatever becomes of the keys, and a logout wins.
 
 use std::fmt;
 
-use crate::session::change::Pending;
+use aws_lc_rs::digest;
+use zeroize::Zeroizing;
+
+use crate::session::change::{Committed, Granted, Pending};
 use crate::session::policy::Policy;
-use crate::session::record::Session;
+use crate::session::record::{Session, Transport};
 use crate::session::refresh_token::RefreshKeyRing;
 use crate::session::rotation::{self, Login};
 use crate::types::id::Bucket;
+use crate::types::secret::Entropy;
 use crate::types::time::UnixTime;
 
 /// What proves a session of another system, in a form of which there is only one: the decoded bytes and
@@ -38,33 +45,69 @@ impl fmt::Debug for OldCredential<'_> {
     }
 }
 
-/// Opens the session that takes the place of an old one, as each key of the ring makes it, with the current
-/// key first. If none of them is stored, the first is to be inserted; if one is, the old credential stands
-/// for that one.
+/// Opens the session that takes the place of an old one. If its id is stored already, the old credential stands
+/// for that session: see [`adopted`].
 ///
 /// `ends_at` is when the old session ends; the new one ends no later. The login's epoch has to be the one that
 /// every subject begins with: if all sessions of the subject were ended since, the insert is refused, and so
 /// the old session has ended with the others.
 pub fn adopt(
-    login: &Login,
+    login: Login,
     bucket: Bucket,
     policy: &Policy,
     keys: &RefreshKeyRing,
     ends_at: UnixTime,
     old: OldCredential<'_>,
     now: UnixTime,
-) -> Vec<Pending<Session>> {
-    let all = keys.iter().map(|key| {
-        let entropy = key.adopted(old.system, old.bytes);
-        let mut pending = rotation::open(login.clone(), bucket, policy, keys, now, entropy);
-        let session = &mut pending.write;
-        session.absolute_expires_at = session.absolute_expires_at.min(ends_at);
-        let slide = policy.slide(session.remember, session.absolute_expires_at, now);
-        session.idle_expires_at = slide.idle_expires_at;
-        session.purge_at = slide.purge_at;
-        pending
-    });
-    all.collect()
+) -> Pending<Session> {
+    let secret = keys.current().adopted(old.system, old.bytes);
+    let mut entropy = Zeroizing::new([0; 64]);
+    let (id, rest) = entropy.split_at_mut(17);
+    id.copy_from_slice(&old.id());
+    rest[..32].copy_from_slice(secret.secret());
+    let mut pending = rotation::open(login, bucket, policy, keys, now, Entropy::new(*entropy));
+    let session = &mut pending.write;
+    let absolute = session.absolute_expires_at.min(ends_at);
+    let slide = match session.transport {
+        // A client that is not updated goes on with the old token, and with that no deadline moves.
+        Transport::Header => policy.kept_until(absolute),
+        Transport::Cookie | Transport::Session => policy.slide(session.remember, absolute, now),
+    };
+    session.absolute_expires_at = absolute;
+    session.idle_expires_at = slide.idle_expires_at;
+    session.purge_at = slide.purge_at;
+    pending
+}
+
+/// The first credential of the session that is stored for an old one: the same for everybody who comes with
+/// that. `None` if the session has another one by now, or if the key that made the first has gone.
+pub fn adopted(
+    session: Committed<Session>,
+    keys: &RefreshKeyRing,
+    old: OldCredential<'_>,
+) -> Option<Granted> {
+    let key = keys.find(&session.rotation_kid).ok()?;
+    let secret = key.adopted(old.system, old.bytes);
+    let hash = secret.hash();
+    Granted::new(session, secret, hash).ok()
+}
+
+impl OldCredential<'_> {
+    /// What is not the bucket of the session's id.
+    fn id(&self) -> [u8; 17] {
+        let mut context = digest::Context::new(&digest::SHA256);
+        context.update(b"hallpass adopted session v1");
+        // The one part of any length beside the last is preceded by its length.
+        context.update(&(self.system.len() as u64).to_be_bytes());
+        context.update(self.system.as_bytes());
+        context.update(self.bytes);
+        let digest = context.finish();
+        let (id, _) = digest
+            .as_ref()
+            .split_first_chunk()
+            .expect("SHA-256 has 32 bytes");
+        *id
+    }
 }
 
 #[cfg(test)]
@@ -74,7 +117,7 @@ mod tests {
 
     use super::*;
     use crate::access::custom::CustomClaims;
-    use crate::session::record::{Authentication, Device, Transport};
+    use crate::session::record::{Authentication, Device};
     use crate::session::refresh_token::RefreshKey;
     use crate::types::count::Epoch;
     use crate::types::name::{ClientId, Subject};
@@ -100,19 +143,22 @@ mod tests {
         RefreshKey::new(name.parse().unwrap(), &[byte; 32]).unwrap()
     }
 
-    fn adopted(keys: &RefreshKeyRing, system: &str, bytes: &[u8], ends_at: u64) -> Vec<Session> {
+    fn opened(keys: &RefreshKeyRing, login: Login, old: OldCredential<'_>, secs: u64) -> Session {
         let (policy, bucket) = (Policy::default(), Bucket::from_byte(3));
-        let ends_at = NOW + Duration::from_secs(ends_at);
-        let old = OldCredential { system, bytes };
-        let all = adopt(&login(), bucket, &policy, keys, ends_at, old, NOW);
-        all.into_iter().map(|pending| pending.write).collect()
+        let ends_at = NOW + Duration::from_secs(secs);
+        adopt(login, bucket, &policy, keys, ends_at, old, NOW).write
     }
+
+    const OLD: OldCredential<'_> = OldCredential {
+        system: "x",
+        bytes: b"cookie",
+    };
 
     #[test]
     fn the_same_old_credential_gives_the_same_session_and_any_other_gives_another() {
         let keys = RefreshKeyRing::new(key("a", 1));
         let one = |system, bytes: &[u8]| {
-            let session = adopted(&keys, system, bytes, 60).remove(0);
+            let session = opened(&keys, login(), OldCredential { system, bytes }, 60);
             (session.id, *session.token_hash.as_bytes())
         };
         let first = one("x", b"cookie");
@@ -134,30 +180,45 @@ mod tests {
     }
 
     #[test]
-    fn after_a_change_of_keys_the_earlier_session_is_among_those_to_look_for() {
-        let before = adopted(&RefreshKeyRing::new(key("a", 1)), "x", b"cookie", 60);
-        let ring = RefreshKeyRing::new(key("b", 2))
-            .with_other(key("a", 1))
-            .unwrap();
-        let after = adopted(&ring, "x", b"cookie", 60);
-        assert_eq!(after.len(), 2);
-        assert_ne!(after[0].id, before[0].id);
-        assert_eq!(after[1].id, before[0].id);
-        assert_eq!(after[1].token_hash, before[0].token_hash);
+    fn after_a_change_of_keys_the_session_and_its_credential_are_the_same() {
+        let before = opened(&RefreshKeyRing::new(key("a", 1)), login(), OLD, 60);
+        let ring = RefreshKeyRing::new(key("b", 2));
+        let after = opened(&ring, login(), OLD, 60);
+        assert_eq!(after.id, before.id);
+        assert_ne!(after.token_hash, before.token_hash);
+
+        let stored = || Committed::assertion(before.clone());
+        assert!(adopted(stored(), &ring, OLD).is_none(), "its key has gone");
+        let ring = ring.with_other(key("a", 1)).unwrap();
+        assert!(adopted(stored(), &ring, OLD).is_some());
+        let other = OldCredential {
+            bytes: b"other",
+            ..OLD
+        };
+        assert!(adopted(stored(), &ring, other).is_none());
     }
 
     #[test]
     fn it_ends_with_the_old_session_or_by_the_policy_whichever_is_first() {
         let keys = RefreshKeyRing::new(key("a", 1));
-        let ends = |secs| {
-            let session = adopted(&keys, "x", b"cookie", secs).remove(0);
+        let ends_by = |transport, secs| {
+            let login = Login {
+                transport,
+                ..login()
+            };
+            let session = opened(&keys, login, OLD, secs);
             let (idle, absolute) = (session.idle_expires_at, session.absolute_expires_at);
             (idle.as_secs(), absolute.as_secs())
         };
+        let ends = |secs| ends_by(Transport::Session, secs);
         let day = 24 * 3600;
         assert_eq!(ends(60), (60, 60));
         assert_eq!(ends(100 * day), (30 * day, 100 * day));
         assert_eq!(ends(1000 * day), (30 * day, 365 * day));
+        // An old token can be used until it expires, and moves no deadline.
+        let ends = |secs| ends_by(Transport::Header, secs);
+        assert_eq!(ends(100 * day), (100 * day, 100 * day));
+        assert_eq!(ends(1000 * day), (365 * day, 365 * day));
         let old = OldCredential {
             system: "x",
             bytes: b"hidden",

@@ -142,7 +142,11 @@ impl Policy {
         } else {
             self.idle_lifetime
         };
-        let idle_expires_at = (now + idle).min(absolute);
+        self.kept_until((now + idle).min(absolute))
+    }
+
+    /// The deadlines of a session that ends then unless it is used.
+    pub(crate) fn kept_until(&self, idle_expires_at: UnixTime) -> Slide {
         // Coarse, so that an index on it changes once a day and not at each refresh.
         let kept_until = (idle_expires_at + self.tombstone).max(self.adoption_ends());
         let purge_at = kept_until.round_up(Duration::from_secs(DAY));

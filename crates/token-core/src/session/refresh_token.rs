@@ -26,7 +26,7 @@ use crate::types::id::SessionId;
 use crate::types::name::{Audience, Issuer, KeyId, Subject};
 use crate::types::scope::Scope;
 use crate::types::secret::{
-    Entropy, SecretBytes, SecretText, TokenHash, TokenSecret, decode_exact, secret_text,
+    SecretBytes, SecretText, TokenHash, TokenSecret, decode_exact, secret_text,
 };
 use crate::types::time::UnixTime;
 
@@ -163,20 +163,17 @@ impl RefreshKey {
         TokenSecret::from_bytes(secret)
     }
 
-    /// What the id and the first secret of a session are made of that takes the place of an old one: the
-    /// same for each request with the same old credential, and nobody can compute it without this key.
-    pub(crate) fn adopted(&self, system: &str, credential: &[u8]) -> Entropy {
+    /// The first secret of a session that takes the place of an old one: the same for each request with the
+    /// same old credential, and nobody can compute it without this key.
+    pub(crate) fn adopted(&self, system: &str, credential: &[u8]) -> TokenSecret {
         let mut context = hmac::Context::with_key(&self.adoption);
         // The one part of any length beside the last is preceded by its length.
         context.update(&(system.len() as u64).to_be_bytes());
         context.update(system.as_bytes());
         context.update(credential);
-        let key = hmac::Key::new(hmac::HMAC_SHA256, context.sign().as_ref());
-        let mut bytes = [0; 64];
-        for (half, number) in bytes.chunks_exact_mut(32).zip(1_u8..) {
-            half.copy_from_slice(hmac::sign(&key, &[number]).as_ref());
-        }
-        Entropy::new(bytes)
+        let tag = context.sign();
+        let secret = tag.as_ref().try_into().expect("HMAC-SHA256 has 32 bytes");
+        TokenSecret::from_bytes(secret)
     }
 }
 
@@ -228,10 +225,6 @@ impl RefreshKeyRing {
     /// The identifiers of its keys, the one that signs first.
     pub fn kids(&self) -> impl Iterator<Item = &KeyId> {
         self.keys.iter().map(|key| &key.kid)
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = &RefreshKey> {
-        self.keys.iter()
     }
 
     /// The keys of the nonces that the issuer gives to clients which prove a key of theirs. Every node has

@@ -46,14 +46,22 @@ impl SessionManager {
         old: OldSession,
         reason: RevokeReason,
     ) -> Result<bool, AdoptError> {
-        match self.adopt(reader, old).await {
-            Ok(issued) => {
-                let id = issued.session().id;
-                Ok(self.revoke_at(id, reason, issued.issued_at()).await?)
-            }
-            Err(error) if error.is_refusal() => Ok(false),
-            Err(error) => Err(error),
+        let now = self.now();
+        if self.refuse_old(&old, now).is_err() {
+            return Ok(false);
         }
+        let manager = self.clone();
+        to_end(async move {
+            let id = match manager.take_over(reader, old, now).await {
+                Ok(issued) => issued.session().id,
+                // Another holder of it has gone on with a newer credential: a logout ends that one too.
+                Err(AdoptError::Replaced { session }) => session,
+                Err(error) if error.is_refusal() => return Ok(false),
+                Err(error) => return Err(error),
+            };
+            Ok(manager.revoke_at(id, reason, now).await?)
+        })
+        .await
     }
 
     fn refuse_old(&self, old: &OldSession, now: UnixTime) -> Result<(), AdoptError> {
@@ -75,38 +83,20 @@ impl SessionManager {
         old: OldSession,
         now: UnixTime,
     ) -> Result<Issued, AdoptError> {
-        let kept = old.session.kept.clone();
-        let mut new = None;
-        let mut found = None;
-        // Under each key: after a change of keys the session is stored under an earlier one.
-        for pending in self.as_adopted(reader, old, now) {
-            let stored = self.load(pending.write.id).await?;
-            if let Some(session) = &stored
-                && !session.is_live(now)
-            {
-                return Err(AdoptError::Ended {
-                    session: session.id,
-                });
-            }
-            match stored {
-                Some(session) => found = found.or(Some((pending, session))),
-                None => new = new.or(Some(pending)),
-            }
-        }
-        match (found, new) {
-            (Some((pending, session)), _) => self.found_adopted(pending, session, now).await,
-            (None, Some(pending)) => self.insert_adopted(reader, pending, &kept, now).await,
-            (None, None) => unreachable!("a ring has a key"),
+        let (kept, bytes) = (old.session.kept.clone(), old.credential.clone());
+        let pending = self.as_adopted(reader, old, now);
+        let old = OldCredential {
+            system: reader,
+            bytes: &bytes,
+        };
+        match self.load(pending.write.id).await? {
+            Some(session) => self.found_adopted(session, old, now).await,
+            None => self.insert_adopted(reader, pending, old, &kept, now).await,
         }
     }
 
-    /// The session as each key makes it.
-    fn as_adopted(
-        &self,
-        reader: &'static str,
-        old: OldSession,
-        now: UnixTime,
-    ) -> Vec<Pending<Session>> {
+    /// The session that is to be inserted unless it is stored.
+    fn as_adopted(&self, reader: &'static str, old: OldSession, now: UnixTime) -> Pending<Session> {
         let issuer = self.issuer();
         let bucket = self.inner.store.bucket(&old.subject);
         let ends_at = old.expires_at.unwrap_or(UnixTime::MAX);
@@ -121,19 +111,18 @@ impl SessionManager {
             bytes: &old.credential,
         };
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-        let mut all = session::adopt(&login, bucket, policy, keys, ends_at, credential, now);
+        let mut pending = session::adopt(login, bucket, policy, keys, ends_at, credential, now);
         if let Some(key) = key {
-            for pending in &mut all {
-                pending.write.binding = Binding::Key(key);
-            }
+            pending.write.binding = Binding::Key(key);
         }
-        all
+        pending
     }
 
     async fn insert_adopted(
         &self,
         reader: &'static str,
         pending: Pending<Session>,
+        old: OldCredential<'_>,
         kept: &KeptData,
         now: UnixTime,
     ) -> Result<Issued, AdoptError> {
@@ -151,25 +140,24 @@ impl SessionManager {
             Created::EpochPassed => Err(AdoptError::AllEnded),
             // Another request with the same old credential was faster.
             Created::IdTaken => match self.load(id).await? {
-                Some(session) if session.is_live(now) => {
-                    self.found_adopted(pending, session, now).await
-                }
-                _ => Err(AdoptError::Ended { session: id }),
+                Some(session) => self.found_adopted(session, old, now).await,
+                None => Err(AdoptError::Ended { session: id }),
             },
         }
     }
 
     async fn found_adopted(
         &self,
-        pending: Pending<Session>,
         session: Committed<Session>,
+        old: OldCredential<'_>,
         now: UnixTime,
     ) -> Result<Issued, AdoptError> {
         let id = session.id;
-        if session.token_hash != pending.write.token_hash {
-            return Err(AdoptError::Replaced { session: id });
+        if !session.is_live(now) {
+            return Err(AdoptError::Ended { session: id });
         }
-        let granted = pending.committed(session)?;
+        let granted = session::adopted(session, &self.issuer().refresh_keys, old);
+        let granted = granted.ok_or(AdoptError::Replaced { session: id })?;
         Ok(self.issue(granted, None, now, self.draw()).await?)
     }
 }
