@@ -109,8 +109,15 @@ impl Auth {
         self,
         token: &str,
     ) -> Result<Access<C>, Rejection> {
-        let found = self.manager().authenticate(token).await;
-        let token = found.map_err(|error| self.refuse_access(error))?;
+        let token = match self.manager().authenticate(token).await {
+            Ok(token) => token,
+            Err(error @ AccessError::Invalid(_))
+                if self.adopts_bearers() && is_token(token.as_bytes()) =>
+            {
+                Box::pin(self.authenticate_old(token.as_bytes(), error)).await?
+            }
+            Err(error) => return Err(self.refuse_access(error)),
+        };
         Ok(Access::new(token, self))
     }
 

@@ -215,8 +215,8 @@ impl AuthConfigBuilder {
     /// with 400; if it asks for none, it gets the first. Leave `header` out to keep refresh tokens
     /// away from scripts.
     ///
-    /// Existing sessions are not affected, and neither are handlers that choose a
-    /// transport themselves.
+    /// Existing sessions are not affected, and neither are handlers that name a
+    /// transport in [`NewSession`](token_session::NewSession).
     pub fn transports(mut self, transports: impl IntoIterator<Item = Transport>) -> Self {
         self.0.transports = transports.into_iter().collect();
         self
@@ -404,6 +404,12 @@ impl AuthConfigBuilder {
             if let Some(cookie) = adoption.untrusted_cookie() {
                 return Err(ConfigError::PlantableCookie(cookie.name().into()));
             }
+            if let Some(cookie) = adoption.cookie_of_unknown_life() {
+                return Err(ConfigError::OldCookieLife(cookie.name().into()));
+            }
+            if adoption.reads_both() {
+                return Err(ConfigError::TwoCarriers(name));
+            }
         }
         // Otherwise each login would be refused, and only then.
         if config.transports.is_empty() {
@@ -461,6 +467,15 @@ pub enum ConfigError {
          `__Host-`: if they are all trusted, say so with `Adoption::trust_sister_hosts`"
     )]
     PlantableCookie(Box<str>),
+    /// A reader has a cookie, and nobody has said whether it outlives the browser.
+    #[error(
+        "whether the cookie `{0}` was set with `Max-Age` or `Expires` cannot be seen: say it with \
+         `Adoption::remember`, or everybody who closes the browser is logged out"
+    )]
+    OldCookieLife(Box<str>),
+    /// A reader has cookies, and reads tokens too.
+    #[error("the reader `{0}` reads cookies and tokens: make it two readers with two names")]
+    TwoCarriers(&'static str),
     /// The prefix is not a path.
     #[error("a prefix begins with a slash, does not end with one, and needs no escapes")]
     Prefix,

@@ -1,4 +1,4 @@
-//! A logout in one of the application's handlers.
+//! A logout: that of `POST /auth/logout`, and one in a handler of the application's own.
 
 use std::fmt;
 
@@ -110,10 +110,10 @@ impl LogoutRequest {
         let (auth, old) = (self.auth.clone(), self.old.clone());
         to_end(async move {
             let bearers = bearers.iter().map(|token| token.as_str());
-            let refresh_token = refresh_token.iter().map(|token| token.as_str());
+            let refresh_token = refresh_token.as_ref().map(|token| token.as_str());
             let presented = bearers
                 .map(Presented::Access)
-                .chain(refresh_token.map(Presented::Refresh))
+                .chain(refresh_token.into_iter().map(Presented::Refresh))
                 .chain(cookies.all(Kind::Refresh).map(Presented::Refresh))
                 .chain(cookies.all(Kind::Session).map(Presented::Session));
             for presented in presented {
@@ -122,6 +122,10 @@ impl LogoutRequest {
             // Also if it was adopted before: a logout wins over every old credential that the client still has.
             if let Some(old) = &old {
                 auth.end_old(old, RevokeReason::Logout).await?;
+            }
+            // A client that has not renewed yet has its old token in the place of a refresh token.
+            if let Some(token) = refresh_token {
+                auth.end_old_token(token, RevokeReason::Logout).await?;
             }
             Ok::<_, Rejection>(())
         })

@@ -35,13 +35,14 @@ struct Credentials {
 async fn old_sessions(store: &str, key: &str) -> Result<Adoption, Box<dyn Error>> {
     if store == "cookie" {
         let reader = ActixSessionReader::cookie_store(key.as_bytes(), old_user)?;
-        return Ok(Adoption::of(reader).trust_sister_hosts());
+        return Ok(Adoption::of(reader).trust_sister_hosts().remember(false));
     }
     let client = redis::Client::open(store)?;
     let redis = client.get_multiplexed_async_connection().await?;
     let load = move |key| state(redis.clone(), key);
     let reader = ActixSessionReader::new(key.as_bytes(), load, old_user)?;
-    Ok(Adoption::of(reader).trust_sister_hosts().beyond_old_end())
+    let adoption = Adoption::of(reader).trust_sister_hosts().remember(false);
+    Ok(adoption.beyond_old_end())
 }
 
 async fn state(

@@ -51,6 +51,7 @@ struct Credentials {
 
 #[derive(Deserialize)]
 struct NewPassword {
+    old: String,
     password: String,
 }
 
@@ -59,10 +60,16 @@ fn fault(_: sqlx::Error) -> Rejection {
     hallpass::http::Rejection::server_error().into()
 }
 
+const BY_ID: &str = "SELECT id, password_hash FROM users WHERE id = ?";
+const BY_NAME: &str = "SELECT id, password_hash FROM users WHERE name = ?";
+
 /// The id and the password's hash.
-async fn user(pool: &SqlitePool, name: &str) -> Result<Option<(i64, String)>, sqlx::Error> {
-    let query = "SELECT id, password_hash FROM users WHERE name = ?1 OR id = ?1";
-    let row = sqlx::query(query).bind(name).fetch_optional(pool).await?;
+async fn user(
+    pool: &SqlitePool,
+    query: &'static str,
+    value: &str,
+) -> Result<Option<(i64, String)>, sqlx::Error> {
+    let row = sqlx::query(query).bind(value).fetch_optional(pool).await?;
     row.map(|row| Ok((row.try_get(0)?, row.try_get(1)?)))
         .transpose()
 }
@@ -74,7 +81,9 @@ fn old_sessions(pool: &SqlitePool) -> Adoption {
         move |id| record(records.clone(), id),
         move |data| old_user(users.clone(), data),
     );
-    Adoption::of(reader).trust_sister_hosts().beyond_old_end()
+    // Its cookie had a `Max-Age`, as `Expiry::OnInactivity` sets it.
+    let adoption = Adoption::of(reader).trust_sister_hosts().remember(true);
+    adoption.beyond_old_end()
 }
 
 async fn record(pool: SqlitePool, id: String) -> Result<Option<Vec<u8>>, ReadError> {
@@ -91,7 +100,7 @@ async fn old_user(
     let Some(login) = AxumLogin::read(&data) else {
         return Ok(None);
     };
-    let found = user(&pool, &login.user_id().to_string()).await?;
+    let found = user(&pool, BY_ID, &login.user_id().to_string()).await?;
     let Some((id, _)) = found.filter(|(_, hash)| login.has_auth_hash(hash.as_bytes())) else {
         return Ok(None);
     };
@@ -118,10 +127,11 @@ async fn login(
     Form(form): Form<Credentials>,
 ) -> Result<Answer, Rejection> {
     login.attempt(&form.name)?;
-    let found = user(&pool, &form.name).await.map_err(fault)?;
+    let found = user(&pool, BY_NAME, &form.name).await.map_err(fault)?;
     let id = found.as_ref().map_or(-1, |(id, _)| *id);
     let ticket = login.begin(&*id.to_string()).await?;
-    match user(&pool, &form.name).await.map_err(fault)? {
+    // Read again, now that a change of the password would overtake the login.
+    match user(&pool, BY_NAME, &form.name).await.map_err(fault)? {
         Some((_, hash)) if password_auth::verify_password(&form.password, &hash).is_ok() => {
             let session = login.new_session(Authentication::password(login.at()));
             login.redirect(ticket, session, "/").await
@@ -159,6 +169,12 @@ async fn password(
 ) -> Result<Answer, Rejection> {
     let ticket = password.begin(None).await?;
     let id = ticket.session().subject.to_string();
+    let known = user(&pool, BY_ID, &id).await.map_err(fault)?;
+    let proven =
+        known.is_some_and(|(_, hash)| password_auth::verify_password(&form.old, &hash).is_ok());
+    if !proven {
+        return Err(password.invalid_credentials());
+    }
     let hash = password_auth::generate_hash(form.password);
     let store = async move {
         let update = sqlx::query("UPDATE users SET password_hash = ? WHERE id = ?");

@@ -57,6 +57,9 @@ impl Reader for Sid {
         if user == "dead" {
             return Ok(Reading::Dead("the password was changed".into()));
         }
+        if user == "unknown" {
+            return Ok(Reading::Unknown("it is under another key".into()));
+        }
         let session = NewSession {
             kept: KeptData::new(r#"{"basket":["hat"]}"#).unwrap(),
             ..NewSession::default()
@@ -82,7 +85,7 @@ pub(crate) fn application() -> (Auth, TestClock) {
         Ok(user.map(OldUser::new))
     });
     let config = AuthConfig::builder(OWN.parse().unwrap())
-        .adopt(Adoption::of(Sid).trust_sister_hosts())
+        .adopt(Adoption::of(Sid).trust_sister_hosts().remember(true))
         .adopt(Adoption::of(jwt.unwrap()))
         .build()
         .unwrap();
@@ -122,6 +125,9 @@ pub(crate) fn cookies(server: SocketAddr, clock: &TestClock) -> Vec<(String, Rep
     let first = ask(200, "GET /me", &[old("sid=bob.1")], "");
     assert!(first.body.starts_with("bob "), "{first:?}");
     let own = taken_over(&first);
+    // As the old cookie did, it outlives the browser.
+    let lives_on = |field: &&str| field.starts_with(SESSION) && field.contains("Max-Age=1000;");
+    assert!(set(&first).iter().any(lives_on), "{first:?}");
     let private = ("cache-control".to_owned(), "private".to_owned());
     assert!(first.fields.contains(&private), "{first:?}");
     // Its answer was lost.
@@ -194,6 +200,10 @@ pub(crate) fn cookies(server: SocketAddr, clock: &TestClock) -> Vec<(String, Rep
     }
     let away = ask(503, "GET /me", &[old("sid=away")], "");
     assert!(set(&away).is_empty(), "{away:?}");
+    let unknown = ask(401, "GET /me", &[old("sid=unknown.1")], "");
+    assert!(set(&unknown).is_empty(), "{unknown:?}");
+    let unknown = ask(200, "GET /welcome", &[old("sid=unknown.1")], "");
+    assert_eq!((&*unknown.body, set(&unknown).len()), ("guest", 0));
     let twice = ask(401, "GET /me", &[old("sid=bob.1; sid=bob.3")], "");
     assert!(set(&twice).is_empty(), "{twice:?}");
     ask(401, "GET /me", &[old("sid2=bob.1")], "");
@@ -239,6 +249,15 @@ pub(crate) fn cookies(server: SocketAddr, clock: &TestClock) -> Vec<(String, Rep
         right,
     );
     let alice = taken_over(&login);
+    // A logout must not be believed as long as the old store is away. A login need not wait for it.
+    ask(503, "POST /auth/logout", &[SAME, old("sid=away")], "");
+    let login = ask(
+        303,
+        "POST /form/login",
+        &[FORM, SAME, old("sid=away")],
+        right,
+    );
+    taken_over(&login);
     ask(401, "GET /me", &[old("sid=alice.1")], "");
     // It ends with the old one.
     let short = taken_over(&ask(200, "GET /me", &[old("sid=alice.2")], ""));

@@ -37,7 +37,7 @@ const SIGNATURE: usize = 44;
 ///     let user = user.and_then(|user| Subject::new(user).ok());
 ///     Ok(user.map(OldUser::new)) // `None` if the user is gone, or the password was changed since
 /// })?;
-/// Ok(Adoption::of(reader).trust_sister_hosts())
+/// Ok(Adoption::of(reader).trust_sister_hosts().remember(false))
 /// # }
 /// ```
 pub struct ActixSessionReader<L, F> {
@@ -191,16 +191,16 @@ where
             self.key.open(self.cookie.name(), cookie)
         };
         let Some(Opened { text, digest }) = opened else {
-            return Ok(Reading::Dead("the cookie is not one of this key".into()));
+            return Ok(Reading::Unknown("the cookie is not one of this key".into()));
         };
         let Some(state) = self.load.state(&text).await? else {
             return Ok(Reading::Dead("no such session".into()));
         };
         let Some(values) = values(&state.json) else {
-            return Ok(Reading::Dead("its state cannot be read".into()));
+            return Ok(Reading::Unknown("its state cannot be read".into()));
         };
         let Some(OldUser { subject, session }) = (self.user)(values).await? else {
-            return Ok(Reading::Dead("nobody is logged in with it".into()));
+            return Ok(Reading::Unknown("nobody is logged in with it".into()));
         };
         // A store has one session under one key, which each answer may have sealed anew. Without a store each
         // sealed cookie is a session: the text alone is the same for everybody with the same state.

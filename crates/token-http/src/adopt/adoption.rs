@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::Arc;
 
 use http::HeaderValue;
-use token_session::adopt::OldSession;
 
 use super::cookie::OldCookie;
 use super::reader::{ErasedReader, ReadError, Reader, Reading};
@@ -17,6 +16,7 @@ pub struct Adoption {
     reader: Arc<dyn ErasedReader>,
     cookies: Arc<[OldCookie]>,
     beyond_old_end: bool,
+    remember: Option<bool>,
     trusts_sister_hosts: bool,
 }
 
@@ -27,6 +27,7 @@ impl Adoption {
             cookies: reader.cookies().into(),
             reader: Arc::new(reader),
             beyond_old_end: false,
+            remember: None,
             trusts_sister_hosts: false,
         }
     }
@@ -35,6 +36,15 @@ impl Adoption {
     /// would have ended, so that everybody logs in once in that time.
     pub fn beyond_old_end(mut self) -> Self {
         self.beyond_old_end = true;
+        self
+    }
+
+    /// Says whether the old cookie outlives the browser: whether it was set with `Max-Age` or `Expires`. A
+    /// server cannot see that. If it does, so does the cookie that takes its place
+    /// ([`NewSession::remember`](token_session::NewSession::remember)); otherwise everybody who closes the
+    /// browser would be logged out. A reader of cookies needs it; for one of tokens it has no meaning.
+    pub fn remember(mut self, remember: bool) -> Self {
+        self.remember = Some(remember);
         self
     }
 
@@ -51,6 +61,18 @@ impl Adoption {
     pub(crate) fn untrusted_cookie(&self) -> Option<&OldCookie> {
         let mut cookies = self.cookies.iter();
         cookies.find(|cookie| cookie.is_plantable() && !self.trusts_sister_hosts)
+    }
+
+    /// The cookie of which [`remember`](Self::remember) has to say whether it outlives the browser.
+    pub(crate) fn cookie_of_unknown_life(&self) -> Option<&OldCookie> {
+        let mut cookies = self.cookies.iter();
+        cookies.next().filter(|_| self.remember.is_none())
+    }
+
+    /// Whether it reads cookies and tokens. A session would be in the transport in which it came first, and be
+    /// refused in the other one.
+    pub(crate) fn reads_both(&self) -> bool {
+        self.reads_bearer() && !self.cookies.is_empty()
     }
 
     pub(crate) fn invalid_cookie(&self) -> Option<&OldCookie> {
@@ -84,17 +106,16 @@ impl Adoption {
     }
 
     pub(crate) async fn read(&self, request: &OldRequest) -> Result<Reading, ReadError> {
-        Ok(match self.reader.read(request).await? {
-            Reading::Live(old) if self.beyond_old_end => Reading::Live(endless(old, request)),
-            reading => reading,
-        })
+        let mut reading = self.reader.read(request).await?;
+        if let Reading::Live(old) = &mut reading {
+            old.session.remember |= self.remember.unwrap_or_default();
+            if self.beyond_old_end {
+                // Unless it has come.
+                old.expires_at = old.expires_at.filter(|end| *end <= request.at());
+            }
+        }
+        Ok(reading)
     }
-}
-
-/// The same session without its end, unless that has come.
-fn endless(mut old: OldSession, request: &OldRequest) -> OldSession {
-    old.expires_at = old.expires_at.filter(|end| *end <= request.at());
-    old
 }
 
 impl fmt::Debug for Adoption {

@@ -27,7 +27,8 @@ const MAX_LENGTH: usize = 8 * 1024;
 ///
 /// A token needs `exp`, without leeway, and must not be before its `nbf`. The application says who it is about
 /// and checks everything else that it checked before, such as `iss` and `aud`. A key of any length is
-/// taken: it is the one that the application has trusted so far.
+/// taken: it is the one that the application has trusted so far. Tokens whose `typ` is `at+jwt` or `rt+jwt` are
+/// taken for tokens of this library, and not read.
 ///
 /// ```
 /// use token_core::{Algorithm, Subject};
@@ -244,7 +245,7 @@ where
         };
         let (claims, expires_at, issued_at) = match read() {
             Ok(read) => read,
-            Err(why) => return Ok(Reading::Dead(why.into())),
+            Err(why) => return Ok(Reading::Unknown(why.into())),
         };
         if expires_at <= request.at() {
             return Ok(Reading::Dead("it has expired".into()));
@@ -254,7 +255,7 @@ where
             mut session,
         }) = (self.user)(claims).await?
         else {
-            return Ok(Reading::Dead("the application does not take it".into()));
+            return Ok(Reading::Unknown("the application does not take it".into()));
         };
         // When the user authenticated is not known exactly, and never later than this.
         session

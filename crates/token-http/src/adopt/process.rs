@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use token_core::session::{Credentials, Device};
 use token_core::{PRODUCT, RevokeReason, Scope, Transport};
-use token_session::adopt::{AdoptError, OldSession};
+use token_session::adopt::AdoptError;
 use token_session::{Issued, LoginError};
 use tokio::sync::Mutex;
 use tracing::{debug, warn};
@@ -81,14 +81,12 @@ impl Auth {
             return Ok(known.clone());
         }
         let device = device::of(self, head);
-        let issued = self
-            .adopt_first(&request, Transport::Session, device)
-            .await?;
-        let cookie = issued.map(|issued| match issued.credentials() {
-            Credentials::Session(token) => token.to_secret_text(),
-            Credentials::Tokens(_) => unreachable!("the transport is `session`"),
+        let first = self.adopt_first(&request, Transport::Session, device);
+        let First { issued, deletions } = first.await?;
+        let cookie = issued.and_then(|issued| match issued.credentials() {
+            Credentials::Session(token) => Some(token.to_secret_text()),
+            Credentials::Tokens(_) => None,
         });
-        let deletions = self.old_deletions(&request);
         let adopted = Some(Adopted { cookie, deletions });
         slot.push((self.clone(), adopted.clone()));
         Ok(adopted)
@@ -97,8 +95,8 @@ impl Auth {
     /// The credentials for which an old token stands; `None` if it is not one that is good.
     pub(crate) async fn adopt_bearer(&self, token: &str) -> Result<Option<Issued>, Rejection> {
         let request = OldRequest::of_bearer(token, self.manager().now());
-        let adopted = self.adopt_first(&request, Transport::Header, Device::default());
-        adopted.await
+        let first = self.adopt_first(&request, Transport::Header, Device::default());
+        Ok(first.await?.issued)
     }
 
     /// The answer to a refresh with an old token: a pair of tokens; `None` if it is not one that is good.
@@ -116,13 +114,20 @@ impl Auth {
     }
 
     /// Ends every session of the old system that the request has, whether or not it was adopted before.
+    ///
+    /// If the old system cannot say whose its session is, a logout is refused, to be tried again. A login is not:
+    /// it has opened a session already, and the browser forgets the old cookie with its answer.
     pub(crate) async fn end_old(
         &self,
         request: &OldRequest,
         reason: RevokeReason,
     ) -> Result<(), Rejection> {
         for adoption in self.config().adoptions() {
-            if let Some(old) = read(adoption, request).await? {
+            let old = match read(adoption, request).await {
+                Err(_) if reason == RevokeReason::Replaced => continue,
+                read => read?.live(),
+            };
+            if let Some(old) = old {
                 let ended = self.manager().end_old(adoption.name(), old, reason).await;
                 ended.map_err(fault)?;
             }
@@ -137,49 +142,88 @@ impl Auth {
         all.collect()
     }
 
+    /// Ends the session of a token that came in a body, if it is one of the old system.
+    pub(crate) async fn end_old_token(
+        &self,
+        token: &str,
+        reason: RevokeReason,
+    ) -> Result<(), Rejection> {
+        if !self.adopts_bearers() {
+            return Ok(());
+        }
+        let request = OldRequest::of_bearer(token, self.manager().now());
+        self.end_old(&request, reason).await
+    }
+
     /// Adopts the session of the first reader that finds one.
     async fn adopt_first(
         &self,
         request: &OldRequest,
         transport: Transport,
         device: Device,
-    ) -> Result<Option<Issued>, Rejection> {
+    ) -> Result<First, Rejection> {
+        let mut deletions = Vec::new();
         for adoption in self.config().adoptions() {
-            let Some(mut old) = read(adoption, request).await? else {
-                continue;
+            let mut old = match read(adoption, request).await? {
+                Reading::Live(old) => old,
+                Reading::Dead(_) => {
+                    deletions.extend(adoption.deletions(request));
+                    continue;
+                }
+                Reading::Absent | Reading::Unknown(_) => continue,
             };
             old.session.transport = Some(transport);
             if old.session.device == Device::default() {
                 old.session.device = device.clone();
             }
             let reader = adoption.name();
+            if let Err(refusal) = self.check_login(old.session.client_id.as_ref(), transport, None)
+            {
+                debug!(target: PRODUCT, reader, why = ?refusal, "old session not adopted");
+                continue;
+            }
             match self.manager().adopt(reader, old).await {
-                Ok(issued) => return Ok(Some(issued)),
+                Ok(issued) if issued.session().transport == transport => {
+                    // Also those of other readers, whose sessions must not come back once this one has ended.
+                    let deletions = self.old_deletions(request);
+                    let issued = Some(issued);
+                    return Ok(First { issued, deletions });
+                }
+                Ok(_) => {
+                    let why = "it was adopted from a cookie and comes as a token, or the reverse";
+                    debug!(target: PRODUCT, reader, why, "old session not adopted");
+                }
                 Err(error) if error.is_refusal() => {
                     debug!(target: PRODUCT, reader, why = %error, "old session not adopted");
+                    deletions.extend(adoption.deletions(request));
                 }
                 Err(error) => return Err(fault(error)),
             }
         }
-        Ok(None)
+        let issued = None;
+        Ok(First { issued, deletions })
     }
 }
 
-/// The live session that a reader finds in the request.
-async fn read(adoption: &Adoption, request: &OldRequest) -> Result<Option<OldSession>, Rejection> {
+/// What the readers have made of a request.
+struct First {
+    /// What the first live session stands for.
+    issued: Option<Issued>,
+    /// The fields that delete the cookies of old sessions that were adopted, or will never be.
+    deletions: Vec<HeaderValue>,
+}
+
+/// What a reader finds in the request.
+async fn read(adoption: &Adoption, request: &OldRequest) -> Result<Reading, Rejection> {
     if !adoption.concerns(request) {
-        return Ok(None);
+        return Ok(Reading::Absent);
     }
     let reader = adoption.name();
-    match adoption.read(request).await {
-        Ok(Reading::Live(old)) => Ok(Some(old)),
-        Ok(Reading::Absent) => Ok(None),
-        Ok(Reading::Dead(why)) => {
-            debug!(target: PRODUCT, reader, %why, "old session not adopted");
-            Ok(None)
-        }
-        Err(error) => Err(unread(reader, &error)),
+    let reading = adoption.read(request).await;
+    if let Ok(Reading::Dead(why) | Reading::Unknown(why)) = &reading {
+        debug!(target: PRODUCT, reader, %why, "old session not adopted");
     }
+    reading.map_err(|error| unread(reader, &error))
 }
 
 /// The old system cannot say whether the session is live: nobody is refused for it.

@@ -59,10 +59,11 @@ pub trait Reader: Send + Sync + 'static {
     /// read: under another name they would be adopted again, also after a logout.
     fn name(&self) -> &'static str;
 
-    /// The cookies that it reads. They are deleted once their session is adopted, has ended or is not good.
+    /// The cookies that it reads. They are deleted once their session is adopted, or has ended.
     fn cookies(&self) -> Vec<OldCookie>;
 
-    /// Whether it reads the token in `Authorization: Bearer` too. Default: no.
+    /// Whether it reads the token in `Authorization: Bearer`, or in the body of a refresh. Default: no. One that
+    /// reads cookies reads no tokens: that takes a second reader with a name of its own.
     fn reads_bearer(&self) -> bool {
         false
     }
@@ -79,10 +80,22 @@ pub trait Reader: Send + Sync + 'static {
 pub enum Reading {
     /// Nothing that it could read.
     Absent,
-    /// Something that is not good, and why: for the log.
+    /// A session that has ended, and why: for the log. Its cookie is deleted.
     Dead(Cow<'static, str>),
     /// A live session.
     Live(OldSession),
+    /// Something that is not under the keys of this reader, not in its form, or of nobody that the application
+    /// knows, and why: for the log. Its cookie stays in the browser, so that a wrong setting logs nobody out.
+    Unknown(Cow<'static, str>),
+}
+
+impl Reading {
+    pub(super) fn live(self) -> Option<OldSession> {
+        match self {
+            Self::Live(old) => Some(old),
+            Self::Absent | Self::Dead(_) | Self::Unknown(_) => None,
+        }
+    }
 }
 
 /// What a reader answers.

@@ -20,7 +20,7 @@ use super::user::OldUser;
 /// Reads the sessions that `tower-sessions` has stored, in any store that writes its records as MessagePack:
 /// those of `tower-sessions-sqlx-store` (SQLite, PostgreSQL, MySQL) and `tower-sessions-redis-store` do.
 /// Tested with tower-sessions 0.14 and its store for SQLite 0.15. Its other stores keep the same form, and were
-/// not tried.
+/// not tried. Cookies that the layer has signed or encrypted (`with_signed`, `with_private`) are not read.
 ///
 /// The application reads the record, with the connection that it has, and says who it is about.
 ///
@@ -46,7 +46,7 @@ use super::user::OldUser;
 ///         }
 ///     },
 /// );
-/// let adoption = Adoption::of(reader).trust_sister_hosts();
+/// let adoption = Adoption::of(reader).trust_sister_hosts().remember(false);
 /// ```
 pub struct TowerSessionsReader<L, F> {
     name: &'static str,
@@ -131,26 +131,26 @@ where
             return Ok(Reading::Absent);
         };
         let Some(id) = id(cookie) else {
-            return Ok(Reading::Dead("the cookie is not an id".into()));
+            return Ok(Reading::Unknown("the cookie is not an id".into()));
         };
         let Some(record) = (self.load)(cookie.to_owned()).await? else {
             return Ok(Reading::Dead("no such session".into()));
         };
         // Not a fault of the old store that would pass: this session cannot be read.
         let Ok(Record(own, data, expiry)) = rmp_serde::from_slice(&record) else {
-            return Ok(Reading::Dead("its record cannot be read".into()));
+            return Ok(Reading::Unknown("its record cannot be read".into()));
         };
         if own.to_le_bytes() != id {
-            return Ok(Reading::Dead("its record is of another session".into()));
+            return Ok(Reading::Unknown("its record is of another session".into()));
         }
         let Some(expires_at) = expiry.time() else {
-            return Ok(Reading::Dead("its end is not a time".into()));
+            return Ok(Reading::Unknown("its end is not a time".into()));
         };
         if expires_at <= request.at() {
             return Ok(Reading::Dead("it has expired".into()));
         }
         let Some(OldUser { subject, session }) = (self.user)(data).await? else {
-            return Ok(Reading::Dead("nobody is logged in with it".into()));
+            return Ok(Reading::Unknown("nobody is logged in with it".into()));
         };
         let old = OldSession::new(subject, id, session);
         Ok(Reading::Live(old.ends_at(expires_at)))

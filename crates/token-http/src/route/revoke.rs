@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
+use token_core::RevokeReason;
 use token_session::Presented;
 
 use crate::answer;
@@ -38,6 +39,7 @@ pub(super) async fn revoke(
         let ended = auth.manager().logout(presented).await;
         ended.map_err(|error| Rejection::unavailable(&error))?;
     }
+    auth.end_old_token(token, RevokeReason::Logout).await?;
     // > The authorization server responds with HTTP status code 200 if the token has been revoked
     // > successfully or if the client submitted an invalid token.
     // RFC 7009 section 2.2

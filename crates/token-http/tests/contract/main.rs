@@ -6,6 +6,7 @@
     reason = "helpers of tests fail like tests"
 )]
 
+mod adoption;
 mod binding;
 mod bound_connections;
 mod broken_store;

@@ -13,6 +13,7 @@ use token_http::{
     LoginRequest, PasswordRequest, Refusal, Rejection, Route, SessionSlot, Shown, StepUpRequest,
 };
 use token_session::binding::{BindingMode, BindingPolicy};
+use token_session::clock::Clock as _;
 use token_session::event::EventSink;
 use token_session::test_util::{SeededEntropy, TestClock, TestManager};
 use token_session::{
@@ -82,6 +83,29 @@ impl World {
         let TestManager { manager, clock } = TestManager::with_store(store, Policy::default(), set);
         let auth = Auth::new(manager, config);
         Self { auth, clock }
+    }
+
+    /// A server of an application that has moved here lately.
+    pub(crate) fn adopting(set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder) -> Self {
+        let until = TestClock::new().now() + Duration::from_secs(10_000);
+        let policy = Policy::builder().adopts_until(until).build().unwrap();
+        let store = MemoryStore::new(1000, &[7; 32]);
+        let TestManager { manager, clock } = TestManager::with_store(store, policy, |builder| {
+            builder.revocation_check(RevocationCheck::Store)
+        });
+        let config = set(AuthConfig::builder(OWN.parse().unwrap()));
+        let auth = Auth::new(manager, config.build().unwrap());
+        Self { auth, clock }
+    }
+
+    /// The same server, started again with other settings.
+    pub(crate) fn with_config(
+        self,
+        set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder,
+    ) -> Self {
+        let config = set(AuthConfig::builder(OWN.parse().unwrap()));
+        let auth = Auth::new(self.auth.manager().clone(), config.build().unwrap());
+        Self { auth, ..self }
     }
 
     /// A server that checks access tokens in this way.
