@@ -290,9 +290,9 @@ macro_rules! request_methods {
             }
 
             /// The same for a browser that followed a link or sent a form: 303 to this address,
-            /// with the session's cookie. The transport is `session` unless the new session says
-            /// `cookie`: then the page at that address asks the refresh route for its first
-            /// access token.
+            /// with the session's cookie. The transport is the one that the new session names, or
+            /// else `session`, if the settings offer it. With `cookie` the page at that address
+            /// asks the refresh route for its first access token.
             ///
             /// The address is the application's choice. One that came with the request may lead
             /// anywhere: compare it with the pages that you have.

@@ -1,4 +1,5 @@
-//! A login with any proof: a form, a passkey, a one-time link, the return from another site.
+//! Every login. [`LoginRequest`](crate::LoginRequest) is one with a name and a password in JSON; here the proof may be
+//! any: a form, a passkey, a one-time link, the return from another site.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -147,7 +148,8 @@ impl CustomLogin {
     }
 
     /// Opens the session once the user has proven who they are, ends those whose cookies came with the
-    /// request, a visitor's too, and answers with the credentials.
+    /// request, a visitor's too, and answers with the credentials. If `session` names no transport, it is the
+    /// first that the settings offer.
     ///
     /// # Errors
     /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked, or if all sessions of the
@@ -172,6 +174,11 @@ impl CustomLogin {
         ticket: LoginTicket,
         session: NewSession,
     ) -> Result<Issued, Rejection> {
+        let offered = self.auth.config().transports();
+        let session = NewSession {
+            transport: session.transport.or_else(|| offered.first().copied()),
+            ..session
+        };
         let session = self
             .bind(ticket.subject(), session)
             .map_err(|refusal| self.auth.refuse(refusal))?;
@@ -233,8 +240,9 @@ impl CustomLogin {
     }
 
     /// The same for a browser that followed a link or sent a form: 303 to this address, with the
-    /// session's cookie. The transport is [`Session`](Transport::Session) unless `session` says
-    /// [`Cookie`](Transport::Cookie).
+    /// session's cookie. The transport is the one that `session` names. If it names none, it is
+    /// [`Session`](Transport::Session), or [`Cookie`](Transport::Cookie) if the settings offer that one and not
+    /// the other ([`AuthConfigBuilder::transports`](crate::AuthConfigBuilder::transports)).
     ///
     /// # Errors
     /// As [`open`](Self::open), and [`Refusal::ServerError`] if the address cannot stand in a header
@@ -245,7 +253,12 @@ impl CustomLogin {
         session: NewSession,
         to: &str,
     ) -> Result<Response<Bytes>, Rejection> {
-        let transport = session.transport.unwrap_or(Transport::Session);
+        let offered = self.auth.config().transports();
+        let transport = session.transport.unwrap_or_else(|| {
+            let mut of_browsers = [Transport::Session, Transport::Cookie].into_iter();
+            let offered = of_browsers.find(|transport| offered.contains(transport));
+            offered.unwrap_or(Transport::Header)
+        });
         let answer = redirect::for_session(transport, to)?;
         let transport = Some(transport);
         let session = NewSession {

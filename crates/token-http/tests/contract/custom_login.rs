@@ -99,6 +99,28 @@ async fn it_can_plant_the_refresh_cookie_but_has_no_place_for_tokens() {
     assert_eq!(sessions.len(), 1, "what is refused opens none");
 }
 
+/// Leaving `header` out keeps refresh tokens away from scripts, also if the handler says nothing of it.
+#[tokio::test]
+async fn a_handler_that_names_no_transport_gets_one_that_is_offered() {
+    let offering = |transport| World::with(move |config| config.transports([transport]));
+    let world = offering(Transport::Cookie);
+    let opened = log_in(&world, post(), None, "/").await;
+    assert!(cookie(&opened.unwrap()).starts_with("__Host-Http-refresh="));
+    let refused = log_in(&offering(Transport::Header), post(), None, "/").await;
+    assert_eq!(refusal(refused), Refusal::ServerError);
+
+    let world = offering(Transport::Session);
+    let request = post();
+    let (parts, _) = request.into_parts();
+    let login = CustomLogin::read(&world.auth, &head(&parts)).unwrap();
+    let ticket = login.begin("alice").await.unwrap();
+    let session = login.new_session(Authentication::password(login.at()));
+    let opened = login.open(ticket, session).await.unwrap();
+    assert!(cookie(&opened).starts_with("__Host-Http-session="));
+    let body = std::str::from_utf8(opened.body()).unwrap();
+    assert!(!body.contains("refresh_token"), "{body}");
+}
+
 #[tokio::test]
 async fn a_session_that_was_planted_ends_with_the_login() {
     let world = World::new();
