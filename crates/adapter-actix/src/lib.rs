@@ -63,6 +63,7 @@ mod foreign;
 mod from_errors;
 mod head;
 mod middleware;
+mod mount;
 mod nobody;
 mod pending;
 mod register;

@@ -1,10 +1,13 @@
 //! The routes that the library serves itself.
 
+use std::rc::Rc;
+
 use actix_web::{HttpRequest, web};
 use token_http::{Auth, ProtectedResource, Route};
 
 use crate::answer::Answer;
 use crate::head::{OwnedHead, read};
+use crate::mount::Mount;
 use crate::register::register;
 
 /// The routes that the library serves itself, under the configured prefix and `/.well-known`. It also
@@ -12,7 +15,8 @@ use crate::register::register;
 /// `App` with it, and not a scope.
 ///
 /// `A` is [`Auth`] itself or, in an application with several, the type that this one is kept in. Each
-/// needs a prefix and an issuer's path of its own.
+/// needs a prefix and an issuer's path of its own: if two have the same, requests are answered with 500, and the log
+/// says why.
 ///
 /// ```
 /// # use actix_web::App;
@@ -27,12 +31,13 @@ where
 {
     let registered = auth.clone();
     move |config| {
-        let auth: Auth = registered.clone().into();
-        for route in Route::mounted(&auth) {
-            let own = auth.clone();
-            let handler = move |request, payload| answer(route, own.clone(), request, payload);
-            config.service(web::resource(route.path(&auth)).to(handler));
+        let mount = Mount::new(registered.clone().into());
+        for route in Route::mounted(mount.auth()) {
+            let own = Rc::clone(&mount);
+            let handler = move |request, payload| answer(route, Rc::clone(&own), request, payload);
+            config.service(web::resource(route.path(mount.auth())).to(handler));
         }
+        config.app_data(mount);
         register(config, registered);
     }
 }
@@ -95,7 +100,18 @@ pub fn openapi(
     }
 }
 
-async fn answer(route: Route, auth: Auth, request: HttpRequest, payload: web::Payload) -> Answer {
+async fn answer(
+    route: Route,
+    mount: Rc<Mount>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Answer {
+    let auth = mount.auth().clone();
+    if let Some(last) = request.app_data::<Rc<Mount>>()
+        && let Err(rejection) = mount.check(last, &route.path(&auth))
+    {
+        return rejection.response().into();
+    }
     let head = OwnedHead::of(&request);
     let longest = route.max_body(&head.borrow());
     let body = read(&auth, &request, &mut payload.into_inner(), longest).await;

@@ -10,7 +10,7 @@ use actix_web::App;
 use actix_web::rt::System;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::web::{self, ServiceConfig};
-use adapter_actix::{Access, Auth};
+use adapter_actix::{Access, Auth, AuthConfig};
 use token_core::NoClaims;
 use token_core::session::Credentials;
 use token_session::NewSession;
@@ -39,6 +39,16 @@ struct Staff(Auth);
 impl From<Staff> for Auth {
     fn from(staff: Staff) -> Self {
         staff.0
+    }
+}
+
+/// And that of others.
+#[derive(Clone)]
+struct Third(Auth);
+
+impl From<Third> for Auth {
+    fn from(third: Third) -> Self {
+        third.0
     }
 }
 
@@ -151,6 +161,40 @@ fn two_auths_of_one_type_are_a_500_and_not_the_last_one() {
             };
             assert_eq!(ask(twice, "/hello", &token).await.0, 200);
         }
+    });
+}
+
+/// actix serves the first of two routes with the same path. Here they are of two types, so each extractor finds its
+/// own, and still nobody could log in to the second.
+#[test]
+fn two_auths_at_one_path_are_a_500_and_not_the_first_one() {
+    System::new().block_on(async {
+        let (staff, customers) = (auth(1), auth(2));
+        let third = AuthConfig::builder("http://127.0.0.1:3".parse().unwrap())
+            .prefix("/other/auth")
+            .build()
+            .unwrap();
+        let third = Third(Auth::new(auth(3).manager().clone(), third));
+        let token = token(&customers).await;
+        let all = |config: &mut ServiceConfig| {
+            config
+                .configure(adapter_actix::routes(&customers))
+                .configure(adapter_actix::routes(&Staff(staff)))
+                .configure(adapter_actix::routes(&third));
+        };
+        let (status, body, log) = ask(all, "/auth/session", &token).await;
+        assert_eq!(status, 500, "{body}");
+        assert!(
+            log.contains("two `Auth`s with the path /auth/session"),
+            "{log}"
+        );
+        // Beside one with another prefix it is served, and in another App of the same thread.
+        let two = |config: &mut ServiceConfig| {
+            config
+                .configure(adapter_actix::routes(&customers))
+                .configure(adapter_actix::routes(&third));
+        };
+        assert_eq!(ask(two, "/auth/session", &token).await.0, 200);
     });
 }
 
