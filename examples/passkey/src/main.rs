@@ -5,14 +5,12 @@
 use std::sync::{LazyLock, Mutex, MutexGuard};
 use std::time::Duration;
 
-use axum::extract::{Form, State};
-use axum::response::Html;
-use axum::{Json, Router, routing::get, routing::post};
+use axum::{Json, Router, extract::Form, response::Html, routing::get, routing::post};
 use hallpass::axum::{
-    Answer, Auth, CustomLogin, CustomStepUp, PendingLogin, Refusal, Rejection, Require, Rule,
-    ServerSession, Visitor, routes, sessions, visitors,
+    Answer, Auth, CustomLogin, CustomPassword, CustomStepUp, PendingLogin, Rejection, Require,
+    Rule, ServerSession, Visitor, routes, sessions, visitors,
 };
-use hallpass::{Authentication, RevokeReason, UnixTime, http::Proven};
+use hallpass::{Authentication, UnixTime, http::Proven};
 use serde::Deserialize;
 use webauthn_rs::prelude::*;
 
@@ -98,8 +96,7 @@ async fn password(login: CustomLogin, Form(form): Form<Password>) -> Reply {
         return Err(login.invalid_credentials()); // your check goes here
     }
     let password = Authentication::password(login.at());
-    let has_passkey = passkeys().iter().any(|(owner, _)| *owner == form.name);
-    if has_passkey {
+    if passkeys().iter().any(|(owner, _)| *owner == form.name) {
         return login.pend(ticket, password, &["pop"], "/second").await;
     }
     let session = login.new_session(password);
@@ -116,8 +113,7 @@ async fn second(visitor: Visitor, pending: PendingLogin, Json(signed): Signed) -
         Proven::Complete(login) => login,
         Proven::Pending(pending) => return Ok(pending.redirect("/second")?.into()),
     };
-    let session = login.new_session();
-    Ok(login.redirect(session, "/").await?.into())
+    Ok(login.redirect(login.new_session(), "/").await?.into())
 }
 
 async fn step_up(visitor: Visitor, step_up: CustomStepUp, Json(signed): Signed) -> Reply {
@@ -140,17 +136,22 @@ async fn options(user: Require<Fresh, ServerSession>) -> Reply<Json<CreationChal
     Ok(Json(options))
 }
 
-async fn register(user: ServerSession, auth: State<Auth>, Json(made): Made) -> Reply<()> {
+/// Stores the passkey and ends the other sessions, which were opened without it.
+async fn register(user: ServerSession, change: CustomPassword, Json(made): Made) -> Reply {
+    let ticket = change.begin(None).await?;
     let state: Option<PasskeyRegistration> = user.get("registration").await?;
     let key = state.and_then(|state| SITE.finish_passkey_registration(&made, &state).ok());
-    let new = key.filter(|key| passkeys().iter().all(|(_, known)| known != key));
-    let new = new.ok_or_else(|| Rejection::new(&auth, Refusal::InvalidRequest))?;
+    let key = key.ok_or_else(|| change.unacceptable())?;
     user.remove("registration").await?;
-    passkeys().push((user.subject().to_string(), new));
-    let (user, own) = (user.subject(), user.session_id());
-    let why = RevokeReason::PasswordChanged; // the others were opened without it
-    auth.manager().revoke_others(user, own, why).await?;
-    Ok(())
+    let name = user.subject().to_string();
+    let store = async move {
+        let mut all = passkeys();
+        let new = all.iter().all(|(_, known)| *known != key); // not so if the request is repeated
+        all.extend(new.then_some((name, key)));
+        Ok(())
+    };
+    let before = ticket.session().authentication.clone();
+    change.changed(&ticket, before, store).await
 }
 
 #[tokio::main]
