@@ -1,4 +1,4 @@
-//! The extractor of access tokens.
+//! The extractor [`Access`]. What it and `Any` ask is `Auth` in `token-http`.
 
 use actix_web::HttpRequest;
 use serde::de::DeserializeOwned;

@@ -1,4 +1,4 @@
-//! The extractor of access tokens.
+//! The extractor [`Access`]. What it and `Any` ask is `Auth` in `token-http`.
 
 use axum::extract::{FromRef, FromRequestParts, OptionalFromRequestParts};
 use http::request::Parts;

@@ -1,4 +1,5 @@
-//! The extractors for the application's own login, logout, step-up and password handlers.
+//! The extractors for the application's own login, logout, step-up and password handlers. Their methods are
+//! written by macros of `token-http`'s `adapter`.
 
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use http::request::Parts;

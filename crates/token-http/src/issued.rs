@@ -1,4 +1,5 @@
-//! The credentials of a login as values, for an answer of the application's own.
+//! The credentials of a login as values, for an answer of the application's own. The library's own answers are
+//! made in `token_response`.
 
 use std::fmt;
 

@@ -47,7 +47,7 @@ mod revocation_check;
 mod revocation_view;
 mod session_cache;
 mod session_data;
-mod shared;
+mod store_in_arc;
 mod sync;
 mod to_end;
 mod waiters;

@@ -1,7 +1,9 @@
 //! The driver: verifies, asks the store, decides, commits, issues. Both adapters call it.
 //!
-//! A refresh is in `refresh`, from the text of the token to the pair that leaves. What it shares
-//! with step-ups and session cookies is in `settle`; calls to the store are in `store_calls`.
+//! A refresh is in `refresh`, from the text of the token to the pair that leaves; a request with an access token in
+//! `access`, and one with a session cookie in `cookie`; a login in `login`; a logout and every other ending in
+//! `revoke`. What follows if another write came first is in `settle`, and all calls to the store are in
+//! `store_calls`.
 
 mod access;
 mod adopt;
@@ -10,7 +12,6 @@ mod builder;
 mod cookie;
 mod data;
 mod deletion;
-mod ended;
 mod error;
 mod follow;
 mod issue;
@@ -24,6 +25,7 @@ mod settle;
 mod step_up;
 mod store_calls;
 mod visitor;
+mod wait;
 
 use std::fmt;
 use std::sync::Arc;
@@ -43,7 +45,6 @@ pub use access::AccessError;
 pub use binding::{BindingError, BindingOffer, BoundCookie, BoundSession, ShownCookie};
 pub use builder::SessionManagerBuilder;
 pub use cookie::CookieSession;
-pub use ended::SessionEnd;
 pub use error::ManagerError;
 pub use issue::Issued;
 use keys::KeysInForce;
@@ -52,6 +53,7 @@ pub use permit::PermitError;
 pub use revoke::Presented;
 pub use step_up::SessionCredential;
 pub use token_core::session::StepUp;
+pub use wait::SessionEnd;
 
 use crate::binding::BindingPolicy;
 use crate::clock::Clock;

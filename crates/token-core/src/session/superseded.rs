@@ -1,4 +1,4 @@
-//! When the credentials before the previous one were superseded.
+//! When the credentials before the previous one were superseded. Only step-ups write it: a refresh leaves none.
 
 use std::time::Duration;
 
