@@ -190,8 +190,10 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open(database).await?;
     let manager = SessionManager::builder(store, issuer).build()?;
     let reader = DjangoReader::new(secrets.split(','), Site(pool.clone()));
+    // Django's cookie outlives the browser unless `SESSION_EXPIRE_AT_BROWSER_CLOSE` is set.
+    let adoption = Adoption::of(reader).trust_sister_hosts().remember(true);
     let config = AuthConfig::builder(origin.parse()?)
-        .adopt(Adoption::of(reader).trust_sister_hosts())
+        .adopt(adoption)
         .build()?;
     let auth = Auth::new(manager, config);
     let app = Router::new()

@@ -89,7 +89,7 @@ impl<D: Database> Reader for DjangoReader<D> {
             .bytes()
             .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
         {
-            return Ok(Reading::Dead("the cookie is not a session key".into()));
+            return Ok(Reading::Unknown("the cookie is not a session key".into()));
         }
         let Some(row) = self.database.row(key).await? else {
             return Ok(Reading::Dead("no such session".into()));
@@ -98,12 +98,12 @@ impl<D: Database> Reader for DjangoReader<D> {
             return Ok(Reading::Dead("it has expired".into()));
         }
         let Some(data) = self.open(&row.session_data) else {
-            return Ok(Reading::Dead(
+            return Ok(Reading::Unknown(
                 "its data is not signed with a secret that is known".into(),
             ));
         };
         let Some(login) = data.login.filter(|login| login.backend == BACKEND) else {
-            return Ok(Reading::Dead("nobody is logged in with it".into()));
+            return Ok(Reading::Unknown("nobody is logged in with it".into()));
         };
         let Some(found) = self.database.user(&login.id, &data.rest).await? else {
             return Ok(Reading::Dead("the user may not log in any more".into()));

@@ -50,7 +50,9 @@ fn old_tokens(
         _ => return Err("HS256, RS256, ES256 or EdDSA".into()),
     };
     Ok(match place {
-        "cookie" => Adoption::of(reader.in_cookie(OldCookie::new("token"))).trust_sister_hosts(),
+        "cookie" => Adoption::of(reader.in_cookie(OldCookie::new("token")))
+            .trust_sister_hosts()
+            .remember(true), // it was set with `Max-Age`
         _ => Adoption::of(reader),
     })
 }

@@ -277,7 +277,13 @@ fn moves(algorithm: Algorithm, place: Place) {
     for (why, token) in &dead {
         let mut client = site.client(&server, token);
         assert_eq!(me(&mut client), None, "{why}");
-        assert!(client.cookies.is_empty(), "{why}: {:?}", client.cookies);
+        // What is not under a key that is known stays in the browser: the key may be the wrong one.
+        let deleted = client.cookies.is_empty();
+        assert_eq!(
+            deleted,
+            place == Place::Header || why.starts_with("expired"),
+            "{why}"
+        );
         if place == Place::Header {
             let body = json!({ "refresh_token": token });
             let reply = send(&mut server.browser(), "/auth/refresh", &body);
