@@ -17,8 +17,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 use token_core::binding::dpop::{
-    Expected, MAX_AGE, MAX_AHEAD, NonceKeys, NotRemembered, ProofError, ProofOwner, Target,
-    TargetPart, UntrustedProof, UsedProofs, VerifiedProof,
+    Expected, KnownKeys, MAX_AGE, MAX_AHEAD, NonceKeys, NotRemembered, ProofError, ProofOwner,
+    Target, TargetPart, UntrustedProof, UsedProofs, VerifiedProof,
 };
 use token_core::{SessionId, UnixTime};
 
@@ -127,7 +127,14 @@ const fn resource() -> Expected<'static> {
 }
 
 fn verify(proof: &str, expected: &Expected<'_>, now: u64) -> Result<VerifiedProof, ProofError> {
-    UntrustedProof::parse(proof)?.verify(expected, time(now))
+    let proof = UntrustedProof::parse(proof)?;
+    let verdict = proof.verify(expected, time(now));
+    // The same if the key is not known yet, and if it is.
+    let known = KnownKeys::new(1);
+    for _ in 0..2 {
+        assert_eq!(proof.verify_knowing(&known, expected, time(now)), verdict);
+    }
+    verdict
 }
 
 const HEADER: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0eSI6Ik\
@@ -512,4 +519,32 @@ fn renewals_of_one_session_take_little_room_whatever_keys_they_prove() {
     assert_eq!(remember(owner()), Err(NotRemembered::Full));
     let own = ProofOwner::Session(SessionId::from_bytes([1; 18]));
     assert_eq!(remember(own), Ok(()));
+}
+
+#[test]
+fn a_key_that_is_known_is_that_of_its_header_alone() {
+    let (one, other) = (Key::ec(), Key::ec());
+    let proof = |key: &Key, header: &Key| {
+        let (header, claims) = (header.header().to_string(), claims_of_rfc().to_string());
+        key.sign(&header, &claims)
+    };
+    // With one place each key takes that of the one before.
+    for places in [0, 1, 100] {
+        let known = KnownKeys::new(places);
+        let verify = |proof: &str| {
+            let proof = UntrustedProof::parse(proof).unwrap();
+            proof.verify_knowing(&known, &resource(), time(NOW))
+        };
+        let mut found = Vec::new();
+        for _ in 0..3 {
+            for key in [&one, &other] {
+                found.push(verify(&proof(key, key)).unwrap().thumbprint());
+            }
+            for forged in [proof(&one, &other), proof(&other, &one)] {
+                assert_eq!(verify(&forged), Err(ProofError::Signature));
+            }
+        }
+        assert_ne!(found[0], found[1]);
+        assert_eq!([found[0], found[1]].repeat(3), found);
+    }
 }

@@ -10,6 +10,7 @@
 mod error;
 mod header;
 mod htu;
+mod known;
 mod nonce;
 mod payload;
 mod proof;
@@ -17,6 +18,7 @@ mod used;
 
 pub use error::ProofError;
 pub use htu::{Target, TargetPart};
+pub use known::KnownKeys;
 pub use nonce::{Nonce, NonceKeys};
 pub use proof::{Expected, MAX_AGE, MAX_AHEAD, UntrustedProof, VerifiedProof};
 pub use used::{NotRemembered, ProofOwner, UsedProofs};

@@ -51,6 +51,7 @@ impl Auth {
             origin: config.origin(),
             base: config.dpop().map_or("", Dpop::base),
             nonces,
+            used: self.used_proofs(),
         };
         here.verify(shown, token, self.manager().now())
     }
@@ -105,6 +106,8 @@ pub(super) struct Here<'a> {
     /// What stands before each path in the address that clients know.
     pub(super) base: &'a str,
     pub(super) nonces: Option<&'a NonceKeys>,
+    /// What remembers keys; `None` if proofs are switched off.
+    pub(super) used: Option<&'a UsedByAll>,
 }
 
 impl Here<'_> {
@@ -134,7 +137,10 @@ impl Here<'_> {
             token,
             nonces,
         };
-        let verified = UntrustedProof::parse(proof).and_then(|proof| proof.verify(&expected, now));
+        let verified = UntrustedProof::parse(proof).and_then(|proof| match self.used {
+            Some(used) => proof.verify_knowing(used.keys(), &expected, now),
+            None => proof.verify(&expected, now),
+        });
         verified.map_err(
             |error| match (error, nonces.and_then(|keys| keys.current(now))) {
                 (ProofError::Nonce, Some(nonce)) => Refusal::UseDpopNonce(nonce).because(error),

@@ -80,6 +80,7 @@ impl ProofVerifier {
             origin: &self.origin,
             base: &self.base_path,
             nonces: self.nonces.as_ref(),
+            used: Some(&self.used),
         };
         here.verify(&Shown::of_head(head), Some(token.as_bytes()), now)
     }

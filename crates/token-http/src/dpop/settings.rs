@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use token_core::binding::dpop::{NotRemembered, ProofOwner, UsedProofs, VerifiedProof};
+use token_core::binding::dpop::{KnownKeys, NotRemembered, ProofOwner, UsedProofs, VerifiedProof};
 use token_core::{ClientId, UnixTime};
 
 /// Proofs of possession ([RFC 9449](https://www.rfc-editor.org/rfc/rfc9449)) in the transport `header`:
@@ -134,15 +134,30 @@ impl Dpop {
     /// An empty memory of so much room.
     pub(crate) fn memory(&self) -> UsedByAll {
         let used = UsedProofs::new(self.capacity, self.per_owner);
-        UsedByAll(Arc::new(Mutex::new(used)))
+        UsedByAll(Arc::new(Memory {
+            used: Mutex::new(used),
+            keys: KnownKeys::new(KNOWN_KEYS),
+        }))
     }
 }
 
-/// The proofs that were used, for all requests of one process.
+/// How many keys of clients are known at once. One that is not is read from the proof.
+const KNOWN_KEYS: usize = 4096;
+
+/// The proofs that were used and the keys that were seen, for all requests of one process.
 #[derive(Clone)]
-pub(crate) struct UsedByAll(Arc<Mutex<UsedProofs>>);
+pub(crate) struct UsedByAll(Arc<Memory>);
+
+struct Memory {
+    used: Mutex<UsedProofs>,
+    keys: KnownKeys,
+}
 
 impl UsedByAll {
+    pub(super) fn keys(&self) -> &KnownKeys {
+        &self.0.keys
+    }
+
     pub(super) fn remember(
         &self,
         proof: &VerifiedProof,
@@ -150,7 +165,7 @@ impl UsedByAll {
         now: UnixTime,
     ) -> Result<(), NotRemembered> {
         // Nothing in it is half done if a thread panics.
-        let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut used = self.0.used.lock().unwrap_or_else(PoisonError::into_inner);
         used.remember(proof, owner, now)
     }
 }

@@ -1,13 +1,15 @@
 //! `UntrustedProof → VerifiedProof`: the whole pipeline, each rule beside the sentence it comes from.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{self, SHA256, digest};
 
 use crate::binding::dpop::error::ProofError;
-use crate::binding::dpop::header;
+use crate::binding::dpop::header::{self, Key};
 use crate::binding::dpop::htu::Target;
+use crate::binding::dpop::known::KnownKeys;
 use crate::binding::dpop::nonce::NonceKeys;
 use crate::binding::dpop::payload::Claims;
 use crate::binding::thumbprint::Thumbprint;
@@ -61,9 +63,42 @@ impl<'a> UntrustedProof<'a> {
         expected: &Expected<'_>,
         now: UnixTime,
     ) -> Result<VerifiedProof, ProofError> {
-        let Self(proof) = self;
+        let key = self.read_key()?;
+        self.verify_with(&key, expected, now)
+    }
+
+    /// The same, without reading the key again if the header is known. That of an accepted proof is known
+    /// afterwards.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify).
+    pub fn verify_knowing(
+        self,
+        known: &KnownKeys,
+        expected: &Expected<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedProof, ProofError> {
+        if let Some(key) = known.find(self.0.header) {
+            return self.verify_with(&key, expected, now);
+        }
+        let key = Arc::new(self.read_key()?);
+        let verified = self.verify_with(&key, expected, now)?;
+        known.keep(self.0.header, &key);
+        Ok(verified)
+    }
+
+    fn read_key(&self) -> Result<Key, ProofError> {
         let mut buffer = Room::<MAX_PAYLOAD>::new();
-        let key = header::read(proof.decode(Part::Header, buffer.as_mut_slice())?)?;
+        header::read(self.0.decode(Part::Header, buffer.as_mut_slice())?)
+    }
+
+    fn verify_with(
+        self,
+        key: &Key,
+        expected: &Expected<'_>,
+        now: UnixTime,
+    ) -> Result<VerifiedProof, ProofError> {
+        let Self(proof) = self;
         let mut signature = Room::<SIGNATURE>::new();
         // > The JWT signature verifies with the public key contained in the jwk JOSE Header Parameter.
         // RFC 9449 section 4.3
