@@ -39,7 +39,7 @@ const DJANGO: &str = "HALLPASS_TEST_DJANGO";
 /// Each is to be read, and copied, as a whole: it has fewer lines of code than this, beside its pages.
 const LINES: usize = 150;
 
-/// The folders of the examples of other proofs.
+/// The folders of the examples, without the applications that have moved.
 pub(crate) fn folders(workspace: &Workspace) -> impl Iterator<Item = PathBuf> {
     let root = workspace.root.clone();
     FOLDERS.iter().map(move |folder| root.join(folder))
@@ -92,6 +92,14 @@ fn within(workspace: &Workspace, folder: &Path, mut command: Command) -> Command
 /// The pages that walk through the examples.
 const PAGES: [&str; 2] = ["docs/mcp.md", "docs/proofs.md"];
 
+/// The page that walks through each application which has moved: in the order of [`MOVED`].
+const MOVES: [&str; 4] = [
+    "docs/from-actix-session.md",
+    "docs/from-axum-login.md",
+    "docs/from-django.md",
+    "docs/from-jwt.md",
+];
+
 /// Every example that is too long, and every line that a page shows and no example has.
 pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
     let mut faults = Vec::new();
@@ -114,25 +122,71 @@ pub(crate) fn faults(workspace: &Workspace) -> Result<Vec<String>, Error> {
         let text = fs::read_to_string(workspace.root.join(page)).doing(format!("read {page}"))?;
         faults.extend(shown(page, &text, &all));
     }
+    for (page, folder) in MOVES.iter().zip(MOVED) {
+        let folder = workspace.root.join(folder);
+        let text = fs::read_to_string(workspace.root.join(page)).doing(format!("read {page}"))?;
+        let (mut before, mut after) = (String::new(), String::new());
+        for file in files(&folder.join("src"), "rs")? {
+            let source = fs::read_to_string(&file).doing(format!("read {}", file.display()))?;
+            // Any other file is of both.
+            if !file.ends_with("after.rs") {
+                before += &source;
+            }
+            if !file.ends_with("before.rs") {
+                after += &source;
+            }
+        }
+        after += &fs::read_to_string(folder.join("Cargo.toml")).doing("read a manifest")?;
+        faults.extend(shown(page, &text, &after));
+        faults.extend(changed(page, &text, &before, &after));
+    }
     Ok(faults)
+}
+
+/// A line without its comment.
+fn code(line: &str) -> &str {
+    line.split("//").next().unwrap_or_default().trim()
+}
+
+/// The lines of the blocks of this language on a page.
+fn lines<'a>(text: &'a str, language: &str) -> impl Iterator<Item = &'a str> {
+    let blocks: Vec<_> = text.split(&format!("```{language}\n")).skip(1).collect();
+    let blocks = blocks.into_iter();
+    blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"))
 }
 
 /// The lines of code on a page that are not in the source. `// …` stands for what is left out.
 fn shown(page: &str, text: &str, source: &str) -> Vec<String> {
-    let code = |line: &str| {
-        line.split("//")
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
-    };
-    let known: HashSet<String> = source.lines().map(code).collect();
-    let blocks = text.split("```rust,ignore\n").skip(1);
-    let lines = blocks.flat_map(|block| block.lines().take_while(|line| *line != "```"));
-    let unknown = lines.filter(|line| !known.contains(&code(line)));
+    let known: HashSet<&str> = source.lines().map(code).collect();
+    let unknown = lines(text, "rust,ignore").filter(|line| !known.contains(code(line)));
     unknown
         .map(|line| format!("{page} shows `{}`, which is in no example", line.trim()))
         .collect()
+}
+
+/// The lines that a page removes and that were not there before, and those that it adds and that are not there after.
+fn changed(page: &str, text: &str, before: &str, after: &str) -> Vec<String> {
+    let known =
+        |source: &'static str, text| (source, HashSet::from_iter(str::lines(text).map(code)));
+    let (before, after): ((_, HashSet<&str>), (_, HashSet<&str>)) =
+        (known("before", before), known("after", after));
+    let mut faults = Vec::new();
+    for line in lines(text, "diff") {
+        let sources: &[_] = match line.as_bytes().first() {
+            Some(b'-') => &[&before],
+            Some(b'+') => &[&after],
+            _ => &[&before, &after],
+        };
+        let line = code(line.get(1..).unwrap_or_default());
+        for (name, known) in sources {
+            if !known.contains(line) {
+                faults.push(format!(
+                    "{page} shows `{line}`, which is not in the program {name} the move"
+                ));
+            }
+        }
+    }
+    faults
 }
 
 #[cfg(test)]
@@ -149,5 +203,17 @@ mod tests {
             "fn f() {\n    a(); // because\n\n    b();\n}\n",
         );
         assert_eq!(faults, ["a.md shows `c();`, which is in no example"]);
+    }
+
+    #[test]
+    fn a_removed_line_was_there_before_and_an_added_one_is_there_after() {
+        let page =
+            "```diff\n fn f() {\n-    old();\n+    new();\n+    old();\n }\n```\n- no code\n";
+        let before = "fn f() {\n    old(); // why\n}\n";
+        let faults = changed("a.md", page, before, "fn f() {\n    new();\n}\n");
+        assert_eq!(
+            faults,
+            ["a.md shows `old();`, which is not in the program after the move"]
+        );
     }
 }

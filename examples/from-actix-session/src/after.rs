@@ -1,7 +1,7 @@
 //! The same application on hallpass, with its sessions in SQLite. Those who were logged in before still are.
 //!
-//! `after ADDRESS STORE KEY FOLDER UNTIL`: store and key are those of before, from which old sessions are adopted until
-//! this instant, in Unix seconds. The folder is for the sessions and the keys.
+//! `after ADDRESS STORE KEY SECURITY FOLDER UNTIL`: the first ones are those of before, and old sessions are adopted
+//! until this instant, in Unix seconds. The folder is for the sessions and the keys.
 
 mod users;
 
@@ -32,15 +32,17 @@ struct Credentials {
 }
 
 /// Reads the sessions that are still in the cookie or the Redis of before.
-async fn old_sessions(store: &str, key: &str) -> Result<Adoption, Box<dyn Error>> {
+async fn old_sessions(store: &str, key: &str, signed: bool) -> Result<Adoption, Box<dyn Error>> {
     if store == "cookie" {
         let reader = ActixSessionReader::cookie_store(key.as_bytes(), old_user)?;
+        let reader = if signed { reader.signed() } else { reader };
         return Ok(Adoption::of(reader).trust_sister_hosts().remember(false));
     }
     let client = redis::Client::open(store)?;
     let redis = client.get_multiplexed_async_connection().await?;
     let load = move |key| state(redis.clone(), key);
     let reader = ActixSessionReader::new(key.as_bytes(), load, old_user)?;
+    let reader = if signed { reader.signed() } else { reader };
     let adoption = Adoption::of(reader).trust_sister_hosts().remember(false);
     Ok(adoption.beyond_old_end())
 }
@@ -102,16 +104,16 @@ async fn home(OrNobody(session): OrNobody<ServerSession>) -> HttpResponse {
 }
 
 async fn note(session: ServerSession) -> Result<String, Rejection> {
-    let notes = session.get::<u64>("notes").await?.unwrap_or(0) + 1;
-    session.set("notes", &notes).await?;
+    let one_more = |notes: Option<u64>| notes.unwrap_or(0) + 1;
+    let notes = session.update("notes", one_more).await?;
     Ok(notes.to_string())
 }
 
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [address, store, key, folder, until] = &args[..] else {
-        return Err("ADDRESS STORE KEY FOLDER UNTIL".into());
+    let [address, store, key, security, folder, until] = &args[..] else {
+        return Err("ADDRESS STORE KEY SECURITY FOLDER UNTIL".into());
     };
     let listener = std::net::TcpListener::bind(address)?;
     let origin = format!("http://{}", listener.local_addr()?);
@@ -130,7 +132,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sqlite = SqliteStore::open(format!("{folder}/sessions.db")).await?;
     let manager = SessionManager::builder(sqlite, issuer).build()?;
     let config = AuthConfig::builder(origin.parse()?);
-    let config = config.adopt(old_sessions(store, key).await?).build()?;
+    let config = config
+        .adopt(old_sessions(store, key, security == "signed").await?)
+        .build()?;
     let auth = Auth::new(manager, config);
     let server = HttpServer::new(move || {
         App::new()

@@ -1,12 +1,14 @@
-//! The application as it was: actix-session, with the cookie or Redis as its store. `docs/moving-in.md` walks through
-//! what changes.
+//! The application as it was: actix-session, with the cookie or Redis as its store. `docs/from-actix-session.md`
+//! walks through what changes.
 //!
-//! `before ADDRESS STORE KEY`: the store is `cookie` or the address of a Redis, and the key has 64 characters.
+//! `before ADDRESS STORE KEY SECURITY`: the store is `cookie` or the address of a Redis, the key has 64 characters, and
+//! the cookie is `private` or `signed`.
 
 mod users;
 
 use std::error::Error;
 
+use actix_session::config::CookieContentSecurity;
 use actix_session::storage::{CookieSessionStore, RedisSessionStore, SessionStore};
 use actix_session::{Session, SessionMiddleware};
 use actix_web::cookie::Key;
@@ -66,6 +68,7 @@ fn see_other(path: &str) -> HttpResponse {
 async fn serve<S>(
     address: &str,
     key: &str,
+    security: CookieContentSecurity,
     store: impl Fn() -> S + Clone + Send + 'static,
 ) -> Result<(), Box<dyn Error>>
 where
@@ -73,8 +76,9 @@ where
 {
     let key = Key::from(key.as_bytes());
     let server = HttpServer::new(move || {
+        let sessions = SessionMiddleware::builder(store(), key.clone());
         App::new()
-            .wrap(SessionMiddleware::new(store(), key.clone()))
+            .wrap(sessions.cookie_content_security(security).build())
             .route("/", web::get().to(home))
             .route("/notes", web::post().to(note))
             .route("/login", web::get().to(form))
@@ -91,12 +95,16 @@ where
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [address, store, key] = &args[..] else {
-        return Err("ADDRESS STORE KEY".into());
+    let [address, store, key, security] = &args[..] else {
+        return Err("ADDRESS STORE KEY SECURITY".into());
+    };
+    let security = match &**security {
+        "signed" => CookieContentSecurity::Signed,
+        _ => CookieContentSecurity::Private,
     };
     if store == "cookie" {
-        return serve(address, key, CookieSessionStore::default).await;
+        return serve(address, key, security, CookieSessionStore::default).await;
     }
     let redis = RedisSessionStore::new(store).await?;
-    serve(address, key, move || redis.clone()).await
+    serve(address, key, security, move || redis.clone()).await
 }

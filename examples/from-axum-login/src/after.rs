@@ -1,7 +1,9 @@
 //! The same application on hallpass, on the same database. Those who were logged in before still are.
 //!
-//! `after ADDRESS DATABASE KEYS UNTIL`: the keys are made if they are not there, and old sessions are adopted until
-//! this instant, in Unix seconds.
+//! `after ADDRESS DATABASE SESSIONS KEYS UNTIL`: the first ones are those of before, the keys are made if they are not
+//! there, and old sessions are adopted until this instant, in Unix seconds.
+
+mod records;
 
 use std::error::Error;
 use std::time::Duration;
@@ -24,6 +26,8 @@ use hallpass::{
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use sqlx::{Row as _, SqlitePool};
+
+use crate::records::Records;
 
 #[derive(Clone)]
 struct App {
@@ -74,22 +78,15 @@ async fn user(
         .transpose()
 }
 
-/// Reads the sessions that are still in the table of before.
-fn old_sessions(pool: &SqlitePool) -> Adoption {
-    let (records, users) = (pool.clone(), pool.clone());
+/// Reads the sessions that are still where they were before.
+fn old_sessions(records: Records, users: SqlitePool) -> Adoption {
     let reader = TowerSessionsReader::new(
-        move |id| record(records.clone(), id),
+        move |id| records.clone().read(id),
         move |data| old_user(users.clone(), data),
     );
     // Its cookie had a `Max-Age`, as `Expiry::OnInactivity` sets it.
     let adoption = Adoption::of(reader).trust_sister_hosts().remember(true);
     adoption.beyond_old_end()
-}
-
-async fn record(pool: SqlitePool, id: String) -> Result<Option<Vec<u8>>, ReadError> {
-    let query = sqlx::query("SELECT data FROM tower_sessions WHERE id = ?").bind(id);
-    let row = query.fetch_optional(&pool).await?;
-    Ok(row.map(|row| row.try_get(0)).transpose()?)
 }
 
 /// Who is logged in, if the password is still the one with which they have logged in.
@@ -157,8 +154,8 @@ async fn home(
 }
 
 async fn note(session: ServerSession) -> Result<String, Rejection> {
-    let notes = session.get::<u64>("notes").await?.unwrap_or(0) + 1;
-    session.set("notes", &notes).await?;
+    let one_more = |notes: Option<u64>| notes.unwrap_or(0) + 1;
+    let notes = session.update("notes", one_more).await?;
     Ok(notes.to_string())
 }
 
@@ -188,12 +185,15 @@ async fn password(
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [address, database, keys, until] = &args[..] else {
-        return Err("ADDRESS DATABASE KEYS UNTIL".into());
+    let [address, database, old, keys, until] = &args[..] else {
+        return Err("ADDRESS DATABASE SESSIONS KEYS UNTIL".into());
     };
     let listener = tokio::net::TcpListener::bind(address).await?;
     let origin = format!("http://{}", listener.local_addr()?);
     let pool = SqlitePool::connect(&format!("sqlite:{database}")).await?;
+    let records = Records::open(old, &pool)
+        .await
+        .map_err(|error| error.to_string())?;
     let until = UnixTime::from_secs(until.parse()?)?;
     let policy = Policy::builder().adopts_until(until).build()?;
     let (day, now) = (Duration::from_hours(24), SystemClock.now());
@@ -210,7 +210,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open(database).await?;
     let manager = SessionManager::builder(store, issuer).build()?;
     let config = AuthConfig::builder(origin.parse()?)
-        .adopt(old_sessions(&pool))
+        .adopt(old_sessions(records, pool.clone()))
         .build()?;
     let auth = Auth::new(manager, config);
     let app = Router::new()

@@ -1,6 +1,7 @@
-//! The application as it was: axum-login on tower-sessions, in SQLite. `docs/moving-in.md` walks through what changes.
+//! The application as it was: axum-login on tower-sessions. `docs/from-axum-login.md` walks through what changes.
 //!
-//! `before ADDRESS DATABASE`
+//! `before ADDRESS DATABASE SESSIONS`: a file of SQLite with the users, and the address of a PostgreSQL or Redis with the
+//! sessions, or `sqlite` if they are in that file too.
 
 use std::error::Error;
 
@@ -13,9 +14,11 @@ use axum_login::{
 };
 use serde::Deserialize;
 use time::Duration;
-use tower_sessions::{Expiry, Session, SessionManagerLayer};
-use tower_sessions_sqlx_store::SqliteStore;
-use tower_sessions_sqlx_store::sqlx::{self, Row as _, SqlitePool};
+use tower_sessions::{Expiry, Session, SessionManagerLayer, SessionStore};
+use tower_sessions_redis_store::RedisStore;
+use tower_sessions_redis_store::fred::prelude::{Client, ClientLike as _, Config};
+use tower_sessions_sqlx_store::sqlx::{self, PgPool, Row as _, SqlitePool};
+use tower_sessions_sqlx_store::{PostgresStore, SqliteStore};
 
 #[derive(Clone, Debug)]
 struct User {
@@ -141,13 +144,10 @@ async fn password(mut auth: Auth, Form(form): Form<NewPassword>) -> Result<Redir
     Ok(Redirect::to("/"))
 }
 
-#[tokio::main]
-async fn main() -> Result<(), Box<dyn Error>> {
-    let mut args = std::env::args().skip(1);
-    let (address, database) = args.next().zip(args.next()).ok_or("ADDRESS DATABASE")?;
-    let pool = SqlitePool::connect(&format!("sqlite:{database}")).await?;
-    let store = SqliteStore::new(pool.clone());
-    store.migrate().await?;
+async fn serve<S>(address: &str, pool: SqlitePool, store: S) -> Result<(), Box<dyn Error>>
+where
+    S: SessionStore + Clone,
+{
     let sessions =
         SessionManagerLayer::new(store).with_expiry(Expiry::OnInactivity(Duration::days(14)));
     let auth = AuthManagerLayerBuilder::new(Backend { pool }, sessions).build();
@@ -162,4 +162,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = tokio::net::TcpListener::bind(address).await?;
     println!("http://{}", listener.local_addr()?);
     Ok(axum::serve(listener, app).await?)
+}
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let [address, database, sessions] = &args[..] else {
+        return Err("ADDRESS DATABASE SESSIONS".into());
+    };
+    let pool = SqlitePool::connect(&format!("sqlite:{database}")).await?;
+    if sessions == "sqlite" {
+        let store = SqliteStore::new(pool.clone());
+        store.migrate().await?;
+        serve(address, pool, store).await
+    } else if sessions.starts_with("postgres:") {
+        let store = PostgresStore::new(PgPool::connect(sessions).await?);
+        store.migrate().await?;
+        serve(address, pool, store).await
+    } else {
+        let client = Client::new(Config::from_url(sessions)?, None, None, None);
+        client.init().await?;
+        serve(address, pool, RedisStore::new(client)).await
+    }
 }

@@ -10,19 +10,24 @@
 #[path = "../../totp/tests/browser/mod.rs"]
 mod browser;
 mod client;
+mod tabs;
 
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use browser::{Browser, Server};
 use client::Client;
+use tabs::Tabs;
 use tower_sessions::cookie::time::OffsetDateTime;
 use tower_sessions::session::{Id, Record};
-use tower_sessions::session_store::SessionStore as _;
-use tower_sessions_sqlx_store::SqliteStore;
-use tower_sessions_sqlx_store::sqlx::{self, SqlitePool};
+use tower_sessions::session_store::SessionStore;
+use tower_sessions_redis_store::RedisStore;
+use tower_sessions_redis_store::fred::prelude::{Client as Redis, ClientLike as _, Config};
+use tower_sessions_sqlx_store::sqlx::{self, PgPool, SqlitePool};
+use tower_sessions_sqlx_store::{PostgresStore, SqliteStore};
 
 /// The cookie of tower-sessions, and ours.
 const OLD: &str = "id";
@@ -32,14 +37,17 @@ const NEW: &str = "__Host-Http-session";
 struct Site {
     folder: tempfile::TempDir,
     address: String,
+    /// Where the sessions of before are.
+    sessions: String,
 }
 
 impl Site {
-    fn new() -> Self {
+    fn new(sessions: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let site = Self {
             folder,
             address: "127.0.0.1:0".to_owned(),
+            sessions: sessions.to_owned(),
         };
         std::fs::File::create(site.database()).unwrap();
         site.with_database(async |pool| {
@@ -76,12 +84,26 @@ impl Site {
         });
     }
 
+    /// The real store of before.
+    async fn store(&self, pool: SqlitePool) -> Arc<dyn SessionStore> {
+        if self.sessions == "sqlite" {
+            return Arc::new(SqliteStore::new(pool));
+        }
+        if self.sessions.starts_with("postgres:") {
+            let pool = PgPool::connect(&self.sessions).await.unwrap();
+            return Arc::new(PostgresStore::new(pool));
+        }
+        let client = Redis::new(Config::from_url(&self.sessions).unwrap(), None, None, None);
+        client.init().await.unwrap();
+        Arc::new(RedisStore::new(client))
+    }
+
     /// Another session like that of this browser, which the real store has written with this end.
     fn another(&self, end: OffsetDateTime, like: &Browser) -> Browser {
         let id: Id = like.cookies[OLD].parse().unwrap();
         let mut browser = like.clone();
         self.with_database(async |pool| {
-            let store = SqliteStore::new(pool);
+            let store = self.store(pool).await;
             let record: Record = store.load(&id).await.unwrap().unwrap();
             let mut copy = Record {
                 id: Id::default(),
@@ -103,7 +125,7 @@ impl Site {
 
     fn before(&mut self) -> Server {
         let mut program = Command::new(env!("CARGO_BIN_EXE_before"));
-        program.args([&self.address, &self.database()]);
+        program.args([&self.address, &self.database(), &self.sessions]);
         self.start(&mut program)
     }
 
@@ -114,6 +136,7 @@ impl Site {
         program.args([
             &self.address,
             &self.database(),
+            &self.sessions,
             &self.path("keys.json"),
             &until,
         ]);
@@ -148,9 +171,28 @@ fn tab(browser: &Browser) -> Browser {
     browser.clone()
 }
 
+/// A server of this run, as `cargo xtask test examples` starts it.
+fn server(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} names a server for this test"))
+}
+
 #[test]
-fn those_who_were_logged_in_still_are_and_nobody_else_is() {
-    let mut site = Site::new();
+fn those_with_sessions_in_sqlite_are_still_logged_in_and_nobody_else_is() {
+    moves("sqlite");
+}
+
+#[test]
+fn those_with_sessions_in_postgresql_are_still_logged_in_and_nobody_else_is() {
+    moves(&server("HALLPASS_TEST_POSTGRES_URL"));
+}
+
+#[test]
+fn those_with_sessions_in_redis_are_still_logged_in_and_nobody_else_is() {
+    moves(&server("HALLPASS_TEST_REDIS_URL"));
+}
+
+fn moves(sessions: &str) {
+    let mut site = Site::new(sessions);
     let server = site.before();
     let mut alice = log_in(&server, "alice");
     for notes in 1..=3 {
@@ -243,12 +285,12 @@ fn those_who_were_logged_in_still_are_and_nobody_else_is() {
     assert!(late.cookies.contains_key(OLD));
 }
 
-/// Fifty clients use the old application, which is stopped and started again as the new one: nobody is asked to
+/// Fifty clients and three tabs of Chromium use the old application, which is stopped and started again as the new one: nobody is asked to
 /// log in, and no request is refused.
 #[test]
-fn fifty_clients_go_on_while_the_application_is_replaced() {
+fn fifty_clients_and_three_tabs_go_on_while_the_application_is_replaced() {
     const CLIENTS: u64 = 50;
-    let mut site = Site::new();
+    let mut site = Site::new("sqlite");
     let before = site.before();
     let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|number| {
@@ -256,6 +298,7 @@ fn fifty_clients_go_on_while_the_application_is_replaced() {
             Client::of(&log_in(&before, name), &site.address, name)
         })
         .collect();
+    let tabs = Tabs::start(&before.lines[0]);
     let (answered, moved) = (AtomicU64::new(0), AtomicBool::new(false));
     std::thread::scope(|scope| {
         let running: Vec<_> = clients
@@ -269,6 +312,7 @@ fn fifty_clients_go_on_while_the_application_is_replaced() {
         drop(before);
         let _after = site.after(PERIOD);
         moved.store(true, Ordering::SeqCst);
+        println!("{}", tabs.moved());
         for client in running {
             client.join().unwrap();
         }

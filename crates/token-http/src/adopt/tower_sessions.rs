@@ -19,8 +19,8 @@ use super::user::OldUser;
 
 /// Reads the sessions that `tower-sessions` has stored, in any store that writes its records as MessagePack:
 /// those of `tower-sessions-sqlx-store` (SQLite, PostgreSQL, MySQL) and `tower-sessions-redis-store` do.
-/// Tested with tower-sessions 0.14 and its store for SQLite 0.15. Its other stores keep the same form, and were
-/// not tried. Cookies that the layer has signed or encrypted (`with_signed`, `with_private`) are not read.
+/// Tested with tower-sessions 0.14 and its stores for SQLite and PostgreSQL 0.15 and for Redis 0.16. Cookies that the layer
+/// has signed or encrypted (`with_signed`, `with_private`) are not read.
 ///
 /// The application reads the record, with the connection that it has, and says who it is about.
 ///
