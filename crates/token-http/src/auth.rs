@@ -37,6 +37,8 @@ struct Shared {
     warned_of_addresses: AtomicBool,
     /// Whether the log says already that a proxy may not be trusted.
     warned_of_proxy: AtomicBool,
+    /// Whether the log says already that the metadata name paths at which the routes are not.
+    warned_of_nesting: AtomicBool,
 }
 
 /// How many sessions [`Auth::in_memory`] has room for; each takes about 1 KB.
@@ -85,6 +87,7 @@ impl Auth {
             config,
             warned_of_addresses: AtomicBool::new(false),
             warned_of_proxy: AtomicBool::new(false),
+            warned_of_nesting: AtomicBool::new(false),
         }))
     }
 
@@ -205,6 +208,20 @@ impl Auth {
                 "a request names its client in `X-Forwarded-For` or `Forwarded`, but its sender is \
                  not a trusted proxy, so the sender counts as the client: if it is your proxy, name \
                  it with `trust_proxy`"
+            );
+        }
+    }
+
+    /// The application has mounted the routes below another path than the metadata say. It cannot be seen before the
+    /// first request.
+    pub(crate) fn warn_of_nesting(&self, path: &str, expected: &str) {
+        if !self.0.warned_of_nesting.swap(true, Ordering::Relaxed) {
+            warn!(
+                target: PRODUCT,
+                path,
+                expected,
+                "the routes of the library are below another path than their metadata say: mount them at the root \
+                 of the application, not in `Router::nest` or a scope, and set `AuthConfigBuilder::prefix`"
             );
         }
     }

@@ -198,6 +198,10 @@ impl Route {
             }
             Self::Metadata | Self::OpenIdConfiguration => {
                 let path = |route: Self| route.path(auth);
+                let expected = path(self);
+                if head.uri.path() != expected {
+                    auth.warn_of_nesting(head.uri.path(), &expected);
+                }
                 let paths = metadata::Endpoints {
                     introspect: path(Self::Introspect),
                     jwks: path(Self::Jwks),

@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Uri};
 use serde_json::{Value, json};
-use token_http::{Attempt, CustomLogin, Head};
+use token_http::{Attempt, CustomLogin, Head, Route};
 use tracing::level_filters::LevelFilter;
 use tracing::subscriber::DefaultGuard;
 
@@ -331,6 +332,36 @@ async fn a_limit_that_knows_no_addresses_is_told_once() {
     assert!(log.take().contains("into_make_service_with_connect_info"));
     login(None);
     assert_eq!(log.take(), "");
+}
+
+/// In `Router::nest` the routes are elsewhere, and clients that read the metadata would not find them.
+#[tokio::test]
+async fn metadata_below_another_path_than_they_say_are_told_once() {
+    let (log, _guard) = Log::watch();
+    let world = World::new();
+    world
+        .send(get("/.well-known/oauth-authorization-server"))
+        .await;
+    assert!(!log.take().contains("nest"));
+    for told in [true, false] {
+        let request = get("/api/.well-known/oauth-authorization-server");
+        let head = Head {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            peer: None,
+        };
+        let answer = Route::Metadata
+            .answer(&world.auth, head, Ok(Bytes::new()))
+            .await;
+        assert_eq!(answer.status(), 200);
+        let log = log.take();
+        assert_eq!(
+            log.contains("WARN") && log.contains("/api/.well-known"),
+            told,
+            "{log}"
+        );
+    }
 }
 
 /// Otherwise everybody who comes through the proxy would have its address, and nobody would know.
