@@ -5,7 +5,7 @@
 //! session: the first inserts it, and all get the same credential. A store needs no more for it than that an
 //! insert of an id which is taken changes nothing.
 //!
-//! The id needs no key: whoever has the old credential may know it. So a session that was ended is found for as
+//! The id needs no key: anyone who has the old credential may know it. So a session that was ended is found for as
 //! long as it is stored, whatever becomes of the keys, and a logout wins.
 
 use std::fmt;
