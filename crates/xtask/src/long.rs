@@ -1,5 +1,6 @@
 //! Tests that take too long to be run for each change.
 
+use crate::browser;
 use crate::error::Error;
 use crate::examples;
 use crate::program::Program;
@@ -49,7 +50,8 @@ static GNOME_KEYRING: Program = Program {
 
 const FUZZERS: [&str; 3] = ["key", "request", "token"];
 
-/// Runs random schedules with many seeds, processes that share a session for minutes, then the fuzzers. If one fails, the others still run.
+/// Runs random schedules with many seeds, processes that share a session for minutes, the web client in Firefox and
+/// WebKitGTK, then the fuzzers. If one fails, the others still run.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let services = services::start(workspace)?;
     let mut schedules = rust::nextest(workspace, RANDOM, &services)?;
@@ -64,6 +66,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     examples::build(workspace)?;
     let mut clients = rust::nextest(workspace, "package(=e2e) & binary(=clients)", &services)?;
     done = done.and(run::run(clients.env("HALLPASS_LIFETIMES", LIFETIMES)));
+    done = done.and(browser::test_engines(workspace));
     DBUS.get()?;
     GNOME_KEYRING.get()?;
     let mut keyring = rust::nextest(workspace, KEYRING, &services)?;
