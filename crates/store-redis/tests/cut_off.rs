@@ -353,7 +353,7 @@ async fn private_data() {
         let moved = match written {
             DataWritten::Applied => None,
             DataWritten::Moved(data) => Some(data),
-            DataWritten::NotLive => panic!("{cut}: over"),
+            DataWritten::NotLive => panic!("{cut}: it has ended"),
         };
         let stored = world.store.load_data(session.id).await.unwrap().unwrap();
         assert!(moved.is_none_or(|moved| moved == stored), "{cut}");

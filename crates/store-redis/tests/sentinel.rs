@@ -44,10 +44,10 @@ async fn a_replica_that_takes_over_is_found() {
     let mut notices = store.subscribe();
     let test = TestManager::with_store(store, Policy::default(), |builder| builder);
     let issued = test.login("alice", "notes:read").await;
-    let over = refresh_token(&test.login("alice", "notes:read").await);
+    let ended = refresh_token(&test.login("alice", "notes:read").await);
     assert!(
         test.manager
-            .logout(Presented::Refresh(&over))
+            .logout(Presented::Refresh(&ended))
             .await
             .unwrap()
     );
@@ -76,7 +76,7 @@ async fn a_replica_that_takes_over_is_found() {
             .ask::<String>(&["INFO", "replication"])
             .contains("role:master")
     );
-    let refused = test.manager.refresh(&over, None).await;
+    let refused = test.manager.refresh(&ended, None).await;
     assert!(
         matches!(refused, Err(RefreshError::Denied(_))),
         "{refused:?}"

@@ -25,7 +25,7 @@ struct Shared {
     /// So many of the next answers are lost, each with its connection.
     losses: AtomicU32,
     held: AtomicBool,
-    over: AtomicBool,
+    closed: AtomicBool,
     interruption: Mutex<Option<Interruption>>,
     connections: Mutex<Vec<Connection>>,
 }
@@ -56,14 +56,14 @@ impl Proxy {
             cut: AtomicU64::new(0),
             losses: AtomicU32::new(0),
             held: AtomicBool::new(false),
-            over: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             interruption: Mutex::default(),
             connections: Mutex::default(),
         });
         let accepting = Arc::clone(&shared);
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
-                if accepting.over.load(Ordering::SeqCst) {
+                if accepting.closed.load(Ordering::SeqCst) {
                     return;
                 }
                 accepting.connect(client);
@@ -156,7 +156,7 @@ impl fmt::Debug for Interruption {
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.over.store(true, Ordering::SeqCst);
+        self.shared.closed.store(true, Ordering::SeqCst);
         // Wakes the thread that accepts.
         let _ = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port));
         self.shared.break_all();
@@ -222,7 +222,7 @@ impl Shared {
     }
 
     fn wait(&self, while_set: &AtomicBool) {
-        while while_set.load(Ordering::SeqCst) && !self.over.load(Ordering::SeqCst) {
+        while while_set.load(Ordering::SeqCst) && !self.closed.load(Ordering::SeqCst) {
             thread::sleep(Duration::from_millis(5));
         }
     }

@@ -181,12 +181,12 @@ async fn a_server_that_was_killed_has_what_was_reported_and_is_found_again() {
     let store = PostgresStore::connect(&server.url()).await.unwrap();
     let mut notices = store.subscribe();
     let row = stored(&store, "alice").await;
-    let over = stored(&store, "alice").await;
+    let ended = stored(&store, "alice").await;
     let Commit::Applied(row) = store.commit(&rotation(&row, at(1))).await.unwrap() else {
         panic!("not applied");
     };
-    let _ = store.revoke(&ending(over.id, at(2))).await.unwrap();
-    hears(&mut notices, over.id).await;
+    let _ = store.revoke(&ending(ended.id, at(2))).await.unwrap();
+    hears(&mut notices, ended.id).await;
     server.kill();
     let error = store.commit(&rotation(&row, at(3))).await.unwrap_err();
     assert!(
@@ -205,8 +205,8 @@ async fn a_server_that_was_killed_has_what_was_reported_and_is_found_again() {
         }
     };
     assert_eq!(now, *row);
-    let over = store.load(over.id).await.unwrap().unwrap();
-    assert!(over.revocation.is_some());
+    let ended = store.load(ended.id).await.unwrap().unwrap();
+    assert!(ended.revocation.is_some());
     let outcome = store.commit(&rotation(&row, at(3))).await.unwrap();
     assert!(matches!(outcome, Commit::Applied(_)));
     // What other nodes end is heard again.

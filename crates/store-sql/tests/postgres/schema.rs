@@ -25,9 +25,9 @@ async fn run(pool: &PgPool, statements: String) {
 async fn a_restart_of_a_node_keeps_sessions_endings_and_buckets() {
     let options = PostgresStoreOptions::new().schema(schema());
     let store = options.clone().connect(url()).await.unwrap();
-    let (live, over) = (stored(&store, "alice").await, stored(&store, "alice").await);
+    let (live, ended) = (stored(&store, "alice").await, stored(&store, "alice").await);
     let _ = store.commit(&rotation(&live, at(1))).await.unwrap();
-    let _ = store.revoke(&ending(over.id, at(2))).await.unwrap();
+    let _ = store.revoke(&ending(ended.id, at(2))).await.unwrap();
     let bucket = store.bucket(&subject("alice"));
     drop(store);
 

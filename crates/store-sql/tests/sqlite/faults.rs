@@ -104,8 +104,8 @@ async fn a_full_database_refuses_logins_and_still_ends_sessions() {
     }
     let purged = store.purge(at(1_000_000_000), 5).await.unwrap();
     assert_eq!(purged, 5);
-    let over = store.list(&subject("alice")).await.unwrap()[0].id;
-    let outcome = store.revoke(&ending(over, at(1))).await.unwrap();
+    let ended = store.list(&subject("alice")).await.unwrap()[0].id;
+    let outcome = store.revoke(&ending(ended, at(1))).await.unwrap();
     assert!(matches!(outcome, Revoke::Applied(_)));
 }
 

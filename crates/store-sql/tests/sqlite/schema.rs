@@ -26,9 +26,9 @@ async fn a_restart_keeps_sessions_endings_and_buckets() {
     let folder = folder();
     let file = folder.path().join("sessions.db");
     let store = SqliteStore::open(&file).await.unwrap();
-    let (live, over) = (stored(&store, "alice").await, stored(&store, "alice").await);
+    let (live, ended) = (stored(&store, "alice").await, stored(&store, "alice").await);
     let _ = store.commit(&rotation(&live, at(1))).await.unwrap();
-    let _ = store.revoke(&ending(over.id, at(2))).await.unwrap();
+    let _ = store.revoke(&ending(ended.id, at(2))).await.unwrap();
     let bucket = store.bucket(&subject("alice"));
     drop(store);
 
@@ -36,8 +36,8 @@ async fn a_restart_keeps_sessions_endings_and_buckets() {
     assert_eq!(store.bucket(&subject("alice")), bucket);
     let row = store.load(live.id).await.unwrap().unwrap();
     assert_eq!(row.generation, live.generation.next());
-    let row = store.load(over.id).await.unwrap().unwrap();
-    assert_eq!(row.revocation, Some(ending(over.id, at(2)).revocation));
+    let row = store.load(ended.id).await.unwrap().unwrap();
+    assert_eq!(row.revocation, Some(ending(ended.id, at(2)).revocation));
     assert_eq!(store.revocations(at(2)).await.unwrap().len(), 1);
     assert_eq!(store.revocations(at(3)).await.unwrap().len(), 0);
 }
