@@ -39,6 +39,8 @@ struct Current {
     connection: MultiplexedConnection,
     /// It broke before, so that what is sent over it does not leave this process.
     broken: bool,
+    /// Where it leads.
+    server: Arc<str>,
 }
 
 enum Address {
@@ -64,13 +66,14 @@ impl Master {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(timeouts.connect))
             .set_response_timeout(Some(timeouts.response));
-        let connection = address.connect(&config, timeouts).await?;
+        let (connection, server) = address.connect(&config, timeouts).await?;
         Ok(Self {
             address,
             connection: Mutex::new(Current {
                 number: 0,
                 connection,
                 broken: false,
+                server,
             }),
             seeking: tokio::sync::Mutex::default(),
             replaced: Notify::new(),
@@ -86,6 +89,7 @@ impl Master {
             number,
             mut connection,
             broken,
+            ..
         } = self.lock().clone();
         let result = if broken {
             // Not what redis says then: it is the same if a command was under way when the connection broke.
@@ -107,16 +111,21 @@ impl Master {
         result
     }
 
-    /// Sees that the server is still a master: one that was demoted goes on to answer reads.
+    /// Sees that the server is still a master: one that was demoted goes on to answer reads. And that it is
+    /// still the one that the Sentinels name: if they cannot reach it, and this node can, they make another
+    /// server the master, and what is written to this one is lost as soon as it hears of that.
     pub(crate) async fn check_role(self: &Arc<Self>) {
         let Current {
             number,
             mut connection,
+            server,
             ..
         } = self.lock().clone();
-        if let Err(error) = master_only(&mut connection).await
-            && may_have_moved(&error)
-        {
+        let has_moved = match master_only(&mut connection).await {
+            Ok(()) => self.address.leads_elsewhere(&server, self.timeouts).await,
+            Err(error) => may_have_moved(&error),
+        };
+        if has_moved {
             Arc::clone(self).seek(number).await;
         }
     }
@@ -143,12 +152,13 @@ impl Master {
             return;
         }
         match self.address.connect(&self.config, self.timeouts).await {
-            Ok(connection) => {
-                info!(target: PRODUCT, "connected to the master of Redis again");
+            Ok((connection, server)) => {
+                info!(target: PRODUCT, %server, "connected to the master of Redis again");
                 *self.lock() = Current {
                     number: failed + 1,
                     connection,
                     broken: false,
+                    server,
                 };
                 self.replaced.notify_one();
             }
@@ -177,23 +187,38 @@ impl Address {
         }
     }
 
-    /// Looks the address up anew.
+    /// Whether Sentinels name another server than this one. A name that leads elsewhere is noticed when the
+    /// connection ends or the server says that it is no master.
+    async fn leads_elsewhere(&self, server: &str, timeouts: Timeouts) -> bool {
+        if matches!(self, Self::Fixed(_)) {
+            return false;
+        }
+        let named = within(timeouts.connect * 2, Box::pin(self.client())).await;
+        named.is_ok_and(|client| *where_it_leads(&client) != *server)
+    }
+
+    /// Looks the address up anew, and gives where it leads.
     async fn connect(
         &self,
         config: &AsyncConnectionConfig,
         timeouts: Timeouts,
-    ) -> RedisResult<MultiplexedConnection> {
+    ) -> RedisResult<(MultiplexedConnection, Arc<str>)> {
         let connect = async {
             let client = self.client().await?;
             let mut connection = client
                 .get_multiplexed_async_connection_with_config(config)
                 .await?;
             master_only(&mut connection).await?;
-            Ok(connection)
+            Ok((connection, where_it_leads(&client)))
         };
         // Behind a pointer: the types of these futures are deep, and callers add to that.
         within(timeouts.connect * 2, Box::pin(connect)).await
     }
+}
+
+/// The host and port.
+fn where_it_leads(client: &Client) -> Arc<str> {
+    client.get_connection_info().addr().to_string().into()
 }
 
 /// Fails if the server says that it is a replica. It may be forbidden to ask.

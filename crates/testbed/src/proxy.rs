@@ -25,6 +25,8 @@ struct Shared {
     /// So many of the next answers are lost, each with its connection.
     losses: AtomicU32,
     held: AtomicBool,
+    /// Whether new connections are frozen from their first byte on.
+    unreachable: AtomicBool,
     closed: AtomicBool,
     interruption: Mutex<Option<Interruption>>,
     connections: Mutex<Vec<Connection>>,
@@ -56,6 +58,7 @@ impl Proxy {
             cut: AtomicU64::new(0),
             losses: AtomicU32::new(0),
             held: AtomicBool::new(false),
+            unreachable: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             interruption: Mutex::default(),
             connections: Mutex::default(),
@@ -125,6 +128,12 @@ impl Proxy {
         connections[number].frozen.store(true, Ordering::SeqCst);
     }
 
+    /// From now on nothing passes on connections that are made, either, as if the network were parted. Those
+    /// that are open stay as they are.
+    pub fn freeze_new(&self) {
+        self.shared.unreachable.store(true, Ordering::SeqCst);
+    }
+
     /// New connections lead to another server from now on. Those that are open stay as they are.
     pub fn lead_new_to(&self, target: u16) {
         self.shared.target.store(target, Ordering::SeqCst);
@@ -171,7 +180,8 @@ impl Shared {
             return;
         };
         let turns = Arc::new(AtomicU64::new(0));
-        let frozen = Arc::new(AtomicBool::new(false));
+        let unreachable = self.unreachable.load(Ordering::SeqCst);
+        let frozen = Arc::new(AtomicBool::new(unreachable));
         let asked = Arc::new(AtomicBool::new(false));
         let (from_client, to_client) = ends(&client);
         let (from_server, to_server) = ends(&server);

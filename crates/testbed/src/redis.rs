@@ -97,7 +97,8 @@ impl Server {
         self.try_ask(words).unwrap()
     }
 
-    fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
+    /// The same, if it may have ended, or have closed its connections.
+    pub fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> redis::RedisResult<T> {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]).query(&mut self.connection()?)
     }
@@ -149,7 +150,20 @@ impl Server {
         self.stop();
     }
 
-    /// Starts it again after [`kill`](Self::kill).
+    /// Asks it to end, and waits until it has.
+    pub fn terminate(&mut self) {
+        self.signal("TERM");
+        let state = format!("/proc/{}/stat", self.process);
+        wait_until("the server has ended", || {
+            // It stays a zombie until its shell looks.
+            fs::read_to_string(&state).map_or(true, |stat| stat.contains(") Z "))
+        });
+        let shell = self.shell.as_mut().unwrap().stdin.as_mut();
+        shell.unwrap().write_all(b"keep\n").unwrap();
+        self.stop();
+    }
+
+    /// Starts it again after [`kill`](Self::kill) or [`terminate`](Self::terminate).
     pub fn resume(&mut self) {
         let script = r#"trap '' INT
             "$@" >>server.log 2>&1 &

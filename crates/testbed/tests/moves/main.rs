@@ -7,6 +7,7 @@
 mod lost_answer;
 mod postgres;
 mod redis;
+mod sentinel;
 
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,11 @@ async fn ended(manager: &SessionManager) -> String {
 
 /// Calls fail for a while, and say nothing that is not true.
 async fn recovers(manager: &SessionManager, ended: &str) {
-    let start = Instant::now();
+    recovers_since(Instant::now(), manager, ended).await;
+}
+
+/// The same if the address has led to a healthy server since then.
+async fn recovers_since(start: Instant, manager: &SessionManager, ended: &str) {
     loop {
         match manager.refresh(ended, None).await {
             Err(RefreshError::Denied(_) | RefreshError::Store(_)) => {}
