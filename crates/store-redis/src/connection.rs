@@ -13,6 +13,7 @@ use token_core::PRODUCT;
 use tracing::debug;
 
 use crate::master::Master;
+use crate::nodes;
 use crate::script::Script;
 use crate::sentinel;
 use crate::timeouts::{Timeouts, tcp_settings, within};
@@ -174,15 +175,24 @@ impl Connection {
         }
     }
 
-    /// Opens a connection for notices. Another node is taken with each `attempt`, if there
-    /// are several.
+    /// Opens a connection for notices. Another node of a Cluster is taken with each `attempt`: one of
+    /// those that were named at the start, then one of those that it has now.
     pub(crate) async fn pub_sub(&self, attempt: usize, timeouts: Timeouts) -> RedisResult<PubSub> {
         let open = async {
             match self {
-                Self::Cluster { seeds, .. } => {
-                    let seed = seeds.get(attempt % seeds.len().max(1));
+                Self::Cluster {
+                    connection, seeds, ..
+                } => {
+                    let round = attempt / 2;
+                    let seed = seeds.get(round % seeds.len().max(1));
                     let seed = seed.expect("a Cluster is opened with at least one address");
-                    seed.get_async_pubsub().await
+                    if attempt.is_multiple_of(2) {
+                        seed.get_async_pubsub().await
+                    } else {
+                        // The nodes that were named at the start may all have been replaced since.
+                        let node = nodes::master(connection.clone(), seed, round).await?;
+                        node.get_async_pubsub().await
+                    }
                 }
                 Self::Master(master) => master.client().await?.get_async_pubsub().await,
             }

@@ -98,6 +98,7 @@ mod feed;
 mod identity;
 mod keys;
 mod master;
+mod nodes;
 mod row;
 mod script;
 mod sentinel;

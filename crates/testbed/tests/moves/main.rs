@@ -4,6 +4,7 @@
 
 #![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
 
+mod cluster;
 mod lost_answer;
 mod postgres;
 mod redis;
