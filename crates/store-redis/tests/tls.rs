@@ -2,13 +2,17 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+use std::time::Duration;
+
 use store_redis::{RedisStore, RedisStoreError};
 use testbed::log::Log;
-use testbed::redis::Server;
+use testbed::redis::{Server, cluster_with_tls};
 use testbed::tls::Authority;
 use token_core::Policy;
-use token_session::Presented;
+use token_session::store::Notice;
 use token_session::test_util::TestManager;
+use token_session::{Presented, SessionStore as _};
+use tokio::time::timeout;
 
 /// A server that has a certificate for this host, and the port where it asks for TLS.
 fn server(authority: &Authority, host: &str) -> (Server, u16) {
@@ -86,6 +90,38 @@ async fn a_master_that_sentinels_name_is_checked_by_the_same_authority() {
 
     let other =
         RedisStore::sentinel(sentinels(), "sessions").root_certificate(Authority::new().pem());
+    let error = other.connect().await.unwrap_err();
+    assert!(matches!(error, RedisStoreError::Connection(_)), "{error:?}");
+}
+
+/// One node is named, and the others are found through it: all speak TLS alone with this store, and are checked
+/// by the same authority. So is the one that is subscribed to.
+#[tokio::test]
+async fn the_nodes_of_a_cluster_are_checked_by_the_same_authority() {
+    let authority = Authority::new();
+    let [certificate, key] = authority.certify_in_files("127.0.0.1");
+    let (servers, ports) = cluster_with_tls(3, &authority, [&certificate, &key]);
+    let named = || [format!("rediss://127.0.0.1:{}/", ports.first().unwrap())];
+    let store = RedisStore::cluster(named()).root_certificate(authority.pem());
+    let store = store.connect().await.unwrap();
+    let mut notices = store.subscribe();
+    let test = TestManager::with_store(store, Policy::default(), |builder| builder);
+    for number in 0..20 {
+        let issued = test.login(&format!("user-{number}"), "notes:read").await;
+        let token = issued.tokens().unwrap().refresh_token.secret();
+        let _ = test.manager.refresh(token, None).await.unwrap();
+        let ended = test.manager.logout(Presented::Refresh(token)).await;
+        assert!(ended.unwrap());
+    }
+    let asked = servers.iter().filter(|one| one.calls("evalsha") > 0);
+    assert_eq!(asked.count(), 3);
+    // Each is told to this node at once, and once more by the server.
+    for _ in 0..40 {
+        let notice = timeout(Duration::from_secs(20), notices.recv()).await;
+        assert!(matches!(notice.unwrap().unwrap(), Notice::Ended(_)));
+    }
+
+    let other = RedisStore::cluster(named()).root_certificate(Authority::new().pem());
     let error = other.connect().await.unwrap_err();
     assert!(matches!(error, RedisStoreError::Connection(_)), "{error:?}");
 }

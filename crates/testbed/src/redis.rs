@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::thread;
@@ -11,6 +12,7 @@ use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
 
 use crate::proxy::Proxy;
+use crate::tls::Authority;
 use crate::{free_port, wait_until};
 
 /// The address that `HALLPASS_TEST_REDIS_URL` names, or that of a server of this process.
@@ -238,6 +240,33 @@ pub fn cluster_behind_proxies(size: u16) -> (Vec<Server>, Vec<Proxy>) {
         proxy.lead_to(server.port);
     }
     (servers, proxies)
+}
+
+/// Masters with a port for TLS each, besides the usual one, with a certificate for 127.0.0.1 and its key. They
+/// speak TLS with each other too.
+pub fn cluster_with_tls(
+    size: u16,
+    authority: &Authority,
+    [certificate, key]: [&Path; 2],
+) -> (Vec<Server>, Vec<u16>) {
+    let ports: Vec<u16> = (0..size).map(|_| free_port()).collect();
+    let texts: Vec<String> = ports.iter().map(ToString::to_string).collect();
+    let root = authority.root_file();
+    let [certificate, key, root] = [certificate, key, &root].map(|file| file.to_str().unwrap());
+    let arguments = |port| {
+        let cluster = ["--tls-cluster", "yes", "--tls-auth-clients", "no"];
+        let files = [
+            "--tls-cert-file",
+            certificate,
+            "--tls-key-file",
+            key,
+            "--tls-ca-cert-file",
+            root,
+        ];
+        [&["--tls-port", port][..], &cluster, &files].concat()
+    };
+    let servers = join(texts.iter().map(|port| arguments(port.as_str())));
+    (servers, ports)
 }
 
 fn join<'a>(arguments: impl ExactSizeIterator<Item = Vec<&'a str>>) -> Vec<Server> {

@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair,
+};
 use tempfile::TempDir;
 
 /// A certificate authority that no system trusts by itself, with files for those that read them.
@@ -29,6 +31,7 @@ impl Authority {
     pub fn new() -> Self {
         let mut parameters = CertificateParams::new(Vec::new()).unwrap();
         parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        parameters.distinguished_name = name("an authority");
         let key = KeyPair::generate().unwrap();
         let authority = Self {
             issuer: CertifiedIssuer::self_signed(parameters, key).unwrap(),
@@ -54,7 +57,9 @@ impl Authority {
     /// Certifies that a server is this host.
     pub fn certify(&self, host: &str) -> Certified {
         let key = KeyPair::generate().unwrap();
-        let parameters = CertificateParams::new([host.to_owned()]).unwrap();
+        let mut parameters = CertificateParams::new([host.to_owned()]).unwrap();
+        // OpenSSL takes a certificate that has its issuer's name for one that is signed by itself.
+        parameters.distinguished_name = name(host);
         let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
         Certified {
             certificate: pem("CERTIFICATE", certificate.der()),
@@ -80,6 +85,12 @@ impl Default for Authority {
     fn default() -> Self {
         Self::new()
     }
+}
+
+fn name(common: &str) -> DistinguishedName {
+    let mut name = DistinguishedName::new();
+    name.push(DnType::CommonName, common);
+    name
 }
 
 fn pem(what: &str, der: &[u8]) -> String {
