@@ -13,6 +13,7 @@
 )]
 
 pub mod log;
+pub mod network;
 pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;

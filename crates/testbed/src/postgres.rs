@@ -10,6 +10,7 @@ use std::sync::OnceLock;
 
 use tempfile::TempDir;
 
+use crate::network::Host;
 use crate::tls::Certified;
 use crate::{free_port, wait_until};
 
@@ -32,6 +33,9 @@ pub fn url() -> &'static str {
 pub struct Server {
     programs: PathBuf,
     folder: TempDir,
+    /// Where it listens, and what its command begins with to be run there.
+    address: String,
+    inside: String,
     port: u16,
     /// Further ones, as the server's program takes them.
     settings: Vec<String>,
@@ -48,13 +52,24 @@ impl Server {
 
     /// The same with further settings, such as `fsync=on`; they override those of every test.
     pub fn start_with(settings: &[&str]) -> Self {
-        let mut server = Self::prepare(settings);
+        let mut server = Self::prepare(settings, None);
         server.initialise();
         server.resume();
         server
     }
 
-    fn prepare(settings: &[&str]) -> Self {
+    /// Starts one on a host of a test's network.
+    pub fn start_on(host: &Host) -> Self {
+        // Otherwise it would wait for a minute, before it ends, for a standby that has vanished.
+        let mut server = Self::prepare(&["wal_sender_timeout=5s"], Some(host));
+        server.initialise();
+        let rules = "host all,replication all all trust\n";
+        fs::write(server.data().join("pg_hba.conf"), rules).unwrap();
+        server.resume();
+        server
+    }
+
+    fn prepare(settings: &[&str], host: Option<&Host>) -> Self {
         // Not in the target directory: the server runs as another user if we are root.
         let folder = tempfile::Builder::new()
             .prefix("hallpass-postgres-")
@@ -62,6 +77,8 @@ impl Server {
         let server = Self {
             programs: programs(),
             folder: folder.unwrap(),
+            address: host.map_or("127.0.0.1", Host::address).to_owned(),
+            inside: host.map(Host::inside).unwrap_or_default(),
             port: free_port(),
             settings: settings.iter().map(|one| format!(" -c {one}")).collect(),
             guard: None,
@@ -73,16 +90,30 @@ impl Server {
     /// Starts a standby that follows it.
     #[must_use]
     pub fn standby(&self) -> Self {
-        let server = Self::prepare(&[]);
+        self.standby_at(None)
+    }
+
+    /// The same on a host of a test's network.
+    #[must_use]
+    pub fn standby_on(&self, host: &Host) -> Self {
+        self.standby_at(Some(host))
+    }
+
+    fn standby_at(&self, host: Option<&Host>) -> Self {
+        let mut server = Self::prepare(&[], host);
+        if host.is_some() {
+            // A name leads to a host, and says nothing of ports.
+            server.port = self.port;
+        }
         let copy = format!(
-            "{}{} -D {} -R -X stream -c fast -h 127.0.0.1 -p {} -U postgres",
+            "{}{} -D {} -R -X stream -c fast -h {} -p {} -U postgres",
             as_other_user(),
             self.program("pg_basebackup").display(),
             server.data().display(),
+            self.address,
             self.port,
         );
         server.run(&copy);
-        let mut server = server;
         server.resume();
         server
     }
@@ -100,10 +131,13 @@ impl Server {
 
     /// Its address, with the right to everything.
     pub fn url(&self) -> String {
-        format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
+        format!(
+            "postgres://postgres@{}:{}/postgres",
+            self.address, self.port
+        )
     }
 
-    /// Its port on the loopback interface.
+    /// Its port.
     pub const fn port(&self) -> u16 {
         self.port
     }
@@ -119,13 +153,15 @@ impl Server {
         // cannot.
         let further = self.settings.concat();
         let server = format!(
-            "{}{} -D {} -p {} -c listen_addresses=127.0.0.1 -c max_connections=200 \
+            "{}{}{} -D {} -p {} -c listen_addresses={} -c max_connections=200 \
              -c unix_socket_directories='' -c shared_preload_libraries=pg_stat_statements \
              -c fsync=off{further}",
+            self.inside,
             as_other_user(),
             self.programs.join("postgres").display(),
             self.data().display(),
             self.port,
+            self.address,
         );
         let script =
             format!(r#"{server} & read -r keep; kill -INT $!; wait $!; [ "$keep" ] || rm -r "$0""#);
@@ -268,7 +304,7 @@ impl Server {
     fn is_ready(&self) -> bool {
         let port = self.port.to_string();
         let ready = Command::new(self.programs.join("pg_isready"))
-            .args(["-q", "-h", "127.0.0.1", "-p", &port])
+            .args(["-q", "-h", &self.address, "-p", &port])
             .status();
         ready.expect("pg_isready").success()
     }

@@ -48,10 +48,24 @@ static GNOME_KEYRING: Program = Program {
     variable: None,
 };
 
+/// A filter of nextest: hosts that vanish from a network, which only root can make, and a master that is demoted by
+/// hand. They take a minute.
+const MOVES: &str = "package(=testbed) & binary(=moves)";
+
+/// Makes networks.
+static IP: Program = Program {
+    name: "ip",
+    package: "iproute2",
+    files: &["ip"],
+    elsewhere: || vec!["/usr/sbin".into(), "/sbin".into()],
+    variable: None,
+};
+
 const FUZZERS: [&str; 3] = ["key", "request", "token"];
 
-/// Runs random schedules with many seeds, processes that share a session for minutes, the web client in Firefox and
-/// WebKitGTK, then the fuzzers. If one fails, the others still run.
+/// Runs random schedules with many seeds, processes that share a session for minutes, hosts that vanish from a
+/// network (for which it has to be root), the web client in Firefox and WebKitGTK, then the fuzzers. If one fails, the
+/// others still run.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let services = services::start(workspace)?;
     let mut schedules = rust::nextest(workspace, RANDOM, &services)?;
@@ -71,6 +85,9 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     GNOME_KEYRING.get()?;
     let mut keyring = rust::nextest(workspace, KEYRING, &services)?;
     done = done.and(run::run(keyring.arg("--run-ignored=only")));
+    IP.get()?;
+    let mut moves = rust::nextest(workspace, MOVES, &services)?;
+    done = done.and(run::run(moves.arg("--run-ignored=only")));
     for fuzzer in FUZZERS {
         done = done.and(fuzz(workspace, fuzzer));
     }

@@ -39,7 +39,8 @@ pub(crate) enum Part {
     /// asks by their OpenAPI document. The verifiers of others too.
     E2e,
     /// What takes longer than a change can wait for: the fuzzers, the stores, faults and years of
-    /// rotation with many more seeds, and processes that share one session for a hundred lifetimes of a token. Not a part of all tests.
+    /// rotation with many more seeds, processes that share one session for a hundred lifetimes of a token, and hosts
+    /// that vanish from a network, which only root can make. Not a part of all tests.
     Long,
 }
 

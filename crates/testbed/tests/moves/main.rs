@@ -6,6 +6,7 @@
 
 mod cluster;
 mod lost_answer;
+mod network;
 mod postgres;
 mod redis;
 mod sentinel;

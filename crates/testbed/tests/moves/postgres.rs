@@ -6,12 +6,26 @@ use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
 use testbed::postgres::Server;
 use testbed::proxy::Proxy;
+use token_core::SessionId;
 use token_session::RefreshError;
 
 use crate::{CALLS, ended, login, node, recovers};
 
 fn url(port: u16) -> String {
     format!("postgres://postgres@127.0.0.1:{port}/postgres")
+}
+
+/// Waits until a session is on the standby.
+pub(crate) async fn has(standby: &Server, id: SessionId) {
+    let follower = sqlx::PgPool::connect(&standby.url()).await.unwrap();
+    let there = "SELECT 1 FROM hallpass.session WHERE id = $1";
+    loop {
+        let found = sqlx::query(there).bind(id.as_bytes().as_slice());
+        if matches!(found.fetch_optional(&follower).await, Ok(Some(_))) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -35,16 +49,7 @@ async fn a_standby_that_is_promoted_is_found() {
     let node = node(store.connect(&url(proxy.port())).await.unwrap()).await;
     let ended = ended(&node).await;
     let last = login(&node).await.unwrap();
-    let follower = sqlx::PgPool::connect(&standby.url()).await.unwrap();
-    let there = "SELECT 1 FROM hallpass.session WHERE id = $1";
-    let id = last.session().id;
-    loop {
-        let found = sqlx::query(there).bind(id.as_bytes().as_slice());
-        if matches!(found.fetch_optional(&follower).await, Ok(Some(_))) {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
+    has(&standby, last.session().id).await;
     proxy.freeze();
     standby.promote();
     proxy.lead_new_to(standby.port());
