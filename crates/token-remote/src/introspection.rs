@@ -9,6 +9,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Client, Url};
 use serde::Deserialize;
 use token_core::Issuer;
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::address;
@@ -34,8 +35,14 @@ enum Place {
     AtIssuer {
         issuer: Issuer,
         metadata: Url,
-        found: Arc<ArcSwapOption<Url>>,
+        found: Arc<ArcSwapOption<Found>>,
     },
+}
+
+/// What the metadata said, and until when that is believed.
+struct Found {
+    endpoint: Url,
+    stale: Instant,
 }
 
 impl Place {
@@ -59,8 +66,9 @@ impl Introspection {
     }
 
     /// The same if only the issuer's URL is known: the endpoint is the one that its metadata names
-    /// (RFC 8414), which must be at the issuer's own origin. It is looked for when it is
-    /// needed for the first time.
+    /// (RFC 8414), which must be at the issuer's own origin. It is looked for when it is needed for the first
+    /// time, and again if the last answer is more than 5 minutes old. If the metadata cannot be asked then, the
+    /// endpoint of before is asked.
     ///
     /// # Errors
     /// [`BuildError`], with a sentence that says what to do.
@@ -131,17 +139,30 @@ impl Introspection {
                 found,
             } => (issuer.as_str(), metadata, found),
         };
-        if let Some(url) = &*found.load() {
-            return Ok(Url::clone(url));
+        let now = Instant::now();
+        let before = found.load_full();
+        if let Some(before) = &before
+            && now < before.stale
+        {
+            return Ok(before.endpoint.clone());
         }
-        let told = Metadata::fetch(&self.client, metadata, issuer).await?;
+        let told = match (
+            Metadata::fetch(&self.client, metadata, issuer).await,
+            before,
+        ) {
+            (Err(error), Some(before)) if error.is_outage() => return Ok(before.endpoint.clone()),
+            (told, _) => told?,
+        };
         let endpoint = told.introspection_endpoint;
         let endpoint = endpoint.ok_or_else(|| FetchError::NoIntrospection {
             address: metadata.as_str().into(),
         })?;
-        let url = own(&endpoint, metadata, &[], false)?;
-        found.store(Some(Arc::new(url.clone())));
-        Ok(url)
+        let endpoint = own(&endpoint, metadata, &[], false)?;
+        found.store(Some(Arc::new(Found {
+            endpoint: endpoint.clone(),
+            stale: now + FRESHNESS,
+        })));
+        Ok(endpoint)
     }
 }
 
@@ -161,6 +182,9 @@ impl fmt::Debug for Introspection {
 
 /// How long one question may take.
 const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long the address of the endpoint is believed.
+const FRESHNESS: Duration = Duration::from_secs(5 * 60);
 
 /// The most of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;

@@ -88,8 +88,8 @@ pub enum RemoteError {
     /// The token is refused, with the evidence for the log. Answer 401.
     #[error(transparent)]
     Invalid(#[from] VerifyError),
-    /// Nothing can be said of the token: the issuer was never reached or too long ago, or it cannot be asked for the key of
-    /// the token while the known keys are past their `max-age`. Answer 503.
+    /// Nothing can be said of the token: the issuer was never reached or too long ago, it has not yet answered a request
+    /// for the key of the token, or it cannot be asked for it while the known keys are past their `max-age`. Answer 503.
     #[error("the issuer's keys are not known")]
     Unavailable,
 }
@@ -134,7 +134,7 @@ impl<R: Recipe> Keeper<R> {
         let set = self.usable().ok_or(RemoteError::Unavailable)?;
         verify(&set.verifier).map_err(|error| match error {
             VerifyError::UnknownKey | VerifyError::AlgorithmMismatch { .. }
-                if Instant::now() >= set.stale && self.inner.attempts().are_unanswered() =>
+                if self.inner.attempts().is_open(Instant::now() >= set.stale) =>
             {
                 // The issuer may have had this key for a while, so nothing can be said of the token.
                 RemoteError::Unavailable
@@ -234,9 +234,10 @@ impl<R: Recipe> Drop for Asking<R> {
 }
 
 impl Attempts {
-    /// Whether it is open what the issuer has to say.
-    const fn are_unanswered(&self) -> bool {
-        self.outage || self.asking.is_some()
+    /// Whether it is open which keys the issuer has: it is being asked, or it could not be asked about a set
+    /// that is stale.
+    const fn is_open(&self, stale: bool) -> bool {
+        self.asking.is_some() || (stale && self.outage)
     }
 }
 

@@ -18,8 +18,8 @@ use crate::keeper::{Keeper, Made, Recipe, RemoteError, Settings};
 /// - ahead, when three quarters of the set's `max-age` have passed, beside the requests;
 /// - when it is stale: then the one request that asks waits for the answer, and all others go on with what there is;
 /// - when a token has an unknown `kid`, or there is no set: then each such request waits for the answer, those that have
-///   not asked for 5 s at most. If the issuer cannot be asked and the set is stale, such a token is
-///   [`RemoteError::Unavailable`] and not refused, since its key may be newer than the set.
+///   not asked for 5 s at most. If the answer is not there by then, or the issuer cannot be asked and the set is stale,
+///   such a token is [`RemoteError::Unavailable`] and not refused, since its key may be newer than the set.
 ///
 /// It asks at most once an interval, whatever comes in. Every answer that is not a good set is
 /// logged, and the last good one stays. The guarantees of a

@@ -57,6 +57,7 @@ for_both! {
     an_unchanged_set_is_kept_by_its_etag
     an_outage_is_survived_for_so_long_and_no_longer
     an_outage_says_nothing_of_a_key_that_is_newer_than_the_set
+    a_token_is_not_refused_while_its_key_is_fetched
     all_who_need_new_keys_wait_for_one_answer
     keys_that_are_believed_no_more_bind_the_issuer_to_nothing
     without_keys_nothing_is_said_of_a_token
@@ -169,6 +170,13 @@ async fn metadata_cannot_send_us_elsewhere(kind: Kind) {
     assert_eq!(elsewhere.asked(), 0);
 }
 
+async fn ask_later(introspection: &Introspection) -> Result<bool, FetchError> {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(301)).await;
+    tokio::time::resume();
+    introspection.is_active("a.b.c").await
+}
+
 #[tokio::test]
 async fn the_issuer_is_asked_whether_a_token_is_still_good() {
     let says = |active: &str| Keys::Raw(good("application/json", "", active));
@@ -203,6 +211,14 @@ async fn the_issuer_is_asked_whether_a_token_is_still_good() {
     tell("https://elsewhere.example");
     issuer.say(says(r#"{"active":false}"#));
     assert!(!introspection.is_active("a.b.c").await.unwrap());
+    // It may be another one after a while.
+    let moved = ask_later(&introspection).await.unwrap_err();
+    assert!(matches!(moved, FetchError::Elsewhere { .. }), "{moved}");
+    *issuer.metadata.lock().unwrap() = String::new();
+    let lost = ask_later(&introspection).await.unwrap_err();
+    assert!(matches!(lost, FetchError::NoMetadata { .. }), "{lost}");
+    tell(&format!("{}/introspect", issuer.url));
+    assert!(!ask_later(&introspection).await.unwrap());
     for nonsense in ["{}", "[]", r#"{"active":"true"}"#] {
         issuer.say(says(nonsense));
         let error = introspection.is_active("a.b.c").await.unwrap_err();
@@ -393,6 +409,26 @@ async fn all_who_need_new_keys_wait_for_one_answer(kind: Kind) {
             pass(250).await;
         }
     }
+}
+
+/// The issuer may have had the key for a while, and is about to say so.
+async fn a_token_is_not_refused_while_its_key_is_fetched(kind: Kind) {
+    let issuer = FakeIssuer::start(kind, set(&[1], 300));
+    let remote = issuer.remote();
+    remote.fetch().await.unwrap();
+    let (gate, keys) = held(set(&[1, 2], 300));
+    issuer.say(keys);
+    pass(250).await;
+    let asking = tokio::spawn({
+        let (remote, text) = (remote.clone(), token(&issuer, 2));
+        async move { verify_as(&remote, &text).await }
+    });
+    soon(|| issuer.asked() == 2).await;
+    // It does not wait as long as the one that asked.
+    let error = verify_as(&remote, &token(&issuer, 2)).await.unwrap_err();
+    assert!(matches!(error, RemoteError::Unavailable), "{error}");
+    drop(gate);
+    asking.await.unwrap().unwrap();
 }
 
 /// A key that comes back with another algorithm is refused, but only while the old one is believed.
