@@ -23,6 +23,7 @@ mod locks;
 mod long;
 mod manifests;
 mod measure;
+mod mutants;
 mod npm;
 mod pattern;
 mod program;
@@ -86,6 +87,16 @@ enum Task {
     /// other, and how many refreshes they take. Takes some minutes. The figures mean nothing if the
     /// machine is busy.
     Measure,
+    /// Changes the code in one small way at a time and looks whether a test notices: all of `token-core`'s
+    /// `session/`, the stores, and a sample of the rest. Takes a night and more, and goes on after an
+    /// interruption. `docs/mutants.md` says what no test has noticed, and why.
+    Mutants {
+        /// Only these parts; if none is named, all.
+        parts: Vec<mutants::Part>,
+        /// The seed of the sample.
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+    },
     /// Installs the libraries of others that tests compare `token-core` with, at the versions
     /// that are pinned. `test` does it too.
     Peers,
@@ -119,6 +130,7 @@ fn perform(task: Task) -> Result<(), Error> {
     match task {
         Task::Bench(arguments) => return bench::run(&arguments),
         Task::Measure => return measure::run(),
+        Task::Mutants { parts, seed } => return mutants::run(&parts, seed),
         Task::Test { parts } => return tests::run(&parts),
         _ => {}
     }
@@ -135,7 +147,7 @@ fn perform(task: Task) -> Result<(), Error> {
         }
         Task::Peers => verifiers::install(&workspace),
         Task::Words => rules::one(&workspace, "words", words::faults),
-        Task::Bench(_) | Task::Measure | Task::Test { .. } => Ok(()),
+        Task::Bench(_) | Task::Measure | Task::Mutants { .. } | Task::Test { .. } => Ok(()),
     }
 }
 

@@ -37,15 +37,25 @@ pub(crate) fn dockerfile(workspace: &Workspace) -> Result<(), Error> {
 
 /// Runs the fuzzers of `crates/fuzz`.
 pub(crate) fn fuzz(workspace: &Workspace) -> Result<PathBuf, Error> {
-    if let Some(program) = run::find("cargo-fuzz") {
+    compiled(workspace, "cargo-fuzz", "0.13.1")
+}
+
+/// Changes the code, and looks whether tests notice.
+pub(crate) fn mutants(workspace: &Workspace) -> Result<PathBuf, Error> {
+    compiled(workspace, "cargo-mutants", "27.1.0")
+}
+
+/// A program on PATH; if there is none, one that is compiled into `target`.
+fn compiled(workspace: &Workspace, name: &str, version: &str) -> Result<PathBuf, Error> {
+    if let Some(program) = run::find(name) {
         return Ok(program);
     }
     let folder = workspace.target.join("tools");
-    let program = folder.join("bin/cargo-fuzz");
+    let program = folder.join("bin").join(name);
     if !program.exists() {
         let mut install = run::cargo();
-        install.args(["install", "--locked", "cargo-fuzz@0.13.1", "--root"]);
-        run::run(install.arg(folder))?;
+        install.args(["install", "--locked", "--root"]).arg(folder);
+        run::run(install.arg(format!("{name}@{version}")))?;
     }
     Ok(program)
 }
