@@ -62,7 +62,7 @@ enum Task {
     Paced {
         /// What is asked for.
         url: String,
-        /// A header of each request.
+        /// A header of each request; `@` before the name of a file that has one in each line.
         header: String,
         /// Requests a second.
         rate: f64,
@@ -90,7 +90,7 @@ struct Requests {
     #[arg(long, default_value = "")]
     only: String,
     /// How many rounds: each takes some three seconds a server.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = 4)]
     rounds: usize,
     /// The folder with the peers' programs.
     #[arg(long)]
@@ -104,6 +104,12 @@ struct Requests {
     /// The id of its process.
     #[arg(long)]
     redis_process: Option<u32>,
+    /// The URL of a PostgreSQL on this machine.
+    #[arg(long, requires = "postgres_process")]
+    postgres: Option<String>,
+    /// The id of its process.
+    #[arg(long)]
+    postgres_process: Option<u32>,
     /// Also writes the figures here, as JSON.
     #[arg(long)]
     json: Option<PathBuf>,
@@ -141,7 +147,12 @@ fn main() -> ExitCode {
             milliseconds,
         } => {
             let time = Duration::from_millis(milliseconds);
-            let latencies = paced::load(&url, &header, rate, time);
+            let headers = match header.strip_prefix('@') {
+                Some(file) => std::fs::read_to_string(file).expect("the file is there"),
+                None => header,
+            };
+            let headers: Vec<String> = headers.lines().map(str::to_owned).collect();
+            let latencies = paced::load(&url, &headers, rate, time);
             tell(latencies.map(|latencies| println!("{}", paced::p99(&latencies))))
         }
         Task::Run { name, way, count } => run(&name, way, count),
@@ -177,10 +188,12 @@ fn requests(arguments: Requests) -> ExitCode {
         peers: arguments.peers,
         node: arguments.node,
         redis: arguments.redis.zip(arguments.redis_process),
+        postgres: arguments.postgres.zip(arguments.postgres_process),
     };
     let measured = requests::measure(&tools, &arguments.only, arguments.rounds);
     tell(measured.map(|measured| {
         println!("{}", servers::table(&measured));
+        println!("{}", servers::steady_table(&measured));
         write(arguments.json, &measured);
     }))
 }

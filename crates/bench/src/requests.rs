@@ -1,10 +1,12 @@
 //! Whole servers under load: what a check costs a request.
 //!
-//! The server has one processor; the load has another, which it shares with Redis if the server uses it.
+//! The server has one processor; the load has another, which it shares with Redis or PostgreSQL if the server
+//! uses it.
 //! Requests a second drift with the machine; the time that the kernel says the server ran, through
 //! the requests that it answered, does not.
 
 mod http;
+mod kinds;
 pub mod paced;
 mod process;
 mod wrk;
@@ -14,140 +16,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use figures::middle::Middle;
-use figures::servers::{Beside, Latency, RATE, Server};
+use figures::servers::{Beside, Latency, RATE, Server, Steady};
 
+use self::kinds::{KINDS, Kind, Program, Store};
 use self::process::{Running, cpu_time, pin, pinned};
-
-/// A server that is put under load.
-struct Kind {
-    name: &'static str,
-    /// The one that it is compared with.
-    bare: &'static str,
-    /// The same server with the check removed, if that is measured.
-    unchecked: Option<&'static str>,
-    program: Program,
-    /// Whether it uses Redis, whose CPU time is then measured too.
-    redis: bool,
-    /// Whether it uses an SQLite file.
-    sqlite: bool,
-}
-
-/// Where a server comes from.
-#[derive(Clone, Copy)]
-enum Program {
-    /// `src/bin/server.rs`, which is told how a caller is known.
-    Own,
-    /// A program of `crates/bench/peers`.
-    Peer(&'static str),
-    /// A file of `crates/bench/peers/node`, and how a caller is known.
-    Node(&'static str, &'static str),
-}
-
-const fn kind(name: &'static str, bare: &'static str, program: Program) -> Kind {
-    Kind {
-        name,
-        bare,
-        unchecked: None,
-        program,
-        redis: false,
-        sqlite: false,
-    }
-}
-
-const fn beside(mut kind: Kind, unchecked: &'static str) -> Kind {
-    kind.unchecked = Some(unchecked);
-    kind
-}
-
-const fn with_redis(mut kind: Kind) -> Kind {
-    kind.redis = true;
-    kind
-}
-
-const fn with_sqlite(mut kind: Kind) -> Kind {
-    kind.sqlite = true;
-    kind
-}
-
-/// Those that others are compared with stand before them.
-const KINDS: &[Kind] = &[
-    kind("axum-bare", "axum-bare", Program::Own),
-    kind("axum-hallpass-unchecked", "axum-bare", Program::Own),
-    beside(
-        kind("axum-hallpass", "axum-bare", Program::Own),
-        "axum-hallpass-unchecked",
-    ),
-    kind("axum-hallpass-uncached", "axum-bare", Program::Own),
-    kind("axum-session", "axum-bare", Program::Own),
-    kind("axum-session-remembered", "axum-bare", Program::Own),
-    with_redis(kind("axum-session-redis", "axum-bare", Program::Own)),
-    with_redis(kind(
-        "axum-session-redis-remembered",
-        "axum-bare",
-        Program::Own,
-    )),
-    with_sqlite(kind("axum-session-sqlite", "axum-bare", Program::Own)),
-    with_sqlite(kind(
-        "axum-session-sqlite-remembered",
-        "axum-bare",
-        Program::Own,
-    )),
-    kind("axum-jsonwebtoken", "axum-bare", Program::Own),
-    kind(
-        "axum, tower-sessions on memory",
-        "axum-bare",
-        Program::Peer("axum-tower-sessions"),
-    ),
-    with_redis(kind(
-        "axum, tower-sessions on Redis",
-        "axum-bare",
-        Program::Peer("axum-tower-sessions-redis"),
-    )),
-    with_sqlite(kind(
-        "axum, tower-sessions on SQLite",
-        "axum-bare",
-        Program::Peer("axum-tower-sessions-sqlite"),
-    )),
-    kind(
-        "axum, axum-login on memory",
-        "axum-bare",
-        Program::Peer("axum-axum-login"),
-    ),
-    kind("actix-bare", "actix-bare", Program::Own),
-    kind("actix-hallpass-unchecked", "actix-bare", Program::Own),
-    beside(
-        kind("actix-hallpass", "actix-bare", Program::Own),
-        "actix-hallpass-unchecked",
-    ),
-    with_redis(kind(
-        "actix-web, actix-session on Redis",
-        "actix-bare",
-        Program::Peer("actix-actix-session"),
-    )),
-    kind(
-        "fastify, bare",
-        "fastify, bare",
-        Program::Node("fastify.js", "bare"),
-    ),
-    kind(
-        "fastify, fast-jwt with its cache",
-        "fastify, bare",
-        Program::Node("fastify.js", "fast-jwt"),
-    ),
-    kind(
-        "express, bare",
-        "express, bare",
-        Program::Node("express.js", "bare"),
-    ),
-    with_redis(kind(
-        "express, express-session on Redis",
-        "express, bare",
-        Program::Node("express.js", "session"),
-    )),
-];
 
 /// No rate is above this part of a server's maximum: if it were, latency would measure the queue.
 const BELOW_SATURATION: f64 = 0.8;
+
+/// With many sessions: how many there are, how many ask in a second, so that each asks every five, for how long,
+/// and how many of the rounds have it.
+const SESSIONS: u32 = 10_000;
+const STEADY_RATE: f64 = 2000.0;
+const STEADY_SECONDS: u32 = 4;
+const STEADY_ROUNDS: usize = 3;
 
 /// What the measurement needs that is not this program.
 #[derive(Clone, Debug)]
@@ -163,12 +45,14 @@ pub struct Tools {
     pub node: Option<PathBuf>,
     /// The URL and the process of a Redis; without it, those that need it are left out.
     pub redis: Option<(String, u32)>,
+    /// The same of a PostgreSQL.
+    pub postgres: Option<(String, u32)>,
 }
 
 /// One round of one server.
 struct Round {
     cpu: f64,
-    redis: f64,
+    store: f64,
     per_second: f64,
     same_rate: Option<f64>,
     half_rate: Option<f64>,
@@ -186,11 +70,18 @@ pub fn measure(tools: &Tools, only: &str, rounds: usize) -> Result<Vec<Server>, 
         .iter()
         .filter(|kind| kind.name.starts_with(only) || bares.contains(&kind.name));
     let kinds: Vec<&Kind> = chosen.filter(|kind| tools.have(kind)).collect();
-    if let Some((_, process)) = tools.redis {
-        pin("1", process)?;
+    for (_, process) in [&tools.redis, &tools.postgres].into_iter().flatten() {
+        pin("1", *process)?;
     }
     let mut all: Vec<Vec<Round>> = kinds.iter().map(|_| Vec::new()).collect();
-    for _ in 0..rounds {
+    let mut steady: Vec<Vec<(f64, f64)>> = kinds.iter().map(|_| Vec::new()).collect();
+    for round in 0..rounds {
+        for (kind, results) in kinds.iter().zip(&mut steady) {
+            if round < STEADY_ROUNDS && kind.is_asked_steadily() {
+                let measured = tools.steady(kind);
+                results.push(measured.map_err(|error| format!("{}: {error}", kind.name))?);
+            }
+        }
         for (place, kind) in kinds.iter().enumerate() {
             let bare = place_of(&kinds, kind.bare).and_then(|place| all.get(place)?.last());
             let most = bare
@@ -204,14 +95,13 @@ pub fn measure(tools: &Tools, only: &str, rounds: usize) -> Result<Vec<Server>, 
         }
     }
     let of = |name| all.get(place_of(&kinds, name)?);
-    let described = kinds.iter().zip(&all).filter_map(|(kind, own)| {
+    let described = kinds.iter().zip(&all).zip(&steady);
+    let described = described.filter_map(|((kind, own), steadily)| {
         let unchecked = kind.unchecked.and_then(of);
-        Some(describe(
-            kind,
-            own,
-            of(kind.bare)?,
-            unchecked.map(Vec::as_slice),
-        ))
+        let bare = place_of(&kinds, kind.bare).and_then(|place| steady.get(place));
+        let mut server = describe(kind, own, of(kind.bare)?, unchecked.map(Vec::as_slice));
+        server.steady = bare.and_then(|bare| describe_steady(kind, steadily, bare));
+        Some(server)
     });
     Ok(described.collect())
 }
@@ -240,7 +130,7 @@ fn describe(kind: &Kind, own: &[Round], bare: &[Round], unchecked: Option<&[Roun
         bare: kind.name == kind.bare,
         cpu: middle(&|own| own.cpu),
         beyond,
-        store: kind.redis.then(|| middle(&|own| own.redis)),
+        store: kind.has_server().then(|| middle(&|own| own.store)),
         per_second: middle(&|own| own.per_second),
         throughput,
         same_rate: latency(&|round| round.same_rate, same_rate),
@@ -248,6 +138,20 @@ fn describe(kind: &Kind, own: &[Round], bare: &[Round], unchecked: Option<&[Roun
         unchecked: unchecked.map(|unchecked| compare(own, unchecked)),
         steady: None,
     }
+}
+
+/// Pairs of the CPU of a server and of that of its store, for a request.
+fn describe_steady(kind: &Kind, own: &[(f64, f64)], bare: &[(f64, f64)]) -> Option<Steady> {
+    if own.is_empty() {
+        return None;
+    }
+    let beyond = own.iter().zip(bare).map(|(own, bare)| own.0 - bare.0);
+    let store = own.iter().map(|own| own.1).collect();
+    Some(Steady {
+        cpu: Middle::of(own.iter().map(|own| own.0).collect()),
+        beyond: Middle::of(beyond.collect()),
+        store: kind.has_server().then(|| Middle::of(store)),
+    })
 }
 
 fn compare(own: &[Round], other: &[Round]) -> Beside {
@@ -275,10 +179,19 @@ impl Tools {
             Program::Peer(_) => self.peers.is_some(),
             Program::Node(..) => self.node.is_some(),
         };
-        program && (!kind.redis || self.redis.is_some())
+        program && (!kind.has_server() || self.store(kind).is_some())
     }
 
-    fn command(&self, kind: &Kind) -> Command {
+    /// The URL and the process of the server that has its sessions.
+    fn store(&self, kind: &Kind) -> Option<&(String, u32)> {
+        match kind.store {
+            Store::Redis => self.redis.as_ref(),
+            Store::Postgres => self.postgres.as_ref(),
+            Store::None | Store::Sqlite => None,
+        }
+    }
+
+    fn command(&self, kind: &Kind, folder: &Scratch) -> Command {
         let mut command = match (kind.program, &self.peers, &self.node) {
             (Program::Peer(name), Some(folder), _) => pinned("0", &folder.join(name)),
             (Program::Node(file, mode), _, Some(folder)) => {
@@ -293,39 +206,73 @@ impl Tools {
                 own
             }
         };
-        if let (true, Some((url, _))) = (kind.redis, &self.redis) {
+        if let Some((url, _)) = self.store(kind) {
             command.arg(url);
         }
+        if kind.store == Store::Sqlite {
+            let file = folder.0.join("sessions.db");
+            command.arg(format!("sqlite://{}?mode=rwc", file.display()));
+        }
+        command.stdout(Stdio::piped());
         command
+    }
+
+    /// Microseconds of CPU of a server and of its store, for a request of many sessions that each ask now and
+    /// then.
+    fn steady(&self, kind: &Kind) -> Result<(f64, f64), String> {
+        let folder = Scratch::new().map_err(|error| error.to_string())?;
+        let mut command = self.command(kind, &folder);
+        let headers = folder.0.join("headers");
+        if matches!(kind.program, Program::Own) {
+            command.arg("--sessions").arg(SESSIONS.to_string());
+            command.arg("--headers").arg(&headers);
+        }
+        let (running, url, header) = start(command)?;
+        if header == "login" {
+            let cookies = http::logins(&url, SESSIONS)?;
+            std::fs::write(&headers, cookies.join("\n")).map_err(|error| error.to_string())?;
+        } else if !headers.exists() {
+            std::fs::write(&headers, header).map_err(|error| error.to_string())?;
+        }
+        let process = running.0.id();
+        let used = || {
+            let store = self
+                .store(kind)
+                .map_or(Ok(0.0), |(_, process)| cpu_time(*process));
+            Ok::<_, String>((cpu_time(process)?, store?))
+        };
+        let file = format!("@{}", headers.display());
+        // So that each session has asked once.
+        paced(&url, &file, f64::from(SESSIONS), "1000")?;
+        let before = used()?;
+        paced(
+            &url,
+            &file,
+            STEADY_RATE,
+            &(STEADY_SECONDS * 1000).to_string(),
+        )?;
+        let after = used()?;
+        let micro = 1e6 / (STEADY_RATE * f64::from(STEADY_SECONDS));
+        Ok(((after.0 - before.0) * micro, (after.1 - before.1) * micro))
     }
 
     /// `most` is what the bare server did at most, unless this is one.
     fn round(&self, kind: &Kind, most: Option<f64>) -> Result<Round, String> {
         let folder = Scratch::new().map_err(|error| error.to_string())?;
-        let mut command = self.command(kind);
-        if kind.sqlite {
-            let file = folder.0.join("sessions.db");
-            command.arg(format!("sqlite://{}?mode=rwc", file.display()));
-        }
-        let child = command.stdout(Stdio::piped()).spawn();
-        let mut running = Running(child.map_err(|error| error.to_string())?);
-        let output = running.0.stdout.take().ok_or("it has no output")?;
-        let mut lines = BufReader::new(output).lines();
-        let mut line = || lines.next().and_then(Result::ok).ok_or("it says nothing");
-        let (url, mut header) = (line()?, line()?);
+        let (running, url, mut header) = start(self.command(kind, &folder))?;
         if header == "login" {
             header = http::login(&url)?;
         }
         let process = running.0.id();
-        let redis = || match &self.redis {
-            Some((_, process)) if kind.redis => cpu_time(*process),
-            _ => Ok(0.0),
+        let store = || {
+            self.store(kind)
+                .map_or(Ok(0.0), |(_, process)| cpu_time(*process))
         };
         // So that everything is there that is made once, and compiled what Node.js compiles.
         wrk::load(&self.wrk, &url, &header)?;
-        let before = (cpu_time(process)?, redis()?);
+        let before = (cpu_time(process)?, store()?);
         let saturated = wrk::load(&self.wrk, &url, &header)?;
-        let used = (cpu_time(process)? - before.0, redis()? - before.1);
+        let used = (cpu_time(process)? - before.0, store()? - before.1);
         let p99 = |rate: f64, time: &str| {
             let below = rate <= saturated.per_second * BELOW_SATURATION;
             let measured = below.then(|| paced(&url, &header, rate, time));
@@ -333,12 +280,23 @@ impl Tools {
         };
         Ok(Round {
             cpu: used.0 * 1e6 / saturated.requests,
-            redis: used.1 * 1e6 / saturated.requests,
+            store: used.1 * 1e6 / saturated.requests,
             per_second: saturated.per_second,
             same_rate: p99(RATE, "800")?,
             half_rate: p99(most.unwrap_or(saturated.per_second) / 2.0, "500")?,
         })
     }
+}
+
+/// Starts a server, and returns it with its URL and the second line that it says.
+fn start(mut command: Command) -> Result<(Running, String, String), String> {
+    let child = command.spawn();
+    let mut running = Running(child.map_err(|error| error.to_string())?);
+    let output = running.0.stdout.take().ok_or("it has no output")?;
+    let mut lines = BufReader::new(output).lines();
+    let mut line = || lines.next().and_then(Result::ok).ok_or("it says nothing");
+    let (url, header) = (line()?, line()?);
+    Ok((running, url, header))
 }
 
 /// A folder for one round of one server.

@@ -42,8 +42,9 @@ fn assert_measured(measured: &Measured, ways: usize) {
 #[test]
 fn sessions_copied_into_postgres_are_refreshed_and_outlive_a_purge() {
     for measured in postgres::measure(&runtime(), &effort()) {
-        assert_measured(&measured, 5);
+        assert_measured(&measured, 6);
         assert!(!measured.promises.is_empty());
+        assert!(measured.sharing.is_some_and(|both| both.alone.median > 0.0));
     }
 }
 
@@ -58,5 +59,6 @@ fn sessions_filled_into_sqlite_are_refreshed_and_outlive_a_purge() {
     for measured in sqlite::measure(&runtime(), &effort()) {
         assert_measured(&measured, 4);
         assert!(!measured.promises.is_empty());
+        assert!(measured.sharing.is_some_and(|both| both.alone.median > 0.0));
     }
 }

@@ -64,8 +64,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Task {
     /// Measures and prints tables: our operations, their limits and other libraries; how cost grows;
-    /// whole servers under load; the stores on real servers. Takes some twenty minutes if the machine is
-    /// idle and has two processors, and ten to build the other libraries.
+    /// Measures and prints tables: our operations, their limits and other libraries; how cost grows; whole
+    /// servers under load; the stores on real servers. Takes half an hour if the machine is idle and has two
+    /// processors, and as long to build everything.
     Bench(bench::Arguments),
     /// Looks for files that need each other, in every crate, example and the web client, and for
     /// files of `token-core` that need a folder above their own.

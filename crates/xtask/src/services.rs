@@ -73,6 +73,11 @@ pub(crate) fn redis() -> Result<Server, Error> {
     redis::start()
 }
 
+/// Starts a PostgreSQL for a measurement.
+pub(crate) fn postgres() -> Result<Server, Error> {
+    postgres::start()
+}
+
 /// Installs the servers' programs if they are missing, for tests that start their own.
 pub(crate) fn install() -> Result<(), Error> {
     postgres::INITDB.get()?;

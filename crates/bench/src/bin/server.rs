@@ -6,6 +6,10 @@
 #![expect(clippy::print_stdout, reason = "it says where it listens")]
 
 use std::net::{Ipv4Addr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use adapter_axum::Auth;
 use axum::extract::{FromRequestParts, State};
@@ -20,8 +24,10 @@ use clap::{Parser, ValueEnum};
 use jsonwebtoken::{DecodingKey, Validation};
 use serde::Deserialize;
 use store_redis::RedisStore;
+use store_sql::PostgresStore;
 use store_sql::sqlite::SqliteStoreOptions;
-use token_core::Algorithm;
+use token_core::{Algorithm, UnixTime};
+use token_session::clock::Clock;
 use token_session::{MemoryStore, RevocationCheck, SessionManager, WhenBehind};
 
 #[derive(Debug, Parser)]
@@ -30,6 +36,12 @@ struct Arguments {
     check: Check,
     /// The URL of Redis or of an SQLite file, if sessions are stored there.
     store: Option<String>,
+    /// How many sessions there are.
+    #[arg(long, default_value_t = 1)]
+    sessions: u64,
+    /// Where to write the header of each, if there are several.
+    #[arg(long)]
+    headers: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -52,6 +64,10 @@ enum Check {
     AxumSessionSqlite,
     /// The same, and sessions are remembered between requests.
     AxumSessionSqliteRemembered,
+    /// By this library, with server sessions in PostgreSQL.
+    AxumSessionPostgres,
+    /// The same, and sessions are remembered between requests.
+    AxumSessionPostgresRemembered,
     /// Not at all: as `AxumHallpass`, with the check removed.
     AxumHallpassUnchecked,
     /// By this library, every signature verified.
@@ -75,6 +91,8 @@ impl Check {
                 | Self::AxumSessionRedisRemembered
                 | Self::AxumSessionSqlite
                 | Self::AxumSessionSqliteRemembered
+                | Self::AxumSessionPostgres
+                | Self::AxumSessionPostgresRemembered
         )
     }
 
@@ -84,12 +102,44 @@ impl Check {
             Self::AxumSessionRemembered
                 | Self::AxumSessionRedisRemembered
                 | Self::AxumSessionSqliteRemembered
+                | Self::AxumSessionPostgresRemembered
         )
     }
 }
 
+/// The machine's clock, back by some seconds.
+#[derive(Clone, Debug, Default)]
+struct Back(Arc<AtomicU64>);
+
+impl Clock for Back {
+    fn now(&self) -> UnixTime {
+        world::now() - Duration::from_secs(self.0.load(Ordering::Relaxed))
+    }
+}
+
+/// The touch interval in seconds: the logins of many sessions are spread over as long, so that their touches are
+/// as well.
+const SPREAD: u64 = 60;
+
+/// The header of each session, the last of which was opened now.
+async fn headers(manager: &SessionManager, clock: &Back, sessions: u64) -> Vec<String> {
+    let mut headers = Vec::new();
+    for number in 0..sessions {
+        let ago = SPREAD * (sessions - 1 - number) / sessions;
+        clock.0.store(ago, Ordering::Relaxed);
+        let cookie = cookie(manager, number + 1).await;
+        headers.push(format!("Cookie: __Host-Http-session={cookie}"));
+    }
+    headers
+}
+
 fn main() {
-    let Arguments { check, store } = Arguments::parse();
+    let Arguments {
+        check,
+        store,
+        sessions,
+        headers: file,
+    } = Arguments::parse();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
     listener.set_nonblocking(true).expect("a socket can be so");
     let address = listener.local_addr().expect("a bound socket has one");
@@ -97,11 +147,16 @@ fn main() {
     let runtime = { runtime }.enable_all().build().expect("a runtime starts");
     runtime.block_on(async {
         let key = Key::new(Algorithm::EdDSA);
-        let manager = manager(&key, check, store.as_deref()).await;
+        let clock = Back::default();
+        let manager = manager(&key, check, store.as_deref(), &clock).await;
         manager.catch_up().await.expect("the store answers");
         tokio::spawn(manager.clone().follow_revocations());
         let header = if check.is_session() {
-            format!("Cookie: __Host-Http-session={}", cookie(&manager, 1).await)
+            let headers = headers(&manager, &clock, sessions).await;
+            if let Some(file) = file {
+                std::fs::write(file, headers.join("\n")).expect("the file can be written");
+            }
+            headers.into_iter().next().unwrap_or_default()
         } else {
             let token = access_token(&login(&manager, 1).await);
             format!("Authorization: Bearer {token}")
@@ -117,7 +172,7 @@ fn main() {
     });
 }
 
-async fn manager(key: &Key, check: Check, store: Option<&str>) -> SessionManager {
+async fn manager(key: &Key, check: Check, store: Option<&str>, clock: &Back) -> SessionManager {
     let issuer = world::issuer(key);
     let url = || store.expect("it is told where sessions are stored");
     let mut manager = match check {
@@ -129,8 +184,13 @@ async fn manager(key: &Key, check: Check, store: Option<&str>) -> SessionManager
             let store = SqliteStoreOptions::new().connect(url()).await;
             SessionManager::builder(store.expect("the file can be written"), issuer)
         }
+        Check::AxumSessionPostgres | Check::AxumSessionPostgresRemembered => {
+            let store = PostgresStore::connect(url()).await;
+            SessionManager::builder(store.expect("PostgreSQL answers"), issuer)
+        }
         _ => SessionManager::builder(MemoryStore::with_capacity(100_000), issuer),
     };
+    manager = manager.clock(clock.clone());
     manager = manager.revocation_check(RevocationCheck::Feed(WhenBehind::Refuse));
     if check.remembers() {
         manager = manager.session_cache(10_000);

@@ -1,6 +1,6 @@
 //! The HTTP that a load needs: one `GET` that is repeated, and one login.
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 
 /// Where a server is, from `http://authority/path`.
@@ -38,6 +38,38 @@ pub(super) fn login(url: &str) -> Result<String, String> {
         .and_then(|(_, value)| value.split(';').next());
     let cookie = cookie.ok_or_else(|| format!("a login is answered with\n{answer}"))?;
     Ok(format!("Cookie: {cookie}"))
+}
+
+/// Logs in so many times over one connection, and makes a header of each cookie.
+pub(super) fn logins(url: &str, count: u32) -> Result<Vec<String>, String> {
+    let authority = authority(url)?;
+    let connect = TcpStream::connect(authority).map_err(|error| error.to_string())?;
+    let mut connection = BufReader::new(connect);
+    let request = format!("POST /login HTTP/1.1\r\nHost: {authority}\r\nContent-Length: 0\r\n\r\n");
+    let mut cookies = Vec::new();
+    for _ in 0..count {
+        let sent = connection.get_mut().write_all(request.as_bytes());
+        sent.map_err(|error| error.to_string())?;
+        let mut cookie = None;
+        loop {
+            let mut line = String::new();
+            let read = connection.read_line(&mut line);
+            if read.map_err(|error| error.to_string())? <= 2 {
+                // Such an answer has no body.
+                break;
+            }
+            if let Some((name, value)) = line.split_once(": ")
+                && name.eq_ignore_ascii_case("set-cookie")
+            {
+                cookie = value
+                    .split(';')
+                    .next()
+                    .map(|cookie| format!("Cookie: {cookie}"));
+            }
+        }
+        cookies.push(cookie.ok_or("a login sets no cookie")?);
+    }
+    Ok(cookies)
 }
 
 /// The length of an answer, if all of its head has been read.

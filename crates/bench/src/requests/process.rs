@@ -34,8 +34,19 @@ impl Drop for Running {
     }
 }
 
-/// Seconds that all threads of a process ran, as the kernel's scheduler counted them.
+/// Seconds that all threads of a process and of its children ran, as the kernel's scheduler counted them.
 pub(super) fn cpu_time(process: u32) -> Result<f64, String> {
+    let children = format!("/proc/{process}/task/{process}/children");
+    let children = std::fs::read_to_string(children).unwrap_or_default();
+    let mut sum = own_time(process)?;
+    for child in children.split_whitespace().filter_map(|id| id.parse().ok()) {
+        // One that has ended meanwhile has no time any more.
+        sum += own_time(child).unwrap_or_default();
+    }
+    Ok(sum)
+}
+
+fn own_time(process: u32) -> Result<f64, String> {
     let threads = std::fs::read_dir(format!("/proc/{process}/task"));
     let mut sum = 0.0;
     for thread in threads.map_err(|error| error.to_string())?.flatten() {

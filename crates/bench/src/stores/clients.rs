@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use figures::stores::Line;
+use figures::middle::Middle;
+use figures::stores::{Line, Sharing};
 use token_core::{TokenIssuer, UnixTime};
 use token_session::clock::Clock as _;
 use token_session::test_util::TestClock;
 use token_session::{SessionManager, SessionManagerBuilder, SessionStore};
 use tokio::runtime::Runtime;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::time::MissedTickBehavior;
 
+use super::Effort;
 use crate::operations::manager::{PAST_THE_GRACE, refresh_token};
 
 /// The step through the sessions, so that they are not refreshed in their order on the disk. It visits
@@ -134,14 +136,9 @@ impl Clients {
     ///
     /// # Panics
     /// If a refresh fails.
-    pub async fn p99(
-        self: &Arc<Self>,
-        manager: &SessionManager,
-        per_second: f64,
-        time: Duration,
-    ) -> f64 {
+    pub async fn p99(self: &Arc<Self>, way: &Sending, per_second: f64, time: Duration) -> f64 {
         let (each, start) = (Duration::from_secs_f64(1.0 / per_second), Instant::now());
-        let refreshed = self.refresh_steadily(manager, each, || start.elapsed() >= time);
+        let refreshed = self.refresh_steadily(way, each, || start.elapsed() >= time);
         let (mut took, failed) = refreshed.await;
         assert_eq!(failed, [""; 0]);
         took.sort_by(f64::total_cmp);
@@ -149,45 +146,57 @@ impl Clients {
         p99.copied().unwrap_or_default()
     }
 
-    /// The same in words, at a quarter of what many callers do at most by these lines.
-    pub(super) fn p99_at_a_quarter(
+    /// Compares refreshes that share transactions with refreshes that are each sent alone, in turn, at a quarter
+    /// of what the limit does at most by these lines: that is about what every store did before refreshes shared
+    /// anything.
+    ///
+    /// # Panics
+    /// If a refresh fails.
+    pub fn sharing(
         self: &Arc<Self>,
         runtime: &Runtime,
-        manager: &SessionManager,
-        (lines, who, sessions): (&[Line], &str, u32),
-        time: Duration,
-    ) -> Option<String> {
-        let line = lines
-            .iter()
-            .find(|line| line.who == who && line.sessions == sessions)?;
+        [shared, alone]: [&Sending; 2],
+        (lines, limit, sessions): (&[Line], &str, u32),
+        effort: &Effort,
+    ) -> Option<Sharing> {
+        let mut lines = lines.iter();
+        let line = lines.find(|line| line.who == limit && line.sessions == sessions)?;
         let rate = line.per_second.median / 4.0;
-        let p99 = runtime.block_on(self.p99(manager, rate, time));
-        Some(format!(
-            "{who}: 99 % of refreshes take at most {p99:.2} ms at {} a second, a quarter of the most",
-            figures::number::number(rate.round()),
-        ))
+        let time = Duration::from_secs(effort.seconds.into());
+        let p99 = |way| runtime.block_on(self.p99(way, rate, time));
+        let rounds = (0..effort.rounds).map(|_| (p99(shared), p99(alone)));
+        let rounds: Vec<(f64, f64)> = rounds.collect();
+        let middle = |of: fn(&(f64, f64)) -> f64| Middle::of(rounds.iter().map(of).collect());
+        Some(Sharing {
+            sessions,
+            per_second: rate,
+            shared: middle(|round| round.0),
+            alone: middle(|round| round.1),
+            ratio: middle(|round| round.0 / round.1),
+        })
     }
 
     /// Begins a refresh at each tick of a steady rate, even if earlier ones are still under way, until
-    /// `over` returns true. Returns how long each took, in milliseconds, and what went wrong.
+    /// `done` returns true. Returns how long each took, in milliseconds, and what went wrong.
     ///
     /// # Panics
     /// If a task panicked.
     pub async fn refresh_steadily(
         self: &Arc<Self>,
-        manager: &SessionManager,
+        way: &Sending,
         each: Duration,
-        over: impl Fn() -> bool,
+        done: impl Fn() -> bool,
     ) -> (Vec<f64>, Vec<String>) {
         let mut ticks = tokio::time::interval(each);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
         let mut begun = Vec::new();
-        while !over() {
+        while !done() {
             ticks.tick().await;
             let begun_at = Instant::now();
-            let (clients, manager) = (Arc::clone(self), manager.clone());
+            let (clients, way) = (Arc::clone(self), way.clone());
+            let turn = begun.len();
             begun.push(tokio::spawn(async move {
-                let refreshed = clients.refresh(&manager).await;
+                let refreshed = way.refresh(&clients, turn).await;
                 refreshed.map(|()| begun_at.elapsed().as_secs_f64() * 1e3)
             }));
         }
@@ -199,6 +208,47 @@ impl Clients {
             }
         }
         (took, failed)
+    }
+}
+
+/// How refreshes are sent at a steady rate.
+#[derive(Clone, Debug)]
+pub struct Sending {
+    /// Each takes its turn.
+    managers: Vec<SessionManager>,
+    /// How many are sent at once, if that is limited.
+    at_once: Option<Arc<Semaphore>>,
+}
+
+impl Sending {
+    /// As an application sends them.
+    pub fn new(manager: SessionManager) -> Self {
+        let (managers, at_once) = (vec![manager], None);
+        Self { managers, at_once }
+    }
+
+    /// Spread over so many managers, each with a store of its own, that none has several refreshes to share.
+    pub const fn spread(managers: Vec<SessionManager>) -> Self {
+        let at_once = None;
+        Self { managers, at_once }
+    }
+
+    /// One after the other.
+    pub fn one_by_one(manager: SessionManager) -> Self {
+        let at_once = Some(Arc::new(Semaphore::new(1)));
+        let managers = vec![manager];
+        Self { managers, at_once }
+    }
+
+    async fn refresh(&self, clients: &Clients, turn: usize) -> Result<(), String> {
+        let _permit = match &self.at_once {
+            Some(at_once) => at_once.acquire().await.ok(),
+            None => None,
+        };
+        let manager = self.managers.get(turn % self.managers.len());
+        clients
+            .refresh(manager.expect("a remainder is below"))
+            .await
     }
 }
 

@@ -9,7 +9,7 @@ use figures::stores::{Measured, Promise};
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{AssertSqlSafe, Row as _};
 use store_sql::PostgresStore;
-use store_sql::postgres::PostgresStoreOptions;
+use store_sql::postgres::{Notices, PostgresStoreOptions};
 use testbed::postgres::Server;
 use token_core::{Algorithm, UnixTime};
 use token_session::SessionStore as _;
@@ -17,7 +17,7 @@ use token_session::clock::Clock as _;
 use token_session::test_util::TestClock;
 use tokio::runtime::Runtime;
 
-use super::clients::{self, Clients};
+use super::clients::{self, Clients, Sending};
 use super::columns;
 use super::contest::{self, Way};
 use super::{CLIENTS, Effort, MANY, fixture, purge};
@@ -29,8 +29,14 @@ const BARE: &str = "pgbench";
 /// The part of the limit that ours has to reach.
 const LEAST: f64 = 0.6;
 const GROWTH: f64 = 1.2;
-/// The limit with as many clients as ours has callers.
-const BARE_MANY: &str = "pgbench, 64 clients";
+/// The limit with several numbers of clients, one of which is its best: 64 is as many as ours has callers.
+const BARES: [(&str, usize); 3] = [
+    (BARE, CLIENTS),
+    ("pgbench, 64 clients", MANY),
+    ("pgbench, 128 clients", 2 * MANY),
+];
+/// How many stores with few connections each the refreshes are spread over that are each sent alone.
+const ALONE: usize = 8;
 /// The length of an id in the bare rows: that many decimal digits, which a text parameter carries into
 /// a `bytea` unchanged.
 const FIRST_ID: u64 = 100_000_000_000_000_000;
@@ -120,7 +126,7 @@ fn refreshes(
             let sessions = size.sessions;
             ways.push(Way { who, sessions, run });
         }
-        for (who, clients) in [(BARE, CLIENTS), (BARE_MANY, MANY)] {
+        for (who, clients) in BARES {
             ways.push(Way {
                 who,
                 sessions: size.sessions,
@@ -131,23 +137,34 @@ fn refreshes(
     let results = contest::run(effort.rounds, ways);
     let mut promises = results.at_least("hallpass, HS256", BARE, LEAST);
     promises.extend(results.grows_at_most("hallpass, HS256", BARE, GROWTH));
-    for limit in [BARE, BARE_MANY] {
+    for (limit, _) in BARES {
         promises.extend(results.at_least(MANY_CALLERS, limit, least_together));
     }
     let lines = results.lines(BARE);
-    let notes = sizes.last().and_then(|size| {
-        let (store, issuer) = (size.store.clone(), fixture::issuer(Algorithm::HS256));
-        let manager = clients::manager(store, issuer, &size.clock).build().ok()?;
-        let of = (lines.as_slice(), MANY_CALLERS, size.sessions);
-        size.clients
-            .p99_at_a_quarter(runtime, &manager, of, time * 3)
+    let sharing = sizes.last().and_then(|size| {
+        let issuer = || fixture::issuer(Algorithm::HS256);
+        let shared = clients::manager(size.store.clone(), issuer(), &size.clock);
+        let alone = (0..ALONE).map(|_| {
+            let options = PostgresStoreOptions::new().schema(&size.ours);
+            let options = options.connections(4).notices(Notices::Poll);
+            let store = runtime.block_on(options.connect(&server.url()));
+            let store = store.expect("the server answers");
+            clients::manager(store, issuer(), &size.clock).build().ok()
+        });
+        let shared = Sending::new(shared.build().ok()?);
+        let alone = Sending::spread(alone.collect::<Option<_>>()?);
+        // So that every connection is open.
+        let warm = Duration::from_millis(500);
+        let of = (lines.as_slice(), BARE, size.sessions);
+        runtime.block_on(size.clients.p99(&alone, 1000.0, warm));
+        size.clients.sharing(runtime, [&shared, &alone], of, effort)
     });
     Measured {
         name: name.to_owned(),
         lines,
         promises,
-        notes: notes.into_iter().collect(),
-        sharing: None,
+        notes: Vec::new(),
+        sharing,
     }
 }
 
@@ -271,7 +288,7 @@ impl Size {
             .args(BARE_TEXTS.map(|text| format!("--define={text}")))
             .arg(format!("--client={clients}"))
             // It counts from before the clients connect.
-            .arg(format!("--time={}", seconds as usize + clients / 32))
+            .arg(format!("--time={}", seconds as usize + clients / MANY))
             .arg(format!("--port={}", server.port()))
             .arg("--file")
             .arg(&self.script)

@@ -10,7 +10,7 @@ use token_session::SessionStore;
 use token_session::event::{Event, EventKind};
 use tokio::sync::oneshot;
 
-use super::clients::{self, Clients};
+use super::clients::{self, Clients, Sending};
 use super::{CLIENTS, Effort, fixture};
 use token_session::test_util::TestClock;
 
@@ -43,11 +43,12 @@ pub async fn under_load(
     let manager = clients::manager(store, fixture::issuer(Algorithm::HS256), clock);
     let manager = manager.events(sink).build();
     let manager = manager.expect("the settings are in range");
+    let sending = Sending::new(manager.clone());
 
     let calm = Duration::from_secs(effort.calm.into());
     let at_rest = || {
         let start = Instant::now();
-        clients.refresh_steadily(&manager, EACH, move || start.elapsed() > calm)
+        clients.refresh_steadily(&sending, EACH, move || start.elapsed() > calm)
     };
     // So that every connection is open.
     clients
@@ -56,14 +57,14 @@ pub async fn under_load(
     let (mut without, mut failed) = at_rest().await;
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let keeper = manager.clone();
-    let house = keeper
+    let house = manager
+        .clone()
         .delete_expired_continuously(Duration::from_millis(200), async { drop(stopped.await) });
     let house = tokio::spawn(house);
     let start = Instant::now();
     let done = || purged.load(Ordering::SeqCst) >= u64::from(effort.purged);
-    let over = || done() || start.elapsed() > PATIENCE;
-    let (with, more) = clients.refresh_steadily(&manager, EACH, over).await;
+    let ended = || done() || start.elapsed() > PATIENCE;
+    let (with, more) = clients.refresh_steadily(&sending, EACH, ended).await;
     let took = start.elapsed();
     failed.extend(more);
     assert!(done(), "the purge does not end");

@@ -90,18 +90,11 @@ pub fn measure(runtime: &Runtime, effort: &Effort) -> Measured {
     promises.extend(results.at_least(MANY_CALLERS, BARE_MANY, LEAST_MANY));
     promises.extend(sizes.last().map(Size::room));
     let lines = results.lines(BARE);
-    let notes = sizes.last().and_then(|size| {
-        let (store, issuer) = (Arc::clone(&size.store), fixture::issuer(Algorithm::EdDSA));
-        let manager = clients::manager(store, issuer, &size.clock).build().ok()?;
-        let of = (lines.as_slice(), MANY_CALLERS, size.sessions);
-        size.clients
-            .p99_at_a_quarter(runtime, &manager, of, time * 3)
-    });
     Measured {
         name: "Redis".to_owned(),
         lines,
         promises,
-        notes: notes.into_iter().collect(),
+        notes: Vec::new(),
         sharing: None,
     }
 }

@@ -17,7 +17,7 @@ use token_session::clock::Clock as _;
 use token_session::test_util::TestClock;
 use tokio::runtime::Runtime;
 
-use super::clients::{self, Clients, per_second};
+use super::clients::{self, Clients, Sending, per_second};
 use super::columns::{self, Cell};
 use super::contest::{self, Way};
 use super::{CLIENTS, Effort, MANY, fixture, purge};
@@ -104,21 +104,22 @@ fn refreshes(
         promises.extend(results.at_least(MANY_CALLERS, BARE, LEAST_TOGETHER));
     }
     let lines = results.lines(BARE);
-    let notes = sizes.last().and_then(|size| {
+    let sharing = sizes.last().and_then(|size| {
         let options = SqliteStoreOptions::new().durability(durability);
         let store = runtime.block_on(options.open(&size.file)).ok()?;
         let issuer = fixture::issuer(Algorithm::HS256);
         let manager = clients::manager(store, issuer, &size.clock).build().ok()?;
-        let of = (lines.as_slice(), MANY_CALLERS, size.sessions);
-        size.clients
-            .p99_at_a_quarter(runtime, &manager, of, time * 3)
+        let shared = Sending::new(manager.clone());
+        let alone = Sending::one_by_one(manager);
+        let of = (lines.as_slice(), BARE, size.sessions);
+        size.clients.sharing(runtime, [&shared, &alone], of, effort)
     });
     Measured {
         name: name.to_owned(),
         lines,
         promises,
-        notes: notes.into_iter().collect(),
-        sharing: None,
+        notes: Vec::new(),
+        sharing,
     }
 }
 

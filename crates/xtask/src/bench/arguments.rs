@@ -30,7 +30,7 @@ pub(crate) struct Arguments {
     /// Only operations, servers, stores or programs whose name begins with this.
     #[arg(long, default_value = "")]
     pub(super) only: String,
-    /// How many rounds of `requests` (5 if it is not given, of some three seconds a server), of `stores`
+    /// How many rounds of `requests` (4 if it is not given, of some three seconds a server), of `stores`
     /// (5, of one second a way), or of `build` (1).
     #[arg(long)]
     pub(super) rounds: Option<usize>,

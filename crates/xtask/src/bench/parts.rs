@@ -136,6 +136,7 @@ impl<'a> Bench<'a> {
         let wrk = WRK.get()?;
         let node = self.peers.node();
         let redis = services::redis()?;
+        let postgres = services::postgres()?;
         let mut requests = self.bench();
         requests
             .args(["requests", "--only", &self.arguments.only])
@@ -148,6 +149,8 @@ impl<'a> Bench<'a> {
         requests.arg("--node").arg(node);
         requests.args(["--redis", redis.url()]);
         requests.args(["--redis-process", &redis.process().to_string()]);
+        requests.args(["--postgres", postgres.url()]);
+        requests.args(["--postgres-process", &postgres.process().to_string()]);
         run::run(requests.arg("--json").arg(self.folder.file("requests")))
     }
 
