@@ -5,6 +5,7 @@
 //! - [`operations`] has every operation.
 //! - [`rounds`] times them, interleaved, so that other load on the machine affects all of them alike.
 //! - [`growth`] has what the cost grows with, [`requests`] whole servers under load.
+//! - `load` is a load test as an operator would do it (feature `load`).
 //! - `stores` has the session stores on real servers (feature `stores`).
 //! - [`report`] compares what was measured with what is promised; the crate `figures` has the tables.
 //!
@@ -13,6 +14,8 @@
 
 pub mod counted;
 pub mod growth;
+#[cfg(feature = "load")]
+pub mod load;
 pub mod operation;
 pub mod operations;
 pub mod peer;

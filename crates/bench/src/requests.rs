@@ -8,7 +8,7 @@
 mod http;
 mod kinds;
 pub mod paced;
-mod process;
+pub(crate) mod process;
 mod wrk;
 
 use std::io::{BufRead as _, BufReader};

@@ -6,14 +6,14 @@ use crate::growth::Curve;
 use crate::number::number;
 use crate::operations::Measured;
 
-const WIDTH: f64 = 760.0;
+pub(crate) const WIDTH: f64 = 760.0;
 /// The left end of the bars: the names are left of it.
 const LEFT: f64 = 150.0;
 const BAR: f64 = 16.0;
 
-const OURS: &str = "#2b6cb0";
-const LIMIT: &str = "#a0aec0";
-const OTHERS: &str = "#dd6b20";
+pub(crate) const OURS: &str = "#2b6cb0";
+pub(crate) const LIMIT: &str = "#a0aec0";
+pub(crate) const OTHERS: &str = "#dd6b20";
 
 /// One group of bars an operation, each group to its own scale.
 pub fn bars(all: &[Measured]) -> String {
@@ -138,7 +138,7 @@ pub fn stacked(title: &str, parts: [&str; 2], all: &[Bar]) -> String {
     svg(y + 12.0, &body)
 }
 
-fn svg(height: f64, body: &str) -> String {
+pub(crate) fn svg(height: f64, body: &str) -> String {
     format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height:.0}" font-family="sans-serif" font-size="12" fill="#2d3748">
 <rect width="100%" height="100%" fill="#fff"/>
@@ -147,7 +147,7 @@ fn svg(height: f64, body: &str) -> String {
     )
 }
 
-fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 

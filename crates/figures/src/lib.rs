@@ -6,6 +6,7 @@
 //!   part each, and its tables. [`middle`] is what is known of one measured number.
 //! - [`targets`] compares the figures with what was planned, and [`cost`] draws the chart of [`servers`] that
 //!   compares libraries.
+//! - [`timeline`] draws latencies over time.
 //! - [`chart`] draws, and [`page`] puts it all into the pages.
 
 pub mod builds;
@@ -21,3 +22,4 @@ pub mod run;
 pub mod servers;
 pub mod stores;
 pub mod targets;
+pub mod timeline;

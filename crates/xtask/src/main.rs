@@ -19,6 +19,7 @@ mod install;
 mod interop;
 mod lines;
 mod links;
+mod load;
 mod locks;
 mod long;
 mod manifests;
@@ -81,6 +82,11 @@ enum Task {
         /// Which table.
         table: interop::Table,
     },
+    /// A load test as an operator would do it, on PostgreSQL and then on Redis: a million live sessions, 200 logins
+    /// and 2,000 refreshes a second, and as many requests as the machine gives, for ten minutes each, while a node is
+    /// killed, the store is killed and started again, and expired sessions are deleted. Fails if a session is lost
+    /// or an honest client is refused. Draws the latencies into `target/bench`.
+    Load(load::Arguments),
     /// Prints lines of code and public items of each crate and folder, and fails if `token-core` has
     /// more than was promised.
     Lines,
@@ -130,6 +136,7 @@ fn main() -> ExitCode {
 fn perform(task: Task) -> Result<(), Error> {
     match task {
         Task::Bench(arguments) => return bench::run(&arguments),
+        Task::Load(arguments) => return load::test(&arguments),
         Task::Measure => return measure::run(),
         Task::Mutants { parts, seed } => return mutants::run(&parts, seed),
         Task::Test { parts } => return tests::run(&parts),
@@ -148,7 +155,11 @@ fn perform(task: Task) -> Result<(), Error> {
         }
         Task::Peers => verifiers::install(&workspace),
         Task::Words => rules::one(&workspace, "words", words::faults),
-        Task::Bench(_) | Task::Measure | Task::Mutants { .. } | Task::Test { .. } => Ok(()),
+        Task::Bench(_)
+        | Task::Load(_)
+        | Task::Measure
+        | Task::Mutants { .. }
+        | Task::Test { .. } => Ok(()),
     }
 }
 

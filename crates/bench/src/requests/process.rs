@@ -24,7 +24,8 @@ pub(super) fn pin(processor: &str, process: u32) -> Result<(), String> {
 }
 
 /// A process that is stopped when this is dropped.
-pub(super) struct Running(pub(super) Child);
+#[derive(Debug)]
+pub(crate) struct Running(pub(crate) Child);
 
 impl Drop for Running {
     fn drop(&mut self) {

@@ -349,7 +349,7 @@ const BARE_TEXTS: [&str; 3] = [
     "by=refresh",
 ];
 
-async fn pool(server: &Server) -> PgPool {
+pub(crate) async fn pool(server: &Server) -> PgPool {
     let options: PgConnectOptions = server.url().parse().expect("the server's address");
     let pool = PgPoolOptions::new()
         .max_connections(2)
@@ -364,7 +364,7 @@ async fn open(server: &Server, schema: &str) -> PostgresStore {
 }
 
 /// Copies sessions into a schema of the store, and returns their tokens.
-async fn copy(
+pub(crate) async fn copy(
     pool: &PgPool,
     store: &PostgresStore,
     schema: &str,

@@ -10,7 +10,7 @@ use figures::stores::{Measured, Promise};
 use redis::{Script, Value};
 use store_redis::RedisStore;
 use testbed::redis::Server;
-use token_core::Algorithm;
+use token_core::{Algorithm, UnixTime};
 use token_session::SessionStore as _;
 use token_session::clock::Clock as _;
 use token_session::store::Created;
@@ -131,7 +131,7 @@ impl Size {
             let store = RedisStore::connect(&server.url()).await;
             let store = Arc::new(store.expect("the server answers"));
             let empty = server.info("used_memory");
-            let clients = Clients::new(insert(&store, sessions, &clock).await, clock.clone());
+            let clients = Clients::new(insert(&store, sessions, clock.now()).await, clock.clone());
             let bytes = (server.info("used_memory") - empty) / u64::from(sessions);
             Self {
                 sessions,
@@ -227,9 +227,8 @@ impl Size {
 }
 
 /// Inserts sessions through the store, many at once on one connection.
-async fn insert(store: &Arc<RedisStore>, sessions: u32, clock: &TestClock) -> Vec<String> {
+pub(crate) async fn insert(store: &Arc<RedisStore>, sessions: u32, now: UnixTime) -> Vec<String> {
     let issuer = Arc::new(fixture::issuer(Algorithm::HS256));
-    let now = clock.now();
     let mut tokens = Vec::new();
     for first in (0..sessions).step_by(TOGETHER as usize) {
         let mut inserted = JoinSet::new();
