@@ -217,8 +217,7 @@ impl Tools {
         command
     }
 
-    /// Microseconds of CPU of a server and of its store, for a request of many sessions that each ask now and
-    /// then.
+    /// Microseconds of CPU a request of a server and of its store, with many sessions that each ask now and then.
     fn steady(&self, kind: &Kind) -> Result<(f64, f64), String> {
         let folder = Scratch::new().map_err(|error| error.to_string())?;
         let mut command = self.command(kind, &folder);

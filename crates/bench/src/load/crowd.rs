@@ -36,7 +36,7 @@ pub struct Counts {
     pub refused: AtomicU64,
     /// Not answered at all, however often it was repeated.
     pub unanswered: AtomicU64,
-    /// Repeated.
+    /// Asked once more, after no answer or 503.
     pub repeated: AtomicU64,
 }
 

@@ -147,8 +147,7 @@ impl Clients {
     }
 
     /// Compares refreshes that share transactions with refreshes that are each sent alone, in turn, at a quarter
-    /// of what the limit does at most by these lines: that is about what every store did before refreshes shared
-    /// anything.
+    /// of what the limit does at most by these lines: about as much as each store did without sharing.
     ///
     /// # Panics
     /// If a refresh fails.
