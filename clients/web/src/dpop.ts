@@ -175,6 +175,8 @@ export const dpopFetch = (options: DpopOptions = {}): typeof fetch => {
     for (let more = 2; ; more--) {
       const proven = request.clone();
       const used = nonces.get(origin);
+      // The answer to another request may correct it before this one's comes.
+      const was = ahead;
       if (token) proven.headers.set('authorization', 'DPoP ' + token);
       proven.headers.set('dpop', await prove(key, request, token));
       const response = await send(proven);
@@ -191,7 +193,7 @@ export const dpopFetch = (options: DpopOptions = {}): typeof fetch => {
       const refused = error == 'invalid_dpop_proof';
       // The answer of a cache has an old `Date`, but no cache refuses a proof.
       const time = refused ? Date.parse(headers.get('date') ?? '') : body?.server_time * 1e3;
-      const moved = Math.abs(time - now - ahead) > TOLERANCE;
+      const moved = Math.abs(time - now - was) > TOLERANCE;
       if (moved) ahead = time - now;
       if (more && (refused ? moved : error == 'use_dpop_nonce' && nonce && nonce != used)) continue;
       if (login && ok) await keep(key);

@@ -238,6 +238,17 @@ describe('a clock that is wrong', () => {
     assert.ok(near((await peer.proofs())[2]!.claims.iat, MINUTES));
   });
 
+  test('is corrected for each of several requests at once', async () => {
+    const peer = new Peer();
+    await peer.proving(ROUTES[0], login);
+    const access = await boundTo({ jwk: await peer.key() });
+    const challenge = { 'www-authenticate': 'DPoP error="invalid_dpop_proof", algs="ES256"' };
+    peer.answers = [1, 2, 3, 4, 5].map(() => new Response('', { status: 401, headers: { ...challenge, ...date(MINUTES) } }));
+    const requests = [1, 2, 3, 4, 5].map((page) => peer.proving(`${ORIGIN}/api/${page}`, bearer(access)));
+    assert.deepEqual((await Promise.all(requests)).map(({ status }) => status), [200, 200, 200, 200, 200]);
+    assert.equal(peer.sent.length, 11);
+  });
+
   test('is corrected by `server_time` in a token response', async () => {
     const peer = new Peer();
     peer.answers = [Response.json({ server_time: Math.floor(Date.now() / 1e3) + MINUTES })];
