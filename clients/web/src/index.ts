@@ -111,6 +111,8 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     lock: () => lock((locked) => dispatch({ type: 'turn', locked })),
     release: () => release(),
     send(token) {
+      // As it is now: a request that the network left later may have reached the server.
+      const offline = page.navigator?.onLine === false;
       (async () => {
         const response = await post(
           'refresh',
@@ -123,7 +125,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
           retryAfterMs: retryAfter(response),
         };
       })()
-        .catch(() => ({ status: 0, offline: page.navigator?.onLine === false }))
+        .catch(() => ({ status: 0, offline }))
         .then((answer) => dispatch({ type: 'answer', ...answer }));
     },
     revoke(token) {

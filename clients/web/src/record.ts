@@ -49,7 +49,7 @@ export interface Retry {
   readonly fails: number;
   readonly atWall: number;
   readonly waitMs: number;
-  /** The device had no network at the last attempt. */
+  /** The device had no network when the last attempt began. */
   readonly offline?: boolean | undefined;
   /** What the server answered; 0 if no answer came. */
   readonly status: number;

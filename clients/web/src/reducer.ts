@@ -11,6 +11,7 @@ export interface Answer {
   readonly status: number;
   readonly body?: TokenBody | undefined;
   readonly retryAfterMs?: number;
+  /** The device had no network when the request was sent, so the server has not seen it. */
   readonly offline?: boolean;
 }
 
@@ -134,19 +135,25 @@ const live = (s: State, now: Clock): boolean => {
 
 /** Milliseconds until a refresh is due; `Infinity` if there is nothing to renew. */
 const dueIn = (s: State, now: Clock): number => {
-  const record = s.record;
+  const { carrier, record } = s;
   const wait = Math.max(backoff(record, now.wall, s.online), s.hold - now.mono);
+  // The server may have rotated at a request whose answer nobody has. It recognises the repetition only within the grace,
+  // which may end before the token has aged.
+  const unanswered = record?.sentAtWall || record?.lostAtWall;
   if (!s.ready || record?.end) return 1 / 0;
-  if (!record) return s.carrier == 'cookie' && s.waiters.length ? wait : 1 / 0;
-  if (s.carrier == 'session' || (!record.refresh && s.carrier != 'cookie')) return 1 / 0;
+  // The cookie of a page that has no token may be good; that is asked only for somebody who waits.
+  if (!record || !(carrier == 'cookie' ? record.access || unanswered : carrier == 'header' && record.refresh))
+    return carrier == 'cookie' && s.waiters.length ? wait : 1 / 0;
   // A token that nobody can use is not spared by the distance that good ones keep.
   const urgent = !live(s, now) || suspect(s, record, now);
   const early = margin(record.lifeMs) * (1 + s.jitter! / 8);
   return Math.max(
     wait,
-    urgent ? 0 : record.issuedAtWall + record.lifeMs - early - now.wall,
+    urgent
+      ? 0
+      : Math.min(record.issuedAtWall + record.lifeMs - early - now.wall, unanswered ? claimed(record, now.wall) : 1 / 0),
     // Not even a resource server that refuses every token makes a storm of renewals.
-    s.since + Math.max(1e3, urgent ? 0 : record.lifeMs / 10) - now.mono,
+    s.since + Math.max(1e3, urgent || unanswered ? 0 : record.lifeMs / 10) - now.mono,
   );
 };
 
@@ -216,11 +223,11 @@ const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
   // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3): a floor, spread upwards.
   // One wrong answer must not keep a client away for a day.
   let waitMs = Math.min(36e5, retryAfterMs + Math.max(250, random * Math.min(wrong ? 3e5 : 6e4, 1e3 * 2 ** fails)));
-  const lostAtWall = lost(record, now.wall, status < 300 || status == 502 || status == 504 ? sent : 0);
+  const lostAtWall = lost(record, now.wall, !offline && (status < 300 || status == 502 || status == 504) ? sent : 0);
   if (offline) waitMs = 6e4;
   // The server may have rotated before the answer was lost, and recognises the repetition only within the grace; so
   // it comes within half of that, and what follows in steps of an eighth, whatever the back-off has grown to and Retry-After says.
-  else if (lostAtWall && graceMs)
+  if (lostAtWall && graceMs)
     waitMs = Math.min(waitMs, Math.max(graceMs / 8, lostAtWall + graceMs / 2 - now.wall));
   return [
     'store',

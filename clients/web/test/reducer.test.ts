@@ -392,6 +392,49 @@ describe('the network', () => {
   });
 });
 
+for (const transport of ['header', 'cookie'])
+  test(`the network goes away after the server has rotated: a page that is loaded later repeats in time, ${transport}`, () => {
+    const { world, tab } = signedIn({ transport, fault: answers('dropped') });
+    world.run(236.3 * SECOND);
+    assert.deepEqual(world.server.log, ['rotate']);
+    world.online = false;
+    world.run(10 * SECOND);
+    world.online = true;
+    tab.crash();
+    world.open();
+    world.run(30 * SECOND);
+    assert.deepEqual(world.server.log, ['rotate', 'replay']);
+    assert.equal(world.record?.end, undefined);
+  });
+
+describe('a renewal of a token that is still fresh', () => {
+  const NAP = 20 * SECOND;
+
+  for (const [life, reloads] of [
+    [300, true],
+    [3600, true],
+    [3600, false],
+  ] as const)
+    test(`is repeated within the grace if its page goes away meanwhile: ${life} s, ${reloads ? 'reloaded' : 'another tab is shown'}`, () => {
+      const { world, tab } = signedIn({ life });
+      const other = reloads ? undefined : world.open();
+      world.run(MINUTE);
+      // Seen by both tabs.
+      tab.get(world.record!.access);
+      world.run(MINUTE);
+      if (reloads) world.offset += NAP;
+      tab.get(reloads ? undefined : world.record!.access);
+      world.run(30);
+      assert.deepEqual(world.server.log, ['rotate', 'rotate']);
+      tab.crash();
+      (other ?? world.open()).dispatch({ type: 'wake' });
+      world.run(20 * SECOND);
+      assert.equal(world.server.log.at(-1), 'replay');
+      world.run(5 * MINUTE);
+      assert.equal(world.server.count('reused'), 0);
+    });
+});
+
 describe('clocks', () => {
   for (const hours of [1, -1])
     test(`a device clock that is ${hours} h off all the time changes nothing`, () => {
@@ -641,6 +684,36 @@ describe('the transport cookie', () => {
       ['a2', 'a2'],
     );
     assert.equal(world.sends.length, 1);
+  });
+
+  for (const status of [404, 503])
+    test(`a page without a record whose question met ${status} does not ask again by itself`, () => {
+      const world = new World({ transport: 'cookie', fault: () => ({ status }) });
+      const tab = world.open();
+      world.run(SECOND);
+      tab.get();
+      world.run(11 * SECOND);
+      const { length } = world.sends;
+      assert.ok(length > 0);
+      world.open();
+      world.run(HOUR);
+      assert.equal(world.sends.length, length);
+      assert.equal(tab.timer, Infinity);
+      // The next caller asks.
+      tab.get();
+      world.run(11 * SECOND);
+      assert.ok(world.sends.length > length);
+    });
+
+  test('a page without a record repeats a question whose answer was lost, although nobody waits', () => {
+    const world = new World({ transport: 'cookie', fault: answers('dropped') });
+    world.cookie = 'r0';
+    world.open().get();
+    world.run(SECOND);
+    world.tabs[0]!.crash();
+    world.open();
+    world.run(20 * SECOND);
+    assert.deepEqual(world.server.log, ['rotate', 'replay']);
   });
 
   test('a page without a record does not ask by itself', () => {

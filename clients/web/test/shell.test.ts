@@ -174,6 +174,31 @@ describe('the refresh request', () => {
   });
 });
 
+test('a request counts as offline only if the device had no network when it was sent', async () => {
+  const found = Object.getOwnPropertyDescriptor(globalThis, 'navigator');
+  const navigator = { onLine: true };
+  Object.defineProperty(globalThis, 'navigator', { configurable: true, value: navigator });
+  const heard: unknown[] = [];
+  for (const [before, after] of [
+    [true, false],
+    [false, true],
+  ] as const) {
+    navigator.onLine = before;
+    const { auth } = client(() => {
+      navigator.onLine = after;
+      throw new TypeError('network');
+    });
+    const failed = new Promise((resolve) => auth.on('refreshError', ({ offline }) => resolve(offline)));
+    await auth.setTokens(TOKEN, Date.now() - 3e5);
+    auth.getToken().catch(() => {});
+    heard.push(await failed);
+    auth.dispose();
+  }
+  delete (globalThis as { navigator?: unknown }).navigator;
+  if (found) Object.defineProperty(globalThis, 'navigator', found);
+  assert.deepEqual(heard, [false, true]);
+});
+
 test('a Retry-After of a day is believed for an hour, and refreshError says so', async () => {
   const { auth } = client(() => json({}, 503, { 'retry-after': '86400' }));
   const failed = new Promise<number>((resolve) => auth.on('refreshError', ({ retryAt }) => resolve(retryAt - Date.now())));

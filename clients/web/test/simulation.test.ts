@@ -33,6 +33,8 @@ const SCENARIOS: Record<string, Scenario> = {
   'jumping clocks without locks': { life: 60, grace: 30, jump: 0.03, locks: false, tabs: 4 },
   'crashing tabs under a lock': { life: 20, grace: 30, crash: 0.1, tabs: 4 },
   'crashing tabs without locks': { life: 20, grace: 30, crash: 0.1, locks: false, tabs: 4 },
+  'renewals of fresh tokens that are cut off': { life: 300, grace: 30, dropped: 0.3, jump: 0.05, crash: 0.3 },
+  'renewals of fresh tokens that are cut off, with the cookie': { life: 3600, grace: 30, dropped: 0.3, jump: 0.05, crash: 0.3, transport: 'cookie' },
   everything: { life: 30, grace: 30, dropped: 0.1, lost: 0.1, busy: 0.2, jump: 0.02, crash: 0.05, tabs: 6 },
   'everything without locks': {
     life: 30,

@@ -274,8 +274,9 @@ export class World {
           answered = true;
           tab.dispatch({ type: 'answer', ...answer });
         };
-        this.after(7e3, () => answer({ status: 0, offline: !this.online }));
-        if (!this.online) return this.after(1, () => answer({ status: 0, offline: true }));
+        const { online } = this;
+        this.after(7e3, () => answer({ status: 0, offline: !online }));
+        if (!online) return this.after(1, () => answer({ status: 0, offline: true }));
         const fault = this.options.fault?.(this);
         if (fault == 'lost') return;
         this.after(latency(), () => {
