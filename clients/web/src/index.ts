@@ -45,10 +45,13 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   const address = (route: keyof Routes) =>
     new URL(routes[route] ?? baseUrl + '/' + route, page.location as unknown as string).href;
 
-  /** Aborts after `ms`, or at disposal; only then in a runtime that cannot join signals, which has no tabs either. */
-  const until = (ms: number) => AbortSignal.any?.([signal, AbortSignal.timeout(ms)]) ?? signal;
+  /** Aborts after `ms`, also if this was disposed of; only at disposal in a runtime that lacks it. */
+  const limit = (ms: number) => AbortSignal.timeout?.(ms) ?? signal;
 
-  const sleep = (ms: number) => new Promise((resolve) => (until(ms).onabort = resolve));
+  /** Aborts after `ms`, or at disposal; only then in a runtime that cannot join signals, which has no tabs either. */
+  const until = (ms: number) => AbortSignal.any?.([signal, limit(ms)]) ?? signal;
+
+  const sleep = (ms: number) => new Promise((resolve) => (limit(ms).onabort = resolve));
 
   const keep = keeper(
     (storage as Store)?.update ? (storage as Store) : storage == 'memory' || !page.indexedDB ? memory() : indexedDb(key),
@@ -64,6 +67,8 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
       redirect: 'error',
       credentials: transport == 'header' ? 'omit' : 'include',
       body: form ? new URLSearchParams({ ...form, ...params }) : null,
+      // It may hold the lock, for which others wait.
+      signal: limit(3e4),
       ...init,
     });
 
@@ -86,7 +91,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   const perform = (write: Write, delay = 0): Promise<unknown> =>
     (storing = storing.then(async () => {
       if (delay) await sleep(delay);
-      const kept = await keep(write, state.record, until(2e3));
+      const kept = await keep(write, state.record, limit(2e3));
       dispatch(kept);
       return kept.found;
     }));
@@ -162,11 +167,18 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   /** Sends credentials as JSON and keeps the token response. */
   const authenticate = async (route: 'login' | 'step-up', body: object) => {
     const sent = Date.now();
-    const response = await post(route, {
-      headers: { 'content-type': 'application/json' },
-      body: JSON.stringify(body),
+    const ask = async () =>
+      (
+        await expect(await post(route, { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }))
+      ).json();
+    const login = route == 'login';
+    const answer = ask().catch((error) => {
+      // The server may have renewed the tokens before the answer was lost. It gives it again within its grace, but it
+      // would open a second session for a second login.
+      if (login || ![undefined, 502, 504].includes(error.status)) throw error;
+      return ask();
     });
-    return adopt(await (await expect(response)).json(), sent, route == 'login' ? 'set' : 'renew');
+    return adopt(await answer, sent, login ? 'set' : 'renew');
   };
 
   const fetchWithToken = async (input: RequestInfo | URL, init?: RequestInit) => {
@@ -179,7 +191,12 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
       url == address('logout')
     )
       return send(request);
-    if (transport == 'session') request = new Request(request, { credentials: 'include' });
+    if (transport == 'session') {
+      request = new Request(request, { credentials: 'include' });
+      if (!state.ready) await perform({ kind: 'read' });
+    }
+    // Of the session that the request belongs to; no record has -1.
+    const gen = state.record?.gen ?? -1;
     const attempt = (token: string) => {
       if (token) request.headers.set('authorization', 'Bearer ' + token);
       return send(request);
@@ -191,13 +208,14 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     const wanted = (rejected?: string) => Promise.race([aborted, getToken(rejected)]);
     const token = await wanted();
     const response = await attempt(token);
-    if (response.status != 401 || !/error="?invalid_token/.test(response.headers.get('www-authenticate')!))
+    // After a redirect the answer says nothing of the first request, which may have done what it was to do.
+    if (response.redirected || response.status != 401 || !/error="?invalid_token/.test(response.headers.get('www-authenticate')!))
       return response;
-    if (transport == 'session') perform({ kind: 'end', gen: state.record?.gen, patch: { end: 'expired' } });
-    // A stream was used up by the first attempt.
-    else if (!(input as Request).bodyUsed && !(init?.body as ReadableStream | undefined)?.getReader) {
+    if (transport == 'session') perform({ kind: 'end', gen, patch: { end: 'expired' } });
+    else {
       const fresh = await wanted(token).catch(() => token);
-      if (fresh != token) {
+      // A stream was used up by the first attempt.
+      if (fresh != token && !(input as Request).bodyUsed && !(init?.body as ReadableStream | undefined)?.getReader) {
         request = make();
         return attempt(fresh);
       }

@@ -27,7 +27,10 @@ export interface AuthOptions {
   readonly transport?: Transport;
   /** `indexeddb` (default) shares the session between tabs; `memory` ends with the page; or a place of your own. */
   readonly storage?: 'indexeddb' | 'memory' | Store;
-  /** Names the record, the lock and the channel: one for each independent login of an origin. Default `auth`. */
+  /**
+   * Names the record, the lock and the channel. Default `auth`. Several logins of one origin at once need one each, and the
+   * transport `header`: with the others they would share a cookie.
+   */
   readonly key?: string;
   /** Origins that `fetch` gives the token to, compared exactly. Default: that of `baseUrl` alone. */
   readonly origins?: readonly string[];
@@ -83,12 +86,13 @@ export interface Auth {
   /**
    * Sends `credentials` as JSON to the login route and keeps what it answers.
    *
-   * Rejects with {@link RequestRefused} if the server refuses, and with the `TypeError` of `fetch` if it cannot be reached.
+   * Rejects with {@link RequestRefused} if the server refuses, and as `fetch` if it cannot be reached: with a `TypeError`, or
+   * with a `TimeoutError` after 30 s.
    */
   login(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
   /**
    * Authenticates again in the same session: sends `credentials` as JSON to the step-up route, with the refresh token if
-   * the transport is `header`, and keeps what it answers. Rejects as `login`.
+   * the transport is `header`, and keeps what it answers. Asks once more if the answer is lost. Rejects as `login`.
    */
   stepUp(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
   /**
@@ -106,7 +110,8 @@ export interface Auth {
   /**
    * `fetch` with the token, for the configured origins; any other address is fetched without.
    *
-   * A 401 that names `invalid_token` is answered by one renewal and one repetition, if the body can be sent again.
+   * A 401 that names `invalid_token` is answered by one renewal, and by one repetition if the body can be sent again; by
+   * neither if the request was redirected.
    * Rejects as `getToken` and as `fetch`.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;
@@ -114,6 +119,9 @@ export interface Auth {
   logout(): Promise<boolean>;
   /** Calls `handler` at each such event, after the step that caused it; returns the way to stop that. */
   on<Name extends keyof AuthEvents>(name: Name, handler: (detail: AuthEvents[Name]) => void): () => void;
-  /** Removes timers, channel, listeners and lock. The session stays; waiting callers are rejected. */
+  /**
+   * Removes timers, channel, listeners and lock. The session stays; callers who wait for a token are rejected. A login,
+   * step-up or logout that has begun is finished.
+   */
   dispose(): void;
 }

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
-import { after, describe, test } from 'node:test';
+import { after, before, describe, test } from 'node:test';
 import { createContext, runInContext } from 'node:vm';
 import { type Auth, type AuthOptions, type SessionRecord, type Store, createAuth } from '../src/index.js';
 import { currentSession } from '../src/sessions.js';
@@ -260,13 +260,66 @@ describe('fetch', () => {
       auth.dispose();
     });
 
-  test('a stream body is sent once', async () => {
-    const { auth, sent } = await settled();
-    const body = new ReadableStream({ start: (controller) => controller.close() });
-    const init = { method: 'POST', body, duplex: 'half' } as RequestInit;
-    assert.equal((await auth.fetch('https://app.example/api', init)).status, 401);
-    assert.equal(sent.length, 1);
+  const routes = (sent: Sent[]) => sent.map((each) => each.url.split('/').pop());
+
+  for (const [name, make] of [
+    ['a stream body', () => ['https://app.example/api', { method: 'POST', body: new ReadableStream({ start: (controller) => controller.close() }), duplex: 'half' }]],
+    ['the body of a Request', () => [new Request('https://app.example/api', { method: 'POST', body: 'x' })]],
+  ] as [string, () => Parameters<Auth['fetch']>][])
+    test(`${name} is sent once, and a refused token is renewed for the requests after it`, async () => {
+      const { auth, sent } = await settled();
+      assert.equal((await auth.fetch(...make())).status, 401);
+      assert.deepEqual(routes(sent), ['api', 'refresh']);
+      await auth.fetch(...make());
+      assert.equal(header(sent[2]!, 'authorization'), 'Bearer a2');
+      auth.dispose();
+    });
+
+  test('a request that was redirected is not repeated', async () => {
+    const { auth, sent } = client((url) => (url.endsWith('/refresh') ? api(url, {}) : Object.defineProperty(expired(), 'redirected', { value: true })));
+    await auth.setTokens(TOKEN);
+    assert.equal((await auth.fetch('https://app.example/order', { method: 'POST', body: 'x' })).status, 401);
+    assert.deepEqual(routes(sent), ['order']);
     auth.dispose();
+  });
+
+  describe('with the transport session', () => {
+    const SESSION = { session_id: 's1', session_expires_in: 3600 };
+
+    test('a late 401 of an older session does not end the one that replaced it', async () => {
+      let answer = (_: Response) => {};
+      const slow = new Promise<Response>((resolve) => (answer = resolve));
+      const auth = createAuth({
+        transport: 'session',
+        baseUrl: 'https://app.example/auth',
+        storage: 'memory',
+        fetch: async () => slow,
+      });
+      const heard: unknown[] = [];
+      auth.on('signedOut', (detail) => heard.push(detail));
+      await auth.setTokens(SESSION);
+      const response = auth.fetch('https://app.example/api');
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      await auth.setTokens({ ...SESSION, session_id: 's2' });
+      answer(expired());
+      assert.equal((await response).status, 401);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.deepEqual(heard, []);
+      auth.dispose();
+    });
+
+    test('a 401 ends the session also if it answers the first request of a page', async () => {
+      let record: SessionRecord | undefined;
+      const storage: Store = { update: async (change) => (record = change(record) ?? record) };
+      const before = client(() => json({}), { transport: 'session', storage });
+      await before.auth.setTokens(SESSION);
+      before.auth.dispose();
+      const { auth } = client(expired, { transport: 'session', storage });
+      assert.equal((await auth.fetch('https://app.example/api')).status, 401);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.equal(record?.end, 'expired');
+      auth.dispose();
+    });
   });
 
   for (const url of [
@@ -327,6 +380,134 @@ describe('logout', () => {
     assert.equal(await auth.logout(), false);
     await assert.rejects(auth.getToken(), { name: 'LoginRequired' });
     auth.dispose();
+  });
+});
+
+describe('a request that gets no answer', () => {
+  const { timeout } = AbortSignal;
+  before(() => void (AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 100)));
+  after(() => void (AbortSignal.timeout = timeout));
+
+  /** A client whose requests to one route are never answered, and those to others at once. */
+  const silent = (route: string) => {
+    const sent: string[] = [];
+    const auth = createAuth({
+      transport: 'header',
+      baseUrl: 'https://app.example/auth',
+      storage: 'memory',
+      fetch: (input, init) => {
+        sent.push(String(input).split('/').pop()!);
+        if (sent.at(-1) != route) return Promise.resolve(json(TOKEN));
+        return new Promise((_, reject) => init?.signal?.addEventListener('abort', () => reject(init.signal!.reason)));
+      },
+    });
+    return { auth, sent };
+  };
+
+  test('to log in, rejects after 30 s', { timeout: 2e4 }, async () => {
+    const { auth } = silent('login');
+    await assert.rejects(auth.login({}), { name: 'TimeoutError' });
+    auth.dispose();
+  });
+
+  test('to step up, is repeated once', { timeout: 2e4 }, async () => {
+    const { auth, sent } = silent('step-up');
+    await auth.setTokens(TOKEN);
+    await assert.rejects(auth.stepUp({}), { name: 'TimeoutError' });
+    assert.deepEqual(sent, ['step-up', 'step-up']);
+    auth.dispose();
+  });
+
+  test('to log out, leaves the session forgotten, and says so', { timeout: 2e4 }, async () => {
+    const { auth } = silent('logout');
+    await auth.setTokens(TOKEN);
+    assert.equal(await auth.logout(), false);
+    await assert.rejects(auth.getToken(), { reason: 'logout' });
+    auth.dispose();
+  });
+});
+
+describe('an answer that is lost', () => {
+  const lost = [
+    ['because the connection ends', () => { throw new TypeError('network'); }],
+    ['within its body', () => new Response('{"access_')],
+    ['at a gateway: 502', () => json({}, 502)],
+    ['at a gateway: 504', () => new Response('', { status: 504 })],
+  ] as const;
+
+  for (const [how, lose] of lost)
+    test(`${how}: a step-up is repeated once with the same token`, async () => {
+      let requests = 0;
+      const { auth, sent } = client(() => (requests++ ? json({ ...TOKEN, access_token: 'a2', refresh_token: 'r2' }) : lose()));
+      await auth.setTokens(TOKEN);
+      await auth.stepUp({ password: 'x' });
+      assert.equal(sent.length, 2);
+      assert.equal(sent[1]!.init.body, sent[0]!.init.body);
+      assert.equal(await auth.getToken(), 'a2');
+      auth.dispose();
+    });
+
+  test('a login is not repeated, which would open a second session', async () => {
+    for (const [, lose] of lost) {
+      const { auth, sent } = client(lose);
+      await assert.rejects(auth.login({}));
+      assert.equal(sent.length, 1);
+      auth.dispose();
+    }
+  });
+
+  test('a step-up that the server refuses is not repeated', async () => {
+    for (const status of [400, 401, 429, 503]) {
+      const { auth, sent } = client(() => json({ error: 'x' }, status));
+      await auth.setTokens(TOKEN);
+      await assert.rejects(auth.stepUp({}), { name: 'RequestRefused', status });
+      assert.equal(sent.length, 1);
+      auth.dispose();
+    }
+  });
+});
+
+describe('dispose', () => {
+  const shared = () => {
+    const place: { record?: SessionRecord | undefined } = {};
+    const storage: Store = {
+      update: async (change) => {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+        return (place.record = change(place.record) ?? place.record);
+      },
+    };
+    return { place, storage };
+  };
+
+  test('does not cut off a logout', async () => {
+    const { place, storage } = shared();
+    const { auth, sent } = client(() => new Response(null, { status: 204 }), { storage });
+    await auth.setTokens(TOKEN);
+    const logout = auth.logout();
+    auth.dispose();
+    assert.equal(await logout, true);
+    assert.equal(String(sent[0]!.init.body), 'refresh_token=r1&token=r1');
+    assert.equal(place.record?.end, 'logout');
+  });
+
+  test('does not cut off a login', async () => {
+    const { place, storage } = shared();
+    const { auth } = client(() => json(TOKEN), { storage });
+    const login = auth.login({});
+    auth.dispose();
+    await login;
+    assert.equal(place.record?.refresh, 'r1');
+  });
+
+  test('does not keep a write from being tried again', { timeout: 2e4 }, async () => {
+    const { place, storage } = shared();
+    let fails = 1;
+    const failing: Store = { update: (change) => (fails-- > 0 ? Promise.reject(Error('busy')) : storage.update(change)) };
+    const { auth } = client(() => json(TOKEN), { storage: failing });
+    const kept = auth.setTokens(TOKEN);
+    auth.dispose();
+    await kept;
+    assert.equal(place.record?.access, 'a1');
   });
 });
 
