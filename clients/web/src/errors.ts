@@ -7,7 +7,10 @@ export type AuthError = LoginRequired | RefreshUnavailable | RequestRefused;
 /** There is no session, or it has ended: the user must log in. */
 export interface LoginRequired extends Error {
   readonly name: 'LoginRequired';
-  /** As in the event `signedOut`; `none` if nobody was signed in, `disposed` after `dispose()`. */
+  /**
+   * As in the event `signedOut`; `none` if nobody was signed in, `disposed` after `dispose()`. With the transport `cookie`
+   * the server is asked first if nobody is known to be signed in: then it is what the server answers, as `invalid_request`.
+   */
   readonly reason: string;
 }
 
