@@ -23,22 +23,31 @@ impl From<http::Response<Bytes>> for Answer {
     }
 }
 
-impl Responder for Answer {
-    type Body = BoxBody;
-
-    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+impl Answer {
+    /// The response, for a handler that returns this or another one.
+    pub fn into_response(self) -> HttpResponse {
         let mut response = translate(self.0);
         response.extensions_mut().insert(token_http::Effect);
         response
     }
 }
 
-/// The answer to a request that was refused, or that could not be served. Every error of the
-/// library becomes one with `?`, and it is an answer itself ([`ResponseError`]).
+impl Responder for Answer {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        self.into_response()
+    }
+}
+
+/// The answer to a request that was refused, or that could not be served. The errors of a session, a
+/// login, a password and the manager become one with `?`, and it is an answer itself ([`ResponseError`]).
 ///
 /// It is no [`std::error::Error`], so that an application's error that takes every error, such as one
 /// with `impl<E: Into<anyhow::Error>> From<E>`, does not take this one too and answer a wrong password
-/// with 500. [`from_errors!`](crate::from_errors) gives such an error a variant for it.
+/// with 500. The other errors of the library are: such a type takes them, and answers 500 if the store
+/// cannot be asked, which should be 503. Convert them yourself (`error.into()` gives a `Rejection`), or give
+/// your error a variant for rejections with [`from_errors!`](crate::from_errors).
 ///
 /// ```compile_fail,E0277
 /// # use adapter_actix::Rejection;
@@ -77,13 +86,18 @@ impl Rejection {
     pub const fn refusal(&self) -> &token_http::Refusal {
         self.0.refusal()
     }
+
+    /// The response, for a handler that returns this or another one.
+    pub fn into_response(self) -> HttpResponse {
+        translate(self.0.response())
+    }
 }
 
 impl Responder for Rejection {
     type Body = BoxBody;
 
     fn respond_to(self, _: &HttpRequest) -> HttpResponse {
-        translate(self.0.response())
+        self.into_response()
     }
 }
 

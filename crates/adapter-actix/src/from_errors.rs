@@ -1,7 +1,11 @@
 //! Conversion of the library's errors into an application's own error type.
 
-/// Lets `?` convert every error of the library into a variant of an application's own error type. The
-/// variant holds a [`Rejection`](crate::Rejection).
+/// Lets `?` convert the errors of a session, a login, a password and the manager into a variant of an
+/// application's own error type. The variant holds a [`Rejection`](crate::Rejection).
+///
+/// It does not go together with `impl<E: Into<anyhow::Error>> From<E>`: the compiler says
+/// ``conflicting implementations of trait `From<StoreError>` ``. Replace that one by
+/// `impl From<anyhow::Error>`.
 ///
 /// ```
 /// use adapter_actix::{Answer, LoginRequest, Rejection, ServerSession};

@@ -7,6 +7,11 @@ use actix_web::rt::System;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::{App, HttpResponse, ResponseError, web};
 use adapter_actix::{Answer, Auth, LoginRequest, Rejection, from_errors, routes};
+use token_core::Policy;
+use token_core::session::Rights;
+use token_http::{LocalPath, NotLocal};
+use token_session::test_util::{Outage, TestManager, TroubledStore};
+use token_session::{MemoryStore, PermitError};
 
 /// What an application with `anyhow` or `eyre` has: a refusal is an answer, anything else is 500.
 #[derive(Debug)]
@@ -117,5 +122,27 @@ fn a_wrong_password_is_401_through_each_error_type() {
             let failed = status(path, "bob", "wonderland").await;
             assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
         }
+    });
+}
+
+#[test]
+fn a_path_of_another_site_is_400_and_rights_that_cannot_be_stored_are_503() {
+    System::new().block_on(async {
+        let status = |error: AppError<anyhow::Error>| error.error_response().status();
+        let elsewhere: NotLocal = "//evil.example"
+            .parse::<LocalPath>()
+            .expect_err("another site");
+        assert_eq!(status(elsewhere.into()), StatusCode::BAD_REQUEST);
+        let outage = Outage::default();
+        let store = TroubledStore::new(MemoryStore::with_capacity(10), outage.clone());
+        let test = TestManager::with_store(store, Policy::default(), |builder| builder);
+        let alice = "alice".parse().expect("a subject");
+        outage.begin();
+        let failed: PermitError = test
+            .manager
+            .permit_all(&alice, Rights::default())
+            .await
+            .expect_err("an outage");
+        assert_eq!(status(failed.into()), StatusCode::SERVICE_UNAVAILABLE);
     });
 }

@@ -9,6 +9,11 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::{Router, routing::post};
+use token_core::Policy;
+use token_core::session::Rights;
+use token_http::{LocalPath, NotLocal};
+use token_session::test_util::{Outage, TestManager, TroubledStore};
+use token_session::{MemoryStore, PermitError};
 use tower_service::Service;
 
 /// What an application with `anyhow` or `eyre` has: a refusal is an answer, anything else is 500.
@@ -104,4 +109,24 @@ async fn a_wrong_password_is_401_through_each_error_type() {
         let failed = status(app.clone(), path, "bob", "wonderland").await;
         assert_eq!(failed, StatusCode::INTERNAL_SERVER_ERROR, "{path}");
     }
+}
+
+#[tokio::test]
+async fn a_path_of_another_site_is_400_and_rights_that_cannot_be_stored_are_503() {
+    let status = |error: AppError<anyhow::Error>| error.into_response().status();
+    let elsewhere: NotLocal = "//evil.example"
+        .parse::<LocalPath>()
+        .expect_err("another site");
+    assert_eq!(status(elsewhere.into()), StatusCode::BAD_REQUEST);
+    let outage = Outage::default();
+    let store = TroubledStore::new(MemoryStore::with_capacity(10), outage.clone());
+    let test = TestManager::with_store(store, Policy::default(), |builder| builder);
+    let alice = "alice".parse().expect("a subject");
+    outage.begin();
+    let failed: PermitError = test
+        .manager
+        .permit_all(&alice, Rights::default())
+        .await
+        .expect_err("an outage");
+    assert_eq!(status(failed.into()), StatusCode::SERVICE_UNAVAILABLE);
 }

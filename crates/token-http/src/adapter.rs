@@ -10,17 +10,19 @@ pub use token_core::{Session, Subject, UnixTime};
 pub use token_password::PasswordError;
 pub use token_session::signer::SignerError;
 pub use token_session::{
-    AccessError, LoginError, LoginTicket, ManagerError, NewSession, RefreshError, StepUp,
-    StoreError, WriteDataError,
+    AccessError, LoginError, LoginTicket, ManagerError, NewSession, PermitError, RefreshError,
+    StepUp, StoreError, WriteDataError,
 };
 
 pub use crate::private_data::DataError;
 pub use crate::rejection::{Rejection, optional};
 pub use crate::renewal::RenewalTicket;
 pub use crate::rule::{Found, Ruled};
+pub use crate::visitor::NotLocal;
 pub use token_session::to_end;
 
-/// Lets `?` convert every error of the library into a variant of an application's own error type.
+/// Lets `?` convert every error of the library that has an answer into a variant of an application's own
+/// error type.
 /// The variant holds the adapter's rejection. The adapters' `from_errors!` call it.
 #[doc(hidden)]
 #[macro_export]
@@ -36,6 +38,8 @@ macro_rules! from_errors {
             $crate::adapter::IssueError,
             $crate::adapter::LoginError,
             $crate::adapter::ManagerError,
+            $crate::adapter::NotLocal,
+            $crate::adapter::PermitError,
             $crate::adapter::RefreshError,
             $crate::adapter::Rejection,
             $crate::adapter::SignerError,
@@ -151,8 +155,9 @@ macro_rules! request_methods {
             /// Begins the login of a user. Call it before the password is checked, so that a
             /// login which is overtaken by "end all sessions" opens none.
             ///
-            /// `subject` is who the tokens will be about: the user name, or the id that you have
-            /// for it.
+            /// `subject` is the user that the tokens will be about, usually the id in your table: 1 to
+            /// 255 bytes that never change and are never given to another user. Read the stored hash
+            /// after this call, so that a change of the password in between ends this login.
             ///
             /// # Errors
             /// 401 `invalid_credentials` if the text cannot be a
@@ -162,6 +167,24 @@ macro_rules! request_methods {
                 subject: impl ::core::convert::TryInto<$crate::adapter::Subject>,
             ) -> ::core::result::Result<$crate::adapter::LoginTicket, $rejection> {
                 Ok(self.0.begin(subject).await?)
+            }
+
+            /// Begins the login of a user whose password was found right already, because the id and the
+            /// hash were read together, and asks once more whether that holds.
+            ///
+            /// [`begin`](Self::begin) alone would lose something here: if the password is changed
+            /// between the check and `begin`, which ends all sessions of the user, the login opens a
+            /// session all the same. `still_holds` is asked after the login has begun. It reads the
+            /// stored hash again, and compares it with the one that was checked.
+            ///
+            /// # Errors
+            /// As [`begin`](Self::begin), and 401 `invalid_credentials` if it does not hold any more.
+            pub async fn begin_checked(
+                &self,
+                subject: impl ::core::convert::TryInto<$crate::adapter::Subject>,
+                still_holds: impl ::core::future::Future<Output = bool>,
+            ) -> ::core::result::Result<$crate::adapter::LoginTicket, $rejection> {
+                Ok(self.0.begin_checked(subject, still_holds).await?)
             }
 
             /// What the request says of the session: transport, client, device, and whether to

@@ -65,6 +65,19 @@ impl LoginRequest {
         self.login.begin(subject).await
     }
 
+    /// Begins the login of a user whose password was found right already, and asks once more whether that
+    /// holds: see [`CustomLogin::begin_checked`].
+    ///
+    /// # Errors
+    /// As [`begin`](Self::begin), and [`Refusal::InvalidCredentials`] if it does not hold any more.
+    pub async fn begin_checked(
+        &self,
+        subject: impl TryInto<Subject>,
+        still_holds: impl Future<Output = bool>,
+    ) -> Result<LoginTicket, Rejection> {
+        self.login.begin_checked(subject, still_holds).await
+    }
+
     /// What the request says of the session: transport, client, device, and whether to remember
     /// the user.
     pub fn new_session(&self) -> NewSession {

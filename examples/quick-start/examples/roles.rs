@@ -6,9 +6,7 @@
 use axum::Router;
 use axum::extract::{FromRef, Path, State};
 use axum::routing::post;
-use hallpass::axum::{
-    Answer, Any, Auth, LoginRequest, Refusal, Rejection, Require, Rule, routes, sessions,
-};
+use hallpass::axum::{Answer, Any, Auth, LoginRequest, Rejection, Require, Rule, routes, sessions};
 use hallpass::{
     AuthConfig, CustomClaims, HookAnswer, MemoryStore, NewSession, Policy, RefreshHook, Rights,
     Session, SessionManager, Subject, ephemeral_issuer,
@@ -103,8 +101,7 @@ async fn set_role(
 ) -> Result<String, Rejection> {
     roles.set(&user, &role); // first, so that the hook says the same
     let rights = roles.rights(&user).unwrap_or_default();
-    let changed = auth.manager().permit_all(&user, rights).await;
-    let changed = changed.map_err(|_| Rejection::new(&auth, Refusal::TemporarilyUnavailable))?;
+    let changed = auth.manager().permit_all(&user, rights).await?;
     Ok(format!("{} sessions changed", changed.len()))
 }
 

@@ -6,7 +6,7 @@ use token_core::access::ClaimsError;
 use token_core::session::{Denial, IssueError};
 use token_core::{PRODUCT, VerifyError};
 use token_session::signer::SignerError;
-use token_session::{AccessError, LoginError, ManagerError, RefreshError, StoreError};
+use token_session::{AccessError, LoginError, ManagerError, PermitError, RefreshError, StoreError};
 use tracing::{debug, error, warn};
 
 use crate::refusal::{Refusal, TokenFault};
@@ -72,6 +72,17 @@ impl From<Denial> for Rejection {
     /// As the refresh route answers a credential that is refused.
     fn from(denial: Denial) -> Self {
         RefreshError::from(denial).into()
+    }
+}
+
+impl From<PermitError> for Rejection {
+    /// 503 if the store cannot be asked, 500 if the claims are too long for a token.
+    fn from(error: PermitError) -> Self {
+        match error {
+            PermitError::Store(error) => error.into(),
+            PermitError::Issue(error) => error.into(),
+            error => Self::fault(&error),
+        }
     }
 }
 
