@@ -19,7 +19,22 @@ use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 use crate::rule::{Authenticated, Found, Ruled, ShownBy};
 
-/// A caller with a valid access token. `C` is the application's own claims.
+/// A caller with a valid access token. `C` is the application's own claims. Handlers take the adapter's type of this
+/// name, which dereferences to this one.
+///
+/// ```
+/// use serde::Deserialize;
+/// use token_http::Access;
+///
+/// #[derive(Deserialize)]
+/// struct Profile {
+///     name: String,
+/// }
+///
+/// fn greeting(caller: &Access<Profile>) -> String {
+///     format!("Hello, {} ({})", caller.custom().name, caller.subject())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Access<C = NoClaims> {
     token: Arc<VerifiedToken<C>>,
@@ -82,6 +97,7 @@ impl<C> Access<C> {
     }
 }
 
+/// For adapters, which call this for an application.
 impl Auth {
     /// Authenticates a request by the values of its `Authorization` field; `None` if there is no access
     /// token in them. `shown` is what proves the key of a token that is bound to one; it is called only if

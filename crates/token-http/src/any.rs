@@ -134,6 +134,7 @@ impl<C> Caller for Any<C> {
     }
 }
 
+/// For adapters, which call this for an application.
 impl Auth {
     /// Authenticates a request by its access token or, if it has none, by its session cookie;
     /// `None` if it has neither.

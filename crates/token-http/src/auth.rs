@@ -46,7 +46,8 @@ const IN_MEMORY_SESSIONS: usize = 100_000;
 
 impl Auth {
     /// Sessions in memory, and keys that are made now: for a first try and for tests. When the
-    /// process ends, everybody is logged out. There is room for 100,000 sessions.
+    /// process ends, everybody is logged out. There is room for 100,000 sessions. Tokens are signed with
+    /// `EdDSA`, which some verifiers cannot read; keys in a file sign with `ES256` unless told otherwise.
     ///
     /// `origin` is the server's own, as browsers see it, for example `http://127.0.0.1:3000`. It
     /// is the issuer and the audience of the tokens too.
@@ -104,9 +105,12 @@ impl Auth {
     pub(crate) fn used_proofs(&self) -> Option<&UsedByAll> {
         self.0.used_proofs.as_ref()
     }
+}
 
-    /// Refuses a request, with the challenge that goes with the refusal, and logs it at `debug`. For
-    /// adapters: handlers call `Rejection::new` of their framework.
+/// For adapters, which call these for an application.
+impl Auth {
+    /// Refuses a request, with the challenge that goes with the refusal, and logs it at `debug`.
+    /// Handlers call `Rejection::new` of their framework.
     pub fn reject(&self, refusal: Refusal) -> Rejection {
         self.refuse(refusal.logged())
     }
@@ -125,7 +129,7 @@ impl Auth {
     }
 
     /// Waits for the body of a request, as long as one may take. `longest` is for the log: the most bytes
-    /// that `body` reads. For adapters.
+    /// that `body` reads.
     ///
     /// # Errors
     /// [`Refusal::InvalidRequest`] if it is cut off, [`Refusal::PayloadTooLarge`],

@@ -236,6 +236,9 @@ impl AuthConfigBuilder {
     /// the client adds the other one with another address, both are ignored.
     ///
     /// `IpNet` is from the crate `ipnet`; `"10.0.0.0/8".parse()?` makes one.
+    ///
+    /// On axum the server has to know who sends a request, which it does if the router is served with
+    /// `into_make_service_with_connect_info::<SocketAddr>()`. Without it this setting has no effect.
     pub fn trust_proxy(mut self, network: IpNet) -> Self {
         self.0.trusted_proxies.push(network);
         self
@@ -278,7 +281,7 @@ impl AuthConfigBuilder {
     }
 
     /// Default no: serves the metadata at `/.well-known/openid-configuration` too, where several clients and
-    /// verifiers look and nowhere else (`docs/interop.md`). It is no OpenID provider: there are no ID tokens
+    /// verifiers look and nowhere else. It is no OpenID provider: there are no ID tokens
     /// and no authorization endpoint.
     pub fn openid_configuration(mut self) -> Self {
         self.0.openid_configuration = true;
@@ -328,7 +331,8 @@ impl AuthConfigBuilder {
         self
     }
 
-    /// Default none: attempts are not limited.
+    /// Default none: attempts are not limited. `LoginRequest`, `StepUpRequest` and `PasswordRequest` are
+    /// counted when they are read. A handler that takes `CustomLogin` calls `attempt` itself.
     pub fn limit(mut self, limit: impl AttemptLimit) -> Self {
         self.0.limit = Some(SharedLimit(Arc::new(limit)));
         self

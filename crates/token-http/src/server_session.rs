@@ -405,6 +405,7 @@ const NO_LAYER: &str = "a handler takes a server session, and nothing ends it wi
 const TWO_AUTHS: &str = "one request is asked for the sessions of two `Auth`s, which have the same \
      cookie: make one and clone it, or give each a `cookie_suffix` of its own";
 
+/// For adapters, which call this for an application.
 impl Auth {
     /// Authenticates a request by its session cookie; `None` if it has none. Moves the session's
     /// deadline unless the request is a prefetch or the slot says that it only

@@ -70,13 +70,15 @@ use crate::visitor::{Rooms, VisitorPolicy};
 /// Opens, renews, shows and ends sessions. Cheap to clone; one per application.
 ///
 /// ```
-/// use std::sync::Arc;
-/// use token_core::{Policy, Subject};
-/// use token_session::test_util::TestManager;
-/// use token_session::NewSession;
+/// use token_core::{Policy, RevokeReason, Subject};
+/// use token_session::{MemoryStore, NewSession, SessionManager, ephemeral_issuer};
 ///
 /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
-/// let manager = TestManager::new(Policy::default()).manager;
+/// // Keys for a first try. Those of an application are in a file, with `token-keys`.
+/// let name = "https://shop.example";
+/// let issuer = ephemeral_issuer(name.parse()?, name.parse()?, Policy::default())?;
+/// let store = MemoryStore::with_capacity(100_000);
+/// let manager = SessionManager::builder(store, issuer).build()?;
 ///
 /// // The login notes the subject's epoch, then the application checks the password.
 /// let ticket = manager.begin_login(Subject::new("alice")?).await?;
@@ -85,6 +87,10 @@ use crate::visitor::{Rooms, VisitorPolicy};
 ///
 /// let next = manager.refresh(tokens.refresh_token.secret(), None).await?;
 /// assert_eq!(next.session().id, issued.session().id);
+///
+/// // A logout: the session ends, and nothing of it is accepted from then on.
+/// manager.revoke(issued.session().id, RevokeReason::Logout).await?;
+/// assert!(manager.refresh(tokens.refresh_token.secret(), None).await.is_err());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// # }).unwrap();
 /// ```
@@ -194,7 +200,7 @@ impl SessionManager {
             current = %keys.current().id(),
             next = keys.next().len(),
             previous = keys.previous().len(),
-            "keys replaced"
+            "keys in force"
         );
         self.inner.keys.store(Arc::new(next));
         Ok(())

@@ -17,15 +17,20 @@ use crate::types::name::{ClientId, KeyId};
 /// `Schedule` of `token-session` makes them by the clock.
 ///
 /// ```
-/// use token_core::{Algorithm, Entropy, KeyRing, SigningKey};
+/// use token_core::keys::KeyRingError;
+/// use token_core::{KeyRing, SigningKey};
 ///
-/// let key = |byte| SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64]));
-/// let (old, new) = (key(1)?, key(2)?);
-/// // Publish the new key first, sign with it once every verifier has it, and drop the old one as soon
-/// // as its last token has expired.
-/// let published = KeyRing::new(old.clone()).with_next(new.clone())?;
-/// let promoted = KeyRing::new(new.clone()).with_previous(old.verifying_key().clone())?;
-/// let retired = KeyRing::new(new);
+/// /// Publish the new key first, sign with it once every verifier has it, and drop the old one as soon
+/// /// as its last token has expired.
+/// fn rings(old: SigningKey, new: SigningKey) -> Result<[KeyRing; 3], KeyRingError> {
+///     let published = KeyRing::new(old.clone()).with_next(new.clone())?;
+///     let promoted = KeyRing::new(new.clone()).with_previous(old.verifying_key().clone())?;
+///     let retired = KeyRing::new(new);
+///     Ok([published, promoted, retired])
+/// }
+/// # use token_core::{Algorithm, Entropy};
+/// # let key = |byte| SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64]));
+/// # let [published, promoted, _] = rings(key(1)?, key(2)?)?;
 /// # assert_eq!((published.next().len(), promoted.previous().len()), (1, 1));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```

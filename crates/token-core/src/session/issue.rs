@@ -39,16 +39,21 @@ pub struct TokenIssuer {
 impl TokenIssuer {
     /// Starts with the `iss` and `aud` of every token, and the default [`Policy`].
     ///
-    /// ```
-    /// use token_core::{
-    ///     Algorithm, Entropy, KeyRing, RefreshKey, RefreshKeyRing, SigningKey, TokenIssuer,
-    /// };
+    /// An application takes the rings from its key file (`Keys::rings` in `token-keys`) or makes them from
+    /// keys of its own, gives the issuer to `SessionManager::builder` of `token-session`, and needs none
+    /// of the other functions here. For a first try there is `ephemeral_issuer` in `token-session`.
     ///
-    /// # fn random() -> Entropy { Entropy::new([7; 64]) }
-    /// let access_keys = KeyRing::new(SigningKey::generate(Algorithm::EdDSA, random())?);
-    /// let refresh_keys = RefreshKeyRing::new(RefreshKey::new("r1".parse()?, &[7; 32])?);
-    /// let issuer = TokenIssuer::builder("https://id.example".parse()?, "https://api.example".parse()?)
-    ///     .build(access_keys, refresh_keys);
+    /// ```
+    /// use token_core::types::InvalidValue;
+    /// use token_core::{KeyRing, RefreshKeyRing, TokenIssuer};
+    ///
+    /// fn issuer(access: KeyRing, refresh: RefreshKeyRing) -> Result<TokenIssuer, InvalidValue> {
+    ///     let (issuer, audience) = ("https://id.example".parse()?, "https://api.example".parse()?);
+    ///     Ok(TokenIssuer::builder(issuer, audience).build(access, refresh))
+    /// }
+    /// # use token_core::{Algorithm, Entropy, RefreshKey, SigningKey};
+    /// # let access = KeyRing::new(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64]))?);
+    /// # issuer(access, RefreshKeyRing::new(RefreshKey::new("r1".parse()?, &[7; 32])?))?;
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn builder(issuer: Issuer, audience: Audience) -> TokenIssuerBuilder {
