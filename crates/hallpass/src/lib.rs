@@ -1,8 +1,8 @@
 //! Sessions and JSON Web Tokens for Rust back ends, on axum and actix-web.
 //!
-//! A login opens a session. Its credentials are an access token and a refresh token, or one session
-//! cookie if the client asks for that. An access token lives five minutes. Whether its session has
-//! ended is asked of the store at each request, or, with [`RevocationCheck::Feed`], of a list that each
+//! A login opens a session. Its credentials are an access token and a refresh token, which in a browser
+//! can be in a cookie, or one session cookie, as the client asks. An access token lives five minutes.
+//! Whether its session has ended is asked of the store at each request, or, with [`RevocationCheck::Feed`], of a list that each
 //! node keeps in memory. A refresh token is replaced each time it is used. If the answer is lost, or if
 //! a second tab asks at the same time, the client gets the same successor again; if a stolen token
 //! comes back late, the session ends.
@@ -10,9 +10,11 @@
 //! - [`SessionManager`] opens, renews and ends sessions, in a [`MemoryStore`], in SQLite,
 //!   PostgreSQL or Redis, or in a [store of your own](store).
 //! - [`Auth`] is the manager with the settings of its routes. It is what an application keeps in
-//!   its state. [`Auth::in_memory`] makes one for a first try.
+//!   its state. [`Auth::in_memory`] makes one for a first try, and `Auth::open` (feature `keys`) one whose
+//!   sessions and keys outlive the process.
 //! - The modules `axum` and `actix` have the extractors, the routes and the answers of each
-//!   framework, under the same names.
+//!   framework, under the same names, except that a caller who may be absent is `Option` on axum and
+//!   `Optional` on actix-web.
 //! - Finding a user's password hash is the application's business, as is TLS.
 //!
 //! # Example
@@ -54,25 +56,7 @@
 //!
 //! None is on by default: sessions are then kept in memory.
 //!
-//! | feature | what it adds |
-//! |---|---|
-//! | `axum` | the module `axum`: extractors, a layer and routes for axum 0.8 |
-//! | `actix` | the module `actix`: the same for actix-web 4 |
-//! | `sqlite` | `SqliteStore`: one file, for one process or a few on one machine. It links the one `libsqlite3-sys` that a program can have |
-//! | `postgres` | `PostgresStore`, for any number of nodes, with TLS by rustls |
-//! | `redis` | `RedisStore`: Redis or Valkey, alone, behind Sentinel or in a Cluster, with TLS by rustls |
-//! | `adopt-actix-session`, `adopt-tower-sessions` | `adopt::ActixSessionReader`, `adopt::TowerSessionsReader`: their sessions go on in an application that moves here |
-//! | `keys` | the module `keys`: signing keys in a file that the nodes of a server share, or in an environment variable, with new keys on schedule |
-//! | `password` | the module `password`: argon2id on blocking threads with a bounded queue |
-//! | `password-import` | the hashes of bcrypt, scrypt, PBKDF2, Django, Werkzeug and better-auth, which are replaced at the next login |
-//! | `remote` | the module `remote`, for other services: the keys that an issuer publishes, and its answer to whether a token was revoked; and the extractor `Foreign`, for tokens of other issuers |
-//! | `client` | the module `client`, for programs that call a server: logs in, renews tokens in time, and keeps them in memory or in a file |
-//! | `client-keyring` | `client::ClientBuilder::keyring`: tokens in the keyring of the system, through `keyring` |
-//! | `client-reqwest` | `client::TokenMiddleware`: adds tokens to the requests of a `reqwest` client, through `reqwest-middleware` |
-//! | `client-tower` | `client::TokenLayer`: the same for an HTTP client that is a `tower` service |
-//! | `openapi` | the OpenAPI 3.1 document of the routes: the module `openapi`, `Auth::openapi`, and a route for it |
-//! | `metrics` | counters, gauges and histograms through the `metrics` facade |
-//! | `test-util` | the module `test_util`, for your tests: a manager with a clock that you move, and a store that fails if you say so; `store_contract!`, the test suite for a store of your own |
+#![doc = include_str!("features.md")]
 //!
 //! # Where to find the rest
 //!
@@ -80,6 +64,14 @@
 //! made of: [`core`] decides and does nothing else (tokens, keys, the rotation rule), [`session`]
 //! drives it (the manager, the stores, events), [`http`] writes the answers. All of them have one
 //! version and are released together.
+//!
+//! Examples in the documentation of these crates name them directly. In an application, `token_core::X`,
+//! `token_session::X`, `token_http::X` and `adapter_axum::X` are `hallpass::X` if the root has it, and otherwise
+//! `hallpass::core::X`, `hallpass::session::X`, `hallpass::http::X` and `hallpass::axum::X`. `token_keys` is
+//! `hallpass::keys`, and `token_password`, `token_remote` and `token_client` are the modules of those names.
+//!
+//! The guide is `docs/guide.md` in the repository of this crate, with pages on transports, keys, stores and
+//! operations beside it.
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -127,6 +119,8 @@ pub use token_http::{
     DataError, Dpop, InMemoryError, Origin, OriginError, ProtectedResource, Refusal, RenewalTicket,
     ResourceError, Rule, TokenFault,
 };
+#[cfg(feature = "keys")]
+pub use token_http::{Background, OpenError};
 #[cfg(feature = "keys")]
 #[doc(inline)]
 pub use token_keys as keys;

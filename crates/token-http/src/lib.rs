@@ -35,6 +35,8 @@ mod any;
 #[cfg(test)]
 mod arbitrary;
 mod auth;
+#[cfg(feature = "keys")]
+mod background;
 mod basic;
 mod bearer;
 mod binding;
@@ -77,6 +79,8 @@ pub use access::Access;
 pub use answered::{Answered, Effect};
 pub use any::Any;
 pub use auth::{Auth, BodyError, InMemoryError};
+#[cfg(feature = "keys")]
+pub use background::{Background, OpenError};
 pub use bearer::{TokenScheme, access_token, bearer};
 pub use caller::Caller;
 pub use config::{AuthConfig, AuthConfigBuilder, ConfigError};

@@ -16,7 +16,8 @@ use crate::error::KeysError;
 use crate::keys::Keys;
 use crate::rotations::Rotations;
 
-/// Where keys are kept. From text: `env:NAME` is a variable, everything else a path.
+/// Where keys are kept. From text: `env:NAME` is a variable, everything else a path. A
+/// [`PathBuf`] is always a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeySource {
@@ -166,10 +167,22 @@ impl FromStr for KeySource {
     type Err = std::convert::Infallible;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(match text.strip_prefix("env:") {
+        Ok(text.into())
+    }
+}
+
+impl From<&str> for KeySource {
+    fn from(text: &str) -> Self {
+        match text.strip_prefix("env:") {
             Some(name) => Self::Env(name.into()),
             None => Self::File(text.into()),
-        })
+        }
+    }
+}
+
+impl From<PathBuf> for KeySource {
+    fn from(path: PathBuf) -> Self {
+        Self::File(path)
     }
 }
 

@@ -11,8 +11,12 @@ use crate::workspace::{Package, Workspace};
 /// The oldest compiler that compiles our own code, which has `let` chains.
 const OWN: Version = (1, 88);
 
-/// Crates whose own code needs a newer one, for the file locks of the standard library.
-const NEWER: (&[&str], Version) = (&["token-client", "token-keys"], (1, 89));
+/// Crates whose own code needs a newer one, for the file locks of the standard library, and those that can
+/// depend on `token-keys`.
+const NEWER: (&[&str], Version) = (
+    &["adapter-axum", "token-client", "token-http", "token-keys"],
+    (1, 89),
+);
 
 type Version = (u32, u32);
 

@@ -34,6 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     (
         "token-http",
         &[
+            "token-keys",
             "token-password",
             "token-remote",
             "token-session",

@@ -3,28 +3,18 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::time::Duration;
 
 use axum::extract::{FromRef, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, serve};
+use hallpass::SqliteStore;
 use hallpass::axum::{Answer, Any, Auth, LoginRequest, Rejection, from_errors, routes, sessions};
-use hallpass::keys::{KeyKeeper, KeySource, Rotations};
 use hallpass::password::Passwords;
-use hallpass::session::clock::{Clock as _, SystemClock};
-use hallpass::{
-    AuthConfig, Policy, RevocationCheck, SessionManager, SqliteStore, TokenIssuer, WhenBehind,
-};
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePool};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::oneshot;
-
-/// How long each key signs, and how long other services may cache the key set.
-const KEY_PERIOD: Duration = Duration::from_hours(24 * 30);
-const KEYS_CACHED: Duration = Duration::from_mins(5);
 
 #[derive(Clone, FromRef)]
 struct AppState {
@@ -129,37 +119,9 @@ pub(crate) async fn run(
     folder: &Path,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), Box<dyn Error>> {
-    // The keys, which make the issuer of tokens.
-    let policy = Policy::default();
-    let source = KeySource::File(folder.join("keys.json")); // made if it is not there
-    let rotations = Rotations::new(&policy, KEY_PERIOD, KEYS_CACHED)?;
-    let now = SystemClock.now();
-    let keys = source.open(None, Some(&rotations), now)?;
-    let (access, refresh) = keys.rings(&rotations, now)?;
-    let issuer = TokenIssuer::builder(origin.parse()?, origin.parse()?)
-        .policy(policy)
-        .build(access, refresh);
-
-    // The store and the manager, and what runs beside the requests.
     let store = SqliteStore::open(folder.join("sessions.db")).await?;
-    let manager = SessionManager::builder(store, issuer)
-        .revocation_check(RevocationCheck::Feed(WhenBehind::AskStore))
-        .build()?;
-    manager.catch_up().await?;
-    tokio::spawn(manager.clone().follow_revocations());
-    let (end_deletion, ended) = oneshot::channel::<()>();
-    let every = Duration::from_mins(1);
-    let deletion = manager.clone().delete_expired_continuously(every, async {
-        let _ = ended.await;
-    });
-    let deletion = tokio::spawn(deletion);
-    let _keeper = KeyKeeper::new(source, keys, rotations).start(&manager);
-
-    // The routes.
-    let config = AuthConfig::builder(origin.parse()?)
-        .jwks_max_age(KEYS_CACHED)
-        .build()?;
-    let auth = Auth::new(manager, config);
+    let keys = folder.join("keys.json"); // made if it is not there
+    let (auth, background) = Auth::open(origin, store, keys).await?;
     let users = Users::open(&folder.join("users.db")).await?;
     let app = Router::new()
         .route("/sign-up", post(sign_up))
@@ -171,8 +133,7 @@ pub(crate) async fn run(
 
     let app = app.into_make_service_with_connect_info::<SocketAddr>();
     serve(listener, app).with_graceful_shutdown(stop).await?;
-    drop(end_deletion);
-    deletion.await?;
+    background.end().await;
     Ok(())
 }
 
