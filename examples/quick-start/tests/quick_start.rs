@@ -19,6 +19,12 @@ impl Drop for Server {
 #[test]
 fn the_readme_shows_these_programs() {
     let readme = include_str!("../../../README.md");
+    let introduction = include_str!("../../../docs/introduction.md");
+    let program = include_str!("../src/main.rs");
+    assert!(
+        introduction.contains(&format!("```rust,no_run\n{program}```")),
+        "docs/introduction.md and main.rs differ"
+    );
     for (name, program) in [
         ("main.rs", include_str!("../src/main.rs")),
         (
