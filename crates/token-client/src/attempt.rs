@@ -44,7 +44,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Takes over what an answer says. Whether the request is to be sent again: with another proof, or once with
-    /// another token. `repeatable` says whether it can be.
+    /// another token. `repeatable` says whether it can be; a refused token is renewed in any case, for later requests.
     pub(crate) async fn goes_on(
         &mut self,
         status: StatusCode,
@@ -54,11 +54,8 @@ impl<'a> Attempt<'a> {
         let client = self.client;
         let proof = self.proof.take();
         let better = proof.is_some_and(|proof| client.learn(&proof, status, headers));
-        if !repeatable {
-            return false;
-        }
         if better {
-            let may = self.proofs_left > 0;
+            let may = repeatable && self.proofs_left > 0;
             self.proofs_left = self.proofs_left.saturating_sub(1);
             return may;
         }
@@ -69,7 +66,7 @@ impl<'a> Attempt<'a> {
         match client.access_token_instead_of(&self.token).await {
             Ok(fresh) if !fresh.is(&self.token) => {
                 self.token = fresh;
-                true
+                repeatable
             }
             _ => false,
         }
