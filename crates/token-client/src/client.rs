@@ -186,13 +186,18 @@ impl Client {
         self.shared.state().view.note_online();
     }
 
-    /// Waits until no renewal is in flight. Await it before a program ends that has dropped a future of this client: a
-    /// renewal whose answer is lost has to be repeated within the server's grace. If tokens were renewed and cannot be
+    /// Waits until no renewal is in flight and no lost answer has to be asked for again, which the client does by itself
+    /// within the server's grace. Await it before a program ends that has dropped a future of this client, or in which a
+    /// renewal may have failed: after the grace the server takes the old token for a stolen one. If tokens were renewed and cannot be
     /// stored, because the disk is full for example, it waits until they can.
     pub async fn settled(&self) {
-        let flight = self.shared.state().flight.clone();
-        if let Some(flight) = flight {
-            ended(flight).await;
+        loop {
+            let pending = {
+                let state = self.shared.state();
+                state.flight.as_ref().or(state.repetition()).cloned()
+            };
+            let Some(pending) = pending else { return };
+            ended(pending).await;
         }
     }
 

@@ -1,6 +1,6 @@
 //! One renewal, from the lock to the stored answer.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -41,6 +41,9 @@ impl Landing {
                 warn_of(&error, "the tokens cannot be kept, so they are not renewed");
                 self.shared.note_failure(error);
             }
+            let shared = Arc::clone(&self.shared);
+            drop(self);
+            Repetition::schedule(&shared);
         });
     }
 }
@@ -48,6 +51,56 @@ impl Landing {
 impl Drop for Landing {
     fn drop(&mut self) {
         self.shared.state().flight = None;
+    }
+}
+
+/// Asks again for a lost answer although no caller does: the server recognises the old token within its grace alone.
+/// It ends with the client.
+struct Repetition {
+    shared: Weak<Shared>,
+    /// Until the attempt begins, whose own end schedules the next repetition.
+    waiting: Option<watch::Sender<()>>,
+}
+
+impl Repetition {
+    /// Begins to wait, if an answer is lost and nothing waits for that yet.
+    fn schedule(shared: &Arc<Shared>) {
+        let now = shared.now();
+        let mut state = shared.state();
+        if state.repetition().is_some() || state.view.repetition_due(now).is_none() {
+            return;
+        }
+        let (waiting, repetition) = watch::channel(());
+        state.repetition = Some(repetition);
+        drop(state);
+        let mut repetition = Self {
+            shared: Arc::downgrade(shared),
+            waiting: Some(waiting),
+        };
+        tokio::spawn(async move {
+            while let Some(pause) = repetition.step() {
+                sleep(pause).await;
+            }
+        });
+    }
+
+    /// How long to wait yet. Begins the attempt if it is due; `None` then, and if it is not wanted any more.
+    fn step(&mut self) -> Option<Duration> {
+        let shared = self.shared.upgrade()?;
+        let now = shared.now();
+        let mut state = shared.state();
+        let due = state.view.repetition_due(now);
+        if let Some(due @ 1..) = due {
+            return Some(Duration::from_millis(due.unsigned_abs()));
+        }
+        // While the state is locked, so that a renewal that ends now does schedule the next one.
+        self.waiting = None;
+        let landing = due.and_then(|_| prepare(&shared, &mut state));
+        drop(state);
+        if let Some(landing) = landing {
+            landing.start();
+        }
+        None
     }
 }
 

@@ -29,12 +29,22 @@ pub(crate) struct State {
     pub(crate) view: View,
     /// A renewal in flight. It is closed at its end.
     pub(crate) flight: Option<watch::Receiver<()>>,
+    /// The last wait for the moment to ask again for a lost answer. It is closed at its end.
+    pub(crate) repetition: Option<watch::Receiver<()>>,
     /// Monotonic time of the last look at the store.
     looked: Option<i64>,
     /// A look at the store in flight.
     looking: Option<watch::Receiver<Seen>>,
     /// Why the store could not be used at the last attempt.
     pub(crate) failure: Option<Arc<StoreError>>,
+}
+
+impl State {
+    /// The wait for the moment to ask again for a lost answer, if there is one.
+    pub(crate) fn repetition(&self) -> Option<&watch::Receiver<()>> {
+        let repetition = self.repetition.as_ref();
+        repetition.filter(|repetition| repetition.has_changed().is_ok())
+    }
 }
 
 /// How long a caller waits for a look at the store.

@@ -141,6 +141,15 @@ impl View {
         (verdict, renew)
     }
 
+    /// Milliseconds until a lost answer is to be asked for again; `None` if none is lost, or if the server's grace has ended.
+    pub(crate) fn repetition_due(&self, now: Now) -> Option<i64> {
+        let record = self.record.as_ref()?;
+        if record.lost(now.wall, 0) == 0 {
+            return None;
+        }
+        self.due(now)
+    }
+
     /// Whether there is a good token other than this one.
     pub(crate) fn has_good(&self, rejected: Option<&AccessToken>, now: Now) -> bool {
         let token = self.live(now);

@@ -179,6 +179,43 @@ async fn a_lost_answer_is_asked_for_again_with_the_same_token() {
 }
 
 #[tokio::test]
+async fn a_lost_answer_is_asked_for_again_within_the_grace_although_nobody_wants_a_token() {
+    let (arrived, arrival) = tokio::sync::oneshot::channel();
+    let (go_on, wait) = mpsc::channel::<()>();
+    let (arrived, wait) = (Mutex::new(Some(arrived)), Mutex::new(wait));
+    let server = Server::start(move |number, request| {
+        if number != 1 {
+            return match give(number, request) {
+                // Longer than a busy machine may take.
+                Reply::Answer(status, fields, body) => {
+                    let body = body.replace("\"refresh_grace\":2", "\"refresh_grace\":30");
+                    Reply::Answer(status, fields, body)
+                }
+                Reply::Drop => Reply::Drop,
+            };
+        }
+        arrived.lock().unwrap().take().unwrap().send(()).unwrap();
+        wait.lock().unwrap().recv().unwrap();
+        Reply::Drop
+    });
+    let server = server.await;
+    let client = logged_in(in_memory(&server)).await;
+    let caller = {
+        let client = client.clone();
+        tokio::spawn(async move { renewed(&client).await })
+    };
+    arrival.await.unwrap();
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    go_on.send(()).unwrap();
+    client.settled().await;
+    let refreshes = server.requests("refresh");
+    assert_eq!(refreshes.len(), 2);
+    assert_eq!(refreshes[0].body, refreshes[1].body);
+    assert_eq!(token(&client).await, "a2");
+}
+
+#[tokio::test]
 async fn the_session_lives_while_nothing_listens_and_goes_on_afterwards() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("tokens.json");
