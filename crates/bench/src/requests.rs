@@ -73,37 +73,52 @@ pub fn measure(tools: &Tools, only: &str, rounds: usize) -> Result<Vec<Server>, 
     for (_, process) in [&tools.redis, &tools.postgres].into_iter().flatten() {
         pin("1", *process)?;
     }
-    let mut all: Vec<Vec<Round>> = kinds.iter().map(|_| Vec::new()).collect();
-    let mut steady: Vec<Vec<(f64, f64)>> = kinds.iter().map(|_| Vec::new()).collect();
+    // What a server did is given up if it fails once: the others are measured all the same.
+    let mut all: Vec<Option<Vec<Round>>> = kinds.iter().map(|_| Some(Vec::new())).collect();
+    let mut steady: Vec<Option<Vec<(f64, f64)>>> = kinds.iter().map(|_| Some(Vec::new())).collect();
     for round in 0..rounds {
         for (kind, results) in kinds.iter().zip(&mut steady) {
             if round < STEADY_ROUNDS && kind.is_asked_steadily() {
-                let measured = tools.steady(kind);
-                results.push(measured.map_err(|error| format!("{}: {error}", kind.name))?);
+                keep(results, kind, || tools.steady(kind));
             }
         }
         for (place, kind) in kinds.iter().enumerate() {
-            let bare = place_of(&kinds, kind.bare).and_then(|place| all.get(place)?.last());
+            let bare =
+                place_of(&kinds, kind.bare).and_then(|place| all.get(place)?.as_ref()?.last());
             let most = bare
                 .filter(|_| kind.name != kind.bare)
                 .map(|bare| bare.per_second);
-            let round = tools.round(kind, most);
-            let round = round.map_err(|error| format!("{}: {error}", kind.name))?;
             if let Some(results) = all.get_mut(place) {
-                results.push(round);
+                keep(results, kind, || tools.round(kind, most));
             }
         }
     }
-    let of = |name| all.get(place_of(&kinds, name)?);
+    let of = |name| all.get(place_of(&kinds, name)?)?.as_deref();
     let described = kinds.iter().zip(&all).zip(&steady);
     let described = described.filter_map(|((kind, own), steadily)| {
         let unchecked = kind.unchecked.and_then(of);
-        let bare = place_of(&kinds, kind.bare).and_then(|place| steady.get(place));
-        let mut server = describe(kind, own, of(kind.bare)?, unchecked.map(Vec::as_slice));
-        server.steady = bare.and_then(|bare| describe_steady(kind, steadily, bare));
+        let bare = place_of(&kinds, kind.bare).and_then(|place| steady.get(place)?.as_deref());
+        let mut server = describe(kind, own.as_deref()?, of(kind.bare)?, unchecked);
+        let steadily = steadily.as_deref().zip(bare);
+        server.steady = steadily.and_then(|(own, bare)| describe_steady(kind, own, bare));
         Some(server)
     });
     Ok(described.collect())
+}
+
+/// Measures once more, unless the server has failed before.
+#[expect(clippy::print_stdout, reason = "what is missing later, and why")]
+fn keep<T>(results: &mut Option<Vec<T>>, kind: &Kind, measure: impl FnOnce() -> Result<T, String>) {
+    let Some(so_far) = results else {
+        return;
+    };
+    match measure() {
+        Ok(measured) => so_far.push(measured),
+        Err(error) => {
+            println!("not measured: {}: {error}", kind.name);
+            *results = None;
+        }
+    }
 }
 
 fn place_of(kinds: &[&Kind], name: &str) -> Option<usize> {
