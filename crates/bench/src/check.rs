@@ -50,8 +50,8 @@ const INSTRUCTIONS: &[(&str, Option<&str>, f64)] = &[
     ("request-axum", Some("no check"), 0.1056),
 ];
 
-/// Operations of which one way takes at most so many times the instructions of another, each without those of a
-/// third.
+/// Operations of which one way takes at most so many times the instructions of another, each without
+/// those of a third.
 const RATIOS: &[(&str, &str, &str, &str, f64)] = &[
     ("request-nobody", OURS, "idle layer", "request alone", 1.1),
     (

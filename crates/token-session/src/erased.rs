@@ -18,8 +18,8 @@ use crate::store::{
     SubjectEnding,
 };
 
-/// Why a store could not answer. After each of these but [`Unknown`](Self::Unknown) the call has written
-/// nothing.
+/// Why a store could not answer. After each of these but [`Unknown`](Self::Unknown) the call has
+/// written nothing.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum StoreError {

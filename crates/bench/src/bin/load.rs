@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use bench::load::place::{self, Kind};
-use bench::load::{self, Plan, node};
+use bench::load::plan::Plan;
+use bench::load::{self, node};
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime::Builder;
 

@@ -9,9 +9,10 @@ use token_session::SessionManager;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 
+use super::client;
 use super::latencies::Latencies;
 use super::node::Node;
-use super::{Plan, client};
+use super::plan::Plan;
 
 /// How long a client repeats what is not answered.
 const PATIENCE: Duration = Duration::from_mins(1);

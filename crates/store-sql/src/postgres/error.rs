@@ -121,8 +121,8 @@ impl PostgresStoreError {
 
 impl PostgresStoreError {
     /// Whether the statement has certainly changed nothing. Each call writes with one statement that commits
-    /// by itself, so a statement that the server refused was undone; if the connection broke instead, nobody
-    /// knows.
+    /// by itself, so a statement that the server refused was undone; if the connection broke instead,
+    /// nobody knows.
     pub(crate) fn wrote_nothing(&self) -> bool {
         match self {
             Self::Connect(_)

@@ -62,9 +62,10 @@ pub fn adopt(
 ) -> Pending<Session> {
     let secret = keys.current().adopted(old.system, old.bytes);
     let mut entropy = Zeroizing::new([0; 64]);
-    let (id, rest) = entropy.split_at_mut(17);
-    id.copy_from_slice(&old.id());
-    rest[..32].copy_from_slice(secret.secret());
+    let bytes = old.id().into_iter().chain(secret.secret().iter().copied());
+    for (to, from) in entropy.iter_mut().zip(bytes) {
+        *to = from;
+    }
     let mut pending = rotation::open(login, bucket, policy, keys, now, Entropy::new(*entropy));
     let session = &mut pending.write;
     let absolute = session.absolute_expires_at.min(ends_at);

@@ -121,8 +121,8 @@ impl From<IssueError> for Rejection {
 }
 
 impl Rejection {
-    /// The answer if the store fails and the client asks again in any case: 503, whether or not something was
-    /// written.
+    /// The answer if the store fails and the client asks again in any case: 503, whether or not anything
+    /// was written.
     pub(crate) fn unavailable(error: &StoreError) -> Self {
         let outcome = match error {
             StoreError::Unknown(_) => "unknown",

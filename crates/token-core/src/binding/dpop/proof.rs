@@ -67,8 +67,8 @@ impl<'a> UntrustedProof<'a> {
         self.verify_with(&key, expected, now)
     }
 
-    /// The same, without reading the key again if the header is known. That of an accepted proof is known
-    /// afterwards.
+    /// The same, without reading the key again if the header is known. That of an accepted proof is known from
+    /// then on.
     ///
     /// # Errors
     /// Those of [`verify`](Self::verify).
