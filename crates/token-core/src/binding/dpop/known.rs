@@ -13,8 +13,8 @@ const LONGEST: usize = 512;
 /// read its key costs about as much as everything else but the signature.
 ///
 /// Each header has one place, and a newer one takes it from an older one. So a client that sends proofs by many
-/// keys makes the requests of others slower, and changes nothing else. It is found by
-/// its whole header.
+/// keys makes the requests of others slower, and changes nothing else. A key belongs to the
+/// whole text of its header.
 pub struct KnownKeys {
     hasher: RandomState,
     places: Box<[Mutex<Option<Known>>]>,
