@@ -167,7 +167,7 @@ fn shown(page: &str, text: &str, source: &str) -> Vec<String> {
 /// The lines that a page removes and that were not there before, and those that it adds and that are not there after.
 fn changed(page: &str, text: &str, before: &str, after: &str) -> Vec<String> {
     let known =
-        |source: &'static str, text| (source, HashSet::from_iter(str::lines(text).map(code)));
+        |source: &'static str, text| (source, str::lines(text).map(code).collect::<HashSet<_>>());
     let (before, after): ((_, HashSet<&str>), (_, HashSet<&str>)) =
         (known("before", before), known("after", after));
     let mut faults = Vec::new();
