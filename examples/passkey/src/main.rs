@@ -113,7 +113,8 @@ async fn second(visitor: Visitor, pending: PendingLogin, Json(signed): Signed) -
         Proven::Complete(login) => login,
         Proven::Pending(pending) => return Ok(pending.redirect("/second")?.into()),
     };
-    Ok(login.redirect(login.new_session(), "/").await?.into())
+    let session = login.new_session();
+    Ok(login.redirect(session, "/").await?.into())
 }
 
 async fn step_up(visitor: Visitor, step_up: CustomStepUp, Json(signed): Signed) -> Reply {
@@ -143,11 +144,10 @@ async fn register(user: ServerSession, change: CustomPassword, Json(made): Made)
     let key = state.and_then(|state| SITE.finish_passkey_registration(&made, &state).ok());
     let key = key.ok_or_else(|| change.unacceptable())?;
     user.remove("registration").await?;
-    let name = user.subject().to_string();
     let store = async move {
         let mut all = passkeys();
         let new = all.iter().all(|(_, known)| *known != key); // not so if the request is repeated
-        all.extend(new.then_some((name, key)));
+        all.extend(new.then(|| (user.subject().to_string(), key)));
         Ok(())
     };
     let before = ticket.session().authentication.clone();
