@@ -109,7 +109,9 @@ impl RedisStoreBuilder {
     }
 
     /// Default 30 seconds. How often a node reads the log of endings although it is
-    /// subscribed to them: the longest that an ending can go unnoticed if a notice is lost.
+    /// subscribed to them: the longest that an ending can go unnoticed if a notice is lost. A node that
+    /// starts and finds sessions but not the key to their buckets waits as
+    /// long for a running node to put it back.
     pub fn catch_up_interval(mut self, interval: Duration) -> Self {
         self.catch_up_interval = interval;
         self
@@ -163,7 +165,9 @@ impl RedisStoreBuilder {
         let connection = Connection::open(&self.servers, self.timeouts, &self.root).await?;
         check::servers(&connection, self.assume_noeviction).await?;
         check::load_scripts(&connection).await?;
-        let keys = identity::open(&connection, &self.prefix).await?;
+        // A node that runs looks every interval, and its calls take no longer than the response time-out.
+        let patience = self.catch_up_interval + self.timeouts.response;
+        let keys = identity::open(&connection, &self.prefix, patience).await?;
         let database = Database::new(connection, keys);
         let notices = broadcast::channel(NOTICES).0;
         let feed = Feed::start(database.clone(), notices.clone(), self.timeouts).await?;

@@ -12,7 +12,10 @@ use rand::Rng as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use redis::Value;
+use token_core::PRODUCT;
 use token_core::types::Bucket;
+use tokio::time::Instant;
+use tracing::warn;
 
 use crate::connection::Connection;
 use crate::error::RedisStoreError;
@@ -30,35 +33,57 @@ const ATTEMPTS: u32 = 4;
 /// The pause before the next attempt.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// Reads the secret, or makes it in a Redis that is empty, and marks the buckets.
-pub(crate) async fn open(connection: &Connection, prefix: &str) -> Result<Keys, RedisStoreError> {
+/// Reads the secret, or makes it in a Redis that is empty, and marks the buckets. If it is gone while
+/// sessions are there, waits for so long that a node that runs puts it back.
+pub(crate) async fn open(
+    connection: &Connection,
+    prefix: &str,
+    patience: Duration,
+) -> Result<Keys, RedisStoreError> {
     let secret = match read_secret(connection, &Keys::secret_key(prefix)).await? {
         Some(found) => found,
-        None => make_secret(connection, prefix).await?,
+        None => make_secret(connection, prefix, patience).await?,
     };
     mark_buckets(connection, prefix, secret).await
 }
 
 /// Makes a secret where there was none, or takes the one that another node has made meanwhile.
-async fn make_secret(connection: &Connection, prefix: &str) -> Result<[u8; 32], RedisStoreError> {
+async fn make_secret(
+    connection: &Connection,
+    prefix: &str,
+    patience: Duration,
+) -> Result<[u8; 32], RedisStoreError> {
     let key = Keys::secret_key(prefix);
     let mut secret = [0; 32];
     UnwrapErr(SysRng).fill_bytes(&mut secret);
     let keys = Keys::new(prefix, &secret);
-    for _ in 0..ATTEMPTS {
+    let began = Instant::now();
+    let mut attempts = 0;
+    loop {
         // A secret that is lost while sessions are there must not be replaced: nobody could find
         // them by their subject, to list or to end them.
         if !any_bucket_is_marked(connection, &keys).await? {
             return keep_secret(connection, &key, &secret).await;
         }
-        // A node that starts at the same time stores its secret before it marks a bucket, and one that
-        // runs and finds Redis emptied puts its own back: only now does an absent secret mean anything.
+        // A node that starts at the same time stores its secret before it marks a bucket: only now does an
+        // absent secret mean anything.
         if let Some(found) = read_secret(connection, &key).await? {
             return Ok(found);
         }
+        // One that runs puts its own back, but not before it notices: if one master of a Cluster was
+        // emptied, sessions of the others are in use without a word about it.
+        if began.elapsed() >= patience {
+            return Err(lost(&key));
+        }
+        attempts += 1;
+        if attempts == ATTEMPTS {
+            warn!(
+                target: PRODUCT, key,
+                "sessions are stored but the key to their buckets is gone; waiting for a node that runs to put it back"
+            );
+        }
         tokio::time::sleep(PAUSE).await;
     }
-    Err(lost(&key))
 }
 
 /// Puts the secret of a running node back if there is none, or takes the one that is there, and

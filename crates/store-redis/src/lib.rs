@@ -44,7 +44,8 @@
 //! notices puts the secret back, or takes the one that a new node has made, and says so in the log
 //! at `error`. What was stored is gone: everybody has to log in again. Every
 //! [`catch_up_interval`](RedisStoreBuilder::catch_up_interval) a node also looks whether the secret is
-//! still there and whether Redis has begun to evict.
+//! still there and whether Redis has begun to evict. A node that starts meanwhile, finds sessions and no
+//! secret, waits that long for one that runs to put it back, and is refused then.
 //!
 //! # Scripts
 //! They are loaded when the store is opened, called by their digest, and sent again if a

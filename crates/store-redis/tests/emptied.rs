@@ -118,7 +118,10 @@ async fn a_session_with_an_id_from_before_is_refused_and_can_be_opened_again() {
 async fn of_a_cluster_one_master_is_emptied() {
     let servers = cluster(3, &[]);
     let urls: Vec<String> = servers.iter().map(Server::url).collect();
-    let open = async || RedisStore::cluster(&urls).connect().await;
+    let open = async || {
+        let store = RedisStore::cluster(&urls).catch_up_interval(Duration::from_millis(200));
+        store.connect().await
+    };
     for emptied in &servers {
         let (one, two) = (
             manager(open().await.unwrap()),
@@ -138,6 +141,19 @@ async fn of_a_cluster_one_master_is_emptied() {
     }
 }
 
+/// No session in use is on the emptied master, so that the running node has yet to notice.
+#[tokio::test]
+async fn a_node_that_starts_before_a_running_one_notices_waits_for_the_key() {
+    let server = Server::start(&[]);
+    let store = || RedisStore::builder(&server.url()).catch_up_interval(Duration::from_secs(1));
+    let running = manager(store().connect().await.unwrap());
+    let token = login(&running, "alice").await;
+    let _: () = server.ask(&["DEL", "hallpass:key"]);
+    let started = manager(store().connect().await.unwrap());
+    assert_eq!(end_all(&started, "alice").await, 1);
+    assert!(is_ended(&running, &token).await);
+}
+
 /// Nobody could find by their subject what is stored by the lost one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_key_that_is_lost_while_sessions_are_there_is_not_replaced_but_put_back() {
@@ -148,7 +164,8 @@ async fn a_key_that_is_lost_while_sessions_are_there_is_not_replaced_but_put_bac
     drop(running);
     let key: Vec<u8> = server.ask(&["GET", "hallpass:key"]);
     let _: () = server.ask(&["DEL", "hallpass:key"]);
-    let error = RedisStore::connect(&server.url()).await.unwrap_err();
+    let store = RedisStore::builder(&server.url()).catch_up_interval(Duration::from_millis(200));
+    let error = store.connect().await.unwrap_err();
     assert!(matches!(error, RedisStoreError::Secret { .. }), "{error:?}");
     // As somebody would who has a backup; and a node that runs does it by itself.
     let mut connection = server.connection().unwrap();
