@@ -213,9 +213,11 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
       return response;
     if (transport == 'session') perform({ kind: 'end', gen, patch: { end: 'expired' } });
     else {
-      const fresh = await wanted(token).catch(() => token);
-      // A stream was used up by the first attempt.
-      if (fresh != token && !(input as Request).bodyUsed && !(init?.body as ReadableStream | undefined)?.getReader) {
+      const renewal = wanted(token).catch(() => token);
+      // A stream was used up by the first attempt: then the renewal is for the requests after this one.
+      const used = (input as Request).bodyUsed || (init?.body as ReadableStream | undefined)?.getReader;
+      const fresh = used ? token : await renewal;
+      if (fresh != token) {
         request = make();
         return attempt(fresh);
       }
@@ -224,7 +226,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   };
 
   if (channel) {
-    channel.addEventListener('message', () => dispatch({ type: 'wake' }));
+    channel.onmessage = () => dispatch({ type: 'wake' });
     for (const type of ['visibilitychange', 'pageshow', 'focus', 'online', 'resume', 'pagehide'])
       addEventListener(
         type,

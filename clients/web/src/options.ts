@@ -110,8 +110,8 @@ export interface Auth {
   /**
    * `fetch` with the token, for the configured origins; any other address is fetched without.
    *
-   * A 401 that names `invalid_token` is answered by one renewal, and by one repetition if the body can be sent again; by
-   * neither if the request was redirected.
+   * A 401 that names `invalid_token` is answered by one renewal, and by one repetition if the body can be sent again (else
+   * it is returned without a wait for the renewal); by neither if the request was redirected.
    * Rejects as `getToken` and as `fetch`.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;

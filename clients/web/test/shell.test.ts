@@ -269,11 +269,25 @@ describe('fetch', () => {
     test(`${name} is sent once, and a refused token is renewed for the requests after it`, async () => {
       const { auth, sent } = await settled();
       assert.equal((await auth.fetch(...make())).status, 401);
-      assert.deepEqual(routes(sent), ['api', 'refresh']);
       await auth.fetch(...make());
+      assert.deepEqual(routes(sent), ['api', 'refresh', 'api']);
       assert.equal(header(sent[2]!, 'authorization'), 'Bearer a2');
       auth.dispose();
     });
+
+  test('the answer to a request that cannot be repeated does not wait for the renewal', { timeout: 8e3 }, async () => {
+    const hangs = new Promise<Response>(() => {});
+    const auth = createAuth({
+      transport: 'header',
+      baseUrl: 'https://app.example/auth',
+      storage: 'memory',
+      fetch: async (input) => (input instanceof Request ? expired() : hangs),
+    });
+    await auth.setTokens(TOKEN);
+    const request = new Request('https://app.example/api', { method: 'POST', body: 'x' });
+    assert.equal((await auth.fetch(request)).status, 401);
+    auth.dispose();
+  });
 
   test('a request that was redirected is not repeated', async () => {
     const { auth, sent } = client((url) => (url.endsWith('/refresh') ? api(url, {}) : Object.defineProperty(expired(), 'redirected', { value: true })));
