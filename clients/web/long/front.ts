@@ -21,6 +21,11 @@ export interface Front {
   server: Server;
   /** The share of answers that nobody hears. */
   loss: number;
+  /** Paths of which nobody hears any answer, and paths of which everybody hears each, whatever is the share. */
+  readonly deaf: Set<string>;
+  readonly spared: Set<string>;
+  /** The paths of the answers that nobody heard. */
+  readonly unheard: string[];
   /** The status of requests that do not get to the server, by their path. */
   away: Map<string, number>;
   /** Of each request that was answered 401: why the browser says that it has not renewed, if it does. */
@@ -48,11 +53,12 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
       return;
     }
     const { hostname, port } = new URL(front.server.url);
-    const lost = Math.random() < front.loss;
+    const lost = front.deaf.has(path) || (!front.spared.has(path) && Math.random() < front.loss);
     const onward = ask({ hostname, port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
       answered.push({ path, status: answer.statusCode! });
       if (answer.statusCode == 401) front.refused.push(request.headers['secure-session-skipped']?.toString());
       if (lost) {
+        front.unheard.push(path);
         answer.resume();
         answer.on('end', () => request.socket.destroy());
         return;
@@ -89,6 +95,9 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
     pin: createHash('sha256').update(spki).digest('base64'),
     server: await start(),
     loss: 0,
+    deaf: new Set(),
+    spared: new Set(),
+    unheard: [],
     away: new Map(),
     refused: [],
     count: (path, status) => answered.filter((one) => one.path == path && (!status || one.status == status)).length,
