@@ -8,10 +8,11 @@ use redis::aio::PubSub;
 use redis::cluster::ClusterClientBuilder;
 use redis::cluster_async::ClusterConnection;
 use redis::cluster_routing::{MultipleNodeRoutingInfo, RoutingInfo, SingleNodeRoutingInfo};
-use redis::{Client, Cmd, ErrorKind, RedisResult, ServerErrorKind, Value};
+use redis::{Client, Cmd, ErrorKind, RedisError, RedisResult, ServerErrorKind, Value};
 use token_core::PRODUCT;
 use tracing::debug;
 
+use crate::error::is_moving;
 use crate::master::Master;
 use crate::nodes;
 use crate::script::Script;
@@ -225,37 +226,39 @@ async fn send_to_cluster(
             Err(error) if Instant::now() < deadline => error,
             other => return other,
         };
-        let ErrorKind::Server(kind) = refusal.kind() else {
+        if !may_pass(&refusal) {
             return Err(refusal);
-        };
+        }
         let node = refusal.redirect_node().and_then(|(node, _)| node_at(node));
-        answer = match (kind, node) {
-            (ServerErrorKind::Ask, Some(node)) => {
+        answer = match (refusal.kind(), node) {
+            (ErrorKind::Server(ServerErrorKind::Ask), Some(node)) => {
                 let mut asking = redis::Pipeline::new();
                 asking.cmd("ASKING").add_command(cmd.clone());
                 let answers = connection.route_pipeline(asking, 1, 1, node).await;
                 answers.map(|mut answers| answers.pop().unwrap_or_default())
             }
-            (ServerErrorKind::Moved, Some(node)) => {
+            (ErrorKind::Server(ServerErrorKind::Moved), Some(node)) => {
                 let routing = RoutingInfo::SingleNode(node);
                 connection.route_command(cmd.clone(), routing).await
             }
-            (
-                ServerErrorKind::Ask
-                | ServerErrorKind::BusyLoading
-                | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::Moved
-                | ServerErrorKind::ReadOnly
-                | ServerErrorKind::TryAgain,
-                _,
-            ) => {
+            _ => {
                 tokio::time::sleep(CLUSTER_PAUSE).await;
                 cmd.query_async(&mut connection).await
             }
-            _ => return Err(refusal),
         };
     }
+}
+
+/// Whether a Cluster may do in a moment what it refuses now: it moves the slot, or elects a master. A script
+/// that came to a key which is elsewhere may have written others, and goes on from there.
+fn may_pass(refusal: &RedisError) -> bool {
+    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly};
+    let kind = refusal.kind();
+    is_moving(refusal)
+        || matches!(
+            kind,
+            ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly)
+        )
 }
 
 /// The node at `host:port`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use futures_util::future::try_join_all;
-use redis::Value;
+use redis::{ErrorKind, ServerErrorKind, Value};
 use token_core::session::Committed;
 use token_core::types::Bucket;
 use token_core::{PRODUCT, Session, SessionId, UnixTime};
@@ -73,11 +73,13 @@ impl Database {
         call: impl Fn(&Keys) -> (Vec<Vec<u8>>, Vec<Vec<u8>>),
     ) -> Result<(Arc<Keys>, Reply), RedisStoreError> {
         let mut absent = Vec::new();
+        let mut emptied = false;
         for _ in 0..ATTEMPTS {
             let keys = self.keys();
             let (mut names, args) = call(&keys);
             names.extend(absent.iter().map(|id| keys.row(*id)));
             let reply = self.run(script, &names, &args).await?;
+            emptied = reply.is("emptied");
             match reply.outcome() {
                 "absent" => absent.extend(reply.ids()?),
                 "emptied" => {
@@ -87,7 +89,11 @@ impl Database {
                 _ => return Ok((keys, reply)),
             }
         }
-        Err(RedisStoreError::Emptied)
+        Err(if emptied {
+            RedisStoreError::Emptied
+        } else {
+            moving()
+        })
     }
 
     /// Makes the store usable again after a call with these keys found that Redis was emptied.
@@ -183,8 +189,14 @@ impl Database {
             }
             names.extend(reply.ids()?.into_iter().map(|id| keys.row(id)));
         }
-        Err(RedisStoreError::Moving)
+        Err(moving())
     }
+}
+
+/// Rows that an index names were not found again and again.
+fn moving() -> RedisStoreError {
+    let kind = ErrorKind::Server(ServerErrorKind::TryAgain);
+    RedisStoreError::Moving((kind, "rows have not arrived yet").into())
 }
 
 /// The endings that come with a reply.

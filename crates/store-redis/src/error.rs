@@ -42,10 +42,8 @@ pub enum RedisStoreError {
     #[error("Redis was emptied, or its data replaced, while this node ran; log in again")]
     Emptied,
     /// Sessions are on their way to another master of the Cluster: try again.
-    #[error(
-        "sessions are on their way to another master of the Cluster, and could not be read yet"
-    )]
-    Moving,
+    #[error("sessions are on their way to another master of the Cluster, and cannot be used yet")]
+    Moving(#[source] RedisError),
     /// Redis would throw live sessions and revocations away when its memory is full.
     #[error(
         "Redis evicts keys when its memory is full (maxmemory-policy is `{policy}`), and with them sessions and revocations; set `maxmemory-policy noeviction`, or use another Redis than the one of the cache"
@@ -135,10 +133,13 @@ impl RedisStoreError {
                             | ErrorKind::Server(
                                 ServerErrorKind::BusyLoading
                                     | ServerErrorKind::ClusterDown
-                                    | ServerErrorKind::MasterDown
-                                    | ServerErrorKind::TryAgain,
+                                    | ServerErrorKind::MasterDown,
                             )
                     )
+            }
+            // One that came to a key which is elsewhere may have written others.
+            Self::Moving(error) => {
+                error.kind() != ErrorKind::Server(ServerErrorKind::ResponseError)
             }
             Self::Failed(error) => {
                 matches!(error.code(), Some("BUSY" | "MISCONF" | "NOREPLICAS"))
@@ -164,9 +165,9 @@ impl From<RedisError> for RedisStoreError {
             | ErrorKind::Server(
                 ServerErrorKind::BusyLoading
                 | ServerErrorKind::ClusterDown
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::TryAgain,
+                | ServerErrorKind::MasterDown,
             ) => Self::Connection(error),
+            _ if is_moving(&error) => Self::Moving(error),
             _ if matches!(code, "NOAUTH" | "WRONGPASS") => Self::Authentication(error),
             _ if error.to_string().contains("DB index is out of range") => Self::Address(error),
             _ if error.to_string().contains("cluster support disabled") => Self::NoCluster(error),
@@ -174,6 +175,14 @@ impl From<RedisError> for RedisStoreError {
             _ => Self::Failed(error),
         }
     }
+}
+
+/// Whether a slot is on its way to another master, and with it a key that was needed.
+pub(crate) fn is_moving(error: &RedisError) -> bool {
+    use ServerErrorKind::{Ask, Moved, TryAgain};
+    // The error of a script that came to a key which it did not name has no code of its own.
+    matches!(error.kind(), ErrorKind::Server(Ask | Moved | TryAgain))
+        || error.to_string().contains("non local key")
 }
 
 /// Whether a script or a command met a key of another type.

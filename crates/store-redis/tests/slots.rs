@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::SeqCst;
 use std::time::Duration;
 
 use store_redis::RedisStore;
@@ -76,8 +79,8 @@ async fn what_has_not_arrived_is_not_gone() {
     let urls: Vec<String> = servers.iter().map(Server::url).collect();
     let store = RedisStore::cluster(&urls);
     let store = store.response_timeout(Duration::from_millis(300)).connect();
-    let store = std::sync::Arc::new(store.await.unwrap());
-    let test = TestManager::with_store(std::sync::Arc::clone(&store), Policy::default(), |b| b);
+    let store = Arc::new(store.await.unwrap());
+    let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
     let alice = Subject::new("alice").unwrap();
     let mut tokens = Vec::new();
     for _ in 0..5 {
@@ -129,6 +132,47 @@ async fn what_has_not_arrived_is_not_gone() {
     assert_eq!(log.len(), 5);
 }
 
+/// Some rows have gone ahead, which scripts that do not name them cannot read.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_wait_until_a_slot_has_moved() {
+    let servers = cluster(3, &[]);
+    let urls: Vec<String> = servers.iter().map(Server::url).collect();
+    let store = Arc::new(RedisStore::cluster(&urls).connect().await.unwrap());
+    let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
+    let alice = Subject::new("alice").unwrap();
+    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).as_byte());
+    let late = UnixTime::from_secs(100_000_000_000).unwrap();
+    for how in 0..3 {
+        for _ in 0..5 {
+            let _ = test.login("alice", "notes:read").await;
+        }
+        let moving = Move::begin(&servers, &key);
+        let ahead = AtomicU32::new(2);
+        let first = || ahead.fetch_update(SeqCst, SeqCst, |left| left.checked_sub(1));
+        moving.carry(|key| is_row(key) && first().is_ok());
+        let calling = tokio::spawn({
+            let (store, manager) = (Arc::clone(&store), test.manager.clone());
+            let alice = alice.clone();
+            async move {
+                match how {
+                    0 => store.list(&alice).await.unwrap().len(),
+                    1 => {
+                        let all = manager.revoke_all(&alice, RevokeReason::LogoutAll);
+                        all.await.unwrap().len()
+                    }
+                    // What is on its way is left to the next one.
+                    _ => usize::try_from(store.purge(late, 1000).await.unwrap()).unwrap(),
+                }
+            }
+        });
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        moving.end();
+        let found = calling.await.unwrap();
+        assert_eq!(found, if how < 2 { 5 } else { 0 }, "{how}");
+        assert_eq!(store.purge(late, 1000).await.unwrap(), 5, "{how}");
+    }
+}
+
 /// The rows go ahead of the log that names them.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_ending_is_not_missed_while_its_session_moves() {
@@ -136,8 +180,8 @@ async fn an_ending_is_not_missed_while_its_session_moves() {
     let urls: Vec<String> = servers.iter().map(Server::url).collect();
     let store = RedisStore::cluster(&urls);
     let store = store.response_timeout(Duration::from_millis(300)).connect();
-    let store = std::sync::Arc::new(store.await.unwrap());
-    let test = TestManager::with_store(std::sync::Arc::clone(&store), Policy::default(), |b| b);
+    let store = Arc::new(store.await.unwrap());
+    let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
     let issued = test.login("alice", "notes:read").await;
     let ended = issued.session().id;
     let token = issued.tokens().unwrap().refresh_token.secret();
@@ -160,8 +204,8 @@ async fn an_ending_is_not_missed_while_its_session_moves() {
 #[tokio::test]
 async fn what_is_gone_is_taken_out_of_the_index() {
     let server = Server::start(&[]);
-    let store = std::sync::Arc::new(RedisStore::connect(&server.url()).await.unwrap());
-    let test = TestManager::with_store(std::sync::Arc::clone(&store), Policy::default(), |b| b);
+    let store = Arc::new(RedisStore::connect(&server.url()).await.unwrap());
+    let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
     let alice = Subject::new("alice").unwrap();
     let indexed = || {
         let keys: Vec<Vec<u8>> = server.ask(&["KEYS", "hallpass{??}i*"]);

@@ -5,8 +5,7 @@ local found, absent, gone = {}, {}, nowhere(3)
 for _, id in ipairs(call('ZRANGEBYSCORE', KEYS[1], ARGV[1], '+inf')) do
   local key = ARGV[2] .. id
   local row = read(key, KEYS[2])
-  -- While a slot moves, a row that has gone ahead cannot be read by a script that does not name it.
-  if (row == nil or row.fault and row.fault[1] == 'type') and not gone[key] then
+  if row == nil and not gone[key] then
     absent[#absent + 1] = id
   elseif row and not row.fault and row.at[ENDED] then
     local at = number(field(row, ENDED), 1, 5)

@@ -38,9 +38,17 @@ local function field(row, name)
   return row.flat[row.at[name]]
 end
 
+-- Whether an answer says that a key which the script did not name is on another master: its slot moves.
+local function elsewhere(answer)
+  return type(answer) == 'table' and answer.err and answer.err:find('non local key', 1, true)
+end
+
 -- The row under `key`: nil where there is none, with a `fault` where it cannot be used.
 local function read(key, epochs)
   local flat = redis.pcall('HGETALL', key)
+  if elsewhere(flat) then
+    return nil
+  end
   if flat.err then
     return {fault = {'type', key}}
   end
