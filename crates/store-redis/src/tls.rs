@@ -55,6 +55,7 @@ impl Root {
     }
 
     #[cfg(not(feature = "tls"))]
+    #[expect(clippy::unused_self, reason = "with the feature it is used")]
     fn checked(&self, _: ConnectionInfo) -> RedisResult<ConnectionInfo> {
         let without = "store-redis was built without its feature `tls`";
         Err((ErrorKind::InvalidClientConfig, without).into())
