@@ -104,7 +104,8 @@ impl RemoteJwks {
         now: UnixTime,
     ) -> Result<VerifiedToken<C>, RemoteError> {
         let token = self.verify_any(token, now).await?;
-        Ok(token.presented_with(proof)?)
+        token.check_proof(proof)?;
+        Ok(token)
     }
 
     async fn verify_any<C: DeserializeOwned>(

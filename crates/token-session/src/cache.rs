@@ -200,10 +200,10 @@ impl CachedVerifier {
     }
 
     /// The same for a token that came with a proof, or without one. It is asked for each time: that a token
-    /// is known says nothing about who presents it.
+    /// is known says nothing about who presents it, so [`VerifiedToken::check_proof`] decides here.
     ///
     /// # Errors
-    /// As [`UntrustedToken::parse`], [`Verifier::verify`] and [`VerifiedToken::presented_with`].
+    /// As [`UntrustedToken::parse`], [`Verifier::verify`] and [`VerifiedToken::check_proof`].
     pub fn verify_with<C: DeserializeOwned + Send + Sync + 'static>(
         &self,
         token: impl AsRef<[u8]>,

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::access::error::{ClaimsError, VerifyError};
 use crate::binding::thumbprint::Thumbprint;
 use crate::jose::json::{Texts, Value};
 use crate::types::id::{SessionId, TokenId};
@@ -47,22 +46,6 @@ pub struct AccessClaims<C = NoClaims> {
     pub key: Option<Thumbprint>,
     /// The application's own claims.
     pub custom: C,
-}
-
-/// Whether a token that is bound to this key, or to none, may be presented by a client that has proven this
-/// key, or none.
-pub(super) fn check_key(
-    bound: Option<Thumbprint>,
-    proven: Option<Thumbprint>,
-) -> Result<(), VerifyError> {
-    match (bound, proven) {
-        (None, None) => Ok(()),
-        // It would be worth as much as one that is bound to nothing.
-        (Some(_), None) => Err(ClaimsError::BoundToKey.into()),
-        (None, Some(_)) => Err(VerifyError::NotBound),
-        (Some(bound), Some(proven)) if bound == proven => Ok(()),
-        (Some(_), Some(_)) => Err(VerifyError::WrongKey),
-    }
 }
 
 /// The same claims while they are read. Texts borrow from the buffer that the token was decoded into, so

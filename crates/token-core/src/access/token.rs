@@ -2,9 +2,10 @@
 
 use std::fmt;
 
-use crate::access::claims::{AccessClaims, NoClaims, check_key};
-use crate::access::error::VerifyError;
+use crate::access::claims::{AccessClaims, NoClaims};
+use crate::access::error::{ClaimsError, VerifyError};
 use crate::binding::dpop::VerifiedProof;
+use crate::binding::thumbprint::Thumbprint;
 use crate::jose::jws::{Compact, MAX_LENGTH};
 
 /// Text that may be a token: three parts over the right alphabet, at most 8 KiB. Nothing in it is trusted.
@@ -75,20 +76,11 @@ impl<C> VerifiedToken<C> {
         self.claims
     }
 
-    /// Hands the token on if it may be presented with this proof, or without one if it is bound to no key.
+    /// Whether it may be presented with this proof, or without one: only a token that is bound to no key may.
     ///
     /// # Errors
     /// [`ClaimsError::BoundToKey`](crate::access::ClaimsError::BoundToKey) if the proof is missing,
     /// [`VerifyError::NotBound`] and [`VerifyError::WrongKey`] if it is of no use.
-    pub fn presented_with(self, proof: Option<&VerifiedProof>) -> Result<Self, VerifyError> {
-        self.check_proof(proof)?;
-        Ok(self)
-    }
-
-    /// The same for a token that is shared.
-    ///
-    /// # Errors
-    /// As [`Self::presented_with`].
     pub fn check_proof(&self, proof: Option<&VerifiedProof>) -> Result<(), VerifyError> {
         check_key(self.claims.key, proof.map(VerifiedProof::thumbprint))
     }
@@ -96,5 +88,21 @@ impl<C> VerifiedToken<C> {
     /// The only place that makes one.
     pub(super) const fn assertion(claims: AccessClaims<C>) -> Self {
         Self { claims }
+    }
+}
+
+/// Whether a token that is bound to this key, or to none, may be presented by a client that has proven this
+/// key, or none.
+pub(super) fn check_key(
+    bound: Option<Thumbprint>,
+    proven: Option<Thumbprint>,
+) -> Result<(), VerifyError> {
+    match (bound, proven) {
+        (None, None) => Ok(()),
+        // It would be worth as much as one that is bound to nothing.
+        (Some(_), None) => Err(ClaimsError::BoundToKey.into()),
+        (None, Some(_)) => Err(VerifyError::NotBound),
+        (Some(bound), Some(proven)) if bound == proven => Ok(()),
+        (Some(_), Some(_)) => Err(VerifyError::WrongKey),
     }
 }

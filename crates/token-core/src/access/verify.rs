@@ -11,11 +11,11 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::access::bounds::{Bounds, Expiry};
-use crate::access::claims::{AccessClaims, BorrowedClaims, NoClaims, check_key};
+use crate::access::claims::{AccessClaims, BorrowedClaims, NoClaims};
 use crate::access::error::{ClaimsError, VerifyError};
 use crate::access::read;
 use crate::access::sign::BEFORE_NAME;
-use crate::access::token::{UntrustedToken, VerifiedToken};
+use crate::access::token::{UntrustedToken, VerifiedToken, check_key};
 use crate::jose::base64url::Room;
 use crate::jose::header::{self, ACCESS_TOKEN, Header};
 use crate::jose::json::Value;
@@ -61,11 +61,13 @@ impl Verifier {
         token: UntrustedToken<'_>,
         now: UnixTime,
     ) -> Result<VerifiedToken<C>, VerifyError> {
-        self.verify_unproven(token, now)?.presented_with(None)
+        let token = self.verify_unproven(token, now)?;
+        token.check_proof(None)?;
+        Ok(token)
     }
 
     /// The same, whether or not the token is bound to a key: for who answers questions about a token that
-    /// somebody else was shown, and for caches. Ask [`VerifiedToken::presented_with`] before anything
+    /// somebody else was shown, and for caches. Ask [`VerifiedToken::check_proof`] before anything
     /// is done for the one who presents it.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 //!
 //! An [`UntrustedProof`] becomes a [`VerifiedProof`] if it is what [`Expected`] says. That tells which key
 //! made it, and nothing else: whether it is the right key is asked of the access token
-//! ([`VerifiedToken::presented_with`](crate::VerifiedToken::presented_with)) or of the session
+//! ([`VerifiedToken::check_proof`](crate::VerifiedToken::check_proof)) or of the session
 //! ([`Binding::check`](crate::binding::Binding::check)), and then whether the proof was used before
 //! ([`UsedProofs`]).
 

@@ -85,6 +85,19 @@ impl Change {
     }
 }
 
+/// The part of each condition that every change has.
+impl Session {
+    /// The earlier of the idle and the absolute deadline. Exclusive: at that second it has ended.
+    pub fn expires_at(&self) -> UnixTime {
+        self.idle_expires_at.min(self.absolute_expires_at)
+    }
+
+    /// Whether it is neither ended nor past a deadline.
+    pub fn is_live(&self, now: UnixTime) -> bool {
+        self.revocation.is_none() && now < self.expires_at()
+    }
+}
+
 /// Replaces the credential of a session by its successor.
 ///
 /// It happens only if the session has this `id`, is live at `at`, has exactly the generation `from` and the

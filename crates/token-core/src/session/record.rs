@@ -133,16 +133,6 @@ impl Session {
             binding: Binding::Unbound,
         }
     }
-
-    /// The earlier of the idle and the absolute deadline. Exclusive: at that second it has ended.
-    pub fn expires_at(&self) -> UnixTime {
-        self.idle_expires_at.min(self.absolute_expires_at)
-    }
-
-    /// Whether it is neither ended nor past a deadline.
-    pub fn is_live(&self, now: UnixTime) -> bool {
-        self.revocation.is_none() && now < self.expires_at()
-    }
 }
 
 /// When and how the user proved who they are

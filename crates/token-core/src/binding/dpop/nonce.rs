@@ -56,7 +56,7 @@ impl fmt::Debug for NonceKeys {
     }
 }
 
-/// A nonce for the client's next proof. It is no secret.
+/// A nonce for the client's next proof. It is no secret, and not that of a rotation, which a session's record has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Nonce([u8; LENGTH]);
 
