@@ -199,7 +199,7 @@ impl Feed {
     }
 
     /// Whether it is complete as of a moment ago, for one whose clock says `now`.
-    pub(crate) fn is_live(&self, now: UnixTime) -> bool {
+    pub(crate) fn is_complete(&self, now: UnixTime) -> bool {
         let until = self.live_until.load(Ordering::Acquire);
         until != 0 && millis(self.start.elapsed()) <= until && self.is_in_time(now)
     }
@@ -211,7 +211,7 @@ impl Feed {
         (from..=until).contains(&now.as_secs())
     }
 
-    /// The sessions that are remembered. Ask [`is_live`](Self::is_live) first: what is remembered is true
+    /// The sessions that are remembered. Ask [`is_complete`](Self::is_complete) first: what is remembered is true
     /// only as long as the feed is live.
     pub(crate) const fn sessions(&self) -> &SessionCache {
         &self.sessions
@@ -224,7 +224,7 @@ impl Feed {
         // In this order: a gap that is noticed before the first shows in the second, and one that is noticed
         // after it makes the load void.
         let load = self.sessions.begin(id)?;
-        self.is_live(now).then_some(load)
+        self.is_complete(now).then_some(load)
     }
 
     /// Remembers a session that was read, unless something was heard meanwhile.

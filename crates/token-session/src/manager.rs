@@ -144,7 +144,7 @@ impl SessionManager {
 
     /// Whether the revocation view is complete as of a moment ago.
     pub fn revocations_are_live(&self) -> bool {
-        self.inner.feed.is_live(self.now())
+        self.inner.feed.is_complete(self.now())
     }
 
     /// The same, for a health check that decides whether this node gets requests.

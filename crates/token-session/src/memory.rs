@@ -176,7 +176,7 @@ impl SessionStore for MemoryStore {
     }
 
     async fn load(&self, id: SessionId) -> Result<Option<Committed<Session>>, Self::Error> {
-        Ok(self.shard(id.bucket()).committed(id))
+        Ok(self.shard(id.bucket()).load(id))
     }
 
     async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
@@ -192,7 +192,7 @@ impl SessionStore for MemoryStore {
     async fn revoke(&self, ending: &Ending) -> Result<Revoke, Self::Error> {
         let mut shard = self.shard(ending.id.bucket());
         let ended = shard.end(ending);
-        let row = shard.committed(ending.id);
+        let row = shard.load(ending.id);
         drop(shard);
         Ok(match (ended, row) {
             (Some(ended), Some(row)) => {

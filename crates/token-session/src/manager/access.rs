@@ -116,7 +116,7 @@ impl SessionManager {
         let feed = &self.inner.feed;
         // First: what the view does not have afterwards was not ended before it was complete. The
         // other way round, a view that is completed in between would count for what it lacked.
-        let live = feed.is_live(now);
+        let live = feed.is_complete(now);
         match self.inner.check {
             RevocationCheck::Feed(_) if feed.contains(session) => {
                 Err(AccessError::Revoked { session })

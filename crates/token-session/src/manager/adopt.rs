@@ -135,7 +135,7 @@ impl SessionManager {
             Created::Applied(session) => {
                 self.report(EventKind::Adopted { reader }, &session, now);
                 let granted = pending.committed(session)?;
-                Ok(Self::issued(granted, ahead, None, now)?)
+                Ok(Self::give_out(granted, ahead, None, now)?)
             }
             Created::EpochPassed => Err(AdoptError::AllEnded),
             // Another request with the same old credential was faster.

@@ -150,7 +150,7 @@ impl SessionManager {
             return Ok(None);
         }
         // First: what was heard by then has been forgotten when it is asked for.
-        if feed.is_live(now) {
+        if feed.is_complete(now) {
             return Ok(feed.sessions().get(id, now));
         }
         match self.inner.check {

@@ -138,7 +138,7 @@ impl SessionManager {
             let interval = feed.timing.reading_interval;
             pause = match self.read_revocations().await {
                 Ok(()) if feed.is_full() => interval.max(FULL_PAUSE),
-                Ok(()) if feed.is_live(self.now()) => jitter(interval),
+                Ok(()) if feed.is_complete(self.now()) => jitter(interval),
                 // As long as notices may not come, only reading brings what was ended.
                 Ok(()) => RETRY_PAUSE,
                 Err(error) => {
@@ -181,13 +181,13 @@ impl SessionManager {
         let mut reported = true;
         loop {
             let until = feed.live_until();
-            let silent = until.is_some() && !feed.is_live(self.now());
+            let silent = until.is_some() && !feed.is_complete(self.now());
             if silent {
                 // No heartbeat came back in time: notices may have been lost like it, also if the
                 // next one comes.
                 feed.interrupt();
             }
-            let live = feed.is_live(self.now());
+            let live = feed.is_complete(self.now());
             self.show_feed(live);
             if live != reported {
                 self.report_node(if live {

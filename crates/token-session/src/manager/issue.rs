@@ -83,7 +83,7 @@ impl SessionManager {
     }
 
     /// What is answered, now that the session is committed for which the credentials were made.
-    pub(super) fn issued(
+    pub(super) fn give_out(
         granted: Granted,
         ahead: Uncommitted<Credentials>,
         scope: Option<&Scope>,

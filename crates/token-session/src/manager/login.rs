@@ -108,7 +108,7 @@ impl SessionManager {
                 Created::Applied(session) => {
                     manager.report(EventKind::Login, &session, now);
                     let granted = pending.committed(session)?;
-                    Ok(Self::issued(granted, ahead, None, now)?)
+                    Ok(Self::give_out(granted, ahead, None, now)?)
                 }
                 Created::EpochPassed => Err(LoginError::EpochPassed),
                 Created::IdTaken => Err(LoginError::IdTaken),

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use token_core::session::{self, Committed, Denial, Purpose, RefreshClaims};
-use token_core::{PRODUCT, Scope, Session, UnixTime};
+use token_core::{PRODUCT, Scope, Session};
 
 use super::settle::{Changes, Settled, Verdict};
 use super::{Issued, SessionManager};
@@ -82,15 +82,6 @@ impl SessionManager {
         }
         // Taken before the store is asked: waiting for it must not age the token.
         let now = self.now();
-        self.renew(token, scope, now).await
-    }
-
-    async fn renew(
-        &self,
-        token: &RefreshClaims,
-        scope: Option<&Scope>,
-        now: UnixTime,
-    ) -> Result<(EventKind, Issued), RefreshError> {
         let (for_rotation, for_token) = self.draw().halves();
         let optimistic = {
             // Not a clone of the pointer: all threads would count in one place.

@@ -175,7 +175,7 @@ impl SessionManager {
                             let as_signed =
                                 session.scope == becomes.scope && session.claims == becomes.claims;
                             let issued = if as_signed {
-                                Self::issued(granted, ahead, scope, now)?
+                                Self::give_out(granted, ahead, scope, now)?
                             } else {
                                 // It was permitted something else since it was read.
                                 let issued = self.issue(granted, scope, now, self.draw()).await;

@@ -82,7 +82,7 @@ impl SessionManager {
         let mut pause = PAUSE;
         let mut left = self.inner.store_retries;
         loop {
-            let last = match self.attempt(name, deadline, call()).await {
+            let last = match self.call_once(name, deadline, call()).await {
                 Ok(value) => {
                     let repeated = left < self.inner.store_retries;
                     return Ok(Answer { value, repeated });
@@ -113,7 +113,7 @@ impl SessionManager {
     }
 
     /// Waits for one attempt, but not for ever.
-    async fn attempt<T>(
+    async fn call_once<T>(
         &self,
         name: &'static str,
         deadline: Instant,

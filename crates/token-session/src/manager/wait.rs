@@ -103,7 +103,7 @@ impl SessionManager {
             }
             ask_store = match self.inner.check {
                 RevocationCheck::Feed(WhenBehind::AskStore | WhenBehind::Refuse) => {
-                    !feed.is_live(self.now())
+                    !feed.is_complete(self.now())
                 }
                 RevocationCheck::Feed(WhenBehind::Accept) | RevocationCheck::None => false,
                 RevocationCheck::Store => true,

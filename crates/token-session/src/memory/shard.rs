@@ -52,7 +52,7 @@ impl Shard {
         Some(self.rows.get(self.place(id)?))
     }
 
-    pub(super) fn committed(&self, id: SessionId) -> Option<Committed<Session>> {
+    pub(super) fn load(&self, id: SessionId) -> Option<Committed<Session>> {
         let row = self.row(id)?;
         Some(Committed::assertion(row.session()))
     }
