@@ -9,7 +9,7 @@ use token_http::adapter::optional;
 use token_http::{Auth, Refusal};
 
 use crate::answer::Rejection;
-use crate::register::auth;
+use crate::app_data::auth;
 
 /// `Some` caller, or `None` if the request has no credential, or a session cookie that is bound to the browser
 /// without its bound cookie. One that is not valid is refused.

@@ -57,6 +57,7 @@
 mod access;
 mod answer;
 mod any;
+mod app_data;
 mod extract;
 #[cfg(feature = "remote")]
 mod foreign;
@@ -66,7 +67,6 @@ mod middleware;
 mod mount;
 mod nobody;
 mod pending;
-mod register;
 mod requests;
 mod require;
 mod routes;

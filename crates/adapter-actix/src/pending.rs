@@ -7,8 +7,8 @@ use actix_web::{FromRequest, HttpRequest, dev};
 use token_http::Auth;
 
 use crate::answer::Rejection;
+use crate::app_data::auth;
 use crate::head::OwnedHead;
-use crate::register::auth;
 
 token_http::request! {
     /// A login that has begun in this browser ([`CustomLogin::pend`](crate::CustomLogin::pend)) and of which

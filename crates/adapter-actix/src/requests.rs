@@ -8,8 +8,8 @@ use actix_web::{FromRequest, HttpRequest, dev};
 use token_http::Auth;
 
 use crate::answer::{Answer, Rejection};
+use crate::app_data::auth;
 use crate::head::{OwnedHead, read};
-use crate::register::auth;
 
 token_http::request_methods!(Answer, Rejection);
 token_http::custom_renewal_methods!(Answer, Rejection);

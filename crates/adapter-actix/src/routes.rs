@@ -6,9 +6,9 @@ use actix_web::{HttpRequest, web};
 use token_http::{Auth, ProtectedResource, Route};
 
 use crate::answer::Answer;
+use crate::app_data;
 use crate::head::{OwnedHead, read};
 use crate::mount::Mount;
-use crate::register::register;
 
 /// The routes that the library serves itself, under the configured prefix and `/.well-known`. It also
 /// puts [`Auth`] into `app_data` for the extractors; handlers take it as `web::Data<Auth>`. Configure the
@@ -38,7 +38,7 @@ where
             config.service(web::resource(route.path(mount.auth())).to(handler));
         }
         config.app_data(mount);
-        register(config, registered);
+        app_data::add(config, registered);
     }
 }
 

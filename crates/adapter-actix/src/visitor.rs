@@ -11,9 +11,9 @@ use pin_project_lite::pin_project;
 use token_http::{Auth, RequestVisitors, VisitorScope, visitor_scope};
 
 use crate::answer::Rejection;
+use crate::app_data::auth;
 use crate::head::OwnedHead;
 use crate::middleware::{Ending, Inner};
-use crate::register::auth;
 
 token_http::request! {
     /// A browser of which nothing is known but what the site stores for it: a basket, messages for the

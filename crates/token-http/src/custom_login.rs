@@ -185,10 +185,10 @@ impl CustomLogin {
         let (manager, cookies) = (self.auth.manager().clone(), self.cookies.clone());
         let (replaces, visitor) = (self.replaces, self.visitor.clone());
         let (auth, old) = (self.auth.clone(), self.old.clone());
-        let issued = to_end(async move {
-            let issued = manager.login(ticket, session).await?;
+        let opened = to_end(async move {
+            let opened = manager.login(ticket, session).await?;
             if !replaces {
-                return Ok(issued);
+                return Ok(opened);
             }
             // Only now that the new one is stored: if the store fails here, the user has a session.
             let presented = [
@@ -207,17 +207,17 @@ impl CustomLogin {
                 auth.end_old(old, RevokeReason::Replaced).await?;
             }
             visitor.end(&manager).await;
-            Ok::<_, Rejection>(issued)
+            Ok::<_, Rejection>(opened)
         });
-        let issued = issued.await?;
-        let mut answer = self.auth.answer_authenticated(&issued);
+        let opened = opened.await?;
+        let mut answer = self.auth.answer_authenticated(&opened);
         if replaces {
             self.visitor.forget(&self.auth, &mut answer);
             if let Some(old) = &self.old {
                 cookies::append_all(answer.headers_mut(), self.auth.old_deletions(old));
             }
         }
-        Ok(Issued::new(issued, answer))
+        Ok(Issued::new(opened, answer))
     }
 
     /// Binds the session to the key that the client has proven. In the other transports the browser has no

@@ -145,6 +145,7 @@ pub(crate) struct Body {
 
 impl Body {
     /// Checks that the client has sent a proof if it has to, and none that nothing can be bound to.
+    /// Asked before the attempt is counted; `bind` asks once more, with what the application has chosen.
     fn proven_by(self, auth: &Auth, proof: Option<&VerifiedProof>) -> Result<Self, Refusal> {
         let transport = self.transport.unwrap_or(Transport::Header);
         auth.check_login(self.client_id.as_ref(), transport, proof)?;

@@ -180,7 +180,8 @@ impl Route {
             let why = format_args!("{} is not one of {allow}", head.method);
             return Err(auth.refuse(Refusal::MethodNotAllowed { allow }.because(why)));
         }
-        // At a logout a body that cannot be read must not keep the session of a cookie alive.
+        // At a logout a body that cannot be read must not keep the session of a cookie alive, so there alone it
+        // can still be an error below.
         let body = if self == Self::Logout {
             body
         } else {

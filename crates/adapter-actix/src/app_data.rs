@@ -9,7 +9,7 @@ use actix_web::{HttpRequest, web};
 use token_http::{Auth, Rejection};
 
 /// Adds an [`Auth`] to the application's data, under the type `A`.
-pub(crate) fn register<A>(config: &mut web::ServiceConfig, auth: A)
+pub(crate) fn add<A>(config: &mut web::ServiceConfig, auth: A)
 where
     A: Clone + Into<Auth> + 'static,
 {
