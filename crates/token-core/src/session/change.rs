@@ -370,14 +370,6 @@ impl<W> Pending<W> {
     }
 }
 
-impl Pending<Rotation> {
-    /// The session as this rotation makes it of the one that was read, or `None` if it would not.
-    pub fn becomes(&self, session: &Session) -> Option<Session> {
-        let mut next = session.clone();
-        self.write.apply_to(&mut next).then_some(next)
-    }
-}
-
 /// A committed session together with the secret of its current credential: what tokens and
 /// cookies are made from, and nothing else.
 #[derive(Debug)]
@@ -385,7 +377,9 @@ impl Pending<Rotation> {
 pub struct Granted {
     session: Committed<Session>,
     secret: TokenSecret,
-    claims: Option<CustomClaims>,
+    /// Other claims of the application's for the access token, if a replay, which writes nothing, shall have
+    /// some: the session keeps its own until the next rotation.
+    pub claims: Option<CustomClaims>,
 }
 
 impl Granted {
@@ -417,13 +411,6 @@ impl Granted {
     /// The session by value.
     pub fn into_session(self) -> Committed<Session> {
         self.session
-    }
-
-    /// Puts other claims of the application's into the access token, for a replay, which writes
-    /// nothing: the session keeps its own until the next rotation.
-    pub fn with_claims(self, claims: CustomClaims) -> Self {
-        let claims = Some(claims);
-        Self { claims, ..self }
     }
 
     pub(crate) const fn secret(&self) -> &TokenSecret {

@@ -161,7 +161,8 @@ impl SessionManager {
                 Verdict::Rotate(pending) => {
                     let mut pending = pending;
                     pending.write.rights = self.ask(changes, &session, now).await?;
-                    let Some(becomes) = pending.becomes(&session) else {
+                    let change = Change::Rotate(pending.write.clone());
+                    let Some(becomes) = change.apply(&session) else {
                         current = Some(session);
                         continue;
                     };
@@ -211,7 +212,7 @@ impl SessionManager {
     /// The credential in force once more, with what the application says of the access token.
     async fn replayed<A>(
         &self,
-        granted: Granted,
+        mut granted: Granted,
         changes: Changes<'_>,
         scope: Option<&Scope>,
         now: UnixTime,
@@ -220,10 +221,7 @@ impl SessionManager {
         let rights = self.ask(changes, session, now).await?;
         let allowed = rights.scope.as_ref().unwrap_or(&session.scope);
         let scope = narrowed(scope, allowed)?.cloned().or(rights.scope);
-        let granted = match rights.claims {
-            Some(claims) => granted.with_claims(claims),
-            None => granted,
-        };
+        granted.claims = rights.claims;
         Ok(Settled::Replayed(granted, scope))
     }
 
