@@ -182,9 +182,11 @@ macro_rules! request_methods {
             pub async fn begin_checked(
                 &self,
                 subject: impl ::core::convert::TryInto<$crate::adapter::Subject>,
-                still_holds: impl ::core::future::Future<Output = bool>,
+                still_holds: impl ::core::future::Future<
+                    Output = ::core::result::Result<bool, $rejection>,
+                >,
             ) -> ::core::result::Result<$crate::adapter::LoginTicket, $rejection> {
-                Ok(self.0.begin_checked(subject, still_holds).await?)
+                self.0.begin_checked(subject, still_holds).await
             }
 
             /// What the request says of the session: transport, client, device, and whether to
@@ -263,9 +265,11 @@ macro_rules! request_methods {
             pub async fn begin_checked(
                 &self,
                 subject: impl ::core::convert::TryInto<$crate::adapter::Subject>,
-                still_holds: impl ::core::future::Future<Output = bool>,
+                still_holds: impl ::core::future::Future<
+                    Output = ::core::result::Result<bool, $rejection>,
+                >,
             ) -> ::core::result::Result<$crate::adapter::LoginTicket, $rejection> {
-                Ok(self.0.begin_checked(subject, still_holds).await?)
+                self.0.begin_checked(subject, still_holds).await
             }
 
             /// The time by the server's clock, for

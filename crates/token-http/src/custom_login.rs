@@ -115,21 +115,25 @@ impl CustomLogin {
     /// [`begin`](Self::begin) alone would lose something here: if all sessions of the user are ended between
     /// the check and `begin`, because the password was changed for example, the login opens a session
     /// all the same. `still_holds` is asked after the login has begun. It reads again what the proof was
-    /// checked against, such as the stored hash or its version, and compares it with what it was.
+    /// checked against, such as the stored hash or its version, and compares it with what it was. If that cannot
+    /// be read, it answers with an error, such as [`Rejection::temporarily_unavailable`], and not with `false`:
+    /// the user would be told that the proof was wrong.
     ///
     /// # Errors
-    /// As [`begin`](Self::begin), and [`Refusal::InvalidCredentials`] if the proof does not hold any more.
-    pub async fn begin_checked(
+    /// As [`begin`](Self::begin), [`Refusal::InvalidCredentials`] if the proof does not hold any more, and the
+    /// error of `still_holds`.
+    pub async fn begin_checked<E: From<Rejection>>(
         &self,
         subject: impl TryInto<Subject>,
-        still_holds: impl Future<Output = bool>,
-    ) -> Result<LoginTicket, Rejection> {
+        still_holds: impl Future<Output = Result<bool, E>>,
+    ) -> Result<LoginTicket, E> {
         let ticket = self.begin(subject).await?;
-        if still_holds.await {
+        if still_holds.await? {
             Ok(ticket)
         } else {
             let why = "what was proven was changed while it was checked";
-            Err(self.auth.refuse(Refusal::InvalidCredentials.because(why)))
+            let refused = Refusal::InvalidCredentials.because(why);
+            Err(self.auth.refuse(refused).into())
         }
     }
 
@@ -153,7 +157,8 @@ impl CustomLogin {
     ///
     /// # Errors
     /// [`Refusal::TemporarilyUnavailable`] if the store cannot be asked, or if all sessions of the
-    /// subject were ended since the login began. [`Refusal::ServerError`] if the tokens cannot
+    /// subject were ended since the login began. [`Refusal::GatewayTimeout`] if the session may have been
+    /// opened, and if it was and those that came with the request may live. [`Refusal::ServerError`] if the tokens cannot
     /// be made. [`Refusal::InvalidDpopProof`] if the client has to prove a key and does not, and
     /// [`Refusal::InvalidRequest`] if it does or has to in another transport than `header`.
     pub async fn open(
@@ -191,21 +196,25 @@ impl CustomLogin {
                 return Ok(opened);
             }
             // Only now that the new one is stored: if the store fails here, the user has a session.
-            let presented = [
-                (Kind::Refresh, Presented::Refresh as fn(_) -> _),
-                (Kind::Session, Presented::Session as fn(_) -> _),
-            ];
-            for (kind, presented) in presented {
-                for value in cookies.all(kind) {
-                    manager
-                        .revoke_presented(presented(value), RevokeReason::Replaced)
-                        .await?;
+            let replaced = async {
+                let presented = [
+                    (Kind::Refresh, Presented::Refresh as fn(_) -> _),
+                    (Kind::Session, Presented::Session as fn(_) -> _),
+                ];
+                for (kind, presented) in presented {
+                    for value in cookies.all(kind) {
+                        manager
+                            .revoke_presented(presented(value), RevokeReason::Replaced)
+                            .await?;
+                    }
                 }
-            }
-            // Its cookie would otherwise open a session once this one has ended.
-            if let Some(old) = &old {
-                auth.end_old(old, RevokeReason::Replaced).await?;
-            }
+                // Its cookie would otherwise open a session once this one has ended.
+                if let Some(old) = &old {
+                    auth.end_old(old, RevokeReason::Replaced).await?;
+                }
+                Ok(())
+            };
+            replaced.await.map_err(Rejection::after_a_write)?;
             visitor.end(&manager).await;
             Ok::<_, Rejection>(opened)
         });

@@ -69,12 +69,13 @@ impl LoginRequest {
     /// holds: see [`CustomLogin::begin_checked`].
     ///
     /// # Errors
-    /// As [`begin`](Self::begin), and [`Refusal::InvalidCredentials`] if it does not hold any more.
-    pub async fn begin_checked(
+    /// As [`begin`](Self::begin), [`Refusal::InvalidCredentials`] if it does not hold any more, and the error of
+    /// `still_holds`.
+    pub async fn begin_checked<E: From<Rejection>>(
         &self,
         subject: impl TryInto<Subject>,
-        still_holds: impl Future<Output = bool>,
-    ) -> Result<LoginTicket, Rejection> {
+        still_holds: impl Future<Output = Result<bool, E>>,
+    ) -> Result<LoginTicket, E> {
         self.login.begin_checked(subject, still_holds).await
     }
 

@@ -84,7 +84,8 @@ impl LogoutRequest {
     ///
     /// # Errors
     /// [`Refusal::TemporarilyUnavailable`](crate::Refusal::TemporarilyUnavailable) if the store
-    /// cannot be asked: the cookies stay, and the client asks again.
+    /// cannot be asked, and [`Refusal::GatewayTimeout`](crate::Refusal::GatewayTimeout) if a session may have been
+    /// ended: the cookies stay, and the client asks again.
     pub async fn end(&self) -> Result<Response<Bytes>, Rejection> {
         self.end_with(None).await
     }
@@ -116,18 +117,25 @@ impl LogoutRequest {
                 .chain(refresh_token.into_iter().map(Presented::Refresh))
                 .chain(cookies.all(Kind::Refresh).map(Presented::Refresh))
                 .chain(cookies.all(Kind::Session).map(Presented::Session));
-            for presented in presented {
-                manager.logout(presented).await?;
+            let mut has_ended = false;
+            let ended = async {
+                for presented in presented {
+                    has_ended |= manager.logout(presented).await?;
+                }
+                // Also if it was adopted before: a logout wins over every old credential that the client still has.
+                if let Some(old) = &old {
+                    auth.end_old(old, RevokeReason::Logout).await?;
+                }
+                // A client that has not renewed yet has its old token in the place of a refresh token.
+                if let Some(token) = refresh_token {
+                    auth.end_old_token(token, RevokeReason::Logout).await?;
+                }
+                Ok::<_, Rejection>(())
+            };
+            match ended.await {
+                Err(rejection) if has_ended => Err(rejection.after_a_write()),
+                ended => ended,
             }
-            // Also if it was adopted before: a logout wins over every old credential that the client still has.
-            if let Some(old) = &old {
-                auth.end_old(old, RevokeReason::Logout).await?;
-            }
-            // A client that has not renewed yet has its old token in the place of a refresh token.
-            if let Some(token) = refresh_token {
-                auth.end_old_token(token, RevokeReason::Logout).await?;
-            }
-            Ok::<_, Rejection>(())
         })
         .await?;
         let mut response = answer::empty(StatusCode::NO_CONTENT);

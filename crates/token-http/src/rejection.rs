@@ -93,6 +93,15 @@ impl Rejection {
         Self::plain(Refusal::TemporarilyUnavailable)
     }
 
+    /// The same for a request that had written something before it failed: 504, since 503 says that nothing
+    /// was done.
+    pub(crate) fn after_a_write(mut self) -> Self {
+        if self.refusal == Refusal::TemporarilyUnavailable {
+            self.refusal = Refusal::GatewayTimeout;
+        }
+        self
+    }
+
     /// An application that is set up wrongly: 500, and a line in the log with the fix. In a debug
     /// build the answer has it too, since there may be no log yet on a first try. For adapters.
     pub fn misconfigured(fix: impl Into<Cow<'static, str>>) -> Self {

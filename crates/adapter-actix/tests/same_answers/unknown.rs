@@ -24,24 +24,37 @@ static REFUSED: AtomicBool = AtomicBool::new(false);
 /// Writes are carried out, and their answers are lost.
 static LOST: AtomicBool = AtomicBool::new(false);
 
+/// The first write is carried out, and after it nothing can be asked any more.
+static CUT_OFF: AtomicBool = AtomicBool::new(false);
+static HAS_WRITTEN: AtomicBool = AtomicBool::new(false);
+
 struct Writes;
 
 impl Writes {
     fn fails(call: &str, when: &AtomicBool) -> Result<(), Injected> {
-        let writes = matches!(call, "commit" | "create" | "revoke" | "revoke_subject");
-        if writes && when.load(Ordering::SeqCst) {
+        if Self::is_one(call) && when.load(Ordering::SeqCst) {
             return Err(Injected);
         }
         Ok(())
+    }
+
+    fn is_one(call: &str) -> bool {
+        matches!(call, "commit" | "create" | "revoke" | "revoke_subject")
     }
 }
 
 impl Trouble for Writes {
     async fn before(&self, call: &'static str) -> Result<(), Injected> {
+        if CUT_OFF.load(Ordering::SeqCst) && HAS_WRITTEN.load(Ordering::SeqCst) {
+            return Err(Injected);
+        }
         Self::fails(call, &REFUSED)
     }
 
     async fn after(&self, call: &'static str) -> Result<(), Injected> {
+        if Self::is_one(call) {
+            HAS_WRITTEN.store(true, Ordering::SeqCst);
+        }
         Self::fails(call, &LOST)
     }
 }
@@ -162,5 +175,22 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
         let told = client.ask_in_trouble(trouble, "POST /auth/revoke", &[FORM], &token);
         assert_told(&told, 503, "temporarily_unavailable");
     }
+
+    // 503 says that nothing was done; of two effects the first was.
+    let (old, session) = (client.login("session").cookie(), "session");
+    let (fields, login) = (
+        [JSON, SAME, ("Cookie", &*old)],
+        RIGHT.replace("TRANSPORT", session),
+    );
+    HAS_WRITTEN.store(false, Ordering::SeqCst);
+    let told = client.ask_in_trouble(&CUT_OFF, "POST /auth/login", &fields, &login);
+    assert_told(&told, 504, "gateway_timeout");
+
+    let both = format!("{old}; {}", client.login("cookie").cookie());
+    let fields = [SAME, ("Cookie", &*both)];
+    HAS_WRITTEN.store(false, Ordering::SeqCst);
+    let told = client.ask_in_trouble(&CUT_OFF, "POST /auth/logout", &fields, "");
+    assert_told(&told, 504, "gateway_timeout");
+    assert_eq!(client.ask("POST /auth/logout", &fields, "").status, 204);
     client.replies
 }

@@ -341,17 +341,22 @@ async fn a_login_that_begins_after_the_check_asks_once_more() {
         let session = login.new_session(Authentication::password(login.at()));
         login.open(ticket, session).await
     };
+    let holds = async |so| Ok::<_, Rejection>(so);
     // Nothing has happened since the check.
     let first = login();
-    let ticket = first.begin_checked("alice", async { true }).await.unwrap();
+    let ticket = first.begin_checked("alice", holds(true)).await.unwrap();
     assert!(open(&first, ticket).await.is_ok());
     // The password was changed, and all sessions ended, before the login began.
     world.end_all().await;
-    let refused = login().begin_checked("alice", async { false }).await;
+    let refused = login().begin_checked("alice", holds(false)).await;
     assert_eq!(*refused.unwrap_err().refusal(), Refusal::InvalidCredentials);
+    // Nobody can say: the user is not told that the password is wrong.
+    let away = async { Err(Rejection::temporarily_unavailable()) };
+    let refused = login().begin_checked("alice", away).await.unwrap_err();
+    assert_eq!(*refused.refusal(), Refusal::TemporarilyUnavailable);
     // The same after it began: what was asked before says nothing of it, and the login opens none.
     let last = login();
-    let ticket = last.begin_checked("alice", async { true }).await.unwrap();
+    let ticket = last.begin_checked("alice", holds(true)).await.unwrap();
     let manager = world.auth.manager();
     let alice = "alice".parse().unwrap();
     manager
