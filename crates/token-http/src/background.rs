@@ -1,10 +1,11 @@
 //! An [`Auth`] with keys that are kept, in one call, and what runs beside its requests.
 
+use std::mem::forget;
 use std::time::Duration;
 
 use thiserror::Error;
 use token_core::types::InvalidValue;
-use token_core::{Audience, Issuer, Policy, TokenIssuer};
+use token_core::{Audience, Issuer, PRODUCT, Policy, TokenIssuer};
 use token_keys::{KeyKeeper, KeySource, KeysError, Rotations, RunningKeeper};
 use token_session::clock::{Clock as _, SystemClock};
 use token_session::schedule::ScheduleError;
@@ -13,6 +14,7 @@ use token_session::{
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tracing::warn;
 
 use crate::auth::Auth;
 use crate::config::{AuthConfig, AuthConfigBuilder, ConfigError};
@@ -127,8 +129,9 @@ impl Auth {
 /// What runs beside the requests of an [`Auth`] that was [opened](Auth::open). Keep it for as long as the
 /// server runs.
 ///
-/// If it is dropped, the tasks end. Then nobody is logged out and nothing wrong is accepted, but expired
-/// sessions stay in the store, keys are not replaced, and each request asks the store.
+/// If it is dropped, the tasks end, and the log says so. Then expired sessions stay in the store, each request asks
+/// the store, and the keys stay as they are. If other processes use the same key file, this one accepts a key that
+/// was removed there, and refuses the tokens of one that was made there, which logs their holders out.
 #[derive(Debug)]
 #[must_use = "the tasks end when it is dropped"]
 pub struct Background {
@@ -136,6 +139,7 @@ pub struct Background {
     feed: Feed,
     deletion: JoinHandle<()>,
     stop: oneshot::Sender<()>,
+    unended: Unended,
 }
 
 impl Background {
@@ -149,6 +153,7 @@ impl Background {
             feed: Feed(tokio::spawn(manager.clone().follow_revocations())),
             deletion: tokio::spawn(deletion),
             stop,
+            unended: Unended,
         }
     }
 
@@ -165,10 +170,26 @@ impl Background {
             feed,
             deletion,
             stop,
+            unended,
         } = self;
+        forget(unended);
         drop((keeper, feed, stop));
         // If it has panicked, that was reported when it did.
         let _ = deletion.await;
+    }
+}
+
+/// Warns of a `let (auth, _) = …`, of which the compiler says nothing.
+#[derive(Debug)]
+struct Unended;
+
+impl Drop for Unended {
+    fn drop(&mut self) {
+        warn!(
+            target: PRODUCT,
+            "`Background` was dropped and not ended: keys are not read again, and the feed is not followed. Keep it \
+             for as long as the server runs"
+        );
     }
 }
 
