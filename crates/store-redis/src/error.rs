@@ -120,11 +120,9 @@ impl RedisStoreError {
     /// or to let it write.
     pub(crate) fn wrote_nothing(&self) -> bool {
         match self {
-            Self::Address(_)
-            | Self::Authentication(_)
-            | Self::Full(_)
-            | Self::Permission(_)
-            | Self::ReadOnly(_) => true,
+            Self::Address(_) | Self::Authentication(_) | Self::Full(_) | Self::ReadOnly(_) => true,
+            // A script publishes after its writes, which stay if it may not.
+            Self::Permission(_) => false,
             Self::Connection(error) => {
                 error.is_connection_refusal()
                     || matches!(

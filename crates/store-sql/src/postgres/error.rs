@@ -149,15 +149,12 @@ impl PostgresStoreError {
     }
 }
 
-/// Whether only the attempt to connect fails so, before anything is sent.
+/// Whether only the attempt to connect fails so, before anything is sent. A connection that was established
+/// may find out that the host cannot be reached when it waits for an answer.
 fn is_of_connecting(kind: ErrorKind) -> bool {
     matches!(
         kind,
-        ErrorKind::AddrNotAvailable
-            | ErrorKind::ConnectionRefused
-            | ErrorKind::HostUnreachable
-            | ErrorKind::NetworkUnreachable
-            | ErrorKind::NotFound
+        ErrorKind::AddrNotAvailable | ErrorKind::ConnectionRefused | ErrorKind::NotFound
     )
 }
 
