@@ -22,35 +22,50 @@ pub(crate) fn prepare(shared: &Arc<Shared>, state: &mut State) -> Option<Landing
     state.flight = Some(flight);
     Some(Landing {
         shared: Arc::clone(shared),
-        _done: done,
+        done: Some(done),
     })
 }
 
 /// Another renewal may start when this is dropped, also if the runtime ends the task.
 pub(crate) struct Landing {
     shared: Arc<Shared>,
-    _done: watch::Sender<()>,
+    /// Until it has landed.
+    done: Option<watch::Sender<()>>,
 }
 
 impl Landing {
     /// Renews in a task of its own: a caller that goes away must not cut it off between the server's answer and
     /// the store.
-    pub(crate) fn start(self) {
+    pub(crate) fn start(mut self) {
         tokio::spawn(async move {
             if let Err(error) = run(&self.shared).await {
                 warn_of(&error, "the tokens cannot be kept, so they are not renewed");
                 self.shared.note_failure(error);
             }
-            let shared = Arc::clone(&self.shared);
-            drop(self);
-            Repetition::schedule(&shared);
+            if let Some(repetition) = self.land() {
+                repetition.start();
+            }
         });
+    }
+
+    /// Ends the flight and notes the repetition that it needs in one step, so that `settled` finds one of
+    /// both at any time.
+    fn land(&mut self) -> Option<Repetition> {
+        let repetition = {
+            let mut state = self.shared.state();
+            state.flight = None;
+            Repetition::prepare(&self.shared, &mut state)
+        };
+        self.done = None;
+        repetition
     }
 }
 
 impl Drop for Landing {
     fn drop(&mut self) {
-        self.shared.state().flight = None;
+        if self.done.is_some() {
+            self.shared.state().flight = None;
+        }
     }
 }
 
@@ -63,22 +78,23 @@ struct Repetition {
 }
 
 impl Repetition {
-    /// Begins to wait, if an answer is lost and nothing waits for that yet.
-    fn schedule(shared: &Arc<Shared>) {
+    /// Notes that a repetition is pending, if an answer is lost and none is pending yet.
+    fn prepare(shared: &Arc<Shared>, state: &mut State) -> Option<Self> {
         let now = shared.now();
-        let mut state = shared.state();
         if state.repetition().is_some() || state.view.repetition_due(now).is_none() {
-            return;
+            return None;
         }
         let (waiting, repetition) = watch::channel(());
         state.repetition = Some(repetition);
-        drop(state);
-        let mut repetition = Self {
+        Some(Self {
             shared: Arc::downgrade(shared),
             waiting: Some(waiting),
-        };
+        })
+    }
+
+    fn start(mut self) {
         tokio::spawn(async move {
-            while let Some(pause) = repetition.step() {
+            while let Some(pause) = self.step() {
                 sleep(pause).await;
             }
         });
