@@ -107,7 +107,10 @@ impl SessionManager {
             // nothing fails but for lack of memory.
             match self.commit_rotation(optimistic).await? {
                 Ok(granted) => {
-                    let issued = self.issue(granted, scope, now, for_token).await?;
+                    // A signer elsewhere may have taken the place of the keys since they were looked at.
+                    let issued = self.issue(granted, scope, now, for_token).await;
+                    let issued = issued.map_err(RefreshError::from);
+                    let issued = issued.map_err(RefreshError::after_a_write)?;
                     return Ok((EventKind::Refreshed, issued));
                 }
                 Err(current) => current,
