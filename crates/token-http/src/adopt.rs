@@ -15,9 +15,11 @@
 mod actix_session;
 mod adoption;
 mod cookie;
+mod deletion;
 mod jwt;
 mod process;
 mod reader;
+mod renewal;
 mod request;
 #[cfg(feature = "adopt-tower-sessions")]
 mod tower_sessions;
@@ -30,6 +32,7 @@ pub use cookie::OldCookie;
 pub use jwt::{JwtKeyError, JwtReader};
 pub(crate) use process::{Adopted, AdoptedSlot};
 pub use reader::{ReadError, Reader, Reading};
+pub(crate) use renewal::FirstCredential;
 pub use request::OldRequest;
 #[cfg(feature = "adopt-tower-sessions")]
 pub use tower_sessions::{AxumLogin, TowerSessionsReader};

@@ -51,8 +51,8 @@ struct Shared {
     visit: CookieSession,
     shown: ShownCookie,
     data: PrivateData,
-    /// The fields that delete what the session's cookie takes the place of: of one that was adopted.
-    deletions: Vec<HeaderValue>,
+    /// If the cookie takes the place of an old one with this answer: the fields that delete that one.
+    replaced: Option<Vec<HeaderValue>>,
 }
 
 impl<C> ServerSession<C> {
@@ -240,15 +240,15 @@ impl<C> Caller for ServerSession<C> {
 }
 
 impl Shared {
-    /// The cookie to send again, if the deadline has moved and the cookie has a `Max-Age` to move; and the
-    /// first one of a session that was adopted.
+    /// The cookie to send again, if the deadline has moved and the cookie has a `Max-Age` to move; and if it takes
+    /// the place of an old one.
     ///
     /// While the request was served, a step-up or a login may have given the browser another cookie,
     /// and a logout may have deleted it. So the session is read once more.
     async fn cookie(&self) -> Option<HeaderValue> {
         let visit = &self.visit;
         let session = visit.session();
-        if !(visit.slid() && session.remember) && self.deletions.is_empty() {
+        if !(visit.slid() && session.remember) && self.replaced.is_none() {
             return None;
         }
         match self.auth.manager().is_current(visit).await {
@@ -367,7 +367,7 @@ impl SessionSlot {
                 if let Some(cookie) = shared.cookie().await {
                     fields.push(cookie);
                     // Only with what takes its place.
-                    fields.extend_from_slice(&shared.deletions);
+                    fields.extend(shared.replaced.iter().flatten().cloned());
                 }
             }
             place = next.get().map(|next| &**next);
@@ -431,10 +431,7 @@ impl Auth {
             // Behind a pointer: an application without readers needs no room for it.
             Box::pin(self.adopt(head, slot)).await?
         };
-        let (of_adopted, deletions) = match &adopted {
-            Some(adopted) => (adopted.cookie.as_ref(), adopted.deletions.clone()),
-            None => (None, Vec::new()),
-        };
+        let of_adopted = adopted.as_ref().and_then(|adopted| adopted.cookie.as_ref());
         let Some(cookie) = cookie.or(of_adopted.map(|cookie| cookie.as_str())) else {
             return Ok(None);
         };
@@ -446,7 +443,7 @@ impl Auth {
         let shared = loop {
             let found = place
                 .session
-                .get_or_try_init(|| self.accept(head, cookie, uses, slot, deletions.clone()));
+                .get_or_try_init(|| self.accept(head, cookie, uses, slot, adopted.as_ref()));
             let shared = found.await?;
             if shared.auth.is(self) {
                 break Arc::clone(shared);
@@ -492,7 +489,7 @@ impl Auth {
         cookie: &str,
         uses: bool,
         slot: &SessionSlot,
-        deletions: Vec<HeaderValue>,
+        adopted: Option<&Adopted>,
     ) -> Result<Arc<Shared>, Rejection> {
         let reject = |error| {
             let rejection = Rejection::of_cookie(error, self.config().shared_realm());
@@ -514,10 +511,18 @@ impl Auth {
             binding::refused(self, error, id, reject)
         })?;
         self.manager().observe(&shown, visit.session());
+        let replaced = match adopted {
+            Some(adopted) => Some(adopted.deletions.clone()),
+            None if self.config().adoptions().is_empty() => None,
+            None => {
+                let gone = Box::pin(self.delete_old(head, visit.session())).await;
+                (!gone.is_empty()).then_some(gone)
+            }
+        };
         Ok(Arc::new(Shared {
             auth: self.clone(),
             data: PrivateData::of(visit.session().id),
-            deletions,
+            replaced,
             shown,
             visit,
         }))

@@ -28,6 +28,8 @@ pub struct OldSession {
     pub session: NewSession,
     /// When it ends by the old rules, exclusive; `None` if those name no end.
     pub expires_at: Option<UnixTime>,
+    /// Under which key the old system has stored it, if it has: the application may want to delete it there.
+    pub stored_under: Option<Zeroizing<String>>,
     pub(crate) credential: Zeroizing<Vec<u8>>,
 }
 
@@ -42,6 +44,7 @@ impl OldSession {
             subject,
             session,
             expires_at: None,
+            stored_under: None,
             credential: Zeroizing::new(credential.into()),
         }
     }
@@ -50,6 +53,13 @@ impl OldSession {
     #[must_use]
     pub fn ends_at(mut self, expires_at: UnixTime) -> Self {
         self.expires_at = Some(expires_at);
+        self
+    }
+
+    /// The same with the key under which the old system has stored it.
+    #[must_use]
+    pub fn stored_under(mut self, key: impl Into<String>) -> Self {
+        self.stored_under = Some(Zeroizing::new(key.into()));
         self
     }
 }

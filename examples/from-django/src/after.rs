@@ -1,7 +1,8 @@
 //! The application on hallpass, with the users of Django's database. Those who were logged in before still are.
 //!
-//! `after ADDRESS DATABASE SECRETS KEYS UNTIL`: the secrets of Django, with commas between them; the keys are made if
-//! they are not there, and old sessions are adopted until this instant, in Unix seconds.
+//! `after ADDRESS DATABASE SECRETS KEYS UNTIL [delete]`: the secrets of Django, with commas between them; the keys are
+//! made if they are not there, and old sessions are adopted until this instant, in Unix seconds. With `delete` their rows
+//! go once they are not needed.
 
 mod django;
 
@@ -92,6 +93,13 @@ impl Database for Site {
     }
 }
 
+/// Deletes a session of Django.
+async fn delete(pool: SqlitePool, key: String) -> Result<(), ReadError> {
+    let query = sqlx::query("DELETE FROM django_session WHERE session_key = ?");
+    query.bind(key).execute(&pool).await?;
+    Ok(())
+}
+
 async fn form() -> Html<&'static str> {
     Html(
         "<form method=post><input name=name><input name=password type=password><button>Log in</button></form>",
@@ -141,8 +149,8 @@ async fn home(
 }
 
 async fn note(session: ServerSession) -> Result<String, Rejection> {
-    let notes = session.get::<u64>("notes").await?.unwrap_or(0) + 1;
-    session.set("notes", &notes).await?;
+    let one_more = |notes: Option<u64>| notes.unwrap_or(0) + 1;
+    let notes = session.update("notes", one_more).await?;
     Ok(notes.to_string())
 }
 
@@ -168,8 +176,8 @@ async fn password(
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [address, database, secrets, keys, until] = &args[..] else {
-        return Err("ADDRESS DATABASE SECRETS KEYS UNTIL".into());
+    let [address, database, secrets, keys, until, choice @ ..] = &args[..] else {
+        return Err("ADDRESS DATABASE SECRETS KEYS UNTIL [delete]".into());
     };
     let listener = tokio::net::TcpListener::bind(address).await?;
     let origin = format!("http://{}", listener.local_addr()?);
@@ -191,7 +199,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let manager = SessionManager::builder(store, issuer).build()?;
     let reader = DjangoReader::new(secrets.split(','), Site(pool.clone()));
     // Django's cookie outlives the browser unless `SESSION_EXPIRE_AT_BROWSER_CLOSE` is set.
-    let adoption = Adoption::of(reader).trust_sister_hosts().remember(true);
+    let mut adoption = Adoption::of(reader).trust_sister_hosts().remember(true);
+    if choice == ["delete"] {
+        let pool = pool.clone();
+        adoption = adoption.delete_old(move |key| delete(pool.clone(), key));
+    }
     let config = AuthConfig::builder(origin.parse()?)
         .adopt(adoption)
         .build()?;

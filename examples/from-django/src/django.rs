@@ -112,7 +112,7 @@ impl<D: Database> Reader for DjangoReader<D> {
         if !secrets.any(|secret| secret.is_hash(&login.hash, &found.password)) {
             return Ok(Reading::Dead("the password was changed since".into()));
         }
-        let old = OldSession::new(found.user.subject, key, found.user.session);
+        let old = OldSession::new(found.user.subject, key, found.user.session).stored_under(key);
         Ok(Reading::Live(old.ends_at(row.expire_date)))
     }
 }

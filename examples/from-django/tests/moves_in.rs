@@ -61,15 +61,29 @@ impl Site {
     }
 
     fn after(&mut self, secrets: &str, period: Duration) -> Server {
+        self.after_with(secrets, period, &[])
+    }
+
+    fn after_with(&mut self, secrets: &str, period: Duration, choices: &[&str]) -> Server {
         let until = (now() + period).as_secs().to_string();
         let mut program = Command::new(env!("CARGO_BIN_EXE_after"));
         program.args([&self.address, &self.path("site.db"), secrets]);
         program.args([&self.path("keys.json"), &until]);
+        program.args(choices);
         self.start(&mut program)
     }
 
     /// Changes one row, as somebody would who looks after the database.
     fn change(&self, query: &'static str, values: &[&str]) {
+        assert_eq!(self.affected(query, values), 1);
+    }
+
+    fn has_row(&self, key: &str) -> bool {
+        let query = "UPDATE django_session SET session_key = session_key WHERE session_key = ?";
+        self.affected(query, &[key]) == 1
+    }
+
+    fn affected(&self, query: &'static str, values: &[&str]) -> u64 {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build();
@@ -81,9 +95,9 @@ impl Site {
                 query = query.bind(*value);
             }
             let done = query.execute(&pool).await.unwrap();
-            assert_eq!(done.rows_affected(), 1);
             pool.close().await;
-        });
+            done.rows_affected()
+        })
     }
 }
 
@@ -253,4 +267,49 @@ fn those_who_were_logged_in_still_are_and_nobody_else_is() {
     let mut late = stayed;
     assert_eq!(greeted(&mut late), None);
     assert_eq!(session_cookies(&late), [OLD]);
+}
+
+/// The choice to delete: what is needed stays until it is not, and then the old cookie is good nowhere.
+#[test]
+fn rows_go_if_the_application_wants_that() {
+    let mut site = Site::new();
+    let server = site.before();
+    let mut alice = log_in(&server, "alice");
+    let mut carol = log_in(&server, "carol");
+    let mut unseen = log_in(&server, "carol");
+    drop(server);
+    let row = |browser: &Browser| browser.cookies[OLD].clone();
+    let rows = [row(&alice), row(&carol), row(&unseen)];
+
+    let server = site.after_with(SECRETS, PERIOD, &["delete"]);
+    // An answer that is lost, and a tab that knows nothing yet.
+    let (mut lost, mut tab) = (alice.clone(), alice.clone());
+    assert_eq!(greeted(&mut lost).as_deref(), Some("alice"));
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    assert_eq!(session_cookies(&alice), [NEW, OLD]);
+    // The grace of the policy.
+    std::thread::sleep(Duration::from_secs(31));
+    assert!(site.has_row(&rows[0]));
+    assert_eq!(greeted(&mut tab).as_deref(), Some("alice"));
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    assert_eq!(session_cookies(&alice), [NEW]);
+    assert!(!site.has_row(&rows[0]));
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    assert_eq!(greeted(&mut tab).as_deref(), Some("alice"));
+    // A logout that is the first request of its session.
+    assert_eq!(carol.post("/logout", &[]).location, "/login");
+    assert!(!site.has_row(&rows[1]) && site.has_row(&rows[2]));
+    // A change of the password that is one.
+    let reply = unseen.post("/password", &[("password", "mirror")]);
+    assert_eq!(reply.status, 303, "{reply:?}");
+    assert_eq!(greeted(&mut unseen).as_deref(), Some("carol"));
+    drop(server);
+
+    // Back to Django: what was copied is good no more, and a logout holds.
+    let server = site.before();
+    for key in &rows {
+        assert_eq!(greeted(&mut with_cookie(&server, key)), None);
+    }
+    log_in_with(&server, "carol", "mirror");
 }

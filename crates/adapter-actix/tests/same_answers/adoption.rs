@@ -1,6 +1,10 @@
 //! What is asked of both servers about sessions and tokens of the system that was used before.
 
+mod renewals;
+mod rows;
+
 use std::net::SocketAddr;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -21,6 +25,9 @@ use token_session::{MemoryStore, NewSession};
 use crate::OWN;
 use crate::client::{Reply, send};
 
+pub(crate) use renewals::renewals;
+pub(crate) use rows::rows;
+
 const FORM: (&str, &str) = ("Content-Type", "application/x-www-form-urlencoded");
 const JSON: (&str, &str) = ("Content-Type", "application/json");
 const SAME: (&str, &str) = ("Sec-Fetch-Site", "same-origin");
@@ -35,6 +42,13 @@ const LIFETIME: u64 = 1000;
 
 /// How often the reader was asked.
 static ASKED: AtomicU64 = AtomicU64::new(0);
+
+/// The rows that were deleted from the store of the old system.
+static GONE: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+fn gone() -> Vec<String> {
+    GONE.lock().unwrap().clone()
+}
 
 /// Reads `sid=USER.NUMBER`.
 struct Sid;
@@ -54,7 +68,7 @@ impl Reader for Sid {
             return Ok(Reading::Absent);
         };
         let (user, _) = sid.split_once('.').ok_or("the old store is away")?;
-        if user == "dead" {
+        if user == "dead" || gone().iter().any(|row| row == sid) {
             return Ok(Reading::Dead("the password was changed".into()));
         }
         if user == "unknown" {
@@ -67,11 +81,31 @@ impl Reader for Sid {
         let lifetime = if user == "expired" { 0 } else { LIFETIME };
         let session = OldSession::new(Subject::new(user)?, sid, session);
         let end = request.at() + Duration::from_secs(lifetime);
-        Ok(Reading::Live(session.ends_at(end)))
+        Ok(Reading::Live(session.ends_at(end).stored_under(sid)))
     }
 }
 
+/// Deletes a row. The first time it cannot delete that of `stuck`.
+async fn delete(row: String) -> Result<(), ReadError> {
+    static STUCK: AtomicU64 = AtomicU64::new(0);
+    if row.starts_with("stuck.") && STUCK.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) {
+        return Err("the old store is away".into());
+    }
+    GONE.lock().unwrap().push(row);
+    Ok(())
+}
+
 pub(crate) fn application() -> (Auth, TestClock) {
+    adopting(Adoption::of(Sid))
+}
+
+/// The same that deletes what it has adopted from the old store.
+pub(crate) fn deleting() -> (Auth, TestClock) {
+    GONE.lock().unwrap().clear();
+    adopting(Adoption::of(Sid).delete_old(delete))
+}
+
+fn adopting(sid: Adoption) -> (Auth, TestClock) {
     let until = TestClock::new().now() + Duration::from_secs(PERIOD);
     let policy = Policy::builder().adopts_until(until).build().unwrap();
     let store = MemoryStore::new(1000, &[7; 32]);
@@ -85,7 +119,7 @@ pub(crate) fn application() -> (Auth, TestClock) {
         Ok(user.map(OldUser::new))
     });
     let config = AuthConfig::builder(OWN.parse().unwrap())
-        .adopt(Adoption::of(Sid).trust_sister_hosts().remember(true))
+        .adopt(sid.trust_sister_hosts().remember(true))
         .adopt(Adoption::of(jwt.unwrap()))
         .build()
         .unwrap();

@@ -129,6 +129,8 @@ fn both_servers_serve_visitors_alike() {
 fn both_servers_adopt_old_sessions_alike() {
     compare(adoption::application, adoption::cookies);
     compare(adoption::application, adoption::tokens);
+    compare(adoption::application, adoption::renewals);
+    compare(adoption::deleting, adoption::rows);
 }
 
 #[test]

@@ -204,12 +204,11 @@ where
         };
         // A store has one session under one key, which each answer may have sealed anew. Without a store each
         // sealed cookie is a session: the text alone is the same for everybody with the same state.
-        let identity = if L::IN_COOKIE {
-            digest
+        let old = if L::IN_COOKIE {
+            OldSession::new(subject, digest, session)
         } else {
-            text.as_bytes().to_vec()
+            OldSession::new(subject, text.as_bytes(), session).stored_under(&*text)
         };
-        let old = OldSession::new(subject, identity, session);
         Ok(Reading::Live(match state.lives_for {
             Some(lives_for) => old.ends_at(request.at() + lives_for),
             None => old,

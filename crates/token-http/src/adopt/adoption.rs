@@ -1,13 +1,20 @@
 //! A reader with the choices that the application makes about it.
 
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use zeroize::Zeroizing;
 
 use super::cookie::OldCookie;
 use super::reader::{ErasedReader, ReadError, Reader, Reading};
 use super::request::OldRequest;
+
+/// Deletes the session that the old system has stored under a key.
+type Delete =
+    dyn Fn(String) -> Pin<Box<dyn Future<Output = Result<(), ReadError>> + Send>> + Send + Sync;
 
 /// A [`Reader`] with the choices that the application makes about what it reads.
 #[derive(Clone)]
@@ -18,6 +25,7 @@ pub struct Adoption {
     beyond_old_end: bool,
     remember: Option<bool>,
     trusts_sister_hosts: bool,
+    delete: Option<Arc<Delete>>,
 }
 
 impl Adoption {
@@ -29,6 +37,7 @@ impl Adoption {
             beyond_old_end: false,
             remember: None,
             trusts_sister_hosts: false,
+            delete: None,
         }
     }
 
@@ -54,6 +63,34 @@ impl Adoption {
     /// a user go on in a session of theirs, as they could in the old system.
     pub fn trust_sister_hosts(mut self) -> Self {
         self.trusts_sister_hosts = true;
+        self
+    }
+
+    /// Deletes the old session from the old store once the browser has ours, and at a logout. By default it stays
+    /// there until its own end, so that who goes back to the old system finds it.
+    ///
+    /// `delete` gets the key of a record: for tower-sessions the id, for actix-session the session key, for a
+    /// reader of your own what it has given to [`OldSession::stored_under`](super::OldSession::stored_under).
+    /// A session that is in its cookie alone has none.
+    ///
+    /// A record may not go while a request with nothing but the old cookie can still come: from another tab, or
+    /// because an answer was lost. So the browser keeps the old cookie beside ours at first. The first request with
+    /// both that comes later than the grace after the adoption deletes the record, and its answer the old
+    /// cookie. If that fails, the log has a warning, and the next request tries again.
+    ///
+    /// ```
+    /// # use token_http::adopt::{Adoption, Reader};
+    /// # async fn sql(_: &str, _: String) -> Result<(), std::io::Error> { Ok(()) }
+    /// # fn f(reader: impl Reader) -> Adoption {
+    /// Adoption::of(reader)
+    ///     .delete_old(async |id| Ok(sql("DELETE FROM tower_sessions WHERE id = ?", id).await?))
+    /// # }
+    /// ```
+    pub fn delete_old<R>(mut self, delete: impl Fn(String) -> R + Send + Sync + 'static) -> Self
+    where
+        R: Future<Output = Result<(), ReadError>> + Send + 'static,
+    {
+        self.delete = Some(Arc::new(move |key| Box::pin(delete(key))));
         self
     }
 
@@ -103,6 +140,19 @@ impl Adoption {
         let cookies = self.cookies.iter();
         let sent = cookies.filter(|cookie| request.cookie(cookie.name()).is_some());
         sent.map(OldCookie::deletion)
+    }
+
+    /// Whether old sessions are deleted from the old store.
+    pub(crate) fn deletes(&self) -> bool {
+        self.delete.is_some()
+    }
+
+    /// Deletes the old session that has this key, if the application wants that.
+    pub(crate) async fn delete(&self, key: Option<Zeroizing<String>>) -> Result<(), ReadError> {
+        match (&self.delete, key) {
+            (Some(delete), Some(key)) => delete(key.as_str().to_owned()).await,
+            _ => Ok(()),
+        }
     }
 
     pub(crate) async fn read(&self, request: &OldRequest) -> Result<Reading, ReadError> {

@@ -128,8 +128,10 @@ impl Auth {
                 read => read?.live(),
             };
             if let Some(old) = old {
+                let key = old.stored_under.clone();
                 let ended = self.manager().end_old(adoption.name(), old, reason).await;
                 ended.map_err(fault)?;
+                adoption.delete_ended(key).await;
             }
         }
         Ok(())
@@ -156,7 +158,7 @@ impl Auth {
     }
 
     /// Adopts the session of the first reader that finds one.
-    async fn adopt_first(
+    pub(super) async fn adopt_first(
         &self,
         request: &OldRequest,
         transport: Transport,
@@ -184,8 +186,7 @@ impl Auth {
             }
             match self.manager().adopt(reader, old).await {
                 Ok(issued) if issued.session().transport == transport => {
-                    // Also those of other readers, whose sessions must not come back once this one has ended.
-                    let deletions = self.old_deletions(request);
+                    let deletions = self.deletions_beside(adoption, request);
                     let issued = Some(issued);
                     return Ok(First { issued, deletions });
                 }
@@ -206,15 +207,15 @@ impl Auth {
 }
 
 /// What the readers have made of a request.
-struct First {
+pub(super) struct First {
     /// What the first live session stands for.
-    issued: Option<Issued>,
+    pub(super) issued: Option<Issued>,
     /// The fields that delete the cookies of old sessions that were adopted, or will never be.
-    deletions: Vec<HeaderValue>,
+    pub(super) deletions: Vec<HeaderValue>,
 }
 
 /// What a reader finds in the request.
-async fn read(adoption: &Adoption, request: &OldRequest) -> Result<Reading, Rejection> {
+pub(super) async fn read(adoption: &Adoption, request: &OldRequest) -> Result<Reading, Rejection> {
     if !adoption.concerns(request) {
         return Ok(Reading::Absent);
     }

@@ -152,7 +152,7 @@ where
         let Some(OldUser { subject, session }) = (self.user)(data).await? else {
             return Ok(Reading::Unknown("nobody is logged in with it".into()));
         };
-        let old = OldSession::new(subject, id, session);
+        let old = OldSession::new(subject, id, session).stored_under(cookie);
         Ok(Reading::Live(old.ends_at(expires_at)))
     }
 }

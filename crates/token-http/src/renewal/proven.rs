@@ -6,16 +6,19 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::Response;
+use http::{HeaderValue, Response};
 use token_core::binding::Binding;
 use token_core::binding::dpop::{ProofOwner, VerifiedProof};
 use token_core::session::{Committed, Denial};
 use token_core::{RevokeReason, Session, SessionId, Transport, UnixTime};
-use token_session::{RefreshError, SessionCredential, SessionManager, ShownCookie, StepUp, to_end};
+use token_session::{
+    Issued, RefreshError, SessionCredential, SessionManager, ShownCookie, StepUp, to_end,
+};
 
+use crate::adopt::FirstCredential;
 use crate::auth::Auth;
 use crate::binding;
-use crate::cookies::{Kind, RequestCookies};
+use crate::cookies::{self, Kind, RequestCookies};
 use crate::csrf;
 use crate::head::Head;
 use crate::limit::AttemptKind;
@@ -30,6 +33,8 @@ pub(super) struct Proven {
     credential: Arc<SessionCredential>,
     /// What the request shows of the bound cookie, if the credential came in a cookie.
     shown: Option<ShownCookie>,
+    /// The fields that delete an old credential which this one has taken the place of.
+    deletions: Vec<HeaderValue>,
     address: Option<IpAddr>,
     at: UnixTime,
 }
@@ -44,7 +49,15 @@ impl Proven {
         let at = auth.manager().now();
         let address = auth.client_address(head);
         let cookies = head.cookies(auth.config().cookie_names());
-        let candidates = candidates(auth, &cookies, head, refresh_token);
+        let first = if auth.config().adoptions().is_empty() {
+            None
+        } else {
+            Box::pin(auth.adopt_for_renewal(head, refresh_token)).await?
+        };
+        let candidates = match &first {
+            Some(first) => Ok(vec![Candidate::of(first)]),
+            None => candidates(auth, &cookies, head, refresh_token),
+        };
         let mut rejection = None;
         for candidate in candidates.map_err(|refusal| auth.refuse(refusal))? {
             let (mut credential, proof) = match candidate.read(auth, head) {
@@ -71,6 +84,7 @@ impl Proven {
                         session,
                         credential: Arc::new(credential),
                         shown,
+                        deletions: first.map_or_else(Vec::new, |first| first.deletions),
                         address,
                         at,
                     });
@@ -100,7 +114,7 @@ impl Proven {
             let issued = manager.step_up(&self.credential, step_up).await;
             let issued = issued.map_err(|error| self.refused(error))?;
             self.observe(issued.session());
-            Ok(self.auth.answer_authenticated(&issued))
+            Ok(self.answer(&issued))
         })
         .await
     }
@@ -129,9 +143,16 @@ impl Proven {
                 Err(_) => {}
             }
             let issued = issued.map_err(|error| self.refused(error))?;
-            Ok(self.auth.answer_authenticated(&issued))
+            Ok(self.answer(&issued))
         })
         .await
+    }
+
+    /// The answer with the new credential.
+    fn answer(&self, issued: &Issued) -> Response<Bytes> {
+        let mut answer = self.auth.answer_authenticated(issued);
+        cookies::append_all(answer.headers_mut(), self.deletions.iter().cloned());
+        answer
     }
 
     /// The answer if the credential was good when it was read, and is not any more.
@@ -206,7 +227,14 @@ enum Candidate<'a> {
     Session(&'a str),
 }
 
-impl Candidate<'_> {
+impl<'a> Candidate<'a> {
+    fn of(first: &'a FirstCredential) -> Self {
+        match first.transport {
+            Transport::Session => Self::Session(&first.text),
+            carrier => Self::Refresh(&first.text, carrier),
+        }
+    }
+
     /// Verifies the credential, once for everything that follows.
     fn read(
         &self,

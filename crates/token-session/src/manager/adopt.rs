@@ -2,7 +2,7 @@
 
 use token_core::binding::Binding;
 use token_core::session::{self, Committed, Epoch, OldCredential, Pending};
-use token_core::{Authentication, RevokeReason, Session, UnixTime};
+use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
 
 use super::{Issued, SessionManager};
 use crate::adopt::{AdoptError, OldSession};
@@ -33,6 +33,11 @@ impl SessionManager {
         let manager = self.clone();
         // With its event, also if the request is dropped.
         to_end(async move { manager.take_over(reader, old, now).await }).await
+    }
+
+    /// The id of the session that takes the place of this old one, whether or not it was adopted yet.
+    pub fn adopted_id(&self, reader: &'static str, old: &OldSession) -> SessionId {
+        self.as_adopted(reader, old.clone(), self.now()).write.id
     }
 
     /// Ends an old session: for a logout, and for a login that replaces it. It is not adopted afterwards.
