@@ -113,7 +113,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
 
   const run: Runners = {
     store: perform,
-    lock: () => lock((locked) => dispatch({ type: 'turn', locked })),
+    lock: (claim) => lock((locked) => signal.aborted || perform({ ...claim, locked })),
     release: () => release(),
     send(token) {
       // As it is now: a request that the network left later may have reached the server.

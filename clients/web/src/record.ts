@@ -68,7 +68,7 @@ export interface Write {
    * - `end`: no session any more.
    */
   readonly kind: 'claim' | 'commit' | 'end' | 'fail' | 'read' | 'renew' | 'set';
-  /** The generation that the record must still have. Unused by `set` and `renew`; `end` may leave it out. */
+  /** The generation that the record must still have, 0 if there must be none; without it any will do. */
   readonly gen?: number | undefined;
   readonly patch?: Partial<SessionRecord>;
   /** Of a claim: the lock is held, so that no other tab's request is in flight. */
@@ -104,7 +104,7 @@ export const claimed = (record: SessionRecord | undefined, wall: number): number
   left(record?.sentAtWall ?? 0, Math.min(7500, (record?.graceMs || 15e3) / 2), wall);
 
 /** When the oldest refresh was sent that the server may still recognise, else `sent`. */
-export const lost = (record: SessionRecord | undefined, wall: number, sent: number | undefined): number | undefined =>
+export const lost = (record: Partial<SessionRecord> | undefined, wall: number, sent: number | undefined): number | undefined =>
   left(record?.lostAtWall ?? 0, record?.graceMs ?? 0, wall) ? record?.lostAtWall : sent;
 
 /** What `write` makes of the stored record, or `undefined` if its condition does not hold. */
@@ -120,7 +120,7 @@ export const apply = (write: Write, found: unknown, now: Clock): SessionRecord |
   const { kind, gen, patch, locked, online } = write;
   if (
     kind == 'read' ||
-    (kind != 'set' && (record?.end || (kind != 'renew' && gen !== record?.gen && (gen || kind != 'end')))) ||
+    (kind != 'set' && record?.end) || (gen != undefined && gen != (record?.gen ?? 0)) ||
     (kind == 'claim' && (backoff(record, now.wall, online) || (!locked && claimed(record, now.wall))))
   )
     return;

@@ -35,8 +35,6 @@ export type Event =
   | { readonly type: 'wake'; readonly online?: boolean }
   /** A caller wants a token, and perhaps brings the one that a resource server refused. */
   | { readonly type: 'get'; readonly caller: unknown; readonly rejected?: string | undefined }
-  /** The lock was granted to this tab, or the wait for it ended without it. */
-  | { readonly type: 'turn'; readonly locked: boolean }
   /**
    * A write was done (`won`) or its condition did not hold; `found` is what the store had, `record` what it has now.
    * If the store could not be used (`failed`), `record` is what was known of it.
@@ -54,8 +52,8 @@ export type Event =
 export type Effect =
   /** Run the write in one transaction after `delay` milliseconds; then `stored`. */
   | readonly ['store', Write, number?]
-  /** Wait for the lock; then `turn`. */
-  | readonly ['lock']
+  /** Wait for the lock, then run the claim, with `locked` if it was granted; then `stored`. */
+  | readonly ['lock', Write]
   | readonly ['release']
   /** Ask the token endpoint; then `answer`. */
   | readonly ['send', string?]
@@ -88,8 +86,8 @@ export interface State {
   record?: SessionRecord | undefined;
   /** The access token that a resource server refused. */
   rejected?: string | undefined;
-  /** The refresh in flight: the record that it started from, and when it was sent. */
-  flight?: { readonly record?: SessionRecord | undefined; readonly sent: number } | undefined;
+  /** The refresh in flight: the record that its claim made, which says when it was sent; empty before that. */
+  flight?: Partial<SessionRecord> | undefined;
   waiters: readonly Waiter[];
   /** Between 0 and 1, drawn anew for each token; set with `ready`. */
   jitter?: number;
@@ -162,7 +160,7 @@ export const accept = (
   transport: string,
   body: TokenBody,
   sent: number,
-  older?: SessionRecord,
+  older?: Partial<SessionRecord>,
 ): Partial<SessionRecord> => ({
   access: body.access_token,
   // > The authorization server MAY issue a new refresh token (RFC 6749 section 6): without one the old one stays.
@@ -188,10 +186,6 @@ export const reduce = (state: State, event: Event, now: Clock, random: number): 
     // If the token has been replaced since, the caller gets the new one, without a request.
     if (event.rejected && event.rejected == s.record?.access) s.rejected = event.rejected;
     s.waiters = [...s.waiters, { caller: event.caller, until: now.mono + 1e4 }];
-  } else if (event.type == 'turn') {
-    // The generation from before the wait: if the tab adopted newer tokens meanwhile, the claim must fail.
-    const { record } = s.flight!;
-    out.push(['store', { kind: 'claim', gen: record?.gen, locked: event.locked, online: s.online }]);
   } else if (event.type == 'answer') {
     out.push(sort(s, event, now, random));
   } else if (event.type == 'stored') {
@@ -204,13 +198,13 @@ export const reduce = (state: State, event: Event, now: Clock, random: number): 
 
 /** What an answer of the token endpoint does to the record. */
 const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
-  const { record, sent } = s.flight!;
+  const { flight } = s;
   const { status, body, retryAfterMs = 0, offline } = answer;
-  const { gen, graceMs = 0, retry } = record!;
+  const { gen, graceMs = 0, retry, sentAtWall } = flight!;
   const fails = retry?.fails ?? 0;
   const error = body?.error;
   if (status < 300 && body?.access_token?.trim?.())
-    return ['store', { kind: 'commit', gen, patch: accept(s.carrier, body, sent, record) }];
+    return ['store', { kind: 'commit', gen, patch: accept(s.carrier, body, sentAtWall!, flight) }];
   // Without a body the only thing that can be wrong with the request is its cookie: it is gone.
   if (
     (status == 400 || status == 401) &&
@@ -223,7 +217,7 @@ const sort = (s: State, answer: Answer, now: Clock, random: number): Effect => {
   // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3): a floor, spread upwards.
   // One wrong answer must not keep a client away for a day.
   let waitMs = Math.min(36e5, retryAfterMs + Math.max(250, random * Math.min(wrong ? 3e5 : 6e4, 1e3 * 2 ** fails)));
-  const lostAtWall = lost(record, now.wall, !offline && (status < 300 || status == 502 || status == 504) ? sent : 0);
+  const lostAtWall = lost(flight, now.wall, !offline && (status < 300 || status == 502 || status == 504) ? sentAtWall : 0);
   if (offline) waitMs = 6e4;
   // The server may have rotated before the answer was lost, and recognises the repetition only within the grace; so
   // it comes within half of that, and what follows in steps of an eighth, whatever the back-off has grown to and Retry-After says.
@@ -286,9 +280,9 @@ const stored = (
   // Only the tab that wrote tells the others, so that messages do not bounce.
   if (won && changed) out.push(['tell']);
   if (kind == 'claim' && won) {
-    s.flight = { record: is, sent: now.wall };
+    s.flight = is;
     out.push(['send', is!.refresh!]);
-  } else if (kind == 'claim' || kind == 'commit' || kind == 'fail' || (kind == 'end' && write.gen)) {
+  } else if (write.gen! >= 0) {
     s.flight = undefined;
     out.push(['release']);
   }
@@ -322,9 +316,10 @@ const plan = (s: State, now: Clock, out: Effect[]): void => {
   const due = dueIn(s, now);
   let wait = s.flight ? 1 / 0 : due;
   if (wait <= 0) {
-    s.flight = { record: s.record, sent: 0 };
+    s.flight = {};
     wait = 1 / 0;
-    out.push(['lock']);
+    // The generation from before the wait: if the tab adopts newer tokens meanwhile, the claim must fail.
+    out.push(['lock', { kind: 'claim', gen: s.record?.gen ?? 0, online: s.online }]);
   }
   s.waiters = s.waiters.filter(({ caller, until }) => {
     if (live(s, now)) out.push(['give', caller, s.record!.access!]);

@@ -57,7 +57,7 @@ const run = ({ random, tokens, record, unlocked, steps }: Script): void => {
     state = next;
     for (const effect of effects) {
       if (effect[0] == 'store') write(effect[1]);
-      else if (effect[0] == 'lock') dispatch({ type: 'turn', locked: !unlocked });
+      else if (effect[0] == 'lock') write({ ...effect[1], locked: !unlocked });
       else if (effect[0] == 'send') sent = true;
       else if (effect[0] == 'give') (effect[1] as Caller).gets = effect[2];
       else if (effect[0] == 'deny') {

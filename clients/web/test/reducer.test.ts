@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import type { SessionRecord } from '../src/record.js';
-import type { Answer } from '../src/reducer.js';
+import { type SessionRecord, apply } from '../src/record.js';
+import { type Answer, reduce } from '../src/reducer.js';
 import { type Tab, World, type WorldOptions } from './world.js';
 
 const SECOND = 1e3;
@@ -714,6 +714,19 @@ describe('the transport cookie', () => {
     world.open();
     world.run(20 * SECOND);
     assert.deepEqual(world.server.log, ['rotate', 'replay']);
+  });
+
+  test('a page without a record that waits for its turn does not renew what a login brings meanwhile', () => {
+    const world = new World({ transport: 'cookie' });
+    const tab = world.open();
+    world.run(SECOND);
+    // The tab has asked for the lock; before that is granted another one logs in.
+    const [, effects] = reduce(tab.state, { type: 'get', caller: 0 }, world.clock, 0.5);
+    const claim = effects.find((effect) => effect[0] == 'lock')![1];
+    const patch = { access: 'a1', lifeMs: 3e5 };
+    const record = apply({ kind: 'set', patch }, undefined, world.clock);
+    assert.equal(apply({ ...claim, locked: true }, record, world.clock), undefined);
+    assert.ok(apply({ ...claim, locked: true }, undefined, world.clock));
   });
 
   test('a page without a record does not ask by itself', () => {

@@ -504,6 +504,16 @@ describe('dispose', () => {
     assert.equal(place.record?.end, 'logout');
   });
 
+  test('leaves no mark of a refresh that is not sent', async () => {
+    const { place, storage } = shared();
+    const { auth, sent } = client(() => json(TOKEN), { storage });
+    await auth.setTokens(TOKEN);
+    auth.getToken('a1').catch(() => {});
+    auth.dispose();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual([place.record?.sentAtWall, sent], [0, []]);
+  });
+
   test('does not cut off a login', async () => {
     const { place, storage } = shared();
     const { auth } = client(() => json(TOKEN), { storage });

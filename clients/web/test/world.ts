@@ -243,14 +243,15 @@ export class World {
         return;
       }
       case 'lock': {
-        if (this.options.locks === false) return this.after(0, () => tab.dispatch({ type: 'turn', locked: false }));
+        const claim = (locked: boolean) => this.perform(tab, ['store', { ...effect[1], locked }]);
+        if (this.options.locks === false) return this.after(0, () => claim(false));
         const turn = ++tab.turn;
         const request = {
           tab,
           grant: () => {
             if (!tab.alive || tab.turn != turn) return void this.waiting.shift()?.grant();
             this.holder = tab;
-            tab.dispatch({ type: 'turn', locked: true });
+            claim(true);
           },
         };
         if (this.holder) this.waiting.push(request);
@@ -259,7 +260,7 @@ export class World {
           const index = this.waiting.indexOf(request);
           if (index < 0) return;
           this.waiting.splice(index, 1);
-          tab.dispatch({ type: 'turn', locked: false });
+          claim(false);
         });
         return;
       }
