@@ -39,7 +39,7 @@ enum Place {
     },
 }
 
-/// What the metadata said, and until when that is believed.
+/// What the metadata said, and until when nobody asks for it again.
 struct Found {
     endpoint: Url,
     stale: Instant,
@@ -68,7 +68,7 @@ impl Introspection {
     /// The same if only the issuer's URL is known: the endpoint is the one that its metadata names
     /// (RFC 8414), which must be at the issuer's own origin. It is looked for when it is needed for the first
     /// time, and again if the last answer is more than 5 minutes old. If the metadata cannot be asked then, the
-    /// endpoint of before is asked.
+    /// endpoint of before is asked, and the metadata again after half a minute.
     ///
     /// # Errors
     /// [`BuildError`], with a sentence that says what to do.
@@ -141,28 +141,48 @@ impl Introspection {
         };
         let now = Instant::now();
         let before = found.load_full();
-        if let Some(before) = &before
-            && now < before.stale
-        {
-            return Ok(before.endpoint.clone());
+        if let Some(before) = &before {
+            if now < before.stale {
+                return Ok(before.endpoint.clone());
+            }
+            // The others go on with what is known while this one asks, and for a while if nothing answers: an issuer in
+            // trouble is not asked twice as much as before.
+            let kept = Arc::new(Found {
+                endpoint: before.endpoint.clone(),
+                stale: now + PAUSE,
+            });
+            let seen = found.compare_and_swap(before, Some(kept));
+            if !seen.as_ref().is_some_and(|seen| Arc::ptr_eq(seen, before)) {
+                return Ok(before.endpoint.clone());
+            }
         }
-        let told = match (
-            Metadata::fetch(&self.client, metadata, issuer).await,
-            before,
-        ) {
-            (Err(error), Some(before)) if error.is_outage() => return Ok(before.endpoint.clone()),
-            (told, _) => told?,
-        };
+        match self.look_up(issuer, metadata).await {
+            Ok(endpoint) => {
+                found.store(Some(Arc::new(Found {
+                    endpoint: endpoint.clone(),
+                    stale: now + FRESHNESS,
+                })));
+                Ok(endpoint)
+            }
+            Err(error) if error.is_outage() => {
+                before.map(|before| before.endpoint.clone()).ok_or(error)
+            }
+            Err(error) => {
+                // What it says is wrong, so that nothing which it said before holds either.
+                found.store(before);
+                Err(error)
+            }
+        }
+    }
+
+    /// What the metadata says now.
+    async fn look_up(&self, issuer: &str, metadata: &Url) -> Result<Url, FetchError> {
+        let told = Metadata::fetch(&self.client, metadata, issuer).await?;
         let endpoint = told.introspection_endpoint;
         let endpoint = endpoint.ok_or_else(|| FetchError::NoIntrospection {
             address: metadata.as_str().into(),
         })?;
-        let endpoint = own(&endpoint, metadata, &[], false)?;
-        found.store(Some(Arc::new(Found {
-            endpoint: endpoint.clone(),
-            stale: now + FRESHNESS,
-        })));
-        Ok(endpoint)
+        own(&endpoint, metadata, &[], false)
     }
 }
 
@@ -185,6 +205,9 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long the address of the endpoint is believed.
 const FRESHNESS: Duration = Duration::from_secs(5 * 60);
+
+/// How long it is believed after that, once the metadata could not be asked.
+const PAUSE: Duration = Duration::from_secs(30);
 
 /// The most of an answer that is read, in bytes.
 const MAX_ANSWER: usize = 64 * 1024;

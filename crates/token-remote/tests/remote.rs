@@ -171,10 +171,14 @@ async fn metadata_cannot_send_us_elsewhere(kind: Kind) {
 }
 
 async fn ask_later(introspection: &Introspection) -> Result<bool, FetchError> {
-    tokio::time::pause();
-    tokio::time::advance(Duration::from_secs(301)).await;
-    tokio::time::resume();
+    advance(301).await;
     introspection.is_active("a.b.c").await
+}
+
+async fn advance(seconds: u64) {
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(seconds)).await;
+    tokio::time::resume();
 }
 
 #[tokio::test]
@@ -223,6 +227,43 @@ async fn the_issuer_is_asked_whether_a_token_is_still_good() {
         issuer.say(says(nonsense));
         let error = introspection.is_active("a.b.c").await.unwrap_err();
         assert!(matches!(error, FetchError::Answer { .. }), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn metadata_that_is_away_is_not_asked_for_at_each_request() {
+    let active = Keys::Raw(good("application/json", "", r#"{"active":true}"#));
+    let issuer = FakeIssuer::start(Kind::Own, active);
+    let url = &issuer.url;
+    let told = format!(r#"{{"issuer":"{url}","introspection_endpoint":"{url}/introspect"}}"#);
+    let tell = |told: &str| told.clone_into(&mut issuer.metadata.lock().unwrap());
+    let looked = || {
+        let lines = issuer.lines.lock().unwrap();
+        lines.iter().filter(|line| line.starts_with("GET ")).count()
+    };
+    tell(&told);
+    let introspection = Introspection::at_issuer(url.parse().unwrap(), "hush").unwrap();
+    assert!(introspection.is_active("a.b.c").await.unwrap());
+    assert_eq!((looked(), issuer.asked()), (1, 1));
+
+    tell("HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    assert!(ask_later(&introspection).await.unwrap());
+    for _ in 0..10 {
+        assert!(introspection.is_active("a.b.c").await.unwrap());
+    }
+    assert_eq!((looked(), issuer.asked()), (2, 12));
+    // After half a minute once more; those that come meanwhile do not ask as well.
+    advance(31).await;
+    let ask = || introspection.is_active("a.b.c");
+    let (first, second, third) = tokio::join!(ask(), ask(), ask());
+    assert!(first.unwrap() && second.unwrap() && third.unwrap());
+    assert_eq!(looked(), 3);
+    // Once it answers, that is believed for 5 minutes again.
+    tell(&told);
+    for (seconds, so_often) in [(31, 4), (290, 4), (20, 5)] {
+        advance(seconds).await;
+        assert!(introspection.is_active("a.b.c").await.unwrap());
+        assert_eq!(looked(), so_often, "after {seconds} s");
     }
 }
 

@@ -29,6 +29,7 @@ pub struct FakeIssuer {
     pub kind: Kind,
     pub url: String,
     keys: Arc<Mutex<Keys>>,
+    /// What it says of itself: a body, an answer as a whole, or nothing.
     pub metadata: Arc<Mutex<String>>,
     /// What was asked for, line by line.
     pub lines: Arc<Mutex<Vec<String>>>,
@@ -120,6 +121,8 @@ fn answer(
     lines.lock().unwrap().push(line.to_owned());
     let text = if is_metadata && metadata.is_empty() {
         "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".into()
+    } else if is_metadata && metadata.starts_with("HTTP/") {
+        metadata.to_owned()
     } else if is_metadata {
         good("application/json", "", metadata)
     } else {
