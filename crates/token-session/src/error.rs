@@ -62,9 +62,10 @@ pub enum RefreshError {
     /// The signer gave no signature: try again.
     #[error(transparent)]
     Signer(#[from] SignerError),
-    /// The credential was replaced, and then the signer gave no signature for the access token of the answer.
-    /// Within the grace, a request with the old credential gets both.
-    #[error("the credential was replaced, and its answer could not be signed")]
+    /// The credential was replaced, or other sessions were ended by a change of password, and then the signer
+    /// gave no signature for the access token of the answer. Within the grace, a request with the same
+    /// credential gets both.
+    #[error("the session was changed, and the answer could not be signed")]
     SignerAfterWrite(#[source] SignerError),
     /// The store could not answer: try again. Whether the credential was replaced is certain unless it is
     /// [`StoreError::Unknown`].

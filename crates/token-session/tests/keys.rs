@@ -8,7 +8,7 @@
 )]
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use aws_lc_rs::signature::Ed25519KeyPair;
@@ -18,11 +18,11 @@ use token_core::keys::JwkSet;
 use token_core::session::IssueError;
 use token_core::{
     Algorithm, Authentication, ClientId, Entropy, KeyId, KeyRing, NoClaims, Policy, RefreshKey,
-    RefreshKeyRing, SigningKey, Subject, VerifyError, VerifyingKey,
+    RefreshKeyRing, Scope, SessionId, SigningKey, Subject, VerifyError, VerifyingKey,
 };
 use token_session::event::{Event, EventKind};
 use token_session::signer::{Signer, SignerError, SignerFuture};
-use token_session::test_util::{TestManager, test_issuer};
+use token_session::test_util::{Injected, TestManager, Trouble, TroubledStore, test_issuer};
 use token_session::{
     AccessError, Issued, LoginError, ManagerError, MemoryStore, NewSession, RefreshError,
     SessionCredential, SessionManager,
@@ -308,6 +308,118 @@ async fn a_signer_that_is_away_costs_no_session() {
         let ended = |kind: &EventKind| matches!(kind, EventKind::Reused | EventKind::Revoked(_));
         assert!(!events.lock().unwrap().iter().any(ended));
     }
+}
+
+/// What happens between the reading of a session and the writing of its successor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Meanwhile {
+    /// The session is permitted something else, so that what was signed ahead is not given out.
+    Permitted,
+    /// The key in this process is replaced by one that signs elsewhere.
+    Replaced,
+}
+
+/// Does it at the first write, and takes the signer away.
+#[derive(Clone)]
+struct Race {
+    manager: Arc<OnceLock<SessionManager>>,
+    next: Arc<Mutex<Option<(SessionId, Meanwhile)>>>,
+    mode: Arc<AtomicU32>,
+}
+
+impl Trouble for Race {
+    async fn before(&self, call: &'static str) -> Result<(), Injected> {
+        if call != "commit" {
+            return Ok(());
+        }
+        // Taken, since it writes as well.
+        let Some((session, what)) = self.next.lock().unwrap().take() else {
+            return Ok(());
+        };
+        let manager = self.manager.get().unwrap();
+        match what {
+            Meanwhile::Permitted => {
+                let scope: Scope = "notes:write".parse().unwrap();
+                let permitted = manager.permit(session, scope).await;
+                assert!(permitted.unwrap().is_some());
+            }
+            Meanwhile::Replaced => manager.replace_keys(elsewhere(5), first().1).unwrap(),
+        }
+        self.mode.store(BROKEN, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// Rare, and not to be taken for a refresh that wrote nothing: the client has to repeat it within the grace.
+#[tokio::test]
+async fn a_signer_that_goes_away_after_the_write_is_told_apart() {
+    for what in [Meanwhile::Permitted, Meanwhile::Replaced] {
+        let mode = Arc::new(AtomicU32::new(WORKS));
+        let race = Race {
+            manager: Arc::default(),
+            next: Arc::default(),
+            mode: mode.clone(),
+        };
+        let kms = Kms {
+            seed: 5,
+            mode: mode.clone(),
+        };
+        let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), race.clone());
+        let test = TestManager::with_store(store, Policy::default(), |b| b.signer(kms));
+        let manager = &test.manager;
+        if what == Meanwhile::Permitted {
+            manager.replace_keys(elsewhere(5), first().1).unwrap();
+        }
+        race.manager.set(manager.clone()).ok().unwrap();
+        let login = test.login("alice", "notes:read").await;
+        let token = login.tokens().unwrap().refresh_token.secret();
+        test.clock.advance(Duration::from_secs(60));
+        *race.next.lock().unwrap() = Some((login.session().id, what));
+        let error = manager.refresh(token, None).await.unwrap_err();
+        assert!(
+            matches!(error, RefreshError::SignerAfterWrite(_)),
+            "{what:?}: {error}"
+        );
+        // The same token gets what was written.
+        mode.store(WORKS, Ordering::SeqCst);
+        let renewed = manager.refresh(token, None).await.unwrap();
+        assert_eq!(renewed.session().generation.as_u64(), 1, "{what:?}");
+        let access = renewed.tokens().unwrap().access_token.secret();
+        manager.authenticate::<NoClaims>(access).await.unwrap();
+    }
+}
+
+/// The other sessions are ended before this one is renewed.
+#[tokio::test]
+async fn a_change_of_password_that_cannot_be_signed_says_that_it_was_begun() {
+    let mode = Arc::new(AtomicU32::new(WORKS));
+    let kms = Kms {
+        seed: 5,
+        mode: mode.clone(),
+    };
+    let store = MemoryStore::new(1000, &[7; 32]);
+    let test = TestManager::with_store(store, Policy::default(), |b| b.signer(kms));
+    let manager = &test.manager;
+    manager.replace_keys(elsewhere(5), first().1).unwrap();
+    let (login, _other) = (test.login("alice", "").await, test.login("alice", "").await);
+    let token = login.tokens().unwrap().refresh_token.secret();
+    let change = async || {
+        let credential = manager.verify_refresh_token(token).unwrap();
+        let credential = Arc::new(SessionCredential::Refresh(credential));
+        let authentication = Authentication::password(manager.now());
+        manager.password_changed(credential, authentication).await
+    };
+    mode.store(BROKEN, Ordering::SeqCst);
+    let error = change().await.unwrap_err();
+    assert!(
+        matches!(error, RefreshError::SignerAfterWrite(_)),
+        "{error}"
+    );
+    let alice = Subject::new("alice").unwrap();
+    let left = manager.sessions(&alice).await.unwrap();
+    assert_eq!(left.len(), 1);
+    mode.store(WORKS, Ordering::SeqCst);
+    assert_eq!(change().await.unwrap().session().id, left[0].id);
 }
 
 #[test]
