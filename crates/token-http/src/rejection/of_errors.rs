@@ -133,6 +133,14 @@ impl Rejection {
         Self::temporarily_unavailable()
     }
 
+    /// The same for an answer that says already whether anything was written.
+    pub(crate) fn without_outcome(self) -> Self {
+        match self.refusal {
+            Refusal::GatewayTimeout => Self::temporarily_unavailable(),
+            _ => self,
+        }
+    }
+
     /// The answer of a protected resource to a session cookie that was not accepted.
     pub(crate) fn of_cookie(error: RefreshError, realm: Arc<str>) -> Self {
         let rejection = Self::of_renewal(error, |denial| {
@@ -197,7 +205,7 @@ impl Rejection {
             RefreshError::Signer(error) => error.into(),
             RefreshError::SignerAfterWrite(_) => {
                 let error = &error as &dyn std::error::Error;
-                warn!(target: PRODUCT, error, "a session was renewed, and its answer could not be signed");
+                warn!(target: PRODUCT, error, "sessions were changed, and the answer could not be signed");
                 Self::plain(Refusal::GatewayTimeout)
             }
             RefreshError::Store(error) => error.into(),

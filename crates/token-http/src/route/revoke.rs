@@ -39,7 +39,8 @@ pub(super) async fn revoke(
         let ended = auth.manager().logout(presented).await;
         ended.map_err(|error| Rejection::unavailable(&error))?;
     }
-    auth.end_old_token(token, RevokeReason::Logout).await?;
+    let ended = auth.end_old_token(token, RevokeReason::Logout).await;
+    ended.map_err(Rejection::without_outcome)?;
     // > The authorization server responds with HTTP status code 200 if the token has been revoked
     // > successfully or if the client submitted an invalid token.
     // RFC 7009 section 2.2

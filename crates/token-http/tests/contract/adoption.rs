@@ -11,7 +11,7 @@ use crate::world::{OWN, World, get, post_form, post_json, with_bearer, with_cook
 
 /// Reads `old-USER` from the cookie `token`, from `Authorization`, or from both.
 #[derive(Clone, Copy)]
-struct Old {
+pub(crate) struct Old {
     cookie: bool,
     bearer: bool,
 }
@@ -20,7 +20,7 @@ const COOKIE: Old = Old {
     cookie: true,
     bearer: false,
 };
-const BEARER: Old = Old {
+pub(crate) const BEARER: Old = Old {
     cookie: false,
     bearer: true,
 };

@@ -1,10 +1,16 @@
 //! A store that cannot be reached: never a 401, never a cookie deleted.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use http::{Method, Request};
 use serde_json::json;
+use token_http::adopt::Adoption;
 use token_session::MemoryStore;
-use token_session::test_util::{Outage, TroubledStore};
+use token_session::test_util::{Injected, Outage, Trouble, TroubledStore};
 
+use crate::adoption::BEARER;
+use crate::evidence::Log;
 use crate::world::{
     PASSWORD, World, get, post_form, post_json, refusal, request, with_bearer, with_cookie,
 };
@@ -58,5 +64,103 @@ async fn every_route_answers_503_and_works_again_after() {
     outage.end();
     for request in requests().into_iter().skip(3).take(5) {
         assert_eq!(world.send(request).await.status, 200);
+    }
+}
+
+/// Carries writes out and loses the answers, while it is set.
+#[derive(Clone, Default)]
+struct Lost(Arc<AtomicBool>);
+
+impl Trouble for Lost {
+    async fn after(&self, call: &'static str) -> Result<(), Injected> {
+        let writes = matches!(call, "commit" | "create" | "revoke" | "revoke_subject");
+        if writes && self.0.load(Ordering::SeqCst) {
+            return Err(Injected);
+        }
+        Ok(())
+    }
+}
+
+/// A server whose writes are in doubt while the flag is set, and which takes old tokens as well.
+fn in_doubt() -> (World, Arc<AtomicBool>) {
+    let lost = Lost::default();
+    let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), lost.clone());
+    let world = World::adopting_on(store, |config| config.adopt(Adoption::of(BEARER)));
+    (world, lost.0)
+}
+
+/// The line of a write in doubt, which says what has happened to it.
+fn told(log: &Log) -> bool {
+    let log = log.take();
+    let mut lines = log.lines().filter(|line| line.contains(" WARN "));
+    lines.any(|line| {
+        let in_doubt = line.contains("did not confirm a write, which may have been done")
+            || line.contains(r#"outcome="unknown""#);
+        in_doubt && line.contains("the answer to the call was lost")
+    })
+}
+
+#[tokio::test]
+async fn a_write_in_doubt_is_504_and_leaves_a_line_in_the_log() {
+    let (world, lost) = in_doubt();
+    let login = world.login("header").await;
+    let (cookie, session) = (world.login("cookie").await, world.login("session").await);
+    world.advance(60);
+    let empty = |method, path: &str| request(method, path).body(String::new()).unwrap();
+    let refresh = json!({"refresh_token": login.text("refresh_token")});
+    let step_up = json!({"password": PASSWORD, "refresh_token": login.text("refresh_token")});
+    let credentials = json!({"username": "alice", "password": PASSWORD});
+    let old = json!({"refresh_token": "old-alice"});
+    let (log, _guard) = Log::watch();
+    lost.store(true, Ordering::SeqCst);
+    for request in [
+        post_json("/auth/login", &credentials),
+        post_json("/auth/refresh", &refresh),
+        with_cookie(empty(Method::POST, "/auth/refresh"), &cookie.cookie()),
+        post_json("/auth/step-up", &step_up),
+        post_json("/auth/logout", &old),
+        with_cookie(empty(Method::POST, "/auth/logout"), &session.cookie()),
+        with_bearer(
+            empty(Method::DELETE, "/auth/sessions"),
+            &login.text("access_token"),
+        ),
+    ] {
+        let what = format!("{} {}", request.method(), request.uri());
+        let reply = world.send(request).await;
+        assert_eq!(
+            reply.refusal(),
+            refusal(504, "gateway_timeout", ""),
+            "{what}"
+        );
+        assert_eq!(reply.header("retry-after"), "1", "{what}");
+        assert!(told(&log), "{what}");
+    }
+}
+
+/// RFC 7009 has one status for a failure and for doubt, with tokens of ours and old ones.
+#[tokio::test]
+async fn a_revocation_in_doubt_is_503() {
+    let (world, lost) = in_doubt();
+    let [access, refresh] = ["access_token", "refresh_token"];
+    let own = |login: &crate::world::Reply, name| login.text(name);
+    let tokens = [
+        own(&world.login("header").await, access),
+        own(&world.login("header").await, refresh),
+        "old-bob".to_owned(),
+    ];
+    // The old one was adopted before.
+    let me = with_bearer(get("/api/me"), "old-bob");
+    assert_eq!(world.send(me).await.status, 200);
+    let (log, _guard) = Log::watch();
+    for token in &tokens {
+        lost.store(true, Ordering::SeqCst);
+        let revoke = || post_form("/auth/revoke", &format!("token={token}"));
+        let reply = world.send(revoke()).await;
+        let expected = refusal(503, "temporarily_unavailable", "");
+        assert_eq!(reply.refusal(), expected, "{token}");
+        assert_eq!(reply.header("retry-after"), "1");
+        assert!(told(&log), "{token}");
+        lost.store(false, Ordering::SeqCst);
+        assert_eq!(world.send(revoke()).await.status, 200);
     }
 }

@@ -87,9 +87,16 @@ impl World {
 
     /// A server of an application that has moved here lately.
     pub(crate) fn adopting(set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder) -> Self {
+        Self::adopting_on(MemoryStore::new(1000, &[7; 32]), set)
+    }
+
+    /// The same on a store of its own.
+    pub(crate) fn adopting_on(
+        store: impl SessionStore,
+        set: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder,
+    ) -> Self {
         let until = TestClock::new().now() + Duration::from_secs(10_000);
         let policy = Policy::builder().adopts_until(until).build().unwrap();
-        let store = MemoryStore::new(1000, &[7; 32]);
         let TestManager { manager, clock } = TestManager::with_store(store, policy, |builder| {
             builder.revocation_check(RevocationCheck::Store)
         });
