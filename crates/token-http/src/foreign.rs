@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::de::DeserializeOwned;
 use token_core::foreign::{ForeignClaims, ForeignToken};
-use token_core::{NoClaims, PRODUCT, Scope, Subject, UnixTime};
+use token_core::{NoClaims, PRODUCT, Scope, Subject, UnixTime, VerifyError};
 use token_remote::{RemoteError, RemoteIssuer};
 use token_session::clock::{Clock as _, SystemClock};
 use tracing::{debug, warn};
@@ -76,6 +76,15 @@ impl ForeignAuth {
             Ok(token) => Ok(Some(Foreign { token, auth: self })),
             Err(RemoteError::Invalid(_)) if !is_token(token) => {
                 Err(malformed(Refusal::InvalidRequest))
+            }
+            // Only this library can have signed it, so the route asks for another kind of caller.
+            Err(RemoteError::Invalid(VerifyError::HasSession)) => {
+                warn!(
+                    target: PRODUCT,
+                    "a token of this library came to a route that takes `Foreign`, for tokens of other issuers; \
+                     let the route take `Access`, or verify it with `RemoteJwks`"
+                );
+                Err(self.challenge(Refusal::InvalidToken(TokenFault::Invalid)))
             }
             Err(RemoteError::Invalid(error)) => {
                 debug!(target: PRODUCT, %error, "a token of another issuer was refused");

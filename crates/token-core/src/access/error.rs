@@ -86,8 +86,8 @@ pub enum VerifyError {
     /// The token is bound to another key than that of the proof.
     #[error("the token is bound to another key than that of the proof")]
     WrongKey,
-    /// `typ` is not that of an access token.
-    #[error("the token is not an access token")]
+    /// `typ` is not that of an access token, or none that the issuer's profile names.
+    #[error("the token's `typ` is not accepted here")]
     WrongType,
 }
 

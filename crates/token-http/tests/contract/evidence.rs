@@ -178,7 +178,7 @@ async fn every_rule_of_the_verifier_is_answered_flatly_and_logged_by_name() {
         ),
         (
             forge.with_header("typ", "rt+jwt"),
-            "the token is not an access token",
+            "the token's `typ` is not accepted here",
         ),
         (
             format!("{input}.{}", "A".repeat(86)),

@@ -16,6 +16,8 @@ mod custom_login;
 mod custom_renewal;
 mod dpop;
 mod evidence;
+#[cfg(feature = "remote")]
+mod foreign;
 mod hostile;
 mod login;
 mod logout;
