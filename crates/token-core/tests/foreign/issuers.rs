@@ -22,7 +22,7 @@ pub(crate) struct Sample {
     pub(crate) audience_claim: &'static str,
 }
 
-const TENANT: &str = "11111111-2222-3333-4444-555555555555";
+pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
 
 /// A JWK as most issuers publish one.
 fn usual() -> Value {

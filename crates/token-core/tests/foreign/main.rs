@@ -7,7 +7,9 @@
     reason = "helpers of tests fail the test"
 )]
 
+mod differential;
 mod issuers;
+mod reference;
 mod sign;
 mod wycheproof;
 
