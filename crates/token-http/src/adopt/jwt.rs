@@ -30,6 +30,10 @@ const MAX_LENGTH: usize = 8 * 1024;
 /// taken: it is the one that the application has trusted so far. Tokens whose `typ` is `at+jwt` or `rt+jwt` are
 /// taken for tokens of this library, and not read.
 ///
+/// When the user authenticated is its `auth_time`, unless the application names another
+/// [authentication](token_session::NewSession::authentication). Without both it is not known, and a route that wants
+/// a recent one asks again. An application whose tokens are made at a login and nowhere else may take `iat`.
+///
 /// ```
 /// use token_core::{Algorithm, Subject};
 /// use token_http::adopt::{Adoption, JwtReader, OldUser};
@@ -208,6 +212,16 @@ fn time(claims: &Map<String, Value>, name: &str) -> Result<Option<UnixTime>, &'s
     time.map(Some).ok_or("a time in it is not one")
 }
 
+/// When the user authenticated, if the token says so ([OpenID Connect Core section
+/// 2](https://openid.net/specs/openid-connect-core-1_0.html#IDToken)). Its `iat` does not: a token that was
+/// refreshed is newer than the proof of who the user is.
+fn authentication(claims: &Map<String, Value>, now: UnixTime) -> Option<Authentication> {
+    let time = time(claims, "auth_time").ok().flatten()?;
+    let (acr, amr) = (None, Vec::new());
+    let time = time.min(now);
+    Some(Authentication { time, acr, amr })
+}
+
 impl<F, U> Reader for JwtReader<F>
 where
     F: Fn(Map<String, Value>) -> U + Send + Sync + 'static,
@@ -237,19 +251,19 @@ where
             let claims = self.verify(token)?;
             let expires_at = time(&claims, "exp")?.ok_or("it has no `exp`")?;
             let not_before = time(&claims, "nbf")?;
-            let issued_at = time(&claims, "iat")?;
             if not_before.is_some_and(|time| request.at() < time) {
                 return Err("it is not valid yet");
             }
-            Ok((claims, expires_at, issued_at))
+            Ok((claims, expires_at))
         };
-        let (claims, expires_at, issued_at) = match read() {
+        let (claims, expires_at) = match read() {
             Ok(read) => read,
             Err(why) => return Ok(Reading::Unknown(why.into())),
         };
         if expires_at <= request.at() {
             return Ok(Reading::Dead("it has expired".into()));
         }
+        let authentication = authentication(&claims, request.at());
         let Some(OldUser {
             subject,
             mut session,
@@ -257,14 +271,7 @@ where
         else {
             return Ok(Reading::Unknown("the application does not take it".into()));
         };
-        // When the user authenticated is not known exactly, and never later than this.
-        session
-            .authentication
-            .get_or_insert_with(|| Authentication {
-                time: issued_at.unwrap_or(UnixTime::EPOCH).min(request.at()),
-                acr: None,
-                amr: Vec::new(),
-            });
+        session.authentication = session.authentication.or(authentication);
         // Without the signature: of ECDSA there are several for one token.
         let signed = token.rsplit_once('.').map_or(token, |(signed, _)| signed);
         let old = OldSession::new(subject, signed, session);
