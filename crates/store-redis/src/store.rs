@@ -117,8 +117,7 @@ impl SessionStore for RedisStore {
         let reply = self.database.run(&script::CREATE, &names, &args).await?;
         match reply.outcome() {
             "applied" => Ok(Created::Applied(Committed::assertion(session.clone()))),
-            // Another call with the same secret, such as the adoption of the same old session, may have
-            // inserted it with other deadlines.
+            // An adoption of the same old session may have inserted it, which has the same secret and another nonce.
             "again" => Ok(match self.load(session.id).await? {
                 Some(stored) if *stored == *session => Created::Applied(stored),
                 _ => Created::IdTaken,

@@ -13,8 +13,8 @@ use token_core::{SessionId, Subject, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::erased::StoreError;
-use crate::error::CredentialsError;
-use crate::manager::NewSession;
+use crate::error::{CredentialsError, RefreshError};
+use crate::manager::{NewSession, PermitError};
 use crate::signer::SignerError;
 
 /// A live session of another system, as a reader of its credentials says.
@@ -23,7 +23,11 @@ use crate::signer::SignerError;
 pub struct OldSession {
     /// Whose session it is.
     pub subject: Subject,
-    /// What the session becomes here. Name the authentication that the old system knows; without one, the
+    /// What the session becomes here. Scope and claims are compared each time that the old credential comes: what the
+    /// scope has lost since the first time the session loses too, and claims that differ take the place of its own.
+    /// If they change by [`SessionManager::permit`](crate::SessionManager::permit), say the same here.
+    ///
+    /// Name the authentication that the old system knows; without one, the
     /// user counts as authenticated in 1970, so that a route which wants a recent one asks again.
     pub session: NewSession,
     /// When it ends by the old rules, exclusive; `None` if those name no end.
@@ -100,6 +104,12 @@ pub enum AdoptError {
     /// Nothing is adopted any more, or the policy never said until when.
     #[error("old sessions are not adopted at this time")]
     NotAdopting,
+    /// The application's hook refused the session that has taken its place, this time.
+    #[error("the application refused session {session}, which has taken its place")]
+    Refused {
+        /// That session.
+        session: SessionId,
+    },
     /// The session that has taken its place has another credential by now, by a refresh or a step-up.
     #[error("session {session}, which has taken its place, has a newer credential")]
     Replaced {
@@ -126,9 +136,36 @@ impl AdoptError {
             | Self::Ended { .. }
             | Self::Expired { .. }
             | Self::NotAdopting
+            | Self::Refused { .. }
             | Self::Replaced { .. }
             | Self::ReservedSubject => true,
             Self::Issue(_) | Self::Signer(_) | Self::Store(_) => false,
+        }
+    }
+}
+
+impl AdoptError {
+    /// What the application's hook said, which was asked about this session.
+    pub(crate) fn of_hook(error: RefreshError, session: SessionId) -> Self {
+        match error {
+            RefreshError::Refused => Self::Refused { session },
+            RefreshError::Store(error) => error.into(),
+            RefreshError::Issue(error) => error.into(),
+            RefreshError::Signer(error) | RefreshError::SignerAfterWrite(error) => error.into(),
+            // It has ended the session.
+            RefreshError::Behind
+            | RefreshError::Contended { .. }
+            | RefreshError::Denied(_)
+            | RefreshError::Scope => Self::Ended { session },
+        }
+    }
+}
+
+impl From<PermitError> for AdoptError {
+    fn from(error: PermitError) -> Self {
+        match error {
+            PermitError::Issue(error) => error.into(),
+            PermitError::Store(error) => error.into(),
         }
     }
 }

@@ -13,6 +13,9 @@ use token_core::session::Rights;
 /// session may do, so what the hook changes then is in the access token alone, until it is asked at the
 /// next rotation of the token.
 ///
+/// An old token of another system that is not exchanged gets an access token for each request, and the hook is
+/// asked as at a replay ([`adopt`](crate::adopt)); not at the first one, which opens the session like a login.
+///
 /// Sessions in the transport `session` are not refreshed, so the hook is not asked about them.
 /// [`SessionManager::permit`](crate::SessionManager::permit) changes any session, and at once.
 pub trait RefreshHook: Send + Sync + 'static {

@@ -38,7 +38,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// The subject's epoch: 0 if nothing was ever noted.
     fn epoch(&self, subject: &Subject) -> impl Future<Output = Result<Epoch, Self::Error>> + Send;
 
-    /// Inserts a session if there is none with its id and the subject's epoch is still
+    /// Inserts a session, which may have ended already, if there is none with its id and the subject's epoch is still
     /// `session.subject_epoch`. If there is `data`, it begins with that as its private data, a JSON text in
     /// version 1. Both conditions and both inserts are one atomic step, also
     /// against a [`revoke_subject`](Self::revoke_subject) that runs at the same time.

@@ -33,7 +33,7 @@ use crate::types::time::UnixTime;
 pub struct OldCredential<'a> {
     /// The system that it is from. Equal bytes of two systems have nothing to do with each other.
     pub system: &'a str,
-    /// Its bytes, a secret.
+    /// Its bytes, a secret; and whose it is, if that system may give it to two users after each other.
     pub bytes: &'a [u8],
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use token_core::RevokeReason;
-use token_core::session::{Change, Epoch, Revocation};
+use token_core::session::{Change, Epoch, Nonce, Revocation};
 use tokio::task::JoinSet;
 
 use super::world::{World, ending, secs};
@@ -68,10 +68,10 @@ pub async fn of_many_racing_inserts_of_one_session_one_is_stored<S: SessionStore
         let now = World::<S>::at(0);
         let session = world.session(&subject, Epoch::default(), now);
         let mut racers = JoinSet::new();
-        for racer in 0..RACERS {
+        for racer in 1..=8 {
             let store = Arc::clone(&world.store);
             let mut own = session.clone();
-            own.last_seen_at = now + secs(racer);
+            own.nonce = Nonce::from_bytes([racer; 16]);
             racers.spawn(async move { (store.create(&own, None).await.expect("create"), own) });
         }
         let mut stored = None;

@@ -45,6 +45,20 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     );
     assert_eq!(world.load(full.id).await, Some(full.clone()));
 
+    // So is stored what was ended before it was ever seen here.
+    let mut ended = world.session(&subject, Epoch::default(), now);
+    let end = ending(ended.id, now);
+    ended.revocation = Some(end.revocation);
+    assert!(matches!(
+        world.store.create(&ended, None).await,
+        Ok(Created::Applied(_))
+    ));
+    assert_eq!(world.load(ended.id).await, Some(ended.clone()));
+    assert!(matches!(
+        world.store.revoke(&end).await,
+        Ok(Revoke::Already(_))
+    ));
+
     let mut rotation = world.rotation(&full, now + secs(50));
     rotation.by = RotatedBy::StepUp;
     rotation.proof = Proof::Key(token_core::binding::Thumbprint::from_bytes([9; 32]));

@@ -1,9 +1,13 @@
 //! Opens the session that takes the place of a session or token of another system.
 
 use token_core::binding::Binding;
-use token_core::session::{self, Committed, Epoch, OldCredential, Pending};
-use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
+use token_core::session::{
+    self, Committed, Epoch, Nonce, OldCredential, Pending, Revocation, Rights,
+};
+use token_core::{Authentication, RevokeReason, Session, SessionId, Transport, UnixTime};
+use zeroize::Zeroizing;
 
+use super::settle::Changes;
 use super::{Issued, SessionManager};
 use crate::adopt::{AdoptError, OldSession};
 use crate::event::EventKind;
@@ -55,16 +59,24 @@ impl SessionManager {
         if self.refuse_old(&old, now).is_err() {
             return Ok(false);
         }
+        let (mut ended, _) = self.as_adopted(reader, old, now).into_parts();
+        let id = ended.id;
+        ended.revocation = Some(Revocation { at: now, reason });
+        ended.purge_at = self.policy().tombstone_until(now);
         let manager = self.clone();
         to_end(async move {
-            let id = match manager.take_over(reader, old, now).await {
-                Ok(issued) => issued.session().id,
-                // Another holder of it has gone on with a newer credential: a logout ends that one too.
-                Err(AdoptError::Replaced { session }) => session,
-                Err(error) if error.is_refusal() => return Ok(false),
-                Err(error) => return Err(error),
-            };
-            Ok(manager.revoke_at(id, reason, now).await?)
+            // One that was never seen is stored as ended at once: nobody gets a credential of it, so none is
+            // made, and whatever fails leaves no live session behind.
+            match manager.create(&ended, None).await? {
+                Created::Applied(session) => {
+                    manager.report(EventKind::Revoked(reason), &session, now);
+                    Ok(true)
+                }
+                // It was seen, or all sessions of the subject were ended but for one, which may be this.
+                Created::IdTaken | Created::EpochPassed => {
+                    Ok(manager.revoke_at(id, reason, now).await?)
+                }
+            }
         })
         .await
     }
@@ -88,14 +100,14 @@ impl SessionManager {
         old: OldSession,
         now: UnixTime,
     ) -> Result<Issued, AdoptError> {
-        let (kept, bytes) = (old.session.kept.clone(), old.credential.clone());
+        let (kept, bytes) = (old.session.kept.clone(), identity(&old));
         let pending = self.as_adopted(reader, old, now);
         let old = OldCredential {
             system: reader,
             bytes: &bytes,
         };
         match self.load(pending.write.id).await? {
-            Some(session) => self.found_adopted(session, old, now).await,
+            Some(session) => self.found_adopted(session, &pending.write, old, now).await,
             None => self.insert_adopted(reader, pending, old, &kept, now).await,
         }
     }
@@ -105,7 +117,7 @@ impl SessionManager {
         let issuer = self.issuer();
         let bucket = self.inner.store.bucket(&old.subject);
         let ends_at = old.expires_at.unwrap_or(UnixTime::MAX);
-        let key = old.session.key;
+        let (key, bytes) = (old.session.key, identity(&old));
         // The epoch that every subject begins with: if all sessions of the subject were ended since, the old
         // one was among them, and the insert is refused.
         let mut session = old.session;
@@ -113,10 +125,12 @@ impl SessionManager {
         let login = self.as_login(old.subject, Epoch::default(), session, now);
         let credential = OldCredential {
             system: reader,
-            bytes: &old.credential,
+            bytes: &bytes,
         };
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
         let mut pending = session::adopt(login, bucket, policy, keys, ends_at, credential, now);
+        // The hash is that of every request with the same old credential, and by this each knows its own work.
+        pending.write.nonce = Nonce::new(self.draw());
         if let Some(key) = key {
             pending.write.binding = Binding::Key(key);
         }
@@ -145,15 +159,18 @@ impl SessionManager {
             Created::EpochPassed => Err(AdoptError::AllEnded),
             // Another request with the same old credential was faster.
             Created::IdTaken => match self.load(id).await? {
-                Some(session) => self.found_adopted(session, old, now).await,
+                Some(session) => self.found_adopted(session, &pending.write, old, now).await,
                 None => Err(AdoptError::Ended { session: id }),
             },
         }
     }
 
+    /// The credentials of a session that is stored, with what it may do by now: `said` is the session as the
+    /// reader would open it today.
     async fn found_adopted(
         &self,
         session: Committed<Session>,
+        said: &Session,
         old: OldCredential<'_>,
         now: UnixTime,
     ) -> Result<Issued, AdoptError> {
@@ -161,10 +178,50 @@ impl SessionManager {
         if !session.is_live(now) {
             return Err(AdoptError::Ended { session: id });
         }
-        let granted = session::adopted(session, &self.issuer().refresh_keys, old);
-        let granted = granted.ok_or(AdoptError::Replaced { session: id })?;
-        Ok(self.issue(granted, None, now, self.draw()).await?)
+        let credential = |session| {
+            let granted = session::adopted(session, &self.issuer().refresh_keys, old);
+            granted.ok_or(AdoptError::Replaced { session: id })
+        };
+        let mut granted = credential(session)?;
+        if let Some(rights) = changed_rights(granted.session(), said) {
+            // Stored, so that it holds also for a rule that asks the store, and after the old credential was
+            // exchanged.
+            let session = self.permit(id, rights).await?;
+            let session = session.ok_or(AdoptError::Ended { session: id })?;
+            granted = credential(session)?;
+        }
+        // As at a replay: a client that is not updated never refreshes, and gets a token by each of its requests.
+        let mut scope = None;
+        if granted.session().transport != Transport::Session
+            && let Some(hook) = self.inner.hook.as_deref()
+        {
+            let asked = self.ask(Changes::AsTheHookSays(hook), granted.session(), now);
+            let rights = asked
+                .await
+                .map_err(|error| AdoptError::of_hook(error, id))?;
+            scope = rights.scope;
+            granted.claims = rights.claims;
+        }
+        Ok(self.issue_within(granted, scope, now, self.draw()).await?)
     }
+}
+
+/// What proves an old session, and whose it is. Some systems keep the key of a session when another user logs in
+/// over it: then that is another session here, and the credential of neither is good for the other.
+fn identity(old: &OldSession) -> Zeroizing<Vec<u8>> {
+    let subject = old.subject.as_str().as_bytes();
+    // Its length first, so that it ends where it ends.
+    let length = (subject.len() as u64).to_be_bytes();
+    let parts: [&[u8]; 3] = [&length, subject, &old.credential];
+    Zeroizing::new(parts.concat())
+}
+
+/// What a session may do by now, if that has changed. Nothing comes to its scope: what the application has taken
+/// from the session since stays taken, also if the old credential still names it.
+fn changed_rights(session: &Session, said: &Session) -> Option<Rights> {
+    let scope = (!said.scope.covers(&session.scope)).then(|| session.scope.within(&said.scope));
+    let claims = (said.claims != session.claims).then(|| said.claims.clone());
+    (scope.is_some() || claims.is_some()).then_some(Rights { scope, claims })
 }
 
 /// An authentication of which nothing is known: so long ago that every route with a maximum age asks again.

@@ -252,7 +252,7 @@ impl SessionManager {
     }
 
     /// What the session may do from now on, as far as it changes.
-    async fn ask(
+    pub(super) async fn ask(
         &self,
         changes: Changes<'_>,
         session: &Committed<Session>,

@@ -161,11 +161,13 @@ impl SessionManager {
         if !(repeated && matches!(value, Created::IdTaken)) {
             return Ok(value);
         }
-        // The hash of a random secret: nobody else has inserted a row with it.
+        // The hash of a random secret, or the nonce of this one adoption: nobody else has inserted a row with both.
         let found = self.load_any(session.id).await;
+        let own =
+            |row: &Session| (row.token_hash, row.nonce) == (session.token_hash, session.nonce);
         Ok(match found.map_err(StoreError::after_a_write)? {
-            Some(row) if row.token_hash != session.token_hash => Created::IdTaken,
-            Some(row) if row.revocation.is_none() => Created::Applied(row),
+            Some(row) if !own(&row) => Created::IdTaken,
+            Some(row) if row.revocation == session.revocation => Created::Applied(row),
             // It was ended in between, with all others of the subject.
             _ => Created::EpochPassed,
         })
