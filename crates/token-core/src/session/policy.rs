@@ -239,6 +239,10 @@ impl PolicyBuilder {
     /// All sessions that end before are kept until then, and longer than [`tombstone`](Self::tombstone) if
     /// need be, so that a logout is not undone by the old credential. Every process that ends sessions has
     /// to have the same instant.
+    ///
+    /// Once the first node has it, it may be moved to an earlier instant, and never to a later one: sessions that had
+    /// ended by then are kept no longer than they were to be, and old credentials of theirs that are still good by
+    /// the old rules would open them again. Begin with the longest that an old credential can live.
     pub const fn adopts_until(mut self, until: UnixTime) -> Self {
         self.0.adopts_until = Some(until);
         self
