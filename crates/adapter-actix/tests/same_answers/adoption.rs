@@ -6,7 +6,7 @@ mod rows;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::hmac;
 use base64::Engine as _;
@@ -40,6 +40,9 @@ const SECRET: &[u8] = b"an old secret";
 const PERIOD: u64 = 10_000;
 const LIFETIME: u64 = 1000;
 
+/// How long a store may take, the old one as ours.
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// How often the reader was asked.
 static ASKED: AtomicU64 = AtomicU64::new(0);
 
@@ -67,6 +70,9 @@ impl Reader for Sid {
         let Some(sid) = request.cookie("sid") else {
             return Ok(Reading::Absent);
         };
+        if sid == "hangs" {
+            std::future::pending().await
+        }
         let (user, _) = sid.split_once('.').ok_or("the old store is away")?;
         if user == "dead" || gone().iter().any(|row| row == sid) {
             return Ok(Reading::Dead("the password was changed".into()));
@@ -110,7 +116,9 @@ fn adopting(sid: Adoption) -> (Auth, TestClock) {
     let policy = Policy::builder().adopts_until(until).build().unwrap();
     let store = MemoryStore::new(1000, &[7; 32]);
     let TestManager { manager, clock } = TestManager::with_store(store, policy, |builder| {
-        builder.entropy(SeededEntropy::new(1))
+        builder
+            .entropy(SeededEntropy::new(1))
+            .store_timeout(PATIENCE)
     });
     let jwt = JwtReader::secret(SECRET, Algorithm::HS256, async |claims| {
         let user = claims.get("sub").and_then(|sub| sub.as_str());
@@ -267,6 +275,29 @@ pub(crate) fn cookies(server: SocketAddr, clock: &TestClock) -> Vec<(String, Rep
         ask(401, "GET /me", &[("Cookie", gone)], "");
     }
 
+    // Of a cookie that comes several times each session is ended. The one that is away keeps no other alive.
+    let twice = old("sid=bob.7; sid=bob.8");
+    let logout = ask(204, "POST /auth/logout", &[SAME, twice], "");
+    assert!(set(&logout).contains(&DELETED), "{logout:?}");
+    let away = old("sid=away; sid=bob.9");
+    ask(503, "POST /auth/logout", &[SAME, away], "");
+    let many = old("sid=bob.10; sid=unknown.1; sid=unknown.1; sid=unknown.1; sid=bob.11");
+    let logout = ask(400, "POST /auth/logout", &[SAME, many], "");
+    assert!(set(&logout).is_empty(), "{logout:?}");
+    let right = "name=alice&password=wonderland";
+    let twice = old("sid=alice.7; sid=alice.8");
+    taken_over(&ask(303, "POST /form/login", &[FORM, SAME, twice], right));
+    for gone in [
+        "sid=bob.7",
+        "sid=bob.8",
+        "sid=bob.9",
+        "sid=bob.10",
+        "sid=alice.7",
+        "sid=alice.8",
+    ] {
+        ask(401, "GET /me", &[old(gone)], "");
+    }
+
     // So does a login, and a user who may not log in keeps the old session.
     let wrong = "name=alice&password=x";
     ask(
@@ -275,7 +306,6 @@ pub(crate) fn cookies(server: SocketAddr, clock: &TestClock) -> Vec<(String, Rep
         &[FORM, SAME, old("sid=alice.1")],
         wrong,
     );
-    let right = "name=alice&password=wonderland";
     let login = ask(
         303,
         "POST /form/login",
@@ -292,6 +322,12 @@ pub(crate) fn cookies(server: SocketAddr, clock: &TestClock) -> Vec<(String, Rep
         right,
     );
     taken_over(&login);
+    // One that gives no answer has the time that a store of ours has.
+    let asked_at = Instant::now();
+    let hangs = old("sid=hangs");
+    taken_over(&ask(303, "POST /form/login", &[FORM, SAME, hangs], right));
+    ask(503, "GET /me", &[hangs], "");
+    assert!(asked_at.elapsed() < PATIENCE * 10);
     ask(401, "GET /me", &[old("sid=alice.1")], "");
     // It ends with the old one.
     let short = taken_over(&ask(200, "GET /me", &[old("sid=alice.2")], ""));
@@ -454,6 +490,26 @@ pub(crate) fn tokens(server: SocketAddr, clock: &TestClock) -> Vec<(String, Repl
     // A logout wins.
     ask(204, "POST /auth/logout", &[genuine], "");
     ask(401, "GET /me", &[genuine], "");
+
+    // When the user authenticated is what the token says of it, and not when it was made.
+    for (expected, auth_time) in [(401, None), (200, Some(0)), (401, Some(3600))] {
+        let now = clock.now().as_secs();
+        let mut claims = json!({ "sub": "carol", "iat": now, "exp": now + LIFETIME });
+        if let Some(ago) = auth_time {
+            claims["auth_time"] = json!(now - ago);
+        }
+        let bearer = format!("Bearer {}", token(header, &claims, SECRET));
+        let reply = ask(
+            expected,
+            "POST /transfer",
+            &[("Authorization", &bearer)],
+            "",
+        );
+        if expected == 401 {
+            let challenge = "insufficient_user_authentication";
+            assert!(format!("{reply:?}").contains(challenge), "{reply:?}");
+        }
+    }
 
     // After the period it is a token of somebody else's.
     clock.advance(Duration::from_secs(PERIOD));

@@ -155,6 +155,23 @@ impl Adoption {
         }
     }
 
+    /// The same at a login and a logout, where each of the sessions is ended.
+    pub(crate) fn all_deletions(&self, request: &OldRequest) -> impl Iterator<Item = HeaderValue> {
+        let cookies = self.cookies.iter();
+        let sent = cookies.filter(|cookie| request.names(cookie.name()));
+        sent.map(OldCookie::deletion)
+    }
+
+    /// What the reader is to be asked so that it sees each value of a cookie that came several times.
+    pub(crate) fn apart(&self, request: &OldRequest) -> impl Iterator<Item = OldRequest> {
+        request.apart(self.cookie_names())
+    }
+
+    /// Whether it does not see all of them then.
+    pub(crate) fn has_too_many(&self, request: &OldRequest) -> bool {
+        self.cookie_names().any(|name| request.has_too_many(name))
+    }
+
     pub(crate) async fn read(&self, request: &OldRequest) -> Result<Reading, ReadError> {
         let mut reading = self.reader.read(request).await?;
         if let Reading::Live(old) = &mut reading {

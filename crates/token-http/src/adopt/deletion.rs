@@ -2,11 +2,11 @@
 
 use http::HeaderValue;
 use token_core::{PRODUCT, Session};
+use tokio::time::{Instant, timeout_at};
 use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::adoption::Adoption;
-use super::process::read;
 use super::reader::Reading;
 use super::request::OldRequest;
 use crate::auth::Auth;
@@ -48,12 +48,13 @@ impl Auth {
             if !adoption.deletes() {
                 continue;
             }
-            let gone = match read(adoption, &request).await {
+            let deadline = self.old_deadline();
+            let gone = match self.read_old(adoption, &request, deadline).await {
                 // Another request was faster.
                 Ok(Reading::Dead(_)) => true,
                 Ok(Reading::Live(old)) => {
                     manager.adopted_id(adoption.name(), &old) == session.id
-                        && adoption.delete_ended(old.stored_under).await
+                        && adoption.delete_ended(old.stored_under, deadline).await
                 }
                 Ok(Reading::Absent | Reading::Unknown(_)) | Err(_) => false,
             };
@@ -66,9 +67,15 @@ impl Auth {
 }
 
 impl Adoption {
-    /// Deletes a session of the old system that is not needed any more; whether that was done, or is not wanted.
-    pub(super) async fn delete_ended(&self, key: Option<Zeroizing<String>>) -> bool {
-        let Err(error) = self.delete(key).await else {
+    /// Deletes a session of the old system that is not needed any more, before this instant; whether that was done, or
+    /// is not wanted.
+    pub(super) async fn delete_ended(
+        &self,
+        key: Option<Zeroizing<String>>,
+        deadline: Instant,
+    ) -> bool {
+        let deleted = timeout_at(deadline, self.delete(key)).await;
+        let Err(error) = deleted.unwrap_or_else(|elapsed| Err(elapsed.into())) else {
             return true;
         };
         let (reader, error) = (self.name(), &*error as &dyn std::error::Error);

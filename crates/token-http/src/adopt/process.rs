@@ -7,6 +7,7 @@ use token_core::{PRODUCT, RevokeReason, Scope, Transport};
 use token_session::adopt::AdoptError;
 use token_session::{Issued, LoginError};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 use tracing::{debug, warn};
 use zeroize::Zeroizing;
 
@@ -18,6 +19,7 @@ use crate::csrf;
 use crate::device;
 use crate::dpop::Dpop;
 use crate::head::Head;
+use crate::refusal::Refusal;
 use crate::rejection::Rejection;
 
 /// What a request with an old cookie and none of ours stands for.
@@ -117,30 +119,61 @@ impl Auth {
     ///
     /// If the old system cannot say whose its session is, a logout is refused, to be tried again. A login is not:
     /// it has opened a session already, and the browser forgets the old cookie with its answer.
+    ///
+    /// Of cookies that came several times each is ended: which of them the next request brings is not known.
     pub(crate) async fn end_old(
         &self,
         request: &OldRequest,
         reason: RevokeReason,
     ) -> Result<(), Rejection> {
+        // What cannot be ended keeps nothing else alive.
+        let mut failed = None;
         for adoption in self.config().adoptions() {
-            let old = match read(adoption, request).await {
-                Err(_) if reason == RevokeReason::Replaced => continue,
-                read => read?.live(),
-            };
-            if let Some(old) = old {
-                let key = old.stored_under.clone();
-                let ended = self.manager().end_old(adoption.name(), old, reason).await;
-                ended.map_err(fault)?;
-                adoption.delete_ended(key).await;
+            let deadline = self.old_deadline();
+            for one in adoption.apart(request) {
+                let ended = self.end_one(adoption, &one, deadline, reason).await;
+                failed = failed.or(ended.err());
+            }
+            if reason != RevokeReason::Replaced && adoption.has_too_many(request) {
+                let why = "more than 4 cookies have the name of an old one";
+                let refused = self.refuse(Refusal::InvalidRequest.because(why));
+                failed = failed.or(Some(refused));
             }
         }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn end_one(
+        &self,
+        adoption: &Adoption,
+        request: &OldRequest,
+        deadline: Instant,
+        reason: RevokeReason,
+    ) -> Result<(), Rejection> {
+        let old = match self.read_old(adoption, request, deadline).await {
+            Err(_) if reason == RevokeReason::Replaced => return Ok(()),
+            read => read?.live(),
+        };
+        let Some(mut old) = old else {
+            return Ok(());
+        };
+        // As if it had been adopted.
+        old.session.transport = Some(if adoption.reads_bearer() {
+            Transport::Header
+        } else {
+            Transport::Session
+        });
+        let key = old.stored_under.clone();
+        let ended = self.manager().end_old(adoption.name(), old, reason).await;
+        ended.map_err(fault)?;
+        adoption.delete_ended(key, self.old_deadline()).await;
         Ok(())
     }
 
-    /// The fields that delete the old cookies of a request.
+    /// The fields that delete the old cookies of a login or a logout.
     pub(crate) fn old_deletions(&self, request: &OldRequest) -> Vec<HeaderValue> {
         let adoptions = self.config().adoptions().iter();
-        let all = adoptions.flat_map(|adoption| adoption.deletions(request));
+        let all = adoptions.flat_map(|adoption| adoption.all_deletions(request));
         all.collect()
     }
 
@@ -166,7 +199,8 @@ impl Auth {
     ) -> Result<First, Rejection> {
         let mut deletions = Vec::new();
         for adoption in self.config().adoptions() {
-            let mut old = match read(adoption, request).await? {
+            let deadline = self.old_deadline();
+            let mut old = match self.read_old(adoption, request, deadline).await? {
                 Reading::Live(old) => old,
                 Reading::Dead(_) => {
                     deletions.extend(adoption.deletions(request));
@@ -204,6 +238,30 @@ impl Auth {
         let issued = None;
         Ok(First { issued, deletions })
     }
+
+    /// An old store has the time that a store of ours has: it holds no request for longer.
+    pub(super) fn old_deadline(&self) -> Instant {
+        Instant::now() + self.manager().store_timeout()
+    }
+
+    /// What a reader finds in the request.
+    pub(super) async fn read_old(
+        &self,
+        adoption: &Adoption,
+        request: &OldRequest,
+        deadline: Instant,
+    ) -> Result<Reading, Rejection> {
+        if !adoption.concerns(request) {
+            return Ok(Reading::Absent);
+        }
+        let reader = adoption.name();
+        let reading = timeout_at(deadline, adoption.read(request)).await;
+        let reading = reading.unwrap_or_else(|elapsed| Err(elapsed.into()));
+        if let Ok(Reading::Dead(why) | Reading::Unknown(why)) = &reading {
+            debug!(target: PRODUCT, reader, %why, "old session not adopted");
+        }
+        reading.map_err(|error| unread(reader, &error))
+    }
 }
 
 /// What the readers have made of a request.
@@ -212,19 +270,6 @@ pub(super) struct First {
     pub(super) issued: Option<Issued>,
     /// The fields that delete the cookies of old sessions that were adopted, or will never be.
     pub(super) deletions: Vec<HeaderValue>,
-}
-
-/// What a reader finds in the request.
-pub(super) async fn read(adoption: &Adoption, request: &OldRequest) -> Result<Reading, Rejection> {
-    if !adoption.concerns(request) {
-        return Ok(Reading::Absent);
-    }
-    let reader = adoption.name();
-    let reading = adoption.read(request).await;
-    if let Ok(Reading::Dead(why) | Reading::Unknown(why)) = &reading {
-        debug!(target: PRODUCT, reader, %why, "old session not adopted");
-    }
-    reading.map_err(|error| unread(reader, &error))
 }
 
 /// The old system cannot say whether the session is live: nobody is refused for it.

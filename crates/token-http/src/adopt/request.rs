@@ -9,11 +9,17 @@ use zeroize::Zeroizing;
 
 use crate::cookies::pairs;
 
+/// Each costs a question to the old store, as each of ours one to the store.
+const MAX_COOKIES: usize = 4;
+
+/// The name and the value of a cookie.
+type OldValue = (Box<str>, Zeroizing<String>);
+
 /// What a request has of the old system: the cookies that the readers name, and the token in
 /// `Authorization: Bearer`.
 #[derive(Clone)]
 pub struct OldRequest {
-    cookies: Vec<(Box<str>, Zeroizing<String>)>,
+    cookies: Vec<OldValue>,
     bearer: Option<Zeroizing<String>>,
     at: UnixTime,
 }
@@ -64,13 +70,40 @@ impl OldRequest {
 
     /// Whether it has a cookie of this name.
     pub(crate) fn names(&self, name: &str) -> bool {
-        self.cookies.iter().any(|(own, _)| **own == *name)
+        self.values(name).next().is_some()
+    }
+
+    /// Whether [`apart`](Self::apart) leaves out a cookie of this name.
+    pub(crate) fn has_too_many(&self, name: &str) -> bool {
+        self.values(name).count() > MAX_COOKIES
+    }
+
+    /// Requests with one cookie of each of these names: one with the first of each, one with the second, and so on.
+    /// Of a name that has fewer the last goes on.
+    pub(crate) fn apart<'a>(
+        &self,
+        names: impl Iterator<Item = &'a str> + Clone,
+    ) -> impl Iterator<Item = Self> {
+        let most = names.clone().map(|name| self.values(name).count()).max();
+        (1..=most.unwrap_or_default().clamp(1, MAX_COOKIES)).map(move |nth| Self {
+            cookies: names
+                .clone()
+                .filter_map(|name| self.values(name).take(nth).last())
+                .cloned()
+                .collect(),
+            bearer: self.bearer.clone(),
+            at: self.at,
+        })
+    }
+
+    fn values(&self, name: &str) -> impl Iterator<Item = &OldValue> {
+        self.cookies.iter().filter(move |(own, _)| **own == *name)
     }
 
     /// The value of a cookie, as it was sent. `None` also if it came twice: one of both may be planted, and
     /// whose it is cannot be known.
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let mut values = self.cookies.iter().filter(|(own, _)| **own == *name);
+        let mut values = self.values(name);
         match (values.next(), values.next()) {
             (Some((_, value)), None) => Some(value),
             _ => None,
@@ -113,5 +146,23 @@ mod tests {
         assert_eq!(request.cookie("sid"), None);
         assert!(request.names("sid") && !request.names("gone") && !request.names("x"));
         assert_eq!(format!("{request:?}"), r#"["id", "sid", "sid"]"#);
+
+        let apart = |request: &OldRequest| {
+            let each = request.apart(names.clone());
+            let shown = each.map(|one| {
+                let of = |name| one.cookie(name).unwrap_or_default().to_owned();
+                (of("id"), of("sid"))
+            });
+            shown.collect::<Vec<_>>()
+        };
+        let pair = |id: &str, sid: &str| (id.to_owned(), sid.to_owned());
+        assert_eq!(apart(&request), [pair("a", "s"), pair("a", "t")]);
+        assert!(!request.has_too_many("sid"));
+        let bearer = OldRequest::of_bearer("token", UnixTime::EPOCH);
+        assert_eq!(apart(&bearer), [pair("", "")]);
+        headers.append(COOKIE, HeaderValue::from_static("sid=u; sid=v; sid=w"));
+        let request = OldRequest::of_cookies(&headers, &names, UnixTime::EPOCH);
+        assert_eq!(apart(&request).len(), 4);
+        assert!(request.has_too_many("sid"));
     }
 }
