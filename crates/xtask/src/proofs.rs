@@ -1,4 +1,5 @@
-//! The examples of logins by other proofs than a password, of an MCP server, and of applications that have moved here.
+//! The examples of logins by other proofs than a password, of an MCP server, of a function, and of applications that
+//! have moved here.
 //! Each is a workspace of its own, since it brings dependencies, such as implementations of cryptography, that ours
 //! does without.
 
@@ -18,7 +19,8 @@ use crate::source::{Source, files};
 use crate::tools;
 use crate::workspace::Workspace;
 
-const FOLDERS: [&str; 4] = [
+const FOLDERS: [&str; 5] = [
+    "examples/lambda",
     "examples/mcp",
     "examples/oidc-login",
     "examples/passkey",
@@ -90,7 +92,7 @@ fn within(workspace: &Workspace, folder: &Path, mut command: Command) -> Command
 }
 
 /// The pages that walk through the examples.
-const PAGES: [&str; 2] = ["docs/mcp.md", "docs/proofs.md"];
+const PAGES: [&str; 3] = ["docs/lambda.md", "docs/mcp.md", "docs/proofs.md"];
 
 /// The page that walks through each application which has moved: in the order of [`MOVED`].
 const MOVES: [&str; 4] = [
