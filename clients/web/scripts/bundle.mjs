@@ -8,7 +8,7 @@ export const root = fileURLToPath(new URL('..', import.meta.url));
 // them is in an option, a stored record, an event of the application, or an object of the platform; add a new name only
 // if that is true of it.
 const internal =
-  'caller|carrier|failed|flight|found|gap|hold|jitter|kind|locked|look|looked|mono|online|patch|ready|record|rejected|sent|' +
+  'again|caller|carrier|failed|flight|found|gap|hold|jitter|kind|locked|look|mono|online|patch|ready|record|rejected|sent|' +
   'since|type|until|waiters|wall';
 
 /** The client as one ES module; `options` are esbuild's. */

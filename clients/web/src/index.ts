@@ -7,7 +7,7 @@ import { expect, failure, retryAfter } from './errors.js';
 import { keeper } from './keeper.js';
 import type { Auth, AuthOptions, Routes, TokenResponse } from './options.js';
 import { type Clock, type Write, sound } from './record.js';
-import { type Effect, type Event, accept, initial, reduce } from './reducer.js';
+import { type Answer, type Effect, type Event, accept, initial, reduce } from './reducer.js';
 import { type Store, indexedDb, memory } from './store.js';
 
 export type { AuthError, LoginRequired, RefreshUnavailable, RequestRefused } from './errors.js';
@@ -115,23 +115,22 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     store: perform,
     lock: (claim) => lock((locked) => signal.aborted || perform({ ...claim, locked })),
     release: () => release(),
-    send(token) {
+    async send(token) {
       // As it is now: a request that the network left later may have reached the server.
-      const offline = page.navigator?.onLine === false;
-      (async () => {
+      let answer: Answer = { status: 0, offline: page.navigator?.onLine === false };
+      try {
         const response = await post(
           'refresh',
           { signal: until(7e3) },
           token && { grant_type: 'refresh_token', refresh_token: token },
         );
-        return {
+        answer = {
           status: response.status,
           body: await response.json().catch(() => {}),
           retryAfterMs: retryAfter(response),
         };
-      })()
-        .catch(() => ({ status: 0, offline }))
-        .then((answer) => dispatch({ type: 'answer', ...answer }));
+      } catch {}
+      dispatch({ type: 'answer', ...answer });
     },
     revoke(token) {
       if (routes.revoke != '') post('revoke', { keepalive: true }, { token }).catch(() => {});

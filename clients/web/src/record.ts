@@ -110,13 +110,6 @@ export const lost = (record: Partial<SessionRecord> | undefined, wall: number, s
 /** What `write` makes of the stored record, or `undefined` if its condition does not hold. */
 export const apply = (write: Write, found: unknown, now: Clock): SessionRecord | undefined => {
   const record = sound(found);
-  const blank = {
-    v: 1,
-    // After a lost store the count starts at the clock, so that it does not meet an older one again.
-    gen: record?.gen ?? now.wall,
-    lifeMs: 0,
-    issuedAtWall: now.wall,
-  };
   const { kind, gen, patch, locked, online } = write;
   if (
     kind == 'read' ||
@@ -125,7 +118,9 @@ export const apply = (write: Write, found: unknown, now: Clock): SessionRecord |
   )
     return;
   return {
-    ...blank,
+    v: 1,
+    lifeMs: 0,
+    issuedAtWall: now.wall,
     // Whatever a later version keeps beside the tokens of this session stays.
     ...(kind != 'set' && kind != 'end' && record),
     ...(patch ?? {
@@ -133,6 +128,7 @@ export const apply = (write: Write, found: unknown, now: Clock): SessionRecord |
       // A mark that is still there was left by a tab that died.
       lostAtWall: lost(record, now.wall, record?.sentAtWall),
     }),
-    gen: blank.gen + (kind == 'fail' || (kind == 'claim' && record) ? 0 : 1),
+    // After a lost store the count starts at the clock, so that it does not meet an older one again.
+    gen: (record?.gen ?? now.wall) + (kind == 'fail' || (kind == 'claim' && record) ? 0 : 1),
   };
 };

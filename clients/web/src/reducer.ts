@@ -99,9 +99,10 @@ export interface State {
   hold: number;
   /** The network came back after the last attempt. */
   online?: boolean;
-  /** Another look at the store is wanted, and the time of the last one. */
-  look: boolean;
-  looked: number;
+  /** Monotonic time of the next look at the store; `Infinity` if none is wanted. */
+  look: number;
+  /** Monotonic time before which there is none. */
+  again: number;
 }
 
 export const initial = (carrier: string): State => ({
@@ -109,8 +110,8 @@ export const initial = (carrier: string): State => ({
   waiters: [],
   since: -1 / 0,
   hold: 0,
-  look: true,
-  looked: -1e3,
+  look: 0,
+  again: 0,
 });
 
 /** From 20 % of the life before its end, at least 5 s and at most 120 s, but never in its first half. */
@@ -180,7 +181,7 @@ export const reduce = (state: State, event: Event, now: Clock, random: number): 
   const out: Effect[] = [];
 
   if (event.type == 'wake') {
-    s.look = true;
+    s.look = s.again;
     s.online ||= !!event.online;
   } else if (event.type == 'get') {
     // If the token has been replaced since, the caller gets the new one, without a request.
@@ -293,10 +294,7 @@ const stored = (
   const token = loser && (loser.refresh || loser.access);
   if (token && is && (is.end || is.session != loser.session)) out.push(['revoke', token]);
   // While the store fails this tab gives out what it has, and renews nothing that others would find there.
-  if (failed) {
-    s.look = true;
-    s.looked = s.hold = now.mono + 5e3;
-  }
+  if (failed) s.look = s.again = s.hold = now.mono + 5e3;
   const retry = kind == 'fail' ? patch!.retry : failed && kind == 'claim' && { status: 0, fails: 1, error: 'storage' };
   if (retry && (won || failed)) {
     s.online = false;
@@ -329,14 +327,11 @@ const plan = (s: State, now: Clock, out: Effect[]): void => {
     else out.push(['deny', caller, { name: 'RefreshUnavailable', retryAt: now.wall + Math.max(0, s.ready ? due : 0) }]);
     return 0;
   });
-  if (s.look) {
-    const rest = s.looked + 1e3 - now.mono;
-    if (rest > 0) wait = Math.min(wait, rest);
-    else {
-      s.look = false;
-      s.looked = now.mono;
-      out.push(['store', { kind: 'read' }]);
-    }
+  if (s.look > now.mono) wait = Math.min(wait, s.look - now.mono);
+  else {
+    s.look = 1 / 0;
+    s.again = now.mono + 1e3;
+    out.push(['store', { kind: 'read' }]);
   }
   // Longer timers overflow (2**31 ms fire at once), or drift while a device sleeps.
   out.push(['timer', wait < 1 / 0 ? Math.min(wait, 6e4) : wait]);
