@@ -85,9 +85,30 @@ impl Master {
     /// Sends a command to the master of a moment ago. If that one does not answer, or is no master
     /// any more, the present one is looked for while the caller has its error.
     pub(crate) async fn send(self: &Arc<Self>, cmd: &Cmd) -> RedisResult<Value> {
+        let call = |mut connection: MultiplexedConnection| async move {
+            connection.send_packed_command(cmd).await
+        };
+        self.call(call).await
+    }
+
+    /// The same for a key that is on its way to this master of a Cluster, with its slot.
+    pub(crate) async fn send_asking(self: &Arc<Self>, cmd: &Cmd) -> RedisResult<Value> {
+        let mut asking = redis::Pipeline::new();
+        asking.cmd("ASKING").add_command(cmd.clone());
+        let call = |mut connection: MultiplexedConnection| async move {
+            let answers = connection.send_packed_commands(&asking, 1, 1).await?;
+            Ok(answers.into_iter().next().unwrap_or_default())
+        };
+        self.call(call).await
+    }
+
+    async fn call<F: Future<Output = RedisResult<Value>>>(
+        self: &Arc<Self>,
+        call: impl FnOnce(MultiplexedConnection) -> F,
+    ) -> RedisResult<Value> {
         let Current {
             number,
-            mut connection,
+            connection,
             broken,
             ..
         } = self.lock().clone();
@@ -95,7 +116,7 @@ impl Master {
             // Not what redis says then: it is the same if a command was under way when the connection broke.
             Err(io::Error::from(io::ErrorKind::ConnectionRefused).into())
         } else {
-            connection.send_packed_command(cmd).await
+            call(connection).await
         };
         let result = result.and_then(Value::extract_error);
         if result

@@ -269,6 +269,73 @@ pub fn cluster_with_tls(
     (servers, ports)
 }
 
+/// Moves so many slots from one master of a Cluster to another, as its administrators do, key by key.
+pub fn reshard(from: &Server, to: &Server, slots: u16) {
+    let id = |server: &Server| server.ask::<String>(&["CLUSTER", "MYID"]);
+    let moved = Command::new("redis-cli")
+        .args(["--cluster", "reshard", &format!("127.0.0.1:{}", from.port)])
+        .args(["--cluster-from", &id(from), "--cluster-to", &id(to)])
+        .args(["--cluster-slots", &slots.to_string(), "--cluster-yes"])
+        .args(["--cluster-pipeline", "1"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&moved.stdout);
+    assert!(moved.status.success(), "{said}");
+}
+
+/// Moves all slots from one master of a Cluster to another, and lets all but itself forget it. It lives on,
+/// and does not know.
+pub fn leave(cluster: &[Server], leaving: usize) {
+    let leaving = &cluster[leaving];
+    let others = || cluster.iter().filter(|one| one.port != leaving.port);
+    let to = others().next().expect("another master");
+    let id = |server: &Server| server.ask::<String>(&["CLUSTER", "MYID"]);
+    let (left, taker) = (id(leaving), id(to));
+    let info: String = leaving.ask(&["CLUSTER", "NODES"]);
+    let own = info.lines().find(|line| line.contains("myself")).unwrap();
+    let ranges = own.split(' ').skip(8).map(|range| {
+        let (first, last) = range.split_once('-').unwrap_or((range, range));
+        first.parse::<u16>().unwrap()..=last.parse::<u16>().unwrap()
+    });
+    let slots: Vec<String> = ranges.flatten().map(|slot| slot.to_string()).collect();
+    let mut counts = redis::pipe();
+    for slot in &slots {
+        counts.cmd("CLUSTER").arg("COUNTKEYSINSLOT").arg(slot);
+    }
+    let counts: Vec<u64> = counts.query(&mut leaving.connection().unwrap()).unwrap();
+    for (slot, _) in slots.iter().zip(counts).filter(|(_, keys)| *keys > 0) {
+        let _: () = to.ask(&["CLUSTER", "SETSLOT", slot, "IMPORTING", &left]);
+        let _: () = leaving.ask(&["CLUSTER", "SETSLOT", slot, "MIGRATING", &taker]);
+        let keys: Vec<Vec<u8>> = leaving.ask(&["CLUSTER", "GETKEYSINSLOT", slot, "1000"]);
+        let mut migrate = redis::cmd("MIGRATE");
+        migrate
+            .arg("127.0.0.1")
+            .arg(to.port)
+            .arg("")
+            .arg(0)
+            .arg(5000);
+        migrate.arg("KEYS").arg(keys);
+        migrate.exec(&mut leaving.connection().unwrap()).unwrap();
+    }
+    let mut given = redis::pipe();
+    for slot in &slots {
+        given
+            .cmd("CLUSTER")
+            .arg("SETSLOT")
+            .arg(slot)
+            .arg("NODE")
+            .arg(&taker);
+    }
+    for one in others() {
+        given.exec(&mut one.connection().unwrap()).unwrap();
+    }
+    // It may know already, and refuse to hear it: then it is a replica of the one that has them.
+    let _ = given.exec(&mut leaving.connection().unwrap());
+    for one in others() {
+        let _: () = one.ask(&["CLUSTER", "FORGET", &left]);
+    }
+}
+
 fn join<'a>(arguments: impl ExactSizeIterator<Item = Vec<&'a str>>) -> Vec<Server> {
     let size = u16::try_from(arguments.len()).unwrap();
     let servers: Vec<Server> = arguments

@@ -133,6 +133,7 @@ impl Client {
             2..8 => self.step_up().await,
             8..20 => self.visit().await,
             20..36 => Box::pin(self.refresh_in_two_tabs()).await,
+            36..40 => self.list().await,
             _ => self.refresh().await,
         }
     }
@@ -217,6 +218,18 @@ impl Client {
     async fn visit(&mut self) -> Option<()> {
         let cookie = self.cookie.clone()?;
         honest(self.show(&cookie).await?);
+        Some(())
+    }
+
+    /// There may be more of them: a login that failed may have opened one.
+    async fn list(&mut self) -> Option<()> {
+        let subject = Subject::new(format!("{}-{}", self.name, self.logins)).unwrap();
+        let listed = self.ask("a list", |manager| {
+            let subject = subject.clone();
+            async move { manager.sessions(&subject).await }
+        });
+        let listed = listed.await?.expect("a list is not refused");
+        assert!(listed.len() >= 2, "a session is lost: {listed:?}");
         Some(())
     }
 

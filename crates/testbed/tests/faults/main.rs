@@ -17,4 +17,5 @@ mod client;
 mod load;
 mod postgres;
 mod redis;
+mod reshard;
 mod sqlite;

@@ -2,7 +2,12 @@
 //! as a standby. Calls succeed again within 15 seconds and the feed is live within 20, without a
 //! restart, and no session that has ended is accepted.
 
-#![allow(clippy::panic, clippy::unwrap_used, reason = "tests fail loudly")]
+#![allow(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "tests fail loudly"
+)]
 
 mod cluster;
 mod lost_answer;
@@ -40,8 +45,9 @@ async fn node(store: impl SessionStore) -> SessionManager {
     manager
 }
 
+/// Of one of many, who are spread over all servers of a Cluster.
 async fn login(manager: &SessionManager) -> Result<Issued, LoginError> {
-    let subject = Subject::new("alice").unwrap();
+    let subject = Subject::new(format!("user-{}", fastrand::u8(..))).unwrap();
     let ticket = manager.begin_login(subject).await?;
     manager.login(ticket, NewSession::default()).await
 }
