@@ -1,8 +1,12 @@
-/** Headless Chromium, and tabs that hold nothing but a client. */
+/** A browser without a window, Chromium if no other is named, and tabs that hold nothing but a client. */
 import { type Browser, type BrowserContext, type LaunchOptions, type Page, chromium } from 'playwright-core';
 import type { Auth, AuthOptions, TokenResponse } from '../src/index.js';
 import type { Session } from '../src/sessions.js';
+import { named, other } from './other.js';
+import { PATIENCE } from './patience.js';
 import type { Site } from './site.js';
+
+export { PATIENCE, sleep, until } from './patience.js';
 
 declare global {
   // In the page.
@@ -11,27 +15,26 @@ declare global {
   var events: [name: string, detail: Record<string, unknown>][];
 }
 
-/** How long a busy machine may take for what an idle one does at once, in milliseconds. */
-export const PATIENCE = 12e4;
-
 export const launch = ({ args = [], ...options }: LaunchOptions = {}): Promise<Browser> =>
-  chromium.launch({
-    ...options,
-    executablePath: '/usr/bin/chromium',
-    timeout: PATIENCE,
-    args: [
-      ...args,
-      '--no-sandbox',
-      '--disable-quic',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--disable-gpu',
-      '--no-first-run',
-      // A name that is not localhost, so that its page is no secure context.
-      '--host-resolver-rules=MAP app.test 127.0.0.1',
-    ],
-  });
+  named
+    ? other(named)
+    : chromium.launch({
+        ...options,
+        executablePath: '/usr/bin/chromium',
+        timeout: PATIENCE,
+        args: [
+          ...args,
+          '--no-sandbox',
+          '--disable-quic',
+          '--disable-background-networking',
+          '--disable-component-update',
+          '--disable-sync',
+          '--disable-gpu',
+          '--no-first-run',
+          // A name that is not localhost, so that its page is no secure context.
+          '--host-resolver-rules=MAP app.test 127.0.0.1',
+        ],
+      });
 
 export interface TabOptions {
   readonly auth?: Omit<AuthOptions, 'fetch'>;
@@ -104,14 +107,3 @@ export const call = (page: Page, path = '/api/me', init?: RequestInit): Promise<
       ),
     [path, init] as const,
   );
-
-/** Waits until `condition` holds, and fails after as long as a busy machine may take. */
-export const until = async (condition: () => boolean | Promise<boolean>): Promise<void> => {
-  const end = Date.now() + PATIENCE;
-  while (!(await condition())) {
-    if (Date.now() > end) throw new Error(`not within ${PATIENCE} ms: ${condition}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-};
-
-export const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -66,7 +66,8 @@ describe('a key of the browser', { skip: isMock && 'the mock server demands no p
       await until(async () => (await token(page)) != access);
       for (const page of pages) assert.equal(await call(page), 200);
       assert.ok(await page.evaluate(() => auth.logout()));
-      assert.match(await token(other), /^LoginRequired/);
+      // The other tab hears of this too a moment later.
+      await until(async () => /^LoginRequired/.test(await token(other)));
     }));
 
   test('stays in every tab if somebody mistypes the password', () =>

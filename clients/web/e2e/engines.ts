@@ -3,23 +3,33 @@
  * what the tests need of them: tabs that run functions.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { PATIENCE, sleep } from '../e2e/browser.js';
+import { PATIENCE, sleep } from './patience.js';
 
 export interface Tab {
   /** Runs a function in the page, with arguments and a result that JSON can carry. */
   run<A extends unknown[], T>(body: (...parameters: A) => T | Promise<T>, ...parameters: A): Promise<T>;
+  /** Runs it in each page that is opened or loaded again from now on, before anything that a test runs there. */
+  before(body: () => void): Promise<void>;
+  go(url: string): Promise<void>;
   reload(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Tabs that share cookies and storage with no other profile. */
+export interface Profile {
+  open(): Promise<Tab>;
+  close(): Promise<void>;
 }
 
 export interface Engine {
   readonly version: string;
-  open(url: string): Promise<Tab>;
+  profile(): Promise<Profile>;
   close(): Promise<void>;
 }
 
@@ -30,9 +40,17 @@ const ended = (child: ChildProcess) =>
     child.kill();
   });
 
+/** A value as text of JavaScript: what JSON has, and `undefined`. */
+const literal = (value: unknown): string =>
+  Array.isArray(value)
+    ? `[${value.map(literal).join()}]`
+    : value && typeof value == 'object'
+      ? `{${Object.entries(value).map(([name, member]) => `${JSON.stringify(name)}:${literal(member)}`).join()}}`
+      : String(JSON.stringify(value));
+
 /** A function as text that gives JSON, or the error as text. */
 const asText = (body: unknown, parameters: unknown[]) =>
-  `Promise.resolve().then(() => (${String(body)})(...${JSON.stringify(parameters)})).then(
+  `Promise.resolve().then(() => (${String(body)})(...${literal(parameters)})).then(
      (value) => JSON.stringify({ value }), (error) => JSON.stringify({ error: String(error?.stack ?? error) }))`;
 
 const fromText = <T>(text: string): T => {
@@ -42,9 +60,11 @@ const fromText = <T>(text: string): T => {
 };
 
 export const firefox = async (): Promise<Engine> => {
-  const profile = mkdtempSync(join(tmpdir(), 'hallpass-firefox-'));
-  const flags = ['--headless', '--no-remote', '--profile', profile, '--remote-debugging-port', '0', 'about:blank'];
-  const child = spawn('/usr/bin/firefox-esr', flags, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: profile } });
+  const home = mkdtempSync(join(tmpdir(), 'hallpass-firefox-'));
+  // A name that is not localhost, so that its page is no secure context.
+  writeFileSync(join(home, 'user.js'), 'user_pref("network.dns.localDomains", "app.test");\n');
+  const flags = ['--headless', '--no-remote', '--profile', home, '--remote-debugging-port', '0', 'about:blank'];
+  const child = spawn('/usr/bin/firefox-esr', flags, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: home } });
   const address = await new Promise<string>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`Firefox ended with ${code}`)));
     createInterface(child.stderr!).on('line', (line) => {
@@ -71,27 +91,34 @@ export const firefox = async (): Promise<Engine> => {
   const { capabilities } = await send<{ capabilities: { browserVersion: string } }>('session.new', {
     capabilities: { alwaysMatch: { acceptInsecureCerts: true } },
   });
+  const open = async (userContext: string): Promise<Tab> => {
+    // A window of its own is visible, so that its timers are not slowed down.
+    const { context } = await send<{ context: string }>('browsingContext.create', { type: 'window', userContext });
+    return {
+      run: async (body, ...parameters) => {
+        const { result } = await send<{ result: { value: string } }>('script.evaluate', {
+          expression: asText(body, parameters),
+          target: { context },
+          awaitPromise: true,
+        });
+        return fromText(result.value);
+      },
+      before: (body) => send('script.addPreloadScript', { functionDeclaration: String(body), contexts: [context] }),
+      go: (url) => send('browsingContext.navigate', { context, url, wait: 'complete' }),
+      reload: () => send('browsingContext.reload', { context, wait: 'complete' }),
+      close: () => send('browsingContext.close', { context }),
+    };
+  };
   return {
     version: `Firefox ${capabilities.browserVersion}`,
-    open: async (url) => {
-      const { context } = await send<{ context: string }>('browsingContext.create', { type: 'tab' });
-      await send('browsingContext.navigate', { context, url, wait: 'complete' });
-      return {
-        run: async (body, ...parameters) => {
-          const { result } = await send<{ result: { value: string } }>('script.evaluate', {
-            expression: asText(body, parameters),
-            target: { context },
-            awaitPromise: true,
-          });
-          return fromText(result.value);
-        },
-        reload: () => send('browsingContext.reload', { context, wait: 'complete' }),
-      };
+    profile: async () => {
+      const { userContext } = await send<{ userContext: string }>('browser.createUserContext', {});
+      return { open: () => open(userContext), close: () => send('browser.removeUserContext', { userContext }) };
     },
     close: async () => {
       socket.close();
       await ended(child);
-      rmSync(profile, { recursive: true, force: true });
+      rmSync(home, { recursive: true, force: true });
     },
   };
 };
@@ -104,7 +131,8 @@ const freePort = () =>
     });
   });
 
-export const webkit = async (): Promise<Engine> => {
+/** One profile: the driver starts a browser for each. */
+const webkitProfile = async (): Promise<Profile & { readonly version: string }> => {
   const libraries = '/usr/lib/x86_64-linux-gnu';
   const folder = readdirSync(libraries).find((name) => existsSync(join(libraries, name, 'MiniBrowser')));
   if (!folder) throw new Error('there is no MiniBrowser of WebKitGTK');
@@ -133,26 +161,44 @@ export const webkit = async (): Promise<Engine> => {
   });
   const own = `/session/${sessionId}`;
   await ask('POST', `${own}/timeouts`, { script: PATIENCE, pageLoad: PATIENCE });
-  let opened = 0;
+  // Each command is for the window that was chosen last, so nothing may come between.
+  let last: Promise<unknown> = Promise.resolve();
+  const within = <T>(handle: string, then: () => Promise<T>): Promise<T> => {
+    const done = last.then(() => ask('POST', `${own}/window`, { handle })).then(then);
+    last = done.catch(() => {});
+    return done;
+  };
+  // The first window stays empty: without any, the browser would end.
+  const spare = await ask<string>('GET', `${own}/window`);
   return {
     version: `WebKitGTK ${capabilities.browserVersion}`,
-    open: async (url) => {
-      const handle = opened++
-        ? (await ask<{ handle: string }>('POST', `${own}/window/new`, { type: 'tab' })).handle
-        : await ask<string>('GET', `${own}/window`);
-      const here = () => ask('POST', `${own}/window`, { handle });
-      await here();
-      await ask('POST', `${own}/url`, { url });
+    open: async () => {
+      const { handle } = await within(spare, () => ask<{ handle: string }>('POST', `${own}/window/new`, { type: 'window' }));
+      const here = <T>(then: () => Promise<T>) => within(handle, then);
+      const bodies: (() => void)[] = [];
+      const execute = <T>(script: string) => here(() => ask<T>('POST', `${own}/execute/sync`, { script, args: [] }));
+      let runs = 0;
+      // The driver does one thing at a time, so what takes long is started and asked for.
+      const run = async <T>(body: unknown, parameters: unknown[]): Promise<T> => {
+        const id = ++runs;
+        await execute(`(window.runs ??= {})[${id}] = ''; ${asText(body, parameters)}.then((text) => (window.runs[${id}] = text));`);
+        for (;;) {
+          const text = await execute<string | null>(`return window.runs?.[${id}] ?? null`);
+          if (text == null) throw new Error('the page was left');
+          if (text) return fromText(text);
+          await sleep(10);
+        }
+      };
+      const load = async (path: string, body: object) => {
+        await here(() => ask('POST', `${own}/${path}`, body));
+        for (const body of bodies) await run(body, []);
+      };
       return {
-        run: async (body, ...parameters) => {
-          await here();
-          const script = `const done = arguments[0]; ${asText(body, parameters)}.then(done);`;
-          return fromText(await ask<string>('POST', `${own}/execute/async`, { script, args: [] }));
-        },
-        reload: async () => {
-          await here();
-          await ask('POST', `${own}/refresh`, {});
-        },
+        run: (body, ...parameters) => run(body, parameters),
+        before: async (body) => void bodies.push(body),
+        go: (url) => load('url', { url }),
+        reload: () => load('refresh', {}),
+        close: () => here(() => ask('DELETE', `${own}/window`)),
       };
     },
     close: async () => {
@@ -165,3 +211,16 @@ export const webkit = async (): Promise<Engine> => {
   };
 };
 
+export const webkit = async (): Promise<Engine> => {
+  const profiles = [await webkitProfile()];
+  const { version } = profiles[0]!;
+  let used = 0;
+  return {
+    version,
+    profile: async () => {
+      if (used++) profiles.push(await webkitProfile());
+      return profiles.at(-1)!;
+    },
+    close: async () => void (await Promise.all(profiles.map((profile) => profile.close().catch(() => {})))),
+  };
+};

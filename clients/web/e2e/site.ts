@@ -4,8 +4,11 @@
  */
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, createServer, request as ask } from 'node:http';
+import { createServer as createSecure } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { makeCertificate } from './certificate.js';
+import { Unsupported, named } from './other.js';
 import { type Flags, type Server, startServer } from './servers.js';
 
 /** What happens to a request instead of its passing through. */
@@ -53,8 +56,12 @@ const bundle = readFileSync('embed/auth.js');
 const sessions = readFileSync('dist/sessions.js');
 const dpop = readFileSync('dist/dpop.js');
 
+// WebKit takes a `Secure` cookie over HTTPS alone, on this machine too.
+const certificate = named == 'webkit' ? makeCertificate() : undefined;
+const scheme = certificate ? 'https' : 'http';
+
 const listen = async (handler: (request: IncomingMessage, response: ServerResponse) => void) => {
-  const server = createServer(handler);
+  const server = certificate ? createSecure(certificate, handler) : createServer(handler);
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   return { server, port: (server.address() as AddressInfo).port };
 };
@@ -63,6 +70,7 @@ const listen = async (handler: (request: IncomingMessage, response: ServerRespon
 export type SiteFlags = Partial<Flags> & { readonly host?: string };
 
 export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Promise<Site> => {
+  if (certificate && host != '127.0.0.1') throw new Unsupported('it finds no name that is not secure');
   const seen: Seen[] = [];
   const answered: { readonly path: string; readonly status: number }[] = [];
   let target: Server;
@@ -156,7 +164,7 @@ export const startSite = async ({ host = '127.0.0.1', ...flags }: SiteFlags): Pr
     } else pass(request, response, fault);
   });
   const second = await listen((request, response) => own(request, response) || response.writeHead(404).end());
-  const origin = `http://${host}:${front.port}`;
+  const origin = `${scheme}://${host}:${front.port}`;
   target = await startServer({ accessTtl: 300, grace: 30, tolerance: 5, origin, ...flags });
-  return Object.assign(site, { url: origin, other: `http://127.0.0.1:${second.port}`, server: target });
+  return Object.assign(site, { url: origin, other: `${scheme}://127.0.0.1:${second.port}`, server: target });
 };

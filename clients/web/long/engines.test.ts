@@ -4,7 +4,7 @@ import { describe, test } from 'node:test';
 import { sleep, until } from '../e2e/browser.js';
 import { startSite } from '../e2e/site.js';
 import { startFront } from './front.js';
-import { type Engine, type Tab, firefox, webkit } from './engines.js';
+import { type Engine, type Tab, firefox, webkit } from '../e2e/engines.js';
 
 const REFRESH = '/auth/refresh';
 
@@ -55,8 +55,12 @@ describe('the client in another engine', () => {
         const site = await serve(transport);
         const engine = await launch();
         try {
-          const tabs = [await engine.open(site.url + site.page), await engine.open(site.url + site.page)] as const;
-          for (const tab of tabs) await start(tab, transport, proves);
+          const profile = await engine.profile();
+          const tabs = [await profile.open(), await profile.open()] as const;
+          for (const tab of tabs) {
+            await tab.go(site.url + site.page);
+            await start(tab, transport, proves);
+          }
           const [first, second] = tabs;
           const type = await login(first);
           if (transport != 'session') {

@@ -2,14 +2,13 @@
  * A server over HTTPS that can fail: a proxy with a certificate of its own before a demo, which can be restarted. It
  * loses answers, keeps a route away and refuses others, and counts what was answered.
  */
-import { execFileSync } from 'node:child_process';
-import { X509Certificate, createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { type IncomingMessage, type ServerResponse, request as ask } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { makeCertificate } from '../e2e/certificate.js';
 import { type Server, startBehind } from '../e2e/servers.js';
 
 export interface Front {
@@ -38,11 +37,7 @@ export interface Front {
 
 export const startFront = async (flags: readonly string[] = []): Promise<Front> => {
   const folder = mkdtempSync(join(tmpdir(), 'hallpass-front-'));
-  const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '2'];
-  const named = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
-  execFileSync('openssl', [...made, ...named, '-keyout', key, '-out', cert], { stdio: 'ignore' });
-  const spki = new X509Certificate(readFileSync(cert)).publicKey.export({ type: 'spki', format: 'der' });
+  const { key, cert, pin } = makeCertificate();
   const answered: { path: string; status: number }[] = [];
 
   const pass = (request: IncomingMessage, response: ServerResponse) => {
@@ -71,7 +66,7 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
     response.on('close', () => onward.destroy());
     request.pipe(onward);
   };
-  const listener = createServer({ key: readFileSync(key), cert: readFileSync(cert) }, pass);
+  const listener = createServer({ key, cert }, pass);
   // A handshake of a WebSocket, which no route of the demos accepts: the server answers as to any request.
   listener.on('upgrade', (request, socket) => {
     const { hostname, port } = new URL(front.server.url);
@@ -92,7 +87,7 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
   const front: Front = {
     url,
     folder,
-    pin: createHash('sha256').update(spki).digest('base64'),
+    pin,
     server: await start(),
     loss: 0,
     deaf: new Set(),

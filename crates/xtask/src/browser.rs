@@ -53,12 +53,33 @@ pub(crate) fn test_device(workspace: &Workspace) -> Result<(), Error> {
     test_long(workspace, "device")
 }
 
+/// The files of the browser tests that other engines can run, tests that need more of the engine left out: those are
+/// skipped with a reason. The rest turn the clock of a page, click through the examples' page, or bind sessions to the
+/// browser, which Chromium alone can do.
+const IN_EVERY_ENGINE: [&str; 5] = ["dpop", "faults", "lifetimes", "storage", "tabs"];
+
 /// Tests the client in other engines than Chromium's, with each example.
 pub(crate) fn test_engines(workspace: &Workspace) -> Result<(), Error> {
     for program in [&FIREFOX, &WEBKIT, &XVFB] {
         program.get()?;
     }
-    test_long(workspace, "engines")
+    let mut done = test_long(workspace, "engines");
+    let folder = workspace.root.join("clients/web");
+    let npm = npm::NPM.get()?;
+    let keys = tempfile::tempdir().doing("create a temporary folder")?;
+    for engine in ["firefox", "webkit"] {
+        for (name, program) in examples::login_servers(workspace) {
+            eprintln!("\n==> the browser tests in {engine}, against {name}");
+            let mut tests = npm::command(&npm, &folder);
+            tests
+                .args(["run", "--silent", "test:e2e"])
+                .args(IN_EVERY_ENGINE);
+            tests.env("HALLPASS_KEYS", keys.path().join("keys.json"));
+            tests.env("HALLPASS_E2E_BROWSER", engine);
+            done = done.and(run::run(tests.env("HALLPASS_E2E_SERVER", program)));
+        }
+    }
+    done
 }
 
 /// Runs one file of `clients/web/long`.

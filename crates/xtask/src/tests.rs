@@ -33,7 +33,8 @@ pub(crate) enum Part {
     Web,
     /// The session stores on private servers of PostgreSQL and Redis.
     Stores,
-    /// The web client in Firefox and in WebKitGTK, with and without a key (DPoP). Not a part of all tests.
+    /// The web client in Firefox and in WebKitGTK: those of its browser tests that they can run, and each transport,
+    /// with and without a key (DPoP). Not a part of all tests.
     Engines,
     /// The built examples: over HTTP, in Chromium, with a strict OAuth client and with a tester that
     /// asks by their OpenAPI document. The verifiers of others too.
@@ -74,7 +75,7 @@ impl Part {
         match self {
             Self::Device => 1500,
             Self::E2e => 540,
-            Self::Engines => 400,
+            Self::Engines => 1800,
             Self::Examples => 150,
             Self::Long => 3600,
             Self::Rules => 5,
