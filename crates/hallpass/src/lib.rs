@@ -97,7 +97,7 @@ pub use token_core as core;
 pub use token_core::binding::BindingLevel;
 #[doc(inline)]
 pub use token_core::foreign;
-pub use token_core::keys::{JwkSet, KeyError, KeyRingError};
+pub use token_core::keys::{JwkSet, KeyError, KeyRingError, Recipients};
 pub use token_core::session::{Device, PolicyError, Rights};
 pub use token_core::types::InvalidValue;
 pub use token_core::{

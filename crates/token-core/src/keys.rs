@@ -18,6 +18,7 @@ mod jwk;
 mod pem;
 pub(crate) mod private;
 pub(crate) mod public;
+mod recipients;
 pub(crate) mod ring;
 pub(crate) mod set;
 #[cfg(test)]
@@ -34,5 +35,6 @@ pub use algorithm::Algorithm;
 pub use error::KeyError;
 pub use private::SigningKey;
 pub use public::VerifyingKey;
+pub use recipients::Recipients;
 pub use ring::{KeyRing, KeyRingError};
 pub use set::JwkSet;

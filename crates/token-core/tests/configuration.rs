@@ -163,36 +163,67 @@ fn some_clients_have_keys_of_another_algorithm_and_all_are_published() {
         .unwrap();
     let ring = KeyRing::new(key(1)).with_clients([client("old"), client("older")], other);
     let ring = ring.unwrap();
-    let signs = |name| ring.for_client(&client(name)).current().algorithm();
+    let own = Audience::new("https://api.example").unwrap();
+    let signs = |name| {
+        ring.for_recipient(&client(name), &own)
+            .current()
+            .algorithm()
+    };
     assert_eq!(
         ["old", "older", "new"].map(signs),
         [Algorithm::ES256, Algorithm::ES256, Algorithm::EdDSA]
     );
     let published = JwkSet::parse(&ring.jwks()).unwrap().keys;
     let algorithms: Vec<_> = published.iter().map(VerifyingKey::algorithm).collect();
-    let [own, other] = [Algorithm::EdDSA, Algorithm::ES256];
-    assert_eq!(algorithms, [own, other, other]);
+    let [usual, other] = [Algorithm::EdDSA, Algorithm::ES256];
+    assert_eq!(algorithms, [usual, other, other]);
     let signing = ring.signing_keys().map(SigningKey::algorithm);
-    assert!(signing.eq([own, other]));
+    assert!(signing.eq([usual, other]));
     // A ring that is added keeps what it has for clients.
     let nested = KeyRing::new(key(2)).with_clients([client("oldest")], ring.clone());
     let nested = nested.unwrap();
-    assert_eq!(nested.for_client(&client("old")).current().id(), first.id());
-    assert_eq!(
-        nested.for_client(&client("oldest")).current().id(),
-        key(1).id()
-    );
+    let signs = |name| nested.for_recipient(&client(name), &own).current().id();
+    assert_eq!(signs("old"), first.id());
+    assert_eq!(signs("oldest"), key(1).id());
     assert_eq!(nested.verifying_keys().count(), 4);
 
     let again = ring
         .clone()
         .with_clients([client("old")], KeyRing::new(key(5)));
-    let client = client("old");
-    assert_eq!(again.unwrap_err(), KeyRingError::DuplicateClient { client });
+    let recipient = "client old".to_owned();
+    assert_eq!(
+        again.unwrap_err(),
+        KeyRingError::DuplicateRecipient { recipient }
+    );
     let same = ring.clone().with_clients([], KeyRing::new(second));
     assert!(matches!(same, Err(KeyRingError::DuplicateId { .. })));
     let symmetric = ring.with_clients([], KeyRing::new(hmac(1, Algorithm::HS256)));
     assert!(matches!(symmetric, Err(KeyRingError::Mixed { .. })));
+}
+
+#[test]
+fn some_audiences_have_keys_of_their_own_and_a_client_goes_before_them() {
+    let audience = |name: &str| Audience::new(name).unwrap();
+    let ring = KeyRing::new(key(1))
+        .with_audiences([audience("reports")], KeyRing::new(key(2)))
+        .and_then(|ring| ring.with_clients(["old".parse().unwrap()], KeyRing::new(key(3))))
+        .unwrap();
+    for (client, of, byte) in [
+        ("web", "notes", 1),
+        ("web", "reports", 2),
+        ("old", "notes", 3),
+        ("old", "reports", 3),
+    ] {
+        let keys = ring.for_recipient(&client.parse().unwrap(), &audience(of));
+        assert_eq!(keys.current().id(), key(byte).id(), "{client} at {of}");
+    }
+    assert_eq!(ring.recipients().count(), 2);
+    let again = ring.with_audiences([audience("reports")], KeyRing::new(key(4)));
+    let recipient = "audience reports".to_owned();
+    assert_eq!(
+        again.unwrap_err(),
+        KeyRingError::DuplicateRecipient { recipient }
+    );
 }
 
 /// What the issue of strict tokens asks for by name, and that each says what to do.

@@ -78,7 +78,7 @@ impl KeyKeeper {
 }
 
 impl RunningKeeper {
-    /// Lets the next access key sign now, ahead of schedule. Gives the id of the key that signs.
+    /// Lets the next access key of each algorithm sign now, ahead of schedule. Gives the id of the key that signs.
     ///
     /// # Errors
     /// [`KeysError`] if that cannot be done. Nothing has changed then.
@@ -245,8 +245,9 @@ impl Running {
         let ids = |ring: &KeyRing| -> Vec<KeyId> {
             ring.verifying_keys().map(|key| key.id().clone()).collect()
         };
-        // The key that signs comes first in both.
+        // The key that signs comes first in both. Those of another algorithm begin to sign without a change of ids.
         let same = ids(&access) == ids(&issuer.access_keys)
+            && access.recipients().eq(issuer.access_keys.recipients())
             && refresh.kids().eq(issuer.refresh_keys.kids());
         if self.changed || !same {
             self.manager.replace_keys(access, refresh)?;

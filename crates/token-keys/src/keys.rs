@@ -9,10 +9,10 @@ use rand::TryRng as _;
 use rand::rngs::SysRng;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use token_core::keys::KeyError;
+use token_core::keys::{KeyError, Recipients};
 use token_core::{
-    Algorithm, KeyId, KeyRing, PRODUCT, RefreshKey, RefreshKeyRing, SigningKey, UnixTime,
-    VerifyingKey,
+    Algorithm, Audience, ClientId, KeyId, KeyRing, PRODUCT, RefreshKey, RefreshKeyRing, SigningKey,
+    UnixTime, VerifyingKey,
 };
 use token_session::entropy::{EntropySource as _, SystemEntropy};
 use token_session::schedule::{Planned, Schedule, Step};
@@ -20,6 +20,7 @@ use tracing::warn;
 use zeroize::Zeroizing;
 
 use crate::error::KeysError;
+use crate::others::{self, OtherKeys, algorithm_of};
 use crate::rotations::Rotations;
 
 /// All keys of a server: those that sign access tokens, and those that sign and derive refresh tokens, each
@@ -28,6 +29,8 @@ use crate::rotations::Rotations;
 pub struct Keys {
     pub(crate) access: Schedule<SigningKey>,
     pub(crate) refresh: Schedule<RefreshKey>,
+    /// Access keys of other algorithms.
+    pub(crate) others: Vec<OtherKeys>,
     /// The secrets of the refresh keys, as the file has them.
     secrets: Secrets,
 }
@@ -51,6 +54,7 @@ impl Keys {
         Ok(Self {
             access: Schedule::new(access.map_err(KeysError::New)?, now),
             refresh: Schedule::new(new_refresh(&mut secrets)?, now),
+            others: Vec::new(),
             secrets,
         })
     }
@@ -64,22 +68,45 @@ impl Keys {
         rotations: &Rotations,
         now: UnixTime,
     ) -> Result<(KeyRing, RefreshKeyRing), KeysError> {
-        Ok((
-            self.access.ring(&rotations.access, now)?,
-            self.refresh.ring(&rotations.refresh, now)?,
-        ))
+        let mut access = self.access.ring(&rotations.access, now)?;
+        for other in &self.others {
+            access = other.join(access, rotations, now)?;
+        }
+        Ok((access, self.refresh.ring(&rotations.refresh, now)?))
     }
 
     /// Whether a new key is due.
     pub(crate) fn is_due(&self, rotations: &Rotations, now: UnixTime) -> bool {
-        self.access.step(&rotations.access, now) == Step::Publish
+        let others = self.others.iter().map(|other| &other.access);
+        let mut access = std::iter::once(&self.access).chain(others);
+        access.any(|access| access.step(&rotations.access, now) == Step::Publish)
             || self.refresh.step(&rotations.refresh, now) == Step::Publish
     }
 
-    /// The algorithm of the key that was added last, which new keys get as well.
+    /// The algorithm of the key that was added last, which new keys get as well. Some recipients may have keys of
+    /// [others](crate::KeySource::sign_also_with).
     pub fn algorithm(&self) -> Algorithm {
-        let last = self.access.keys().last();
-        last.map_or(Self::DEFAULT_ALGORITHM, |planned| planned.key.algorithm())
+        algorithm_of(&self.access).unwrap_or(Self::DEFAULT_ALGORITHM)
+    }
+
+    /// Lets keys of this algorithm sign for these, as soon as every verifier knows them.
+    pub(crate) fn change_others(
+        mut self,
+        algorithm: Algorithm,
+        recipients: Recipients,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Self, KeysError> {
+        let make = new_access;
+        others::change(
+            &mut self.others,
+            algorithm,
+            recipients,
+            rotations,
+            now,
+            make,
+        )?;
+        self.publish(rotations, now)
     }
 
     /// Plans keys of another algorithm, which sign as soon as every verifier knows them.
@@ -101,9 +128,13 @@ impl Keys {
         rotations: &Rotations,
         now: UnixTime,
     ) -> Result<Self, KeysError> {
-        while self.access.step(&rotations.access, now) == Step::Publish {
-            let key = new_access(self.algorithm()).map_err(KeysError::New)?;
-            self.access = self.access.publish(key, &rotations.access, now)?;
+        let others = self.others.iter_mut().map(|other| &mut other.access);
+        for access in std::iter::once(&mut self.access).chain(others) {
+            while access.step(&rotations.access, now) == Step::Publish {
+                let algorithm = algorithm_of(access).unwrap_or(Self::DEFAULT_ALGORITHM);
+                let key = new_access(algorithm).map_err(KeysError::New)?;
+                *access = access.clone().publish(key, &rotations.access, now)?;
+            }
         }
         while self.refresh.step(&rotations.refresh, now) == Step::Publish {
             let key = new_refresh(&mut self.secrets)?;
@@ -112,13 +143,16 @@ impl Keys {
         Ok(self)
     }
 
-    /// Lets the next access key sign now.
+    /// Lets the next access key of each algorithm sign now.
     pub(crate) fn promote(
         mut self,
         rotations: &Rotations,
         now: UnixTime,
     ) -> Result<Self, KeysError> {
         self.access = self.access.promote(&rotations.access, now)?;
+        for other in &mut self.others {
+            other.access = other.access.clone().promote(&rotations.access, now)?;
+        }
         self.publish(rotations, now)
     }
 
@@ -129,11 +163,18 @@ impl Keys {
         rotations: &Rotations,
         now: UnixTime,
     ) -> Result<Self, KeysError> {
-        let (access, unknown_until) = self.access.remove(id, &rotations.access, now)?;
+        let has = |access: &Schedule<SigningKey>| {
+            let mut keys = access.keys().iter();
+            keys.any(|planned| planned.key.id() == id)
+        };
+        let mut others = self.others.iter_mut().map(|other| &mut other.access);
+        let access = others.find(|access| has(access));
+        let access = access.unwrap_or(&mut self.access);
+        let (left, unknown_until) = access.clone().remove(id, &rotations.access, now)?;
         if let Some(until) = unknown_until {
             warn!(target: PRODUCT, %until, "verifiers may not know the key that stands in");
         }
-        self.access = access;
+        *access = left;
         self.publish(rotations, now)
     }
 
@@ -144,11 +185,13 @@ impl Keys {
     pub fn parse(text: &str, now: UnixTime) -> Result<Self, KeysError> {
         // An error of serde_json may repeat what it read, which is secret here.
         let wire: Wire<'_> = serde_json::from_str(text).map_err(|_| KeysError::Form)?;
-        let access = wire.access.into_iter().map(|wire| {
-            Ok(Planned {
-                key: access_key(wire.key)?,
-                published_at: wire.published_at,
-                signs_from: wire.signs_from,
+        let others = wire.others.into_iter().map(|wire| {
+            Ok(OtherKeys {
+                recipients: Recipients {
+                    clients: wire.clients,
+                    audiences: wire.audiences,
+                },
+                access: access(wire.access, now)?,
             })
         });
         let mut secrets = Secrets::new();
@@ -162,20 +205,14 @@ impl Keys {
                 signs_from: wire.signs_from,
             })
         });
-        let keys = Self {
-            access: Schedule::from_keys(access.collect::<Result<_, KeysError>>()?)?,
+        let others = others.collect::<Result<Vec<_>, KeysError>>()?;
+        others::check(&others)?;
+        Ok(Self {
+            access: access(wire.access, now)?,
             refresh: Schedule::from_keys(refresh.collect::<Result<_, _>>()?)?,
+            others,
             secrets,
-        };
-        let index = keys.access.current(now);
-        let signing = keys.access.keys().iter().skip(index);
-        for planned in signing {
-            if planned.key.is_elsewhere() {
-                let id = planned.key.id().clone();
-                return Err(KeysError::Public { id });
-            }
-        }
-        Ok(keys)
+        })
     }
 
     /// The text of a key file. Keys that sign no more lose their private half.
@@ -184,20 +221,9 @@ impl Keys {
     /// [`KeysError::Key`] if a key that is to sign is not there as a whole.
     pub fn to_text(&self, now: UnixTime) -> Result<Zeroizing<String>, KeysError> {
         let mut text = Zeroizing::new(String::with_capacity(64 * 1024));
-        text.push_str("{\"access\":[");
-        for (index, planned) in self.access.keys().iter().enumerate() {
-            let next = self.access.keys().get(index + 1);
-            // A server whose clock is behind may still sign with it for a moment.
-            let done = next.is_some_and(|next| next.signs_from + SLOWEST_CLOCK < now);
-            let public = planned.key.verifying_key().to_jwk().filter(|_| done);
-            let jwk = match public {
-                Some(jwk) => Zeroizing::new(jwk),
-                None => planned.key.to_private_jwk().map_err(KeysError::Key)?,
-            };
-            let comma = if index == 0 { "" } else { "," };
-            text.extend([comma, "\n{", &*times(planned), "\"key\":", &**jwk, "}"]);
-        }
-        text.push_str("],\n\"refresh\":[");
+        text.push('{');
+        write_access(&mut text, &self.access, now)?;
+        text.push_str(",\n\"refresh\":[");
         for (index, planned) in self.refresh.keys().iter().enumerate() {
             let comma = if index == 0 { "" } else { "," };
             let kid = planned.key.kid();
@@ -205,8 +231,65 @@ impl Keys {
             text.extend([comma, "\n{", &*times(planned)]);
             text.extend(["\"kid\":\"", kid.as_str(), "\",\"k\":\"", secret, "\"}"]);
         }
-        text.push_str("]}\n");
+        text.push(']');
+        // Programs from before there were others read every file without them.
+        for (index, other) in self.others.iter().enumerate() {
+            let before = if index == 0 { ",\n\"others\":[" } else { "," };
+            let Recipients { clients, audiences } = &other.recipients;
+            let recipients = serde_json::json!({"clients": clients, "audiences": audiences});
+            let recipients = recipients.to_string();
+            text.extend([before, "\n", recipients.trim_end_matches('}'), ",\n"]);
+            write_access(&mut text, &other.access, now)?;
+            text.push('}');
+        }
+        text.push_str(if self.others.is_empty() {
+            "}\n"
+        } else {
+            "]}\n"
+        });
         Ok(text)
+    }
+}
+
+/// The member `access`. Keys that sign no more lose their private half.
+fn write_access(
+    text: &mut String,
+    access: &Schedule<SigningKey>,
+    now: UnixTime,
+) -> Result<(), KeysError> {
+    text.push_str("\"access\":[");
+    for (index, planned) in access.keys().iter().enumerate() {
+        let next = access.keys().get(index + 1);
+        // A server whose clock is behind may still sign with it for a moment.
+        let done = next.is_some_and(|next| next.signs_from + SLOWEST_CLOCK < now);
+        let public = planned.key.verifying_key().to_jwk().filter(|_| done);
+        let jwk = match public {
+            Some(jwk) => Zeroizing::new(jwk),
+            None => planned.key.to_private_jwk().map_err(KeysError::Key)?,
+        };
+        let comma = if index == 0 { "" } else { "," };
+        text.extend([comma, "\n{", &*times(planned), "\"key\":", &**jwk, "}"]);
+    }
+    text.push(']');
+    Ok(())
+}
+
+/// Access keys as a file has them. Those that are to sign must be there as a whole.
+fn access(wire: Vec<WireAccess<'_>>, now: UnixTime) -> Result<Schedule<SigningKey>, KeysError> {
+    let planned = wire.into_iter().map(|wire| {
+        Ok(Planned {
+            key: access_key(wire.key)?,
+            published_at: wire.published_at,
+            signs_from: wire.signs_from,
+        })
+    });
+    let access = Schedule::from_keys(planned.collect::<Result<_, KeysError>>()?)?;
+    let mut signing = access.keys().iter().skip(access.current(now));
+    match signing.find(|planned| planned.key.is_elsewhere()) {
+        Some(planned) => Err(KeysError::Public {
+            id: planned.key.id().clone(),
+        }),
+        None => Ok(access),
     }
 }
 
@@ -269,6 +352,19 @@ struct Wire<'a> {
     access: Vec<WireAccess<'a>>,
     #[serde(borrow)]
     refresh: Vec<WireRefresh<'a>>,
+    #[serde(borrow, default)]
+    others: Vec<WireOthers<'a>>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WireOthers<'a> {
+    #[serde(default)]
+    clients: Vec<ClientId>,
+    #[serde(default)]
+    audiences: Vec<Audience>,
+    #[serde(borrow)]
+    access: Vec<WireAccess<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -302,6 +398,7 @@ impl fmt::Debug for Keys {
         f.debug_struct("Keys")
             .field("access", &self.access)
             .field("refresh", &self.refresh)
+            .field("others", &self.others)
             .finish_non_exhaustive()
     }
 }

@@ -51,11 +51,19 @@
 //! signs. Where a JWK can stand, `{ "alg": "ES256", "pem": "-----BEGIN PRIVATE KEY-----\n…" }` may, with
 //! a `kid` or without. A key that signs no more may be public. `k` is a secret of 32 bytes or more in base64url.
 //!
+//! `others` may stand beside the two: lists of access keys of other algorithms, each with the `clients` and the
+//! `audiences` for which they sign ([`KeySource::sign_also_with`]):
+//!
+//! ```json
+//! "others": [ { "clients": ["reports"], "audiences": [], "access": [ … ] } ]
+//! ```
+//!
 //! Applications depend on the crate `hallpass`, in which this one is the module `keys` (feature `keys`).
 
 mod error;
 mod keeper;
 mod keys;
+mod others;
 mod rotations;
 mod source;
 #[cfg(all(test, unix))]

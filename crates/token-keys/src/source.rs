@@ -9,11 +9,13 @@ use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use tempfile::NamedTempFile;
+use token_core::keys::Recipients;
 use token_core::{Algorithm, UnixTime};
 use zeroize::Zeroizing;
 
 use crate::error::KeysError;
 use crate::keys::Keys;
+use crate::others::algorithm_of;
 use crate::rotations::Rotations;
 
 /// Where keys are kept. From text: `env:NAME` is a variable, everything else a path. A
@@ -99,6 +101,37 @@ impl KeySource {
                 return Ok(keys);
             }
             keys.change_algorithm(algorithm, rotations, now)
+        })
+    }
+
+    /// Lets access tokens for these clients and audiences be signed with this algorithm, for services that do not read
+    /// that of the rest: adds keys to the file that sign for them as soon as every verifier knows them. If there are
+    /// keys of that algorithm for others, they sign for these instead. Give it to every server that shares the file: one
+    /// that is older than this function refuses the file.
+    ///
+    /// # Errors
+    /// [`KeysError::Fixed`] for a variable, [`KeysError::Schedule`] if the keys do not go together or a recipient is
+    /// named for two algorithms, and what [`open`](Self::open) says.
+    pub fn sign_also_with(
+        &self,
+        algorithm: Algorithm,
+        recipients: &Recipients,
+        keys: Keys,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Keys, KeysError> {
+        let mut others = keys.others.iter();
+        let is_so = others.any(|other| {
+            other.recipients == *recipients && algorithm_of(&other.access) == Some(algorithm)
+        });
+        if is_so {
+            return Ok(keys);
+        }
+        self.change(now, |keys| {
+            let keys = keys.change_others(algorithm, recipients.clone(), rotations, now)?;
+            // What cannot be used is not written.
+            drop(keys.rings(rotations, now)?);
+            Ok(keys)
         })
     }
 

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use token_core::keys::Recipients;
 use token_core::{Algorithm, KeyId, Policy, SigningKey, TokenIssuer, UnixTime, VerifyingKey};
 use token_session::clock::{Clock as _, SystemClock};
 use token_session::{MemoryStore, SessionManager};
@@ -217,6 +218,102 @@ fn another_algorithm_is_added_to_the_rotation_and_refresh_keys_stay() {
     assert_eq!(algorithm(&back, at(900)), old);
 }
 
+/// For whom ES256 signs beside EdDSA, in a file with both.
+fn mixed(source: &KeySource, recipients: &Recipients) -> Keys {
+    let keys = source.open(Some(Algorithm::EdDSA), Some(&rotations()), at(0));
+    let (keys, es256) = (keys.unwrap(), Algorithm::ES256);
+    let mixed = source.sign_also_with(es256, recipients, keys, &rotations(), at(10));
+    mixed.unwrap()
+}
+
+fn reports() -> Recipients {
+    Recipients {
+        clients: vec!["reports".parse().unwrap()],
+        audiences: vec!["https://reports.example".parse().unwrap()],
+    }
+}
+
+#[test]
+fn a_file_has_keys_of_another_algorithm_for_some_clients_and_audiences() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = file(&folder, "keys.json");
+    let made = mixed(&source, &reports());
+    let (usual, other) = (Algorithm::EdDSA, Algorithm::ES256);
+    let signs = |keys: &Keys, client: &str, audience: &str, now| {
+        let ring = keys.rings(&rotations(), now).unwrap().0;
+        let (client, audience) = (client.parse().unwrap(), audience.parse().unwrap());
+        let signs = ring.for_recipient(&client, &audience).current();
+        (signs.algorithm(), signs.id().clone())
+    };
+    for keys in [made, source.read(at(20)).unwrap()] {
+        // All are published at once; verifiers keep a key set for five minutes, so until then the old key signs.
+        let ring = keys.rings(&rotations(), at(20)).unwrap().0;
+        let published: Vec<_> = ring.verifying_keys().map(VerifyingKey::algorithm).collect();
+        assert_eq!(published, [usual, usual, usual, other, other, other]);
+        for (client, audience, wanted) in [
+            ("web", "https://api.example", usual),
+            ("reports", "https://api.example", other),
+            ("web", "https://reports.example", other),
+        ] {
+            assert_eq!(signs(&keys, client, audience, at(300)).0, usual);
+            assert_eq!(signs(&keys, client, audience, at(400)).0, wanted);
+        }
+    }
+    // A restart changes nothing more.
+    let before = std::fs::read(&path).unwrap();
+    mixed(&source, &reports());
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    // Each algorithm has its rotation.
+    let of_reports = |keys: &Keys, now| signs(keys, "reports", "https://api.example", now);
+    let first = of_reports(&source.read(at(400)).unwrap(), at(400)).1;
+    let due = source.read(at(1500)).unwrap();
+    assert!(due.is_due(&rotations(), at(1500)));
+    let publish = |keys: Keys| keys.publish(&rotations(), at(1500));
+    let later = source.change(at(1500), publish).unwrap();
+    assert!(!later.is_due(&rotations(), at(1500)));
+    let second = of_reports(&later, at(1500));
+    assert_eq!(second.0, other);
+    assert_ne!(second.1, first);
+    // One that leaked is found in its own list.
+    let remove = |keys: Keys| keys.remove(&second.1, &rotations(), at(1600));
+    let left = source.change(at(1600), remove).unwrap();
+    let ring = left.rings(&rotations(), at(1600)).unwrap().0;
+    assert!(ring.verifying_keys().all(|key| *key.id() != second.1));
+    assert_eq!(of_reports(&left, at(1600)).0, other);
+    let promote = |keys: Keys| keys.promote(&rotations(), at(2400));
+    let before = of_reports(&left, at(2400)).1;
+    let promoted = source.change(at(2400), promote).unwrap();
+    assert_ne!(of_reports(&promoted, at(2400)).1, before);
+}
+
+#[test]
+fn those_for_whom_other_keys_sign_can_change_and_are_named_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, path) = file(&folder, "keys.json");
+    let keys = mixed(&source, &reports());
+    let more = Recipients {
+        clients: vec!["reports".parse().unwrap(), "billing".parse().unwrap()],
+        audiences: Vec::new(),
+    };
+    let es256 = Algorithm::ES256;
+    let changed = source.sign_also_with(es256, &more, keys, &rotations(), at(500));
+    let changed = changed.unwrap();
+    let ring = changed.rings(&rotations(), at(500)).unwrap().0;
+    assert!(ring.recipients().eq([&more]));
+    let before = std::fs::read(&path).unwrap();
+    // A client for two algorithms, and secrets beside published keys: nothing is written.
+    for algorithm in [Algorithm::ES384, Algorithm::HS256] {
+        let keys = changed.clone();
+        let refused = source.sign_also_with(algorithm, &more, keys, &rotations(), at(500));
+        let refused = refused.unwrap_err();
+        assert!(matches!(refused, KeysError::Schedule(_)), "{refused}");
+    }
+    assert_eq!(std::fs::read(&path).unwrap(), before);
+    let variable = KeySource::Env("HALLPASS_KEYS_OF_A_TEST".into());
+    let fixed = variable.sign_also_with(es256, &reports(), changed, &rotations(), at(500));
+    assert!(matches!(fixed, Err(KeysError::Fixed)));
+}
+
 #[test]
 fn an_algorithm_that_cannot_be_added_is_refused() {
     let folder = tempfile::tempdir().unwrap();
@@ -262,6 +359,7 @@ fn what_is_no_key_file_is_refused_without_repeating_it() {
         r#"{"access":[],"refresh":[]}"#,
         r#"{"access":[{"key":{"hush":1}}],"refresh":[]}"#,
         r#"{"access":[{"key":{"pem":"hush","alg":"EdDSA"}}],"refresh":[]}"#,
+        r#"{"access":[],"refresh":[],"others":[{"hush":[]}]}"#,
     ] {
         let error = Keys::parse(text, at(0)).unwrap_err().to_string();
         assert!(!error.contains("hush"), "{error}");

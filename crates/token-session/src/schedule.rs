@@ -152,6 +152,17 @@ impl<K: ScheduledKey> Schedule<K> {
         }
     }
 
+    /// A schedule of one key, which signs as soon as everybody knows it.
+    pub fn ahead(key: K, policy: &RotationPolicy, now: UnixTime) -> Self {
+        Self {
+            keys: vec![Planned {
+                key,
+                published_at: now,
+                signs_from: policy.known_from(now),
+            }],
+        }
+    }
+
     /// A schedule as it was kept.
     ///
     /// # Errors

@@ -17,8 +17,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use token_core::keys::JwkSet;
 use token_core::session::IssueError;
 use token_core::{
-    Algorithm, Authentication, ClientId, Entropy, KeyId, KeyRing, NoClaims, Policy, RefreshKey,
-    RefreshKeyRing, Scope, SessionId, SigningKey, Subject, VerifyError, VerifyingKey,
+    Algorithm, Audience, Authentication, ClientId, Entropy, KeyId, KeyRing, NoClaims, Policy,
+    RefreshKey, RefreshKeyRing, Scope, SessionId, SigningKey, Subject, TokenIssuer, VerifyError,
+    VerifyingKey,
 };
 use token_session::event::{Event, EventKind};
 use token_session::signer::{Signer, SignerError, SignerFuture};
@@ -251,6 +252,37 @@ async fn the_client_of_a_session_decides_which_algorithm_its_tokens_have() {
     let login = log_in(Some(old)).await.unwrap();
     let token = login.tokens().unwrap().access_token.secret();
     manager.authenticate::<NoClaims>(token).await.unwrap();
+}
+
+/// Two applications on one key file: the audience of each decides, unless a client is named.
+#[tokio::test]
+async fn the_audience_of_an_issuer_decides_which_algorithm_its_tokens_have() {
+    let es256 = SigningKey::generate(Algorithm::ES256, Entropy::new([3; 64])).unwrap();
+    let reports: Audience = "https://reports.example".parse().unwrap();
+    let ring = first()
+        .0
+        .with_audiences([reports.clone()], KeyRing::new(es256));
+    let ring = ring.unwrap();
+    for (audience, wanted) in [
+        (reports, "ES256"),
+        ("https://api.example".parse().unwrap(), "EdDSA"),
+    ] {
+        let issuer = TokenIssuer::builder("https://issuer.example".parse().unwrap(), audience);
+        let issuer = issuer.build(ring.clone(), first().1);
+        let manager = SessionManager::builder(MemoryStore::with_capacity(10), issuer);
+        let manager = manager.build().unwrap();
+        assert_eq!(published(&manager).len(), 2);
+        let alice = Subject::new("alice").unwrap();
+        let ticket = manager.begin_login(alice).await.unwrap();
+        let login = manager.login(ticket, NewSession::default()).await.unwrap();
+        let token = login.tokens().unwrap().refresh_token.secret();
+        let refreshed = manager.refresh(token, None).await.unwrap();
+        for issued in [&login, &refreshed] {
+            assert_eq!(algorithm(issued), wanted);
+            let token = issued.tokens().unwrap().access_token.secret();
+            manager.authenticate::<NoClaims>(token).await.unwrap();
+        }
+    }
 }
 
 /// The signer is away for longer than the window, at a refresh, at a replay and at a step-up: nothing

@@ -43,10 +43,10 @@ const LIMITS: [Limit; 2] = [
         // are counted apart share with the rest: tokens are bound to keys in `access/` and `session/` too.
         // And 20 for the touch of a refresh that gets the same token again, and 70 for sessions that take the place of
         // those of another system.
-        // And 50 for the keys that sign for some clients (`KeyRing::with_clients`).
+        // And 80 for the keys that sign for some clients or audiences (`KeyRing::with_recipients`).
         // And 60 for a step-up as one value, so that the rule can compare what it asks for, which was outside before,
         // and for the id of an adopted session, which needs no key.
-        lines: 5_880,
+        lines: 5_910,
         items: Some(160),
     },
     // What has to be read if one only wants sessions and their rotation.

@@ -8,7 +8,8 @@ use crate::keys::algorithm::Algorithm;
 use crate::keys::error::MAX_KEYS;
 use crate::keys::private::SigningKey;
 use crate::keys::public::VerifyingKey;
-use crate::types::name::{ClientId, KeyId};
+use crate::keys::recipients::Recipients;
+use crate::types::name::{Audience, ClientId, KeyId};
 
 /// The keys of one issuer, as they rotate: `current` signs, `next` is already published so that
 /// every verifier knows it before its first token, and `previous` verify what is still out there.
@@ -42,16 +43,8 @@ pub struct KeyRing {
     header: Box<str>,
     next: Vec<SigningKey>,
     previous: Vec<VerifyingKey>,
-    /// Empty unless some clients need another algorithm.
-    for_clients: Vec<ForClients>,
-}
-
-/// The keys that sign for some clients.
-#[derive(Clone, Debug)]
-struct ForClients {
-    clients: Vec<ClientId>,
-    /// Has none for clients of its own.
-    keys: KeyRing,
+    /// Empty unless some services need another algorithm. The rings in it have no others.
+    others: Vec<(Recipients, KeyRing)>,
 }
 
 impl KeyRing {
@@ -65,7 +58,7 @@ impl KeyRing {
             current,
             next: Vec::new(),
             previous: Vec::new(),
-            for_clients: Vec::new(),
+            others: Vec::new(),
         }
     }
 
@@ -87,39 +80,77 @@ impl KeyRing {
         self.checked()
     }
 
-    /// Lets other keys sign for these clients, whose services do not read the algorithm of the others. All are published
-    /// together, and tokens of all are accepted whatever the client; what `keys` has for clients is kept.
+    /// Lets other keys sign for these clients, whose services do not read the algorithm of the others:
+    /// [`with_recipients`](Self::with_recipients) without audiences.
     ///
     /// # Errors
-    /// [`KeyRingError`] if the keys do not go together, or if a client has other keys already.
+    /// As [`with_recipients`](Self::with_recipients).
     pub fn with_clients(
-        mut self,
+        self,
         clients: impl IntoIterator<Item = ClientId>,
+        keys: Self,
+    ) -> Result<Self, KeyRingError> {
+        let recipients = Recipients {
+            clients: clients.into_iter().collect(),
+            audiences: Vec::new(),
+        };
+        self.with_recipients(recipients, keys)
+    }
+
+    /// Lets other keys sign for these audiences: [`with_recipients`](Self::with_recipients) without clients.
+    ///
+    /// # Errors
+    /// As [`with_recipients`](Self::with_recipients).
+    pub fn with_audiences(
+        self,
+        audiences: impl IntoIterator<Item = Audience>,
+        keys: Self,
+    ) -> Result<Self, KeyRingError> {
+        let recipients = Recipients {
+            clients: Vec::new(),
+            audiences: audiences.into_iter().collect(),
+        };
+        self.with_recipients(recipients, keys)
+    }
+
+    /// Lets other keys sign the tokens of these clients and for these audiences. All are published together, and
+    /// tokens of all are accepted, whichever key signed them. Keys for nobody are published ahead. What `keys` has for others
+    /// is kept.
+    ///
+    /// # Errors
+    /// [`KeyRingError`] if the keys do not go together, or if a client or an audience has other keys already.
+    pub fn with_recipients(
+        mut self,
+        recipients: Recipients,
         mut keys: Self,
     ) -> Result<Self, KeyRingError> {
-        let others = std::mem::take(&mut keys.for_clients);
-        let clients = clients.into_iter().collect();
-        for added in std::iter::once(ForClients { clients, keys }).chain(others) {
-            for client in &added.clients {
-                let mut there = self.for_clients.iter();
-                if there.any(|other| other.clients.contains(client)) {
-                    let client = client.clone();
-                    return Err(KeyRingError::DuplicateClient { client });
-                }
+        let others = std::mem::take(&mut keys.others);
+        for added in std::iter::once((recipients, keys)).chain(others) {
+            let mut there = self.others.iter();
+            if let Some(recipient) = there.find_map(|(there, _)| added.0.shared(there)) {
+                return Err(KeyRingError::DuplicateRecipient { recipient });
             }
-            self.for_clients.push(added);
+            self.others.push(added);
         }
         self.checked()
     }
 
-    /// The keys that sign for this client: itself, unless there are others.
-    pub fn for_client(&self, client: &ClientId) -> &Self {
-        let mut others = self.for_clients.iter();
-        let other = others.find(|other| other.clients.contains(client));
-        other.map_or(self, |other| &other.keys)
+    /// The keys that sign for this client at this audience: itself, unless there are others. Those of the client
+    /// go before those of the audience.
+    pub fn for_recipient(&self, client: &ClientId, audience: &Audience) -> &Self {
+        let others = || self.others.iter();
+        let other = others()
+            .find(|(recipients, _)| recipients.clients.contains(client))
+            .or_else(|| others().find(|(recipients, _)| recipients.audiences.contains(audience)));
+        other.map_or(self, |(_, keys)| keys)
     }
 
-    /// The key that signs, but for the clients that have others.
+    /// For whom there are other keys.
+    pub fn recipients(&self) -> impl Iterator<Item = &Recipients> {
+        self.others.iter().map(|(recipients, _)| recipients)
+    }
+
+    /// The key that signs, but for whom there are others.
     pub fn current(&self) -> &SigningKey {
         &self.current
     }
@@ -135,17 +166,17 @@ impl KeyRing {
         &self.previous
     }
 
-    /// The keys that sign now: the current one, and those for clients.
+    /// The keys that sign now: the current one, and those for some recipients.
     pub fn signing_keys(&self) -> impl Iterator<Item = &SigningKey> {
-        let others = self.for_clients.iter().map(|other| &other.keys.current);
+        let others = self.others.iter().map(|(_, keys)| &keys.current);
         std::iter::once(&self.current).chain(others)
     }
 
-    /// All keys whose tokens are accepted: current, next, previous, and then those for clients.
+    /// All keys whose tokens are accepted: current, next, previous, and then those for some recipients.
     pub fn verifying_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
-        let others = self.for_clients.iter();
+        let others = self.others.iter();
         self.own_keys()
-            .chain(others.flat_map(|other| other.keys.own_keys()))
+            .chain(others.flat_map(|(_, keys)| keys.own_keys()))
     }
 
     fn own_keys(&self) -> impl Iterator<Item = &VerifyingKey> {
@@ -194,7 +225,7 @@ impl fmt::Debug for KeyRing {
             .field("current", &self.current)
             .field("next", &self.next)
             .field("previous", &self.previous)
-            .field("for_clients", &self.for_clients)
+            .field("others", &self.others)
             .finish_non_exhaustive()
     }
 }
@@ -234,12 +265,6 @@ pub(crate) fn check_together<'a>(
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum KeyRingError {
-    /// A client that has keys of its own already.
-    #[error("the client {client} has other keys already; name it once")]
-    DuplicateClient {
-        /// The client.
-        client: ClientId,
-    },
     /// Two keys with one id.
     #[error("two keys have the id {id}; give each its own")]
     DuplicateId {
@@ -251,6 +276,12 @@ pub enum KeyRingError {
     DuplicateKey {
         /// The second id.
         id: KeyId,
+    },
+    /// A client or an audience that has keys of its own already.
+    #[error("the {recipient} has other keys already; name it once")]
+    DuplicateRecipient {
+        /// Such as `client reports`.
+        recipient: String,
     },
     /// Symmetric and asymmetric keys together.
     #[error("{id} mixes symmetric with asymmetric keys; use only one kind")]

@@ -209,9 +209,10 @@ impl TokenIssuer {
         }))
     }
 
-    /// The keys that sign access tokens of the session: some clients may have their own.
+    /// The keys that sign access tokens of the session: its client, or the audience, may have their own.
     pub fn keys_for(&self, session: &Session) -> &KeyRing {
-        self.access_keys.for_client(&session.client_id)
+        self.access_keys
+            .for_recipient(&session.client_id, &self.audience)
     }
 
     fn refresh_token(&self, basis: &Basis<'_>) -> Result<RefreshToken, IssueError> {
