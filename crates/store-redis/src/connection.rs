@@ -11,7 +11,7 @@ use tracing::debug;
 use crate::cluster::Cluster;
 use crate::master::Master;
 use crate::script::Script;
-use crate::sentinel;
+use crate::sentinel::Sentinels;
 use crate::timeouts::{Timeouts, within};
 use crate::tls::Root;
 
@@ -51,8 +51,9 @@ impl Connection {
                 master,
                 login,
             } => {
-                let client = sentinel::client(root, sentinels, master, login.as_ref())?;
-                let master = Master::named(client, timeouts).await?;
+                let patience = timeouts.connect / 2;
+                let sentinels = Sentinels::new(root, sentinels, master, login.as_ref(), patience)?;
+                let master = Master::named(sentinels, timeouts).await?;
                 Ok(Self::Master(Arc::new(master)))
             }
             Servers::Single(url) => {

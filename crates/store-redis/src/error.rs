@@ -121,8 +121,7 @@ impl RedisStoreError {
     pub(crate) fn wrote_nothing(&self) -> bool {
         match self {
             Self::Address(_) | Self::Authentication(_) | Self::Full(_) | Self::ReadOnly(_) => true,
-            // A script publishes after its writes, which stay if it may not.
-            Self::Permission(_) => false,
+
             Self::Connection(error) => {
                 error.is_connection_refusal()
                     || matches!(
@@ -142,6 +141,7 @@ impl RedisStoreError {
             Self::Failed(error) => {
                 matches!(error.code(), Some("BUSY" | "MISCONF" | "NOREPLICAS"))
             }
+            // Also for want of a permission: a script publishes after its writes, which stay if it may not.
             _ => false,
         }
     }

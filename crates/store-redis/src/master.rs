@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::sentinel::SentinelClient;
 use redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue as _, RedisError,
     RedisResult, ServerErrorKind, Value,
@@ -14,6 +13,7 @@ use token_core::PRODUCT;
 use tokio::sync::Notify;
 use tracing::{debug, info};
 
+use crate::sentinel::Sentinels;
 use crate::timeouts::{Timeouts, within};
 use crate::tls::warn_if_readable;
 
@@ -45,7 +45,7 @@ struct Current {
 
 enum Address {
     Fixed(Client),
-    Sentinels(tokio::sync::Mutex<SentinelClient>),
+    Sentinels(Sentinels),
 }
 
 impl Master {
@@ -55,8 +55,8 @@ impl Master {
     }
 
     /// The one that Sentinels know.
-    pub(crate) async fn named(client: SentinelClient, timeouts: Timeouts) -> RedisResult<Self> {
-        let master = Self::open(Address::Sentinels(client.into()), timeouts).await?;
+    pub(crate) async fn named(sentinels: Sentinels, timeouts: Timeouts) -> RedisResult<Self> {
+        let master = Self::open(Address::Sentinels(sentinels), timeouts).await?;
         // The Sentinels may be on this machine, and the master elsewhere.
         warn_if_readable(master.client().await?.get_connection_info());
         Ok(master)
@@ -204,7 +204,7 @@ impl Address {
     async fn client(&self) -> RedisResult<Client> {
         match self {
             Self::Fixed(client) => Ok(client.clone()),
-            Self::Sentinels(sentinels) => sentinels.lock().await.async_get_client().await,
+            Self::Sentinels(sentinels) => sentinels.master().await,
         }
     }
 

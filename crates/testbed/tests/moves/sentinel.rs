@@ -1,5 +1,8 @@
 //! Redis, behind a Sentinel that makes a replica the master.
 
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{Ipv4Addr, TcpListener};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use store_redis::RedisStore;
@@ -43,7 +46,11 @@ impl Servers {
 
     /// A node that follows the feed.
     async fn node(&self) -> SessionManager {
-        let store = RedisStore::sentinel([self.sentinel.url()], NAME);
+        self.node_that_asks([self.sentinel.url()]).await
+    }
+
+    async fn node_that_asks(&self, sentinels: impl IntoIterator<Item = String>) -> SessionManager {
+        let store = RedisStore::sentinel(sentinels, NAME);
         node(store.connect().await.unwrap()).await
     }
 
@@ -170,5 +177,57 @@ async fn a_master_that_only_this_node_reaches_is_left() {
     for connection in 0..others {
         servers.network.freeze_one(connection);
     }
+    servers.recover(&node, &ended).await;
+}
+
+/// A Sentinel that was parted from the others and goes on to name the first master, which can be reached.
+fn parted_sentinel(master: u16) -> String {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let fields = [
+        ("name", NAME),
+        ("ip", "127.0.0.1"),
+        ("port", &*master.to_string()),
+        ("flags", "master"),
+        ("config-epoch", "0"),
+    ];
+    let text = |text: &str| format!("${}\r\n{text}\r\n", text.len());
+    let texts = fields.map(|(name, value)| text(name) + &text(value));
+    let masters = format!("*1\r\n*{}\r\n{}", 2 * fields.len(), texts.concat());
+    let answer = move |words: &[String]| match &*words.first().unwrap().to_ascii_uppercase() {
+        "SENTINEL" => masters.clone(),
+        _ => "+OK\r\n".to_owned(),
+    };
+    thread::spawn(move || {
+        for connection in listener.incoming().map_while(Result::ok) {
+            let answer = answer.clone();
+            thread::spawn(move || {
+                let mut writer = connection.try_clone().unwrap();
+                let mut lines = BufReader::new(connection).lines().map_while(Result::ok);
+                while let Some(count) = lines.next() {
+                    let count: usize = count.trim_start_matches('*').parse().unwrap();
+                    let words: Vec<String> = lines.by_ref().take(2 * count).collect();
+                    let words: Vec<String> = words.into_iter().skip(1).step_by(2).collect();
+                    if writer.write_all(answer(&words).as_bytes()).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+    });
+    format!("redis://127.0.0.1:{port}/")
+}
+
+/// The first Sentinel in the list is of the minority.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_that_has_missed_the_election_is_not_believed() {
+    let servers = block_in_place(Servers::start);
+    let parted = parted_sentinel(servers.master.port);
+    let node = servers
+        .node_that_asks([parted, servers.sentinel.url()])
+        .await;
+    let ended = servers.ended(&node).await;
+    servers.network.freeze_new();
+    servers.network.freeze();
     servers.recover(&node, &ended).await;
 }
