@@ -229,7 +229,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     for (const type of ['visibilitychange', 'pageshow', 'focus', 'online', 'resume', 'pagehide'])
       addEventListener(
         type,
-        // A page in the back/forward cache would keep the lock.
+        // A page that holds the lock is not kept in the back/forward cache (Chromium 156).
         () => (type == 'pagehide' ? release() : dispatch({ type: 'wake', online: type == 'online' })),
         // While capturing, so that the document's own events arrive here too.
         { capture: true, signal },
