@@ -21,6 +21,8 @@ mod foreign;
 mod hostile;
 mod login;
 mod logout;
+#[cfg(all(feature = "adopt-actix-session", feature = "adopt-tower-sessions"))]
+mod old_records;
 #[cfg(feature = "openapi")]
 mod openapi;
 mod pending;
