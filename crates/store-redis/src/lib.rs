@@ -32,7 +32,7 @@
 //! # What a failover loses
 //! Replicas follow a moment later, so one that is promoted may lack the last writes: logins
 //! are unknown, endings are undone, and clients may hold newer tokens than their row; the
-//! policy's [`LostWrites`](token_core::session::LostWrites) says what becomes of those.
+//! policy's [`adopt_lost_writes`](token_core::session::PolicyBuilder::adopt_lost_writes) says what becomes of those.
 //! `min-replicas-to-write 1` with a small `min-replicas-max-lag` bounds it. While nobody is
 //! master, calls fail and nobody is logged out.
 //!

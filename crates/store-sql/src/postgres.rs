@@ -73,7 +73,7 @@
 //! its disk, and with a synchronous standby on that one's too. An asynchronous standby that
 //! is promoted may lack the last writes: sessions that were ended just before are live again
 //! there, and clients may hold newer tokens than the database; the policy's
-//! [`LostWrites`](token_core::session::LostWrites) says what becomes of those. With
+//! [`adopt_lost_writes`](token_core::session::PolicyBuilder::adopt_lost_writes) says what becomes of those. With
 //! `synchronous_commit` off the same holds for a crash of the server.
 //!
 //! # Revocations on all nodes

@@ -29,14 +29,14 @@ pub use decision::{Decision, PendingReuse};
 pub use denial::{Denial, DenialReason};
 pub use issue::{TokenIssuer, TokenIssuerBuilder};
 pub use permit::{Permit, Rights};
-pub use policy::{LostWrites, Policy, PolicyBuilder, PolicyError, Slide};
+pub use policy::{Policy, PolicyBuilder, PolicyError, Slide};
 pub use record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
 };
 pub use refresh_token::{
     RefreshClaims, RefreshKey, RefreshKeyRing, RefreshToken, RefreshTokenError,
 };
-pub use rotation::{LAST_SEEN_STEP, Login, Purpose, attempt, close, decide, open};
+pub use rotation::{Login, Purpose, attempt, decide, open};
 pub use step_up::StepUp;
 pub use superseded::EarlierRotations;
 

@@ -6,8 +6,8 @@ mod support;
 
 use support::{Answer, World, at, refresh_key, secs};
 use token_core::session::{
-    self, Change, Committed, CookieDecision, Decision, Denial, Generation, LostWrites, Purpose,
-    RotatedBy, SessionToken, StepUp,
+    self, Change, Committed, CookieDecision, Decision, Denial, Generation, Purpose, RotatedBy,
+    SessionToken, StepUp,
 };
 use token_core::types::TokenHash;
 use token_core::{Authentication, Policy, RefreshKeyRing, Scope, Session, Transport};
@@ -220,10 +220,7 @@ fn a_later_generation_is_refused_as_unknown_and_revokes_nothing() {
 
 #[test]
 fn a_later_generation_is_adopted_if_the_policy_says_so() {
-    let policy = Policy::builder()
-        .lost_writes(LostWrites::Adopt)
-        .build()
-        .unwrap();
+    let policy = Policy::builder().adopt_lost_writes().build().unwrap();
     let (mut world, first) = World::new(policy, Transport::Header);
     let before = world.row.clone();
     let second = world.refresh(&first, at(0)).token().to_owned();
@@ -511,13 +508,16 @@ mod session_cookie {
     fn decide(world: &World, cookie: &str, seconds: u64) -> CookieDecision {
         let row = Committed::assertion(world.row.clone());
         let issuer = &world.issuer;
-        let token = SessionToken::parse(cookie).unwrap();
+        let token = cookie.parse::<SessionToken>().unwrap();
         token.decide(&row, &issuer.policy, &issuer.refresh_keys, at(seconds))
     }
 
     fn step_up(world: &mut World, cookie: &str, seconds: u64) -> Answer {
         let row = Committed::assertion(world.row.clone());
-        let (token, entropy) = (SessionToken::parse(cookie).unwrap(), world.entropy.draw());
+        let (token, entropy) = (
+            cookie.parse::<SessionToken>().unwrap(),
+            world.entropy.draw(),
+        );
         let (policy, keys) = (
             world.issuer.policy.clone(),
             world.issuer.refresh_keys.clone(),
@@ -607,7 +607,8 @@ mod session_cookie {
     #[test]
     fn an_unknown_secret_revokes_nothing_and_learns_nothing() {
         let (mut world, cookie) = world();
-        let mut forged = SessionToken::parse(&cookie)
+        let mut forged = cookie
+            .parse::<SessionToken>()
             .unwrap()
             .to_secret_text()
             .to_string();
@@ -635,7 +636,7 @@ mod session_cookie {
             CookieDecision::Deny(Denial::Malformed)
         ));
         assert_eq!(step_up(&mut world, &cookie, 1).reason(), "malformed");
-        let token = SessionToken::parse(&cookie).unwrap();
+        let token = cookie.parse::<SessionToken>().unwrap();
         assert!(!token.belongs_to(&world.row));
     }
 

@@ -6,7 +6,6 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use proptest::prelude::*;
 use serde_json::{Map, Value};
 use token_core::Policy;
-use token_core::session::Device;
 use token_session::test_util::TestManager;
 
 use crate::auth::Auth;
@@ -249,7 +248,7 @@ proptest! {
         let fields = headers(vec![(USER_AGENT, agent), forwarded]);
         let device = with_head(&fields, |head| device::of(&auth, head));
         prop_assert!(device.label.is_none_or(|text| text.len() <= 64));
-        prop_assert!(device.user_agent.is_none_or(|text| text.len() <= Device::MAX_USER_AGENT));
+        prop_assert!(device.user_agent.is_none_or(|text| text.len() <= 256));
         // The peer is known, so an address always is.
         prop_assert!(device.ip_prefix.is_some());
     }

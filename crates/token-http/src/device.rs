@@ -13,14 +13,11 @@ use crate::head::Head;
 pub(crate) fn of(auth: &Auth, head: &Head<'_>) -> Device {
     let user_agent = head.headers.get(USER_AGENT);
     let user_agent = user_agent.and_then(|value| value.to_str().ok());
-    // Shortened before it is parsed, so that a long one costs nothing.
-    let user_agent = user_agent.map(|text| text.get(..Device::MAX_USER_AGENT).unwrap_or(text));
     let prefix = auth.client_address(head).map(prefix);
-    Device::new(
-        user_agent.and_then(label).as_deref(),
-        user_agent,
-        prefix.as_deref(),
-    )
+    // Cut before it is parsed, so that a long one costs nothing.
+    let cut = Device::new(None, user_agent, prefix.as_deref());
+    let label = cut.user_agent.as_deref().and_then(label);
+    Device::new(label.as_deref(), user_agent, prefix.as_deref())
 }
 
 /// For example `Firefox on Linux`; for an application that is no browser, the name that it gives itself.

@@ -500,7 +500,7 @@ impl Auth {
             slot.note_dead(self);
             reject(denial.into())
         })?;
-        let id = token.untrusted_id();
+        let id = token.untrusted_id;
         let shown = binding::shown(self, head, id);
         token.proof = shown.proof();
         let visit = self.manager().accept_cookie(token, uses).await;

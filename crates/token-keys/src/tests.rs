@@ -162,7 +162,8 @@ fn a_key_that_signs_no_more_loses_its_private_half() {
         assert_ne!(id(&later, at(1100)), first);
         let read = source.read(at(1100)).unwrap();
         let ring = read.rings(&rotations(), at(1100)).unwrap().0;
-        assert_eq!(ring.previous()[0].id(), &first, "it still verifies");
+        let mut accepted = ring.verifying_keys();
+        assert!(accepted.any(|key| key.id() == &first), "it still verifies");
         let private = read.access.keys()[0].key.to_private_jwk().is_ok();
         assert_eq!(private, algorithm.is_symmetric());
         assert!(path.exists());
@@ -203,7 +204,7 @@ fn another_algorithm_is_added_to_the_rotation_and_refresh_keys_stay() {
     let published: Vec<_> = ring.verifying_keys().map(VerifyingKey::algorithm).collect();
     assert_eq!(published, [old, new, new]);
     let ring = changed.rings(&rotations, at(400)).unwrap().0;
-    assert!(ring.previous().iter().any(|key| key.id() == &first));
+    assert!(ring.verifying_keys().any(|key| key.id() == &first));
 
     // Another server, or a restart, changes nothing more.
     let again = source.read(at(20)).unwrap();

@@ -10,12 +10,15 @@ use reqwest::{Certificate, Client, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use thiserror::Error;
 use token_core::access::VerifierError;
-use token_core::keys::{JwkSet, KeyError};
+use token_core::keys::KeyError;
 use token_core::{Algorithm, KeyId};
 
 use crate::address;
 use crate::build_error::BuildError;
 use crate::cache_control::freshness;
+
+/// The longest key set that is read, in bytes: what `JwkSet` accepts.
+const MAX_KEY_SET: usize = 256 * 1024;
 
 /// Why a fetch gave no new keys. The last good ones stay.
 #[derive(Debug, Error)]
@@ -253,7 +256,7 @@ impl Source {
             etag,
         });
         let types = self.content_types.iter().map(|kind| &**kind);
-        let json = read_as(response, &url, JwkSet::MAX_LENGTH, types).await?;
+        let json = read_as(response, &url, MAX_KEY_SET, types).await?;
         let keys = Some(Keys {
             address: url,
             json,

@@ -45,7 +45,8 @@ pub enum EventKind {
     /// A session was opened.
     Login,
     /// A token of a later generation than the store has: it lost a write. An alarm, whether the
-    /// token was refused or, as [`LostWrites::Adopt`](token_core::session::LostWrites) says, believed.
+    /// token was refused or, if the policy
+    /// [adopts lost writes](token_core::session::PolicyBuilder::adopt_lost_writes), believed.
     LostWrite,
     /// A token with our signature and another secret: a stolen key, or a store that lost a
     /// write. An alarm.

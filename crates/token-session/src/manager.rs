@@ -198,8 +198,7 @@ impl SessionManager {
         tracing::info!(
             target: PRODUCT,
             current = %keys.current().id(),
-            next = keys.next().len(),
-            previous = keys.previous().len(),
+            accepted = keys.verifying_keys().count(),
             "keys in force"
         );
         self.inner.keys.store(Arc::new(next));

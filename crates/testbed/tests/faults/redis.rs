@@ -7,7 +7,7 @@ use testbed::proxy::Proxy;
 use testbed::redis::{Server, cluster};
 use testbed::wait_until;
 use token_core::Policy;
-use token_core::session::{DenialReason, LostWrites};
+use token_core::session::{DenialReason, PolicyBuilder};
 use token_session::RefreshError;
 use tokio::task::block_in_place;
 
@@ -91,7 +91,7 @@ async fn a_master_of_a_cluster_that_is_killed_and_comes_back() {
 
 /// A master is lost, and with it the last writes, which the replica that takes over had not
 /// received.
-async fn after_a_failover(lost_writes: LostWrites) -> (Server, Proxy, Vec<Client>) {
+async fn after_a_failover(policy: PolicyBuilder) -> (Server, Proxy, Vec<Client>) {
     let mut master = Server::start(&["--repl-diskless-sync-delay", "0"]);
     let link = Proxy::start(master.port);
     let port = link.port().to_string();
@@ -101,7 +101,7 @@ async fn after_a_failover(lost_writes: LostWrites) -> (Server, Proxy, Vec<Client
         replication().contains("master_link_status:up")
     });
     let address = Proxy::start(master.port);
-    let policy = Policy::builder().lost_writes(lost_writes).build().unwrap();
+    let policy = policy.build().unwrap();
     let mut load = load(address.port(), &policy).await;
     load.work().await;
     let written = master.info("master_repl_offset");
@@ -118,7 +118,7 @@ async fn after_a_failover(lost_writes: LostWrites) -> (Server, Proxy, Vec<Client
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_without_the_last_writes_takes_over_and_newer_tokens_are_refused() {
-    let (_replica, _address, clients) = after_a_failover(LostWrites::Refuse).await;
+    let (_replica, _address, clients) = after_a_failover(Policy::builder()).await;
     let (mut refused, mut back) = (0, 0);
     for mut client in clients {
         let Some(tokens) = client.tokens.take() else {
@@ -163,7 +163,8 @@ async fn a_replica_without_the_last_writes_takes_over_and_newer_tokens_are_refus
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_replica_without_the_last_writes_takes_over_and_newer_tokens_are_adopted() {
-    let (_replica, _address, clients) = after_a_failover(LostWrites::Adopt).await;
+    let (_replica, _address, clients) =
+        after_a_failover(Policy::builder().adopt_lost_writes()).await;
     let (mut kept, mut unknown) = (0, 0);
     for mut client in clients {
         let Some(tokens) = client.tokens.take() else {

@@ -6,7 +6,7 @@ use crate::access::claims::{AccessClaims, NoClaims};
 use crate::access::error::{ClaimsError, VerifyError};
 use crate::binding::dpop::VerifiedProof;
 use crate::binding::thumbprint::Thumbprint;
-use crate::jose::jws::{Compact, MAX_LENGTH};
+use crate::jose::jws::Compact;
 
 /// Text that may be a token: three parts over the right alphabet, at most 8 KiB. Nothing in it is trusted.
 ///
@@ -35,9 +35,6 @@ use crate::jose::jws::{Compact, MAX_LENGTH};
 pub struct UntrustedToken<'a>(pub(crate) Compact<'a>);
 
 impl<'a> UntrustedToken<'a> {
-    /// The longest token that is looked at, in bytes; a longer one is refused unread.
-    pub const MAX_LENGTH: usize = MAX_LENGTH;
-
     /// Splits the text that came with a request, or its bytes.
     ///
     /// # Errors

@@ -37,7 +37,7 @@ pub struct JwkSet {
 
 impl JwkSet {
     /// The longest document that is read, in bytes.
-    pub const MAX_LENGTH: usize = 256 * 1024;
+    pub(super) const MAX_LENGTH: usize = 256 * 1024;
 
     /// Reads a set. It may turn out to have no usable key.
     ///

@@ -1,5 +1,7 @@
 //! The value of a session cookie: a session id and a secret, for sites whose front end handles nothing.
 
+use std::str::FromStr;
+
 use zeroize::Zeroizing;
 
 use crate::binding::proof::Proof;
@@ -28,43 +30,28 @@ const LENGTH: usize = SessionId::LENGTH + 32;
 /// session slides and is replaced at a step-up.
 #[derive(Clone, Debug)]
 pub struct SessionToken {
-    id: SessionId,
+    /// The session that it names; proven only by [`decide`](Self::decide).
+    pub untrusted_id: SessionId,
     secret: TokenSecret,
     /// What the request proves beside the cookie: nothing, until it is set.
     pub proof: Proof,
 }
 
 impl SessionToken {
-    /// Reads what a client presented.
-    ///
-    /// # Errors
-    /// [`InvalidValue`] for every text that we do not write.
-    pub fn parse(text: &str) -> Result<Self, InvalidValue> {
-        let bytes: Zeroizing<[u8; LENGTH]> = Zeroizing::new(decode_exact("SessionToken", text)?);
-        let (id, secret) = bytes.split_at(SessionId::LENGTH);
-        Ok(Self {
-            id: SessionId::from_bytes(id.try_into().expect("split at its length")),
-            secret: TokenSecret::from_bytes(secret.try_into().expect("the rest is 32 bytes")),
-            proof: Proof::default(),
-        })
-    }
-
     /// The value for the session's current credential.
     pub(crate) fn new(id: SessionId, secret: &TokenSecret) -> Self {
-        let (secret, proof) = (secret.clone(), Proof::default());
-        Self { id, secret, proof }
-    }
-
-    /// The session that it names; proven only by [`decide`](Self::decide).
-    pub const fn untrusted_id(&self) -> SessionId {
-        self.id
+        Self {
+            untrusted_id: id,
+            secret: secret.clone(),
+            proof: Proof::default(),
+        }
     }
 
     /// The text of the cookie, wiped when dropped.
     pub fn to_secret_text(&self) -> Zeroizing<String> {
         let mut bytes = Zeroizing::new([0; LENGTH]);
         let (id, secret) = bytes.split_at_mut(SessionId::LENGTH);
-        id.copy_from_slice(self.id.as_bytes());
+        id.copy_from_slice(self.untrusted_id.as_bytes());
         secret.copy_from_slice(self.secret.secret());
         let mut text = Zeroizing::new(String::with_capacity(base64url::encoded_length(LENGTH)));
         base64url::encode(&*bytes, &mut text);
@@ -128,7 +115,7 @@ impl SessionToken {
 
     /// Which credential of the session the cookie is, or `None` if it is none of its own.
     fn presented_in(&self, session: &Session) -> Option<Presented<'_>> {
-        if session.transport != Transport::Session || session.id != self.id {
+        if session.transport != Transport::Session || session.id != self.untrusted_id {
             return None;
         }
         let hash = self.secret.hash();
@@ -172,6 +159,21 @@ impl SessionToken {
             policy,
             keys,
             now,
+        })
+    }
+}
+
+impl FromStr for SessionToken {
+    type Err = InvalidValue;
+
+    /// Reads what a client presented: every text that we do not write is refused.
+    fn from_str(text: &str) -> Result<Self, InvalidValue> {
+        let bytes: Zeroizing<[u8; LENGTH]> = Zeroizing::new(decode_exact("SessionToken", text)?);
+        let (id, secret) = bytes.split_at(SessionId::LENGTH);
+        Ok(Self {
+            untrusted_id: SessionId::from_bytes(id.try_into().expect("split at its length")),
+            secret: TokenSecret::from_bytes(secret.try_into().expect("the rest is 32 bytes")),
+            proof: Proof::default(),
         })
     }
 }

@@ -83,7 +83,7 @@ impl TokenIssuer {
     }
 
     /// Makes the credentials of a session before it is committed, so that nothing can fail after it.
-    /// `session` is what the write makes of it ([`Pending::becomes`]); for a login it is the write.
+    /// `session` is what the write makes of it ([`Change::apply`](crate::session::Change::apply)); for a login it is the write.
     ///
     /// It is stricter than [`Self::issue`]: an access token of such a session must not become too long
     /// with any key, so that a later refresh does not fail for its length.

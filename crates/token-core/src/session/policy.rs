@@ -32,7 +32,7 @@ macro_rules! settings {
         #[derive(Clone, Debug)]
         pub struct Policy {
             $($name: Duration,)*
-            pub(crate) lost_writes: LostWrites,
+            pub(crate) adopts_lost_writes: bool,
             adopts_until: Option<UnixTime>,
         }
 
@@ -41,7 +41,7 @@ macro_rules! settings {
             pub const fn builder() -> PolicyBuilder {
                 PolicyBuilder(Self {
                     $($name: Duration::from_secs($default),)*
-                    lost_writes: LostWrites::Refuse,
+                    adopts_lost_writes: false,
                     adopts_until: None,
                 })
             }
@@ -205,32 +205,21 @@ impl Slide {
     }
 }
 
-/// What to do with a genuine token of a later generation than the store has. The store acknowledged a
-/// rotation and then lost it, as an asynchronous failover can.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "the store either is believed or the token is"
-)]
-pub enum LostWrites {
-    /// Go on from the token. Its secret cannot be checked against the store, so anyone who has the
-    /// refresh signing key and a session id could forge one. Choose it only if losing a few logins in a
-    /// failover is worse.
-    Adopt,
-    /// Refuse it as `unknown`. Nothing is revoked, and an older token that the store knows still works.
-    #[default]
-    Refuse,
-}
-
 /// Builds a [`Policy`].
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct PolicyBuilder(Policy);
 
 impl PolicyBuilder {
-    /// What to do with a token of a later generation than the store has. Default [`LostWrites::Refuse`].
-    pub const fn lost_writes(mut self, value: LostWrites) -> Self {
-        self.0.lost_writes = value;
+    /// Goes on from a genuine token of a later generation than the store has: the store acknowledged a
+    /// rotation and then lost it, as an asynchronous failover can.
+    ///
+    /// Without this the token is refused as `unknown`. Nothing is revoked, and an older token that the store
+    /// knows still works. With it, the secret cannot be checked against the store, so anyone who has the
+    /// refresh signing key and a session id could forge one. Choose it only if losing a few logins in a
+    /// failover is worse.
+    pub const fn adopt_lost_writes(mut self) -> Self {
+        self.0.adopts_lost_writes = true;
         self
     }
 

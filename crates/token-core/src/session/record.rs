@@ -174,7 +174,7 @@ impl Device {
     /// The longest label and prefix, in bytes.
     const MAX_LABEL: usize = 64;
     /// The longest `User-Agent` that is kept, in bytes; longer ones are cut.
-    pub const MAX_USER_AGENT: usize = 256;
+    const MAX_USER_AGENT: usize = 256;
 
     /// Cuts each text to its longest length.
     pub fn new(label: Option<&str>, user_agent: Option<&str>, ip_prefix: Option<&str>) -> Self {

@@ -18,7 +18,7 @@ use crate::session::change::{Committed, Ending, Granted, Pending, Rotation, Touc
 use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
 use crate::session::permit::Rights;
-use crate::session::policy::{LostWrites, Policy};
+use crate::session::policy::Policy;
 use crate::session::record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
 };
@@ -33,7 +33,7 @@ use crate::types::secret::{Entropy, TokenSecret};
 use crate::types::time::UnixTime;
 
 /// Times of use are kept this coarse, as exact ones would tell a thief when to act.
-pub const LAST_SEEN_STEP: Duration = Duration::from_secs(300);
+const LAST_SEEN_STEP: Duration = Duration::from_secs(300);
 
 /// A successful authentication: what a new session is made of.
 #[derive(Clone, Debug)]
@@ -182,7 +182,7 @@ pub fn decide<const N: usize>(
 }
 
 /// Ends a session.
-pub fn close(id: SessionId, reason: RevokeReason, policy: &Policy, now: UnixTime) -> Ending {
+pub(crate) fn close(id: SessionId, reason: RevokeReason, policy: &Policy, now: UnixTime) -> Ending {
     Ending {
         id,
         revocation: Revocation { at: now, reason },
@@ -316,12 +316,13 @@ impl Evaluation<'_> {
         if let Err(denial) = self.proven() {
             return Decision::Deny(denial);
         }
-        match self.policy.lost_writes {
-            LostWrites::Adopt => Decision::Rotate(self.rotate(self.presented, nonce)),
-            LostWrites::Refuse => Decision::Deny(Denial::LostWrite {
+        if self.policy.adopts_lost_writes {
+            Decision::Rotate(self.rotate(self.presented, nonce))
+        } else {
+            Decision::Deny(Denial::LostWrite {
                 presented: self.presented.generation,
                 stored: self.session.generation,
-            }),
+            })
         }
     }
 

@@ -61,13 +61,13 @@ impl UnixTime {
     /// The latest multiple of `step` that is not after this: a coarse time.
     /// A step of under two seconds changes nothing.
     #[must_use]
-    pub fn round_down(self, step: Duration) -> Self {
+    pub(crate) fn round_down(self, step: Duration) -> Self {
         Self(self.0 - self.0 % step.as_secs().max(1))
     }
 
     /// The earliest multiple of `step` that is not before this.
     #[must_use]
-    pub fn round_up(self, step: Duration) -> Self {
+    pub(crate) fn round_up(self, step: Duration) -> Self {
         let step = step.as_secs().max(1);
         Self(self.0.div_ceil(step).saturating_mul(step).min(Self::MAX.0))
     }

@@ -185,7 +185,7 @@ impl Job {
         let authentication = Authentication::password(self.now);
         let now = self.now;
         if world.row.transport == Transport::Session {
-            let mut cookie = SessionToken::parse(&self.token).unwrap();
+            let mut cookie = self.token.parse::<SessionToken>().unwrap();
             cookie.proof = self.proof;
             if self.route == Route::Page {
                 return Err(cookie.decide(&row, policy, keys, now));

@@ -569,7 +569,7 @@ impl Simulation {
         if self.settings.transport == Transport::Session {
             let row = Committed::assertion(self.world.row.clone());
             let (policy, keys) = (&self.world.issuer.policy, &self.world.issuer.refresh_keys);
-            let mut cookie = SessionToken::parse(token).unwrap();
+            let mut cookie = token.parse::<SessionToken>().unwrap();
             cookie.proof = PROVEN;
             let decision = cookie.decide(&row, policy, keys, now);
             return matches!(decision, CookieDecision::Accept(_));

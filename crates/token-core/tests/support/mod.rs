@@ -12,8 +12,8 @@
 use std::time::Duration;
 
 use token_core::session::{
-    self, Change, Committed, Credentials, Decision, Denial, Device, Epoch, Granted, Login, Purpose,
-    RefreshClaims,
+    self, Change, Committed, Credentials, Decision, Denial, Device, Ending, Epoch, Granted, Login,
+    Purpose, RefreshClaims, Revocation,
 };
 use token_core::types::Bucket;
 use token_core::{
@@ -247,7 +247,12 @@ impl World {
     }
 
     pub fn end(&mut self, now: UnixTime) {
-        let ending = session::close(self.row.id, RevokeReason::Logout, &self.issuer.policy, now);
+        let reason = RevokeReason::Logout;
+        let ending = Ending {
+            id: self.row.id,
+            revocation: Revocation { at: now, reason },
+            purge_at: self.issuer.policy.tombstone_until(now),
+        };
         if let Some(row) = ending.apply(&self.row) {
             self.row = row;
         }

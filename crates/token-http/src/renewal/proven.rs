@@ -214,7 +214,7 @@ fn show(
             return (token.session_id, None);
         }
         SessionCredential::Refresh(token) => (token.session_id, &mut token.proof),
-        SessionCredential::Session(token) => (token.untrusted_id(), &mut token.proof),
+        SessionCredential::Session(token) => (token.untrusted_id, &mut token.proof),
     };
     let shown = binding::shown(auth, head, id);
     *proof = shown.proof();

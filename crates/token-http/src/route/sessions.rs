@@ -5,7 +5,7 @@ use http::header::AUTHORIZATION;
 use http::{HeaderValue, Response, StatusCode};
 use serde::Serialize;
 use token_core::binding::BindingLevel;
-use token_core::session::{Committed, Device, LAST_SEEN_STEP};
+use token_core::session::{Committed, Device};
 use token_core::{NoClaims, RevokeReason, Session, SessionId, Transport, UnixTime};
 
 use crate::answer;
@@ -183,12 +183,8 @@ impl<'a> Item<'a> {
             session_id: session.id,
             current: session.id == current,
             created_at: session.created_at,
-            // An exact time would show a thief when the user is away.
-            // Rounded down, but not to before there was a session.
-            last_seen_at: session
-                .last_seen_at
-                .round_down(LAST_SEEN_STEP)
-                .max(session.created_at),
+            // It is kept rounded down, but is not shown as before there was a session.
+            last_seen_at: session.last_seen_at.max(session.created_at),
             expires_at: session.expires_at(),
             transport: session.transport,
             device: &session.device,

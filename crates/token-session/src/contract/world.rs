@@ -103,7 +103,7 @@ impl<S: SessionStore> World<S> {
     pub(super) fn rotation(&mut self, session: &Session, now: UnixTime) -> Rotation {
         let slide = |idle: u64| Slide {
             idle_expires_at: (now + secs(idle)).min(session.absolute_expires_at),
-            purge_at: (now + secs(idle)).round_up(secs(86_400)),
+            purge_at: now + secs(idle),
         };
         let hash = TokenHash::from_bytes(self.bytes());
         let mut rotation = Rotation::new(session, hash, Nonce::from_bytes(self.bytes()), now);

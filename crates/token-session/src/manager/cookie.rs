@@ -80,7 +80,7 @@ impl SessionManager {
         moves: bool,
     ) -> Result<CookieSession, RefreshError> {
         let now = self.now();
-        let id = token.untrusted_id();
+        let id = token.untrusted_id;
         // Before anything is read: what is heard from here on is newer.
         let load = self.inner.feed.begin_load(id, now);
         let known = self.remembered(id, now)?;
@@ -183,7 +183,7 @@ impl SessionManager {
     /// # Errors
     /// [`Denial::Malformed`] for every text that is not a cookie of ours; logged.
     pub fn read_session_cookie(text: &str) -> Result<SessionToken, Denial> {
-        SessionToken::parse(text).map_err(|error| {
+        text.parse::<SessionToken>().map_err(|error| {
             tracing::debug!(target: PRODUCT, %error, "session cookie refused");
             Denial::Malformed
         })

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use token_core::session::{self, Committed, Ending, Revocation, SessionToken};
+use token_core::session::{Committed, Ending, Revocation, SessionToken};
 use token_core::{RevokeReason, Session, SessionId, Subject, UnixTime, UntrustedToken};
 
 use super::SessionManager;
@@ -178,7 +178,11 @@ impl SessionManager {
         reason: RevokeReason,
         now: UnixTime,
     ) -> Result<bool, StoreError> {
-        let ending = session::close(id, reason, self.policy(), now);
+        let ending = Ending {
+            id,
+            revocation: Revocation { at: now, reason },
+            purge_at: self.policy().tombstone_until(now),
+        };
         let ended = self
             .write_ending(ending, EventKind::Revoked(reason))
             .await?;
@@ -242,10 +246,10 @@ impl SessionManager {
                 .ok()
                 .map(|claims| claims.session_id)),
             Presented::Session(text) => {
-                let Ok(cookie) = SessionToken::parse(text) else {
+                let Ok(cookie) = text.parse::<SessionToken>() else {
                     return Ok(None);
                 };
-                let session = self.load(cookie.untrusted_id()).await?;
+                let session = self.load(cookie.untrusted_id).await?;
                 Ok(session
                     .filter(|session| cookie.belongs_to(session))
                     .map(|session| session.id))

@@ -33,7 +33,7 @@ impl SessionCredential {
     fn session_id(&self) -> SessionId {
         match self {
             Self::Refresh(claims) => claims.session_id,
-            Self::Session(token) => token.untrusted_id(),
+            Self::Session(token) => token.untrusted_id,
         }
     }
 }

@@ -119,11 +119,11 @@ impl SessionManager {
         kind: VisitorKind,
         cookie: &str,
     ) -> Result<Option<VisitorSession>, StoreError> {
-        let Ok(token) = SessionToken::parse(cookie) else {
+        let Ok(token) = cookie.parse::<SessionToken>() else {
             return Ok(None);
         };
         let now = self.now();
-        let session = self.load_any(token.untrusted_id()).await?;
+        let session = self.load_any(token.untrusted_id).await?;
         let session = session.filter(|session| {
             kind.owns(&session.subject) && token.belongs_to(session) && session.is_live(now)
         });
@@ -167,7 +167,9 @@ impl SessionManager {
 
 /// Rounded up to whole minutes: a store may keep an index of it.
 fn purge_at(ended: UnixTime) -> UnixTime {
-    (ended + TOMBSTONE).round_up(TOMBSTONE)
+    let until = (ended + TOMBSTONE).as_secs();
+    let rounded = UnixTime::from_secs(until.next_multiple_of(TOMBSTONE.as_secs()));
+    rounded.unwrap_or(UnixTime::MAX)
 }
 
 fn refuse_long(json: &str) -> Result<(), VisitorError> {

@@ -2,9 +2,12 @@
 
 use std::time::Duration;
 
-use token_core::{KeyRing, Policy, UnixTime};
+use token_core::{Policy, UnixTime};
 
 use super::error::ScheduleError;
+
+/// How many keys a ring has room for.
+const MAX_KEYS: u8 = 64;
 
 /// How long a key signs, how long it is published before that, and how long it is kept after.
 /// Every duration is in whole seconds.
@@ -78,8 +81,8 @@ impl RotationPolicy {
     fn checked(self) -> Result<Self, ScheduleError> {
         // A shorter one would leave no key that may sign at once in an emergency, and a ring
         // has room for so many: current, next and another, one that is being replaced by hand.
-        let room = u32::try_from(KeyRing::MAX_KEYS - 4).expect("a small number");
-        let least = self.lead.max(self.keep.div_f64(f64::from(room)));
+        let room = f64::from(MAX_KEYS - 4);
+        let least = self.lead.max(self.keep.div_f64(room));
         let least = Duration::from_secs(least.as_secs() + 1);
         if self.period < least {
             return Err(ScheduleError::Period {

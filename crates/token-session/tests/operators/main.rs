@@ -14,7 +14,6 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use flaky::{Twin, When, flaky};
-use token_core::session::LostWrites;
 use token_core::{Authentication, Policy, RevokeReason, SessionId, Subject, Transport};
 use token_session::event::Event;
 use token_session::event::EventKind::{
@@ -295,7 +294,7 @@ async fn the_events_of_a_day_are_these_each_once_on_two_nodes_together() {
 #[tokio::test]
 async fn a_token_that_is_adopted_raises_the_event_too() {
     let (clock, log) = (TestClock::new(), Log::default());
-    let policy = Policy::builder().lost_writes(LostWrites::Adopt).build();
+    let policy = Policy::builder().adopt_lost_writes().build();
     let sink = Arc::clone(&log);
     let sink = move |event: Event| sink.lock().unwrap().push((event.kind, event.session));
     let store = MemoryStore::new(1000, &[7; 32]);
