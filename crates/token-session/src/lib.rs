@@ -43,6 +43,7 @@ mod cache;
 mod ephemeral;
 mod erased;
 mod feed;
+mod id_hash;
 mod revocation_check;
 mod revocation_view;
 mod session_cache;

@@ -1,14 +1,19 @@
 //! The sessions that were ended lately, in memory, so that their access tokens are refused without asking
 //! a store.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
 
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 use thiserror::Error;
 use token_core::{SessionId, UnixTime};
+
+use self::filter::Filter;
+use crate::id_hash::id_hash;
+use crate::store::Ended;
+
+mod filter;
 
 const SHARDS: usize = 16;
 
@@ -39,24 +44,23 @@ pub struct RevocationView {
     shard_capacity: usize,
 }
 
-type Ended = HashMap<SessionId, UnixTime, BuildHasherDefault<IdHasher>>;
-
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shard {
-    ended: RwLock<Ended>,
-    /// How many those are, written while they are locked: if there are none, which is usual,
-    /// nothing has to be locked to know that.
-    len: AtomicUsize,
+    ended: RwLock<HashTable<Ended>>,
+    /// Written while they are locked: of nearly every live session it says that it is none of them, and nothing
+    /// has to be locked to know that.
+    filter: Filter,
 }
 
 impl RevocationView {
     /// A view that remembers for `retention` (whole seconds: the access lifetime plus the
     /// verifier's leeway plus twice the tolerance) and holds about `capacity` sessions.
     pub fn new(retention: Duration, capacity: usize) -> Self {
+        let shard_capacity = capacity.div_ceil(SHARDS).max(1);
         Self {
-            shards: std::array::from_fn(|_| Shard::default()),
+            shards: std::array::from_fn(|_| Shard::new(shard_capacity)),
             retention,
-            shard_capacity: capacity.div_ceil(SHARDS).max(1),
+            shard_capacity,
         }
     }
 
@@ -68,7 +72,12 @@ impl RevocationView {
     /// Whether the session was ended within the retention.
     pub fn contains(&self, session: SessionId) -> bool {
         let shard = self.shard(session);
-        shard.len() > 0 && shard.read().contains_key(&session)
+        let hash = id_hash(session);
+        shard.filter.may_have(hash)
+            && shard
+                .read()
+                .find(hash, |ended| ended.id == session)
+                .is_some()
     }
 
     /// Adds a session that was ended at `at`; `Ok(true)` if it was not there before.
@@ -76,29 +85,35 @@ impl RevocationView {
     /// # Errors
     /// [`ViewFull`]: the view is no longer complete and counts as behind.
     pub fn insert(&self, session: SessionId, at: UnixTime) -> Result<bool, ViewFull> {
-        let shard = self.shard(session);
-        let mut ended = shard.write();
-        if ended.len() >= self.shard_capacity && !ended.contains_key(&session) {
+        let (shard, hash) = (self.shard(session), id_hash(session));
+        let mut table = shard.write();
+        let is_full = table.len() >= self.shard_capacity;
+        let entry = table.entry(hash, |ended| ended.id == session, hash_of);
+        let is_new = matches!(entry, Entry::Vacant(_));
+        if is_new && is_full {
             return Err(ViewFull);
         }
-        let new = ended.insert(session, at).is_none();
-        shard.count(&ended);
-        Ok(new)
+        shard.filter.add(hash);
+        entry.insert(Ended::new(session, at));
+        Ok(is_new)
     }
 
     /// Forgets what was ended longer than the retention before `now`.
     pub fn forget_before(&self, now: UnixTime) {
         let limit = now - self.retention;
         for shard in &self.shards {
-            let mut ended = shard.write();
-            ended.retain(|_, at| *at >= limit);
-            shard.count(&ended);
+            let mut table = shard.write();
+            let before = table.len();
+            table.retain(|ended| ended.at >= limit);
+            if table.len() < before {
+                shard.filter.keep(table.iter().map(hash_of));
+            }
         }
     }
 
     /// How many sessions it holds.
     pub fn len(&self) -> usize {
-        self.shards.iter().map(Shard::len).sum()
+        self.shards.iter().map(|shard| shard.read().len()).sum()
     }
 
     /// Whether it holds none.
@@ -114,42 +129,24 @@ impl RevocationView {
 }
 
 impl Shard {
-    fn read(&self) -> RwLockReadGuard<'_, Ended> {
-        self.ended.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn write(&self) -> RwLockWriteGuard<'_, Ended> {
-        self.ended.write().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// A read after an ending was put in counts it.
-    fn len(&self) -> usize {
-        self.len.load(Ordering::Acquire)
-    }
-
-    fn count(&self, ended: &Ended) {
-        self.len.store(ended.len(), Ordering::Release);
-    }
-}
-
-/// Takes the hash out of the id itself, which is random: only ids that a signature or the
-/// store vouches for are ever looked up or inserted, so nobody can choose colliding ones.
-#[derive(Clone, Copy, Debug, Default)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        // The id's array is hashed with its length before it; only the bytes count.
-        if let Some(random) = bytes.get(1..9).and_then(|bytes| bytes.try_into().ok()) {
-            self.0 = u64::from_le_bytes(random);
+    fn new(capacity: usize) -> Self {
+        Self {
+            ended: RwLock::default(),
+            filter: Filter::new(capacity),
         }
     }
 
-    fn write_usize(&mut self, _: usize) {}
+    fn read(&self) -> RwLockReadGuard<'_, HashTable<Ended>> {
+        self.ended.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, HashTable<Ended>> {
+        self.ended.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn hash_of(ended: &Ended) -> u64 {
+    id_hash(ended.id)
 }
 
 /// A revocation view is full, so it no longer knows every session that was ended.

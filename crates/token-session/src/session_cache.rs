@@ -13,6 +13,7 @@ use token_core::session::Committed;
 use token_core::{Session, SessionId, Transport, UnixTime};
 
 use self::shard::{Entry, Heard, Shard};
+use crate::id_hash::id_hash;
 use crate::store::Changed;
 
 mod shard;
@@ -82,7 +83,7 @@ impl SessionCache {
     /// The session as it was read, if that was less than 90 seconds ago and it has not expired.
     pub(crate) fn get(&self, id: SessionId, now: UnixTime) -> Option<Known> {
         let counted = self.counted(id)?;
-        let known = counted.shard.get(hash(id), id, now);
+        let known = counted.shard.get(id_hash(id), id, now);
         let count = if known.is_some() {
             &counted.hits
         } else {
@@ -111,14 +112,14 @@ impl SessionCache {
                 from: now,
                 until: session.expires_at().min(now + BELIEVED),
             };
-            counted.shard.insert(load.heard, hash(id), entry);
+            counted.shard.insert(load.heard, id_hash(id), entry);
         }
     }
 
     /// Forgets a session, and what is being read of it now.
     pub(crate) fn forget(&self, id: SessionId) {
         if let Some(counted) = self.counted(id) {
-            counted.shard.forget(hash(id), id, |_| false);
+            counted.shard.forget(id_hash(id), id, |_| false);
         }
     }
 
@@ -127,7 +128,7 @@ impl SessionCache {
         let Changed { id, version } = changed;
         if let Some(counted) = self.counted(id) {
             let is_newer = |known: &Known| known.generation > version;
-            counted.shard.forget(hash(id), id, is_newer);
+            counted.shard.forget(id_hash(id), id, is_newer);
         }
     }
 
@@ -154,14 +155,6 @@ impl SessionCache {
         let index = usize::from(last).checked_rem(self.shards.len())?;
         self.shards.get(index)
     }
-}
-
-/// Of the id itself, which is random after its first byte. Only ids that the store vouches for get in, so
-/// nobody can choose some that get in each other's way.
-fn hash(id: SessionId) -> u64 {
-    let [_, random @ ..] = id.as_bytes();
-    let random = random.first_chunk().expect("an id has 18 bytes");
-    u64::from_le_bytes(*random)
 }
 
 impl std::fmt::Debug for SessionCache {
