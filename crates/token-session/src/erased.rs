@@ -4,6 +4,7 @@
 use std::error::Error;
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -12,6 +13,7 @@ use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
 
+use crate::session_cache::Known;
 use crate::session_data::SessionData;
 use crate::store::{
     Commit, Created, DataWrite, DataWritten, Ended, Heartbeat, Notice, Revoke, SessionStore,
@@ -108,7 +110,8 @@ pub(crate) trait ErasedStore: Send + Sync {
         session: &'a Session,
         data: Option<&'a str>,
     ) -> StoreFuture<'a, Created>;
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Committed<Session>>>;
+    /// Behind a pointer at once, so that nothing on its way moves the whole of it.
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Known>>;
     fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Commit>;
     fn revoke<'a>(&'a self, ending: &'a Ending) -> StoreFuture<'a, Revoke>;
     fn revoke_subject<'a>(&'a self, ending: &'a SubjectEnding) -> StoreFuture<'a, Vec<SessionId>>;
@@ -140,8 +143,11 @@ impl<S: SessionStore> ErasedStore for S {
         erase::<S, _>(SessionStore::create(self, session, data))
     }
 
-    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Committed<Session>>> {
-        erase::<S, _>(SessionStore::load(self, id))
+    fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Known>> {
+        erase::<S, _>(async move {
+            let session = SessionStore::load(self, id).await?;
+            Ok(session.map(Arc::new))
+        })
     }
 
     fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Commit> {

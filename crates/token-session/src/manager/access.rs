@@ -133,7 +133,7 @@ impl SessionManager {
 
     /// A session that is not stored has ended too: rows outlive their access tokens.
     async fn ask_store(&self, session: SessionId, now: UnixTime) -> Result<(), AccessError> {
-        match self.load(session).await? {
+        match self.load_shared(session).await? {
             Some(row) if row.is_live(now) => Ok(()),
             _ => Err(AccessError::Revoked { session }),
         }

@@ -1,5 +1,6 @@
 //! Uses of a session cookie: whether its session is live, and whether the deadline moves.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use token_core::session::{Committed, CookieDecision, Denial, SessionToken};
@@ -83,19 +84,27 @@ impl SessionManager {
         let id = token.untrusted_id;
         // Before anything is read: what is heard from here on is newer.
         let load = self.inner.feed.begin_load(id, now);
-        let known = self.remembered(id, now)?;
-        // What it means for the session as it is remembered: whatever is more than to accept it is decided
-        // on the session in the store.
-        let known = known.map(|session| {
+        let decided = |session: Known| {
             let keys = self.inner.keys.load();
             let issuer = &keys.issuer;
             let decision = token.decide(&session, &issuer.policy, &issuer.refresh_keys, now);
             (session, decision)
-        });
-        let was_known = known.is_some();
-        let mut read = false;
-        let current = match known {
+        };
+        let remembered = self.remembered(id, now)?.map(decided);
+        let was_known = remembered.is_some();
+        // Whatever would not accept it is decided on the session in the store.
+        let accepts = |(_, decision): &_| matches!(decision, CookieDecision::Accept(_));
+        let known = remembered.filter(accepts);
+        let read = known.is_none();
+        let found = match known {
+            Some(known) => Some(known),
+            None => self.load_shared(id).await?.map(decided),
+        };
+        let found = match found {
             Some((session, CookieDecision::Accept(touch))) if touch.is_none() || !moves => {
+                if let Some(load) = load.filter(|_| read) {
+                    self.inner.feed.finish_load(&load, &session, now);
+                }
                 return Ok(CookieSession {
                     session,
                     token,
@@ -103,24 +112,26 @@ impl SessionManager {
                     at: now,
                 });
             }
-            // The write asks the store.
-            Some((session, CookieDecision::Accept(_))) => Some(Committed::clone(&session)),
-            _ => {
-                read = true;
-                self.load(id).await?
-            }
+            // The write that moves the deadline asks the store.
+            found => found,
         };
+        let (session, decision) = found.unzip();
+        let current = session.map(Arc::unwrap_or_clone);
         let issuer = self.issuer();
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-        let decide = |session: &Committed<Session>| {
-            Ok(match token.decide(session, policy, keys, now).into() {
+        // The first one is made already.
+        let (first, shown) = (Cell::new(decision), &token);
+        let decide = move |session: &Committed<Session>| {
+            let decision = first.take();
+            let decision = decision.unwrap_or_else(|| shown.decide(session, policy, keys, now));
+            Ok(match decision.into() {
                 Verdict::Touch(accepted, _) if !moves => Verdict::Accept(accepted),
                 verdict => verdict,
             })
         };
-        let settled = self
-            .settle(id, current, now, Changes::Nothing, None, decide)
-            .await;
+        // Behind a pointer: the usual request need not have the room for what is written.
+        let settled = self.settle(id, current, now, Changes::Nothing, None, decide);
+        let settled = Box::pin(settled).await;
         if was_known
             && let Err(RefreshError::Denied(denial)) = &settled
             && !matches!(denial, Denial::Malformed)

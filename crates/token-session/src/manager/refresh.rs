@@ -126,7 +126,8 @@ impl SessionManager {
         let hook = self.inner.hook.as_deref();
         let changes = hook.map_or(Changes::Nothing, Changes::AsTheHookSays);
         let settled = self.settle(token.session_id, current, now, changes, scope, decide);
-        match settled.await? {
+        // Behind a pointer: the usual refresh need not have the room for it.
+        match Box::pin(settled).await? {
             Settled::Replayed(granted, scope) => {
                 let issued = self.issue_within(granted, scope, now, self.draw()).await?;
                 self.report(EventKind::Replayed, issued.session(), now);

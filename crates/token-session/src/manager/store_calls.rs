@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -20,6 +21,7 @@ use crate::erased::{Failure, StoreError, StoreFuture};
 use crate::error::RefreshError;
 use crate::event::EventKind;
 use crate::metric::{self, Stopwatch};
+use crate::session_cache::Known;
 use crate::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
 use crate::to_end::to_end;
 use crate::visitor::is_reserved;
@@ -282,16 +284,23 @@ impl SessionManager {
         &self,
         id: SessionId,
     ) -> Result<Option<Committed<Session>>, StoreError> {
-        let session = self.load_any(id).await?;
+        let session = self.load_shared(id).await?;
+        Ok(session.map(Arc::unwrap_or_clone))
+    }
+
+    /// The same, to be shared.
+    pub(super) async fn load_shared(&self, id: SessionId) -> Result<Option<Known>, StoreError> {
+        let session = self.call("load", || self.inner.store.load(id)).await?;
         Ok(session.filter(|session| !is_reserved(&session.subject)))
     }
 
-    /// The same, also if it is a session of nobody.
+    /// The same as [`load`](Self::load), also if it is a session of nobody.
     pub(super) async fn load_any(
         &self,
         id: SessionId,
     ) -> Result<Option<Committed<Session>>, StoreError> {
-        self.call("load", || self.inner.store.load(id)).await
+        let session = self.call("load", || self.inner.store.load(id)).await?;
+        Ok(session.map(Arc::unwrap_or_clone))
     }
 
     /// All sessions of a subject that are stored.
