@@ -71,7 +71,7 @@ impl Reader for Sid {
             return Ok(Reading::Absent);
         };
         if sid == "hangs" {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         let (user, _) = sid.split_once('.').ok_or("the old store is away")?;
         if user == "dead" || gone().iter().any(|row| row == sid) {
