@@ -234,14 +234,14 @@ async fn the_hook_is_asked_about_an_old_token_as_at_a_replay() {
 struct Overtaken {
     armed: AtomicBool,
     waits: Notify,
-    overtaken: Notify,
+    goes_on: Notify,
 }
 
 impl Trouble for Overtaken {
     async fn before(&self, call: &'static str) -> Result<(), Injected> {
         if call == "create" && self.armed.swap(false, Ordering::SeqCst) {
             self.waits.notify_one();
-            self.overtaken.notified().await;
+            self.goes_on.notified().await;
             return Err(Injected);
         }
         Ok(())
@@ -259,7 +259,7 @@ async fn its_adoption_is_one_event_also_if_an_insert_is_repeated() {
     let first = tokio::spawn(async move { manager.adopt(READER, old("a")).await });
     trouble.waits.notified().await;
     let second = test.manager.adopt(READER, old("a")).await;
-    trouble.overtaken.notify_one();
+    trouble.goes_on.notify_one();
     let secret = |issued: &Issued| {
         let pair = issued.tokens().expect("the transport");
         pair.refresh_token.secret().to_owned()
