@@ -12,6 +12,8 @@
     reason = "helpers of tests fail loudly"
 )]
 
+#[cfg(target_os = "linux")]
+pub mod disk;
 pub mod log;
 pub mod network;
 pub mod pgbouncer;

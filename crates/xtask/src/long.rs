@@ -48,9 +48,9 @@ static GNOME_KEYRING: Program = Program {
     variable: None,
 };
 
-/// A filter of nextest: hosts that vanish from a network, which only root can make, and a master that is demoted by
-/// hand. They take a minute.
-const MOVES: &str = "package(=testbed) & binary(=moves)";
+/// A filter of nextest: hosts that vanish from a network and a disk whose power is cut, which only root can make, and a
+/// master that is demoted by hand. They take a minute.
+const MOVES: &str = "package(=testbed) & (binary(=moves) | binary(=faults))";
 
 /// Makes networks.
 static IP: Program = Program {

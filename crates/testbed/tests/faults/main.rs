@@ -16,6 +16,8 @@
 mod client;
 mod load;
 mod postgres;
+#[cfg(target_os = "linux")]
+mod power;
 mod redis;
 mod reshard;
 mod sqlite;
