@@ -85,7 +85,7 @@ impl Disk {
         }
     }
 
-    /// Where it is mounted.
+    /// The folder that it is mounted at.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
