@@ -102,6 +102,10 @@ impl Sentinel {
 }
 
 /// A client that asks one Sentinel.
+#[cfg_attr(
+    not(feature = "tls"),
+    expect(unused_variables, reason = "it has certificates alone")
+)]
 fn client(
     root: &Root,
     sentinel: &ConnectionInfo,
