@@ -26,7 +26,7 @@ use token_session::{
 };
 use tower_service::Service as _;
 
-use super::manager::{access_token, at_once, runtime};
+use super::manager::{LONGEST_HEARTBEAT, access_token, at_once, runtime};
 use super::request::ours;
 use crate::operation::{Goal, OURS, Operation, Pool, Way, cycle};
 use crate::world::{self, Key};
@@ -88,12 +88,13 @@ fn manager(policy: BindingPolicy) -> SessionManager {
     let manager = SessionManager::builder(MemoryStore::new(100_000, &[7; 32]), issuer)
         .clock(TestClock::new())
         .revocation_check(RevocationCheck::Feed(WhenBehind::Refuse))
+        .heartbeat(LONGEST_HEARTBEAT)
         .binding(policy)
         .build();
     manager.expect("the settings are in range")
 }
 
-/// Call it when everything is made, which takes seconds on a busy machine: a view that is older than that refuses all.
+/// Call it when everything is made: a view that is older than two and a half heartbeats refuses all.
 async fn caught_up(manager: &SessionManager) {
     manager.catch_up().await.expect("the store answers");
 }
