@@ -6,7 +6,7 @@
 import { expect, failure, retryAfter } from './errors.js';
 import { keeper } from './keeper.js';
 import type { Auth, AuthOptions, Routes, TokenResponse } from './options.js';
-import { type Clock, type Write, sound } from './record.js';
+import { type Clock, type Write, patience, sound } from './record.js';
 import { type Answer, type Effect, type Event, accept, initial, reduce } from './reducer.js';
 import { type Store, indexedDb, memory } from './store.js';
 
@@ -39,7 +39,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   let state = initial(transport);
   let storing: Promise<unknown> = Promise.resolve();
   let timer: ReturnType<typeof setTimeout> | undefined;
-  /** Releases the lock, if this tab holds it. */
+  /** Releases the lock, if a renewal of this tab holds it. */
   let release = () => {};
 
   const address = (route: keyof Routes) =>
@@ -96,24 +96,25 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
       return kept.found;
     }));
 
-  /** Calls `use` when this tab has the lock or cannot have it. It is held until `release` is called. */
-  const lock = (use: (locked: boolean) => void) => {
-    const turn = (locked: boolean) =>
-      new Promise<void>((resolve) => {
-        if (locked) release = resolve;
-        use(locked);
-      });
-    // Longer than the holder's request may take. Once the lock is granted the signal has no effect on it.
+  /** Calls `use` when this tab has the lock or cannot have it. It is held until `done` is called. */
+  const lock = (use: (locked: boolean, done: () => void) => void) => {
+    const turn = (locked: boolean) => new Promise<void>((done) => use(locked, done));
+    // Longer than a renewal's request may take; a step-up, which may take longer, leaves a mark. Once the lock is granted
+    // the signal has no effect on it.
     (async () => locks!.request(name, { signal: until(8e3) }, () => turn(true)))().catch(() => turn(false));
   };
 
   /** Runs `body` while no refresh is in flight, whose late answer could put an older cookie in the place of a newer. */
   const alone = <T>(body: () => Promise<T>): Promise<T> =>
-    new Promise((resolve) => lock(() => resolve(body().finally(() => release()))));
+    new Promise((resolve) => lock((_, done) => resolve(body().finally(done))));
 
   const run: Runners = {
     store: perform,
-    lock: (claim) => lock((locked) => signal.aborted || perform({ ...claim, locked })),
+    lock: (claim) =>
+      lock((locked, done) => {
+        release = done;
+        if (!signal.aborted) perform({ ...claim, locked });
+      }),
     release: () => release(),
     async send(token) {
       // As it is now: a request that the network left later may have reached the server.
@@ -163,21 +164,38 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     return body;
   };
 
-  /** Sends credentials as JSON and keeps the token response. */
-  const authenticate = async (route: 'login' | 'step-up', body: object) => {
+  /** Sends credentials as JSON. */
+  const ask = async (route: 'login' | 'step-up', body: object, ms = 3e4): Promise<TokenResponse> =>
+    (
+      await expect(
+        await post(route, {
+          headers: { 'content-type': 'application/json' },
+          body: JSON.stringify(body),
+          signal: limit(ms),
+        }),
+      )
+    ).json();
+
+  const stepUp = async (credentials: object) => {
+    // No renewal may present the token that the server replaces meanwhile, not even one that has waited for the lock.
+    const mark = () => perform({ kind: 'mark' });
     const sent = Date.now();
-    const ask = async () =>
-      (
-        await expect(await post(route, { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) }))
-      ).json();
-    const login = route == 'login';
-    const answer = ask().catch((error) => {
-      // The server may have renewed the tokens before the answer was lost. It gives it again within its grace, but it
-      // would open a second session for a second login.
-      if (login || ![undefined, 502, 504].includes(error.status)) throw error;
-      return ask();
-    });
-    return adopt(await answer, sent, login ? 'set' : 'renew');
+    await mark();
+    const body = { refresh_token: state.record?.refresh, ...credentials };
+    // 7 s or less: each request ends before its mark does.
+    const ms = (patience(state.record) * 14) / 15;
+    const again = async (error: { status?: number; retryAfterMs?: number }) => {
+      // The server may have renewed the tokens before the answer was lost. It gives it again within its grace.
+      if (![undefined, 502, 504].includes(error.status)) {
+        await perform({ kind: 'mark', patch: { sentAtWall: 0 } });
+        throw error;
+      }
+      await mark();
+      await sleep(Math.min(Math.max(1e3, error.retryAfterMs ?? 0), Math.max(ms / 4, sent + ms - Date.now())));
+      await mark();
+      return ask('step-up', body, ms);
+    };
+    return adopt(await ask('step-up', body, ms).catch(again), sent, 'renew');
   };
 
   const fetchWithToken = async (input: RequestInfo | URL, init?: RequestInit) => {
@@ -238,12 +256,12 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   }
 
   return {
-    login: (credentials) => alone(() => authenticate('login', { transport, ...credentials })),
-    stepUp: (credentials) =>
+    login: (credentials) =>
       alone(async () => {
-        await perform({ kind: 'read' });
-        return authenticate('step-up', { refresh_token: state.record?.refresh, ...credentials });
+        const sent = Date.now();
+        return adopt(await ask('login', { transport, ...credentials }), sent, 'set');
       }),
+    stepUp: (credentials) => alone(() => stepUp(credentials)),
     setTokens: async (body, sent = Date.now()) => void (await adopt(body, sent, 'set')),
     getToken,
     fetch: fetchWithToken,

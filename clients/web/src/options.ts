@@ -92,7 +92,8 @@ export interface Auth {
   login(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
   /**
    * Authenticates again in the same session: sends `credentials` as JSON to the step-up route, with the refresh token if
-   * the transport is `header`, and keeps what it answers. Asks once more if the answer is lost. Rejects as `login`.
+   * the transport is `header`, and keeps what it answers. Asks once more if the answer is lost. Rejects as `login`,
+   * but each of the two requests has 7 s at most.
    */
   stepUp(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
   /**

@@ -35,7 +35,7 @@ export interface SessionRecord {
   readonly graceMs?: number | undefined;
   /** The back-off that all tabs keep; absent after a good answer. */
   readonly retry?: Retry | undefined;
-  /** A refresh was sent at this wall time and has not been answered yet. */
+  /** A refresh or a step-up was sent at this wall time and has not been answered yet. */
   readonly sentAtWall?: number | undefined;
   /** The oldest refresh within the grace that was sent and brought no answer: the server may have rotated at it. */
   readonly lostAtWall?: number | undefined;
@@ -61,13 +61,14 @@ export interface Write {
   /**
    * - `read` changes nothing.
    * - `claim`: about to ask the token endpoint; leaves a mark, so that a tab that dies now is missed in time.
+   * - `mark`: the same before a step-up, which waits for nothing; with a patch, that it was answered.
    * - `commit`: new tokens for this session.
    * - `fail`: no answer that helps; the same tokens, and a back-off.
    * - `renew`: new tokens for this session from a step-up, which replace those of a refresh that came between.
    * - `set`: another session, whatever was there.
    * - `end`: no session any more.
    */
-  readonly kind: 'claim' | 'commit' | 'end' | 'fail' | 'read' | 'renew' | 'set';
+  readonly kind: 'claim' | 'commit' | 'end' | 'fail' | 'mark' | 'read' | 'renew' | 'set';
   /** The generation that the record must still have, 0 if there must be none; without it any will do. */
   readonly gen?: number | undefined;
   readonly patch?: Partial<SessionRecord>;
@@ -97,11 +98,14 @@ export const backoff = (record: SessionRecord | undefined, wall: number, online?
 };
 
 /**
- * Milliseconds for which another tab's unanswered refresh is left alone. Its own time limit is 7 s, but within half
- * of the grace somebody must repeat it: later the server takes the repetition for a theft.
+ * Milliseconds for which another tab's unanswered refresh or step-up is left alone. Its own time limit is 7 s, but
+ * within half of the grace somebody must repeat it: later the server takes the repetition for a theft.
  */
+export const patience = (record: SessionRecord | undefined): number => Math.min(7500, (record?.graceMs || 15e3) / 2);
+
+/** How much of that is left. */
 export const claimed = (record: SessionRecord | undefined, wall: number): number =>
-  left(record?.sentAtWall ?? 0, Math.min(7500, (record?.graceMs || 15e3) / 2), wall);
+  left(record?.sentAtWall ?? 0, patience(record), wall);
 
 /** When the oldest refresh was sent that the server may still recognise, else `sent`. */
 export const lost = (record: Partial<SessionRecord> | undefined, wall: number, sent: number | undefined): number | undefined =>
@@ -112,7 +116,7 @@ export const apply = (write: Write, found: unknown, now: Clock): SessionRecord |
   const record = sound(found);
   const { kind, gen, patch, locked, online } = write;
   if (
-    kind == 'read' ||
+    kind == 'read' || (kind == 'mark' && !record) ||
     (kind != 'set' && record?.end) || (gen != undefined && gen != (record?.gen ?? 0)) ||
     (kind == 'claim' && (backoff(record, now.wall, online) || (!locked && claimed(record, now.wall))))
   )
@@ -129,6 +133,6 @@ export const apply = (write: Write, found: unknown, now: Clock): SessionRecord |
       lostAtWall: lost(record, now.wall, record?.sentAtWall),
     }),
     // After a lost store the count starts at the clock, so that it does not meet an older one again.
-    gen: (record?.gen ?? now.wall) + (kind == 'fail' || (kind == 'claim' && record) ? 0 : 1),
+    gen: (record?.gen ?? now.wall) + (kind == 'fail' || kind == 'mark' || (kind == 'claim' && record) ? 0 : 1),
   };
 };

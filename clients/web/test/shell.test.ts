@@ -424,11 +424,17 @@ describe('a request that gets no answer', () => {
     auth.dispose();
   });
 
-  test('to step up, is repeated once', { timeout: 2e4 }, async () => {
+  test('to step up, is repeated once, after 7 s and a pause', { timeout: 2e4 }, async () => {
     const { auth, sent } = silent('step-up');
     await auth.setTokens(TOKEN);
+    const limits: number[] = [];
+    const fast = AbortSignal.timeout;
+    AbortSignal.timeout = (ms) => (limits.push(ms), fast(ms));
     await assert.rejects(auth.stepUp({}), { name: 'TimeoutError' });
+    AbortSignal.timeout = fast;
     assert.deepEqual(sent, ['step-up', 'step-up']);
+    // Between them are limits of the store, of the wait for the lock, and one that is not used.
+    assert.deepEqual(limits.filter((ms) => ![2e3, 8e3, 3e4].includes(ms)), [7e3, 1e3, 7e3]);
     auth.dispose();
   });
 
@@ -439,6 +445,124 @@ describe('a request that gets no answer', () => {
     await assert.rejects(auth.getToken(), { reason: 'logout' });
     auth.dispose();
   });
+});
+
+describe('a step-up whose answer is late', () => {
+  const RATE = 20;
+  const { timeout } = AbortSignal;
+  const { setTimeout } = globalThis;
+  const { now } = Date;
+  const mono = performance.now;
+  const begin = now();
+  // All clocks are fast, so that they agree.
+  before(() => {
+    Date.now = () => Math.floor(begin + (now() - begin) * RATE);
+    performance.now = () => mono.call(performance) * RATE;
+    AbortSignal.timeout = (ms) => timeout.call(AbortSignal, Math.round(ms / RATE));
+    globalThis.setTimeout = ((use: () => void, ms = 0) => setTimeout(use, ms / RATE)) as never;
+  });
+  after(() => {
+    Object.assign(Date, { now });
+    Object.assign(performance, { now: mono });
+    Object.assign(AbortSignal, { timeout });
+    Object.assign(globalThis, { setTimeout });
+    Reflect.deleteProperty(globalThis, 'navigator');
+  });
+  const sleep = (ms: number) => new Promise<void>((resolve) => globalThis.setTimeout(resolve, ms));
+
+  /** The locks of one origin: one holder at a time, and a signal ends only the wait. */
+  const origin = () => {
+    let last: Promise<unknown> = Promise.resolve();
+    const request = (_: string, { signal }: { signal: AbortSignal }, use: () => Promise<void>) => {
+      const before = last;
+      const waited = Promise.race([
+        before.then(() => !signal.aborted),
+        new Promise<boolean>((resolve) => signal.addEventListener('abort', () => resolve(false))),
+      ]);
+      const done = waited.then((granted) => {
+        if (!granted) throw signal.reason;
+        return use();
+      });
+      last = Promise.all([before, done.catch(() => {})]);
+      return done;
+    };
+    return { request };
+  };
+
+  /** Two tabs of one browser, and a server that holds the answers to step-ups back, each for so many milliseconds. */
+  const tabs = async (grace: number, held: number[], locks: unknown) => {
+    Object.defineProperty(globalThis, 'navigator', { value: { locks }, configurable: true });
+    let record: SessionRecord | undefined;
+    const storage: Store = { update: async (change) => (record = change(record) ?? record) };
+    const sent: [route: string, token: string, at: number][] = [];
+    const heard: string[] = [];
+    const begun = Date.now();
+    let generation = 1;
+    let stepped: string | undefined;
+    const answer = (life = 300) =>
+      json({
+        access_token: 'a' + generation,
+        refresh_token: 'r' + generation,
+        expires_in: life,
+        refresh_grace: grace,
+        session_id: 's1',
+      });
+    const fetch: typeof globalThis.fetch = async (input, init) => {
+      const route = String(input).split('/').pop()!;
+      const body = String(init!.body);
+      const token = route == 'step-up' ? JSON.parse(body).refresh_token : new URLSearchParams(body).get('refresh_token');
+      sent.push([route, token, Date.now() - begun]);
+      if (route == 'revoke') return new Response();
+      if (route == 'step-up') {
+        // The rotation is done before the answer is held back; the same request again is replayed.
+        if (token == 'r' + generation) (stepped = token), generation++;
+        const late = answer();
+        await Promise.race([
+          sleep(held.shift() ?? 0),
+          new Promise((_, reject) => init!.signal!.addEventListener('abort', () => reject(init!.signal!.reason))),
+        ]);
+        return late;
+      }
+      if (token == stepped) return json({ error: 'invalid_grant', reason: 'revoked' }, 400);
+      generation++;
+      return answer();
+    };
+    const open = () => {
+      const auth = createAuth({ transport: 'header', baseUrl: 'https://app.example/auth', storage, fetch });
+      for (const event of ['signedOut', 'refreshError'] as const) auth.on(event, () => heard.push(event));
+      return auth;
+    };
+    const [one, two] = [open(), open()];
+    // Due in 2 s, and dead in 3 s.
+    await one.setTokens({ ...(await answer(4).json()) }, Date.now());
+    return { one, two, sent, heard, record: () => record };
+  };
+
+  for (const [how, locks] of [
+    ['under a lock', true],
+    ['without locks', false],
+  ] as const)
+    for (const grace of [30, 10])
+      test(`no renewal overtakes it, in its tab or another, ${how}, grace ${grace} s`, { timeout: 3e4 }, async () => {
+        const { one, two, sent, heard, record } = await tabs(grace, [2e4, 4e3], locks ? origin() : null);
+        const step = one.stepUp({ password: 'x' });
+        await sleep(2500);
+        for (const auth of [two, one]) auth.getToken().catch(() => {});
+        await step;
+        await sleep(2e4);
+        assert.deepEqual(
+          sent.map(([route, token]) => route + ' ' + token),
+          ['step-up r1', 'step-up r1'],
+        );
+        assert.deepEqual(heard, []);
+        assert.equal(record()?.refresh, 'r2');
+        assert.deepEqual([record()?.end, record()?.sentAtWall, record()?.lostAtWall], [undefined, 0, 0]);
+        assert.equal(await two.getToken(), 'a2');
+        const at = sent[1]![2] - sent[0]![2];
+        assert.ok(at < (grace == 10 ? 6.4e3 : 8.8e3), `repeated after ${at} ms`);
+        one.dispose();
+        two.dispose();
+      });
 });
 
 describe('an answer that is lost', () => {
@@ -458,6 +582,47 @@ describe('an answer that is lost', () => {
       assert.equal(sent.length, 2);
       assert.equal(sent[1]!.init.body, sent[0]!.init.body);
       assert.equal(await auth.getToken(), 'a2');
+      auth.dispose();
+    });
+
+  for (const [field, least] of [['1', 990], ['2', 1990]] as const)
+    test(`a step-up waits before it is repeated, as long as Retry-After: ${field} says`, async () => {
+      const at: number[] = [];
+      const { auth } = client(() => {
+        at.push(performance.now());
+        return at.length > 1 ? json(TOKEN) : json({}, 504, { 'retry-after': field });
+      });
+      await auth.setTokens({ ...TOKEN, refresh_grace: 30 } as never);
+      await auth.stepUp({});
+      assert.ok(at[1]! - at[0]! >= least, `${at[1]! - at[0]!} ms`);
+      auth.dispose();
+    });
+
+  test('a step-up that is not answered leaves a mark for half of the grace, one that is refused none', async () => {
+    for (const [status, marked] of [[502, true], [401, false], [503, false]] as const) {
+      let record: SessionRecord | undefined;
+      const storage: Store = { update: async (change) => (record = change(record) ?? record) };
+      const { auth } = client(() => json({}, status), { storage });
+      await auth.setTokens(TOKEN);
+      const { gen } = record!;
+      await assert.rejects(auth.stepUp({}), { status });
+      assert.deepEqual([!!record!.sentAtWall, record!.gen, record!.refresh], [marked, gen, 'r1']);
+      auth.dispose();
+    }
+  });
+
+  for (const transport of ['header', 'cookie', 'session'] as const)
+    test(`a step-up without a session, or after a logout, leaves no record behind: ${transport}`, async () => {
+      let record: SessionRecord | undefined;
+      const storage: Store = { update: async (change) => (record = change(record) ?? record) };
+      const { auth } = client(() => json({ error: 'invalid_grant' }, 401), { storage, transport });
+      await assert.rejects(auth.stepUp({}), { status: 401 });
+      assert.equal(record, undefined);
+      await auth.setTokens(TOKEN);
+      await auth.logout();
+      const ended = { ...record! };
+      await assert.rejects(auth.stepUp({}), { status: 401 });
+      assert.deepEqual(record, ended);
       auth.dispose();
     });
 

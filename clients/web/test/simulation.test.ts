@@ -174,3 +174,28 @@ for (const [life, locks, grace] of [
     const [one, five] = [rotate(1), rotate(5)];
     assert.ok(five <= 1.1 * one, `${five} for ${one}, seed ${first}`);
   });
+
+for (const [grace, locks] of [
+  [30, true],
+  [30, false],
+  [10, true],
+  [10, false],
+] as const)
+  for (const transport of ['header', 'cookie'])
+    test(`a step-up is carried out and its answer held back for 20 s, grace ${grace} s, ${locks ? 'locks' : 'no locks'}, ${transport}: no renewal overtakes it`, () => {
+      for (let seed = first; seed < first + rounds; seed++) {
+        const world = new World({ life: 4, grace, locks, transport, random: seeded(seed), latency: () => 5 });
+        const tab = world.login();
+        while (world.tabs.length < 3) world.open();
+        tab.stepUp(20 * SECOND, seed % 2 ? 40 : (grace == 10 ? 4 : 6) * SECOND);
+        for (const each of world.tabs) world.after(2500 + 500 * each.id, () => each.get());
+        world.run(10 * SECOND);
+        assert.equal(world.server.count('revoked'), 0, `SEED=${seed}: refused`);
+        assert.equal(world.server.count('reused'), 0, `SEED=${seed}: reused`);
+        assert.deepEqual(world.revoked, []);
+        world.run(MINUTE);
+        for (const each of world.tabs) assert.deepEqual(each.named('signedOut'), []);
+        assert.equal(world.server.ended ?? world.record?.end, undefined);
+        assert.ok(world.server.generation > 1, 'renewed after it');
+      }
+    });

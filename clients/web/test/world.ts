@@ -4,7 +4,7 @@
  * The server's rotation is the decision table of the design: one rotation a grace window, replay within it, and an
  * older token after it ends the session.
  */
-import { type Clock, type SessionRecord, apply } from '../src/record.js';
+import { type Clock, type SessionRecord, apply, patience } from '../src/record.js';
 import { type Answer, type Effect, type Event, type State, type TokenBody, accept, initial, reduce } from '../src/reducer.js';
 
 /** A seeded generator (mulberry32), so that a failing run can be had again. */
@@ -32,6 +32,8 @@ export interface WorldOptions {
 export class Server {
   generation = 0;
   rotatedAt = -Infinity;
+  /** A step-up made the current generation: then only a step-up is answered with it again. */
+  stepped = false;
   ended: string | undefined;
   serial = 0;
   readonly log: string[] = [];
@@ -72,13 +74,26 @@ export class Server {
         say('rotate');
         this.generation++;
         this.rotatedAt = now;
+        this.stepped = false;
       }
-    } else if (generation == this.generation - 1 && age <= window) say('replay');
+    } else if (this.stepped && generation == this.generation - 1 && age <= window) return refuse('revoked');
+    else if (generation == this.generation - 1 && age <= window) say('replay');
     else {
       this.ended = 'revoked';
       return refuse('reused');
     }
     return { status: 200, body: this.issue(now) };
+  }
+
+  stepUp(token: string | undefined, now: number): TokenBody {
+    const generation = Number(token?.slice(1));
+    if (this.stepped && generation == this.generation - 1) this.log.push('replay');
+    else {
+      this.generation++;
+      this.rotatedAt = now;
+      this.stepped = true;
+    }
+    return this.issue(now);
   }
 
   count(word: string): number {
@@ -91,6 +106,12 @@ export interface Call {
   token?: string;
   error?: { name: string; reason?: string; retryAt?: number };
   settledAt?: number;
+}
+
+/** Who holds the lock, or waits for it. */
+interface Holder {
+  readonly alive: boolean;
+  turn: number;
 }
 
 export class Tab {
@@ -132,6 +153,41 @@ export class Tab {
     this.world.perform(this, ['store', { kind: 'set', patch: accept(this.world.transport, body, sent) }]);
   }
 
+  /** A step-up, as the shell does it, whose answers take so many milliseconds each. */
+  stepUp(...delays: number[]): void {
+    // Not the tab itself, whose renewals release only their own lock.
+    const holder: Holder = { alive: true, turn: 0 };
+    this.world.locked(holder, () => {
+      const begun = this.world.clock.wall;
+      const mark = () => this.world.perform(this, ['store', { kind: 'mark' }]);
+      mark();
+      this.world.after(10, () => {
+        const { record, transport, server } = this.world;
+        const limit = (patience(record) * 14) / 15;
+        const ask = (late: () => void) => {
+          const delay = delays.shift() ?? 40;
+          this.world.after(20, () => {
+            const body = server.stepUp(record?.refresh, this.world.now);
+            if (delay >= limit) return this.world.after(limit - 20, late);
+            this.world.after(delay - 20, () => {
+              this.world.cookie = body.refresh_token;
+              this.world.perform(this, ['store', { kind: 'renew', patch: accept(transport, body, begun) }]);
+              // Once it is stored.
+              this.world.after(10, () => this.world.unlock(holder));
+            });
+          });
+        };
+        ask(() => {
+          mark();
+          this.world.after(Math.min(1e3, limit / 4), () => {
+            mark();
+            this.world.after(10, () => ask(() => this.world.unlock(holder)));
+          });
+        });
+      });
+    });
+  }
+
   /** The session ends: by a logout or, at generation `gen`, because a resource server said so. */
   end(reason: string, gen?: number): void {
     this.world.perform(this, ['store', { kind: 'end', gen, patch: { end: reason } }]);
@@ -164,8 +220,8 @@ export class World {
   cookie: string | undefined;
   private queue: { at: number; order: number; run: () => void }[] = [];
   private order = 0;
-  private holder: Tab | undefined;
-  private waiting: { tab: Tab; grant: () => void }[] = [];
+  private holder: Holder | undefined;
+  private waiting: { tab: Holder; grant: () => void }[] = [];
 
   constructor(readonly options: WorldOptions = {}) {
     this.transport = options.transport ?? 'header';
@@ -217,11 +273,33 @@ export class World {
     this.now = end;
   }
 
-  unlock(tab: Tab): void {
+  unlock(tab: Holder): void {
     tab.turn++;
     if (this.holder != tab) return;
     this.holder = undefined;
     this.after(1, () => this.holder ?? this.waiting.shift()?.grant());
+  }
+
+  /** Calls `use` when the tab has the lock or has waited for 8 s. */
+  locked(tab: Holder, use: (locked: boolean) => void): void {
+    if (this.options.locks === false) return this.after(0, () => use(false));
+    const turn = ++tab.turn;
+    const request = {
+      tab,
+      grant: () => {
+        if (!tab.alive || tab.turn != turn) return void this.waiting.shift()?.grant();
+        this.holder = tab;
+        use(true);
+      },
+    };
+    if (this.holder) this.waiting.push(request);
+    else request.grant();
+    this.after(8e3, () => {
+      const index = this.waiting.indexOf(request);
+      if (index < 0) return;
+      this.waiting.splice(index, 1);
+      use(false);
+    });
   }
 
   perform(tab: Tab, effect: Effect): void {
@@ -242,28 +320,8 @@ export class World {
         });
         return;
       }
-      case 'lock': {
-        const claim = (locked: boolean) => this.perform(tab, ['store', { ...effect[1], locked }]);
-        if (this.options.locks === false) return this.after(0, () => claim(false));
-        const turn = ++tab.turn;
-        const request = {
-          tab,
-          grant: () => {
-            if (!tab.alive || tab.turn != turn) return void this.waiting.shift()?.grant();
-            this.holder = tab;
-            claim(true);
-          },
-        };
-        if (this.holder) this.waiting.push(request);
-        else request.grant();
-        this.after(8e3, () => {
-          const index = this.waiting.indexOf(request);
-          if (index < 0) return;
-          this.waiting.splice(index, 1);
-          claim(false);
-        });
-        return;
-      }
+      case 'lock':
+        return this.locked(tab, (locked) => this.perform(tab, ['store', { ...effect[1], locked }]));
       case 'release':
         return this.unlock(tab);
       case 'send': {
