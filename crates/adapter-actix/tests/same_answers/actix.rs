@@ -1,5 +1,6 @@
 //! The application on actix-web.
 
+mod bound;
 mod steps;
 
 use std::net::SocketAddr;
@@ -415,6 +416,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                                 .wrap(from_fn(guard))
                                 .route(web::get().to(me)),
                         )
+                        .configure(bound::routes)
                         .configure(steps::routes)
                         .service(
                             web::resource("/basket")

@@ -1,5 +1,6 @@
 //! The application on axum.
 
+mod bound;
 mod steps;
 
 use std::net::SocketAddr;
@@ -386,6 +387,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
                 auth.clone(),
             )),
         )
+        .merge(bound::routes())
         .merge(steps::routes())
         .route("/basket", get(basket).post(add))
         .route("/basket/fail", post(add_and_fail))

@@ -284,6 +284,47 @@ pub(crate) fn required(server: SocketAddr, clock: &TestClock) -> Vec<(String, Re
     asked.replies
 }
 
+/// Routes that demand a key, whether or not every route demands the one of a bound session.
+pub(crate) fn demanded(server: SocketAddr, _: &TestClock) -> Vec<(String, Reply)> {
+    const ROUTES: [&str; 2] = ["GET /by-key", "GET /by-device"];
+    let mut asked = Asked::new(server);
+    let refuse = |asked: &mut Asked, credential: (&str, &str)| {
+        for line in ROUTES {
+            let refused = asked.ask(401, line, &[credential], "");
+            assert_eq!(refused.body, r#"{"error":"unbound"}"#, "{line}");
+            let challenge = field(&refused, "www-authenticate");
+            assert_eq!(challenge, r#"Bearer realm="api""#, "{line}");
+        }
+    };
+    let header = r#"{"username":"alice","password":"wonderland","transport":"header"}"#;
+    let header = asked.ask(200, "POST /auth/login", &[JSON], header);
+    let bearer = format!("Bearer {}", header.text("access_token"));
+    asked.ask(200, "GET /me", &[("Authorization", &bearer)], "");
+    refuse(&mut asked, ("Authorization", &bearer));
+
+    // Neither a key that was offered nor one that was not used yet is proven.
+    let mut browser = asked.login("session");
+    asked.ask(200, "GET /me", &[("Cookie", &browser.all())], "");
+    refuse(&mut asked, ("Cookie", &browser.all()));
+    let proof = browser.registration();
+    let registered = asked.ask(200, DEVICE, &[(PROOF, &proof)], "");
+    browser.bound = bound(&registered);
+    asked.ask(200, "GET /me", &[("Cookie", &browser.all())], "");
+    refuse(&mut asked, ("Cookie", &browser.all()));
+
+    asked.renew(204, &mut browser);
+    for line in ROUTES {
+        let served = asked.ask(200, line, &[("Cookie", &browser.all())], "");
+        assert_eq!(served.body, "alice", "{line}");
+    }
+    refuse(&mut asked, ("Cookie", &browser.cookie));
+    // The key of another session is none of this one.
+    let mut other = asked.login("session");
+    asked.bind(&mut other);
+    refuse(&mut asked, ("Cookie", &browser.with(&other.bound)));
+    asked.replies
+}
+
 pub(crate) fn observed(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)> {
     let mut asked = Asked::new(server);
     let mut browser = asked.login("session");

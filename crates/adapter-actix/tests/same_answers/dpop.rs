@@ -39,9 +39,15 @@ fn proof(clock: &TestClock, line: &str, id: &str, nonce: &str, token: Option<&st
     format!("{input}.{signature}")
 }
 
+const JSON: (&str, &str) = ("Content-Type", "application/json");
+const LOGIN: &str = r#"{"username":"alice","password":"wonderland"}"#;
+
+fn field(reply: &Reply, name: &str) -> String {
+    let found = reply.fields.iter().find(|(own, _)| own == name);
+    found.map_or_else(String::new, |(_, value)| value.clone())
+}
+
 pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)> {
-    const JSON: (&str, &str) = ("Content-Type", "application/json");
-    const LOGIN: &str = r#"{"username":"alice","password":"wonderland"}"#;
     let mut replies = Vec::new();
     let mut ask = |expected: u16, line: &str, fields: &[(&str, &str)], body: &str| {
         let (method, path) = line.split_once(' ').unwrap();
@@ -49,10 +55,6 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
         assert_eq!(reply.status, expected, "{line} {fields:?}: {reply:?}");
         replies.push((format!("{line} {fields:?}"), reply.clone()));
         reply
-    };
-    let field = |reply: &Reply, name: &str| {
-        let found = reply.fields.iter().find(|(own, _)| own == name);
-        found.map_or_else(String::new, |(_, value)| value.clone())
     };
     let line = "POST /auth/login";
     let bare = proof(clock, line, "1", "", None);
@@ -88,5 +90,46 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     ask(204, "POST /auth/logout", &[dpop], "");
     let late = proof(clock, "GET /me", "4", "", Some(&access));
     ask(401, "GET /me", &[dpop, ("DPoP", &late)], "");
+    replies
+}
+
+/// Routes that demand a key.
+pub(crate) fn demanded(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)> {
+    let mut replies = Vec::new();
+    let mut ask = |expected: u16, line: &str, fields: &[(&str, &str)], body: &str| {
+        let (method, path) = line.split_once(' ').unwrap();
+        let reply = send(server, method, path, fields, body);
+        assert_eq!(reply.status, expected, "{line} {fields:?}: {reply:?}");
+        replies.push((format!("{line} {fields:?}"), reply.clone()));
+        reply
+    };
+    let line = "POST /auth/login";
+    let unbound = ask(200, line, &[JSON], LOGIN).text("access_token");
+    let bare = proof(clock, line, "1", "", None);
+    let nonce = field(
+        &ask(400, line, &[JSON, ("DPoP", &bare)], LOGIN),
+        "dpop-nonce",
+    );
+    let good = proof(clock, line, "2", &nonce, None);
+    let bound = ask(200, line, &[JSON, ("DPoP", &good)], LOGIN).text("access_token");
+    let (bearer, dpop) = (format!("Bearer {unbound}"), format!("DPoP {bound}"));
+
+    let (key, device) = ("GET /by-key", "GET /by-device");
+    let served = proof(clock, key, "3", "", Some(&bound));
+    let served = ask(200, key, &[("Authorization", &dpop), ("DPoP", &served)], "");
+    assert_eq!(served.body, "alice");
+    let other = proof(clock, device, "4", "", Some(&bound));
+    let other = [("Authorization", &*dpop), ("DPoP", &other)];
+    let none = [("Authorization", &*bearer)];
+    for (line, fields, challenge) in [
+        (key, &none[..], r#"Bearer realm="api""#),
+        (device, &none, r#"Bearer realm="api""#),
+        // It proves a key, but not that of a browser.
+        (device, &other, r#"DPoP realm="api", algs="ES256 EdDSA Ed25519""#),
+    ] {
+        let refused = ask(401, line, fields, "");
+        assert_eq!(refused.body, r#"{"error":"unbound"}"#, "{line}");
+        assert_eq!(field(&refused, "www-authenticate"), challenge, "{line}");
+    }
     replies
 }

@@ -106,6 +106,13 @@ fn both_servers_bind_sessions_to_their_browsers_alike() {
 }
 
 #[test]
+fn both_servers_refuse_callers_without_the_key_that_a_route_demands() {
+    both_binding(BindingMode::Require, device::demanded);
+    both_binding(BindingMode::Observe, device::demanded);
+    both(dpop::demanded);
+}
+
+#[test]
 fn both_servers_take_any_proof_for_a_step_up_and_a_new_password() {
     both(renewal::run);
 }
