@@ -125,11 +125,60 @@ pub(crate) fn demanded(server: SocketAddr, clock: &TestClock) -> Vec<(String, Re
         (key, &none[..], r#"Bearer realm="api""#),
         (device, &none, r#"Bearer realm="api""#),
         // It proves a key, but not that of a browser.
-        (device, &other, r#"DPoP realm="api", algs="ES256 EdDSA Ed25519""#),
+        (
+            device,
+            &other,
+            r#"DPoP realm="api", algs="ES256 EdDSA Ed25519""#,
+        ),
     ] {
         let refused = ask(401, line, fields, "");
         assert_eq!(refused.body, r#"{"error":"unbound"}"#, "{line}");
         assert_eq!(field(&refused, "www-authenticate"), challenge, "{line}");
     }
+    replies
+}
+
+/// Lists of sessions say which of them have a key.
+pub(crate) fn listed(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)> {
+    let mut replies = Vec::new();
+    let mut ask = |expected: u16, line: &str, fields: &[(&str, &str)], body: &str| {
+        let (method, path) = line.split_once(' ').unwrap();
+        let reply = send(server, method, path, fields, body);
+        assert_eq!(reply.status, expected, "{line} {fields:?}: {reply:?}");
+        replies.push((format!("{line} {fields:?}"), reply.clone()));
+        reply
+    };
+    let line = "POST /auth/login";
+    let unbound = ask(200, line, &[JSON], LOGIN).text("access_token");
+    let bare = proof(clock, line, "1", "", None);
+    let asked = ask(400, line, &[JSON, ("DPoP", &bare)], LOGIN);
+    let good = proof(clock, line, "2", &field(&asked, "dpop-nonce"), None);
+    let bound = ask(200, line, &[JSON, ("DPoP", &good)], LOGIN).text("access_token");
+    let (bearer, dpop) = (format!("Bearer {unbound}"), format!("DPoP {bound}"));
+    let bindings = |list: &Reply| -> Vec<(bool, Option<String>)> {
+        let list: Value = serde_json::from_str(&list.body).unwrap();
+        let sessions = list["sessions"].as_array().unwrap().iter();
+        let told = sessions.map(|session| {
+            let binding = session.get("binding").map(|level| level.as_str().unwrap());
+            (session["current"] == true, binding.map(str::to_owned))
+        });
+        let mut told: Vec<_> = told.collect();
+        told.sort();
+        told
+    };
+
+    let line = "GET /auth/sessions";
+    let shown = proof(clock, line, "3", "", Some(&bound));
+    let list = ask(200, line, &[("Authorization", &dpop), ("DPoP", &shown)], "");
+    assert_eq!(bindings(&list), [(false, None), (true, Some("key".into()))]);
+    let list = ask(200, line, &[("Authorization", &bearer)], "");
+    assert_eq!(bindings(&list), [(false, Some("key".into())), (true, None)]);
+
+    let line = "GET /auth/session";
+    let shown = proof(clock, line, "4", "", Some(&bound));
+    let own = ask(200, line, &[("Authorization", &dpop), ("DPoP", &shown)], "");
+    assert_eq!(own.text("binding"), "key");
+    let own = ask(200, line, &[("Authorization", &bearer)], "");
+    assert!(!own.body.contains("binding"), "{own:?}");
     replies
 }

@@ -96,6 +96,7 @@ fn both_servers_give_the_same_answers() {
 #[test]
 fn both_servers_demand_the_same_proofs() {
     both(dpop::run);
+    both(dpop::listed);
 }
 
 #[test]
