@@ -363,6 +363,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         let server = HttpServer::new(move || {
             App::new()
                 .configure(adapter_actix::routes(&auth))
+                .configure(adapter_actix::protected_resource(&crate::resource::apart()))
                 .route("/unlayered", web::get().to(me))
                 .route("/unlayered/visitor", web::get().to(idle))
                 .service(

@@ -397,6 +397,7 @@ pub(crate) fn start(auth: Auth) -> SocketAddr {
         .route("/bought", get(bought))
         .route("/welcome", get(welcome).post(welcome))
         .merge(adapter_axum::routes(&auth))
+        .merge(adapter_axum::protected_resource(&crate::resource::apart()))
         .layer(adapter_axum::sessions())
         .layer(adapter_axum::visitors())
         .route("/unlayered", get(me))

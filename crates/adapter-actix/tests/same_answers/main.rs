@@ -16,6 +16,7 @@ mod dpop;
 mod effects;
 mod overtaken;
 mod renewal;
+mod resource;
 mod script;
 #[path = "../../../token-core/tests/support/software_key.rs"]
 mod software_key;
@@ -111,6 +112,11 @@ fn both_servers_refuse_callers_without_the_key_that_a_route_demands() {
     both_binding(BindingMode::Require, device::demanded);
     both_binding(BindingMode::Observe, device::demanded);
     both(dpop::demanded);
+}
+
+#[test]
+fn both_servers_say_where_to_get_a_token() {
+    compare(resource::application, resource::run);
 }
 
 #[test]
