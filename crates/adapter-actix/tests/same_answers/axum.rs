@@ -19,9 +19,10 @@ use axum::http::header::{CACHE_CONTROL, LOCATION};
 use axum::middleware::from_extractor_with_state;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use token_core::session::Rights;
 use token_core::{Authentication, CustomClaims};
 use token_http::Auth;
-use token_session::NewSession;
+use token_session::{NewSession, StepUp};
 
 enum WriteNotes {}
 impl Rule for WriteNotes {
@@ -117,12 +118,21 @@ async fn password(request: PasswordRequest) -> Result<Answer, Rejection> {
 }
 
 #[derive(serde::Deserialize)]
-struct Code {
+struct Proof {
     code: String,
     refresh_token: Option<String>,
+    scope: Option<String>,
 }
 
-async fn form_step_up(step_up: CustomStepUp, Form(form): Form<Code>) -> Result<Answer, Rejection> {
+/// What a renewed session may do: the same, unless a form asks for a scope.
+fn rights(scope: Option<&str>) -> Rights {
+    Rights {
+        scope: scope.map(|scope| scope.parse().unwrap()),
+        ..Rights::default()
+    }
+}
+
+async fn form_step_up(step_up: CustomStepUp, Form(form): Form<Proof>) -> Result<Answer, Rejection> {
     let ticket = step_up.begin(form.refresh_token.as_deref()).await?;
     step_up.attempt(&ticket)?;
     if form.code != "123456" {
@@ -133,10 +143,14 @@ async fn form_step_up(step_up: CustomStepUp, Form(form): Form<Code>) -> Result<A
         acr: None,
         amr: vec!["pwd".into(), "otp".into()],
     };
+    let changes = StepUp {
+        authentication,
+        rights: rights(form.scope.as_deref()),
+    };
     if form.refresh_token.is_some() {
-        return step_up.renew(&ticket, authentication).await;
+        return step_up.renew(&ticket, changes).await;
     }
-    let renewed = step_up.redirect(&ticket, authentication, "/transfer");
+    let renewed = step_up.redirect(&ticket, changes, "/transfer");
     renewed.await
 }
 
@@ -145,6 +159,7 @@ struct Passwords {
     old: String,
     new: String,
     refresh_token: Option<String>,
+    scope: Option<String>,
 }
 
 async fn form_password(
@@ -167,12 +182,15 @@ async fn form_password(
             Err(token_http::Rejection::server_error().into())
         }
     };
-    let authentication = Authentication::password(password.at());
+    let changes = StepUp {
+        authentication: Authentication::password(password.at()),
+        rights: rights(form.scope.as_deref()),
+    };
     if form.refresh_token.is_some() {
-        return password.changed(&ticket, authentication, store).await;
+        return password.changed(&ticket, changes, store).await;
     }
     password
-        .redirect(&ticket, authentication, "/settings", store)
+        .redirect(&ticket, changes, "/settings", store)
         .await
 }
 

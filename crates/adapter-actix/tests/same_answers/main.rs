@@ -125,6 +125,11 @@ fn both_servers_take_any_proof_for_a_step_up_and_a_new_password() {
 }
 
 #[test]
+fn both_servers_let_a_step_up_and_a_new_password_change_the_scope() {
+    both(renewal::scopes);
+}
+
+#[test]
 fn both_servers_take_a_login_in_steps_alike() {
     both(steps::run);
 }
