@@ -14,6 +14,7 @@ mod client;
 mod device;
 mod dpop;
 mod effects;
+mod limited;
 mod overtaken;
 mod renewal;
 mod resource;
@@ -117,6 +118,11 @@ fn both_servers_refuse_callers_without_the_key_that_a_route_demands() {
 #[test]
 fn both_servers_say_where_to_get_a_token() {
     compare(resource::application, resource::run);
+}
+
+#[test]
+fn both_servers_limit_introspection() {
+    compare(limited::application, limited::run);
 }
 
 #[test]
