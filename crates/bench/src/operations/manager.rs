@@ -22,7 +22,7 @@ pub const PAST_THE_GRACE: Duration = Duration::from_secs(50);
 
 /// No feed runs beside what is measured, and counting instructions on a busy machine takes more than the usual few
 /// seconds, after which a view counts as behind.
-pub(crate) const LONGEST_HEARTBEAT: Duration = Duration::from_secs(60);
+pub(crate) const LONGEST_HEARTBEAT: Duration = Duration::from_mins(1);
 
 /// A manager on a memory store, with a clock that moves by hand.
 ///
