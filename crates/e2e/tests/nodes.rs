@@ -286,6 +286,7 @@ fn prometheus_reads_the_metrics_and_nothing_secret() {
             let (name, kind) = (family[0].as_str().unwrap(), family[1].as_str().unwrap());
             let expected = match name {
                 "hallpass_events"
+                | "hallpass_passwords_busy"
                 | "hallpass_session_cache_hits"
                 | "hallpass_session_cache_misses"
                 | "hallpass_store_retries"

@@ -83,6 +83,7 @@ impl PasswordsBuilder {
             params: params.map_err(|_| PasswordError::Cost)?,
         };
         passwords.dummy = passwords.hash("no user's password").await?.into();
+        count_sent_away(0);
         Ok(passwords)
     }
 }
@@ -200,11 +201,30 @@ impl Passwords {
     /// Waits for a processor, if there is a place to wait, and not for long.
     async fn wait(&self) -> Result<[OwnedSemaphorePermit; 2], PasswordError> {
         let place = Arc::clone(&self.places).try_acquire_owned();
-        let place = place.map_err(|_| PasswordError::Busy)?;
+        let place = place.map_err(|_| sent_away())?;
         let permit = Arc::clone(&self.permits).acquire_owned();
         let permit = timeout(self.patience, permit).await;
-        let permit = permit.map_err(|_| PasswordError::Busy)?;
+        let permit = permit.map_err(|_| sent_away())?;
         Ok([place, permit.expect("the semaphore is never closed")])
+    }
+}
+
+fn sent_away() -> PasswordError {
+    count_sent_away(1);
+    PasswordError::Busy
+}
+
+#[cfg_attr(
+    not(feature = "metrics"),
+    expect(unused_variables, reason = "nothing counts")
+)]
+fn count_sent_away(more: u64) {
+    #[cfg(feature = "metrics")]
+    {
+        let name = "hallpass_passwords_busy_total";
+        let what = "Passwords that were not checked, since too many wait or one waited too long";
+        metrics::describe_counter!(name, what);
+        metrics::counter!(name).increment(more);
     }
 }
 

@@ -16,6 +16,7 @@
 //! | `hallpass_token_cache_bytes` | gauge | | what the tokens take that were verified lately |
 //! | `hallpass_session_cache_hits_total`, `hallpass_session_cache_misses_total` | counter | | uses of a session cookie for which the session was not read from the store, and for which it was |
 //! | `hallpass_session_cache_sessions` | gauge | | sessions that are remembered |
+//! | `hallpass_passwords_busy_total` | counter | | passwords that the crate `token-password` did not check, since too many wait or one waited too long |
 //! | `hallpass_waiting_sessions` | gauge | | sessions whose end somebody waits for ([`ended`](crate::SessionManager::ended)) |
 //!
 //! All labels are words of this library, so there are at most some 60 series of counters and

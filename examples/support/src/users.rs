@@ -195,10 +195,8 @@ impl From<UsersError> for Rejection {
     /// An error of the server, not of the client.
     fn from(error: UsersError) -> Self {
         if matches!(error, UsersError::Password(PasswordError::Busy)) {
-            // Counted, and not a line each: there may be thousands.
+            // Counted by the library, and not a line each: there may be thousands.
             tracing::debug!(%error, "a password is not checked");
-            #[cfg(feature = "metrics")]
-            metrics::counter!("demo_passwords_busy_total").increment(1);
             return Self::temporarily_unavailable();
         }
         tracing::error!(
