@@ -145,7 +145,7 @@ pub use token_session::visitor::{KeptData, VisitorPolicy};
 pub use token_session::{
     AccessError, FeedState, LoginError, LoginTicket, ManagerError, MemoryStore, NewSession,
     PermitError, RefreshError, RevocationCheck, SessionEnd, SessionManager, SessionManagerBuilder,
-    SessionStore, StepUp, StoreError, WhenBehind, ephemeral_issuer,
+    SessionStore, StepUp, StoreError, WhenBehind, ephemeral_issuer, to_end,
 };
 
 /// The types of the store contract. If you write a store of your own, implement [`SessionStore`], then
