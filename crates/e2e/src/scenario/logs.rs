@@ -81,7 +81,9 @@ pub fn an_origin_that_no_browser_sends_is_told(program: &str) {
     let server = Server::start_with(program, &files, &flags, &debug);
     soon("it warns", || {
         let told = server.output();
-        told.contains("WARN") && told.contains("--origin http")
+        told.contains("WARN")
+            && told.contains("--origin http")
+            && told.contains("name the users with --user")
     });
     let own = server.url().to_owned();
     let page = "http://192.0.2.1:3000";

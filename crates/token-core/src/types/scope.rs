@@ -136,6 +136,9 @@ mod tests {
         }
         assert!("a\\b".parse::<Scope>().is_err());
         assert!("ä".parse::<Scope>().is_err());
+        assert!("a".repeat(Scope::MAX_LENGTH).parse::<Scope>().is_ok());
+        let longer = "a".repeat(Scope::MAX_LENGTH + 1).parse::<Scope>();
+        assert!(longer.unwrap_err().to_string().contains("1024"));
         assert!(Scope::default().is_empty());
         assert!(Scope::default().covers(&Scope::default()));
     }

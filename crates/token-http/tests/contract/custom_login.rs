@@ -41,6 +41,8 @@ async fn log_out(
     logout.redirect("/").await
 }
 
+const KEY: &str = "the-key-of-a-resource-server";
+
 fn head(parts: &http::request::Parts) -> Head<'_> {
     Head {
         method: &parts.method,
@@ -268,6 +270,7 @@ async fn a_logout_costs_few_calls_to_the_store_and_is_an_attempt() {
         assert_eq!(found, status, "{count}");
     }
     let world = World::with(|config| {
+        let config = config.introspection_key(KEY);
         config.limit(|attempt: Attempt<'_>| match attempt.kind {
             AttemptKind::Introspect | AttemptKind::Logout | AttemptKind::Revoke => {
                 Err(Duration::from_secs(7))
@@ -280,6 +283,9 @@ async fn a_logout_costs_few_calls_to_the_store_and_is_an_attempt() {
     let retry_after = Duration::from_secs(7);
     assert_eq!(refusal(answered), Refusal::TooManyRequests { retry_after });
     let reply = world.send(post_form("/auth/revoke", "token=x")).await;
+    assert_eq!((reply.status, reply.header("retry-after")), (429, "7"));
+    let question = with_bearer(post_form("/auth/introspect", "token=x"), KEY);
+    let reply = world.send(question).await;
     assert_eq!((reply.status, reply.header("retry-after")), (429, "7"));
 }
 

@@ -506,3 +506,13 @@ impl Rule for Nobody {
         false
     }
 }
+
+/// A full queue is no wrong password.
+#[cfg(feature = "password")]
+#[test]
+fn a_password_that_is_not_checked_is_503_with_the_time_to_wait() {
+    let rejection = token_http::Rejection::from(token_password::PasswordError::Busy);
+    let response = rejection.response();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.headers()["retry-after"], "1");
+}
