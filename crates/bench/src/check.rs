@@ -41,9 +41,9 @@ const INSTRUCTION_SLACK: f64 = 50.0;
 /// Operations, what is subtracted from ours, and how many yardsticks were left when this was written. The
 /// yardstick is that of jsonwebtoken 12, which takes 0.79 of 11's: the instructions are the same as before it.
 const INSTRUCTIONS: &[(&str, Option<&str>, f64)] = &[
-    ("verify-hs256", Some(BARE), 0.2221),
+    ("verify-hs256", Some(BARE), 0.2375),
     ("seen-eddsa", None, 0.0216),
-    ("issue-hs256", Some(BARE), 0.1093),
+    ("issue-hs256", Some(BARE), 0.150),
     ("authenticate", None, 0.0344),
     ("refresh", Some(BARE), 0.7895),
     ("revocation", None, 0.0018),
