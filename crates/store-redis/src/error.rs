@@ -121,7 +121,6 @@ impl RedisStoreError {
     pub(crate) fn wrote_nothing(&self) -> bool {
         match self {
             Self::Address(_) | Self::Authentication(_) | Self::Full(_) | Self::ReadOnly(_) => true,
-
             Self::Connection(error) => {
                 error.is_connection_refusal()
                     || matches!(
