@@ -167,3 +167,8 @@ fn both_servers_say_whether_a_failed_write_may_have_been_done() {
 fn a_late_answer_does_not_put_an_older_cookie_back() {
     both(overtaken::run);
 }
+
+#[test]
+fn a_late_refresh_costs_one_request_and_shows_nobody_the_session_of_another() {
+    both(overtaken::refreshes);
+}

@@ -65,6 +65,71 @@ pub(crate) fn run(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)>
     replies
 }
 
+/// The answer to `POST /auth/refresh` reaches the browser after that to a step-up, a change of password or a
+/// login as somebody else, so the browser keeps the cookie which that answer sets.
+pub(crate) fn refreshes(server: SocketAddr, clock: &TestClock) -> Vec<(String, Reply)> {
+    let mut replies = Vec::new();
+    let mut post = |expected: u16, path: &str, body: &str, cookie: &str| {
+        let reply = send(
+            server,
+            "POST",
+            path,
+            &[JSON, SAME, ("Cookie", cookie)],
+            body,
+        );
+        assert_eq!(reply.status, expected, "{path}: {reply:?}");
+        replies.push((path.to_owned(), reply.clone()));
+        reply
+    };
+    let [(step_up, _, step_up_body), (password, _, password_body), ..] = MEANWHILE;
+    for (path, body) in [(step_up, step_up_body), (password, password_body)] {
+        let path = path.trim_start_matches("POST ");
+        for seconds in [0, 334] {
+            let old = post(200, "/auth/login", &by_cookie("alice"), "").cookie();
+            let late = post(200, "/auth/refresh", "", &old).cookie();
+            let newer = post(200, path, body, &old).cookie();
+            assert_ne!(late, newer);
+            // A refresh that was on its way to the server for longer sets nothing.
+            let refused = post(400, "/auth/refresh", "", &old);
+            assert_revoked(&refused);
+
+            clock.advance(Duration::from_secs(seconds));
+            assert_revoked(&post(400, "/auth/refresh", "", &late));
+            // The session lives: for a tab that has the newer cookie, and for the user who repeats the request.
+            assert_eq!(post(200, path, body, &late).cookie(), newer);
+            post(200, "/auth/refresh", "", &newer);
+        }
+    }
+
+    for seconds in [0, 334] {
+        let old = post(200, "/auth/login", &by_cookie("alice"), "").cookie();
+        let late = post(200, "/auth/refresh", "", &old).cookie();
+        let bobs = post(200, "/auth/login", &by_cookie("bob"), &old).cookie();
+        assert_revoked(&post(400, "/auth/refresh", "", &old));
+        clock.advance(Duration::from_secs(seconds));
+        // The session of the late answer has ended: it does not make bob's browser alice's.
+        assert_revoked(&post(400, "/auth/refresh", "", &late));
+        let bobs = post(200, "/auth/refresh", "", &bobs).cookie();
+        // It costs one login, which does not end the session that the browser has lost sight of.
+        post(200, "/auth/login", &by_cookie("bob"), &late);
+        clock.advance(Duration::from_secs(46));
+        post(200, "/auth/refresh", "", &bobs);
+    }
+    replies
+}
+
+fn by_cookie(username: &str) -> String {
+    format!(r#"{{"username":"{username}","password":"wonderland","transport":"cookie"}}"#)
+}
+
+/// The answer says that the cookie was replaced, and neither sets nor deletes one.
+#[track_caller]
+fn assert_revoked(reply: &Reply) {
+    let [error, reason] = ["error", "reason"].map(|name| reply.text(name));
+    assert_eq!((&*error, &*reason), ("invalid_grant", "revoked"));
+    assert!(!sets_cookie(reply), "{reply:?}");
+}
+
 fn login(server: SocketAddr, remember: bool) -> String {
     let body = format!(
         r#"{{"username":"alice","password":"wonderland","transport":"session","remember":{remember}}}"#
