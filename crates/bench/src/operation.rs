@@ -43,6 +43,8 @@ impl Way {
 pub enum Goal {
     /// At most this many allocations.
     Allocations(u32),
+    /// At most this many allocations more than another way.
+    AllocationsBeyond(&'static str, u32),
     /// At least this many times faster than another way.
     Faster(&'static str, f64),
     /// At most this many nanoseconds, which depends on the machine.
@@ -55,24 +57,30 @@ impl Goal {
     /// The way that ours is compared with, and the highest ratio of our time to its.
     pub const fn bound(self) -> Option<(&'static str, f64)> {
         match self {
-            Self::Allocations(_) | Self::Nanoseconds(_) => None,
+            Self::Allocations(_) | Self::AllocationsBeyond(..) | Self::Nanoseconds(_) => None,
             Self::Faster(than, times) => Some((than, 1.0 / times)),
             Self::Times(of, times) => Some((of, times)),
         }
     }
 
-    /// Whether this many allocations keep the promise; true if it is about something else.
-    pub fn allows(self, allocations: f64) -> bool {
-        match self {
-            Self::Allocations(most) => allocations <= f64::from(most),
-            _ => true,
-        }
+    /// The allocations that are promised, as they were counted, and whether there are few enough of them. `counted`
+    /// gives those of a way. `None` if the promise is about something else, or if they were not counted.
+    pub fn allocated(self, counted: impl Fn(&str) -> Option<f64>) -> Option<(f64, bool)> {
+        let (count, most) = match self {
+            Self::Allocations(most) => (counted(OURS)?, most),
+            Self::AllocationsBeyond(than, most) => (counted(OURS)? - counted(than)?, most),
+            Self::Faster(..) | Self::Nanoseconds(_) | Self::Times(..) => return None,
+        };
+        Some((count, count <= f64::from(most)))
     }
 
     /// The promise in words.
     pub fn words(self) -> String {
         match self {
             Self::Allocations(count) => format!("≤ {count} allocations"),
+            Self::AllocationsBeyond(than, count) => {
+                format!("≤ {count} allocations more than {than}")
+            }
             Self::Faster(than, times) => format!("≥ {}× faster than {than}", short(times)),
             Self::Nanoseconds(limit) => format!("≤ {limit} ns"),
             Self::Times(of, times) => format!("≤ {}× {of}", short(times)),

@@ -4,9 +4,13 @@ use crate::operation::Make;
 
 #[cfg(feature = "axum")]
 pub mod bound;
+#[cfg(feature = "axum")]
+mod client_key;
 pub mod foreign;
 pub mod issue;
 pub mod manager;
+#[cfg(feature = "axum")]
+pub mod proven;
 #[cfg(feature = "axum")]
 pub mod request;
 pub mod revocation;
@@ -34,5 +38,7 @@ pub const ALL: &[(&str, Make)] = &[
     #[cfg(feature = "axum")]
     ("request-bound-cookie", bound::cookie),
     #[cfg(feature = "axum")]
-    ("request-dpop", bound::dpop),
+    ("request-dpop", proven::seen),
+    #[cfg(feature = "axum")]
+    ("request-dpop-unseen", proven::unseen),
 ];

@@ -26,14 +26,13 @@ pub fn run(operation: Operation, effort: Effort, allocations: Option<&[f64]>) ->
         allocations: counted(index),
     });
     let judge = |goal: Goal| match goal {
-        Goal::Allocations(_) => match counted(0) {
-            Some(count) => (
-                goal.words(),
-                format!("{count:.2}"),
-                Some(goal.allows(count)),
-            ),
-            None => (goal.words(), "not counted".to_owned(), None),
-        },
+        Goal::Allocations(_) | Goal::AllocationsBeyond(..) => {
+            let of = |who: &str| counted(names.iter().position(|name| *name == who)?);
+            match goal.allocated(of) {
+                Some((count, met)) => (goal.words(), format!("{count:.2}"), Some(met)),
+                None => (goal.words(), "not counted".to_owned(), None),
+            }
+        }
         Goal::Nanoseconds(most) => {
             let time = ours.time();
             let met = time.median <= most;
