@@ -1,7 +1,7 @@
 //! Sessions that are bound to their browser.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use http::{Method, Request};
 use serde_json::json;
@@ -11,7 +11,7 @@ use token_http::{Head, PasswordRequest, Refusal, SessionSlot};
 use token_session::MemoryStore;
 use token_session::binding::BindingMode;
 use token_session::event::{Event, EventKind};
-use token_session::test_util::{Outage, TroubledStore};
+use token_session::test_util::{Injected, Outage, Trouble, TroubledStore};
 
 use crate::browser::{Browser, device, part, refresh};
 use crate::world::{PASSWORD, World, get, post_form, post_json, request, with, with_cookie};
@@ -120,6 +120,55 @@ async fn copied_cookies_work_until_the_bound_one_ends_and_cannot_be_renewed() {
         assert_eq!(browser.send(&world, ask()).await.refusal(), unbound());
         assert_eq!(browser.renew(&world).await.status, 204);
         assert_eq!(browser.send(&world, ask()).await.status, 200);
+    }
+}
+
+/// Notes the calls to the store.
+#[derive(Debug, Default)]
+struct Calls(Mutex<Vec<&'static str>>);
+
+impl Calls {
+    fn take(&self) -> Vec<&'static str> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+impl Trouble for Calls {
+    async fn before(&self, call: &'static str) -> Result<(), Injected> {
+        self.0.lock().unwrap().push(call);
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_bound_session_calls_the_store_as_often_as_an_unbound_one() {
+    let calls = Arc::new(Calls::default());
+    let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), Arc::clone(&calls));
+    let world = World::binding(BindingMode::Require, store);
+    let step_up = || post_json("/auth/step-up", &json!({"password": PASSWORD}));
+    for transport in ["session", "cookie"] {
+        let mut bound = Browser::bind(&world, transport).await;
+        let mut unbound = Browser::new();
+        unbound.login(&world, transport).await;
+        // At once, and when the use of a session cookie is written down again.
+        for pause in [0, 1, 500] {
+            world.advance(pause);
+            let mut each = async |browser: &mut Browser| {
+                calls.take();
+                let used = if transport == "session" {
+                    browser.send(&world, get("/api/me")).await
+                } else {
+                    browser.send(&world, refresh()).await
+                };
+                let used = (used.status, calls.take());
+                let confirmed = browser.send(&world, step_up()).await;
+                (used, (confirmed.status, calls.take()))
+            };
+            let expected = each(&mut unbound).await;
+            assert_eq!((expected.0.0, expected.1.0), (200, 200));
+            assert!(!expected.0.1.is_empty() && !expected.1.1.is_empty());
+            assert_eq!(each(&mut bound).await, expected, "{transport}, {pause} s");
+        }
     }
 }
 
