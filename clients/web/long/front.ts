@@ -27,6 +27,10 @@ export interface Front {
   readonly unheard: string[];
   /** The status of requests that do not get to the server, by their path. */
   away: Map<string, number>;
+  /** What the server offered browsers to register with. */
+  readonly offers: string[];
+  /** Paths whose answers get an offer to register, as who sits between a browser and the server could give one. */
+  readonly forged: Map<string, string>;
   /** Of each request that was answered 401: why the browser says that it has not renewed, if it does. */
   readonly refused: (string | undefined)[];
   /** How many requests to a path were answered so by the server. */
@@ -34,6 +38,9 @@ export interface Front {
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
+
+/** The field with which a server offers a browser to register a key. */
+const OFFER = 'secure-session-registration';
 
 export const startFront = async (flags: readonly string[] = []): Promise<Front> => {
   const folder = mkdtempSync(join(tmpdir(), 'hallpass-front-'));
@@ -51,6 +58,9 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
     const lost = front.deaf.has(path) || (!front.spared.has(path) && Math.random() < front.loss);
     const onward = ask({ hostname, port, method: request.method, path: request.url, headers: request.headers }, (answer) => {
       answered.push({ path, status: answer.statusCode! });
+      const offer = answer.headers[OFFER]?.toString();
+      if (offer) front.offers.push(offer);
+      const forged = front.forged.get(path);
       if (answer.statusCode == 401) front.refused.push(request.headers['secure-session-skipped']?.toString());
       if (lost) {
         front.unheard.push(path);
@@ -58,7 +68,7 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
         answer.on('end', () => request.socket.destroy());
         return;
       }
-      response.writeHead(answer.statusCode!, answer.headers);
+      response.writeHead(answer.statusCode!, forged ? { ...answer.headers, [OFFER]: forged } : answer.headers);
       answer.pipe(response);
     });
     onward.on('error', () => request.socket.destroy());
@@ -94,6 +104,8 @@ export const startFront = async (flags: readonly string[] = []): Promise<Front> 
     spared: new Set(),
     unheard: [],
     away: new Map(),
+    offers: [],
+    forged: new Map(),
     refused: [],
     count: (path, status) => answered.filter((one) => one.path == path && (!status || one.status == status)).length,
     restart: async () => {
