@@ -8,7 +8,7 @@
 //! comes back late, the session ends.
 //!
 //! - [`SessionManager`] opens, renews and ends sessions, in a [`MemoryStore`], in SQLite,
-//!   PostgreSQL or Redis, or in a [store of your own](store).
+//!   PostgreSQL or Redis, or in a [store of your own](store). A [`StoreUrl`] opens whichever a setting names.
 //! - [`Auth`] is the manager with the settings of its routes. It is what an application keeps in
 //!   its state. [`Auth::in_memory`] makes one for a first try, and `Auth::open` (feature `keys`) one whose
 //!   sessions and keys outlive the process.
@@ -90,6 +90,7 @@ pub use store_redis::{RedisStore, RedisStoreError};
 pub use store_sql::postgres::{self, PostgresStore, PostgresStoreError};
 #[cfg(feature = "sqlite")]
 pub use store_sql::sqlite::{self, SqliteStore, SqliteStoreError};
+pub use store_url::{OpenStoreError, StoreUrl, StoreUrlError};
 #[cfg(feature = "client")]
 #[doc(inline)]
 pub use token_client as client;
@@ -109,18 +110,20 @@ pub use token_core::{
 pub use token_http as http;
 #[cfg(feature = "remote")]
 pub use token_http::ForeignAuth;
+#[cfg(feature = "limits")]
+pub use token_http::Limits;
 #[doc(inline)]
 pub use token_http::adopt;
 #[cfg(feature = "openapi")]
 #[doc(inline)]
 pub use token_http::openapi;
+#[cfg(feature = "keys")]
+pub use token_http::{AdminKey, Background, KeyAdmin, OpenError};
 pub use token_http::{
     Attempt, AttemptKind, AttemptLimit, Auth, AuthConfig, AuthConfigBuilder, Caller, ConfigError,
     DataError, Dpop, InMemoryError, Origin, OriginError, ProtectedResource, Refusal, RenewalTicket,
     ResourceError, Rule, TokenFault,
 };
-#[cfg(feature = "keys")]
-pub use token_http::{Background, OpenError};
 #[cfg(feature = "keys")]
 #[doc(inline)]
 pub use token_keys as keys;
@@ -143,9 +146,9 @@ pub use token_session::store_contract;
 pub use token_session::test_util;
 pub use token_session::visitor::{KeptData, VisitorPolicy};
 pub use token_session::{
-    AccessError, FeedState, LoginError, LoginTicket, ManagerError, MemoryStore, NewSession,
-    PermitError, RefreshError, RevocationCheck, SessionEnd, SessionManager, SessionManagerBuilder,
-    SessionStore, StepUp, StoreError, WhenBehind, ephemeral_issuer, to_end,
+    AccessError, AnyStore, FeedState, LoginError, LoginTicket, ManagerError, MemoryStore,
+    NewSession, PermitError, RefreshError, RevocationCheck, SessionEnd, SessionManager,
+    SessionManagerBuilder, SessionStore, StepUp, StoreError, WhenBehind, ephemeral_issuer, to_end,
 };
 
 /// The types of the store contract. If you write a store of your own, implement [`SessionStore`], then

@@ -10,7 +10,7 @@ use token_keys::{KeyKeeper, KeySource, KeysError, Rotations, RunningKeeper};
 use token_session::clock::{Clock as _, SystemClock};
 use token_session::schedule::ScheduleError;
 use token_session::{
-    ManagerError, RevocationCheck, SessionManager, SessionStore, StoreError, WhenBehind,
+    AnyStore, ManagerError, RevocationCheck, SessionManager, StoreError, WhenBehind,
 };
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
@@ -41,7 +41,8 @@ impl Auth {
     ///
     /// Lifetimes are those of [`Policy::default`], and the settings those of [`AuthConfig::builder`];
     /// [`open_with`](Self::open_with) takes others. For anything else, such as a
-    /// [`RefreshHook`](token_session::hook::RefreshHook), build the manager and call [`Auth::new`].
+    /// [`RefreshHook`](token_session::hook::RefreshHook), build the manager, and call [`Auth::new`] and
+    /// [`Background::start`].
     ///
     /// ```no_run
     /// use token_http::Auth;
@@ -62,7 +63,7 @@ impl Auth {
     /// others can read, and a store that cannot be asked.
     pub async fn open(
         origin: &str,
-        store: impl SessionStore,
+        store: impl Into<AnyStore>,
         keys: impl Into<KeySource>,
     ) -> Result<(Self, Background), OpenError> {
         Self::open_with(origin, store, keys, Policy::default(), |config| config).await
@@ -90,7 +91,7 @@ impl Auth {
     /// As [`open`](Self::open), and if a setting is out of its range.
     pub async fn open_with(
         origin: &str,
-        store: impl SessionStore,
+        store: impl Into<AnyStore>,
         keys: impl Into<KeySource>,
         policy: Policy,
         settings: impl FnOnce(AuthConfigBuilder) -> AuthConfigBuilder,
@@ -126,8 +127,7 @@ impl Auth {
     }
 }
 
-/// What runs beside the requests of an [`Auth`] that was [opened](Auth::open). Keep it for as long as the
-/// server runs.
+/// What runs beside the requests of an [`Auth`]. Keep it for as long as the server runs.
 ///
 /// If it is dropped, the tasks end, and the log says so. Then expired sessions stay in the store, each request asks
 /// the store, and the keys stay as they are. If other processes use the same key file, this one accepts a key that
@@ -143,14 +143,18 @@ pub struct Background {
 }
 
 impl Background {
-    fn start(manager: &SessionManager, keeper: KeyKeeper) -> Self {
+    /// Starts what [`Auth::open`] starts, for a manager that you have built yourself with the keys of this keeper:
+    /// new keys when they are due, the deletion of expired sessions, and, with [`RevocationCheck::Feed`], the feed
+    /// of ended sessions. Call it in a Tokio runtime, after [`SessionManager::catch_up`].
+    pub fn start(manager: &SessionManager, keeper: KeyKeeper) -> Self {
+        let follows = matches!(manager.revocation_check(), RevocationCheck::Feed(_));
         let (stop, stopped) = oneshot::channel::<()>();
         let deletion = manager
             .clone()
             .delete_expired_continuously(DELETION_INTERVAL, async { drop(stopped.await) });
         Self {
             keeper: keeper.start(manager),
-            feed: Feed(tokio::spawn(manager.clone().follow_revocations())),
+            feed: Feed(follows.then(|| tokio::spawn(manager.clone().follow_revocations()))),
             deletion: tokio::spawn(deletion),
             stop,
             unended: Unended,
@@ -193,13 +197,15 @@ impl Drop for Unended {
     }
 }
 
-/// The task that follows ended sessions. It has no end of its own.
+/// The task that follows ended sessions, if one does. It has no end of its own.
 #[derive(Debug)]
-struct Feed(JoinHandle<()>);
+struct Feed(Option<JoinHandle<()>>);
 
 impl Drop for Feed {
     fn drop(&mut self) {
-        self.0.abort();
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
     }
 }
 

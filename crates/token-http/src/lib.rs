@@ -18,9 +18,9 @@
 //! - [`adopt`] is for applications that move here: their sessions go on.
 //! - `Foreign`, with the feature `remote`, is a caller with a token of another issuer.
 //! - `openapi`, with the feature of that name, describes the routes.
+//! - `Limits`, with the feature `limits`, counts attempts, and [`AttemptLimit`] is for counting in another way.
 //!
-//! Cryptography is in `token-core`, sessions are in `token-session`. CORS and counting attempts are up
-//! to the application (see [`AttemptLimit`]).
+//! Cryptography is in `token-core`, sessions are in `token-session`. CORS is up to the application.
 
 // Says beside each item which feature it needs; docs.rs sets this.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -52,9 +52,14 @@ mod foreign;
 mod form;
 mod forwarded;
 mod head;
+mod health;
 mod issued;
 mod json;
+#[cfg(feature = "keys")]
+mod key_admin;
 mod limit;
+#[cfg(feature = "limits")]
+mod limits;
 mod login;
 mod logout_request;
 mod mark;
@@ -91,7 +96,11 @@ pub use dpop::{Dpop, ProofVerifier, Shown};
 pub use foreign::{Foreign, ForeignAuth};
 pub use head::{Head, MAX_BODY};
 pub use issued::Issued;
+#[cfg(feature = "keys")]
+pub use key_admin::{AdminKey, KeyAdmin};
 pub use limit::{Attempt, AttemptKind, AttemptLimit};
+#[cfg(feature = "limits")]
+pub use limits::Limits;
 pub use login::LoginRequest;
 pub use logout_request::LogoutRequest;
 pub use origin::{Origin, OriginError};

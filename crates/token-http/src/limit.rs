@@ -1,4 +1,4 @@
-//! The hook for limits on attempts. Counting is up to the application.
+//! The hook for limits on attempts. `limits` is one that counts them, and an application can write its own.
 
 use std::fmt;
 use std::net::IpAddr;

@@ -33,6 +33,7 @@
 
 mod body;
 mod media;
+mod operate;
 mod operation;
 mod refused;
 pub(crate) mod schema;
@@ -51,6 +52,9 @@ use utoipa::openapi::{
     ResponseBuilder, Tag,
 };
 
+#[cfg(feature = "keys")]
+pub use operate::describe_key_admin;
+pub use operate::{health, json_answer};
 pub use operation::{change_password, login, step_up};
 pub use security::{Credential, protected, protected_by_claims};
 

@@ -1,6 +1,7 @@
 //! Whether sessions are bound to the browser that opened them (Device Bound Session Credentials), and for
 //! how long a copied cookie works then. `docs/device-binding.md` has the reasons.
 
+use std::str::FromStr;
 use std::time::Duration;
 
 /// What is done with the keys that browsers keep for their sessions.
@@ -15,6 +16,20 @@ pub enum BindingMode {
     /// Browsers register keys. A session whose browser has used its key needs the proof from then on; one
     /// whose browser cannot do so is served as before.
     Require,
+}
+
+impl FromStr for BindingMode {
+    type Err = &'static str;
+
+    /// Reads a setting: `off`, `observe` or `require`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "off" => Ok(Self::Off),
+            "observe" => Ok(Self::Observe),
+            "require" => Ok(Self::Require),
+            _ => Err("write off, observe or require"),
+        }
+    }
 }
 
 /// Whether sessions are bound to their browsers, and how long a bound cookie lives.

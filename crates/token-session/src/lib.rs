@@ -37,6 +37,7 @@ pub mod store;
 pub mod test_util;
 pub mod visitor;
 
+mod any_store;
 mod bounded;
 mod bucket_key;
 mod cache;
@@ -53,6 +54,7 @@ mod sync;
 mod to_end;
 mod waiters;
 
+pub use any_store::AnyStore;
 pub use cache::{CacheCounts, CachedVerifier};
 pub use ephemeral::ephemeral_issuer;
 pub use erased::StoreError;

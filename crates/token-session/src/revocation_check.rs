@@ -1,5 +1,7 @@
 //! How access tokens of ended sessions are refused.
 
+use std::str::FromStr;
+
 /// How access tokens of ended sessions are refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 #[expect(clippy::exhaustive_enums, reason = "the view, the store, or neither")]
@@ -24,6 +26,20 @@ pub enum WhenBehind {
     AskStore,
     /// Answer 503 until the view has caught up.
     Refuse,
+}
+
+impl FromStr for WhenBehind {
+    type Err = &'static str;
+
+    /// Reads a setting: `accept`, `ask` or `refuse`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "accept" => Ok(Self::Accept),
+            "ask" => Ok(Self::AskStore),
+            "refuse" => Ok(Self::Refuse),
+            _ => Err("write accept, ask or refuse"),
+        }
+    }
 }
 
 /// What is known of the revocation view's completeness.

@@ -28,6 +28,10 @@ const ARROWS: &[(&str, &[&str])] = &[
             "token-session",
         ],
     ),
+    (
+        "store-url",
+        &["store-redis", "store-sql", "token-session", "token-core"],
+    ),
     ("store-*", &["token-session", "token-core"]),
     ("token-client", &[]),
     ("token-core", &[]),

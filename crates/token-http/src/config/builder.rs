@@ -198,7 +198,7 @@ impl AuthConfigBuilder {
         self
     }
 
-    /// Default none: attempts are not limited. `LoginRequest`, `StepUpRequest` and `PasswordRequest` are
+    /// Default none: attempts are not limited. `Limits`, with the feature `limits`, is a good first choice. `LoginRequest`, `StepUpRequest` and `PasswordRequest` are
     /// counted when they are read. A handler that takes `CustomLogin` calls `attempt` itself.
     pub fn limit(mut self, limit: impl AttemptLimit) -> Self {
         self.0.limit = Some(SharedLimit(Arc::new(limit)));

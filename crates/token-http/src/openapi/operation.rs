@@ -304,7 +304,7 @@ fn describe(id: &str) -> Operation {
         .build()
 }
 
-fn operation(id: &str, summary: &str, tag: &str) -> OperationBuilder {
+pub(super) fn operation(id: &str, summary: &str, tag: &str) -> OperationBuilder {
     OperationBuilder::new()
         .operation_id(Some(id))
         .summary(Some(summary))

@@ -10,6 +10,7 @@ use super::error::ManagerError;
 use super::keys::KeysInForce;
 use super::observed::Observed;
 use super::{Inner, SessionManager};
+use crate::any_store::AnyStore;
 use crate::binding::BindingPolicy;
 use crate::clock::{Clock, SystemClock};
 use crate::entropy::{BatchedEntropy, EntropySource};
@@ -22,7 +23,6 @@ use crate::revocation_check::RevocationCheck;
 use crate::revocation_view::RevocationView;
 use crate::session_cache::SessionCache;
 use crate::signer::Signer;
-use crate::store::SessionStore;
 use crate::visitor::{Rooms, VisitorPolicy};
 
 /// More would only make an outage worse.
@@ -52,9 +52,9 @@ pub struct SessionManagerBuilder {
 
 impl SessionManager {
     /// Starts to build a manager for a store; everything else has a default.
-    pub fn builder(store: impl SessionStore, issuer: TokenIssuer) -> SessionManagerBuilder {
+    pub fn builder(store: impl Into<AnyStore>, issuer: TokenIssuer) -> SessionManagerBuilder {
         SessionManagerBuilder {
-            store: Box::new(store),
+            store: store.into().0,
             issuer,
             default_client: ClientId::new("default").expect("visible ASCII"),
             clock: Box::new(SystemClock),
