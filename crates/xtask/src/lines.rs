@@ -31,7 +31,7 @@ struct Limit {
 }
 
 /// The limits that keep the code short enough to be read.
-const LIMITS: [Limit; 2] = [
+const LIMITS: [Limit; 3] = [
     // To be read in an evening.
     Limit {
         folders: &["crates/token-core/src"],
@@ -59,6 +59,13 @@ const LIMITS: [Limit; 2] = [
         // 2,200, the same 10 %, what a binding adds to the record and its writes, and the write that changes what
         // a session may do. And the same 20, 70 for sessions that are adopted, and 60.
         lines: 2_655,
+        items: None,
+    },
+    // What the example servers share beside the library: what every server needs belongs into that.
+    Limit {
+        folders: &["examples/support/src"],
+        apart: &[],
+        lines: 1_500,
         items: None,
     },
 ];
@@ -236,7 +243,7 @@ mod tests { pub fn n() {} }
     fn more_than_was_promised_is_a_fault() {
         let folder = PathBuf::from("crates/token-core/src");
         let counts = |lines, items| Counts::from([(folder.clone(), Count { lines, items })]);
-        let [Limit { lines: most, .. }, _] = LIMITS;
+        let [Limit { lines: most, .. }, ..] = LIMITS;
         let fits = counts(most, 160);
         assert!(too_many_lines(&fits).is_empty() && too_many_items(&fits).is_empty());
         assert_eq!(too_many_lines(&counts(most + 1, 160)).len(), 1);

@@ -13,15 +13,15 @@ use actix_web::web::Json;
 use actix_web::{HttpResponse, HttpServer, web};
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, HEAD_TIMEOUT, JustAuthenticated, Page, PasswordChange, Profile, ReadReports,
-    StartError, Users, WriteNotes, events, log, openapi::document, shutdown,
+    App, Flags, HEAD_TIMEOUT, JustAuthenticated, Me, Note, Page, PasswordChange, Profile,
+    ReadReports, Reports, StartError, Transfer, Users, WriteNotes, events, log, openapi::document,
+    shutdown,
 };
 use hallpass::actix::{
     Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi, routes,
     sessions,
 };
 use hallpass::{Authentication, CustomClaims, NewSession};
-use serde_json::{Value, json};
 
 use crate::cors::cors;
 use crate::methods::{get, not_found, post};
@@ -73,26 +73,29 @@ async fn password(users: web::Data<Users>, request: PasswordRequest) -> Result<A
     changed.await
 }
 
-async fn me(caller: Any) -> Json<Value> {
-    Json(json!({
-        "sub": caller.subject(),
-        "session_id": caller.session_id(),
-        "scope": caller.scope(),
-        "auth_time": caller.auth_time(),
-    }))
+async fn me(caller: Any) -> Json<Me> {
+    Json(Me {
+        sub: caller.subject().clone(),
+        session_id: caller.session_id(),
+        scope: caller.scope().clone(),
+        auth_time: caller.auth_time(),
+    })
 }
 
-async fn reports(caller: Require<ReadReports, Any<Profile>>) -> Json<Value> {
-    let title = format!("Reports for {}", caller.custom().name);
-    Json(json!({ "title": title, "reports": ["Looking-glass sales", "Tea parties"] }))
+async fn reports(caller: Require<ReadReports, Any<Profile>>) -> Json<Reports> {
+    Json(Reports {
+        title: format!("Reports for {}", caller.custom().name),
+        reports: vec!["Looking-glass sales", "Tea parties"],
+    })
 }
 
-async fn write_note(caller: Require<WriteNotes, Any<Profile>>) -> Json<Value> {
-    Json(json!({ "written_by": caller.custom().name }))
+async fn write_note(caller: Require<WriteNotes, Any<Profile>>) -> Json<Note> {
+    let written_by = caller.custom().name.clone();
+    Json(Note { written_by })
 }
 
-async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
-    Json(json!({ "transferred": true }))
+async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Transfer> {
+    Json(Transfer { transferred: true })
 }
 
 async fn stream(caller: Any) -> HttpResponse {
@@ -148,7 +151,7 @@ async fn serve(flags: &Flags) -> Result<(), StartError> {
         thief,
     } = app;
     let listener = listener.into_std().map_err(StartError::Serve)?;
-    let document = document(&auth, key_admin.is_on(), thief.is_on());
+    let document = document(&auth, key_admin.is_some(), thief.is_on());
     let server = HttpServer::new(move || {
         let allowed = auth.config().allowed_origins();
         actix_web::App::new()

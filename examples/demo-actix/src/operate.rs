@@ -5,22 +5,26 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderValue};
 use actix_web::middleware::Next;
 use actix_web::{HttpRequest, HttpResponse, web};
-use example_support::{KeyAdmin, LOSE_ANSWER, Metrics, health, log};
-use hallpass::actix::{Answer, Auth};
+use example_support::{LOSE_ANSWER, Metrics, log};
+use hallpass::KeyAdmin;
+use hallpass::actix::{Answer, Auth, Refusal, Rejection};
 
-/// Changes keys, if the request has the administrator's key.
+/// Changes keys, if there is an administrator and the request has the administrator's key.
 pub(crate) async fn keys(
-    admin: web::Data<KeyAdmin>,
+    auth: web::Data<Auth>,
+    admin: web::Data<Option<KeyAdmin>>,
     request: HttpRequest,
     body: web::Bytes,
-) -> Answer {
+) -> Result<Answer, Rejection> {
+    let admin = admin.as_ref().as_ref();
+    let admin = admin.ok_or_else(|| Rejection::new(&auth, Refusal::NotFound))?;
     let authorization = request.headers().get(AUTHORIZATION);
     let authorization = authorization.map(HeaderValue::as_bytes);
-    Answer::from(admin.act(authorization, &body).await)
+    Ok(Answer::from(admin.answer(authorization, &body).await))
 }
 
 pub(crate) async fn healthz(auth: web::Data<Auth>) -> Answer {
-    Answer::from(health(auth.manager()))
+    Answer::from(auth.health())
 }
 
 pub(crate) async fn metrics(metrics: web::Data<Metrics>) -> Answer {

@@ -19,15 +19,14 @@ use axum::response::IntoResponse;
 use axum::{Json, Router};
 use example_support::events::EVENT_STREAM;
 use example_support::{
-    App, Flags, JustAuthenticated, PasswordChange, Profile, ReadReports, StartError, Users,
-    WriteNotes, events, log, openapi::document, shutdown,
+    App, Flags, JustAuthenticated, Me, Note, PasswordChange, Profile, ReadReports, Reports,
+    StartError, Transfer, Users, WriteNotes, events, log, openapi::document, shutdown,
 };
 use hallpass::axum::{
     Answer, Any, LoginRequest, PasswordRequest, Rejection, Require, StepUpRequest, openapi, routes,
     sessions,
 };
 use hallpass::{Authentication, CustomClaims, NewSession};
-use serde_json::{Value, json};
 
 use crate::cors::with_cors;
 use crate::files::files;
@@ -84,26 +83,29 @@ async fn password(
     changed.await
 }
 
-async fn me(caller: Any) -> Json<Value> {
-    Json(json!({
-        "sub": caller.subject(),
-        "session_id": caller.session_id(),
-        "scope": caller.scope(),
-        "auth_time": caller.auth_time(),
-    }))
+async fn me(caller: Any) -> Json<Me> {
+    Json(Me {
+        sub: caller.subject().clone(),
+        session_id: caller.session_id(),
+        scope: caller.scope().clone(),
+        auth_time: caller.auth_time(),
+    })
 }
 
-async fn reports(caller: Require<ReadReports, Any<Profile>>) -> Json<Value> {
-    let title = format!("Reports for {}", caller.custom().name);
-    Json(json!({ "title": title, "reports": ["Looking-glass sales", "Tea parties"] }))
+async fn reports(caller: Require<ReadReports, Any<Profile>>) -> Json<Reports> {
+    Json(Reports {
+        title: format!("Reports for {}", caller.custom().name),
+        reports: vec!["Looking-glass sales", "Tea parties"],
+    })
 }
 
-async fn write_note(caller: Require<WriteNotes, Any<Profile>>) -> Json<Value> {
-    Json(json!({ "written_by": caller.custom().name }))
+async fn write_note(caller: Require<WriteNotes, Any<Profile>>) -> Json<Note> {
+    let written_by = caller.custom().name.clone();
+    Json(Note { written_by })
 }
 
-async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Value> {
-    Json(json!({ "transferred": true }))
+async fn transfer(_caller: Require<JustAuthenticated>) -> Json<Transfer> {
+    Json(Transfer { transferred: true })
 }
 
 async fn stream(caller: Any) -> impl IntoResponse {
@@ -113,7 +115,7 @@ async fn stream(caller: Any) -> impl IntoResponse {
 
 fn router(shared: Shared) -> Router {
     let auth = shared.auth.clone();
-    let document = document(&auth, shared.key_admin.is_on(), shared.thief.is_on());
+    let document = document(&auth, shared.key_admin.is_some(), shared.thief.is_on());
     let router = Router::new()
         .route("/auth/login", post(login))
         .route("/auth/step-up", post(step_up))

@@ -6,17 +6,24 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use example_support::{KeyAdmin, LOSE_ANSWER, Metrics, health, log};
-use hallpass::axum::{Answer, Auth};
+use example_support::{LOSE_ANSWER, Metrics, log};
+use hallpass::KeyAdmin;
+use hallpass::axum::{Answer, Auth, Refusal, Rejection};
 
-/// Changes keys, if the request has the administrator's key.
-pub(crate) async fn keys(State(admin): State<KeyAdmin>, headers: HeaderMap, body: Bytes) -> Answer {
+/// Changes keys, if there is an administrator and the request has the administrator's key.
+pub(crate) async fn keys(
+    State(auth): State<Auth>,
+    State(admin): State<Option<KeyAdmin>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Answer, Rejection> {
+    let admin = admin.ok_or_else(|| Rejection::new(&auth, Refusal::NotFound))?;
     let authorization = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
-    Answer::from(admin.act(authorization, &body).await)
+    Ok(Answer::from(admin.answer(authorization, &body).await))
 }
 
 pub(crate) async fn healthz(State(auth): State<Auth>) -> Answer {
-    Answer::from(health(auth.manager()))
+    Answer::from(auth.health())
 }
 
 pub(crate) async fn metrics(State(metrics): State<Metrics>) -> Answer {

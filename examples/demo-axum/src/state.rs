@@ -1,8 +1,8 @@
 //! The state of the router.
 
 use axum::extract::FromRef;
-use example_support::{KeyAdmin, Metrics, Page, Thief, Users};
-use hallpass::Auth;
+use example_support::{Metrics, Page, Thief, Users};
+use hallpass::{Auth, KeyAdmin};
 
 /// What handlers take from the state, each by its type.
 #[derive(Clone, FromRef)]
@@ -11,6 +11,6 @@ pub(crate) struct Shared {
     pub(crate) users: Users,
     pub(crate) page: Page,
     pub(crate) metrics: Metrics,
-    pub(crate) key_admin: KeyAdmin,
+    pub(crate) key_admin: Option<KeyAdmin>,
     pub(crate) thief: Thief,
 }

@@ -2,31 +2,30 @@
 
 use std::io::{self, Write as _};
 use std::net::IpAddr;
+#[cfg(feature = "tls")]
 use std::sync::Arc;
 use std::time::Duration;
 
+use example_thief::{Client, Thief};
 use hallpass::keys::KeyKeeper;
 use hallpass::{
-    Attempt, AttemptKind, Audience, Auth, AuthConfig, ConfigError, Dpop, Issuer, MemoryStore,
-    Origin, RevocationCheck, RevokeReason, SessionManager, SessionManagerBuilder, TokenIssuer,
+    Audience, Auth, AuthConfig, Background, BindingMode, BindingPolicy, ConfigError, Dpop, Issuer,
+    KeyAdmin, Limits, Origin, RevocationCheck, RevokeReason, SessionManager, SessionManagerBuilder,
+    TokenIssuer,
 };
 use http::Uri;
 use tokio::net::TcpListener;
 use tracing::warn;
 
-use crate::background::Background;
 #[cfg(feature = "tls")]
 use crate::flags::Tls;
-use crate::flags::{Bound, Flags, Proofs, Revocation, Switch};
-use crate::limits::Limits;
+use crate::flags::{Flags, Proofs, Revocation};
+use crate::hangup;
 use crate::metrics::Metrics;
 use crate::page::Page;
-use crate::rotation::KeyAdmin;
 use crate::start_error::StartError;
-use crate::store_url::StoreUrl;
-use crate::thief::{Client, Thief};
 #[cfg(feature = "tls")]
-use crate::tls::{self, SelfSigned};
+use crate::tls::{self, TlsError};
 use crate::users::Users;
 
 /// Everything that a demo needs to serve, except the handlers.
@@ -46,10 +45,10 @@ pub struct App {
     pub page: Page,
     /// The numbers for Prometheus.
     pub metrics: Metrics,
-    /// Tasks that run beside the requests. End them once all requests are answered.
+    /// What runs beside the requests. End it once all requests are answered.
     pub background: Background,
-    /// Changes keys on request.
-    pub key_admin: KeyAdmin,
+    /// Changes keys on request, if there is an administrator.
+    pub key_admin: Option<KeyAdmin>,
     /// Uses copied cookies, if the page may ask for that.
     pub thief: Thief,
 }
@@ -75,8 +74,7 @@ impl App {
                  everybody knows: name the users with --user"
             );
         }
-        let limits = (flags.rate_limit == Switch::On).then(|| Arc::new(Limits::new()));
-        let config = configure(flags, origin.clone(), limits.clone())?;
+        let config = configure(flags, origin.clone())?;
         #[cfg(feature = "tls")]
         let tls = match flags.tls {
             Tls::Off => None,
@@ -87,7 +85,7 @@ impl App {
             let client = Client::new(address, origin.clone());
             #[cfg(feature = "tls")]
             let client = match &tls {
-                Some(SelfSigned { client: config, .. }) => client.with_tls(Arc::clone(config)),
+                Some(own) => client.with_tls(&own.certificate).map_err(TlsError::from)?,
                 None => client,
             };
             Thief::new(client)
@@ -108,18 +106,14 @@ impl App {
             keys = changed.map_err(bad)?;
         }
         let (access_keys, refresh_keys) = keys.rings(&rotations, now).map_err(bad)?;
-        let issuer = match &flags.issuer {
-            Some(issuer) => issuer.clone(),
-            None => Issuer::new(origin.as_str())?,
-        };
-        let audience = match &flags.audience {
-            Some(audience) => audience.clone(),
-            None => Audience::new(origin.as_str())?,
-        };
+        let issuer = flags.issuer.clone();
+        let issuer = issuer.map_or_else(|| Issuer::new(origin.as_str()), Ok)?;
+        let audience = flags.audience.clone();
+        let audience = audience.map_or_else(|| Audience::new(origin.as_str()), Ok)?;
         let issuer = TokenIssuer::builder(issuer, audience)
             .policy(policy)
             .build(access_keys, refresh_keys);
-        let builder = open(&store, issuer).await?;
+        let builder = SessionManager::builder(store.open().await?, issuer);
         let (users, exposed) = Users::open(accounts, &store).await?;
         #[cfg(feature = "metrics")]
         let metrics = Metrics::install()?;
@@ -130,13 +124,15 @@ impl App {
             let reason = RevokeReason::PasswordChanged;
             manager.revoke_all(&subject, reason).await?;
         }
-        let follow = flags.revocation == Revocation::Feed;
-        let background = Background::start(&manager, follow, limits, metrics.clone());
         let mut keeper = KeyKeeper::new(flags.keys.clone(), keys, rotations);
         if !flags.rotates() {
             keeper = keeper.without_rotation();
         }
-        let key_admin = KeyAdmin::new(flags.admin_key.clone(), keeper.start(&manager));
+        let background = Background::start(&manager, keeper);
+        let keeper = background.keys();
+        tokio::spawn(hangup::reread_keys(keeper.clone()));
+        let key_admin = flags.admin_key.clone();
+        let key_admin = key_admin.map(|key| KeyAdmin::new(key, keeper.clone()));
         let auth = Auth::new(manager, config);
         let page = Page::new(flags.has_demo_users(), thief.is_on());
         Ok(Self {
@@ -165,9 +161,6 @@ impl App {
 
 /// How long the head of a request may take to come. The library limits the bodies that it reads.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// How many sessions the memory store has room for; each takes about 1 KB.
-const MEMORY_CAPACITY: usize = 100_000;
 
 /// The origin that browsers see.
 fn own_origin(flags: &Flags, listener: &TcpListener) -> Result<Origin, StartError> {
@@ -210,31 +203,10 @@ fn is_public(flags: &Flags, origin: &Origin) -> bool {
 /// Whether the page may have a copy of its cookies used. Only if no other machine can reach the server, which makes
 /// requests for anyone who asks; only for the demo users; and only if browsers register keys, which they do over HTTPS.
 fn may_steal(flags: &Flags, origin: &Origin) -> bool {
-    flags.binding != Bound::Off
+    flags.binding != BindingMode::Off
         && flags.has_demo_users()
         && origin.as_str().starts_with("https:")
         && !is_public(flags, origin)
-}
-
-/// Opens the store, and makes its tables if there are none.
-async fn open(store: &StoreUrl, issuer: TokenIssuer) -> Result<SessionManagerBuilder, StartError> {
-    Ok(match store {
-        StoreUrl::Memory => {
-            SessionManager::builder(MemoryStore::with_capacity(MEMORY_CAPACITY), issuer)
-        }
-        #[cfg(feature = "postgres")]
-        StoreUrl::Postgres(url) => {
-            SessionManager::builder(hallpass::PostgresStore::connect(url).await?, issuer)
-        }
-        #[cfg(feature = "redis")]
-        StoreUrl::Redis(url) => {
-            SessionManager::builder(hallpass::RedisStore::connect(url).await?, issuer)
-        }
-        #[cfg(feature = "sqlite")]
-        StoreUrl::Sqlite(file) => {
-            SessionManager::builder(hallpass::SqliteStore::open(file).await?, issuer)
-        }
-    })
 }
 
 /// Builds the manager. With the feed, the view is caught up before the first request.
@@ -243,7 +215,7 @@ async fn manage(
     flags: &Flags,
 ) -> Result<SessionManager, StartError> {
     let check = match flags.revocation {
-        Revocation::Feed => RevocationCheck::Feed(flags.when_behind.into()),
+        Revocation::Feed => RevocationCheck::Feed(flags.when_behind),
         Revocation::None => RevocationCheck::None,
         Revocation::Store => RevocationCheck::Store,
     };
@@ -252,7 +224,9 @@ async fn manage(
         Revocation::None | Revocation::Store => 0,
     };
     let builder = builder.revocation_check(check).session_cache(remembered);
-    let builder = builder.binding(flags.binding.into());
+    // Bound cookies live as briefly as browsers can do with, so that a renewal is seen soon.
+    let binding = BindingPolicy::new(flags.binding).with_lifetime(BindingPolicy::MIN_LIFETIME);
+    let builder = builder.binding(binding);
     let manager = builder.build()?;
     if flags.revocation == Revocation::Feed {
         manager.catch_up().await?;
@@ -260,11 +234,7 @@ async fn manage(
     Ok(manager)
 }
 
-fn configure(
-    flags: &Flags,
-    origin: Origin,
-    limits: Option<Arc<Limits>>,
-) -> Result<AuthConfig, ConfigError> {
+fn configure(flags: &Flags, origin: Origin) -> Result<AuthConfig, ConfigError> {
     let mut config = AuthConfig::builder(origin).jwks_max_age(flags.jwks_max_age);
     for origin in &flags.allow_origin {
         config = config.allow_origin(origin.clone());
@@ -283,18 +253,8 @@ fn configure(
         Proofs::Optional => config = config.dpop(Dpop::optional()),
         Proofs::Required => config = config.dpop(Dpop::required()),
     }
-    if let Some(limits) = limits {
-        config = config.limit(move |Attempt { address, kind }: Attempt<'_>| match kind {
-            AttemptKind::Login(name) => limits.password(address, name),
-            AttemptKind::Reauthenticate(subject) => limits.password(address, subject.as_str()),
-            AttemptKind::RefreshOf {
-                subject,
-                session_id,
-            } => limits.refresh_of(subject.as_str(), session_id),
-            AttemptKind::Introspect => limits.introspection(address),
-            AttemptKind::Logout | AttemptKind::Revoke => limits.ending(address),
-            _ => limits.refresh(address),
-        });
+    if flags.rate_limit {
+        config = config.limit(Limits::default());
     }
     config.build()
 }

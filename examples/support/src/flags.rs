@@ -7,19 +7,18 @@ use std::process;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::builder::BoolishValueParser;
+use clap::{ArgAction, Parser, ValueEnum};
 use hallpass::keys::{KeySource, Keys, Rotations};
 use hallpass::schedule::ScheduleError;
 use hallpass::{
-    Algorithm, Audience, BindingMode, BindingPolicy, ClientId, Issuer, Origin, Policy, PolicyError,
-    WhenBehind,
+    AdminKey, Algorithm, Audience, BindingMode, ClientId, Issuer, Origin, Policy, PolicyError,
+    StoreUrl, StoreUrlError, WhenBehind,
 };
 use http::Uri;
 use ipnet::IpNet;
 
 use crate::account::{Account, AccountError};
-use crate::rotation::AdminKey;
-use crate::store_url::{StoreUrl, StoreUrlError};
 
 /// A demo of hallpass: log in, watch both tokens live and renew, end sessions.
 ///
@@ -186,10 +185,10 @@ pub struct Flags {
     #[arg(
         long,
         env = "HALLPASS_BINDING",
-        value_name = "HOW",
+        value_name = "off|observe|require",
         default_value = "observe"
     )]
-    pub binding: Bound,
+    pub binding: BindingMode,
 
     /// The `iss` of tokens; by default the server's origin.
     #[arg(long, env = "HALLPASS_ISSUER", value_name = "URL", value_parser = issuer)]
@@ -213,9 +212,11 @@ pub struct Flags {
         long,
         env = "HALLPASS_RATE_LIMIT",
         value_name = "on|off",
-        default_value = "on"
+        default_value = "on",
+        value_parser = BoolishValueParser::new(),
+        action = ArgAction::Set
     )]
-    pub rate_limit: Switch,
+    pub rate_limit: bool,
 
     /// How access tokens of ended sessions are refused.
     #[arg(
@@ -230,10 +231,10 @@ pub struct Flags {
     #[arg(
         long,
         env = "HALLPASS_WHEN_BEHIND",
-        value_name = "WHAT",
+        value_name = "accept|ask|refuse",
         default_value = "ask"
     )]
-    pub when_behind: Behind,
+    pub when_behind: WhenBehind,
 
     /// How many server sessions are remembered between requests, with the feed; with 0 the store is asked at
     /// each request.
@@ -382,16 +383,6 @@ impl FromStr for RotateEvery {
     }
 }
 
-/// On or off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(clippy::exhaustive_enums, reason = "there is no third state")]
-pub enum Switch {
-    /// It is enabled.
-    On,
-    /// It is disabled.
-    Off,
-}
-
 /// Whether the server speaks HTTPS itself.
 #[cfg(feature = "tls")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -414,52 +405,6 @@ pub enum Proofs {
     Optional,
     /// All in the transport `header`.
     Required,
-}
-
-/// Whether sessions are bound to the browser that opened them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(clippy::exhaustive_enums, reason = "the modes that the library has")]
-pub enum Bound {
-    /// Browsers are not asked for a key.
-    Off,
-    /// What would be refused is reported.
-    Observe,
-    /// A session whose browser has used its key needs the proof.
-    Require,
-}
-
-impl From<Bound> for BindingPolicy {
-    /// With bound cookies that live as briefly as browsers can do with, so that a renewal is seen soon.
-    fn from(bound: Bound) -> Self {
-        let mode = match bound {
-            Bound::Off => BindingMode::Off,
-            Bound::Observe => BindingMode::Observe,
-            Bound::Require => BindingMode::Require,
-        };
-        Self::new(mode).with_lifetime(Self::MIN_LIFETIME)
-    }
-}
-
-/// What happens to access tokens while the feed is behind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-#[expect(clippy::exhaustive_enums, reason = "believe the token, ask, or refuse")]
-pub enum Behind {
-    /// They are accepted.
-    Accept,
-    /// The store is asked.
-    Ask,
-    /// They are refused with 503.
-    Refuse,
-}
-
-impl From<Behind> for WhenBehind {
-    fn from(behind: Behind) -> Self {
-        match behind {
-            Behind::Accept => Self::Accept,
-            Behind::Ask => Self::AskStore,
-            Behind::Refuse => Self::Refuse,
-        }
-    }
 }
 
 /// How access tokens of ended sessions are refused.

@@ -1,25 +1,23 @@
 //! Where the hashes of passwords are kept: with the sessions.
 
-#[cfg(feature = "postgres")]
-mod postgres;
 #[cfg(feature = "redis")]
 mod redis;
-#[cfg(feature = "sqlite")]
-mod sqlite;
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
+mod sql;
 
 use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hallpass::Subject;
+use hallpass::{StoreUrl, Subject};
 use thiserror::Error;
 
-#[cfg(feature = "postgres")]
-pub(crate) use self::postgres::PostgresHashes;
 #[cfg(feature = "redis")]
-pub(crate) use self::redis::RedisHashes;
+use self::redis::RedisHashes;
+#[cfg(feature = "postgres")]
+use self::sql::PostgresHashes;
 #[cfg(feature = "sqlite")]
-pub(crate) use self::sqlite::SqliteHashes;
+use self::sql::SqliteHashes;
 
 /// The hash of each user's password. Cheap to clone.
 #[derive(Clone)]
@@ -34,8 +32,18 @@ pub(crate) enum Hashes {
 }
 
 impl Hashes {
-    pub(crate) fn in_memory() -> Self {
-        Self::Memory(Arc::default())
+    /// Opens the hashes beside the sessions in a store, which is open.
+    pub(crate) async fn open(store: &StoreUrl) -> Result<Self, HashesError> {
+        Ok(match store {
+            StoreUrl::Memory => Self::Memory(Arc::default()),
+            #[cfg(feature = "postgres")]
+            StoreUrl::Postgres(url) => Self::Postgres(PostgresHashes::connect(url).await?),
+            #[cfg(feature = "redis")]
+            StoreUrl::Redis(url) => Self::Redis(RedisHashes::connect(url).await?),
+            #[cfg(feature = "sqlite")]
+            StoreUrl::Sqlite(file) => Self::Sqlite(SqliteHashes::open(file).await?),
+            _ => return Err(HashesError::NotBuilt),
+        })
     }
 
     pub(crate) async fn get(&self, subject: &Subject) -> Result<Option<String>, HashesError> {
@@ -97,15 +105,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 impl fmt::Debug for Hashes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Memory(_) => "Memory",
-            #[cfg(feature = "postgres")]
-            Self::Postgres(_) => "Postgres",
-            #[cfg(feature = "redis")]
-            Self::Redis(_) => "Redis",
-            #[cfg(feature = "sqlite")]
-            Self::Sqlite(_) => "Sqlite",
-        })
+        f.write_str("Hashes")
     }
 }
 
@@ -113,6 +113,9 @@ impl fmt::Debug for Hashes {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum HashesError {
+    /// The library has that store, and the demo does not.
+    #[error("this server was built without users in that store")]
+    NotBuilt,
     /// Redis says so.
     #[cfg(feature = "redis")]
     #[error("the users cannot be read or written: {0}")]

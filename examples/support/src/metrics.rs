@@ -28,16 +28,23 @@ impl Metrics {
     /// [`BuildError`] if something else takes it already.
     pub(crate) fn install() -> Result<Self, BuildError> {
         let builder = PrometheusBuilder::new().set_buckets(&BUCKETS)?;
-        Ok(Self(builder.install_recorder()?))
+        let handle = builder.install_recorder()?;
+        tokio::spawn(keep_up(handle.clone()));
+        Ok(Self(handle))
     }
 
     fn text(&self) -> (StatusCode, String) {
         (StatusCode::OK, self.0.render())
     }
+}
 
-    /// Puts what was counted since the last time into the histograms.
-    pub(crate) fn tidy(&self) {
-        self.0.run_upkeep();
+/// Puts what was counted since the last time into the histograms, again and again.
+#[cfg(feature = "metrics")]
+async fn keep_up(handle: PrometheusHandle) {
+    let mut time = tokio::time::interval(std::time::Duration::from_secs(5));
+    loop {
+        time.tick().await;
+        handle.run_upkeep();
     }
 }
 
@@ -53,9 +60,6 @@ impl Metrics {
         let text = "this server was built without metrics: build it with `--features metrics`\n";
         (StatusCode::NOT_FOUND, text.to_owned())
     }
-
-    #[expect(clippy::unused_self, reason = "with the feature it has the numbers")]
-    pub(crate) fn tidy(&self) {}
 }
 
 impl Metrics {

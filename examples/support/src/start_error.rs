@@ -6,11 +6,13 @@ use std::process::ExitCode;
 
 use hallpass::keys::{KeySource, KeysError};
 use hallpass::schedule::ScheduleError;
-use hallpass::{ConfigError, InvalidValue, ManagerError, OriginError, PolicyError, StoreError};
+use hallpass::{
+    ConfigError, InvalidValue, ManagerError, OpenStoreError, OriginError, PolicyError, StoreError,
+    StoreUrlError,
+};
 use thiserror::Error;
 
 use crate::account::AccountError;
-use crate::store_url::StoreUrlError;
 #[cfg(feature = "tls")]
 use crate::tls::TlsError;
 use crate::users::UsersError;
@@ -54,27 +56,18 @@ pub enum StartError {
     /// The listen address cannot be an origin.
     #[error("the listen address cannot be an origin: {0}; name the origin with --origin")]
     Origin(#[from] OriginError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenStoreError),
     /// A lifetime is out of its range.
     #[error(transparent)]
     Policy(#[from] PolicyError),
-    /// The sessions in PostgreSQL cannot be read or written.
-    #[cfg(feature = "postgres")]
-    #[error(transparent)]
-    Postgres(#[from] hallpass::PostgresStoreError),
-    /// The sessions in Redis cannot be read or written.
-    #[cfg(feature = "redis")]
-    #[error(transparent)]
-    Redis(#[from] hallpass::RedisStoreError),
     /// Keys would be replaced too often.
     #[error("--rotate-every: {0}")]
     Rotation(ScheduleError),
     /// The server stopped.
     #[error("the server stopped: {0}")]
     Serve(io::Error),
-    /// The sessions in the file cannot be read or written.
-    #[cfg(feature = "sqlite")]
-    #[error(transparent)]
-    Sqlite(#[from] hallpass::SqliteStoreError),
     /// The ended sessions cannot be read.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -9,8 +9,8 @@ use base64::engine::general_purpose::STANDARD;
 use hallpass::Origin;
 use http::Uri;
 use rcgen::{CertificateParams, KeyPair, PublicKeyData as _};
-use rustls::pki_types::PrivatePkcs8KeyDer;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::ServerConfig;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use thiserror::Error;
 use tracing::info;
 
@@ -26,14 +26,14 @@ pub enum TlsError {
     Serve(#[from] rustls::Error),
 }
 
-/// Both ends of connections that a certificate encrypts.
+/// What a server encrypts connections with.
 #[derive(Clone, Debug)]
 #[expect(clippy::exhaustive_structs, reason = "taken apart at once")]
 pub struct SelfSigned {
     /// For the server, which has the key.
     pub server: Arc<ServerConfig>,
-    /// For a client in the same process, which trusts this certificate alone.
-    pub client: Arc<ClientConfig>,
+    /// For clients in the same process, which trust nothing else.
+    pub certificate: CertificateDer<'static>,
 }
 
 /// Makes a key and a certificate for the host of the origin and for this machine.
@@ -58,12 +58,6 @@ pub fn self_signed(origin: &Origin) -> Result<SelfSigned, TlsError> {
     info!("the certificate was made just now: browsers will warn; its public key is sha256//{pin}");
     // Named, since a program may have linked another provider as well.
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let mut trusted = RootCertStore::empty();
-    trusted.add(certificate.der().clone())?;
-    let client = ClientConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(trusted)
-        .with_no_client_auth();
     let server = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()
@@ -73,6 +67,6 @@ pub fn self_signed(origin: &Origin) -> Result<SelfSigned, TlsError> {
         )?;
     Ok(SelfSigned {
         server: Arc::new(server),
-        client: Arc::new(client),
+        certificate: certificate.der().clone(),
     })
 }

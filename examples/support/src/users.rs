@@ -3,14 +3,13 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use hallpass::Subject;
 use hallpass::http::Rejection;
 use hallpass::password::{PasswordError, Passwords};
+use hallpass::{StoreUrl, Subject};
 use thiserror::Error;
 
 use crate::account::Account;
 use crate::hashes::{Hashes, HashesError};
-use crate::store_url::StoreUrl;
 
 /// All users who may log in. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -37,27 +36,7 @@ impl Users {
         accounts: Vec<Account>,
         store: &StoreUrl,
     ) -> Result<(Self, Vec<Subject>), UsersError> {
-        let hashes = match store {
-            StoreUrl::Memory => Hashes::in_memory(),
-            #[cfg(feature = "postgres")]
-            StoreUrl::Postgres(url) => Hashes::Postgres(
-                crate::hashes::PostgresHashes::connect(url)
-                    .await
-                    .map_err(HashesError::from)?,
-            ),
-            #[cfg(feature = "redis")]
-            StoreUrl::Redis(url) => Hashes::Redis(
-                crate::hashes::RedisHashes::connect(url)
-                    .await
-                    .map_err(HashesError::from)?,
-            ),
-            #[cfg(feature = "sqlite")]
-            StoreUrl::Sqlite(file) => Hashes::Sqlite(
-                crate::hashes::SqliteHashes::open(file)
-                    .await
-                    .map_err(HashesError::from)?,
-            ),
-        };
+        let hashes = Hashes::open(store).await?;
         let passwords = Passwords::new().await?;
         // A demo user who may not log in any more.
         let mut exposed: Vec<Subject> = Account::demo().into_iter().map(|a| a.subject).collect();

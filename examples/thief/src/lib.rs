@@ -5,6 +5,7 @@
 //! a route. The demo has it for the demo users alone, and only if no other machine can reach it.
 
 mod client;
+mod openapi;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -18,7 +19,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 pub use client::Client;
-use client::{Answered, Cookies};
+pub use openapi::describe;
+
+use crate::client::{Answered, Cookies};
 
 /// How the name of each bound cookie begins.
 const BOUND: &str = "__Host-bound-";

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
+#[cfg(feature = "tls")]
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::rand::SystemRandom;
@@ -16,6 +18,10 @@ use http::{HeaderName, HeaderValue, Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+#[cfg(feature = "tls")]
+use rustls::pki_types::CertificateDer;
+#[cfg(feature = "tls")]
+use rustls::{ClientConfig, RootCertStore};
 use serde::Deserialize;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -78,12 +84,22 @@ impl Client {
         }
     }
 
-    /// Speaks TLS, and trusts what the configuration says.
+    /// Speaks TLS, and trusts this certificate alone.
+    ///
+    /// # Errors
+    /// If it cannot be read.
     #[cfg(feature = "tls")]
-    #[must_use]
-    pub fn with_tls(mut self, config: std::sync::Arc<rustls::ClientConfig>) -> Self {
-        self.tls = Some(config.into());
-        self
+    pub fn with_tls(mut self, certificate: &CertificateDer<'_>) -> Result<Self, rustls::Error> {
+        let mut trusted = RootCertStore::empty();
+        trusted.add(certificate.clone().into_owned())?;
+        // Named, since a program may have linked another provider as well.
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(trusted)
+            .with_no_client_auth();
+        self.tls = Some(Arc::new(config).into());
+        Ok(self)
     }
 
     /// Sends a request without a body.
