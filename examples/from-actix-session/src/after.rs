@@ -1,7 +1,8 @@
 //! The same application on hallpass, with its sessions in SQLite. Those who were logged in before still are.
 //!
-//! `after ADDRESS STORE KEY SECURITY FOLDER UNTIL`: the first ones are those of before, and old sessions are adopted
-//! until this instant, in Unix seconds. The folder is for the sessions and the keys.
+//! `after ADDRESS STORE KEY SECURITY FOLDER UNTIL [GRACE]`: the first ones are those of before, and old sessions are
+//! adopted until this instant, in Unix seconds. The folder is for the sessions and the keys. With a grace, also in
+//! seconds, the sessions of those who have come are deleted from Redis once it has passed.
 
 mod users;
 
@@ -55,6 +56,11 @@ async fn state(
     let seconds: i64 = redis.ttl(&key).await?;
     let lives_for = u64::try_from(seconds).ok().map(Duration::from_secs);
     Ok(json.map(|json| OldState { json, lives_for }))
+}
+
+/// Deletes a session of before, which is not needed any more.
+async fn delete(mut redis: MultiplexedConnection, key: String) -> Result<(), ReadError> {
+    Ok(redis.del(key).await?)
 }
 
 /// Who is logged in, if there still is such a user.
@@ -112,13 +118,21 @@ async fn note(session: ServerSession) -> Result<String, Rejection> {
 #[actix_web::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [address, store, key, security, folder, until] = &args[..] else {
-        return Err("ADDRESS STORE KEY SECURITY FOLDER UNTIL".into());
+    let [address, store, key, security, folder, until, grace @ ..] = &args[..] else {
+        return Err("ADDRESS STORE KEY SECURITY FOLDER UNTIL [GRACE]".into());
     };
     let listener = std::net::TcpListener::bind(address)?;
     let origin = format!("http://{}", listener.local_addr()?);
     let until = UnixTime::from_secs(until.parse()?)?;
-    let policy = Policy::builder().adopts_until(until).build()?;
+    let mut policy = Policy::builder().adopts_until(until);
+    let mut adoption = old_sessions(store, key, security == "signed").await?;
+    if let [grace, ..] = grace {
+        policy = policy.grace(Duration::from_secs(grace.parse()?));
+        let client = redis::Client::open(&**store)?;
+        let redis = client.get_multiplexed_async_connection().await?;
+        adoption = adoption.delete_old(move |key| delete(redis.clone(), key));
+    }
+    let policy = policy.build()?;
     let (day, now) = (Duration::from_hours(24), SystemClock.now());
     let rotations = Rotations::new(&policy, day * 30, Duration::from_mins(5))?;
     let keys: KeySource = format!("{folder}/keys.json").parse()?;
@@ -132,9 +146,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let sqlite = SqliteStore::open(format!("{folder}/sessions.db")).await?;
     let manager = SessionManager::builder(sqlite, issuer).build()?;
     let config = AuthConfig::builder(origin.parse()?);
-    let config = config
-        .adopt(old_sessions(store, key, security == "signed").await?)
-        .build()?;
+    let config = config.adopt(adoption).build()?;
     let auth = Auth::new(manager, config);
     let server = HttpServer::new(move || {
         App::new()

@@ -14,7 +14,7 @@ mod client;
 #[path = "../../from-axum-login/tests/tabs/mod.rs"]
 mod tabs;
 
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -65,6 +65,15 @@ impl Redis {
             std::thread::sleep(Duration::from_millis(20));
         }
         redis
+    }
+
+    /// How many sessions there are.
+    fn size(&self) -> String {
+        let redis = UnixStream::connect(&self.socket).unwrap();
+        (&redis).write_all(b"DBSIZE\r\n").unwrap();
+        let mut answer = String::new();
+        BufReader::new(redis).read_line(&mut answer).unwrap();
+        answer.trim_end().to_owned()
     }
 
     /// Deletes every session, as if all had expired.
@@ -124,13 +133,17 @@ impl Site {
     }
 
     fn after(&mut self, key: &str, period: Duration) -> Server {
+        self.after_with(key, period, &[])
+    }
+
+    fn after_with(&mut self, key: &str, period: Duration, more: &[&str]) -> Server {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let until = (now + period).as_secs().to_string();
         let folder = self.folder.path().to_str().unwrap().to_owned();
         let mut program = Command::new(env!("CARGO_BIN_EXE_after"));
         program.args([&self.address, &self.store(), key, self.security]);
         program.args([&folder, &until]);
-        self.start(&mut program)
+        self.start(program.args(more))
     }
 }
 
@@ -235,6 +248,45 @@ fn moves(with_redis: bool, security: &'static str) {
     late.cookies.insert(OLD.to_owned(), genuine);
     assert_eq!(greeted(&mut late), None);
     assert!(late.cookies.contains_key(OLD));
+}
+
+/// With `delete_old`, the session of who has come goes from Redis once the grace has passed, so that a copied cookie of
+/// before opens nothing, and least of all in the application of before.
+#[test]
+fn sessions_in_redis_are_deleted_if_they_shall() {
+    let mut site = Site::new(true, "private");
+    let sessions = |site: &Site| site.redis.as_ref().unwrap().size();
+    let server = site.before();
+    let mut alice = log_in(&server, "alice");
+    let mut bob = log_in(&server, "bob");
+    let mut copied = alice.clone();
+    assert_eq!(sessions(&site), ":2");
+    drop(server);
+
+    let server = site.after_with(KEY, PERIOD, &["1"]);
+    let mut lost = alice.clone();
+    assert_eq!(greeted(&mut lost).as_deref(), Some("alice"));
+    // Her browser has not got the answer, and asks again.
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    let names: Vec<_> = alice.cookies.keys().map(|name| &**name).collect();
+    assert_eq!(names, [NEW, OLD], "both, as long as either may be needed");
+    assert_eq!(sessions(&site), ":2");
+
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    let names: Vec<_> = alice.cookies.keys().map(|name| &**name).collect();
+    assert_eq!(names, [NEW], "the old cookie has gone with the session");
+    assert_eq!(sessions(&site), ":1");
+    assert_eq!(greeted(&mut copied.clone()), None, "nobody comes with it");
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    drop(server);
+
+    // Back to the application as it was.
+    let server = site.before();
+    assert_eq!(greeted(&mut copied), None, "the copy is dead there too");
+    assert_eq!(greeted(&mut alice), None);
+    assert_eq!(greeted(&mut bob).as_deref(), Some("bob"), "he never came");
+    drop(server);
 }
 
 #[test]

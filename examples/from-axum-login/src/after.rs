@@ -1,7 +1,8 @@
 //! The same application on hallpass, on the same database. Those who were logged in before still are.
 //!
-//! `after ADDRESS DATABASE SESSIONS KEYS UNTIL`: the first ones are those of before, the keys are made if they are not
-//! there, and old sessions are adopted until this instant, in Unix seconds.
+//! `after ADDRESS DATABASE SESSIONS KEYS UNTIL [GRACE]`: the first ones are those of before, the keys are made if they
+//! are not there, and old sessions are adopted until this instant, in Unix seconds. With a grace, also in seconds, the
+//! records of those who have come are deleted once it has passed.
 
 mod records;
 
@@ -185,8 +186,8 @@ async fn password(
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
-    let [address, database, old, keys, until] = &args[..] else {
-        return Err("ADDRESS DATABASE SESSIONS KEYS UNTIL".into());
+    let [address, database, old, keys, until, grace @ ..] = &args[..] else {
+        return Err("ADDRESS DATABASE SESSIONS KEYS UNTIL [GRACE]".into());
     };
     let listener = tokio::net::TcpListener::bind(address).await?;
     let origin = format!("http://{}", listener.local_addr()?);
@@ -195,7 +196,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .await
         .map_err(|error| error.to_string())?;
     let until = UnixTime::from_secs(until.parse()?)?;
-    let policy = Policy::builder().adopts_until(until).build()?;
+    let mut policy = Policy::builder().adopts_until(until);
+    let mut adoption = old_sessions(records.clone(), pool.clone());
+    if let [grace, ..] = grace {
+        policy = policy.grace(Duration::from_secs(grace.parse()?));
+        adoption = adoption.delete_old(move |id| records.clone().delete(id));
+    }
+    let policy = policy.build()?;
     let (day, now) = (Duration::from_hours(24), SystemClock.now());
     let rotations = Rotations::new(&policy, day * 30, Duration::from_mins(5))?;
     let keys = keys
@@ -210,7 +217,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let store = SqliteStore::open(database).await?;
     let manager = SessionManager::builder(store, issuer).build()?;
     let config = AuthConfig::builder(origin.parse()?)
-        .adopt(old_sessions(records, pool.clone()))
+        .adopt(adoption)
         .build()?;
     let auth = Auth::new(manager, config);
     let app = Router::new()

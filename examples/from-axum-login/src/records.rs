@@ -41,4 +41,19 @@ impl Records {
             }
         })
     }
+    /// Deletes the record of a session, which is not needed any more.
+    pub(crate) async fn delete(self, id: String) -> Result<(), ReadError> {
+        match self {
+            Self::Postgres(pool) => {
+                let delete = "DELETE FROM tower_sessions.session WHERE id = $1";
+                sqlx::query(delete).bind(id).execute(&pool).await?;
+            }
+            Self::Redis(mut redis) => redis.del(id).await?,
+            Self::Sqlite(pool) => {
+                let delete = "DELETE FROM tower_sessions WHERE id = ?";
+                sqlx::query(delete).bind(id).execute(&pool).await?;
+            }
+        }
+        Ok(())
+    }
 }

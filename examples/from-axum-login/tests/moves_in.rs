@@ -116,6 +116,17 @@ impl Site {
         browser
     }
 
+    /// Whether the real store still has the record of this cookie.
+    fn has_record(&self, cookie: &str) -> bool {
+        let id: Id = cookie.parse().unwrap();
+        let mut has = false;
+        self.with_database(async |pool| {
+            let store = self.store(pool).await;
+            has = store.load(&id).await.unwrap().is_some();
+        });
+        has
+    }
+
     /// Serves at the address at which the first program has served.
     fn start(&mut self, program: &mut Command) -> Server {
         let server = Server::start(program, 1);
@@ -130,6 +141,10 @@ impl Site {
     }
 
     fn after(&mut self, period: Duration) -> Server {
+        self.after_with(period, &[])
+    }
+
+    fn after_with(&mut self, period: Duration, more: &[&str]) -> Server {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let until = (now + period).as_secs().to_string();
         let mut program = Command::new(env!("CARGO_BIN_EXE_after"));
@@ -140,7 +155,7 @@ impl Site {
             &self.path("keys.json"),
             &until,
         ]);
-        self.start(&mut program)
+        self.start(program.args(more))
     }
 }
 
@@ -283,6 +298,58 @@ fn moves(sessions: &str) {
         .insert(OLD.to_owned(), Id::default().to_string());
     assert_eq!(greeted(&mut late), None);
     assert!(late.cookies.contains_key(OLD));
+}
+
+#[test]
+fn records_in_sqlite_are_deleted_if_they_shall() {
+    deletes("sqlite");
+}
+
+#[test]
+fn records_in_postgresql_are_deleted_if_they_shall() {
+    deletes(&server("HALLPASS_TEST_POSTGRES_URL"));
+}
+
+#[test]
+fn records_in_redis_are_deleted_if_they_shall() {
+    deletes(&server("HALLPASS_TEST_REDIS_URL"));
+}
+
+/// With `delete_old`, the record of who has come goes once the grace has passed, so that a copied cookie of before opens
+/// nothing, and least of all in the application of before.
+fn deletes(sessions: &str) {
+    let mut site = Site::new(sessions);
+    let server = site.before();
+    let mut alice = log_in(&server, "alice");
+    let mut bob = log_in(&server, "bob");
+    let (old, unseen) = (alice.cookies[OLD].clone(), bob.cookies[OLD].clone());
+    let mut copied = tab(&alice);
+    drop(server);
+
+    let server = site.after_with(PERIOD, &["1"]);
+    let mut lost = tab(&alice);
+    assert_eq!(greeted(&mut lost).as_deref(), Some("alice"));
+    // Her browser has not got the answer, and asks again.
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    let names: Vec<_> = alice.cookies.keys().map(|name| &**name).collect();
+    assert_eq!(names, [NEW, OLD], "both, as long as either may be needed");
+    assert!(site.has_record(&old));
+
+    std::thread::sleep(Duration::from_secs(2));
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    let names: Vec<_> = alice.cookies.keys().map(|name| &**name).collect();
+    assert_eq!(names, [NEW], "the old cookie has gone with the record");
+    assert!(!site.has_record(&old) && site.has_record(&unseen));
+    assert_eq!(greeted(&mut tab(&copied)), None, "nobody can come with it");
+    assert_eq!(greeted(&mut alice).as_deref(), Some("alice"));
+    drop(server);
+
+    // Back to the application as it was.
+    let server = site.before();
+    assert_eq!(greeted(&mut copied), None, "the copy is dead there too");
+    assert_eq!(greeted(&mut alice), None);
+    assert_eq!(greeted(&mut bob).as_deref(), Some("bob"), "he never came");
+    drop(server);
 }
 
 /// Fifty clients and three tabs of Chromium use the old application, which is stopped and started again as the new one: nobody is asked to
