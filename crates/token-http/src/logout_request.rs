@@ -124,11 +124,11 @@ impl LogoutRequest {
                 }
                 // Also if it was adopted before: a logout wins over every old credential that the client still has.
                 if let Some(old) = &old {
-                    auth.end_old(old, RevokeReason::Logout).await?;
+                    has_ended |= auth.end_old(old, RevokeReason::Logout).await?;
                 }
                 // A client that has not renewed yet has its old token in the place of a refresh token.
                 if let Some(token) = refresh_token {
-                    auth.end_old_token(token, RevokeReason::Logout).await?;
+                    has_ended |= auth.end_old_token(token, RevokeReason::Logout).await?;
                 }
                 Ok::<_, Rejection>(())
             };

@@ -6,6 +6,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use http::HeaderValue;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::cookie::OldCookie;
@@ -26,6 +28,8 @@ pub struct Adoption {
     remember: Option<bool>,
     trusts_sister_hosts: bool,
     delete: Option<Arc<Delete>>,
+    /// Before this instant nobody asks the old store to delete a session.
+    deletes_again: Arc<Mutex<Option<Instant>>>,
 }
 
 impl Adoption {
@@ -38,6 +42,7 @@ impl Adoption {
             remember: None,
             trusts_sister_hosts: false,
             delete: None,
+            deletes_again: Arc::default(),
         }
     }
 
@@ -76,7 +81,8 @@ impl Adoption {
     /// A record may not go while a request with nothing but the old cookie can still come: from another tab, or
     /// because an answer was lost. So the browser keeps the old cookie beside ours at first. The first request with
     /// both that comes later than the grace after the adoption deletes the record, and its answer the old
-    /// cookie. If that fails, the log has a warning, and the next request tries again.
+    /// cookie. If that fails, the log has a warning, and the next request tries again. Such a request waits for the
+    /// old store for half a second at most, and an old store that gave no answer is left alone for half a minute.
     ///
     /// ```
     /// # use token_http::adopt::{Adoption, Reader};
@@ -145,6 +151,11 @@ impl Adoption {
     /// Whether old sessions are deleted from the old store.
     pub(crate) fn deletes(&self) -> bool {
         self.delete.is_some()
+    }
+
+    /// When sessions are deleted again, for the one request at a time that may ask the old store.
+    pub(super) fn deletes_again(&self) -> Option<MutexGuard<'_, Option<Instant>>> {
+        self.deletes_again.try_lock().ok()
     }
 
     /// Deletes the old session that has this key, if the application wants that.

@@ -1,5 +1,7 @@
 //! Deletes sessions from the old store once nobody needs them there.
 
+use std::time::Duration;
+
 use http::HeaderValue;
 use token_core::{PRODUCT, Session};
 use tokio::time::{Instant, timeout_at};
@@ -11,6 +13,12 @@ use super::reader::Reading;
 use super::request::OldRequest;
 use crate::auth::Auth;
 use crate::head::Head;
+
+/// How long a request waits for the old store. Its user is logged in here, and needs nothing from there.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// How long an old store that gave no answer in that time is left alone.
+const PAUSE: Duration = Duration::from_secs(30);
 
 impl Auth {
     /// The fields that delete the old cookies of a request whose session this reader has read. Also those of other
@@ -32,7 +40,8 @@ impl Auth {
     /// Deletes the old session whose place this one has taken, now that a request has come with both cookies:
     /// nobody needs the old one any more. Returns the fields that delete its cookie.
     ///
-    /// Not within the grace: a request that was sent with the old cookie alone may still be under way.
+    /// Not within the grace: a request that was sent with the old cookie alone may still be under way. And not
+    /// while the old store gives no answer: then a later request does it.
     pub(crate) async fn delete_old(&self, head: &Head<'_>, session: &Session) -> Vec<HeaderValue> {
         let mut deletions = Vec::new();
         if !self.config().adoptions().iter().any(Adoption::deletes) {
@@ -45,10 +54,13 @@ impl Auth {
             return deletions;
         }
         for adoption in self.config().adoptions() {
-            if !adoption.deletes() {
+            let Some(mut again) = adoption.deletes_again() else {
+                continue;
+            };
+            if again.is_some_and(|again| Instant::now() < again) {
                 continue;
             }
-            let deadline = self.old_deadline();
+            let deadline = self.old_deadline().min(Instant::now() + PATIENCE);
             let gone = match self.read_old(adoption, &request, deadline).await {
                 // Another request was faster.
                 Ok(Reading::Dead(_)) => true,
@@ -58,6 +70,8 @@ impl Auth {
                 }
                 Ok(Reading::Absent | Reading::Unknown(_)) | Err(_) => false,
             };
+            let is_late = Instant::now() >= deadline;
+            *again = is_late.then(|| Instant::now() + PAUSE);
             if gone {
                 deletions.extend(adoption.deletions(&request));
             }

@@ -121,18 +121,23 @@ impl Auth {
     /// it has opened a session already, and the browser forgets the old cookie with its answer.
     ///
     /// Of cookies that came several times each is ended: which of them the next request brings is not known.
+    ///
+    /// Says whether one was ended.
     pub(crate) async fn end_old(
         &self,
         request: &OldRequest,
         reason: RevokeReason,
-    ) -> Result<(), Rejection> {
+    ) -> Result<bool, Rejection> {
         // What cannot be ended keeps nothing else alive.
-        let mut failed = None;
+        let mut failed: Option<Rejection> = None;
+        let mut has_ended = false;
         for adoption in self.config().adoptions() {
             let deadline = self.old_deadline();
             for one in adoption.apart(request) {
-                let ended = self.end_one(adoption, &one, deadline, reason).await;
-                failed = failed.or(ended.err());
+                match self.end_one(adoption, &one, deadline, reason).await {
+                    Ok(ended) => has_ended |= ended,
+                    Err(error) => failed = failed.or(Some(error)),
+                }
             }
             if reason != RevokeReason::Replaced && adoption.has_too_many(request) {
                 let why = "more than 4 cookies have the name of an old one";
@@ -140,7 +145,11 @@ impl Auth {
                 failed = failed.or(Some(refused));
             }
         }
-        failed.map_or(Ok(()), Err)
+        match failed {
+            Some(failed) if has_ended => Err(failed.after_a_write()),
+            Some(failed) => Err(failed),
+            None => Ok(has_ended),
+        }
     }
 
     async fn end_one(
@@ -149,13 +158,13 @@ impl Auth {
         request: &OldRequest,
         deadline: Instant,
         reason: RevokeReason,
-    ) -> Result<(), Rejection> {
+    ) -> Result<bool, Rejection> {
         let old = match self.read_old(adoption, request, deadline).await {
-            Err(_) if reason == RevokeReason::Replaced => return Ok(()),
+            Err(_) if reason == RevokeReason::Replaced => return Ok(false),
             read => read?.live(),
         };
         let Some(mut old) = old else {
-            return Ok(());
+            return Ok(false);
         };
         // As if it had been adopted.
         old.session.transport = Some(if adoption.reads_bearer() {
@@ -167,7 +176,7 @@ impl Auth {
         let ended = self.manager().end_old(adoption.name(), old, reason).await;
         ended.map_err(fault)?;
         adoption.delete_ended(key, self.old_deadline()).await;
-        Ok(())
+        Ok(true)
     }
 
     /// The fields that delete the old cookies of a login or a logout.
@@ -177,14 +186,14 @@ impl Auth {
         all.collect()
     }
 
-    /// Ends the session of a token that came in a body, if it is one of the old system.
+    /// Ends the session of a token that came in a body, if it is one of the old system. Says whether it was.
     pub(crate) async fn end_old_token(
         &self,
         token: &str,
         reason: RevokeReason,
-    ) -> Result<(), Rejection> {
+    ) -> Result<bool, Rejection> {
         if !self.adopts_bearers() {
-            return Ok(());
+            return Ok(false);
         }
         let request = OldRequest::of_bearer(token, self.manager().now());
         self.end_old(&request, reason).await

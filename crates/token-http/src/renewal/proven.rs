@@ -10,10 +10,11 @@ use http::{HeaderValue, Response};
 use token_core::binding::Binding;
 use token_core::binding::dpop::{ProofOwner, VerifiedProof};
 use token_core::session::{Committed, Denial};
-use token_core::{RevokeReason, Session, SessionId, Transport, UnixTime};
+use token_core::{PRODUCT, RevokeReason, Session, SessionId, Transport, UnixTime};
 use token_session::{
     Issued, RefreshError, SessionCredential, SessionManager, ShownCookie, StepUp, to_end,
 };
+use tracing::warn;
 
 use crate::adopt::FirstCredential;
 use crate::auth::Auth;
@@ -119,33 +120,48 @@ impl Proven {
         .await
     }
 
-    /// Ends every other session of the subject, and renews the credential of this one.
+    /// Ends every other session of the subject, and renews the credential of this one. The new password is
+    /// stored already, so no failure says that nothing was done.
     pub(super) async fn password_changed(
         self: Arc<Self>,
         step_up: StepUp,
     ) -> Result<Response<Bytes>, Rejection> {
         to_end(async move {
-            let manager = self.auth.manager();
-            let issued = manager.password_changed(Arc::clone(&self.credential), step_up);
-            let issued = issued.await;
-            let (session, reason) = (&self.session, RevokeReason::PasswordChanged);
-            match &issued {
-                // The browser has begun to use a key since, and asks again with its proof.
-                Err(RefreshError::Denied(Denial::Unbound(_))) => {
-                    manager
-                        .revoke_others(&session.subject, session.id, reason)
-                        .await?;
-                }
-                Err(RefreshError::Denied(_)) => {
-                    manager.revoke_all(&session.subject, reason).await?;
-                }
-                Ok(issued) => self.observe(issued.session()),
-                Err(_) => {}
-            }
-            let issued = issued.map_err(|error| self.refused(error))?;
-            Ok(self.answer(&issued))
+            self.end_others_and_renew(step_up)
+                .await
+                .map_err(|rejection| {
+                    warn!(
+                        target: PRODUCT,
+                        session = %self.session.id,
+                        error = rejection.refusal().code(),
+                        "a new password is stored, and the client does not hear of it"
+                    );
+                    rejection.after_a_write()
+                })
         })
         .await
+    }
+
+    async fn end_others_and_renew(&self, step_up: StepUp) -> Result<Response<Bytes>, Rejection> {
+        let manager = self.auth.manager();
+        let issued = manager.password_changed(Arc::clone(&self.credential), step_up);
+        let issued = issued.await;
+        let (session, reason) = (&self.session, RevokeReason::PasswordChanged);
+        match &issued {
+            // The browser has begun to use a key since, and asks again with its proof.
+            Err(RefreshError::Denied(Denial::Unbound(_))) => {
+                manager
+                    .revoke_others(&session.subject, session.id, reason)
+                    .await?;
+            }
+            Err(RefreshError::Denied(_)) => {
+                manager.revoke_all(&session.subject, reason).await?;
+            }
+            Ok(issued) => self.observe(issued.session()),
+            Err(_) => {}
+        }
+        let issued = issued.map_err(|error| self.refused(error))?;
+        Ok(self.answer(&issued))
     }
 
     /// The answer with the new credential.

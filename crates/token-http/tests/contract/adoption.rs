@@ -1,11 +1,14 @@
 //! What a server makes of sessions and tokens of the system that was used before. What it answers to a browser is in
 //! the tests of the adapters.
 
+use std::time::Duration;
+
 use serde_json::json;
 use token_core::{NoClaims, Subject};
 use token_http::adopt::{Adoption, OldCookie, OldRequest, OldSession, ReadError, Reader, Reading};
 use token_http::{AuthConfig, ConfigError, Dpop};
 use token_session::NewSession;
+use tokio::time::Instant;
 
 use crate::world::{OWN, World, get, post_form, post_json, with_bearer, with_cookie};
 
@@ -43,6 +46,9 @@ impl Reader for Old {
         let Some(token) = request.cookie("__Host-token").or(request.bearer()) else {
             return Ok(Reading::Absent);
         };
+        if token == "old-hangs" {
+            std::future::pending::<()>().await;
+        }
         let Some(user) = token.strip_prefix("old-") else {
             return Ok(Reading::Unknown("it is not an old token".into()));
         };
@@ -144,4 +150,41 @@ async fn an_old_token_in_the_first_message_of_a_socket_is_taken_too() {
     assert_eq!(access.await.unwrap().claims().subject.as_str(), "alice");
     let access = world.auth.clone().access_token::<NoClaims>("other");
     assert_eq!(access.await.unwrap_err().response().status(), 401);
+}
+
+/// Who is logged in here does not wait for the system that was used before.
+#[tokio::test(start_paused = true)]
+async fn an_old_store_that_gives_no_answer_holds_nobody_up_who_is_logged_in_here() {
+    let world = World::adopting(|config| {
+        config.adopt(
+            Adoption::of(COOKIE)
+                .remember(false)
+                .delete_old(async |_| Ok(())),
+        )
+    });
+    let adopted = with_cookie(get("/api/me"), "__Host-token=old-alice");
+    let own = world.send(adopted).await.cookie();
+    world.advance(31);
+    let both = format!("{own}; __Host-token=old-hangs");
+    let mut waits = Vec::new();
+    for _ in 0..3 {
+        let begin = Instant::now();
+        let reply = world.send(with_cookie(get("/api/me"), &both)).await;
+        assert_eq!(reply.status, 200);
+        assert!(reply.set_cookies().is_empty());
+        waits.push(begin.elapsed().as_millis());
+    }
+    assert!((500..=501).contains(&waits[0]), "{waits:?}");
+    assert_eq!(waits[1..], [0, 0]);
+    // Later it is asked again.
+    tokio::time::advance(Duration::from_secs(30)).await;
+    let begin = Instant::now();
+    let gone = format!("{own}; __Host-token=old-alice");
+    let reply = world.send(with_cookie(get("/api/me"), &gone)).await;
+    assert_eq!(begin.elapsed(), Duration::ZERO);
+    let set = reply.set_cookies();
+    assert!(
+        set.iter().any(|field| field.starts_with("__Host-token=;")),
+        "{set:?}"
+    );
 }

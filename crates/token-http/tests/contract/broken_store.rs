@@ -1,7 +1,7 @@
 //! A store that cannot be reached: never a 401, never a cookie deleted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use http::{Method, Request};
 use serde_json::json;
@@ -79,6 +79,78 @@ impl Trouble for Lost {
         }
         Ok(())
     }
+}
+
+/// Lets so many calls of a kind pass, and no more.
+#[derive(Clone)]
+struct AfterSome {
+    call: &'static str,
+    left: Arc<AtomicI32>,
+}
+
+impl Trouble for AfterSome {
+    async fn before(&self, call: &'static str) -> Result<(), Injected> {
+        if call == self.call && self.left.fetch_sub(1, Ordering::SeqCst) <= 0 {
+            return Err(Injected);
+        }
+        Ok(())
+    }
+}
+
+/// The new password is stored first: whatever fails after it, something was done.
+#[tokio::test]
+async fn a_change_of_password_is_504_once_the_password_is_stored() {
+    for path in ["/auth/password", "/form/password"] {
+        let trouble = AfterSome {
+            call: "revoke_subject",
+            left: Arc::default(),
+        };
+        let left = Arc::clone(&trouble.left);
+        let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), trouble);
+        let world = World::on(store, |config| config);
+        let (login, other) = (world.login("session").await, world.login("session").await);
+        let cookie = login.cookie();
+        let change = || {
+            let request = match path {
+                "/form/password" => post_form(
+                    path,
+                    &format!("password={PASSWORD}&new_password=looking-glass"),
+                ),
+                _ => post_json(
+                    path,
+                    &json!({"password": PASSWORD, "new_password": "looking-glass"}),
+                ),
+            };
+            with_cookie(request, &cookie)
+        };
+        let (log, _guard) = Log::watch();
+        let reply = world.send(change()).await;
+        let doubt = refusal(504, "gateway_timeout", "");
+        assert_eq!(reply.refusal(), doubt, "{path}");
+        assert!(
+            log.take()
+                .contains("a new password is stored, and the client does not hear of it")
+        );
+        // Repeated, it ends the other session.
+        left.store(1000, Ordering::SeqCst);
+        assert_eq!(world.send(change()).await.status, 200, "{path}");
+        let other = with_cookie(get("/api/me"), &other.cookie());
+        assert_eq!(world.send(other).await.status, 401, "{path}");
+    }
+}
+
+/// One old session is ended, and the next one cannot be.
+#[tokio::test]
+async fn a_logout_that_ended_one_of_two_old_sessions_is_504() {
+    let trouble = AfterSome {
+        call: "create",
+        left: Arc::new(AtomicI32::new(1)),
+    };
+    let store = TroubledStore::new(MemoryStore::new(1000, &[7; 32]), trouble);
+    let world = World::adopting_on(store, |config| config.adopt(Adoption::of(BEARER)));
+    let logout = post_json("/auth/logout", &json!({"refresh_token": "old-bob"}));
+    let reply = world.send(with_bearer(logout, "old-alice")).await;
+    assert_eq!(reply.refusal(), refusal(504, "gateway_timeout", ""));
 }
 
 /// A server whose writes are in doubt while the flag is set, and which takes old tokens as well.
