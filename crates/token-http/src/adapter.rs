@@ -506,8 +506,8 @@ macro_rules! request_methods {
             /// [`changed_with`](Self::changed_with), which stores it.
             ///
             /// # Errors
-            /// 400 `invalid_grant` if the session has ended meanwhile, 503 if the store cannot be
-            /// asked. The other sessions may have been ended already; the client asks again.
+            /// 400 `invalid_grant` if the session has ended meanwhile, 504 if the store fails: the
+            /// password is stored, and the other sessions may have been ended or not. The client asks again.
             pub async fn changed(
                 &self,
                 step_up: impl ::core::convert::Into<$crate::adapter::StepUp>,

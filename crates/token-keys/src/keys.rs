@@ -143,7 +143,8 @@ impl Keys {
         Ok(self)
     }
 
-    /// Lets the next access key of each algorithm sign now.
+    /// Lets the next access key of each algorithm sign now. One that has no next key yet, or one that a verifier may
+    /// not know, holds up no other.
     pub(crate) fn promote(
         mut self,
         rotations: &Rotations,
@@ -151,7 +152,13 @@ impl Keys {
     ) -> Result<Self, KeysError> {
         self.access = self.access.promote(&rotations.access, now)?;
         for other in &mut self.others {
-            other.access = other.access.clone().promote(&rotations.access, now)?;
+            match other.access.clone().promote(&rotations.access, now) {
+                Ok(promoted) => other.access = promoted,
+                Err(error) => {
+                    let algorithm = algorithm_of(&other.access);
+                    warn!(target: PRODUCT, ?algorithm, %error, "the other access key stays");
+                }
+            }
         }
         self.publish(rotations, now)
     }

@@ -287,6 +287,20 @@ fn a_file_has_keys_of_another_algorithm_for_some_clients_and_audiences() {
     assert_ne!(of_reports(&promoted, at(2400)).1, before);
 }
 
+/// The others were added just now: a verifier may have a key set without their next one.
+#[test]
+fn other_keys_that_cannot_be_promoted_hold_up_no_other() {
+    let folder = tempfile::tempdir().unwrap();
+    let (source, _) = file(&folder, "keys.json");
+    let keys = mixed(&source, &reports());
+    let other = |keys: &Keys| keys.others[0].access.keys()[0].key.id().clone();
+    let before = (id(&keys, at(315)), other(&keys));
+    let promote = |keys: Keys| keys.promote(&rotations(), at(315));
+    let promoted = source.change(at(315), promote).unwrap();
+    assert_ne!(id(&promoted, at(315)), before.0);
+    assert_eq!(other(&promoted), before.1);
+}
+
 #[test]
 fn those_for_whom_other_keys_sign_can_change_and_are_named_once() {
     let folder = tempfile::tempdir().unwrap();

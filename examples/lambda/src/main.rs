@@ -8,7 +8,7 @@ mod gateway;
 use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::{Router, routing::get, routing::post};
 use hallpass::axum::{Answer, Any, Auth, LoginRequest, Rejection, routes, sessions};
@@ -29,18 +29,24 @@ async fn hello(caller: Any) -> String {
     format!("Hello, {}!\n", caller.subject())
 }
 
-/// Twenty passwords for an address and instance: one that counts for all instances asks a store that they share.
+/// Twenty passwords a minute for an address and instance: a limit for all instances asks a store that they share.
 fn limit() -> impl Fn(Attempt<'_>) -> Result<(), Duration> {
-    let counts = Mutex::new(HashMap::<Option<IpAddr>, u32>::new());
+    const MINUTE: Duration = Duration::from_mins(1);
+    let minute = Mutex::new((Instant::now(), HashMap::<Option<IpAddr>, u32>::new()));
     move |attempt| {
         if !matches!(attempt.kind, AttemptKind::Login(_)) {
             return Ok(());
         }
-        let mut counts = counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut minute = minute.lock().unwrap_or_else(PoisonError::into_inner);
+        let (begin, counts) = &mut *minute;
+        if begin.elapsed() >= MINUTE {
+            *begin = Instant::now();
+            counts.clear();
+        }
         let count = counts.entry(attempt.address).or_default();
         *count += 1;
         if *count > 20 {
-            return Err(Duration::from_mins(1));
+            return Err(MINUTE.saturating_sub(begin.elapsed()));
         }
         Ok(())
     }

@@ -64,8 +64,8 @@ impl PasswordRequest {
     /// new password first.
     ///
     /// # Errors
-    /// As [`StepUpRequest::read`](crate::StepUpRequest::read). If the store cannot be asked, the other sessions may have been
-    /// ended already or not; the client asks again. If this session has ended since the request was
+    /// As [`StepUpRequest::read`](crate::StepUpRequest::read), but [`Refusal::GatewayTimeout`](crate::Refusal::GatewayTimeout) if
+    /// the store fails: the password is stored, and the other sessions may have been ended or not. The client asks again. If this session has ended since the request was
     /// read, or has another credential, every session of the subject is ended: the new password is
     /// stored, and somebody else may have ended this one. [`Refusal::Unbound`](crate::Refusal::Unbound) if its browser has used a key
     /// since; then it goes on, and the others are ended.

@@ -61,7 +61,8 @@ impl StepUpRequest {
     /// right, and answers with it.
     ///
     /// # Errors
-    /// As [`read`](Self::read): the session may have ended meanwhile.
+    /// As [`read`](Self::read): the session may have ended meanwhile. And
+    /// [`Refusal::GatewayTimeout`](crate::Refusal::GatewayTimeout) if the store does not confirm the write.
     pub async fn renew(&self, step_up: impl Into<StepUp>) -> Result<Response<Bytes>, Rejection> {
         Arc::clone(&self.proven).step_up(step_up.into()).await
     }

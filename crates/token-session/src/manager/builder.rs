@@ -135,7 +135,8 @@ impl SessionManagerBuilder {
     }
 
     /// About how many sessions may be ended within one access lifetime before the view counts
-    /// as behind; about 60 bytes each. Default: 1,000,000.
+    /// as behind; about 60 bytes each, and from the start up to half a byte for each that may be. Default:
+    /// 1,000,000.
     pub fn view_capacity(mut self, capacity: usize) -> Self {
         self.view_capacity = capacity;
         self

@@ -8,6 +8,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// twenty. With more bits the words would seldom be in the processor's nearest caches.
 const BITS: usize = 2;
 
+/// At most so many words, 1 MiB: a capacity is a limit, and may be far more than ever comes. Beyond it more live
+/// sessions need a look into the table.
+const MAX_WORDS: usize = 1 << 17;
+
 /// A bit for each session of a shard, which others may have too, by the hashes of their ids.
 ///
 /// It is read without a lock, and written under that of the shard. A word always has the bits of all sessions that
@@ -17,8 +21,8 @@ pub(super) struct Filter(Box<[AtomicU64]>);
 
 impl Filter {
     pub(super) fn new(capacity: usize) -> Self {
-        let words = (capacity * BITS).div_ceil(64).next_power_of_two();
-        Self::of_words(words)
+        let words = capacity.saturating_mul(BITS).div_ceil(64);
+        Self::of_words(words.min(MAX_WORDS).next_power_of_two())
     }
 
     fn of_words(words: usize) -> Self {
@@ -62,6 +66,14 @@ mod tests {
     use std::ops::Range;
 
     use super::*;
+
+    #[test]
+    fn a_capacity_without_bounds_needs_little_memory() {
+        let filter = Filter::new(usize::MAX);
+        assert_eq!(filter.0.len(), MAX_WORDS);
+        filter.add(u64::MAX);
+        assert!(filter.may_have(u64::MAX) && !filter.may_have(0));
+    }
 
     #[test]
     fn no_session_is_missed_and_most_others_need_no_look() {
