@@ -64,7 +64,7 @@ export const firefox = async (): Promise<Engine> => {
   // A name that is not localhost, so that its page is no secure context.
   writeFileSync(join(home, 'user.js'), 'user_pref("network.dns.localDomains", "app.test");\n');
   const flags = ['--headless', '--no-remote', '--profile', home, '--remote-debugging-port', '0', 'about:blank'];
-  const child = spawn('/usr/bin/firefox-esr', flags, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: home } });
+  const child = spawn(process.env.HALLPASS_FIREFOX ?? 'firefox-esr', flags, { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, HOME: home } });
   const address = await new Promise<string>((resolve, reject) => {
     child.once('exit', (code) => reject(new Error(`Firefox ended with ${code}`)));
     createInterface(child.stderr!).on('line', (line) => {

@@ -37,7 +37,8 @@ pub(crate) enum Part {
     /// with and without a key (DPoP). Not a part of all tests.
     Engines,
     /// The built examples: over HTTP, in Chromium, with a strict OAuth client and with a tester that
-    /// asks by their OpenAPI document. The verifiers of others too.
+    /// asks by their OpenAPI document. The verifiers of others too, and a login, a renewal and a reload in Firefox
+    /// and in WebKitGTK.
     E2e,
     /// What takes longer than a change can wait for: the fuzzers, the stores, faults and years of
     /// rotation with many more seeds, processes that share one session for a hundred lifetimes of a token, and hosts
