@@ -27,7 +27,9 @@ use token_core::session::{
 use token_core::types::TokenHash;
 use token_core::{Policy, RevokeReason, Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
-use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
+use token_session::store::{
+    Commit, Created, DataWrite, DataWritten, Notice, Revoke, SubjectEnding,
+};
 use token_session::test_util::TestManager;
 
 /// Scripts run to their end.
@@ -37,15 +39,18 @@ const WHOLE: u64 = u64::MAX;
 const CUT: &str = "
 local left, real = {left}, redis
 local writes = {HSET = 1, HDEL = 1, EXPIRE = 1, ZADD = 1, ZREM = 1, PUBLISH = 1, SET = 1, DEL = 1}
-local redis = {pcall = real.pcall, call = function(name, ...)
-  if writes[name] then
-    if left == 0 then
-      error('cut off')
+local function cut(how)
+  return function(name, ...)
+    if writes[name] then
+      if left == 0 then
+        error('cut off')
+      end
+      left = left - 1
     end
-    left = left - 1
+    return how(name, ...)
   end
-  return real.call(name, ...)
-end}
+end
+local redis = {pcall = cut(real.pcall), call = cut(real.call)}
 ";
 
 /// A proxy before a server. Returns its port; after as many writes as `left` says it cuts a
@@ -316,6 +321,7 @@ async fn a_logout_everywhere() {
             ending(&sessions[0]).purge_at,
         );
         let ended = sessions.each_ref().map(|s| ending(s).apply(s).unwrap());
+        let mut notices = world.store.subscribe();
         let between = async |store: &RedisStore| {
             for (session, ended) in sessions.iter().zip(&ended) {
                 let row = load(store, session.id).await.unwrap();
@@ -334,8 +340,15 @@ async fn a_logout_everywhere() {
         for session in &sessions {
             assert!(log.iter().any(|one| one.id == session.id), "{cut}");
         }
+        let mut untold = sessions.each_ref().map(|session| session.id).to_vec();
+        while !untold.is_empty() {
+            let notice = tokio::time::timeout(Duration::from_secs(10), notices.recv()).await;
+            if let Notice::Ended(one) = notice.expect("told whenever it is cut off").unwrap() {
+                untold.retain(|id| *id != one.id);
+            }
+        }
         if !was_cut {
-            // The log with both and its end, the epoch, each row with two ends, the notice.
+            // The log with both and its end, the epoch, the notice, each row with two ends.
             return assert_eq!(cut, 11);
         }
     }

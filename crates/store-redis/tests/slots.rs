@@ -2,75 +2,26 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::AtomicU32;
 use std::sync::atomic::Ordering::SeqCst;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use store_redis::RedisStore;
 use testbed::redis::{Server, cluster};
-use token_core::{Policy, RevokeReason, Subject, UnixTime};
+use testbed::slot::Move;
+use token_core::{Policy, RevokeReason, SessionId, Subject, UnixTime};
+use token_session::clock::Clock as _;
+use token_session::event::{Event, EventKind};
+use token_session::store::{DataWrite, DataWritten, Notice};
 use token_session::test_util::TestManager;
 use token_session::{Presented, SessionStore as _};
-
-/// A slot on its way from the server that has it to another.
-struct Move<'a> {
-    from: &'a Server,
-    to: &'a Server,
-    slot: String,
-    others: &'a [Server],
-}
-
-impl<'a> Move<'a> {
-    fn begin(servers: &'a [Server], key: &str) -> Self {
-        let slot: u64 = servers.first().unwrap().ask(&["CLUSTER", "KEYSLOT", key]);
-        let slot = slot.to_string();
-        let id = |server: &Server| server.ask::<String>(&["CLUSTER", "MYID"]);
-        let has = |server: &&Server| server.ask::<u64>(&["CLUSTER", "COUNTKEYSINSLOT", &slot]) > 0;
-        let from = servers.iter().find(has).unwrap();
-        let to = servers.iter().find(|one| one.port != from.port).unwrap();
-        let _: () = to.ask(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &id(from)]);
-        let _: () = from.ask(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &id(to)]);
-        Self {
-            from,
-            to,
-            slot,
-            others: servers,
-        }
-    }
-
-    fn keys(&self) -> Vec<Vec<u8>> {
-        self.from
-            .ask(&["CLUSTER", "GETKEYSINSLOT", &self.slot, "1000"])
-    }
-
-    /// Moves the keys that are chosen.
-    fn carry(&self, chosen: impl Fn(&[u8]) -> bool) {
-        let mut connection = self.from.connection().unwrap();
-        for key in self.keys().into_iter().filter(|key| chosen(key)) {
-            let mut migrate = redis::cmd("MIGRATE");
-            migrate
-                .arg("127.0.0.1")
-                .arg(self.to.port)
-                .arg(key)
-                .arg(0)
-                .arg(5000);
-            migrate.exec(&mut connection).unwrap();
-        }
-    }
-
-    fn end(self) {
-        self.carry(|_| true);
-        let id: String = self.to.ask(&["CLUSTER", "MYID"]);
-        for server in [self.to, self.from].into_iter().chain(self.others) {
-            let _: () = server.ask(&["CLUSTER", "SETSLOT", &self.slot, "NODE", &id]);
-        }
-    }
-}
+use tokio::sync::broadcast;
 
 fn is_row(key: &[u8]) -> bool {
     let name = key.iter().skip_while(|byte| **byte != b'}').skip(1);
-    name.count() == token_core::SessionId::LENGTH
+    name.count() == SessionId::LENGTH
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -244,4 +195,124 @@ async fn what_is_gone_is_taken_out_of_the_index() {
         }
         assert_eq!(indexed(), 0, "{how}");
     }
+}
+
+/// The notices of endings that have come.
+fn told(notices: &mut broadcast::Receiver<Notice>) -> BTreeSet<SessionId> {
+    let all = std::iter::from_fn(|| notices.try_recv().ok());
+    let ended = all.filter_map(|notice| match notice {
+        Notice::Ended(ended) => Some(ended.id),
+        _ => None,
+    });
+    ended.collect()
+}
+
+/// Sessions have no private data, and a log may lose its last entry: keys that are not there look as if they
+/// had gone ahead, and a script that touches one is cut off.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_logout_everywhere_is_told_in_an_open_slot() {
+    let servers = cluster(3, &[]);
+    let urls: Vec<String> = servers.iter().map(Server::url).collect();
+    let open = async || Arc::new(RedisStore::cluster(&urls).connect().await.unwrap());
+    let (store, other) = (open().await, open().await);
+    let mut all_notices = [store.subscribe(), other.subscribe()];
+    let events = Arc::<Mutex<Vec<SessionId>>>::default();
+    let sink = Arc::clone(&events);
+    let test = TestManager::with_store(Arc::clone(&store), Policy::default(), move |b| {
+        b.events(move |event: Event| {
+            if matches!(event.kind, EventKind::Revoked(_)) {
+                sink.lock().unwrap().push(event.session.unwrap());
+            }
+        })
+    });
+    let (alice, reason) = (Subject::new("alice").unwrap(), RevokeReason::LogoutAll);
+    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).as_byte());
+    let forget = |id: SessionId| {
+        let row = [key.as_bytes(), id.as_bytes()].concat();
+        let mut delete = redis::cmd("DEL");
+        delete.arg(row);
+        let deleted = |one: &Server| {
+            let answer = delete.query::<u64>(&mut one.connection().unwrap());
+            answer == Ok(1)
+        };
+        assert_eq!(servers.iter().filter(|one| deleted(one)).count(), 1);
+    };
+    for (keeps_one, log_is_old) in [(false, false), (true, false), (false, true), (true, true)] {
+        let first = test.login("alice", "notes:read").await.session().id;
+        assert!(
+            test.manager
+                .revoke(first, RevokeReason::Logout)
+                .await
+                .unwrap()
+        );
+        let mut sessions = BTreeSet::new();
+        if log_is_old {
+            // All that is in the log is old, and nothing is left of the sessions.
+            let log = store.revocations(UnixTime::from_secs(0).unwrap()).await;
+            log.unwrap().into_iter().for_each(|one| forget(one.id));
+            // The index may not name them either: as long as the slot is open they could be on their way.
+            assert!(store.list(&alice).await.unwrap().is_empty());
+            test.clock.advance(Duration::from_hours(24 * 7));
+        }
+        for _ in 0..4 {
+            sessions.insert(test.login("alice", "notes:read").await.session().id);
+        }
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let _ = all_notices.each_mut().map(told);
+        events.lock().unwrap().clear();
+
+        let moving = Move::begin(&servers, &key);
+        let ended = if keeps_one {
+            let current = sessions.pop_first().unwrap();
+            test.manager.revoke_others(&alice, current, reason).await
+        } else {
+            test.manager.revoke_all(&alice, reason).await
+        };
+        let how = format!("keeps one: {keeps_one}, old log: {log_is_old}");
+        assert_eq!(
+            ended.unwrap().into_iter().collect::<BTreeSet<_>>(),
+            sessions,
+            "{how}"
+        );
+        let reported = std::mem::take(&mut *events.lock().unwrap());
+        assert_eq!(reported.len(), sessions.len(), "each once; {how}");
+        assert_eq!(
+            reported.into_iter().collect::<BTreeSet<_>>(),
+            sessions,
+            "{how}"
+        );
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        for notices in &mut all_notices {
+            assert_eq!(told(notices), sessions, "{how}");
+        }
+        moving.end();
+        let _ = test.manager.revoke_all(&alice, reason).await.unwrap();
+    }
+}
+
+/// What is due is deleted, counted, and taken out of the index, whether it stood in the log or not.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_goes_on_in_an_open_slot() {
+    let servers = cluster(3, &[]);
+    let urls: Vec<String> = servers.iter().map(Server::url).collect();
+    let store = Arc::new(RedisStore::cluster(&urls).connect().await.unwrap());
+    let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
+    let alice = Subject::new("alice").unwrap();
+    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).as_byte());
+    for _ in 0..4 {
+        let id = test.login("alice", "notes:read").await.session().id;
+        let write = DataWrite::new(id, 0, Some("{}".into()), test.clock.now());
+        assert_eq!(
+            store.write_data(&write).await.unwrap(),
+            DataWritten::Applied
+        );
+        if id == store.list(&alice).await.unwrap().last().unwrap().id {
+            assert!(test.manager.revoke(id, RevokeReason::Logout).await.unwrap());
+        }
+    }
+    let late = UnixTime::from_secs(100_000_000_000).unwrap();
+    let moving = Move::begin(&servers, &key);
+    assert_eq!(store.purge(late, 1000).await.unwrap(), 4);
+    moving.end();
+    assert!(store.list(&alice).await.unwrap().is_empty());
 }

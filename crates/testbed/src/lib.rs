@@ -20,6 +20,7 @@ pub mod pgbouncer;
 pub mod postgres;
 pub mod proxy;
 pub mod redis;
+pub mod slot;
 pub mod tls;
 
 mod port;

@@ -20,8 +20,8 @@ for group = tonumber(ARGV[3]), 63 do
         return {deleted, seen, group, absent}
       end
       -- The index last: what is stored stands in it.
-      if not elsewhere(redis.pcall('DEL', key, ARGV[7] .. id)) then
-        call('ZREM', KEYS[1], id)
+      if not elsewhere(try('DEL', key, ARGV[7] .. id)) then
+        try('ZREM', KEYS[1], id)
         call('HDEL', index, id)
         deleted = deleted + 1
       end

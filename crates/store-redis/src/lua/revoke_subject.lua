@@ -40,8 +40,8 @@ for _, row in ipairs(unsettled) do
   local state, why = field(row, STATE), field(row, ENDED)
   local at = number(why, 1, 5)
   log(KEYS[3], at, number(state, 26, 5) - at, {row.id}, ARGV[7])
-  finish(row, ARGV[8] .. row.id, state, why, number(state, 26, 5) - at)
   call('PUBLISH', ARGV[6], why:sub(1, 5) .. row.id)
+  finish(row, ARGV[8] .. row.id, state, why, number(state, 26, 5) - at)
 end
 local at = number(ARGV[4], 1, 5)
 local seconds = number(ARGV[3], 1, 5) - at
@@ -50,15 +50,16 @@ log(KEYS[3], at, seconds, told, ARGV[7])
 local record = call('HGET', KEYS[2], ARGV[1])
 local epoch = struct.pack('>I8', (record and number(record, 1, 8) or 0) + 1)
 call('HSET', KEYS[2], ARGV[1], epoch .. ARGV[3] .. ARGV[5] .. ARGV[4])
+-- So it is told now: a repetition of this call would not find those whose rows say it.
+if #told > 0 then
+  call('PUBLISH', ARGV[6], ARGV[4]:sub(1, 5) .. table.concat(told))
+end
 if kept then
   call('HSET', kept.key, STATE, field(kept, STATE):sub(1, 51) .. epoch)
 end
 for _, row in ipairs(ended) do
   local state = field(row, STATE)
   finish(row, ARGV[8] .. row.id, state:sub(1, 25) .. ARGV[3] .. state:sub(31), ARGV[4], seconds)
-end
-if #told > 0 then
-  call('PUBLISH', ARGV[6], ARGV[4]:sub(1, 5) .. table.concat(told))
 end
 for _, id in ipairs(told) do
   finished[#finished + 1] = id

@@ -43,6 +43,16 @@ local function elsewhere(answer)
   return type(answer) == 'table' and answer.err and answer.err:find('non local key', 1, true)
 end
 
+-- A call on a key that may not be anywhere. While its slot moves Redis takes that for one which has gone ahead, and
+-- the error would end the script half-way.
+local function try(...)
+  local answer = redis.pcall(...)
+  if type(answer) == 'table' and answer.err and not elsewhere(answer) then
+    return call(...)
+  end
+  return answer
+end
+
 -- The row under `key`: nil where there is none, with a `fault` where it cannot be used.
 local function read(key, epochs)
   local flat = redis.pcall('HGETALL', key)
@@ -93,8 +103,12 @@ end
 
 -- Leaves keys to Redis to delete, an hour from now at the earliest: a clock of ours that is
 -- wrong must not delete what was just written.
+local function lasting(seconds)
+  return math.max(seconds, 3600)
+end
+
 local function keep(seconds, ...)
   for _, key in ipairs({...}) do
-    call('EXPIRE', key, math.max(seconds, 3600))
+    call('EXPIRE', key, lasting(seconds))
   end
 end
