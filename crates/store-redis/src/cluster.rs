@@ -2,7 +2,6 @@
 //! does not end as it should, as that to a server alone is.
 
 use std::collections::HashMap;
-use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,8 +16,7 @@ use token_core::PRODUCT;
 use tokio::sync::Notify;
 use tracing::{debug, info};
 
-use crate::error::is_moving;
-use crate::master::Master;
+use crate::master::{Master, not_connected};
 use crate::slots::{Address, Slots};
 use crate::timeouts::{Timeouts, within};
 
@@ -91,6 +89,7 @@ impl Cluster {
         let deadline = Instant::now() + patience;
         let mut target = self.master_for(cmd);
         let mut is_asked = false;
+        let mut is_redirected = false;
         loop {
             let answer = match &target {
                 Some((_, master)) if is_asked => master.send_asking(cmd).await,
@@ -112,12 +111,16 @@ impl Cluster {
             let named = named.and_then(|(node, _)| Address::parse(node, &asked));
             // It has the slot, or not yet: then it takes what comes with this word.
             is_asked = refusal.kind() == ErrorKind::Server(ServerErrorKind::Ask);
+            let was_redirected = std::mem::replace(&mut is_redirected, named.is_some());
+            if was_redirected || !is_redirected {
+                // Also if two masters name each other.
+                tokio::time::sleep(PAUSE).await;
+            }
             target = if let Some(named) = named {
                 let master = self.reach(&named).await?;
                 Some((named, master))
             } else {
                 is_asked = false;
-                tokio::time::sleep(PAUSE).await;
                 self.master_for(cmd)
             };
         }
@@ -342,11 +345,6 @@ async fn agreed(
     first.ok_or_else(|| failed.unwrap_or_else(no_answer))
 }
 
-/// Nothing has left this process.
-fn not_connected() -> RedisError {
-    io::Error::from(io::ErrorKind::ConnectionRefused).into()
-}
-
 fn report(error: &RedisError) {
     let error = error as &dyn std::error::Error;
     debug!(target: PRODUCT, error, "the Cluster cannot be reached, or not all of it");
@@ -357,16 +355,17 @@ fn no_answer() -> RedisError {
     (kind, "no master of the Cluster is known").into()
 }
 
-/// Whether a Cluster may do in a moment what it refuses now: it moves the slot, or elects a master. A script
-/// that came to a key which is elsewhere may have written others, and goes on from there.
+/// Whether a Cluster may do in a moment what it refuses now: it moves the slot, or elects a master. All of this
+/// is said before a command has done anything. A script that came to a key which is elsewhere may have written
+/// others: only those who know what it was can tell its repetition from the first attempt.
 fn may_pass(refusal: &RedisError) -> bool {
-    use ServerErrorKind::{BusyLoading, ClusterDown, MasterDown, ReadOnly};
-    let kind = refusal.kind();
-    is_moving(refusal)
-        || matches!(
-            kind,
-            ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly)
-        )
+    use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
+    let moves = matches!(refusal.kind(), ErrorKind::Server(Ask | Moved | TryAgain));
+    let elects = matches!(
+        refusal.kind(),
+        ErrorKind::Server(BusyLoading | ClusterDown | MasterDown | ReadOnly)
+    );
+    moves || elects
 }
 
 /// Whether another master may have the slot by now.
@@ -379,3 +378,6 @@ fn may_be_elsewhere(refusal: &RedisError) -> bool {
             ErrorKind::Server(ClusterDown | MasterDown | Moved | ReadOnly)
         )
 }
+
+#[cfg(test)]
+mod tests;

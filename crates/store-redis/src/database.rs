@@ -14,7 +14,7 @@ use tracing::error;
 
 use crate::connection::Connection;
 use crate::error::RedisStoreError;
-use crate::explain::{bad_reply, explain, wrong_type};
+use crate::explain::{bad_reply, explain, not_its_type};
 use crate::identity::{self, TOGETHER};
 use crate::keys::{self, Keys};
 use crate::row::{self, RowFault};
@@ -141,7 +141,7 @@ impl Database {
         let reply = Reply::new(script, self.call(script, keys, args).await?)?;
         match reply.outcome.as_str() {
             "fault" => Err(reply.corrupt()),
-            "type" => Err(wrong_type(&self.connection, &[reply.bytes()?.to_vec()]).await),
+            "type" => Err(not_its_type(&self.connection, reply.bytes()?.to_vec()).await),
             _ => Ok(reply),
         }
     }

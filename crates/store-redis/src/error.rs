@@ -175,7 +175,7 @@ impl From<RedisError> for RedisStoreError {
 }
 
 /// Whether a slot is on its way to another master, and with it a key that was needed.
-pub(crate) fn is_moving(error: &RedisError) -> bool {
+fn is_moving(error: &RedisError) -> bool {
     use ServerErrorKind::{Ask, Moved, TryAgain};
     // The error of a script that came to a key which it did not name has no code of its own.
     matches!(error.kind(), ErrorKind::Server(Ask | Moved | TryAgain))

@@ -79,7 +79,7 @@
 //!     +info +ping +publish +subscribe
 //! ```
 //!
-//! In a Cluster `+cluster|slots` too, with a database number `+select`. Before version 7
+//! In a Cluster `+asking +cluster|slots` too, with a database number `+select`. Before version 7
 //! write `+script` and `+cluster`. If neither `INFO` nor `CONFIG GET` may be asked, say
 //! yourself that nothing is evicted
 //! ([`danger_assume_noeviction`](RedisStoreBuilder::danger_assume_noeviction)).

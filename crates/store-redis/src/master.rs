@@ -96,8 +96,11 @@ impl Master {
         let mut asking = redis::Pipeline::new();
         asking.cmd("ASKING").add_command(cmd.clone());
         let call = |mut connection: MultiplexedConnection| async move {
-            let answers = connection.send_packed_commands(&asking, 1, 1).await?;
-            Ok(answers.into_iter().next().unwrap_or_default())
+            let answers = connection.send_packed_commands(&asking, 0, 2).await?;
+            let mut answers = answers.into_iter();
+            // If it is refused, the command is only sent back to where it came from.
+            answers.next().unwrap_or_default().extract_error()?;
+            Ok(answers.next().unwrap_or_default())
         };
         self.call(call).await
     }
@@ -113,8 +116,7 @@ impl Master {
             ..
         } = self.lock().clone();
         let result = if broken {
-            // Not what redis says then: it is the same if a command was under way when the connection broke.
-            Err(io::Error::from(io::ErrorKind::ConnectionRefused).into())
+            Err(not_connected())
         } else {
             call(connection).await
         };
@@ -257,6 +259,12 @@ async fn master_only(connection: &mut MultiplexedConnection) -> RedisResult<()> 
         return Err((kind, "the server is a replica").into());
     }
     Ok(())
+}
+
+/// Nothing has left this process.
+pub(crate) fn not_connected() -> RedisError {
+    // Not what redis says: it is the same if a command was under way when the connection broke.
+    io::Error::from(io::ErrorKind::ConnectionRefused).into()
 }
 
 fn may_have_moved(error: &RedisError) -> bool {

@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test")]
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use store_redis::RedisStore;
+use store_redis::{RedisStore, RedisStoreError};
 use testbed::redis::{Server, cluster};
+use testbed::slot::Move;
 use token_core::Policy;
 use token_session::contract::{self, World};
 use token_session::test_util::TestManager;
@@ -17,7 +19,7 @@ const RIGHTS: &str = "~hallpass* &hallpass:* \
     +del +exists +expire +get +hdel +hexists +hget +hgetall +hkeys +hrandfield +hset +pttl \
     +set +ttl +type +zadd +zrange +zrangebyscore +zrem \
     +info +ping +publish +subscribe";
-const RIGHTS_IN_A_CLUSTER: &str = "+cluster|slots";
+const RIGHTS_IN_A_CLUSTER: &str = "+asking +cluster|slots";
 
 fn allow(server: &Server, rights: &str) -> String {
     let mut words = vec!["ACL", "SETUSER", "app", "reset", "on", ">pw"];
@@ -38,7 +40,10 @@ async fn do_everything<S: SessionStore>(open: impl AsyncFn() -> S) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_rights_of_the_documentation_are_enough() {
     let documentation = include_str!("../src/lib.rs").replace("//! ", "");
-    for right in RIGHTS.split_whitespace().chain([RIGHTS_IN_A_CLUSTER]) {
+    for right in RIGHTS
+        .split_whitespace()
+        .chain(RIGHTS_IN_A_CLUSTER.split_whitespace())
+    {
         assert!(documentation.contains(right), "{right} is not documented");
     }
     let server = Server::start(&[]);
@@ -47,11 +52,37 @@ async fn the_rights_of_the_documentation_are_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn in_a_cluster_one_more_is() {
+async fn in_a_cluster_two_more_are() {
     let servers = cluster(3, &[]);
     let rights = format!("{RIGHTS} {RIGHTS_IN_A_CLUSTER}");
     let urls: Vec<String> = servers.iter().map(|s| allow(s, &rights)).collect();
     do_everything(async || RedisStore::cluster(&urls).connect().await.unwrap()).await;
+}
+
+/// Sessions that have gone ahead with a part of their slot are asked for where they are.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn they_are_enough_while_a_slot_moves() {
+    let servers = cluster(3, &[]);
+    for (extra, may_ask) in [(RIGHTS_IN_A_CLUSTER, true), ("+cluster|slots", false)] {
+        let rights = format!("{RIGHTS} {extra}");
+        let urls: Vec<String> = servers.iter().map(|s| allow(s, &rights)).collect();
+        let store = RedisStore::cluster(&urls).connect().await.unwrap();
+        let store = Arc::new(store);
+        let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
+        let id = test.login("alice", "notes:read").await.session().id;
+        let key = format!("hallpass{{{:02x}}}", id.bucket().as_byte());
+        let moving = Move::begin(&servers, &key);
+        moving.carry(|_| true);
+        let start = Instant::now();
+        match store.load(id).await {
+            Ok(Some(_)) if may_ask => {}
+            // It is said, and at once.
+            Err(RedisStoreError::Permission(_)) if !may_ask => {}
+            other => panic!("{may_ask}: {other:?}"),
+        }
+        assert!(start.elapsed() < Duration::from_secs(2), "{may_ask}");
+        moving.end();
+    }
 }
 
 /// Redis deletes a row when it may be forgotten, and never before.
