@@ -1,6 +1,7 @@
 //! The connection to the one master: of a server alone, or of the servers that Sentinels watch.
 
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -27,6 +28,8 @@ pub(crate) struct Master {
     connection: Mutex<Current>,
     /// One task at a time looks for the master.
     seeking: tokio::sync::Mutex<()>,
+    /// Told after each attempt to find it.
+    sought: Notify,
     replaced: Notify,
     config: AsyncConnectionConfig,
     timeouts: Timeouts,
@@ -37,8 +40,8 @@ pub(crate) struct Master {
 struct Current {
     number: u64,
     connection: MultiplexedConnection,
-    /// It broke before, so that what is sent over it does not leave this process.
-    broken: bool,
+    /// A call over it did not end as it should: nothing is sent over it any more.
+    is_left: bool,
     /// Where it leads.
     server: Arc<str>,
 }
@@ -72,10 +75,11 @@ impl Master {
             connection: Mutex::new(Current {
                 number: 0,
                 connection,
-                broken: false,
+                is_left: false,
                 server,
             }),
             seeking: tokio::sync::Mutex::default(),
+            sought: Notify::new(),
             replaced: Notify::new(),
             config,
             timeouts,
@@ -83,7 +87,7 @@ impl Master {
     }
 
     /// Sends a command to the master of a moment ago. If that one does not answer, or is no master
-    /// any more, the present one is looked for while the caller has its error.
+    /// any more, the present one is looked for while the caller has its error, and later calls wait for it.
     pub(crate) async fn send(self: &Arc<Self>, cmd: &Cmd) -> RedisResult<Value> {
         let call = |mut connection: MultiplexedConnection| async move {
             connection.send_packed_command(cmd).await
@@ -110,28 +114,43 @@ impl Master {
         call: impl FnOnce(MultiplexedConnection) -> F,
     ) -> RedisResult<Value> {
         let Current {
-            number,
-            connection,
-            broken,
-            ..
-        } = self.lock().clone();
-        let result = if broken {
-            Err(not_connected())
-        } else {
-            call(connection).await
-        };
-        let result = result.and_then(Value::extract_error);
-        if result
-            .as_ref()
-            .is_err_and(RedisError::is_connection_dropped)
-        {
-            let mut current = self.lock();
-            current.broken |= current.number == number;
-        }
+            number, connection, ..
+        } = self.usable().await?;
+        let result = call(connection).await.and_then(Value::extract_error);
         if result.as_ref().is_err_and(may_have_moved) {
-            tokio::spawn(Arc::clone(self).seek(number));
+            self.leave(number);
         }
         result
+    }
+
+    /// The connection, if all calls over it have ended as they should, or the one that takes its place. If there
+    /// is none, nothing has left this process.
+    async fn usable(self: &Arc<Self>) -> RedisResult<Current> {
+        let current = self.lock().clone();
+        if !current.is_left {
+            return Ok(current);
+        }
+        let mut sought = pin!(self.sought.notified());
+        sought.as_mut().enable();
+        if self.lock().number == current.number {
+            tokio::spawn(Arc::clone(self).seek(current.number));
+            // Not for so long that a call with all its repetitions has no time to say that it was not sent.
+            let _ = tokio::time::timeout(self.timeouts.response / 2, sought).await;
+        }
+        let current = self.lock().clone();
+        if current.is_left {
+            return Err(not_connected());
+        }
+        Ok(current)
+    }
+
+    /// Nothing is sent over the connection of this number any more.
+    fn leave(self: &Arc<Self>, number: u64) {
+        {
+            let mut current = self.lock();
+            current.is_left |= current.number == number;
+        }
+        tokio::spawn(Arc::clone(self).seek(number));
     }
 
     /// Sees that the server is still a master: one that was demoted goes on to answer reads. And that it is
@@ -141,13 +160,15 @@ impl Master {
         let Current {
             number,
             mut connection,
+            is_left,
             server,
-            ..
         } = self.lock().clone();
-        let has_moved = match master_only(&mut connection).await {
-            Ok(()) => self.address.leads_elsewhere(&server, self.timeouts).await,
-            Err(error) => may_have_moved(&error),
-        };
+        let has_moved = is_left
+            || match master_only(&mut connection).await {
+                Ok(()) => self.address.leads_elsewhere(&server, self.timeouts).await,
+                Err(error) if may_have_moved(&error) => return self.leave(number),
+                Err(_) => false,
+            };
         if has_moved {
             Arc::clone(self).seek(number).await;
         }
@@ -167,20 +188,26 @@ impl Master {
     /// Connects anew, unless that was done since the connection of this number failed: a stalled server lets
     /// all calls of some seconds fail, one after the other.
     async fn seek(self: Arc<Self>, failed: u64) {
-        // Somebody is at it already.
-        let Ok(_one) = self.seeking.try_lock() else {
-            return;
-        };
-        if self.lock().number != failed {
-            return;
+        {
+            // Somebody is at it already.
+            let Ok(_one) = self.seeking.try_lock() else {
+                return;
+            };
+            if self.lock().number == failed {
+                self.connect_anew(failed).await;
+            }
         }
+        self.sought.notify_waiters();
+    }
+
+    async fn connect_anew(&self, failed: u64) {
         match self.address.connect(&self.config, self.timeouts).await {
             Ok((connection, server)) => {
                 info!(target: PRODUCT, %server, "connected to the master of Redis again");
                 *self.lock() = Current {
                     number: failed + 1,
                     connection,
-                    broken: false,
+                    is_left: false,
                     server,
                 };
                 self.replaced.notify_one();

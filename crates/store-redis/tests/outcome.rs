@@ -48,6 +48,9 @@ async fn a_refresh_that_was_sent_and_not_answered_may_be_done() {
     server.freeze();
     let error = refuse(&test, &token).await;
     assert!(matches!(error, StoreError::Unknown(_)), "{error:?}");
+    // Nothing is sent over that connection any more, and there is no other.
+    let error = refuse(&test, &token).await;
+    assert!(matches!(error, StoreError::Failed(_)), "{error:?}");
     server.thaw();
     // Within the grace, with the same token.
     while test.manager.refresh(&token, None).await.is_err() {
