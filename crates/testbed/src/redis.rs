@@ -11,6 +11,7 @@ use std::time::Duration;
 use redis::{Client, Connection, FromRedisValue};
 use tempfile::TempDir;
 
+use crate::network::Host;
 use crate::proxy::Proxy;
 use crate::tls::Authority;
 use crate::{free_port, wait_until};
@@ -28,11 +29,18 @@ pub fn shared_cluster() -> &'static [Server] {
     CLUSTER.get_or_init(|| cluster(3, &[]))
 }
 
+const LOOPBACK: &str = "127.0.0.1";
+/// Takes calls of other hosts.
+const OPEN: &[&str] = &["--protected-mode", "no"];
+
 /// A server that this process started.
 #[derive(Debug)]
 pub struct Server {
-    /// Its port on the loopback interface.
+    /// Its port, on the loopback interface unless it is on a host of a test's network.
     pub port: u16,
+    address: String,
+    /// What a command begins with to be run there.
+    inside: String,
     arguments: Vec<String>,
     folder: TempDir,
     /// A shell that ends the server when its input ends: with this process, however that
@@ -44,7 +52,42 @@ pub struct Server {
 impl Server {
     /// Starts one with further arguments, and waits until it answers.
     pub fn start(arguments: &[&str]) -> Self {
-        Self::start_in(folder(), &[&["--save", ""], arguments].concat())
+        let mut server = Self::prepare(&[&["--save", ""], arguments].concat(), None);
+        server.resume();
+        server
+    }
+
+    /// Starts one on a host of a test's network.
+    pub fn start_on(host: &Host) -> Self {
+        let mut server = Self::prepare(&[&["--save", ""], OPEN].concat(), Some(host));
+        server.resume();
+        server
+    }
+
+    /// Starts a replica on another host, and waits until it follows. It has the same port: a name leads to a host,
+    /// and says nothing of ports.
+    #[must_use]
+    pub fn replica_on(&self, host: &Host) -> Self {
+        let port = self.port.to_string();
+        let follows = ["--save", "", "--replicaof", &self.address, &port];
+        let mut replica = Self::prepare(&[&follows, OPEN].concat(), Some(host));
+        replica.port = self.port;
+        replica.resume();
+        wait_until("the replica follows", || {
+            let replication: String = replica.ask(&["INFO", "replication"]);
+            replication.contains("master_link_status:up")
+        });
+        replica
+    }
+
+    /// Starts a Sentinel on a host, which watches this master under a name.
+    #[must_use]
+    pub fn sentinel_on(&self, name: &str, host: &Host) -> Self {
+        let arguments = [&["sentinel.conf", "--sentinel"], OPEN].concat();
+        let mut sentinel = Self::prepare(&arguments, Some(host));
+        sentinel.watch(name, (&self.address, self.port), "");
+        sentinel.resume();
+        sentinel
     }
 
     /// Starts a Sentinel that watches a master under a name, and alone decides that it is gone: not
@@ -55,27 +98,33 @@ impl Server {
 
     /// The same for a master that it reaches at this port, with more lines in its file of settings.
     pub fn sentinel_at(name: &str, port: u16, more: &str) -> Self {
-        let folder = folder();
+        let mut sentinel = Self::prepare(&["sentinel.conf", "--sentinel"], None);
+        sentinel.watch(name, (LOOPBACK, port), more);
+        sentinel.resume();
+        sentinel
+    }
+
+    fn watch(&self, name: &str, (address, port): (&str, u16), more: &str) {
         let settings = format!(
             "{more}\n\
-             sentinel monitor {name} 127.0.0.1 {port} 1\n\
+             sentinel monitor {name} {address} {port} 1\n\
              sentinel down-after-milliseconds {name} 5000\n\
              sentinel failover-timeout {name} 3000\n"
         );
-        fs::write(folder.path().join("sentinel.conf"), settings).unwrap();
-        Self::start_in(folder, &["sentinel.conf", "--sentinel"])
+        fs::write(self.folder.path().join("sentinel.conf"), settings).unwrap();
     }
 
-    fn start_in(folder: TempDir, arguments: &[&str]) -> Self {
-        let mut server = Self {
+    fn prepare(arguments: &[&str], host: Option<&Host>) -> Self {
+        let folder = tempfile::Builder::new().prefix("hallpass-redis-").tempdir();
+        Self {
             port: free_port(),
+            address: host.map_or(LOOPBACK, Host::address).to_owned(),
+            inside: host.map(Host::inside).unwrap_or_default(),
             arguments: arguments.iter().map(ToString::to_string).collect(),
-            folder,
+            folder: folder.unwrap(),
             shell: None,
             process: 0,
-        };
-        server.resume();
-        server
+        }
     }
 
     fn argument(&self, name: &str) -> &str {
@@ -86,7 +135,7 @@ impl Server {
 
     /// Its address, without a password.
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        format!("redis://{}:{}/", self.address, self.port)
     }
 
     /// Its process.
@@ -174,9 +223,11 @@ impl Server {
         let mut shell = Command::new("sh");
         shell
             .current_dir(self.folder.path())
-            .args(["-c", script, "sh", &program])
+            .args(["-c", script, "sh"])
+            .args(self.inside.split_whitespace())
+            .arg(&program)
             .args(&self.arguments)
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--port", &self.port.to_string(), "--bind", &self.address])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null());
@@ -215,11 +266,6 @@ impl Drop for Server {
         }
         self.stop();
     }
-}
-
-fn folder() -> TempDir {
-    let folder = tempfile::Builder::new().prefix("hallpass-redis-").tempdir();
-    folder.unwrap()
 }
 
 /// Masters that share the slots among them, with further arguments.
