@@ -36,6 +36,20 @@ impl Names {
     }
 }
 
+/// An update of many rows at once: each parameter is a column of `rows`, whose condition and write are those of
+/// the template.
+pub(crate) fn with_rows(template: &str, parameters: &[&str], rows: &str) -> String {
+    // No column of the session table has such a name.
+    let columns: Vec<String> = parameters.iter().map(|name| format!("p_{name}")).collect();
+    let update = with_names(template, |name, text| {
+        text.push_str("v.p_");
+        text.push_str(name);
+    });
+    let (set, condition) = update.split_once("WHERE").expect("it has a condition");
+    let columns = columns.join(", ");
+    format!("WITH v ({columns}) AS ({rows}) {set} FROM v WHERE {condition}")
+}
+
 /// Replaces each `:name` by `$n`, where `n` is the place of the name in the list, counted from 1.
 ///
 /// SQLite would take the names themselves, PostgreSQL takes numbers alone.
@@ -48,7 +62,7 @@ fn number(text: &str, parameters: &[&str]) -> String {
 }
 
 /// The text with something in the place of each `:name`, which `put` appends to what comes before it.
-pub(crate) fn with_names(text: &str, mut put: impl FnMut(&str, &mut String)) -> String {
+fn with_names(text: &str, mut put: impl FnMut(&str, &mut String)) -> String {
     let mut replaced = String::with_capacity(text.len());
     let mut rest = text;
     while let Some((before, after)) = rest.split_once(':') {

@@ -6,33 +6,19 @@ use sqlx::{Postgres, SqlStr};
 use token_core::session::Rotation;
 
 use crate::parameters;
-use crate::statement::{self, with_names};
+use crate::statement;
 use crate::value::Value;
 
-/// The shared statement with a row of arrays in the place of each parameter. Its condition and what it writes
-/// are the same.
+/// The shared statement with a row of arrays in the place of each parameter.
+///
+/// Each array is behind a `SELECT`. Otherwise the server sees how many elements it has, takes a plan for so few to
+/// be cheaper than the one that it has kept, and plans each small batch anew, which takes as long as writing it.
 pub(crate) fn rotate() -> String {
-    let row = with_names(statement::ROTATE, |name, text| {
-        text.push_str("v.");
-        text.push_str(&column(name));
-    });
-    let (set, condition) = row.split_once("WHERE").expect("a rotation has a condition");
-    let names = parameters::ROTATE.iter();
-    let columns: Vec<String> = names.clone().map(|name| column(name)).collect();
-    let arrays = names
-        .zip(1..)
-        .map(|(name, n)| format!("${n}::{}[]", type_of(name)));
+    let arrays = parameters::ROTATE.iter().zip(1..);
+    let arrays = arrays.map(|(name, n)| format!("(SELECT ${n}::{}[])", type_of(name)));
     let arrays: Vec<String> = arrays.collect();
-    format!(
-        "{set} FROM unnest({}) AS v ({}) WHERE {condition}",
-        arrays.join(", "),
-        columns.join(", "),
-    )
-}
-
-/// No column of the session table has such a name.
-fn column(name: &str) -> String {
-    format!("p_{name}")
+    let rows = format!("SELECT * FROM unnest({})", arrays.join(", "));
+    statement::with_rows(statement::ROTATE, parameters::ROTATE, &rows)
 }
 
 /// The type of a parameter of a rotation. The arrays are bound by it as well.

@@ -1,5 +1,6 @@
 //! Refreshes that wait for each other go as one statement, and each caller gets its own outcome.
 
+use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use store_sql::PostgresStore;
 use store_sql::postgres::PostgresStoreOptions;
@@ -109,4 +110,30 @@ async fn a_session_that_cannot_be_written_spoils_no_other() {
         assert_eq!(applied(&outcomes, place), usize::from(place != bad));
     }
     assert!(outcomes.contains(&(bad, None)), "its caller is told");
+}
+
+/// The server plans a statement anew each time as long as it thinks that the few rows of a batch are worth it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_small_batch_is_not_planned_anew() {
+    let pool = PgPoolOptions::new().max_connections(1);
+    let pool = pool.connect(url()).await.unwrap();
+    let store = PostgresStoreOptions::new().schema(&schema());
+    let store = store.with_pool(pool.clone()).await.unwrap();
+    for rows in sessions(&store).await.chunks(4) {
+        rotate_all(&store, rows).await;
+    }
+    // Older servers do not count.
+    let version = sqlx::query_scalar("SELECT current_setting('server_version_num')::bigint");
+    let version: i64 = version.fetch_one(&pool).await.unwrap();
+    if version < 140_000 {
+        return;
+    }
+    let plans = "SELECT custom_plans, generic_plans FROM pg_prepared_statements
+        WHERE statement LIKE 'WITH v (%'";
+    let plans: (i64, i64) = sqlx::query_as(plans).fetch_one(&pool).await.unwrap();
+    let (anew, kept) = plans;
+    assert!(
+        anew <= 5 && kept > 5,
+        "{anew} plans, and {kept} times the kept one"
+    );
 }
