@@ -4,12 +4,12 @@ import { build } from 'esbuild';
 
 export const root = fileURLToPath(new URL('..', import.meta.url));
 
-// Property names that only the reducer and the shell use. They are shortened, which saves a tenth of the size. None of
+// Property names that only the machine and the shell use. They are shortened, which saves a tenth of the size. None of
 // them is in an option, a stored record, an event of the application, or an object of the platform; add a new name only
 // if that is true of it.
 const internal =
-  'again|caller|carrier|failed|flight|found|gap|hold|jitter|kind|locked|look|mono|online|patch|ready|record|rejected|sent|' +
-  'since|type|until|waiters|wall';
+  'answer|ask|chance|clock|drop|emit|failed|found|kind|lock|locked|mono|online|patch|record|release|stop|store|stored|' +
+  'tell|tick|timer|wake|wall|want';
 
 /** The client as one ES module; `options` are esbuild's. */
 export const bundle = async (options = {}) => {

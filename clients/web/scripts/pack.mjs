@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { root } from './bundle.mjs';
 
-const modules = ['dpop', 'errors', 'index', 'keeper', 'options', 'record', 'reducer', 'sessions', 'store'];
+const modules = ['dpop', 'errors', 'index', 'keeper', 'machine', 'options', 'record', 'sessions', 'store'];
 const wanted = [
   'LICENSE-APACHE',
   'LICENSE-MIT',

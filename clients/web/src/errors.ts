@@ -39,20 +39,21 @@ export const failure = (detail: Detail<AuthError>): Error => {
   return Object.assign(Error(reason ? 'log in: ' + reason : error), detail);
 };
 
-/** The field `Retry-After` in milliseconds; a date is measured by the server's own clock, never by this device's. */
-export const retryAfter = ({ headers }: Response): number => {
-  const value = headers.get('retry-after')!;
-  return Math.max(0, +value * 1e3 || Date.parse(value) - Date.parse(headers.get('date')!) || 0);
+/** What an answer of this project's routes, or of a token endpoint, says. */
+export const read = async (response: Response) => {
+  const { headers, status } = response;
+  const after = headers.get('retry-after')!;
+  return {
+    status,
+    body: await response.json().catch(() => {}),
+    // A date is measured by the server's own clock, never by this device's.
+    retryAfterMs: Math.max(0, +after * 1e3 || Date.parse(after) - Date.parse(headers.get('date')!) || 0),
+  };
 };
 
 /** The response, or {@link RequestRefused} if it has an error status. */
 export const expect = async (response: Response): Promise<Response> => {
-  if (!response.ok)
-    throw failure({
-      name: 'RequestRefused',
-      status: response.status,
-      error: (await response.json().catch(() => {}))?.error,
-      retryAfterMs: retryAfter(response),
-    });
-  return response;
+  if (response.ok) return response;
+  const { body, ...detail } = await read(response);
+  throw failure({ name: 'RequestRefused', error: body?.error, ...detail });
 };

@@ -1,12 +1,17 @@
 /** Writes the record one change after the other, and decides what to do if the store fails or does not answer. */
-import { type Clock, type SessionRecord, type Write, apply } from './record.js';
-import type { Event } from './reducer.js';
+import type { Stored } from './machine.js';
+import { type Clock, type SessionRecord, type Write, apply, sound } from './record.js';
 import { type Store, memory } from './store.js';
-
-type Stored = Event & { type: 'stored' };
 
 /** Runs one write; `known` is the record as this tab knows it, and `limit` aborts when the store has had its time. */
 export type Keeper = (write: Write, known: SessionRecord | undefined, limit: AbortSignal) => Promise<Stored>;
+
+/** Rejects when `signal` aborts. */
+export const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.throwIfAborted();
+    signal.onabort = () => reject(signal.reason);
+  });
 
 /**
  * Keeps the record in `home`, or in memory if that fails.
@@ -19,28 +24,27 @@ export const keeper = (home: Store, clock: () => Clock, sleep: (ms: number) => P
   let store = home;
   return async (write, known, limit) => {
     const { kind } = write;
-    let found: unknown;
+    let found: SessionRecord | undefined;
     let next: SessionRecord | undefined;
     let failed = false;
-    const change = (is: unknown) => (next = apply(write, (found = is), clock()));
-    const attempt = (more: number): Promise<unknown> =>
-      Promise.race([
-        // A store that answers too late changes nothing any more.
-        store.update((is) => (limit.aborted ? undefined : change(is))),
-        new Promise((_, reject) => (limit.onabort = reject)),
-      ]).catch((error) => {
-        if (limit.aborted || !more) throw error;
-        return sleep(100).then(() => attempt(more - 1));
-      });
+    const change = (is: unknown) => (next = apply(write, (found = sound(is)), clock()));
+    const attempt = () =>
+      // A store that answers too late changes nothing any more.
+      Promise.race([store.update((is) => (limit.aborted ? undefined : change(is))), aborted(limit)]);
+    const again = async () => {
+      limit.throwIfAborted();
+      await sleep(100);
+      return attempt();
+    };
     // A login is a new beginning.
     if (kind == 'set') store = home;
-    const record = await attempt(2).catch(() => {
+    const record = await attempt().catch(again).catch(again).catch(() => {
       // A login that was handed over in time may be stored in the end, and counts as stored.
       if (kind == 'end' || (kind == 'set' ? !limit.aborted || !next : kind != 'read' && !known?.refresh))
         return (store = memory(known)).update(change);
       failed = true;
       return kind == 'set' ? next : known;
     });
-    return { type: 'stored', write, found, record, won: !failed && !!next, failed };
+    return { write, found, record: sound(record), won: !failed && !!next, failed };
   };
 };

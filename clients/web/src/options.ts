@@ -1,7 +1,7 @@
 /** What the application configures, calls and hears. */
 import type { LoginRequired, RefreshUnavailable, RequestRefused } from './errors.js';
 import type { SessionRecord, Write } from './record.js';
-import type { TokenBody } from './reducer.js';
+import type { TokenBody } from './machine.js';
 import type { Store } from './store.js';
 
 /** How the tokens travel; see the README for what each choice means if a script of an attacker runs in the page. */
@@ -98,9 +98,9 @@ export interface Auth {
   stepUp(credentials: Readonly<Record<string, unknown>>): Promise<TokenResponse>;
   /**
    * Keeps a token response that the application obtained itself. `sentAt` is when it was asked for (`Date.now()`;
-   * default: now). Rejects with a `TypeError` if it has no token.
+   * default: now). Resolves with it; rejects with a `TypeError` if it has no token.
    */
-  setTokens(response: TokenResponse, sentAt?: number): Promise<void>;
+  setTokens(response: TokenResponse, sentAt?: number): Promise<TokenResponse>;
   /**
    * An access token that is believed to be good; the empty string with the transport `session`.
    *

@@ -62,16 +62,15 @@ export interface Write {
    * - `read` changes nothing.
    * - `claim`: about to ask the token endpoint; leaves a mark, so that a tab that dies now is missed in time.
    * - `mark`: the same before a step-up, which waits for nothing; with a patch, that it was answered.
-   * - `commit`: new tokens for this session.
+   * - `commit`: new tokens for this session; from a step-up without `gen`, to replace those of a refresh that came between.
    * - `fail`: no answer that helps; the same tokens, and a back-off.
-   * - `renew`: new tokens for this session from a step-up, which replace those of a refresh that came between.
    * - `set`: another session, whatever was there.
    * - `end`: no session any more.
    */
-  readonly kind: 'claim' | 'commit' | 'end' | 'fail' | 'mark' | 'read' | 'renew' | 'set';
+  readonly kind: 'claim' | 'commit' | 'end' | 'fail' | 'mark' | 'read' | 'set';
   /** The generation that the record must still have, 0 if there must be none; without it any will do. */
   readonly gen?: number | undefined;
-  readonly patch?: Partial<SessionRecord>;
+  readonly patch?: Partial<SessionRecord> | undefined;
   /** Of a claim: the lock is held, so that no other tab's request is in flight. */
   readonly locked?: boolean;
   /** Of a claim: the network came back after the last attempt. */
@@ -79,10 +78,8 @@ export interface Write {
 }
 
 /** The record, or `undefined` for anything that no version of this library wrote. */
-export const sound = (found: unknown): SessionRecord | undefined => {
-  const record = found as SessionRecord | undefined;
-  return record?.gen! >= 0 && record!.lifeMs >= 0 && record!.issuedAtWall >= 0 ? record : undefined;
-};
+export const sound = (found: any): SessionRecord | undefined =>
+  found?.gen >= 0 && found.lifeMs >= 0 && found.issuedAtWall >= 0 ? found : undefined;
 
 /** How far two readings of one device's clock may differ before the clock counts as changed. */
 export const TOLERANCE = 5e3;
@@ -112,12 +109,12 @@ export const lost = (record: Partial<SessionRecord> | undefined, wall: number, s
   left(record?.lostAtWall ?? 0, record?.graceMs ?? 0, wall) ? record?.lostAtWall : sent;
 
 /** What `write` makes of the stored record, or `undefined` if its condition does not hold. */
-export const apply = (write: Write, found: unknown, now: Clock): SessionRecord | undefined => {
-  const record = sound(found);
+export const apply = (write: Write, record: SessionRecord | undefined, now: Clock): SessionRecord | undefined => {
   const { kind, gen, patch, locked, online } = write;
+  const was = record?.gen ?? 0;
+  const another = kind == 'set' || kind == 'end';
   if (
-    kind == 'read' || (kind == 'mark' && !record) ||
-    (kind != 'set' && record?.end) || (gen != undefined && gen != (record?.gen ?? 0)) ||
+    kind == 'read' || (kind == 'mark' && !record) || (kind != 'set' && record?.end) || (gen ?? was) != was ||
     (kind == 'claim' && (backoff(record, now.wall, online) || (!locked && claimed(record, now.wall))))
   )
     return;
@@ -126,13 +123,15 @@ export const apply = (write: Write, found: unknown, now: Clock): SessionRecord |
     lifeMs: 0,
     issuedAtWall: now.wall,
     // Whatever a later version keeps beside the tokens of this session stays.
-    ...(kind != 'set' && kind != 'end' && record),
+    ...(!another && record),
+    // An answer removes the mark.
+    sentAtWall: 0,
     ...(patch ?? {
       sentAtWall: now.wall,
       // A mark that is still there was left by a tab that died.
       lostAtWall: lost(record, now.wall, record?.sentAtWall),
     }),
     // After a lost store the count starts at the clock, so that it does not meet an older one again.
-    gen: (record?.gen ?? now.wall) + (kind == 'fail' || kind == 'mark' || (kind == 'claim' && record) ? 0 : 1),
+    gen: (was || now.wall) + (another || kind == 'commit' ? 1 : 0),
   };
 };

@@ -2,8 +2,9 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { type SessionRecord, type Write, apply } from '../src/record.js';
-import { type Answer, type Event, type TokenBody, accept, initial, reduce } from '../src/reducer.js';
+import { type Answer, type Failure, type Machine, type TokenBody, accept, machine } from '../src/machine.js';
+import { type SessionRecord, type Write, apply, sound } from '../src/record.js';
+import { type Effect, shell } from './world.js';
 
 interface Step {
   readonly at: number;
@@ -45,37 +46,34 @@ const has = (record: unknown, wanted: object): void => {
 
 const run = ({ random, tokens, record, unlocked, steps }: Script): void => {
   let store = record as SessionRecord | undefined;
-  let state = initial('header');
   let mono = record ? steps[0]!.at : 0;
   let offset = OFFSET;
   let sent = false;
   let caller: Caller | undefined;
 
+  const clock = () => ({ wall: mono + offset, mono });
+  const effects: Effect[] = [];
+  const tab = machine('header', shell(clock, () => random, (effect) => effects.push(effect)));
+
   /** Every effect takes no time. */
-  const dispatch = (event: Event): void => {
-    const [next, effects] = reduce(state, event, { wall: mono + offset, mono }, random);
-    state = next;
-    for (const effect of effects) {
+  const settle = (): void => {
+    for (let effect; (effect = effects.shift()); )
       if (effect[0] == 'store') write(effect[1]);
       else if (effect[0] == 'lock') write({ ...effect[1], locked: !unlocked });
-      else if (effect[0] == 'send') sent = true;
-      else if (effect[0] == 'give') (effect[1] as Caller).gets = effect[2];
-      else if (effect[0] == 'deny') {
-        const failure = effect[2];
-        (effect[1] as Caller).gets = {
-          [failure.name]: failure.name == 'LoginRequired' ? failure.reason : failure.retryAt,
-        };
-      }
-    }
+      else if (effect[0] == 'ask') sent = true;
   };
   const write = (write: Write): void => {
-    const found = store;
-    const next = apply(write, found, { wall: mono + offset, mono });
+    const found = sound(store);
+    const next = apply(write, found, clock());
     store = next ?? found;
-    dispatch({ type: 'stored', write, found, record: store, won: !!next });
+    tell((machine) => machine.stored({ write, found, record: store, won: !!next }));
+  };
+  const tell = (something: (machine: Machine) => void): void => {
+    something(tab);
+    settle();
   };
 
-  dispatch({ type: 'wake' });
+  tell((machine) => machine.wake());
   if (tokens) write({ kind: 'set', patch: accept('header', tokens, OFFSET) });
   for (const step of steps) {
     mono = step.at;
@@ -84,13 +82,16 @@ const run = ({ random, tokens, record, unlocked, steps }: Script): void => {
       const members = Object.entries({ ...store, ...step.others }).filter(([, value]) => value !== null);
       store = Object.fromEntries(members) as unknown as SessionRecord;
     }
-    if (step.online) dispatch({ type: 'wake', online: true });
-    if (step.answer) dispatch({ type: 'answer', ...step.answer });
+    if (step.online) tell((machine) => machine.wake(true));
+    if (step.answer) tell((machine) => machine.answer(step.answer!));
     if (step.ask) {
-      caller = { gets: 'wait' };
-      dispatch({ type: 'get', caller, rejected: step.ask.rejected });
+      const asked: Caller = { gets: 'wait' };
+      caller = asked;
+      const deny = (why: Failure) =>
+        (asked.gets = { [why.name]: why.name == 'LoginRequired' ? why.reason : why.retryAt });
+      tell((machine) => machine.want((token) => (asked.gets = token), deny, step.ask!.rejected));
     }
-    if (step.look) dispatch({ type: 'tick' });
+    if (step.look) tell((machine) => machine.tick());
     if (step.ask || step.look) {
       if ('gets' in step) assert.deepEqual(caller!.gets, step.gets);
       assert.equal(sent, !!step.renews, `renews at ${step.at}`);

@@ -83,11 +83,11 @@ const simulate = (scenario: Scenario, seed: number) => {
   for (let step = 0; step < 300; step++) {
     world.run(random() * 4 * SECOND);
     if (random() < 0.5) calls.push(any().get());
-    if (random() < 0.2) any().dispatch({ type: 'wake' });
+    if (random() < 0.2) any().wake();
     if (random() < jump) world.offset += Math.round((random() - 0.5) * 48 * 36e5);
     const tab = any();
-    if (random() < crash && !(tab.state.flight && spared())) {
-      if (tab.state.flight) misses++;
+    if (random() < crash && !(tab.busy && spared())) {
+      if (tab.busy) misses++;
       tab.crash();
       world.open();
     }
@@ -116,12 +116,12 @@ const simulate = (scenario: Scenario, seed: number) => {
   // Left in peace, all tabs end with the same token.
   Object.assign(world.options, { fault: undefined });
   world.run(3 * MINUTE);
-  for (const tab of living()) tab.dispatch({ type: 'wake' });
+  for (const tab of living()) tab.wake();
   let held = 0;
   // A commit of this very moment has not been heard yet.
   for (let i = 0; i < 5 && held != 1; i++) {
     world.run(SECOND);
-    held = new Set(living().map((tab) => tab.state.record?.gen)).size;
+    held = new Set(living().map((tab) => tab.known?.gen)).size;
   }
   assert.equal(held, 1, 'tabs differ');
 

@@ -4,8 +4,8 @@
  * The server's rotation is the decision table of the design: one rotation a grace window, replay within it, and an
  * older token after it ends the session.
  */
-import { type Clock, type SessionRecord, apply, patience } from '../src/record.js';
-import { type Answer, type Effect, type Event, type State, type TokenBody, accept, initial, reduce } from '../src/reducer.js';
+import { type Answer, type Machine, type Shell, type TokenBody, accept, machine } from '../src/machine.js';
+import { type Clock, type SessionRecord, apply, patience, sound } from '../src/record.js';
 
 /** A seeded generator (mulberry32), so that a failing run can be had again. */
 export const seeded = (seed: number) => () => {
@@ -108,6 +108,17 @@ export interface Call {
   settledAt?: number;
 }
 
+/** What a machine wants done. */
+type Doing = Exclude<keyof Shell, 'clock' | 'chance'>;
+export type Effect = { [Name in Doing]: readonly [Name, ...Parameters<Shell[Name]>] }[Doing];
+
+/** A shell that hands each effect to `use`. */
+export const shell = (clock: () => Clock, chance: () => number, use: (effect: Effect) => void): Shell => {
+  const names = ['ask', 'drop', 'emit', 'lock', 'release', 'store', 'tell', 'timer'] satisfies Doing[];
+  const effects = names.map((name) => [name, (...args: unknown[]) => use([name, ...args] as never)]);
+  return { clock, chance, ...Object.fromEntries(effects) };
+};
+
 /** Who holds the lock, or waits for it. */
 interface Holder {
   readonly alive: boolean;
@@ -115,7 +126,9 @@ interface Holder {
 }
 
 export class Tab {
-  state: State;
+  /** The record as this tab knows it. */
+  known: SessionRecord | undefined;
+  activity: { readonly busy?: boolean } = {};
   alive = true;
   /** Monotonic time of the next tick. */
   timer = Infinity;
@@ -123,28 +136,49 @@ export class Tab {
   stored = 0;
   readonly events: [name: string, detail: Record<string, unknown>][] = [];
   readonly effects: Effect[] = [];
+  private readonly machine: Machine;
 
   constructor(
     readonly world: World,
     readonly id: number,
   ) {
-    this.state = initial(world.transport);
-    this.dispatch({ type: 'wake' });
+    this.machine = machine(
+      world.transport,
+      shell(
+        () => world.clock,
+        world.random,
+        (effect) => {
+          this.effects.push(effect);
+          world.perform(this, effect);
+        },
+      ),
+    );
+    this.wake();
   }
 
-  dispatch(event: Event): void {
-    if (!this.alive) return;
-    const [state, effects] = reduce(this.state, event, this.world.clock, this.world.random());
-    this.state = state;
-    for (const effect of effects) {
-      this.effects.push(effect);
-      this.world.perform(this, effect);
-    }
+  /** A refresh of this tab is on its way. */
+  get busy(): boolean {
+    return !!this.activity.busy;
+  }
+
+  /** Tells the machine something, unless the tab is gone. */
+  tell(something: (machine: Machine) => void): void {
+    if (this.alive) something(this.machine);
+  }
+
+  wake(online?: boolean): void {
+    this.tell((machine) => machine.wake(online));
   }
 
   get(rejected?: string): Call {
     const caller: Call = { at: this.world.now };
-    this.dispatch({ type: 'get', caller, rejected });
+    this.tell((machine) =>
+      machine.want(
+        (token) => Object.assign(caller, { token, settledAt: this.world.now }),
+        (error) => Object.assign(caller, { error, settledAt: this.world.now }),
+        rejected,
+      ),
+    );
     return caller;
   }
 
@@ -171,7 +205,7 @@ export class Tab {
             if (delay >= limit) return this.world.after(limit - 20, late);
             this.world.after(delay - 20, () => {
               this.world.cookie = body.refresh_token;
-              this.world.perform(this, ['store', { kind: 'renew', patch: accept(transport, body, begun) }]);
+              this.world.perform(this, ['store', { kind: 'commit', patch: accept(transport, body, begun) }]);
               // Once it is stored.
               this.world.after(10, () => this.world.unlock(holder));
             });
@@ -263,7 +297,7 @@ export class World {
       if (first && first.timer <= end && first.timer <= (next?.at ?? Infinity)) {
         this.now = Math.max(this.now, first.timer);
         first.timer = Infinity;
-        first.dispatch({ type: 'tick' });
+        first.tell((machine) => machine.tick());
       } else if (next && next.at <= end) {
         this.queue.shift();
         this.now = Math.max(this.now, next.at);
@@ -312,11 +346,14 @@ export class World {
         tab.stored = start + this.random() * 2;
         this.after(start - this.now, () => {
           if (!tab.alive) return;
-          const found = this.record;
+          const found = sound(this.record);
           const next = apply(write, found, this.clock);
           if (next) this.record = structuredClone(next);
-          const record = structuredClone(this.record);
-          this.after(tab.stored - this.now, () => tab.dispatch({ type: 'stored', write, found, record, won: !!next }));
+          const record = sound(structuredClone(this.record));
+          this.after(tab.stored - this.now, () => {
+            tab.known = record;
+            tab.tell((machine) => machine.stored({ write, found, record, won: !!next }));
+          });
         });
         return;
       }
@@ -324,14 +361,14 @@ export class World {
         return this.locked(tab, (locked) => this.perform(tab, ['store', { ...effect[1], locked }]));
       case 'release':
         return this.unlock(tab);
-      case 'send': {
+      case 'ask': {
         const token = this.transport == 'cookie' ? this.cookie : effect[1];
         this.sends.push({ at: this.now, tab: tab.id });
         let answered = false;
         const answer = (answer: Answer) => {
           if (answered) return;
           answered = true;
-          tab.dispatch({ type: 'answer', ...answer });
+          tab.tell((machine) => machine.answer(answer));
         };
         const { online } = this;
         this.after(7e3, () => answer({ status: 0, offline: !online }));
@@ -348,24 +385,19 @@ export class World {
         });
         return;
       }
-      case 'revoke':
+      case 'drop':
         this.revoked.push(effect[1]);
         return;
       case 'tell':
         for (const other of this.tabs)
-          if (other != tab) this.after(this.random() * 3, () => other.dispatch({ type: 'wake' }));
+          if (other != tab) this.after(this.random() * 3, () => other.wake());
         return;
       case 'timer':
         tab.timer = this.now + effect[1];
         return;
-      case 'give':
-        Object.assign(effect[1] as Call, { token: effect[2], settledAt: this.now });
-        return;
-      case 'deny':
-        Object.assign(effect[1] as Call, { error: effect[2], settledAt: this.now });
-        return;
       case 'emit':
-        tab.events.push([effect[1], effect[2] as Record<string, unknown>]);
+        if (effect[1] == 'activity') tab.activity = effect[2];
+        else tab.events.push([effect[1], effect[2] as Record<string, unknown>]);
     }
   }
 }

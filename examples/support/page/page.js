@@ -9,8 +9,9 @@ const $ = (selector) => document.querySelector(selector);
 
 /** The record without its tokens, from the client's last event. */
 let known = {};
-/** How the record changed last: `commit` is a renewal by this tab. */
+/** How the record changed last: `commit` is a renewal by this tab, or its step-up. */
 let lastWrite;
+let stepsUp = false;
 /** The session on the screen, `null` for none; `undefined` before anything is known. */
 let shown;
 /** When the current session ends, in Unix seconds, as in the list of sessions. */
@@ -26,7 +27,7 @@ on('transport', (transport) => {
 on('activity', ({ write, won, known: now }) => {
   if (!write) return;
   if (write == 'claim' && !won) note('race', 'Another tab is renewing already', 'This one waits for its tokens.');
-  if (won || write == 'read') lastWrite = write;
+  if (won || write == 'read') lastWrite = write == 'commit' && stepsUp ? 'step-up' : write;
   render(now);
 });
 on('refreshed', async () => {
@@ -189,6 +190,7 @@ $('#step-up-cancel').onclick = () => $('#step-up').close();
 $('#step-up-form').onsubmit = async (event) => {
   event.preventDefault();
   const { password } = event.target.elements;
+  stepsUp = true;
   try {
     await auth.stepUp({ password: password.value });
     password.value = '';
@@ -198,6 +200,8 @@ $('#step-up-form').onsubmit = async (event) => {
   } catch (failure) {
     $('#step-up-error').textContent = failure.status == 401 ? 'Wrong password.' : 'That did not work.';
     $('#step-up-error').hidden = false;
+  } finally {
+    stepsUp = false;
   }
 };
 

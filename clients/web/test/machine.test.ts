@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import type { Answer } from '../src/machine.js';
 import { type SessionRecord, apply } from '../src/record.js';
-import { type Answer, reduce } from '../src/reducer.js';
 import { type Tab, World, type WorldOptions } from './world.js';
 
 const SECOND = 1e3;
@@ -66,7 +66,7 @@ describe('when', () => {
     world.run(5 * SECOND);
     const before = tab.effects.filter((effect) => effect[0] == 'store').length;
     for (let i = 0; i < 100; i++) {
-      tab.dispatch({ type: 'wake' });
+      tab.wake();
       world.run(9);
     }
     world.run(2 * SECOND);
@@ -127,7 +127,7 @@ describe('getToken', () => {
   test('while a renewal is in flight a live token is given at once', () => {
     const { world, tab } = signedIn({ latency: () => 2 * SECOND });
     world.run(237 * SECOND);
-    assert.ok(tab.state.flight);
+    assert.ok(tab.busy);
     assert.equal(tab.get().token, 'a1');
   });
 
@@ -185,7 +185,7 @@ describe('getToken', () => {
   test('a resource server that refuses every token gets one renewal a second at most', () => {
     const { world, tab } = signedIn();
     for (let i = 0; i < 1000; i++) {
-      tab.get(tab.state.record?.access);
+      tab.get(tab.known?.access);
       world.run(10);
     }
     assert.ok(world.sends.length <= 10, `${world.sends.length}`);
@@ -316,7 +316,7 @@ describe('the answer', () => {
   test('a success ends the back-off', () => {
     const { world, tab } = signedIn({ fault: answers(unavailable, unavailable) });
     world.run(300 * SECOND);
-    assert.equal(tab.state.record?.retry, undefined);
+    assert.equal(tab.known?.retry, undefined);
     assert.equal(tab.named('refreshError').length, 2);
     assert.equal(tab.named('refreshed').length, 2); // The login, and the renewal.
   });
@@ -348,7 +348,7 @@ describe('the answer', () => {
   test('a server that does not rotate refresh tokens keeps its one', () => {
     const { world, tab } = signedIn({ fault: () => ({ status: 200, body: { access_token: 'x', expires_in: 60 } }) });
     world.run(400 * SECOND);
-    assert.equal(tab.state.record?.refresh, 'r0');
+    assert.equal(tab.known?.refresh, 'r0');
     assert.equal(tab.named('signedOut').length, 0);
   });
 });
@@ -361,7 +361,7 @@ describe('the network', () => {
     world.run(10 * MINUTE);
     assert.ok(world.sends.length >= 8 && world.sends.length <= 11, `${world.sends.length}`);
     world.online = true;
-    tab.dispatch({ type: 'wake', online: true });
+    tab.wake(true);
     const call = tab.get();
     world.run(SECOND);
     assert.equal(call.token, 'a2');
@@ -377,7 +377,7 @@ describe('the network', () => {
     const before = world.sends.length;
     Object.assign(world.options, { fault: answers(unavailable) });
     world.online = true;
-    for (const tab of world.tabs) tab.dispatch({ type: 'wake', online: true });
+    for (const tab of world.tabs) tab.wake(true);
     world.run(200);
     assert.equal(world.sends.length - before, 1);
   });
@@ -386,7 +386,7 @@ describe('the network', () => {
     const { world, tab } = signedIn({ fault: () => ({ status: 429, retryAfterMs: MINUTE }) });
     world.run(250 * SECOND);
     const before = world.sends.length;
-    tab.dispatch({ type: 'wake', online: true });
+    tab.wake(true);
     world.run(10 * SECOND);
     assert.equal(world.sends.length, before);
   });
@@ -427,7 +427,7 @@ describe('a renewal of a token that is still fresh', () => {
       world.run(30);
       assert.deepEqual(world.server.log, ['rotate', 'rotate']);
       tab.crash();
-      (other ?? world.open()).dispatch({ type: 'wake' });
+      (other ?? world.open()).wake();
       world.run(20 * SECOND);
       assert.equal(world.server.log.at(-1), 'replay');
       world.run(5 * MINUTE);
@@ -477,12 +477,12 @@ describe('clocks', () => {
     world.run(SECOND);
     world.now += 2 * HOUR; // No timer ran.
     world.online = false;
-    tab.dispatch({ type: 'wake' });
+    tab.wake();
     const call = tab.get();
     world.run(3 * SECOND);
     assert.equal(call.token, undefined);
     world.online = true;
-    tab.dispatch({ type: 'wake', online: true });
+    tab.wake(true);
     world.run(SECOND);
     assert.equal(call.token, 'a2');
   });
@@ -491,7 +491,7 @@ describe('clocks', () => {
     const { world, tab } = signedIn();
     world.run(2 * SECOND);
     world.offset += 2 * HOUR;
-    tab.dispatch({ type: 'wake' });
+    tab.wake();
     world.run(200);
     assert.equal(world.sends.length, 1);
   });
@@ -593,7 +593,7 @@ describe('tabs', () => {
     tab.set(world.server.issue(world.now), world.clock.wall);
     world.server.session = 's1';
     world.run(3 * SECOND);
-    assert.equal(tab.state.record?.session, 's2');
+    assert.equal(tab.known?.session, 's2');
     assert.deepEqual(world.revoked, ['r0', 'r1']);
   });
 
@@ -656,7 +656,7 @@ describe('tabs', () => {
     const { world, tab } = signedIn();
     world.record = undefined;
     world.run(2 * SECOND);
-    tab.dispatch({ type: 'wake' });
+    tab.wake();
     world.run(SECOND);
     assert.deepEqual(tab.named('signedOut'), [{ reason: 'storage' }]);
   });
@@ -721,8 +721,8 @@ describe('the transport cookie', () => {
     const tab = world.open();
     world.run(SECOND);
     // The tab has asked for the lock; before that is granted another one logs in.
-    const [, effects] = reduce(tab.state, { type: 'get', caller: 0 }, world.clock, 0.5);
-    const claim = effects.find((effect) => effect[0] == 'lock')![1];
+    tab.get();
+    const claim = tab.effects.find((effect) => effect[0] == 'lock')![1];
     const patch = { access: 'a1', lifeMs: 3e5 };
     const record = apply({ kind: 'set', patch }, undefined, world.clock);
     assert.equal(apply({ ...claim, locked: true }, record, world.clock), undefined);
