@@ -714,7 +714,7 @@ describe('storage', () => {
   });
 
   test('what no version wrote is no session, and a login replaces it', async () => {
-    for (const nonsense of [null, 7, 'x', [], {}, { gen: 1 }, { gen: 1, lifeMs: NaN, issuedAtWall: 0 }]) {
+    for (const nonsense of [null, 7, 'x', [], {}, { gen: 1 }, { access: 'a', refresh: 'r' }, { gen: 1, lifeMs: NaN, issuedAtWall: 0 }]) {
       let record = nonsense as never as SessionRecord | undefined;
       const storage: Store = { update: async (change) => (record = change(record) ?? record) };
       const { auth, sent } = client(() => json(TOKEN), { storage });
