@@ -618,7 +618,7 @@ describe('a bound session', { concurrency: 5 }, () => {
         row.front.away.clear();
         await row.confirmed();
         await row.forget();
-        await row.use([row.page], 60);
+        await row.use([row.page], 200);
         honest('renewals away for 30 s', row);
       }));
 

@@ -153,7 +153,7 @@ async fn a_bound_session_calls_the_store_as_often_as_an_unbound_one() {
         // At once, and when the use of a session cookie is written down again.
         for pause in [0, 1, 500] {
             world.advance(pause);
-            let mut each = async |browser: &mut Browser| {
+            let each = async |browser: &mut Browser| {
                 calls.take();
                 let used = if transport == "session" {
                     browser.send(&world, get("/api/me")).await
@@ -351,6 +351,54 @@ async fn a_thief_cannot_register_a_key_with_cookies_alone() {
         .send(with(device(), "secure-session-response", &proof))
         .await;
     assert_eq!(reply.status, 400);
+}
+
+#[tokio::test]
+async fn what_another_site_with_the_same_keys_has_made_or_got_is_worth_nothing() {
+    let (there, here) = (world(BindingMode::Require), world(BindingMode::Require));
+    let mut theirs = Browser::bind(&there, "session").await;
+    let mut ours = Browser::bind(&here, "session").await;
+    let bound = |browser: &Browser| {
+        let mut cookies = browser.cookies.iter();
+        let found = cookies.find(|(name, _)| name.starts_with("__Host-bound-"));
+        let (name, value) = found.unwrap();
+        (name.clone(), value.clone())
+    };
+    // Both recognise what either has made: only the id of the session says whose it is.
+    let challenge = theirs.challenge(&there, &theirs.session).await;
+    assert_eq!(theirs.challenge(&here, &theirs.session).await, challenge);
+
+    // The value, for a session of this site, by the name of this one or of its own.
+    let ((name, _), (other, foreign)) = (bound(&ours), bound(&theirs));
+    for name in [name, other] {
+        let mut copy = ours.copied();
+        copy.drop_bound();
+        copy.cookies.insert(name.clone(), foreign.clone());
+        let refused = copy.send_copied(&here, get("/api/me")).await;
+        assert_eq!(refused.refusal(), unbound(), "{name}");
+    }
+    // All of it, for a session that this site does not have.
+    let refused = theirs.send_copied(&here, get("/api/me")).await;
+    assert_eq!(refused.status, 401);
+    assert_ne!(refused.refusal(), unbound());
+
+    // The proof of a renewal, with the challenge that both give; and one of that key for a session of this site.
+    let session = theirs.session.clone();
+    let proof = theirs.key.renew(&challenge);
+    let own = ours.session.clone();
+    let aimed = theirs.key.renew(&ours.challenge(&here, &own).await);
+    for (session, proof) in [(&session, &proof), (&own, &proof), (&own, &aimed)] {
+        assert_eq!(theirs.show(&here, session, proof).await.status, 403);
+    }
+    assert_eq!(theirs.show(&there, &session, &proof).await.status, 204);
+
+    // The offer of a registration there.
+    let login = theirs.login(&there, "session").await;
+    let offer = login.header("secure-session-registration").to_owned();
+    assert_eq!(theirs.register(&here, &offer).await.status, 400);
+    assert_eq!(theirs.register(&there, &offer).await.status, 200);
+    assert_eq!(ours.renew(&here).await.status, 204);
+    assert_eq!(ours.send(&here, get("/api/me")).await.status, 200);
 }
 
 #[tokio::test]
