@@ -12,6 +12,7 @@ mod durability;
 mod faults;
 mod processes;
 mod schema;
+mod size;
 mod together;
 
 #[path = "../support/sessions.rs"]

@@ -11,7 +11,7 @@ use token_session::SessionStore;
 use crate::folder;
 use crate::sessions::{at, ending, rotation, stored, subject};
 
-async fn pool(file: &std::path::Path) -> SqlitePool {
+pub(crate) async fn pool(file: &std::path::Path) -> SqlitePool {
     let options = SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true);

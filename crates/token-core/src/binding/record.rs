@@ -333,6 +333,6 @@ mod tests {
 
     #[test]
     fn a_binding_fits_where_the_memory_store_has_room() {
-        assert!(size_of::<Binding>() <= 40, "{}", size_of::<Binding>());
+        assert!(size_of::<Binding>() <= 35, "{}", size_of::<Binding>());
     }
 }

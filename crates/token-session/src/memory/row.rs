@@ -232,7 +232,7 @@ impl Seconds {
     }
 }
 
-/// In 40 bytes of its own, as most sessions have none.
+/// In 35 bytes of its own, as most sessions have none.
 fn boxed(binding: Binding) -> Option<Box<Binding>> {
     (!binding.is_unbound()).then(|| Box::new(binding))
 }
