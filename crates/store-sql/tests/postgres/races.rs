@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
-use store_sql::PostgresStore;
 use store_sql::postgres::PostgresStoreOptions;
+use store_sql::{PostgresStore, PostgresStoreError};
 use token_core::session::{Change, Touch};
 use token_core::{Session, UnixTime};
 use token_session::SessionStore;
@@ -75,6 +76,48 @@ async fn an_ending_of_all_that_waits_for_a_login_ends_it() {
     assert!(ended.contains(&row.id));
     let rows = one.list(&subject("alice")).await.unwrap();
     assert!(rows.iter().all(|row| row.revocation.is_some()));
+}
+
+/// The level is looked at when the store is opened. A stricter one that somebody sets later refuses a write that
+/// has met another, and never does it wrongly.
+#[tokio::test]
+async fn a_stricter_isolation_level_under_a_running_store_lets_no_login_escape() {
+    let (one, _, schema) = nodes().await;
+    let row = stored(&one, "alice").await;
+    let pool = PgPool::connect(url()).await.unwrap();
+    let run = async |statements: &str| {
+        let statements = AssertSqlSafe(statements.replace("{schema}", &schema));
+        sqlx::raw_sql(statements).execute(&pool).await.unwrap();
+    };
+    run("CREATE ROLE {schema}_role SUPERUSER LOGIN").await;
+    let server: PgConnectOptions = url().parse().unwrap();
+    let server = server.username(&format!("{schema}_role"));
+    let limited = PgPoolOptions::new().max_connections(4).connect_with(server);
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let two = options.with_pool(limited.await.unwrap()).await.unwrap();
+    run(
+        "ALTER ROLE {schema}_role SET default_transaction_isolation = 'repeatable read';
+        SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{schema}_role'",
+    )
+    .await;
+
+    let mut login = pool.begin().await.unwrap();
+    let lock = "UPDATE {schema}.subject SET epoch = epoch WHERE subject = 'alice'";
+    let lock = AssertSqlSafe(lock.replace("{schema}", &schema));
+    sqlx::query(lock).execute(&mut *login).await.unwrap();
+    let end = async move |two: PostgresStore| {
+        let ending = subject_ending("alice", at(1));
+        (two.revoke_subject(&ending).await, two)
+    };
+    let ending = tokio::spawn(end(two));
+    somebody_waits(&pool, &schema).await;
+    login.commit().await.unwrap();
+    let (refused, two) = ending.await.unwrap();
+    assert!(
+        matches!(refused, Err(PostgresStoreError::Timeout(_))),
+        "{refused:?}"
+    );
+    assert_eq!(end(two).await.0.unwrap(), [row.id]);
 }
 
 /// Deletes expired sessions while somebody refreshes others, and one that is due itself. What

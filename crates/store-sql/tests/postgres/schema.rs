@@ -7,7 +7,7 @@ use store_sql::{PostgresStore, PostgresStoreError};
 use token_session::SessionStore;
 
 use crate::schema;
-use crate::sessions::{at, ending, rotation, stored, subject, subject_ending};
+use crate::sessions::{at, ending, rotation, session, share, stored, subject, subject_ending};
 use testbed::postgres::url;
 
 async fn pool() -> PgPool {
@@ -197,6 +197,60 @@ async fn tables_of_a_newer_version_are_refused_and_left_alone() {
             found: 7,
             expected: 2
         }
+    ));
+}
+
+/// It keeps the bucket key of the tables that it was opened on, and by that no session is looked for.
+#[tokio::test]
+async fn a_running_store_goes_on_with_tables_that_another_has_made_again() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let pool = pool().await;
+    let running = options.clone().connect(url()).await.unwrap();
+    for asks_meanwhile in [false, true] {
+        // Each statement is prepared on the tables that go.
+        share(&running, &running).await;
+        let gone = stored(&running, "alice").await;
+        let login = session(&running, "alice").await;
+        run(&pool, format!("DROP SCHEMA {schema} CASCADE")).await;
+        if asks_meanwhile {
+            let read = running.load(gone.id).await.unwrap_err();
+            let write = running.create(&login, None).await.unwrap_err();
+            for error in [read, write] {
+                assert!(
+                    matches!(error, PostgresStoreError::Statement(_)),
+                    "{error:?}"
+                );
+                assert!(PostgresStore::wrote_nothing(&error));
+            }
+        }
+        let started = options.clone().connect(url()).await.unwrap();
+        let mut names = (0..64).map(|n| subject(&n.to_string()));
+        let moved = |name| running.bucket(&name) != started.bucket(&name);
+        assert!(names.any(moved), "they have one key");
+        assert!(running.load(gone.id).await.unwrap().is_none());
+        share(&running, &started).await;
+        share(&started, &running).await;
+    }
+}
+
+#[tokio::test]
+async fn a_running_store_goes_on_with_tables_of_a_newer_version() {
+    let schema = schema();
+    let options = PostgresStoreOptions::new().schema(&schema);
+    let running = options.clone().connect(url()).await.unwrap();
+    share(&running, &running).await;
+    let newer = format!(
+        "ALTER TABLE {schema}.session ADD COLUMN newer text DEFAULT 'new';
+        ALTER TABLE {schema}.data ADD COLUMN newer text;
+        INSERT INTO {schema}.migration VALUES (3)"
+    );
+    run(&pool().await, newer).await;
+    share(&running, &running).await;
+    let error = options.connect(url()).await.unwrap_err();
+    assert!(matches!(
+        error,
+        PostgresStoreError::SchemaVersion { found: 3, .. }
     ));
 }
 

@@ -9,7 +9,7 @@ use testbed::log::Log;
 use token_session::SessionStore;
 
 use crate::folder;
-use crate::sessions::{at, ending, rotation, stored, subject};
+use crate::sessions::{at, ending, rotation, session, share, stored, subject};
 
 pub(crate) async fn pool(file: &std::path::Path) -> SqlitePool {
     let options = SqliteConnectOptions::new()
@@ -114,6 +114,61 @@ async fn tables_of_a_newer_version_are_refused_and_left_alone() {
         }
     ));
     assert!(error.to_string().contains("version 7"), "{error}");
+}
+
+/// It keeps the bucket key of the tables that it was opened on, and by that no session is looked for.
+#[tokio::test]
+async fn a_running_store_goes_on_with_tables_that_another_has_made_again() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    let pool = pool(&file).await;
+    let running = SqliteStore::open(&file).await.unwrap();
+    for asks_meanwhile in [false, true] {
+        // Each statement is prepared on the tables that go.
+        share(&running, &running).await;
+        let gone = stored(&running, "alice").await;
+        let login = session(&running, "alice").await;
+        for table in ["data", "session", "subject", "meta", "migration"] {
+            let drop = AssertSqlSafe(format!("DROP TABLE hallpass_{table}"));
+            sqlx::query(drop).execute(&pool).await.unwrap();
+        }
+        if asks_meanwhile {
+            let read = running.load(gone.id).await.unwrap_err();
+            let write = running.create(&login, None).await.unwrap_err();
+            for error in [read, write] {
+                assert!(matches!(error, SqliteStoreError::Statement(_)), "{error:?}");
+                assert!(SqliteStore::wrote_nothing(&error));
+            }
+        }
+        let started = SqliteStore::open(&file).await.unwrap();
+        let mut names = (0..64).map(|n| subject(&n.to_string()));
+        let moved = |name| running.bucket(&name) != started.bucket(&name);
+        assert!(names.any(moved), "they have one key");
+        assert!(running.load(gone.id).await.unwrap().is_none());
+        share(&running, &started).await;
+        share(&started, &running).await;
+    }
+}
+
+#[tokio::test]
+async fn a_running_store_goes_on_with_tables_of_a_newer_version() {
+    let folder = folder();
+    let file = folder.path().join("sessions.db");
+    let running = SqliteStore::open(&file).await.unwrap();
+    share(&running, &running).await;
+    let newer = "ALTER TABLE hallpass_session ADD COLUMN newer TEXT DEFAULT 'new';
+        ALTER TABLE hallpass_data ADD COLUMN newer TEXT;
+        INSERT INTO hallpass_migration VALUES (3, 0)";
+    sqlx::raw_sql(newer)
+        .execute(&pool(&file).await)
+        .await
+        .unwrap();
+    share(&running, &running).await;
+    let error = SqliteStore::open(&file).await.unwrap_err();
+    assert!(matches!(
+        error,
+        SqliteStoreError::SchemaVersion { found: 3, .. }
+    ));
 }
 
 #[tokio::test]

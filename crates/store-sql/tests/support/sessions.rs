@@ -9,7 +9,7 @@ use token_core::{
     RevokeReason, Scope, Session, SessionId, Subject, Transport, UnixTime,
 };
 use token_session::SessionStore;
-use token_session::store::{Created, SubjectEnding};
+use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
 
 pub(crate) fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_000 + seconds).expect("before the year 9999")
@@ -80,4 +80,39 @@ pub(crate) fn subject_ending(name: &str, now: UnixTime) -> SubjectEnding {
         },
         now + Duration::from_hours(24),
     )
+}
+
+/// What one of two stores on the same tables writes is found by the other, by its id and by its subject.
+pub(crate) async fn share<S: SessionStore>(one: &S, other: &S) {
+    let session = stored(one, "alice").await;
+    let found = other.load(session.id).await.expect("load");
+    assert_eq!(found.as_deref(), Some(&session));
+    let commit = other.commit(&rotation(&session, at(1))).await;
+    assert!(matches!(commit.expect("commit"), Commit::Applied(_)));
+    let write = DataWrite::new(session.id, 0, Some("{}".into()), at(1));
+    let written = other.write_data(&write).await.expect("write_data");
+    assert!(matches!(written, DataWritten::Applied), "{written:?}");
+    let data = one.load_data(session.id).await.expect("load_data");
+    assert_eq!(data.expect("a session").version, 1);
+
+    let second = stored(other, "alice").await;
+    let ended = other.revoke(&ending(second.id, at(2))).await;
+    assert!(matches!(ended.expect("revoke"), Revoke::Applied(_)));
+    let listed = other.list(&subject("alice")).await.expect("list");
+    let live = listed.iter().filter(|row| row.revocation.is_none());
+    assert_eq!(live.map(|row| row.id).collect::<Vec<_>>(), [session.id]);
+
+    // A login that began before the ending of all opens nothing, and what was open is closed.
+    let late = self::session(one, "alice").await;
+    let all = subject_ending("alice", at(3));
+    assert_eq!(
+        other.revoke_subject(&all).await.expect("revoke_subject"),
+        [session.id]
+    );
+    let created = one.create(&late, None).await.expect("create");
+    assert!(matches!(created, Created::EpochPassed), "{created:?}");
+    let endings = one.revocations(at(0)).await.expect("revocations");
+    assert!(endings.iter().any(|ended| ended.id == session.id));
+    let purged = one.purge(at(4 + 24 * 3600), 1000).await.expect("purge");
+    assert_ne!(purged, 0);
 }
