@@ -1,20 +1,25 @@
-//! A client that goes away in the middle of a change of password: what has begun is done.
+//! A client that goes away between a step of the application and the call of the library that belongs to it: what
+//! has begun is done.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
 
+use std::collections::HashMap;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 
-use adapter_axum::{Answer, Auth, AuthConfig, PasswordRequest, Rejection};
+use adapter_axum::{
+    Answer, Auth, AuthConfig, CustomLogin, CustomPassword, CustomStepUp, PasswordRequest, Rejection,
+};
 use axum::body::Body;
-use axum::extract::Request;
+use axum::extract::{Form, Request};
 use axum::http::header::CONTENT_TYPE;
 use axum::routing::post;
 use axum::{Extension, Router};
-use token_core::{Authentication, Policy, RevokeReason, SessionId};
+use token_core::{Authentication, Policy, RevokeReason, SessionId, Subject};
 use token_session::test_util::TestManager;
+use token_session::to_end;
 use tokio::task::yield_now;
 use tower_service::Service as _;
 
@@ -29,17 +34,71 @@ async fn password(
         if request.password() != "wonderland" {
             return Err(request.invalid_credentials());
         }
-        // What an application waits for: a hash, then its database.
-        yield_now().await;
-        yield_now().await;
-        stored.store(true, Ordering::SeqCst);
-        yield_now().await;
+        store(stored).await;
         Ok(())
     });
     changed.await
 }
 
-/// An application with two sessions of a user, and the request of one of them to change the password.
+/// What an application waits for: a hash, then its database.
+async fn store(stored: Stored) {
+    yield_now().await;
+    yield_now().await;
+    stored.store(true, Ordering::SeqCst);
+    yield_now().await;
+}
+
+/// The fields of a form.
+type Fields = HashMap<String, String>;
+
+async fn form_password(
+    Extension(stored): Extension<Stored>,
+    password: CustomPassword,
+    Form(form): Form<Fields>,
+) -> Result<Answer, Rejection> {
+    let ticket = password
+        .begin(form.get("refresh_token").map(String::as_str))
+        .await?;
+    let authentication = Authentication::password(password.at());
+    let step = async move {
+        store(stored).await;
+        Ok(())
+    };
+    password.changed(&ticket, authentication, step).await
+}
+
+/// Uses up a code that is good once, and steps up with it.
+async fn step_up(
+    Extension(used_up): Extension<Stored>,
+    step_up: CustomStepUp,
+    Form(form): Form<Fields>,
+) -> Result<Answer, Rejection> {
+    let ticket = step_up
+        .begin(form.get("refresh_token").map(String::as_str))
+        .await?;
+    let both = async move {
+        store(used_up).await;
+        let authentication = Authentication::password(step_up.at());
+        step_up.renew(&ticket, authentication).await
+    };
+    to_end(both).await
+}
+
+/// Uses up a code that is good once, and logs in with it.
+async fn login(
+    Extension(used_up): Extension<Stored>,
+    login: CustomLogin,
+) -> Result<Answer, Rejection> {
+    let ticket = login.begin("bob").await?;
+    let both = async move {
+        store(used_up).await;
+        let session = login.new_session(Authentication::password(login.at()));
+        login.open(ticket, session).await
+    };
+    to_end(both).await
+}
+
+/// An application with two sessions of a user, and a request of one of them.
 struct World {
     auth: Auth,
     stored: Stored,
@@ -50,24 +109,45 @@ struct World {
 }
 
 impl World {
+    /// The request changes the password.
     async fn new(password_typed: &str) -> Self {
+        Self::asked(|token| {
+            let body = format!(
+                r#"{{"password":"{password_typed}","new_password":"looking-glass","refresh_token":"{token}"}}"#
+            );
+            Request::post("/auth/password")
+                .header(CONTENT_TYPE, "application/json")
+                .body(Body::from(body))
+                .unwrap()
+        })
+        .await
+    }
+
+    /// The request is a form.
+    async fn with_form(path: &str) -> Self {
+        Self::asked(|token| {
+            Request::post(path)
+                .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .body(Body::from(format!("refresh_token={token}")))
+                .unwrap()
+        })
+        .await
+    }
+
+    async fn asked(request: impl FnOnce(&str) -> Request) -> Self {
         let node = TestManager::new(Policy::default());
         let other = node.login("alice", "").await.session().id;
         let issued = node.login("alice", "").await;
         let tokens = issued.tokens().expect("the transport is `header`");
-        let body = format!(
-            r#"{{"password":"{password_typed}","new_password":"looking-glass","refresh_token":"{}"}}"#,
-            tokens.refresh_token.secret()
-        );
-        let request = Request::post("/auth/password")
-            .header(CONTENT_TYPE, "application/json")
-            .body(Body::from(body))
-            .unwrap();
+        let request = request(tokens.refresh_token.secret());
         let config = AuthConfig::builder("https://api.example".parse().unwrap());
         let auth = Auth::new(node.manager, config.build().unwrap());
         let stored = Stored::default();
         let app = Router::new()
             .route("/auth/password", post(password))
+            .route("/form/password", post(form_password))
+            .route("/form/step-up", post(step_up))
+            .route("/form/login", post(login))
             .layer(Extension(Arc::clone(&stored)))
             .with_state(auth.clone());
         Self {
@@ -83,15 +163,35 @@ impl World {
     /// Whether the new password is stored, and whether the other session has ended.
     async fn effects(&self) -> (bool, bool) {
         let other = self.auth.manager().session(self.other).await.unwrap();
-        (self.stored.load(Ordering::SeqCst), other.is_none())
+        (self.is_stored(), other.is_none())
+    }
+
+    /// Whether the code is used up, and whether the session has a new credential.
+    async fn stepped_up(&self) -> (bool, bool) {
+        let own = self.auth.manager().session(self.own).await.unwrap();
+        (self.is_stored(), own.unwrap().generation.as_u64() == 1)
+    }
+
+    /// Whether the code is used up, and whether somebody has logged in with it.
+    async fn logged_in(&self) -> (bool, bool) {
+        let bob: Subject = "bob".parse().unwrap();
+        let sessions = self.auth.manager().sessions(&bob).await.unwrap();
+        (self.is_stored(), sessions.len() == 1)
+    }
+
+    fn is_stored(&self) -> bool {
+        self.stored.load(Ordering::SeqCst)
     }
 }
 
-#[tokio::test]
-async fn a_password_is_not_stored_without_the_other_sessions_being_ended() {
+/// Closes the connection before, between and after the two effects of a request: they come together or not at all.
+async fn close_at_each_moment(
+    world: impl AsyncFn() -> World,
+    effects: impl AsyncFn(&World) -> (bool, bool),
+) {
     let mut seen = Vec::new();
     for turns in 0..20 {
-        let mut world = World::new("wonderland").await;
+        let mut world = world().await;
         let request = std::mem::take(&mut world.request);
         let mut answer = Box::pin(world.app.call(request));
         if turns > 0 {
@@ -102,19 +202,37 @@ async fn a_password_is_not_stored_without_the_other_sessions_being_ended() {
         for _ in 1..turns {
             yield_now().await;
         }
-        seen.push(world.effects().await);
+        seen.push(effects(&world).await);
         // The connection is closed.
         drop(answer);
         for _ in 0..100 {
             yield_now().await;
         }
         let begun = turns > 0;
-        assert_eq!(world.effects().await, (begun, begun), "after {turns} turns");
+        assert_eq!(effects(&world).await, (begun, begun), "after {turns} turns");
     }
-    // The connection was closed before, between and after the two.
     for moment in [(false, false), (true, false), (true, true)] {
         assert!(seen.contains(&moment), "{seen:?}");
     }
+}
+
+#[tokio::test]
+async fn a_password_is_not_stored_without_the_other_sessions_being_ended() {
+    close_at_each_moment(async || World::new("wonderland").await, World::effects).await;
+    let by_form = async || World::with_form("/form/password").await;
+    close_at_each_moment(by_form, World::effects).await;
+}
+
+#[tokio::test]
+async fn a_code_is_not_used_up_without_the_step_up_that_it_is_for() {
+    let step_up = async || World::with_form("/form/step-up").await;
+    close_at_each_moment(step_up, World::stepped_up).await;
+}
+
+#[tokio::test]
+async fn a_code_is_not_used_up_without_the_login_that_it_is_for() {
+    let login = async || World::with_form("/form/login").await;
+    close_at_each_moment(login, World::logged_in).await;
 }
 
 #[tokio::test]
