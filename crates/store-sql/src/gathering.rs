@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 /// The most rotations of one batch: those behind it wait for it.
-const MOST: usize = 64;
+pub(crate) const MOST: usize = 64;
 
 /// How long a batch may take once it is sent. A server that vanished without a word would hold its lane for
 /// ever, since nobody waits for a batch whose callers have all given up.

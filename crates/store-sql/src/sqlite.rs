@@ -59,6 +59,7 @@ mod options;
 mod schema;
 mod statements;
 mod store;
+mod together;
 mod writer;
 
 pub use error::SqliteStoreError;

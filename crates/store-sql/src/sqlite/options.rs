@@ -14,6 +14,7 @@ use tracing::warn;
 use super::store::SqliteStore;
 use super::writer::{Synchronous, Writer};
 use super::{SqliteStoreError, schema};
+use crate::gathering::MOST;
 
 /// What survives a loss of power, or of the operating system. Whatever is chosen, nothing is
 /// lost when only the process ends.
@@ -126,6 +127,8 @@ impl SqliteStoreOptions {
     async fn open_with(self, file: SqliteConnectOptions) -> Result<SqliteStore, SqliteStoreError> {
         let file = file
             .busy_timeout(self.busy_timeout)
+            // So that the rows of a batch need not be fetched while it is written.
+            .row_buffer_size(MOST + 1)
             .pragma("journal_size_limit", (64 << 20).to_string());
         let pool = SqlitePoolOptions::new()
             .max_connections(self.readers.max(1))

@@ -2,6 +2,7 @@
 
 use sqlx::SqlStr;
 
+use crate::gathering::MOST;
 use crate::parameters;
 use crate::statement::{self, Names};
 
@@ -24,6 +25,8 @@ pub(crate) struct Statements {
     pub(crate) revoke: SqlStr,
     pub(crate) revoke_subject: SqlStr,
     pub(crate) rotate: SqlStr,
+    pub(crate) rotate_in_place: SqlStr,
+    pub(crate) rotate_together: Together,
     pub(crate) touch: SqlStr,
     pub(crate) write_data: SqlStr,
 }
@@ -47,9 +50,51 @@ impl Statements {
             revoke: names.fill(REVOKE, parameters::REVOKE),
             revoke_subject: names.fill(REVOKE_SUBJECT, parameters::REVOKE_SUBJECT),
             rotate: names.fill(statement::ROTATE, parameters::ROTATE),
+            rotate_in_place: names.fill(&rotate_in_place(), parameters::ROTATE),
+            rotate_together: Together::new(names),
             touch: names.fill(statement::TOUCH, parameters::TOUCH),
             write_data: names.fill(WRITE_DATA, parameters::WRITE_DATA),
         }
+    }
+}
+
+/// A rotation that leaves `purge_at` as it is, and misses if that would change.
+///
+/// SQLite writes an index entry again if its column is set, even to the same value: a second page, as many bytes
+/// for the log and for the file as the row's own. `purge_at` changes once a day.
+fn rotate_in_place() -> String {
+    const PURGE_AT: &str = "CASE WHEN remember THEN :remember_purge_at ELSE :purge_at END";
+    statement::ROTATE
+        .replace(&format!("purge_at = {PURGE_AT},"), "")
+        .replace("RETURNING", &format!("AND purge_at = {PURGE_AT} RETURNING"))
+}
+
+/// The same for several sessions, which are handed over at once to the thread that has the connection. One by one,
+/// that thread and the caller's would wait for each other as often as there are sessions.
+#[derive(Debug)]
+pub(crate) struct Together(Vec<(usize, SqlStr)>);
+
+impl Together {
+    /// A statement for each power of two: a row whose values are not bound matches no session.
+    pub(crate) fn new(names: &Names) -> Self {
+        let sizes = (1..).map(|power| 1 << power);
+        let sizes = sizes.take_while(|size| *size < 2 * MOST);
+        let values = vec!["?"; parameters::ROTATE.len()].join(", ");
+        let statement = |size| {
+            let rows = vec![format!("({values})"); size].join(", ");
+            let rows = format!("VALUES {rows}");
+            let template = rotate_in_place();
+            let text = statement::with_rows(&template, parameters::ROTATE, &rows);
+            (size, names.fill(&text, &[]))
+        };
+        Self(sizes.map(statement).collect())
+    }
+
+    /// The statement for so many rotations, of a batch or of a part of one.
+    pub(crate) fn of(&self, rotations: usize) -> &SqlStr {
+        let mut all = self.0.iter();
+        let found = all.find(|(size, _)| *size >= rotations);
+        &found.expect("a batch has no more").1
     }
 }
 
@@ -116,5 +161,24 @@ mod tests {
             assert_eq!(unused(template, parameters), [""; 0]);
         }
         let _ = Statements::new(&schema::names());
+    }
+
+    #[test]
+    fn a_rotation_in_place_sets_no_column_of_an_index_and_has_every_parameter() {
+        let text = rotate_in_place();
+        let (set, condition) = text.split_once("WHERE").unwrap();
+        assert!(!set.contains("purge_at"), "{set}");
+        assert!(condition.contains(" purge_at = "), "{condition}");
+        assert_eq!(unused(&text, parameters::ROTATE), [""; 0]);
+    }
+
+    #[test]
+    fn each_number_of_rotations_has_a_statement_with_room_for_it() {
+        let together = Together::new(&schema::names());
+        for (rotations, room) in [(2, 2), (3, 4), (33, MOST), (MOST, MOST)] {
+            let text = together.of(rotations).as_str();
+            assert_eq!(text.matches('?').count(), room * parameters::ROTATE.len());
+            assert!(!text.contains(':'), "{text}");
+        }
     }
 }

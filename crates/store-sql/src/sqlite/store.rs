@@ -18,7 +18,7 @@ use tokio::sync::broadcast;
 use super::driver::query;
 use super::statements::Statements;
 use super::writer::{WritePermit, Writer};
-use super::{SqliteStoreError, schema};
+use super::{SqliteStoreError, schema, together};
 use crate::gathering::{self, Gathering, Way, WritesTogether, Written};
 use crate::parameters;
 use crate::row;
@@ -111,11 +111,7 @@ impl SqliteStore {
                     .fetch(&statements.permit, &parameters::permit(rights))
                     .await?
             }
-            Change::Rotate(rotation) => {
-                permit
-                    .fetch(&statements.rotate, &parameters::rotate(rotation))
-                    .await?
-            }
+            Change::Rotate(rotation) => together::rotate(&mut permit, statements, rotation).await?,
             Change::Touch(touch) => {
                 permit
                     .fetch(&statements.touch, &parameters::touch(touch))
@@ -170,7 +166,7 @@ impl WritesTogether for SqliteStore {
         permit: WritePermit<'a>,
         rotations: &[Rotation],
     ) -> Option<Vec<Written<SqliteStoreError>>> {
-        let written = write_together(&self.inner, permit, rotations).await;
+        let written = together::write(&self.inner.statements, permit, rotations).await;
         let failed = |error: &SqliteStoreError| {
             let error = error as &dyn std::error::Error;
             tracing::debug!(
@@ -387,24 +383,6 @@ async fn to_end<T: Send + 'static>(
     tokio::spawn(work)
         .await
         .map_err(|_| sqlx::Error::WorkerCrashed)?
-}
-
-/// Nothing of it counts before the commit has succeeded.
-async fn write_together(
-    inner: &Inner,
-    mut permit: WritePermit<'_>,
-    rotations: &[Rotation],
-) -> Result<Vec<Written<SqliteStoreError>>, SqliteStoreError> {
-    let mut written = Vec::with_capacity(rotations.len());
-    for rotation in rotations {
-        let values = parameters::rotate(rotation);
-        let rows = permit.fetch(&inner.statements.rotate, &values).await?;
-        // A row that cannot be read is this session's fault, and no other's.
-        let session = rows.first().map(row::read_session).transpose();
-        written.push(session.map_err(SqliteStoreError::corrupt(schema::SESSION)));
-    }
-    permit.commit().await?;
-    Ok(written)
 }
 
 /// Raises the epoch first, so that no login can come in between. The transaction is left to the

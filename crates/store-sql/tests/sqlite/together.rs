@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqlitePoolOptions};
 use store_sql::SqliteStore;
+use token_core::session::Change;
 use token_session::SessionStore;
 use token_session::store::Commit;
 use tokio::task::JoinSet;
@@ -53,18 +55,31 @@ async fn counted(file: &std::path::Path) -> Counted {
     }
 }
 
-/// Rotates each session twice at once, as two tabs do: one of the two holds.
-async fn rotate_all(store: &SqliteStore, rows: &[token_core::Session]) {
+/// Rotates each session twice at once, as two tabs do: one of the two holds. Every third is kept for longer from now on,
+/// which changes an index.
+async fn rotate_all(store: &SqliteStore, rows: &[token_core::Session], longer: Duration) {
     let mut callers = JoinSet::new();
-    for row in rows {
+    for (number, row) in rows.iter().enumerate() {
+        let longer = if number % 3 == 0 {
+            longer
+        } else {
+            Duration::ZERO
+        };
         for _ in 0..2 {
             let (store, row) = (store.clone(), row.clone());
+            let purge_at = row.purge_at + longer;
+            let mut change = rotation(&row, at(1));
+            if let Change::Rotate(rotation) = &mut change {
+                rotation.slide.purge_at = purge_at;
+                rotation.remember_slide.purge_at = purge_at;
+            }
             callers.spawn(async move {
-                let outcome = store.commit(&rotation(&row, at(1))).await.unwrap();
+                let outcome = store.commit(&change).await.unwrap();
                 match outcome {
                     Commit::Applied(session) => {
                         assert_eq!(session.id, row.id, "its own session");
                         assert_eq!(session.generation, row.generation.next());
+                        assert_eq!(session.purge_at, purge_at);
                         Some(row.id)
                     }
                     Commit::Missed(session) => {
@@ -91,7 +106,7 @@ async fn refreshes_that_wait_together_are_committed_together() {
         rows.push(stored(&counted.store, "alice").await);
     }
     let before = counted.commits.load(Ordering::SeqCst);
-    rotate_all(&counted.store, &rows).await;
+    rotate_all(&counted.store, &rows, Duration::from_hours(24)).await;
     let commits = counted.commits.load(Ordering::SeqCst) - before;
     assert!(commits < 32, "{commits} commits for {CALLERS} refreshes");
 }
@@ -109,5 +124,5 @@ async fn after_a_commit_that_fails_each_refresh_is_tried_alone() {
     let before = counted.commits.load(Ordering::SeqCst);
     counted.works.store(before + 2, Ordering::SeqCst);
     counted.fails.store(before + 1, Ordering::SeqCst);
-    rotate_all(&counted.store, &rows).await;
+    rotate_all(&counted.store, &rows, Duration::ZERO).await;
 }
