@@ -117,7 +117,7 @@ async fn a_session_that_cannot_be_written_spoils_no_other() {
 async fn a_small_batch_is_not_planned_anew() {
     let pool = PgPoolOptions::new().max_connections(1);
     let pool = pool.connect(url()).await.unwrap();
-    let store = PostgresStoreOptions::new().schema(&schema());
+    let store = PostgresStoreOptions::new().schema(schema());
     let store = store.with_pool(pool.clone()).await.unwrap();
     for rows in sessions(&store).await.chunks(4) {
         rotate_all(&store, rows).await;
