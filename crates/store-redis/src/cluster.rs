@@ -52,15 +52,6 @@ struct Known {
 
 impl Cluster {
     pub(crate) async fn open(seeds: Vec<ConnectionInfo>, timeouts: Timeouts) -> RedisResult<Self> {
-        let mut logins = seeds.iter().map(|seed| {
-            let settings = seed.redis_settings();
-            (settings.username(), settings.password())
-        });
-        let login = logins.next().unwrap_or_default();
-        if logins.any(|other| other != login) {
-            let different = "all nodes need the same user and password";
-            return Err((ErrorKind::InvalidClientConfig, different).into());
-        }
         let cluster = Self {
             seeds,
             known: Mutex::default(),

@@ -35,20 +35,6 @@ impl Sentinels {
         patience: Duration,
     ) -> RedisResult<Self> {
         let servers = root.servers(urls)?;
-        let logins = servers.iter().map(|sentinel| {
-            let settings = sentinel.redis_settings();
-            (settings.username(), settings.password())
-        });
-        if logins
-            .clone()
-            .any(|other| Some(other) != logins.clone().next())
-        {
-            let different = "all Sentinels need the same user and password";
-            return Err((ErrorKind::InvalidClientConfig, different).into());
-        }
-        if servers.is_empty() {
-            return Err((ErrorKind::EmptySentinelList, "no Sentinel is named").into());
-        }
         let encrypted = servers.iter().all(is_encrypted);
         let each = servers.into_iter().map(|server| {
             let master = client(root, &server, name, login, encrypted)?.into();

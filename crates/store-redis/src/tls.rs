@@ -13,7 +13,7 @@ use crate::timeouts::tcp_settings;
 pub(crate) struct Root(pub(crate) Option<Vec<u8>>);
 
 impl Root {
-    /// The servers that URLs name.
+    /// The servers that URLs name, which are reached alike: Sentinels, or the nodes of a Cluster.
     pub(crate) fn servers(&self, urls: &[String]) -> RedisResult<Vec<ConnectionInfo>> {
         if urls.is_empty() {
             return Err((ErrorKind::InvalidClientConfig, "no address was given").into());
@@ -25,6 +25,15 @@ impl Root {
             // What these servers name is reached as they are: neither way would be meant.
             let mixed = "either all URLs are `rediss://` or none is";
             return Err((ErrorKind::InvalidClientConfig, mixed).into());
+        }
+        let mut logins = servers.iter().map(|server| {
+            let settings = server.redis_settings();
+            (settings.username(), settings.password())
+        });
+        let first = logins.next();
+        if logins.any(|other| Some(other) != first) {
+            let different = "all URLs need the same user and password";
+            return Err((ErrorKind::InvalidClientConfig, different).into());
         }
         Ok(servers)
     }
@@ -108,6 +117,20 @@ mod tests {
         assert!(root.servers(&[plain.clone(), plain.clone()]).is_ok());
         let mixed = [plain, "rediss://127.0.0.1:26380".to_owned()];
         assert!(root.servers(&mixed).is_err());
+    }
+
+    #[test]
+    fn urls_name_one_user_and_password() {
+        let servers = |logins: [&str; 2]| {
+            let urls = logins.map(|login| format!("redis://{login}127.0.0.1:26379"));
+            Root::default().servers(&urls)
+        };
+        assert!(servers(["", ""]).is_ok());
+        assert!(servers(["app:secret@", "app:secret@"]).is_ok());
+        for other in ["", "other:secret@", "app:other@"] {
+            assert!(servers(["app:secret@", other]).is_err(), "{other}");
+            assert!(servers([other, "app:secret@"]).is_err(), "{other}");
+        }
     }
 
     #[test]
