@@ -1,14 +1,16 @@
 //! Hashes in Redis.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hallpass::Subject;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{AsyncCommands as _, RedisResult};
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands as _, AsyncConnectionConfig, Client, RedisResult};
 
-/// Hashes in one hash of Redis.
+/// Hashes in one hash of Redis, with a connection for each command: beside the hashing of a password it costs
+/// nothing, and a connection that answers nothing any more, as behind a balancer that has forgotten it, fails one login.
 #[derive(Clone)]
-pub(crate) struct RedisHashes(ConnectionManager);
+pub(crate) struct RedisHashes(Arc<Client>);
 
 /// The name of that hash, beside the keys of the sessions and not among them.
 const KEY: &str = "example:users";
@@ -24,21 +26,18 @@ const TIME_LIMIT: Duration = Duration::from_secs(3);
 
 impl RedisHashes {
     pub(crate) async fn connect(url: &str) -> RedisResult<Self> {
-        let config = ConnectionManagerConfig::new()
-            .set_connection_timeout(Some(TIME_LIMIT))
-            .set_response_timeout(Some(TIME_LIMIT))
-            .set_number_of_retries(1);
-        let client = redis::Client::open(url)?;
-        let connection = client.get_connection_manager_with_config(config).await?;
-        Ok(Self(connection))
+        let hashes = Self(Arc::new(Client::open(url)?));
+        hashes.connection().await?;
+        Ok(hashes)
     }
 
     pub(crate) async fn get(&self, subject: &Subject) -> RedisResult<Option<String>> {
-        self.0.clone().hget(KEY, subject.as_str()).await
+        self.connection().await?.hget(KEY, subject.as_str()).await
     }
 
     pub(crate) async fn insert(&self, subject: &Subject, hash: String) -> RedisResult<()> {
-        self.0.clone().hset_nx(KEY, subject.as_str(), hash).await
+        let mut connection = self.connection().await?;
+        connection.hset_nx(KEY, subject.as_str(), hash).await
     }
 
     pub(crate) async fn replace(
@@ -50,6 +49,14 @@ impl RedisHashes {
         let mut command = redis::cmd("EVAL");
         command.arg(REPLACE).arg(1).arg(KEY);
         command.arg(subject.as_str()).arg(from).arg(to);
-        command.query_async(&mut self.0.clone()).await
+        command.query_async(&mut self.connection().await?).await
+    }
+
+    async fn connection(&self) -> RedisResult<MultiplexedConnection> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(TIME_LIMIT))
+            .set_response_timeout(Some(TIME_LIMIT));
+        let connection = self.0.get_multiplexed_async_connection_with_config(&config);
+        connection.await
     }
 }
