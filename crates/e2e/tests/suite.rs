@@ -52,6 +52,7 @@ suite! {
     keys::a_bad_key_file_changes_nothing_at_run_time,
     keys::another_algorithm_is_added_to_the_keys,
     keys::keys_may_be_in_the_environment,
+    limits::each_password_of_a_change_counts,
     limits::guesses_at_an_account_are_limited,
     limits::guesses_from_an_address_are_limited,
     limits::refreshes_from_an_address_are_limited,

@@ -1,5 +1,7 @@
 //! Attempts are limited, per address and per account.
 
+use std::time::Instant;
+
 use http::Method;
 use serde_json::json;
 
@@ -34,6 +36,30 @@ pub fn guesses_at_an_account_are_limited(program: &str) {
     guess(&client, "192.0.2.99", "bob").error(401, "invalid_credentials");
     // Existing sessions are not affected.
     assert_eq!(browser.renew().status, 200);
+}
+
+/// If the present password is wrong, the new one is tried, since the answer to a first request may have been lost.
+/// Otherwise a guesser would have two passwords for one attempt.
+pub fn each_password_of_a_change_counts(program: &str) {
+    let (server, _files) = Server::start(program, &flags());
+    // The answers depend on when a bucket refills.
+    let client = server.client().unrecorded();
+    let start = Instant::now();
+    let mut browser = Browser::alice(&client, Transport::Header);
+    let mut tried = 1;
+    loop {
+        let reply = browser.change_password("guess", "another-guess");
+        if reply.status == 429 {
+            break;
+        }
+        reply.error(401, "invalid_credentials");
+        tried += 2;
+    }
+    // 10 at once for an account, then one each 6 seconds.
+    let allowed = 10 + start.elapsed().as_secs().div_ceil(6);
+    assert!((9..=allowed).contains(&tried), "{tried} of {allowed}");
+    // Nor is a right one found so.
+    is_too_many(6, || browser.change_password("guess", "wonderland"));
 }
 
 /// Guesses from one address are limited for all names together; other addresses are not affected.
