@@ -8,7 +8,7 @@ use std::time::Instant;
 use figures::growth::Curve;
 use figures::middle::Middle;
 use serde_json::{Map, Value};
-use token_core::{Algorithm, CustomClaims, Subject, UntrustedToken, Verifier};
+use token_core::{Algorithm, CustomClaims, Session, Subject, UntrustedToken, Verifier};
 use token_session::store::Created;
 use token_session::{MemoryStore, SessionStore as _};
 
@@ -120,7 +120,7 @@ fn sessions_of_one(effort: Effort) -> Curve {
         let subject = Subject::new("alice").expect("a name");
         for number in 0..count {
             let granted = world::session(&issuer, u64::from(number), CustomClaims::default());
-            let mut session = granted.session().clone().into_inner();
+            let mut session = Session::clone(granted.session());
             session.subject = subject.clone();
             session.id = world::session_id(store.bucket(&subject), u64::from(number));
             let created = at_once(store.create(&session, None));

@@ -5,7 +5,8 @@ use std::time::Duration;
 use aws_lc_rs::encoding::{AsDer as _, Pkcs8V1Der};
 use aws_lc_rs::rsa::{KeyPairComponents, PublicKeyComponents};
 use aws_lc_rs::signature::{EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RsaKeyPair};
-use token_core::session::{self, Committed, Credentials, Device, Epoch, Granted, Login};
+use token_core::session::rule::{self, Granted, Login};
+use token_core::session::{Committed, Credentials, Device, Epoch};
 use token_core::types::Bucket;
 use token_core::{
     Algorithm, Authentication, ClientId, CustomClaims, Entropy, KeyId, KeyRing, Policy, RefreshKey,
@@ -184,7 +185,7 @@ pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Grant
     };
     let bucket = BucketKey::new(&SECRET).bucket(&login.subject);
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let pending = session::open(login, bucket, policy, keys, now, entropy(number));
+    let pending = rule::open(login, bucket, policy, keys, now, entropy(number));
     let row = pending.write.clone();
     let committed = pending.committed(Committed::assertion(row));
     committed.expect("it is what was to be written")
@@ -216,7 +217,8 @@ pub fn access_tokens(issuer: &TokenIssuer, count: u64, claims: &CustomClaims) ->
         let granted = session(issuer, number, claims.clone());
         let scope = granted.session().scope.clone();
         let issued = issuer.issue(&granted, &scope, now(), entropy(number + count));
-        match issued.expect("the key is there") {
+        let given = issued.and_then(|issued| issued.give_out(&granted));
+        match given.expect("the key is there") {
             Credentials::Tokens(pair) => pair.access_token.secret().to_owned(),
             Credentials::Session(_) => unreachable!("the transport is `header`"),
         }

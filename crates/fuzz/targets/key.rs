@@ -11,7 +11,7 @@ fuzz_target!(|data: &[u8]| {
     if let Ok(text) = std::str::from_utf8(data) {
         let _ = VerifyingKey::from_jwk(text);
         let _ = SigningKey::from_jwk(text);
-        let _ = JwkSet::parse(text);
+        let _ = JwkSet::parse(text, Algorithm::ALL);
         let _ = CustomClaims::from_json(text);
         for &algorithm in Algorithm::ALL {
             let _ = SigningKey::from_pem(text, algorithm);

@@ -21,9 +21,7 @@ use std::time::Duration;
 use store_redis::RedisStore;
 use testbed::redis::Server;
 use token_core::binding::{Binding, Thumbprint};
-use token_core::session::{
-    Bind, Change, Committed, Ending, Epoch, Nonce, Revocation, Rotation, Slide, Touch,
-};
+use token_core::session::{Bind, Change, Ending, Epoch, Nonce, Revocation, Rotation, Slide, Touch};
 use token_core::types::TokenHash;
 use token_core::{Policy, RevokeReason, Session, SessionId, Subject, UnixTime};
 use token_session::SessionStore;
@@ -177,7 +175,11 @@ impl World {
 }
 
 async fn load(store: &RedisStore, id: SessionId) -> Option<Session> {
-    store.load(id).await.unwrap().map(Committed::into_inner)
+    store
+        .load(id)
+        .await
+        .unwrap()
+        .map(|row| Session::clone(&row))
 }
 
 fn later(session: &Session, seconds: u64) -> UnixTime {

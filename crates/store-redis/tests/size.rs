@@ -13,7 +13,8 @@ use futures_util::{StreamExt as _, stream};
 use store_redis::RedisStore;
 use testbed::redis::Server;
 use token_core::binding::{Binding, BindingGeneration, DeviceBinding, DeviceKey, DeviceState};
-use token_core::session::{self, Change, Device, Epoch, Login, Nonce, Rotation};
+use token_core::session::rule::{self, Login};
+use token_core::session::{Change, Device, Epoch, Nonce, Rotation};
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, ClientId, CustomClaims, Entropy, KeyId, Policy, RefreshKey, RefreshKeyRing,
@@ -130,7 +131,7 @@ fn opened(store: &RedisStore, login: Login, number: u64) -> Session {
     let keys = RefreshKeyRing::new(keys);
     let bucket = store.bucket(&login.subject);
     let entropy = Entropy::new(entropy(number));
-    session::open(login, bucket, &Policy::default(), &keys, now(), entropy).write
+    rule::open(login, bucket, &Policy::default(), &keys, now(), entropy).write
 }
 
 fn entropy(number: u64) -> [u8; 64] {

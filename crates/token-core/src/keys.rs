@@ -20,6 +20,8 @@ pub(crate) mod private;
 pub(crate) mod public;
 mod recipients;
 pub(crate) mod ring;
+#[cfg(test)]
+mod ring_tests;
 pub(crate) mod set;
 #[cfg(test)]
 mod set_tests;

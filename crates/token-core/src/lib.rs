@@ -28,7 +28,8 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use token_core::session::{self, Change, Committed, Credentials, Device, Epoch, Login};
+//! use token_core::session::rule::{self, Login};
+//! use token_core::session::{Change, Committed, Credentials, Device, Epoch};
 //! use token_core::types::Bucket;
 //! use token_core::*;
 //!
@@ -54,10 +55,11 @@
 //!     claims: CustomClaims::default(),
 //!     device: Device::default(),
 //! };
-//! let pending = session::open(login, Bucket::from_byte(0), policy, keys, now, random());
+//! let pending = rule::open(login, Bucket::from_byte(0), policy, keys, now, random());
 //! let stored = pending.write.clone(); // by the store
 //! let granted = pending.committed(Committed::assertion(stored.clone()))?;
-//! let Credentials::Tokens(pair) = issuer.issue(&granted, &stored.scope, now, random())? else {
+//! let issued = issuer.issue(&granted, &stored.scope, now, random())?;
+//! let Credentials::Tokens(pair) = issued.give_out(&granted)? else {
 //!     unreachable!("the transport is `header`");
 //! };
 //!
@@ -72,7 +74,7 @@
 //! // A refresh: one conditional write, made from the token alone.
 //! let later = now + Duration::from_secs(240);
 //! let claims = keys.verify(pair.refresh_token.secret(), &issuer.issuer, &issuer.audience)?;
-//! let pending = session::attempt(&claims, policy, keys, later, random())?;
+//! let pending = rule::attempt(&claims, policy, keys, later, random())?;
 //! let written = Change::Rotate(pending.write.clone()).apply(&stored).expect("the condition holds");
 //! let next = pending.committed(Committed::assertion(written))?;
 //! assert_eq!(next.session().generation.as_u64(), 1);

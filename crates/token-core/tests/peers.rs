@@ -22,7 +22,8 @@ use std::time::SystemTime;
 
 use serde_json::{Value, json};
 use support::{Counter, login};
-use token_core::session::{self, Committed, Credentials};
+use token_core::session::rule;
+use token_core::session::{Committed, Credentials};
 use token_core::types::Bucket;
 use token_core::{
     Algorithm, Authentication, Entropy, KeyRing, NoClaims, Policy, SigningKey, TokenIssuer,
@@ -78,7 +79,7 @@ impl Ours {
         let (issuer, entropy) = (&self.issuer, &mut self.entropy);
         let mut login = login(Transport::Header);
         login.authentication = Authentication::password(now);
-        let pending = session::open(
+        let pending = rule::open(
             login,
             Bucket::from_byte(7),
             &issuer.policy,
@@ -90,7 +91,7 @@ impl Ours {
         let granted = pending.committed(row).unwrap();
         let scope = granted.session().scope.clone();
         let issued = issuer.issue(&granted, &scope, now, entropy.draw()).unwrap();
-        let Credentials::Tokens(pair) = issued else {
+        let Credentials::Tokens(pair) = issued.give_out(&granted).unwrap() else {
             unreachable!("the transport is `header`");
         };
         pair.access_token.secret().to_owned()

@@ -5,10 +5,8 @@
 mod support;
 
 use support::{Answer, World, at, refresh_key, secs};
-use token_core::session::{
-    self, Change, Committed, CookieDecision, Decision, Denial, Generation, Purpose, RotatedBy,
-    SessionToken, StepUp,
-};
+use token_core::session::rule::{self, CookieDecision, Decision, SessionToken};
+use token_core::session::{self, Change, Committed, Denial, Generation, RotatedBy, StepUp};
 use token_core::types::TokenHash;
 use token_core::{Authentication, Policy, RefreshKeyRing, Scope, Session, Transport};
 
@@ -96,7 +94,7 @@ fn a_rotation_moves_the_idle_deadline_and_never_the_absolute_one() {
 fn decide_and_the_optimistic_write_rotate_from_the_same_second_on() {
     let (mut world, first) = world();
     let second = world.refresh(&first, at(100)).token().to_owned();
-    let mut judged = |now| world.peek(&second, &Purpose::Refresh, now);
+    let mut judged = |now| world.peek(&second, None, now);
     assert!(matches!(judged(at(144)), Decision::Replay(_)));
     assert!(matches!(judged(at(145)), Decision::Rotate(_)));
     assert!(matches!(
@@ -150,7 +148,7 @@ fn the_idle_deadline_is_exclusive() {
     let policy = Policy::builder().idle_lifetime(secs(100)).build().unwrap();
     let (mut world, first) = World::new(policy, Transport::Header);
     assert!(matches!(
-        world.peek(&first, &Purpose::Refresh, at(99)),
+        world.peek(&first, None, at(99)),
         Decision::Rotate(_)
     ));
     assert_eq!(world.refresh(&first, at(100)).reason(), "expired");
@@ -313,7 +311,7 @@ fn a_refresh_after_a_step_up_waits_for_the_browsers_that_have_the_cookie_before_
     for seconds in [146, 435, 444] {
         let again = world.refresh(&second, at(seconds));
         assert!(matches!(&again, Answer::Replayed(token) if *token == second));
-        let decided = world.decide(&second, &Purpose::Refresh, at(seconds));
+        let decided = world.decide(&second, None, at(seconds));
         assert!(matches!(&decided, Answer::Replayed(token) if *token == second));
         assert_eq!(
             world.refresh(&first, at(seconds.min(435))).reason(),
@@ -368,12 +366,12 @@ fn a_step_up_by_another_proof_is_not_taken_for_a_repeated_one() {
         amr: vec!["pwd".into(), "otp".into()],
         ..Authentication::password(at(110))
     };
-    let third = world.decide(&first, &Purpose::StepUp(otp.clone().into()), at(110));
+    let third = world.decide(&first, Some(&otp.clone().into()), at(110));
     assert!(matches!(&third, Answer::Rotated(token) if *token != lost));
     assert_eq!(world.row.authentication, otp);
     assert_eq!(world.row.generation, Generation::from_u64(2));
     assert_eq!(world.refresh(&lost, at(111)).reason(), "revoked");
-    let again = world.decide(&lost, &Purpose::StepUp(otp.into()), at(112));
+    let again = world.decide(&lost, Some(&otp.into()), at(112));
     assert!(matches!(&again, Answer::Replayed(token) if token == third.token()));
 }
 
@@ -385,10 +383,10 @@ fn a_step_up_that_asks_for_more_is_not_taken_for_a_repeated_one() {
         rights: scope.parse::<Scope>().unwrap().into(),
         ..Authentication::password(at(seconds)).into()
     };
-    let lost = world.decide(&first, &Purpose::StepUp(to("a", 100)), at(100));
-    let again = world.decide(&first, &Purpose::StepUp(to("a", 110)), at(110));
+    let lost = world.decide(&first, Some(&to("a", 100)), at(100));
+    let again = world.decide(&first, Some(&to("a", 110)), at(110));
     assert!(matches!(&again, Answer::Replayed(token) if token == lost.token()));
-    let other = world.decide(&first, &Purpose::StepUp(to("b", 120)), at(120));
+    let other = world.decide(&first, Some(&to("b", 120)), at(120));
     assert!(matches!(&other, Answer::Rotated(token) if token != lost.token()));
     assert_eq!(world.row.scope.as_str(), "b");
 }
@@ -435,15 +433,7 @@ fn a_missing_rotation_key_is_the_servers_fault() {
     let entropy = world.entropy.draw();
     let issuer = &world.issuer;
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let decision = session::decide(
-        &claims,
-        &row,
-        &Purpose::Refresh,
-        policy,
-        keys,
-        at(1),
-        entropy,
-    );
+    let decision = rule::decide(&claims, &row, None, policy, keys, at(1), entropy);
     assert!(decision.unwrap_err().to_string().contains("r9"));
 }
 
@@ -454,7 +444,7 @@ fn the_loser_of_a_race_decides_again_and_replays() {
     let (one, two) = (world.entropy.draw(), world.entropy.draw());
     let issuer = world.issuer.clone();
     let attempt = |entropy| {
-        session::attempt(
+        rule::attempt(
             &claims,
             &issuer.policy,
             &issuer.refresh_keys,
@@ -477,10 +467,7 @@ fn the_loser_of_a_race_decides_again_and_replays() {
         .committed(Committed::assertion(committed.clone()))
         .unwrap();
     let winners = world.text(&granted, at(5));
-    assert_eq!(
-        world.decide(&first, &Purpose::Refresh, at(5)).token(),
-        winners
-    );
+    assert_eq!(world.decide(&first, None, at(5)).token(), winners);
     // A token that the store did not write cannot be handed out.
     assert!(loser.committed(Committed::assertion(committed)).is_err());
 }
@@ -489,7 +476,7 @@ fn the_loser_of_a_race_decides_again_and_replays() {
 fn reused_is_not_answered_before_the_session_is_ended() {
     let (mut world, first) = world();
     world.refresh(&first, at(0));
-    let Decision::Revoke(reuse) = world.peek(&first, &Purpose::Refresh, at(100)) else {
+    let Decision::Revoke(reuse) = world.peek(&first, None, at(100)) else {
         panic!("the previous token after the window");
     };
     let live = Committed::assertion(world.row.clone());
@@ -526,7 +513,7 @@ mod session_cookie {
         let decision = token
             .decide_step_up(
                 &row,
-                authentication.into(),
+                &authentication.into(),
                 &policy,
                 &keys,
                 at(seconds),

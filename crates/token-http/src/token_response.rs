@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use http::{Response, StatusCode};
 use serde::Serialize;
-use token_core::session::{Credentials, SessionToken, TokenPair};
+use token_core::session::rule::SessionToken;
+use token_core::session::{Credentials, TokenPair};
 use token_core::{SessionId, Transport, UnixTime};
 use token_session::Issued;
 

@@ -5,8 +5,16 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use token_core::keys::Recipients;
-use token_core::{Algorithm, KeyId, Policy, SigningKey, TokenIssuer, UnixTime, VerifyingKey};
+use token_core::session::rule::{self, Login};
+use token_core::session::{Committed, Credentials, Device, Epoch};
+use token_core::types::Bucket;
+use token_core::{
+    Algorithm, Authentication, CustomClaims, Entropy, KeyId, KeyRing, Policy, RefreshKeyRing,
+    Scope, SigningKey, TokenIssuer, Transport, UnixTime, VerifyingKey,
+};
 use token_session::clock::{Clock as _, SystemClock};
 use token_session::{MemoryStore, SessionManager};
 
@@ -234,6 +242,41 @@ fn reports() -> Recipients {
     }
 }
 
+/// The key that an access token of this client for this audience is signed with.
+fn signs_for(
+    (access, refresh): (KeyRing, RefreshKeyRing),
+    client: &str,
+    audience: &str,
+    now: UnixTime,
+) -> (Algorithm, KeyId) {
+    let login = Login {
+        subject: "alice".parse().unwrap(),
+        epoch: Epoch::default(),
+        client_id: client.parse().unwrap(),
+        transport: Transport::Header,
+        scope: Scope::default(),
+        authentication: Authentication::password(now),
+        remember: false,
+        claims: CustomClaims::default(),
+        device: Device::default(),
+    };
+    let iss = "https://id.example".parse().unwrap();
+    let issuer = TokenIssuer::builder(iss, audience.parse().unwrap()).build(access, refresh);
+    let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket::from_byte(0));
+    let pending = rule::open(login, bucket, policy, keys, now, Entropy::new([1; 64]));
+    let stored = Committed::assertion(pending.write.clone());
+    let granted = pending.committed(stored).unwrap();
+    let issued = issuer.issue(&granted, &Scope::default(), now, Entropy::new([2; 64]));
+    let Credentials::Tokens(pair) = issued.unwrap().give_out(&granted).unwrap() else {
+        unreachable!("the transport is `header`")
+    };
+    let header = pair.access_token.secret().split('.').next().unwrap();
+    let header: serde_json::Value =
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(header).unwrap()).unwrap();
+    let text = |member: &str| header[member].as_str().unwrap();
+    (text("alg").parse().unwrap(), text("kid").parse().unwrap())
+}
+
 #[test]
 fn a_file_has_keys_of_another_algorithm_for_some_clients_and_audiences() {
     let folder = tempfile::tempdir().unwrap();
@@ -241,10 +284,8 @@ fn a_file_has_keys_of_another_algorithm_for_some_clients_and_audiences() {
     let made = mixed(&source, &reports());
     let (usual, other) = (Algorithm::EdDSA, Algorithm::ES256);
     let signs = |keys: &Keys, client: &str, audience: &str, now| {
-        let ring = keys.rings(&rotations(), now).unwrap().0;
-        let (client, audience) = (client.parse().unwrap(), audience.parse().unwrap());
-        let signs = ring.for_recipient(&client, &audience).current();
-        (signs.algorithm(), signs.id().clone())
+        let rings = keys.rings(&rotations(), now).unwrap();
+        signs_for(rings, client, audience, now)
     };
     for keys in [made, source.read(at(20)).unwrap()] {
         // All are published at once; verifiers keep a key set for five minutes, so until then the old key signs.

@@ -41,11 +41,11 @@ impl Recipe for OwnTokens {
     type Verifier = Verifier;
 
     fn make(&self, json: &str) -> Result<Made<Verifier>, KeyError> {
-        let JwkSet { keys, refused, .. } = if self.algorithms.is_empty() {
-            JwkSet::parse(json)?
-        } else {
-            JwkSet::parse_for(json, &self.algorithms)?
+        let algorithms = match &*self.algorithms {
+            [] => Algorithm::ALL,
+            chosen => chosen,
         };
+        let JwkSet { keys, refused, .. } = JwkSet::parse(json, algorithms)?;
         let id = |key: &token_core::VerifyingKey| (key.id().clone(), key.algorithm());
         Ok(Made {
             verifier: self.verifier.clone().keys(&keys).build(),

@@ -266,7 +266,8 @@ mod tests {
     use serde::Deserialize;
 
     use super::*;
-    use token_core::session::{self, Committed, Credentials, Device, Epoch, Login};
+    use token_core::session::rule::{self, Login};
+    use token_core::session::{Committed, Credentials, Device, Epoch};
     use token_core::types::Bucket;
     use token_core::{
         Algorithm, Authentication, CustomClaims, Entropy, KeyRing, NoClaims, RefreshKey,
@@ -312,12 +313,12 @@ mod tests {
         };
         let random = || Entropy::new([number; 64]);
         let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket::from_byte(0));
-        let pending = session::open(login, bucket, policy, keys, now(), random());
+        let pending = rule::open(login, bucket, policy, keys, now(), random());
         let session = Committed::assertion(pending.write.clone());
         let granted = pending.committed(session).unwrap();
         let scope = granted.session().scope.clone();
-        let Credentials::Tokens(pair) = issuer.issue(&granted, &scope, now(), random()).unwrap()
-        else {
+        let issued = issuer.issue(&granted, &scope, now(), random()).unwrap();
+        let Credentials::Tokens(pair) = issued.give_out(&granted).unwrap() else {
             panic!("the transport is `header`");
         };
         pair.access_token.secret().to_owned()

@@ -10,7 +10,7 @@ use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
-use token_core::session::{Change, Committed, Ending, Epoch, Generation, Revocation};
+use token_core::session::{Change, Committed, Ending, Epoch, Generation, Revocation, RotatedBy};
 use token_core::types::Bucket;
 use token_core::{Session, SessionId, Subject, UnixTime};
 use tokio::sync::broadcast;
@@ -57,7 +57,7 @@ pub trait SessionStore: Send + Sync + 'static {
     /// Writes a change if its condition holds ([`Change::apply`]), in one atomic step and
     /// one round trip. On a miss it reads the row in a second step.
     ///
-    /// If the change [is announced](Change::is_announced), subscribers hear [`Notice::Changed`] once it is
+    /// If the change [is announced](Changed::announces), subscribers hear [`Notice::Changed`] once it is
     /// written ([`Changed::by`]), also if nobody waits for the answer any more: nodes that remember
     /// sessions go on with the old one otherwise.
     fn commit(&self, change: &Change) -> impl Future<Output = Result<Commit, Self::Error>> + Send;
@@ -341,8 +341,21 @@ impl Changed {
 
     /// What to tell subscribers of a change that made the session what it is now, if it is announced.
     pub fn by(change: &Change, session: &Session) -> Option<Self> {
-        let announced = change.is_announced();
-        announced.then(|| Self::new(session.id, session.generation))
+        Self::announces(change).then(|| Self::new(session.id, session.generation))
+    }
+
+    /// Whether other nodes have to be notified of a change, because what they remember of the session becomes wrong.
+    ///
+    /// A touch is not announced: a node that finds a deadline passed asks the store in any case. Neither is
+    /// the rotation of a plain refresh. It replaces a refresh token, and a refresh token is always judged by
+    /// the session in the store, so the notice would only cost every node something at each refresh. That holds
+    /// for the rights that a hook changes then, too: only sessions of cookies are remembered.
+    pub const fn announces(change: &Change) -> bool {
+        match change {
+            Change::Bind(_) | Change::Permit(_) => true,
+            Change::Rotate(rotation) => matches!(rotation.by, RotatedBy::StepUp),
+            Change::Touch(_) => false,
+        }
     }
 }
 

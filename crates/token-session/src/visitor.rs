@@ -16,7 +16,8 @@ pub use reserved::VisitorKind;
 pub(crate) use reserved::is_reserved;
 pub(crate) use room::Rooms;
 
-use token_core::session::{Committed, SessionToken};
+use token_core::session::Committed;
+use token_core::session::rule::SessionToken;
 use token_core::{Session, SessionId, UnixTime};
 
 use crate::erased::StoreError;

@@ -14,7 +14,7 @@ use std::time::Duration;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use token_core::keys::JwkSet;
+use token_core::keys::{JwkSet, Recipients};
 use token_core::session::IssueError;
 use token_core::{
     Algorithm, Audience, Authentication, ClientId, Entropy, KeyId, KeyRing, NoClaims, Policy,
@@ -44,7 +44,7 @@ fn first() -> (KeyRing, RefreshKeyRing) {
 }
 
 fn published(manager: &SessionManager) -> Vec<KeyId> {
-    let set = JwkSet::parse(&manager.jwks()).unwrap();
+    let set = JwkSet::parse(&manager.jwks(), Algorithm::ALL).unwrap();
     set.keys.iter().map(|key| key.id().clone()).collect()
 }
 
@@ -197,6 +197,13 @@ fn algorithm(issued: &Issued) -> String {
     header["alg"].as_str().unwrap().to_owned()
 }
 
+fn of_client(client: &ClientId) -> Recipients {
+    Recipients {
+        clients: vec![client.clone()],
+        audiences: Vec::new(),
+    }
+}
+
 /// One of the services reads another algorithm, and its clients are known by name.
 #[tokio::test]
 async fn the_client_of_a_session_decides_which_algorithm_its_tokens_have() {
@@ -204,7 +211,9 @@ async fn the_client_of_a_session_decides_which_algorithm_its_tokens_have() {
     let manager = &test.manager;
     let old = ClientId::new("old").unwrap();
     let es256 = SigningKey::generate(Algorithm::ES256, Entropy::new([3; 64])).unwrap();
-    let ring = first().0.with_clients([old.clone()], KeyRing::new(es256));
+    let ring = first()
+        .0
+        .with_recipients(of_client(&old), KeyRing::new(es256));
     manager.replace_keys(ring.unwrap(), first().1).unwrap();
     assert_eq!(published(manager).len(), 2);
     for (client, wanted) in [(Some(old.clone()), "ES256"), (None, "EdDSA")] {
@@ -225,7 +234,12 @@ async fn the_client_of_a_session_decides_which_algorithm_its_tokens_have() {
         }
     }
     // The keys of some clients may be elsewhere too: then there must be a signer, and it is asked for those alone.
-    let ring = || first().0.with_clients([old.clone()], elsewhere(6)).unwrap();
+    let ring = || {
+        first()
+            .0
+            .with_recipients(of_client(&old), elsewhere(6))
+            .unwrap()
+    };
     let refused = manager.replace_keys(ring(), first().1).unwrap_err();
     assert!(matches!(refused, ManagerError::NoSigner { .. }));
     let mode = Arc::new(AtomicU32::new(BROKEN));
@@ -259,9 +273,11 @@ async fn the_client_of_a_session_decides_which_algorithm_its_tokens_have() {
 async fn the_audience_of_an_issuer_decides_which_algorithm_its_tokens_have() {
     let es256 = SigningKey::generate(Algorithm::ES256, Entropy::new([3; 64])).unwrap();
     let reports: Audience = "https://reports.example".parse().unwrap();
-    let ring = first()
-        .0
-        .with_audiences([reports.clone()], KeyRing::new(es256));
+    let recipients = Recipients {
+        clients: Vec::new(),
+        audiences: vec![reports.clone()],
+    };
+    let ring = first().0.with_recipients(recipients, KeyRing::new(es256));
     let ring = ring.unwrap();
     for (audience, wanted) in [
         (reports, "ES256"),

@@ -27,7 +27,10 @@ pub(crate) enum Part {
 /// name, so that a sample stays nearly the same when other code changes.
 const SAMPLE: usize = 300;
 
-const SESSION: &[&str] = &["crates/token-core/src/session/*.rs"];
+const SESSION: &[&str] = &[
+    "crates/token-core/src/session/*.rs",
+    "crates/token-core/src/session/rule/*.rs",
+];
 const STORES: &[&str] = &[
     "crates/store-redis/src/**/*.rs",
     "crates/store-sql/src/**/*.rs",

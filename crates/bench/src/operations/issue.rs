@@ -43,7 +43,7 @@ fn issue(algorithm: Algorithm, Pool(count): Pool, goal: Goal) -> Operation {
             .zip(number.to_le_bytes())
             .for_each(|(to, from)| *to = from);
         let entropy = token_core::Entropy::new(random);
-        let token = issuer.access_token(granted, &granted.session().scope, now, entropy);
+        let token = issuer.access_token(granted.session(), &granted.session().scope, now, entropy);
         black_box(token.expect("the key is there"));
     });
     Operation {

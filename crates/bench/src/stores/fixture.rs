@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use token_core::session::{self, Change, Committed, Credentials, Device, Epoch, Granted, Login};
+use token_core::session::rule::{self, Granted, Login};
+use token_core::session::{Change, Committed, Credentials, Device, Epoch};
 use token_core::types::Bucket;
 use token_core::{
     Algorithm, Authentication, ClientId, CustomClaims, Policy, Scope, Session, Subject,
@@ -38,7 +39,7 @@ pub fn session(
     let claims = keys.verify(&token, &issuer.issuer, &issuer.audience);
     let claims = claims.expect("it was just made");
     let entropy = world::entropy(u64::from(number) << 32);
-    let pending = session::attempt(&claims, &issuer.policy, keys, now, entropy);
+    let pending = rule::attempt(&claims, &issuer.policy, keys, now, entropy);
     let pending = pending.expect("it has not expired");
     let row = Change::Rotate(pending.write.clone()).apply(granted.session());
     let row = row.expect("it is past the grace");
@@ -77,7 +78,7 @@ fn opened(
     let bucket = bucket(&login.subject);
     let entropy = world::entropy(u64::from(number));
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let pending = session::open(login, bucket, policy, keys, now, entropy);
+    let pending = rule::open(login, bucket, policy, keys, now, entropy);
     let session = pending.write.clone();
     let granted = pending.committed(Committed::assertion(session));
     granted.expect("it is what is to be written")
@@ -86,7 +87,8 @@ fn opened(
 fn refresh_token(issuer: &TokenIssuer, granted: &Granted, number: u32, now: UnixTime) -> String {
     let entropy = world::entropy(u64::MAX - u64::from(number));
     let issued = issuer.issue(granted, &granted.session().scope, now, entropy);
-    match issued.expect("the key is there") {
+    let given = issued.and_then(|issued| issued.give_out(granted));
+    match given.expect("the key is there") {
         Credentials::Tokens(pair) => pair.refresh_token.secret().to_owned(),
         Credentials::Session(_) => unreachable!("the transport is `header`"),
     }

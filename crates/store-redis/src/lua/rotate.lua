@@ -35,7 +35,7 @@ commit(row, KEYS[3], now, state:sub(1, 1) .. string.char(kept + ARGV[7]) .. ARGV
 if #rest > 0 then
   call('HDEL', KEYS[1], unpack(rest))
 end
--- What a step-up changes is told to every node (`Change::is_announced`).
+-- What a step-up changes is told to every node (`Changed::announces`).
 if ARGV[7] ~= '0' then
   announce(row, ARGV[8]:sub(1, 8))
 end

@@ -297,7 +297,7 @@ impl SessionStore for PostgresStore {
                 values.extend(self.telling_that_all_is_older(permit.id));
                 self.run(&statements.permit_and_tell, &values).await?
             }
-            Change::Rotate(rotation) if change.is_announced() => {
+            Change::Rotate(rotation) if Changed::announces(change) => {
                 let changed = Changed::new(rotation.id, rotation.to);
                 let notice = Value::OwnedText(listener::changed(changed));
                 let channel = self.inner.channel.as_str().into();

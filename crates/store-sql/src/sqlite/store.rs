@@ -95,7 +95,7 @@ impl SqliteStore {
             writer, statements, ..
         } = &*self.inner;
         // What ends older tokens on purpose must not be lost, nor what a browser relies on.
-        let mut permit = if change.is_announced() {
+        let mut permit = if Changed::announces(change) {
             writer.durable().await?
         } else {
             writer.everyday().await?
@@ -227,7 +227,7 @@ impl SessionStore for SqliteStore {
 
     async fn commit(&self, change: &Change) -> Result<Commit, Self::Error> {
         match change {
-            Change::Rotate(rotation) if !change.is_announced() => {
+            Change::Rotate(rotation) if !Changed::announces(change) => {
                 self.rotate(change, rotation).await
             }
             Change::Touch(_) => self.write_change(change).await,

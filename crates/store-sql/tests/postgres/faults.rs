@@ -6,8 +6,8 @@ use sqlx::postgres::PgPoolOptions;
 use sqlx::{AssertSqlSafe, PgPool};
 use store_sql::postgres::{Notices, PostgresStoreOptions};
 use store_sql::{PostgresStore, PostgresStoreError};
-use token_core::SessionId;
 use token_core::session::{Change, Touch};
+use token_core::{Session, SessionId};
 use token_session::SessionStore;
 use token_session::store::{Commit, Heartbeat, Notice};
 use tokio::sync::broadcast::Receiver;
@@ -199,7 +199,7 @@ async fn a_server_that_was_killed_has_what_was_reported_and_is_found_again() {
     server.resume();
     let now = loop {
         match store.load(row.id).await {
-            Ok(now) => break now.unwrap().into_inner(),
+            Ok(now) => break Session::clone(&now.unwrap()),
             Err(PostgresStoreError::Unavailable(_) | PostgresStoreError::Timeout(_)) => {}
             Err(error) => panic!("{error:?}"),
         }

@@ -185,7 +185,7 @@ async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
                     .await
                     .unwrap()
                 {
-                    Created::Applied(row) => row.into_inner(),
+                    Created::Applied(row) => Session::clone(&row),
                     Created::EpochPassed => continue,
                     Created::IdTaken => panic!("taken"),
                 },
@@ -212,7 +212,7 @@ async fn mix(store: PostgresStore, mut known: Vec<Session>, seed: u64) {
                     continue;
                 };
                 if let Commit::Applied(row) = store.commit(&rotation(&row, at(1))).await.unwrap() {
-                    known.push(row.into_inner());
+                    known.push(Session::clone(&row));
                 }
             }
         }

@@ -9,6 +9,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqlitePoolOptions};
 use store_sql::sqlite::SqliteStoreOptions;
 use store_sql::{SqliteStore, SqliteStoreError};
+use token_core::Session;
 use token_core::session::{Epoch, Generation};
 use token_session::SessionStore;
 use token_session::store::{Commit, Created, DataWrite, DataWritten, Revoke};
@@ -62,7 +63,7 @@ async fn a_write_that_fails_at_the_commit_is_not_reported_as_done() {
         store.epoch(&subject("alice")).await.unwrap(),
         Epoch::default()
     );
-    assert_eq!(store.load(row.id).await.unwrap().unwrap().into_inner(), row);
+    assert_eq!(*store.load(row.id).await.unwrap().unwrap(), row);
     assert!(store.load(other.id).await.unwrap().is_none());
     assert_eq!(store.load_data(row.id).await.unwrap().unwrap().version, 0);
     // And the same calls hold once the disk has room again.
@@ -85,7 +86,7 @@ async fn a_full_database_refuses_logins_and_still_ends_sessions() {
     let error = loop {
         let next = session(&store, "alice").await;
         match store.create(&next, None).await {
-            Ok(Created::Applied(row)) => kept.push(row.into_inner()),
+            Ok(Created::Applied(row)) => kept.push(Session::clone(&row)),
             Ok(other) => panic!("{other:?}"),
             Err(error) => break error,
         }
@@ -98,7 +99,7 @@ async fn a_full_database_refuses_logins_and_still_ends_sessions() {
     );
     for row in &kept {
         assert_eq!(
-            store.load(row.id).await.unwrap().unwrap().into_inner(),
+            Session::clone(&store.load(row.id).await.unwrap().unwrap()),
             *row
         );
     }
@@ -118,12 +119,12 @@ async fn a_file_that_may_only_be_read_is_read() {
 
     let url = format!("sqlite:{}?mode=ro", file.display());
     let store = SqliteStoreOptions::new().connect(&url).await.unwrap();
-    assert_eq!(store.load(row.id).await.unwrap().unwrap().into_inner(), row);
+    assert_eq!(*store.load(row.id).await.unwrap().unwrap(), row);
     let error = store.commit(&rotation(&row, at(1))).await.unwrap_err();
     assert!(matches!(error, SqliteStoreError::ReadOnly(_)), "{error:?}");
     let error = store.revoke(&ending(row.id, at(1))).await.unwrap_err();
     assert!(matches!(error, SqliteStoreError::ReadOnly(_)), "{error:?}");
-    assert_eq!(store.load(row.id).await.unwrap().unwrap().into_inner(), row);
+    assert_eq!(*store.load(row.id).await.unwrap().unwrap(), row);
 }
 
 #[tokio::test]
@@ -163,7 +164,7 @@ async fn a_locked_database_is_reported_and_the_write_holds_afterwards() {
     let error = store.revoke_subject(&subject_ending("alice", at(1))).await;
     assert!(matches!(error, Err(SqliteStoreError::Busy(_))), "{error:?}");
     // A write-ahead log: who reads does not wait.
-    assert_eq!(store.load(row.id).await.unwrap().unwrap().into_inner(), row);
+    assert_eq!(*store.load(row.id).await.unwrap().unwrap(), row);
 
     lock.rollback().await.unwrap();
     let outcome = store.commit(&rotation(&row, at(1))).await.unwrap();
@@ -202,15 +203,15 @@ async fn calls_that_are_cut_off_leave_whole_rows_and_a_store_that_works() {
         cut_off(store.create(&fresh, None), polls).await;
         cut_off(store.revoke_subject(&subject_ending("bob", at(1))), polls).await;
         // Whatever became of it: the old row or the new one, and the next write holds.
-        let now = store.load(row.id).await.unwrap().unwrap().into_inner();
+        let now = Session::clone(&store.load(row.id).await.unwrap().unwrap());
         let next = change.apply(&row).unwrap();
         assert!(now == row || now == next);
         row = loop {
-            let now = store.load(row.id).await.unwrap().unwrap().into_inner();
+            let now = Session::clone(&store.load(row.id).await.unwrap().unwrap());
             let Commit::Applied(row) = store.commit(&rotation(&now, at(1))).await.unwrap() else {
                 continue;
             };
-            break row.into_inner();
+            break Session::clone(&row);
         };
     }
     assert!(row.generation >= Generation::from_u64(200));

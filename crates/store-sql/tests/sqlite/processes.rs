@@ -8,8 +8,8 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use store_sql::{SqliteStore, SqliteStoreError};
-use token_core::SessionId;
 use token_core::session::Generation;
+use token_core::{Session, SessionId};
 use token_session::SessionStore;
 use token_session::store::{Commit, Created, Revoke};
 
@@ -122,14 +122,14 @@ async fn rotate_until(store: &SqliteStore, last: u64) {
         .list(&crate::sessions::subject("alice"))
         .await
         .unwrap();
-    let mut row = rows.into_iter().next().unwrap().into_inner();
+    let mut row = Session::clone(rows.first().unwrap());
     while row.generation < Generation::from_u64(last) {
         row = match store.commit(&rotation(&row, at(1))).await {
             Ok(Commit::Applied(row)) => {
                 report(&row.generation.as_u64().to_string());
-                row.into_inner()
+                Session::clone(&row)
             }
-            Ok(Commit::Missed(row)) => row.unwrap().into_inner(),
+            Ok(Commit::Missed(row)) => Session::clone(&row.unwrap()),
             // The others were faster again and again: nothing was written.
             Err(SqliteStoreError::Busy(_)) => row,
             Err(error) => panic!("{error:?}"),

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use token_core::session::{self, Change, Device, Ending, Login, Nonce, Revocation, Rotation};
+use token_core::session::rule::{self, Login};
+use token_core::session::{Change, Device, Ending, Nonce, Revocation, Rotation};
 use token_core::types::TokenHash;
 use token_core::{
     Authentication, ClientId, CustomClaims, Entropy, KeyId, Policy, RefreshKey, RefreshKeyRing,
@@ -40,14 +41,14 @@ pub(crate) async fn session<S: SessionStore>(store: &S, name: &str) -> Session {
     let keys = RefreshKeyRing::new(key.expect("32 bytes"));
     let bucket = store.bucket(&login.subject);
     let entropy = Entropy::new(std::array::from_fn(|_| fastrand::u8(..)));
-    session::open(login, bucket, &Policy::default(), &keys, at(0), entropy).write
+    rule::open(login, bucket, &Policy::default(), &keys, at(0), entropy).write
 }
 
 /// The same, stored.
 pub(crate) async fn stored<S: SessionStore>(store: &S, name: &str) -> Session {
     let session = session(store, name).await;
     match store.create(&session, None).await.expect("create") {
-        Created::Applied(row) => row.into_inner(),
+        Created::Applied(row) => Session::clone(&row),
         other => panic!("not created: {other:?}"),
     }
 }

@@ -142,6 +142,9 @@ pub enum ClaimsError {
         /// What is wrong with it.
         reason: InvalidValue,
     },
+    /// The claims of a refresh token that are not exactly those that this library writes.
+    #[error("the claims are not those of a refresh token of this library")]
+    OfRefreshToken,
     /// A time after the year 9999.
     #[error("the claim `{claim}` is not a time before the year 10000")]
     Time {

@@ -189,6 +189,12 @@ pub enum IssueError {
         /// The identifier of the key.
         kid: KeyId,
     },
+    /// The session of an access token has ended.
+    #[error("the session {session} has ended; there is no token for it")]
+    NotLive {
+        /// The session.
+        session: SessionId,
+    },
     /// aws-lc refused to sign, for lack of memory for instance.
     #[error("the signature could not be made")]
     Sign,

@@ -188,7 +188,7 @@ impl SigningKey {
     }
 
     /// A key whose private half stays in a KMS or an HSM, which signs what
-    /// [`TokenIssuer::prepare`](crate::TokenIssuer::prepare) makes.
+    /// [`Prepared::to_sign`](crate::session::rule::Prepared::to_sign) gives.
     ///
     /// # Errors
     /// [`KeyError::Symmetric`], as a secret that verifies here is here already.

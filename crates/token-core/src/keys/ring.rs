@@ -32,7 +32,7 @@ use crate::types::name::{Audience, ClientId, KeyId};
 /// # use token_core::{Algorithm, Entropy};
 /// # let key = |byte| SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64]));
 /// # let [published, promoted, _] = rings(key(1)?, key(2)?)?;
-/// # assert_eq!((published.next().len(), promoted.previous().len()), (1, 1));
+/// # assert_eq!([published, promoted].map(|ring| ring.verifying_keys().count()), [2, 2]);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone)]
@@ -48,9 +48,6 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// The most keys in one ring: far more than a sane schedule has at once.
-    pub const MAX_KEYS: usize = MAX_KEYS;
-
     /// A ring of one key, which signs.
     pub fn new(current: SigningKey) -> Self {
         Self {
@@ -62,7 +59,8 @@ impl KeyRing {
         }
     }
 
-    /// Adds a key that will sign later, behind those that are there already.
+    /// Adds a key that will sign later, behind those that are there already. A second one is for the day on which
+    /// the first must stand in at once.
     ///
     /// # Errors
     /// [`KeyRingError`] if it does not go with the others.
@@ -80,42 +78,25 @@ impl KeyRing {
         self.checked()
     }
 
-    /// Lets other keys sign for these clients, whose services do not read the algorithm of the others:
-    /// [`with_recipients`](Self::with_recipients) without audiences.
+    /// Lets other keys sign the tokens of these clients and for these audiences, whose services do not read the
+    /// algorithm of the others. All are published together, and tokens of all are accepted, whichever key signed
+    /// them. Keys for nobody are published ahead. What `keys` has for others is kept.
     ///
-    /// # Errors
-    /// As [`with_recipients`](Self::with_recipients).
-    pub fn with_clients(
-        self,
-        clients: impl IntoIterator<Item = ClientId>,
-        keys: Self,
-    ) -> Result<Self, KeyRingError> {
-        let recipients = Recipients {
-            clients: clients.into_iter().collect(),
-            audiences: Vec::new(),
-        };
-        self.with_recipients(recipients, keys)
-    }
-
-    /// Lets other keys sign for these audiences: [`with_recipients`](Self::with_recipients) without clients.
+    /// ```
+    /// use token_core::keys::{KeyRingError, Recipients};
+    /// use token_core::{ClientId, KeyRing};
     ///
-    /// # Errors
-    /// As [`with_recipients`](Self::with_recipients).
-    pub fn with_audiences(
-        self,
-        audiences: impl IntoIterator<Item = Audience>,
-        keys: Self,
-    ) -> Result<Self, KeyRingError> {
-        let recipients = Recipients {
-            clients: Vec::new(),
-            audiences: audiences.into_iter().collect(),
-        };
-        self.with_recipients(recipients, keys)
-    }
-
-    /// Lets other keys sign the tokens of these clients and for these audiences. All are published together, and
-    /// tokens of all are accepted, whichever key signed them. Keys for nobody are published ahead. What `keys` has for others
-    /// is kept.
+    /// /// The tokens of one client have another algorithm.
+    /// fn for_one(client: ClientId, own: KeyRing, all: KeyRing) -> Result<KeyRing, KeyRingError> {
+    ///     let clients = vec![client];
+    ///     all.with_recipients(Recipients { clients, ..Recipients::default() }, own)
+    /// }
+    /// # use token_core::{Algorithm, Entropy, SigningKey};
+    /// # let ring = |byte| SigningKey::generate(Algorithm::EdDSA, Entropy::new([byte; 64])).map(KeyRing::new);
+    /// # let ring = for_one("old".parse()?, ring(1)?, ring(2)?)?;
+    /// # assert_eq!(ring.signing_keys().count(), 2);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     ///
     /// # Errors
     /// [`KeyRingError`] if the keys do not go together, or if a client or an audience has other keys already.
@@ -137,7 +118,7 @@ impl KeyRing {
 
     /// The keys that sign for this client at this audience: itself, unless there are others. Those of the client
     /// go before those of the audience.
-    pub fn for_recipient(&self, client: &ClientId, audience: &Audience) -> &Self {
+    pub(crate) fn for_recipient(&self, client: &ClientId, audience: &Audience) -> &Self {
         let others = || self.others.iter();
         let other = others()
             .find(|(recipients, _)| recipients.clients.contains(client))
@@ -153,17 +134,6 @@ impl KeyRing {
     /// The key that signs, but for whom there are others.
     pub fn current(&self) -> &SigningKey {
         &self.current
-    }
-
-    /// The keys that will sign, in that order. A second one is for the day on which the first
-    /// must stand in at once.
-    pub fn next(&self) -> &[SigningKey] {
-        &self.next
-    }
-
-    /// The keys that signed before, the latest first.
-    pub fn previous(&self) -> &[VerifyingKey] {
-        &self.previous
     }
 
     /// The keys that sign now: the current one, and those for some recipients.

@@ -14,6 +14,7 @@ use crate::keys::public::VerifyingKey;
 /// admitted one by one: a bad key is refused with its reason and does not spoil the rest.
 ///
 /// ```
+/// use token_core::Algorithm;
 /// use token_core::keys::JwkSet;
 ///
 /// let set = JwkSet::parse(
@@ -21,6 +22,7 @@ use crate::keys::public::VerifyingKey;
 ///         {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
 ///         {"kty":"oct","alg":"HS256","k":"c2VjcmV0"}
 ///     ]}"#,
+///     &[Algorithm::EdDSA, Algorithm::ES256],
 /// )?;
 /// assert_eq!(set.keys.len(), 1);
 /// assert_eq!(set.refused.len(), 1);
@@ -39,20 +41,13 @@ impl JwkSet {
     /// The longest document that is read, in bytes.
     pub(super) const MAX_LENGTH: usize = 256 * 1024;
 
-    /// Reads a set. It may turn out to have no usable key.
+    /// Reads a set of which only keys of these algorithms are believed, or of all ([`Algorithm::ALL`]). If exactly
+    /// one of them is an algorithm of RSA, an RSA key without `alg` serves that one. It may turn out that no key
+    /// is usable.
     ///
     /// # Errors
     /// [`KeyError`] if the document as a whole is not a JWK set, or too large.
-    pub fn parse(json: &str) -> Result<Self, KeyError> {
-        Self::parse_with(json, VerifyingKey::from_jwk)
-    }
-
-    /// Reads a set of which only keys of these algorithms are believed. If exactly one of them is an
-    /// algorithm of RSA, an RSA key without `alg` serves that one.
-    ///
-    /// # Errors
-    /// As [`parse`](Self::parse).
-    pub fn parse_for(json: &str, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
+    pub fn parse(json: &str, algorithms: &[Algorithm]) -> Result<Self, KeyError> {
         let is_rsa = |algorithm: &&Algorithm| matches!(algorithm.family(), Family::Rsa(_));
         let mut rsa = algorithms.iter().filter(is_rsa);
         let default = rsa.next().filter(|_| rsa.next().is_none());

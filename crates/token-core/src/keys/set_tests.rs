@@ -27,7 +27,7 @@ fn one_bad_key_does_not_spoil_a_set() {
         .to_string()
         .replace("\"twice\"", twice)
         .replace("\"deep\"", &deep);
-    let set = JwkSet::parse(&set).unwrap();
+    let set = JwkSet::parse(&set, Algorithm::ALL).unwrap();
     let algorithms: Vec<_> = set.keys.iter().map(VerifyingKey::algorithm).collect();
     assert_eq!(algorithms, [Algorithm::EdDSA, Algorithm::ES256]);
     let refused: Vec<_> = set.refused.clone();
@@ -45,7 +45,7 @@ fn one_bad_key_does_not_spoil_a_set() {
 fn the_same_key_twice_is_one_key() {
     let (a, b) = (good(Algorithm::EdDSA), good(Algorithm::ES256));
     let set = json!({"keys": [a, b, a, a]}).to_string();
-    let set = JwkSet::parse(&set).unwrap();
+    let set = JwkSet::parse(&set, Algorithm::ALL).unwrap();
     let algorithms: Vec<_> = set.keys.iter().map(VerifyingKey::algorithm).collect();
     assert_eq!(algorithms, [Algorithm::EdDSA, Algorithm::ES256]);
     assert!(set.refused.is_empty());
@@ -59,7 +59,8 @@ fn keys_that_the_algorithm_tells_apart_may_share_an_id_and_a_key_may_have_two() 
         [with(rsa, "kid", "1"), with(ec, "kid", "1")],
         [ed.clone(), with(ed, "kid", "another")],
     ] {
-        let set = JwkSet::parse(&json!({"keys": alternatives}).to_string()).unwrap();
+        let set =
+            JwkSet::parse(&json!({"keys": alternatives}).to_string(), Algorithm::ALL).unwrap();
         assert_eq!(set.keys.len(), 2);
         assert!(set.refused.is_empty());
     }
@@ -77,7 +78,11 @@ fn keys_of_a_set_that_cannot_be_told_apart_are_all_refused() {
         [with(pss, "kid", "pss"), with(pkcs, "kid", "pkcs")],
     ] {
         let other = good(Algorithm::ES384);
-        let set = JwkSet::parse(&json!({"keys": [twins[0], other, twins[1]]}).to_string()).unwrap();
+        let set = JwkSet::parse(
+            &json!({"keys": [twins[0], other, twins[1]]}).to_string(),
+            Algorithm::ALL,
+        )
+        .unwrap();
         assert_eq!(set.keys.len(), 1);
         let refused: Vec<_> = set.refused.clone();
         assert_eq!(
@@ -97,7 +102,7 @@ fn a_document_that_is_not_a_jwk_set_is_refused() {
         r#"{"key\u0073s":[]}"#,
     ] {
         assert_eq!(
-            JwkSet::parse(other).unwrap_err(),
+            JwkSet::parse(other, Algorithm::ALL).unwrap_err(),
             KeyError::NotASet,
             "{other}"
         );
@@ -108,25 +113,28 @@ fn a_document_that_is_not_a_jwk_set_is_refused() {
         r#"{"next":1,"keys":[],"next":1}"#,
     ] {
         assert_eq!(
-            JwkSet::parse(twice).unwrap_err(),
+            JwkSet::parse(twice, Algorithm::ALL).unwrap_err(),
             KeyError::Json(JsonError::DuplicateMember),
             "{twice}"
         );
     }
     for broken in ["{", r#"{"keys":[]}{}"#, r#"{"keys":[]"#] {
         assert!(
-            matches!(JwkSet::parse(broken), Err(KeyError::Json(_))),
+            matches!(
+                JwkSet::parse(broken, Algorithm::ALL),
+                Err(KeyError::Json(_))
+            ),
             "{broken}"
         );
     }
     let many = json!({"keys": vec![1; 65]}).to_string();
     assert_eq!(
-        JwkSet::parse(&many).unwrap_err(),
+        JwkSet::parse(&many, Algorithm::ALL).unwrap_err(),
         KeyError::TooManyKeys { count: 65 }
     );
     let long = " ".repeat(JwkSet::MAX_LENGTH + 1);
     assert!(matches!(
-        JwkSet::parse(&long),
+        JwkSet::parse(&long, Algorithm::ALL),
         Err(KeyError::SetTooLong { .. })
     ));
 }
@@ -136,7 +144,7 @@ fn an_rsa_key_without_alg_serves_the_one_algorithm_of_rsa_that_was_chosen() {
     let bare = without(good(Algorithm::RS256), "alg");
     let set = json!({"keys": [bare, good(Algorithm::ES256)]}).to_string();
     let parse = |algorithms: &[Algorithm]| {
-        let JwkSet { keys, refused } = JwkSet::parse_for(&set, algorithms).unwrap();
+        let JwkSet { keys, refused } = JwkSet::parse(&set, algorithms).unwrap();
         let algorithms: Vec<_> = keys.iter().map(VerifyingKey::algorithm).collect();
         (algorithms, refused)
     };

@@ -7,9 +7,7 @@
 
 use std::ops::Deref;
 
-use crate::access::custom::CustomClaims;
 use crate::binding::proof::Proof;
-use crate::keys::error::IssueError;
 use crate::session::bind::Bind;
 use crate::session::permit::{Permit, Rights};
 use crate::session::policy::Slide;
@@ -18,7 +16,7 @@ use crate::session::superseded::EarlierRotations;
 use crate::types::count::Generation;
 use crate::types::id::SessionId;
 use crate::types::name::KeyId;
-use crate::types::secret::{TokenHash, TokenSecret};
+use crate::types::secret::TokenHash;
 use crate::types::time::UnixTime;
 
 /// One conditional write to a session.
@@ -50,20 +48,6 @@ impl Change {
             Self::Permit(permit) => permit.id,
             Self::Rotate(rotation) => rotation.id,
             Self::Touch(touch) => touch.id,
-        }
-    }
-
-    /// Whether other nodes have to be told, because what they remember of the session becomes wrong.
-    ///
-    /// A touch is not announced: a node that finds a deadline passed asks the store in any case. Neither is
-    /// the rotation of a plain refresh. It replaces a refresh token, and a refresh token is always judged by
-    /// the session in the store, so the notice would only cost every node something at each refresh. That holds
-    /// for the rights that a hook changes then, too: only sessions of cookies are remembered.
-    pub const fn is_announced(&self) -> bool {
-        match self {
-            Self::Bind(_) | Self::Permit(_) => true,
-            Self::Rotate(rotation) => matches!(rotation.by, RotatedBy::StepUp),
-            Self::Touch(_) => false,
         }
     }
 
@@ -149,7 +133,7 @@ impl Rotation {
     /// before, at any time since the last one.
     ///
     /// It is for tests of a store, which set the fields that should differ. In an application,
-    /// [`attempt`](crate::session::attempt) and [`decide`](crate::session::decide) make rotations.
+    /// [`attempt`](crate::session::rule::attempt) and [`decide`](crate::session::rule::decide) make rotations.
     pub fn new(session: &Session, to_hash: TokenHash, nonce: Nonce, at: UnixTime) -> Self {
         let slide = Slide::of(session);
         Self {
@@ -297,8 +281,8 @@ impl Ending {
 /// and a plain session is not enough for tokens:
 ///
 /// ```compile_fail,E0308
-/// # use token_core::session::{Granted, Pending};
 /// # use token_core::Session;
+/// # use token_core::session::rule::Pending;
 /// # fn f(session: Session, pending: Pending<Session>) {
 /// let granted = pending.committed(session);
 /// # }
@@ -319,11 +303,6 @@ impl<T> Committed<T> {
     pub const fn assertion(value: T) -> Self {
         Self { value }
     }
-
-    /// The value itself.
-    pub fn into_inner(self) -> T {
-        self.value
-    }
 }
 
 impl<T> Deref for Committed<T> {
@@ -331,94 +310,5 @@ impl<T> Deref for Committed<T> {
 
     fn deref(&self) -> &T {
         &self.value
-    }
-}
-
-/// A write that the store has to make, and the secret of the credential that comes into force with it.
-/// `W` is the [`Session`] that a login inserts, the [`Rotation`] of a refresh, the [`Touch`] of one that gets
-/// the same credential again, or `()` once the write is on its way.
-#[derive(Debug)]
-#[must_use = "nothing is stored yet"]
-pub struct Pending<W> {
-    /// What the store shall write.
-    pub write: W,
-    pub(crate) secret: TokenSecret,
-    /// The hash of the secret, as it was computed for the write.
-    pub(crate) hash: TokenHash,
-}
-
-impl<W> Pending<W> {
-    pub(crate) fn new(write: W, secret: TokenSecret, hash: TokenHash) -> Self {
-        Self {
-            write,
-            secret,
-            hash,
-        }
-    }
-
-    /// Takes it apart: what the store shall write, and the secret that waits for it.
-    pub fn into_parts(self) -> (W, Pending<()>) {
-        (self.write, Pending::new((), self.secret, self.hash))
-    }
-
-    /// Joins the secret with the session as the store wrote it.
-    ///
-    /// # Errors
-    /// [`IssueError::CredentialMismatch`] if the store has another credential.
-    pub fn committed(self, session: Committed<Session>) -> Result<Granted, IssueError> {
-        Granted::new(session, self.secret, self.hash)
-    }
-}
-
-/// A committed session together with the secret of its current credential: what tokens and
-/// cookies are made from, and nothing else.
-#[derive(Debug)]
-#[must_use]
-pub struct Granted {
-    session: Committed<Session>,
-    secret: TokenSecret,
-    /// Other claims of the application's for the access token, if a replay, which writes nothing, shall have
-    /// some: the session keeps its own until the next rotation.
-    pub claims: Option<CustomClaims>,
-}
-
-impl Granted {
-    /// Joins the two if the secret's hash is the one that the store has.
-    pub(crate) fn new(
-        session: Committed<Session>,
-        secret: TokenSecret,
-        hash: TokenHash,
-    ) -> Result<Self, IssueError> {
-        if session.token_hash == hash {
-            Ok(Self {
-                session,
-                secret,
-                claims: None,
-            })
-        } else {
-            Err(IssueError::CredentialMismatch {
-                session: session.id,
-                generation: session.generation,
-            })
-        }
-    }
-
-    /// The session.
-    pub const fn session(&self) -> &Committed<Session> {
-        &self.session
-    }
-
-    /// The session by value.
-    pub fn into_session(self) -> Committed<Session> {
-        self.session
-    }
-
-    pub(crate) const fn secret(&self) -> &TokenSecret {
-        &self.secret
-    }
-
-    /// The application's claims of the access token.
-    pub(crate) fn claims(&self) -> &CustomClaims {
-        self.claims.as_ref().unwrap_or(&self.session.claims)
     }
 }

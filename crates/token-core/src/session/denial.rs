@@ -46,7 +46,7 @@ pub enum Denial {
         generation: Generation,
     },
     /// A superseded credential came back, and the session was ended for it. It is made once the session
-    /// is ended, by [`PendingReuse::committed`](crate::session::PendingReuse::committed) alone.
+    /// is ended, by [`PendingReuse::committed`](crate::session::rule::PendingReuse::committed) alone.
     #[error("generation {} was presented after {} had replaced it", presented.as_u64(), stored.as_u64())]
     #[non_exhaustive]
     Reused {

@@ -205,7 +205,7 @@ bytes! {
 
 impl Nonce {
     /// A new one from the caller's entropy.
-    pub fn new<const N: usize>(entropy: Entropy<N>) -> Self {
+    pub(crate) fn new<const N: usize>(entropy: Entropy<N>) -> Self {
         let (nonce, []) = entropy.split::<16, 0>();
         drop(entropy);
         Self(nonce)

@@ -8,13 +8,15 @@ use std::fmt;
 
 use aws_lc_rs::hmac;
 use serde::Deserialize;
-use thiserror::Error;
 use zeroize::Zeroizing;
 
+use crate::access::error::{ClaimsError, VerifyError};
+use crate::access::verify::named;
 use crate::binding::dpop::NonceKeys;
 use crate::binding::keys::{BindingKey, BindingKeys};
 use crate::binding::proof::Proof;
 use crate::jose::base64url;
+use crate::jose::error::FormError;
 use crate::jose::jws::MAX_LENGTH;
 use crate::jose::object::{Object, is_plain};
 use crate::keys::algorithm::Algorithm;
@@ -39,7 +41,7 @@ secret_text! {
 /// What a genuine refresh token says. Made by [`RefreshKeyRing::verify`] alone.
 ///
 /// Genuine means: signed by us, for this issuer and audience. Whether it still works is decided on the
-/// session, by [`decide`](crate::session::decide).
+/// session, by [`decide`](crate::session::rule::decide).
 #[derive(Debug)]
 pub struct RefreshClaims {
     /// Whose session it is.
@@ -236,47 +238,51 @@ impl RefreshKeyRing {
     /// Reads a token and checks that it is genuinely ours.
     ///
     /// # Errors
-    /// [`RefreshTokenError`] for everything else, cheapest checks first. The client learns
-    /// only that it is malformed.
+    /// [`VerifyError`], cheapest checks first. The client learns only that the token is malformed.
     pub fn verify(
         &self,
         token: &str,
         issuer: &Issuer,
         audience: &Audience,
-    ) -> Result<RefreshClaims, RefreshTokenError> {
-        if token.len() > MAX_LENGTH {
-            return Err(RefreshTokenError::Form);
+    ) -> Result<RefreshClaims, VerifyError> {
+        let length = token.len();
+        if length > MAX_LENGTH {
+            return Err(FormError::TooLong { length }.into());
         }
-        let (signed, signature) = token.rsplit_once('.').ok_or(RefreshTokenError::Form)?;
-        let (header, payload) = signed.split_once('.').ok_or(RefreshTokenError::Form)?;
+        let parts = |count| FormError::Parts { count };
+        let (signed, signature) = token.rsplit_once('.').ok_or(parts(1))?;
+        let (header, payload) = signed.split_once('.').ok_or(parts(2))?;
         let key = self.keys.iter().find(|key| *key.header == *header);
-        let key = key.ok_or(RefreshTokenError::UnknownKey)?;
+        let key = key.ok_or(VerifyError::UnknownKey)?;
+        let encoding = |part| FormError::Encoding { part };
         let tag: [u8; 32] =
-            decode_exact("signature", signature).map_err(|_| RefreshTokenError::Form)?;
-        hmac::verify(&key.signing, signed.as_bytes(), &tag)
-            .map_err(|_| RefreshTokenError::Signature)?;
+            decode_exact("signature", signature).map_err(|_| encoding("signature"))?;
+        hmac::verify(&key.signing, signed.as_bytes(), &tag).map_err(|_| VerifyError::Signature)?;
 
         let mut buffer = SecretBytes(vec![0; payload.len() / 4 * 3 + 2]);
-        let payload = base64url::decode(payload.as_bytes(), &mut buffer.0[..])
-            .ok_or(RefreshTokenError::Claims)?;
-        let payload = std::str::from_utf8(payload).map_err(|_| RefreshTokenError::Claims)?;
+        let payload = base64url::decode(payload.as_bytes(), &mut buffer.0[..]);
+        let payload = payload.ok_or(encoding("payload"))?;
+        let payload = std::str::from_utf8(payload).map_err(|_| ClaimsError::OfRefreshToken)?;
         let wire: Wire<'_> =
-            serde_json::from_str(payload).map_err(|_| RefreshTokenError::Claims)?;
-        if wire.iss != issuer.as_str() || wire.aud != audience.as_str() {
-            return Err(RefreshTokenError::Recipient);
+            serde_json::from_str(payload).map_err(|_| ClaimsError::OfRefreshToken)?;
+        if wire.iss != issuer.as_str() {
+            return Err(VerifyError::WrongIssuer);
         }
-        let claims = |_| RefreshTokenError::Claims;
-        let secret = decode_exact("secret", wire.jti).map_err(claims)?;
+        if wire.aud != audience.as_str() {
+            return Err(VerifyError::WrongAudience);
+        }
+        let secret =
+            decode_exact("secret", wire.jti).map_err(|_| ClaimsError::Form { claim: "jti" })?;
         let secret = TokenSecret::from_bytes(secret);
         Ok(RefreshClaims {
-            subject: Subject::new(wire.sub).map_err(claims)?,
+            subject: named("sub", Subject::new(wire.sub))?,
             session_id: wire.sid,
             generation: wire.gen_,
             token_hash: secret.hash(),
             secret,
             issued_at: wire.iat,
             expires_at: wire.exp,
-            scope: wire.scope.parse().map_err(claims)?,
+            scope: named("scope", wire.scope.parse())?,
             transport: wire.transport,
             by: wire.by.unwrap_or(RotatedBy::Refresh),
             proof: Proof::default(),
@@ -362,25 +368,4 @@ fn longest(names: &[&str], scope: &Scope) -> usize {
     let escaped = |name: &&str| if is_plain(name) { 1 } else { 2 };
     let names = names.iter().map(|name| name.len() * escaped(name));
     names.sum::<usize>() + scope.as_str().len() + 245
-}
-
-/// Why a text is not a refresh token of ours. The client learns only `malformed`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[non_exhaustive]
-pub enum RefreshTokenError {
-    /// The claims are signed by us but not of the form we sign.
-    #[error("the claims of the refresh token are not of the required form")]
-    Claims,
-    /// It is not three parts of base64url within the size limit.
-    #[error("not a compact JWS within the size limit")]
-    Form,
-    /// It was issued by another issuer, or for another audience.
-    #[error("the refresh token has another issuer or audience")]
-    Recipient,
-    /// The signature does not fit.
-    #[error("the signature of the refresh token does not fit")]
-    Signature,
-    /// No key of the ring has this header.
-    #[error("the header of the refresh token is not that of any key in the ring")]
-    UnknownKey,
 }

@@ -2,10 +2,10 @@
 //! and what it reads and writes happens later.
 
 use token_core::binding::Proof;
-use token_core::session::{
-    self, Change, Committed, CookieDecision, Decision, Denial, Granted, Pending, PendingReuse,
-    Purpose, Rotation, SessionToken, Touch,
+use token_core::session::rule::{
+    self, CookieDecision, Decision, Granted, Pending, PendingReuse, SessionToken,
 };
+use token_core::session::{Change, Committed, Denial, Rotation, StepUp, Touch};
 use token_core::{Authentication, Transport, UnixTime};
 
 use crate::actions::Try;
@@ -82,7 +82,7 @@ impl Job {
             let (mut claims, entropy) = (world.claims(&job.token), world.entropy.draw());
             claims.proof = proof;
             let (policy, keys) = (&world.issuer.policy, &world.issuer.refresh_keys);
-            match session::attempt(&claims, policy, keys, now, entropy) {
+            match rule::attempt(&claims, policy, keys, now, entropy) {
                 Ok(pending) => job.call = Call::Commit(pending),
                 Err(denial) => return Next::Answer(Answer::Denied(denial)),
             }
@@ -191,15 +191,13 @@ impl Job {
                 return Err(cookie.decide(&row, policy, keys, now));
             }
             let decision =
-                cookie.decide_step_up(&row, authentication.into(), policy, keys, now, entropy);
+                cookie.decide_step_up(&row, &authentication.into(), policy, keys, now, entropy);
             return Ok(decision.unwrap());
         }
-        let purpose = match self.route {
-            Route::StepUp => Purpose::StepUp(authentication.into()),
-            Route::Page | Route::Refresh => Purpose::Refresh,
-        };
+        let step_up = StepUp::from(authentication);
+        let step_up = (self.route == Route::StepUp).then_some(&step_up);
         let mut claims = world.claims(&self.token);
         claims.proof = self.proof;
-        Ok(session::decide(&claims, &row, &purpose, policy, keys, now, entropy).unwrap())
+        Ok(rule::decide(&claims, &row, step_up, policy, keys, now, entropy).unwrap())
     }
 }

@@ -6,9 +6,8 @@ mod renewals;
 use std::collections::{BTreeMap, BTreeSet};
 
 use token_core::binding::{BindingGeneration, Proof, Unproven};
-use token_core::session::{
-    Committed, CookieDecision, Decision, Denial, DenialReason, Purpose, SessionToken,
-};
+use token_core::session::rule::{CookieDecision, Decision, SessionToken};
+use token_core::session::{Committed, Denial, DenialReason};
 use token_core::{Policy, Transport, UnixTime};
 
 use crate::actions::{Action, Kind, PATIENCE, Try};
@@ -223,7 +222,7 @@ impl Simulation {
     pub(crate) fn use_at(&mut self, token: &str, now: UnixTime) {
         let mut claims = self.world.claims(token);
         claims.proof = PROVEN;
-        let decision = self.world.peek_at(&claims, &Purpose::Refresh, now);
+        let decision = self.world.peek_at(&claims, None, now);
         self.world.carry_out(decision, now);
     }
 
@@ -576,7 +575,7 @@ impl Simulation {
         }
         let mut claims = self.world.claims(token);
         claims.proof = PROVEN;
-        match self.world.peek_at(&claims, &Purpose::Refresh, now) {
+        match self.world.peek_at(&claims, None, now) {
             Decision::Rotate(_) => true,
             Decision::Replay(granted) => {
                 assert!(granted.session().token_hash == self.world.row.token_hash);

@@ -11,9 +11,10 @@
 
 use std::time::Duration;
 
+use token_core::session::rule::{self, Decision, Granted, Login};
 use token_core::session::{
-    self, Change, Committed, Credentials, Decision, Denial, Device, Ending, Epoch, Granted, Login,
-    Purpose, RefreshClaims, Revocation,
+    Change, Committed, Credentials, Denial, Device, Ending, Epoch, RefreshClaims, Revocation,
+    StepUp,
 };
 use token_core::types::Bucket;
 use token_core::{
@@ -113,7 +114,7 @@ impl World {
     pub fn new(policy: Policy, transport: Transport) -> (Self, String) {
         let issuer = issuer(policy);
         let mut entropy = Counter::default();
-        let pending = session::open(
+        let pending = rule::open(
             login(transport),
             Bucket::from_byte(7),
             &issuer.policy,
@@ -139,7 +140,8 @@ impl World {
     pub fn text(&mut self, granted: &Granted, now: UnixTime) -> String {
         let entropy = self.entropy.draw();
         let scope = granted.session().scope.clone();
-        match self.issuer.issue(granted, &scope, now, entropy).unwrap() {
+        let issued = self.issuer.issue(granted, &scope, now, entropy).unwrap();
+        match issued.give_out(granted).unwrap() {
             Credentials::Tokens(pair) => pair.refresh_token.secret().to_owned(),
             Credentials::Session(cookie) => cookie.to_secret_text().to_string(),
         }
@@ -164,7 +166,7 @@ impl World {
             refresh_keys,
             ..
         } = &self.issuer;
-        let pending = match session::attempt(&claims, policy, refresh_keys, now, entropy) {
+        let pending = match rule::attempt(&claims, policy, refresh_keys, now, entropy) {
             Ok(pending) => pending,
             Err(denial) => return Answer::Denied(denial),
         };
@@ -175,35 +177,31 @@ impl World {
                 let granted = pending.committed(Committed::assertion(next)).unwrap();
                 Answer::Rotated(self.text(&granted, now))
             }
-            None => self.decide(token, &Purpose::Refresh, now),
+            None => self.decide(token, None, now),
         }
     }
 
     pub fn step_up(&mut self, token: &str, now: UnixTime) -> Answer {
-        self.decide(
-            token,
-            &Purpose::StepUp(Authentication::password(now).into()),
-            now,
-        )
+        self.decide(token, Some(&Authentication::password(now).into()), now)
     }
 
     /// Decides on the row and carries the decision out.
-    pub fn decide(&mut self, token: &str, purpose: &Purpose, now: UnixTime) -> Answer {
-        let decision = self.peek(token, purpose, now);
+    pub fn decide(&mut self, token: &str, step_up: Option<&StepUp>, now: UnixTime) -> Answer {
+        let decision = self.peek(token, step_up, now);
         self.carry_out(decision, now)
     }
 
     /// Decides on the row and changes nothing.
-    pub fn peek(&mut self, token: &str, purpose: &Purpose, now: UnixTime) -> Decision {
+    pub fn peek(&mut self, token: &str, step_up: Option<&StepUp>, now: UnixTime) -> Decision {
         let claims = self.claims(token);
-        self.peek_at(&claims, purpose, now)
+        self.peek_at(&claims, step_up, now)
     }
 
     /// As [`Self::peek`], for a token that was read before.
     pub fn peek_at(
         &mut self,
         claims: &RefreshClaims,
-        purpose: &Purpose,
+        step_up: Option<&StepUp>,
         now: UnixTime,
     ) -> Decision {
         let entropy = self.entropy.draw();
@@ -213,7 +211,7 @@ impl World {
             ..
         } = &self.issuer;
         let row = Committed::assertion(self.row.clone());
-        session::decide(claims, &row, purpose, policy, refresh_keys, now, entropy).unwrap()
+        rule::decide(claims, &row, step_up, policy, refresh_keys, now, entropy).unwrap()
     }
 
     pub fn carry_out(&mut self, decision: Decision, now: UnixTime) -> Answer {

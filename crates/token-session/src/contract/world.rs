@@ -7,9 +7,9 @@ use fastrand::Rng;
 use token_core::binding::{
     Binding, BindingGeneration, DeviceBinding, DeviceKey, DeviceState, Thumbprint,
 };
+use token_core::session::rule::{self, Login};
 use token_core::session::{
-    self, Bind, Change, Committed, Device, Ending, Epoch, Login, Nonce, Revocation, Rotation,
-    Slide, Touch,
+    Bind, Change, Device, Ending, Epoch, Nonce, Revocation, Rotation, Slide, Touch,
 };
 use token_core::types::TokenHash;
 use token_core::{
@@ -86,7 +86,7 @@ impl<S: SessionStore> World<S> {
             device: Device::new(Some("Firefox on Linux"), Some("Mozilla/5.0"), None),
         };
         let (bucket, entropy) = (self.store.bucket(subject), self.entropy());
-        session::open(login, bucket, &self.policy, &self.keys, now, entropy).write
+        rule::open(login, bucket, &self.policy, &self.keys, now, entropy).write
     }
 
     /// A session opened at `now`, stored.
@@ -94,7 +94,7 @@ impl<S: SessionStore> World<S> {
         let epoch = self.store.epoch(subject).await.expect("epoch");
         let session = self.session(subject, epoch, now);
         match self.store.create(&session, None).await.expect("create") {
-            Created::Applied(row) => row.into_inner(),
+            Created::Applied(row) => Session::clone(&row),
             other => panic!("not created: {other:?}"),
         }
     }
@@ -140,7 +140,7 @@ impl<S: SessionStore> World<S> {
             .load(id)
             .await
             .expect("load")
-            .map(Committed::into_inner)
+            .map(|row| Session::clone(&row))
     }
 
     /// Asserts that the store does with `change` what its meaning says.
@@ -155,7 +155,11 @@ impl<S: SessionStore> World<S> {
                 assert_eq!(after, Some(expected), "the stored row");
             }
             (Commit::Missed(row), None) => {
-                assert_eq!(row.map(Committed::into_inner), before, "the row in the way");
+                assert_eq!(
+                    row.map(|row| Session::clone(&row)),
+                    before,
+                    "the row in the way"
+                );
                 assert_eq!(after, before, "nothing was written");
             }
             (outcome, expected) => panic!("{change:?} gave {outcome:?}, not {expected:?}"),

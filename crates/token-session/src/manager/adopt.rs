@@ -1,9 +1,8 @@
 //! Opens the session that takes the place of a session or token of another system.
 
 use token_core::binding::Binding;
-use token_core::session::{
-    self, Committed, Epoch, Nonce, OldCredential, Pending, Revocation, Rights,
-};
+use token_core::session::rule::{self, OldCredential, Pending};
+use token_core::session::{Committed, Epoch, Revocation, Rights};
 use token_core::{Authentication, RevokeReason, Session, SessionId, Transport, UnixTime};
 use zeroize::Zeroizing;
 
@@ -127,10 +126,8 @@ impl SessionManager {
             system: reader,
             bytes: &bytes,
         };
-        let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-        let mut pending = session::adopt(login, bucket, policy, keys, ends_at, credential, now);
-        // The hash is that of every request with the same old credential, and by this each knows its own work.
-        pending.write.nonce = Nonce::new(self.draw());
+        let entropy = self.draw();
+        let mut pending = rule::adopt(login, bucket, &issuer, ends_at, credential, now, entropy);
         if let Some(key) = key {
             pending.write.binding = Binding::Key(key);
         }
@@ -179,7 +176,7 @@ impl SessionManager {
             return Err(AdoptError::Ended { session: id });
         }
         let credential = |session| {
-            let granted = session::adopted(session, &self.issuer().refresh_keys, old);
+            let granted = rule::adopted(session, &self.issuer().refresh_keys, old);
             granted.ok_or(AdoptError::Replaced { session: id })
         };
         let mut granted = credential(session)?;

@@ -3,7 +3,8 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use token_core::session::{Committed, CookieDecision, Denial, SessionToken};
+use token_core::session::rule::{CookieDecision, SessionToken};
+use token_core::session::{Committed, Denial};
 use token_core::{PRODUCT, Session, SessionId, UnixTime};
 
 use super::SessionManager;

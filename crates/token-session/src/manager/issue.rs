@@ -1,14 +1,13 @@
 //! Makes the credentials of a session: before the write that they belong to, if there is one, so that
 //! nothing can fail after it.
 
-use token_core::session::{
-    Committed, Credentials, Granted, Pending, TokenPair, Uncommitted, UnsignedPair,
-};
-use token_core::{Entropy, Scope, Session, SigningKey, UnixTime, VerifyingKey};
+use token_core::session::rule::{Granted, Pending, Prepared};
+use token_core::session::{Committed, Credentials, IssueError, TokenPair};
+use token_core::{Entropy, Scope, Session, SigningKey, UnixTime};
 
 use super::SessionManager;
 use crate::error::CredentialsError;
-use crate::signer::{Signer, SignerError};
+use crate::signer::SignerError;
 
 /// A session with the credentials that were just made for it.
 #[derive(Debug)]
@@ -64,33 +63,24 @@ impl SessionManager {
         session: &Session,
         scope: Option<&Scope>,
         now: UnixTime,
-    ) -> Result<Uncommitted<Credentials>, CredentialsError> {
+    ) -> Result<Prepared, CredentialsError> {
         let within = scope.unwrap_or(&session.scope);
         let (issuer, entropy) = (self.issuer(), self.draw());
-        match &self.inner.signer {
-            Some(signer) if issuer.keys_for(session).current().is_elsewhere() => {
-                let ahead = issuer.prepare_ahead(pending, session, within, now, entropy)?;
-                // Waiting for the signer must not keep keys that were replaced.
-                drop(issuer);
-                let signature = match ahead.to_sign() {
-                    Some((key, input)) => self.sign(&**signer, key, input).await?,
-                    None => Vec::new(),
-                };
-                Ok(ahead.signed(&signature)?)
-            }
-            _ => Ok(issuer.issue_ahead(pending, session, within, now, entropy)?),
-        }
+        let ahead = issuer.issue_ahead(pending, session, within, now, entropy)?;
+        // Waiting for the signer must not keep keys that were replaced.
+        drop(issuer);
+        self.have_signed(ahead).await
     }
 
     /// What is answered, now that the session is committed for which the credentials were made.
     pub(super) fn give_out(
         granted: Granted,
-        ahead: Uncommitted<Credentials>,
+        ahead: Prepared,
         scope: Option<&Scope>,
         now: UnixTime,
     ) -> Result<Issued, CredentialsError> {
         Ok(Issued {
-            credentials: ahead.committed(&granted)?,
+            credentials: ahead.give_out(&granted)?,
             session: granted.into_session(),
             narrowed: scope.cloned(),
             at: now,
@@ -129,16 +119,14 @@ impl SessionManager {
         let within = narrowed.as_ref().unwrap_or(&granted.session().scope);
         // Not a clone of the pointer: all threads would count in one place.
         let keys = self.inner.keys.load();
-        let issuer = &keys.issuer;
-        let credentials = match &self.inner.signer {
-            Some(signer) if issuer.keys_for(granted.session()).current().is_elsewhere() => {
-                let prepared = issuer.prepare(&granted, within, now, entropy)?;
-                // Waiting for the signer must not keep keys that were replaced.
-                drop(keys);
-                self.have_signed(&**signer, prepared).await?
-            }
-            _ => issuer.issue(&granted, within, now, entropy)?,
+        let prepared = keys.issuer.issue(&granted, within, now, entropy)?;
+        // Waiting for the signer must not keep keys that were replaced.
+        drop(keys);
+        let prepared = match prepared.to_sign() {
+            Some(_) => self.have_signed(prepared).await?,
+            None => prepared,
         };
+        let credentials = prepared.give_out(&granted)?;
         Ok(Issued {
             session: granted.into_session(),
             narrowed,
@@ -147,29 +135,16 @@ impl SessionManager {
         })
     }
 
-    /// Waits for the signer, as long as for the store at most.
-    async fn have_signed(
-        &self,
-        signer: &dyn Signer,
-        prepared: Credentials<UnsignedPair>,
-    ) -> Result<Credentials, CredentialsError> {
-        let pair = match prepared {
-            Credentials::Session(cookie) => return Ok(Credentials::Session(cookie)),
-            Credentials::Tokens(pair) => pair,
+    /// Waits for the signer, if there is anything to sign: as long as for the store at most.
+    async fn have_signed(&self, prepared: Prepared) -> Result<Prepared, CredentialsError> {
+        let Some((key, input)) = prepared.to_sign() else {
+            return Ok(prepared);
         };
-        let signature = self.sign(signer, pair.key(), pair.signing_input()).await?;
-        Ok(pair.signed(&signature)?)
-    }
-
-    async fn sign(
-        &self,
-        signer: &dyn Signer,
-        key: &VerifyingKey,
-        input: &[u8],
-    ) -> Result<Vec<u8>, SignerError> {
-        let signature = signer.sign(key, input);
-        tokio::time::timeout(self.inner.store_timeout, signature)
+        let signer = self.inner.signer.as_ref().ok_or(IssueError::Elsewhere)?;
+        let signature = tokio::time::timeout(self.inner.store_timeout, signer.sign(key, input));
+        let signature = signature
             .await
-            .unwrap_or_else(|elapsed| Err(SignerError::new(elapsed)))
+            .unwrap_or_else(|elapsed| Err(SignerError::new(elapsed)))?;
+        Ok(prepared.signed(&signature)?)
     }
 }

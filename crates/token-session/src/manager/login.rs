@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 use token_core::binding::{Binding, Thumbprint};
-use token_core::session::{self, Device, Epoch, Login};
+use token_core::session::rule::{self, Login};
+use token_core::session::{Device, Epoch};
 use token_core::{Authentication, ClientId, CustomClaims, Scope, Subject, Transport, UnixTime};
 
 use super::{Issued, SessionManager};
@@ -94,7 +95,7 @@ impl SessionManager {
         let login = self.as_login(ticket.subject, ticket.epoch, new, now);
         let issuer = self.issuer();
         let keys = &issuer.refresh_keys;
-        let mut pending = session::open(login, bucket, &issuer.policy, keys, now, self.draw());
+        let mut pending = rule::open(login, bucket, &issuer.policy, keys, now, self.draw());
         if let Some(key) = key {
             pending.write.binding = Binding::Key(key);
         }

@@ -2,7 +2,8 @@
 
 use std::convert::Infallible;
 
-use token_core::session::{self, Committed, Denial, Purpose, RefreshClaims};
+use token_core::session::rule;
+use token_core::session::{Committed, Denial, RefreshClaims};
 use token_core::{PRODUCT, Scope, Session};
 
 use super::settle::{Changes, Settled, Verdict};
@@ -87,7 +88,7 @@ impl SessionManager {
             // Not a clone of the pointer: all threads would count in one place.
             let keys = self.inner.keys.load();
             let (policy, ring) = (&keys.issuer.policy, &keys.issuer.refresh_keys);
-            session::attempt(token, policy, ring, now, for_rotation)
+            rule::attempt(token, policy, ring, now, for_rotation)
         };
         let optimistic = match optimistic {
             Ok(pending) => pending,
@@ -119,8 +120,8 @@ impl SessionManager {
         let issuer = self.issuer();
         let (policy, ring) = (&issuer.policy, &issuer.refresh_keys);
         let decide = |session: &Committed<Session>| {
-            let (purpose, entropy) = (Purpose::Refresh, self.draw());
-            session::decide(token, session, &purpose, policy, ring, now, entropy)
+            let entropy = self.draw();
+            rule::decide(token, session, None, policy, ring, now, entropy)
                 .map(Verdict::<Infallible>::from)
         };
         let hook = self.inner.hook.as_deref();

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use token_core::session::{Committed, Ending, Revocation, SessionToken};
+use token_core::session::rule::SessionToken;
+use token_core::session::{Committed, Ending, Revocation};
 use token_core::{RevokeReason, Session, SessionId, Subject, UnixTime, UntrustedToken};
 
 use super::SessionManager;

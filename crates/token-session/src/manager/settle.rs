@@ -6,9 +6,9 @@
 
 use std::convert::Infallible;
 
+use token_core::session::rule::{CookieDecision, Decision, Granted, Pending, PendingReuse};
 use token_core::session::{
-    Change, Committed, CookieDecision, Decision, Denial, Granted, IssueError, Pending,
-    PendingReuse, Revocation, Rights, Rotation, Touch,
+    Change, Committed, Denial, IssueError, Revocation, Rights, Rotation, Touch,
 };
 use token_core::{PRODUCT, RevokeReason, Scope, Session, SessionId, UnixTime};
 use tokio::time::Instant;

@@ -3,9 +3,8 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use token_core::session::{
-    self, Committed, Decision, IssueError, Purpose, RefreshClaims, SessionToken, StepUp,
-};
+use token_core::session::rule::{self, Decision, SessionToken};
+use token_core::session::{Committed, IssueError, RefreshClaims, StepUp};
 use token_core::{Authentication, RevokeReason, Session, SessionId, UnixTime};
 
 use super::settle::{Changes, Settled, Verdict};
@@ -144,11 +143,9 @@ impl SessionManager {
     ) -> Result<Decision, IssueError> {
         let issuer = self.issuer();
         let (policy, keys, entropy) = (&issuer.policy, &issuer.refresh_keys, self.draw());
-        let step_up = step_up.clone();
         match credential {
             SessionCredential::Refresh(token) => {
-                let purpose = Purpose::StepUp(step_up);
-                session::decide(token, session, &purpose, policy, keys, now, entropy)
+                rule::decide(token, session, Some(step_up), policy, keys, now, entropy)
             }
             SessionCredential::Session(token) => {
                 token.decide_step_up(session, step_up, policy, keys, now, entropy)

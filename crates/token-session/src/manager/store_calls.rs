@@ -12,7 +12,8 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use token_core::session::{Change, Committed, Ending, Granted, Pending, RotatedBy, Rotation};
+use token_core::session::rule::{Granted, Pending};
+use token_core::session::{Change, Committed, Ending, RotatedBy, Rotation};
 use token_core::{PRODUCT, Session, SessionId, Subject};
 use tokio::time::{Instant, sleep, sleep_until};
 
@@ -22,7 +23,7 @@ use crate::error::RefreshError;
 use crate::event::EventKind;
 use crate::metric::{self, Stopwatch};
 use crate::session_cache::Known;
-use crate::store::{Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
+use crate::store::{Changed, Commit, Created, DataWrite, DataWritten, Revoke, SubjectEnding};
 use crate::to_end::to_end;
 use crate::visitor::is_reserved;
 
@@ -178,7 +179,7 @@ impl SessionManager {
     /// Writes a change to a session. What this node remembers of it is forgotten before it is answered.
     pub(super) async fn commit(&self, change: &Change) -> Result<Commit, StoreError> {
         let commit = self.write_change(change).await;
-        if change.is_announced() {
+        if Changed::announces(change) {
             // Also after an error, which may have come after the write.
             self.inner.feed.sessions().forget(change.id());
         }

@@ -1,9 +1,11 @@
 //! Opens, accepts and ends sessions of nobody.
 
 use std::time::Duration;
-use token_core::session::{self, Epoch};
+use token_core::session::Epoch;
+use token_core::session::rule;
 
-use token_core::session::{Credentials, Device, Ending, Login, Revocation, SessionToken};
+use token_core::session::rule::{Login, SessionToken};
+use token_core::session::{Credentials, Device, Ending, Revocation};
 use token_core::types::Bucket;
 use token_core::{
     Authentication, CustomClaims, RevokeReason, Scope, SessionId, Transport, UnixTime,
@@ -80,7 +82,7 @@ impl SessionManager {
         };
         let (keys, entropy) = (&issuer.refresh_keys, self.draw());
         let bucket = Bucket::from_byte(0);
-        let mut pending = session::open(login, bucket, &issuer.policy, keys, now, entropy);
+        let mut pending = rule::open(login, bucket, &issuer.policy, keys, now, entropy);
         let session = &mut pending.write;
         session.subject = kind.subject(session.id);
         let mut id = *session.id.as_bytes();
@@ -102,7 +104,7 @@ impl SessionManager {
             Created::IdTaken => return Err(LoginError::IdTaken.into()),
         };
         let granted = pending.committed(stored).map_err(LoginError::from)?;
-        let credentials = ahead.committed(&granted).map_err(LoginError::from)?;
+        let credentials = ahead.give_out(&granted).map_err(LoginError::from)?;
         let Credentials::Session(token) = credentials else {
             unreachable!("the transport is `session`")
         };

@@ -1,6 +1,7 @@
 //! The clients: they log in, refresh, and repeat what was not answered.
 
-use token_core::session::{self, Change, Committed, Credentials, Decision, Granted, Purpose};
+use token_core::session::rule::{self, Decision, Granted};
+use token_core::session::{Change, Committed, Credentials};
 use token_core::types::Bucket;
 use token_core::{KeyId, Session, Transport, UnixTime};
 
@@ -27,7 +28,7 @@ impl Year {
     pub(crate) fn open(&mut self, node: usize) -> (Granted, Session, UnixTime) {
         let now = clock(self.now, self.nodes[node].skew);
         let issuer = self.issuer(node);
-        let pending = session::open(
+        let pending = rule::open(
             login(Transport::Header),
             Bucket::from_byte(7),
             &issuer.policy,
@@ -46,7 +47,8 @@ impl Year {
         let issuer = self.issuer(node);
         let scope = granted.session().scope.clone();
         let entropy = self.entropy.draw();
-        let Credentials::Tokens(pair) = issuer.issue(granted, &scope, now, entropy).unwrap() else {
+        let issued = issuer.issue(granted, &scope, now, entropy).unwrap();
+        let Credentials::Tokens(pair) = issued.give_out(granted).unwrap() else {
             unreachable!("the transport is `header`");
         };
         self.tokens.push(Access {
@@ -91,7 +93,7 @@ impl Year {
             }
             (Err(error), None) => panic!("second {}: {error} of a genuine token", self.now),
         };
-        let pending = session::attempt(&claims, policy, keys, now, self.entropy.draw()).unwrap();
+        let pending = rule::attempt(&claims, policy, keys, now, self.entropy.draw()).unwrap();
         let change = Change::Rotate(pending.write.clone());
         let Some(row) = change.apply(&client.row) else {
             return; // rotated within the grace
@@ -131,9 +133,9 @@ impl Year {
             (Err(error), None) => panic!("second {}: {error} of a genuine token", self.now),
         };
         let row = Committed::assertion(client.row.clone());
-        let (policy, purpose) = (&issuer.policy, &Purpose::Refresh);
+        let policy = &issuer.policy;
         let entropy = self.entropy.draw();
-        let decision = session::decide(&claims, &row, purpose, policy, keys, now, entropy);
+        let decision = rule::decide(&claims, &row, None, policy, keys, now, entropy);
         let granted = match decision {
             Ok(Decision::Replay(granted)) => granted,
             // Without the key of the successor it cannot be made again; nothing is ended.

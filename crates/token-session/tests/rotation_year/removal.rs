@@ -66,8 +66,8 @@ impl Year {
         let scope = granted.session().scope.clone();
         // It signs for a far time and a long life; here that hour is always.
         let now = clock(self.now, 0);
-        let Credentials::Tokens(pair) = issuer.issue(&granted, &scope, now, entropy).unwrap()
-        else {
+        let issued = issuer.issue(&granted, &scope, now, entropy).unwrap();
+        let Credentials::Tokens(pair) = issued.give_out(&granted).unwrap() else {
             unreachable!("the transport is `header`");
         };
         self.retired.push(Retired {

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use token_core::session::{Device, Epoch, Login};
+use token_core::session::rule::Login;
+use token_core::session::{Device, Epoch};
 use token_core::{Authentication, CustomClaims, Entropy, Transport, UnixTime};
 
 pub(crate) const START: u64 = 1_700_000_000;

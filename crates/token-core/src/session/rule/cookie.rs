@@ -8,12 +8,12 @@ use crate::binding::proof::Proof;
 use crate::jose::base64url;
 use crate::keys::error::IssueError;
 use crate::session::change::{Committed, Touch};
-use crate::session::decision::{Decision, PendingReuse};
 use crate::session::denial::Denial;
 use crate::session::policy::Policy;
 use crate::session::record::{Nonce, Session, Transport};
 use crate::session::refresh_token::{Presented, RefreshKeyRing};
-use crate::session::rotation::{Evaluation, Purpose, ended, touch};
+use crate::session::rule::decision::{Decision, PendingReuse};
+use crate::session::rule::rotation::{Evaluation, ended, touch};
 use crate::session::step_up::StepUp;
 use crate::types::count::Generation;
 use crate::types::id::SessionId;
@@ -71,7 +71,7 @@ impl SessionToken {
         keys: &RefreshKeyRing,
         now: UnixTime,
     ) -> CookieDecision {
-        let evaluation = match self.evaluate(session, &Purpose::Refresh, policy, keys, now) {
+        let evaluation = match self.evaluate(session, None, policy, keys, now) {
             Ok(evaluation) => evaluation,
             Err(denial) => return CookieDecision::Deny(denial),
         };
@@ -86,19 +86,18 @@ impl SessionToken {
     /// or the same new one again if the answer was lost.
     ///
     /// # Errors
-    /// [`IssueError::KeyMissing`] as for [`decide`](crate::session::decide).
+    /// [`IssueError::KeyMissing`] as for [`decide`](crate::session::rule::decide).
     pub fn decide_step_up<const N: usize>(
         &self,
         session: &Committed<Session>,
-        step_up: StepUp,
+        step_up: &StepUp,
         policy: &Policy,
         keys: &RefreshKeyRing,
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<Decision, IssueError> {
         let nonce = Nonce::new(entropy);
-        let purpose = Purpose::StepUp(step_up);
-        match self.evaluate(session, &purpose, policy, keys, now) {
+        match self.evaluate(session, Some(step_up), policy, keys, now) {
             Ok(evaluation) if evaluation.presented.generation == session.generation => {
                 Ok(evaluation.current(nonce))
             }
@@ -141,7 +140,7 @@ impl SessionToken {
     fn evaluate<'a>(
         &'a self,
         session: &'a Committed<Session>,
-        purpose: &'a Purpose,
+        step_up: Option<&'a StepUp>,
         policy: &'a Policy,
         keys: &'a RefreshKeyRing,
         now: UnixTime,
@@ -155,7 +154,7 @@ impl SessionToken {
         Ok(Evaluation {
             presented,
             session,
-            purpose,
+            step_up,
             policy,
             keys,
             now,

@@ -13,11 +13,12 @@ use std::fmt;
 use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
-use crate::session::change::{Committed, Granted, Pending};
-use crate::session::policy::Policy;
-use crate::session::record::{Session, Transport};
+use crate::session::change::Committed;
+use crate::session::issue::TokenIssuer;
+use crate::session::record::{Nonce, Session, Transport};
 use crate::session::refresh_token::RefreshKeyRing;
-use crate::session::rotation::{self, Login};
+use crate::session::rule::granted::{Granted, Pending};
+use crate::session::rule::rotation::{self, Login};
 use crate::types::id::Bucket;
 use crate::types::secret::Entropy;
 use crate::types::time::UnixTime;
@@ -50,23 +51,25 @@ impl fmt::Debug for OldCredential<'_> {
 ///
 /// `ends_at` is when the old session ends; the new one ends no later. The login's epoch has to be the one that
 /// every subject begins with: if all sessions of the subject were ended since, the insert is refused, and so
-/// the old session has ended with the others.
+/// the old session has ended with the others. `entropy` makes the one that is stored known to who stored it: by its
+/// nonce. All else is the same for every request with the same old credential.
 pub fn adopt(
     login: Login,
     bucket: Bucket,
-    policy: &Policy,
-    keys: &RefreshKeyRing,
+    issuer: &TokenIssuer,
     ends_at: UnixTime,
     old: OldCredential<'_>,
     now: UnixTime,
+    entropy: Entropy,
 ) -> Pending<Session> {
+    let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
     let secret = keys.current().adopted(old.system, old.bytes);
-    let mut entropy = Zeroizing::new([0; 64]);
+    let mut of_old = Zeroizing::new([0; 64]);
     let bytes = old.id().into_iter().chain(secret.secret().iter().copied());
-    for (to, from) in entropy.iter_mut().zip(bytes) {
+    for (to, from) in of_old.iter_mut().zip(bytes) {
         *to = from;
     }
-    let mut pending = rotation::open(login, bucket, policy, keys, now, Entropy::new(*entropy));
+    let mut pending = rotation::open(login, bucket, policy, keys, now, Entropy::new(*of_old));
     let session = &mut pending.write;
     let absolute = session.absolute_expires_at.min(ends_at);
     let slide = match session.transport {
@@ -77,6 +80,8 @@ pub fn adopt(
     session.absolute_expires_at = absolute;
     session.idle_expires_at = slide.idle_expires_at;
     session.purge_at = slide.purge_at;
+    // The hash is that of every request with the same old credential, and by this each knows its own work.
+    session.nonce = Nonce::new(entropy);
     pending
 }
 
@@ -118,6 +123,9 @@ mod tests {
 
     use super::*;
     use crate::access::custom::CustomClaims;
+    use crate::keys::algorithm::Algorithm;
+    use crate::keys::private::SigningKey;
+    use crate::keys::ring::KeyRing;
     use crate::session::record::{Authentication, Device};
     use crate::session::refresh_token::RefreshKey;
     use crate::types::count::Epoch;
@@ -145,9 +153,13 @@ mod tests {
     }
 
     fn opened(keys: &RefreshKeyRing, login: Login, old: OldCredential<'_>, secs: u64) -> Session {
-        let (policy, bucket) = (Policy::default(), Bucket::from_byte(3));
+        let access = SigningKey::generate(Algorithm::EdDSA, Entropy::new([1; 64])).unwrap();
+        let iss = "https://id.example".parse().unwrap();
+        let issuer = TokenIssuer::builder(iss, "https://api.example".parse().unwrap())
+            .build(KeyRing::new(access), keys.clone());
         let ends_at = NOW + Duration::from_secs(secs);
-        adopt(login, bucket, &policy, keys, ends_at, old, NOW).write
+        let (bucket, entropy) = (Bucket::from_byte(3), Entropy::new([2; 64]));
+        adopt(login, bucket, &issuer, ends_at, old, NOW, entropy).write
     }
 
     const OLD: OldCredential<'_> = OldCredential {

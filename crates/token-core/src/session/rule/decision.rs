@@ -1,12 +1,13 @@
 //! What the rotation rule decides, as values that wait for the store: nothing in them can leave before it
 //! is committed.
 
-use crate::session::change::{Committed, Ending, Granted, Pending, Rotation, Touch};
+use crate::session::change::{Committed, Ending, Rotation, Touch};
 use crate::session::denial::Denial;
 use crate::session::record::Session;
+use crate::session::rule::granted::{Granted, Pending};
 use crate::types::count::Generation;
 
-/// What a presented credential means for a session, by [`decide`](crate::session::decide).
+/// What a presented credential means for a session, by [`decide`](crate::session::rule::decide).
 #[derive(Debug)]
 #[must_use]
 #[expect(

@@ -14,8 +14,7 @@ use std::time::Duration;
 use crate::access::custom::CustomClaims;
 use crate::binding::proof::Proof;
 use crate::keys::error::IssueError;
-use crate::session::change::{Committed, Ending, Granted, Pending, Rotation, Touch};
-use crate::session::decision::{Decision, PendingReuse};
+use crate::session::change::{Committed, Ending, Rotation, Touch};
 use crate::session::denial::Denial;
 use crate::session::permit::Rights;
 use crate::session::policy::Policy;
@@ -23,6 +22,8 @@ use crate::session::record::{
     Authentication, Device, Nonce, Revocation, RevokeReason, RotatedBy, Session, Transport,
 };
 use crate::session::refresh_token::{Presented, RefreshClaims, RefreshKeyRing};
+use crate::session::rule::decision::{Decision, PendingReuse};
+use crate::session::rule::granted::{Granted, Pending};
 use crate::session::step_up::StepUp;
 use crate::session::superseded::{EarlierRotations, Supersession};
 use crate::types::count::{Epoch, Generation};
@@ -58,19 +59,6 @@ pub struct Login {
     pub claims: CustomClaims,
     /// Where the login came from.
     pub device: Device,
-}
-
-/// What a presented credential is for.
-#[derive(Clone, Debug)]
-#[expect(
-    clippy::exhaustive_enums,
-    reason = "a credential is either renewed or stepped up"
-)]
-pub enum Purpose {
-    /// The next pair of tokens.
-    Refresh,
-    /// A step-up or a change of password. It always makes a new credential, and the older ones end at once.
-    StepUp(StepUp),
 }
 
 /// Opens a session: the session to insert and the secret of its first credential.
@@ -146,6 +134,9 @@ pub fn attempt<const N: usize>(
 /// Decides what a genuine refresh token means for its session. It looks at nothing but its arguments: the
 /// same ones give the same decision on every node.
 ///
+/// With `step_up`, the token is presented for a step-up or a change of password. That always makes a new
+/// credential, and the older ones end at once. Without, it is presented for the next pair of tokens.
+///
 /// `now` is this node's clock, taken before the store was asked for `session`.
 ///
 /// # Errors
@@ -154,7 +145,7 @@ pub fn attempt<const N: usize>(
 pub fn decide<const N: usize>(
     token: &RefreshClaims,
     session: &Committed<Session>,
-    purpose: &Purpose,
+    step_up: Option<&StepUp>,
     policy: &Policy,
     keys: &RefreshKeyRing,
     now: UnixTime,
@@ -167,7 +158,7 @@ pub fn decide<const N: usize>(
     let evaluation = Evaluation {
         presented: token.presented(),
         session,
-        purpose,
+        step_up,
         policy,
         keys,
         now,
@@ -228,7 +219,8 @@ pub(crate) fn ended(session: &Session, deadline: UnixTime, now: UnixTime) -> Opt
 pub(crate) struct Evaluation<'a> {
     pub(crate) presented: Presented<'a>,
     pub(crate) session: &'a Committed<Session>,
-    pub(crate) purpose: &'a Purpose,
+    /// What it is presented for, if not for a refresh.
+    pub(crate) step_up: Option<&'a StepUp>,
     pub(crate) policy: &'a Policy,
     pub(crate) keys: &'a RefreshKeyRing,
     pub(crate) now: UnixTime,
@@ -249,13 +241,12 @@ impl Evaluation<'_> {
             .rotation_interval(session.rotated_by, session.transport);
         let settled = session.generation == Generation::default()
             || interval.is_none_or(|interval| self.age() >= interval);
-        match self.purpose {
+        if self.step_up.is_none() && !settled {
             // At most one rotation an interval: whatever tabs and retries do within it, they end with the
             // same token, also if they had to wait for the store.
-            Purpose::Refresh if !settled => self.replay(self.presented.secret.clone()),
-            Purpose::Refresh | Purpose::StepUp(_) => {
-                Decision::Rotate(self.rotate(self.presented, nonce))
-            }
+            self.replay(self.presented.secret.clone())
+        } else {
+            Decision::Rotate(self.rotate(self.presented, nonce))
         }
     }
 
@@ -271,16 +262,16 @@ impl Evaluation<'_> {
         if !(replays && self.is_honest(self.last_rotation())) {
             return Ok(self.older().into());
         }
-        match (self.session.rotated_by, self.purpose) {
+        match (self.session.rotated_by, self.step_up) {
             // A lost answer, or a second tab.
-            (RotatedBy::Refresh, Purpose::Refresh) => Ok(self.replay(self.successor()?)),
+            (RotatedBy::Refresh, None) => Ok(self.replay(self.successor()?)),
             // The same step-up, of which the answer was lost. Also with an older cookie that a late answer gave
             // back to a browser, because the proof comes along.
-            (RotatedBy::StepUp, Purpose::StepUp(to)) if to.is_done(self.session) => {
+            (RotatedBy::StepUp, Some(to)) if to.is_done(self.session) => {
                 Ok(self.replay(self.successor()?))
             }
             // The answer to a refresh or to another step-up was lost, and now a proof comes along.
-            (_, Purpose::StepUp(_)) => {
+            (_, Some(_)) => {
                 let secret = self.successor()?;
                 let presented = Presented {
                     generation: self.session.generation,
@@ -290,7 +281,7 @@ impl Evaluation<'_> {
                 };
                 Ok(Decision::Rotate(self.rotate(presented, nonce)))
             }
-            (RotatedBy::StepUp, Purpose::Refresh) => Ok(self.older().into()),
+            (RotatedBy::StepUp, None) => Ok(self.older().into()),
         }
     }
 
@@ -373,7 +364,7 @@ impl Evaluation<'_> {
         );
         pending.write.from = session.generation;
         pending.write.from_hash = session.token_hash;
-        if let Purpose::StepUp(to) = self.purpose {
+        if let Some(to) = self.step_up {
             pending.write.by = RotatedBy::StepUp;
             pending.write.authentication = Some(to.authentication.clone());
             pending.write.rights = to.rights.clone();

@@ -1,0 +1,353 @@
+//! Makes what leaves the server: token pairs and session cookies, from a committed session and nothing
+//! else.
+
+use crate::access::custom::CustomClaims;
+use crate::access::sign;
+use crate::keys::error::IssueError;
+use crate::session::credentials::{Credentials, TokenPair};
+use crate::session::issue::TokenIssuer;
+use crate::session::record::{Session, Transport};
+use crate::session::rule::cookie::SessionToken;
+use crate::session::rule::granted::{Granted, Pending};
+use crate::session::rule::prepared::{Made, Prepared, UnsignedPair};
+use crate::types::scope::Scope;
+use crate::types::secret::{Entropy, TokenSecret};
+use crate::types::time::UnixTime;
+
+impl TokenIssuer {
+    /// Makes the credentials of a session that the store has, as its transport wants them.
+    ///
+    /// `now` becomes the `iat` of the access token and `scope` its scope, usually the session's. The
+    /// refresh token depends on the session alone: the same session gives the same token.
+    ///
+    /// # Errors
+    /// [`IssueError`] if a key is missing or the signature fails. The session is committed all the same;
+    /// the client asks again and gets the same refresh token.
+    pub fn issue<const N: usize>(
+        &self,
+        granted: &Granted,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Result<Prepared, IssueError> {
+        let made = self.make(Basis::of(granted), scope, now, entropy)?;
+        Ok(Prepared::new(made, granted.session().token_hash))
+    }
+
+    /// Makes the credentials of a session before it is committed, so that nothing can fail after it.
+    /// `session` is what the write makes of it ([`Change::apply`](crate::session::Change::apply)); for a login it is the write.
+    ///
+    /// It is stricter than [`Self::issue`]: an access token of such a session must not become too long
+    /// with any key, so that a later refresh does not fail for its length.
+    ///
+    /// # Errors
+    /// [`IssueError`] if a key is missing, the signature fails, or the token is too long.
+    pub fn issue_ahead<W, const N: usize>(
+        &self,
+        pending: &Pending<W>,
+        session: &Session,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Result<Prepared, IssueError> {
+        self.measure(session, now)?;
+        let made = self.make(Basis::ahead(pending, session), scope, now, entropy)?;
+        Ok(Prepared::new(made, pending.hash))
+    }
+
+    fn make<const N: usize>(
+        &self,
+        basis: Basis<'_>,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Result<Made, IssueError> {
+        let session = basis.session;
+        if session.transport == Transport::Session {
+            let token = SessionToken::new(session.id, basis.secret);
+            return Ok(Made::Ready(Credentials::Session(token)));
+        }
+        let claims = self.claims(session, basis.claims, scope, now, entropy);
+        let keys = self.keys_for(session);
+        let access_expires_at = self.policy.access_expires_at(session, now);
+        let refresh_token = self.refresh_token(session, basis.secret)?;
+        Ok(if keys.current().is_elsewhere() {
+            Made::Unsigned(UnsignedPair {
+                access_token: keys.prepare_access(&claims)?,
+                access_expires_at,
+                refresh_token,
+                key: keys.current().verifying_key().clone(),
+            })
+        } else {
+            Made::Ready(Credentials::Tokens(TokenPair {
+                access_token: keys.sign_access(&claims)?,
+                access_expires_at,
+                refresh_token,
+            }))
+        })
+    }
+
+    /// Measures whether access tokens of the session fit, whatever key signs them and whatever their scope.
+    ///
+    /// # Errors
+    /// [`IssueError`] if they do not: its own claims are too long.
+    pub fn measure(&self, session: &Session, now: UnixTime) -> Result<(), IssueError> {
+        if session.transport == Transport::Session {
+            return Ok(());
+        }
+        let (scope, entropy) = (&session.scope, Entropy::new([0; 16]));
+        let claims = self.claims(session, &session.claims, scope, now, entropy);
+        sign::fits_any_key(claims.len())
+    }
+}
+
+/// What credentials are made of.
+#[derive(Clone, Copy)]
+struct Basis<'a> {
+    session: &'a Session,
+    secret: &'a TokenSecret,
+    claims: &'a CustomClaims,
+}
+
+impl<'a> Basis<'a> {
+    /// A session that the store has.
+    fn of(granted: &'a Granted) -> Self {
+        Self {
+            session: granted.session(),
+            secret: granted.secret(),
+            claims: granted.claims(),
+        }
+    }
+
+    /// A session as a write makes it.
+    fn ahead<W>(pending: &'a Pending<W>, session: &'a Session) -> Self {
+        Self {
+            session,
+            secret: &pending.secret,
+            claims: &session.claims,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use serde::Deserialize;
+
+    use super::*;
+    use crate::access::bounds::Expiry;
+    use crate::access::claims::BorrowedClaims;
+    use crate::access::token::UntrustedToken;
+    use crate::access::verify::Verifier;
+    use crate::jose::base64url::Room;
+    use crate::keys::algorithm::Algorithm;
+    use crate::keys::private::SigningKey;
+    use crate::keys::ring::KeyRing;
+    use crate::keys::testing;
+    use crate::session::change::Committed;
+    use crate::session::record::{Authentication, Device};
+    use crate::session::refresh_token::{RefreshKey, RefreshKeyRing};
+    use crate::session::rule::rotation::{self, Login};
+    use crate::types::count::Epoch;
+    use crate::types::id::{Bucket, TokenId};
+    use crate::types::name::{ClientId, Subject};
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Profile<'a> {
+        #[serde(borrow)]
+        name: &'a str,
+    }
+
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct OwnedProfile {
+        name: String,
+    }
+
+    fn issuer(key: SigningKey) -> TokenIssuer {
+        let refresh_key = RefreshKey::new("r1".parse().unwrap(), &[7; 32]).unwrap();
+        let issuer = "https://id.example".parse().unwrap();
+        TokenIssuer::builder(issuer, "https://api.example".parse().unwrap())
+            .build(KeyRing::new(key), RefreshKeyRing::new(refresh_key))
+    }
+
+    fn granted(issuer: &TokenIssuer, amr: Vec<Box<str>>, claims: &str, now: UnixTime) -> Granted {
+        let pending = pending(issuer, amr, claims, now, 3);
+        let session = Committed::assertion(pending.write.clone());
+        pending.committed(session).unwrap()
+    }
+
+    fn pending(
+        issuer: &TokenIssuer,
+        amr: Vec<Box<str>>,
+        claims: &str,
+        now: UnixTime,
+        seed: u8,
+    ) -> Pending<Session> {
+        let login = Login {
+            subject: Subject::new(r#"ali"ce\ Zoë"#).unwrap(),
+            epoch: Epoch::default(),
+            client_id: ClientId::new("web").unwrap(),
+            transport: Transport::Header,
+            scope: "notes:read notes:write".parse().unwrap(),
+            authentication: Authentication {
+                time: now - Duration::from_mins(1),
+                acr: Some("1".into()),
+                amr,
+            },
+            remember: false,
+            claims: CustomClaims::from_json(claims).unwrap(),
+            device: Device::default(),
+        };
+        let bucket = Bucket::from_byte(0);
+        let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
+        let entropy = Entropy::new([seed; 64]);
+        rotation::open(login, bucket, policy, keys, now, entropy)
+    }
+
+    #[test]
+    fn credentials_made_ahead_are_given_for_the_session_they_were_made_for() {
+        let issuer = issuer(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap());
+        let now = UnixTime::EPOCH + Duration::from_hours(1);
+        let ahead = |pending: &Pending<Session>| {
+            let entropy = Entropy::new([4; 64]);
+            issuer.issue_ahead(pending, &pending.write, &Scope::default(), now, entropy)
+        };
+        let commit = |pending: Pending<Session>| {
+            let session = Committed::assertion(pending.write.clone());
+            pending.committed(session).unwrap()
+        };
+        let [own, other] = [3, 4].map(|seed| pending(&issuer, Vec::new(), "{}", now, seed));
+        let (early, late) = (ahead(&own).unwrap(), ahead(&own).unwrap());
+        assert_eq!(format!("{early:?}"), "Prepared { .. }");
+        let refused = early.give_out(&commit(other));
+        assert!(matches!(
+            refused,
+            Err(IssueError::CredentialMismatch { .. })
+        ));
+        let granted = commit(own);
+        let Credentials::Tokens(pair) = late.give_out(&granted).unwrap() else {
+            unreachable!("the transport is `header`")
+        };
+        let entropy = Entropy::new([4; 64]);
+        let same = issuer.issue(&granted, &Scope::default(), now, entropy);
+        let Credentials::Tokens(same) = same.unwrap().give_out(&granted).unwrap() else {
+            unreachable!("the transport is `header`")
+        };
+        assert_eq!(pair.refresh_token.secret(), same.refresh_token.secret());
+        assert_eq!(pair.access_token.secret(), same.access_token.secret());
+    }
+
+    #[test]
+    fn a_pair_that_is_signed_elsewhere_is_given_out_once_it_is_signed() {
+        let here = SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap();
+        let elsewhere = SigningKey::elsewhere(here.verifying_key().clone()).unwrap();
+        let issuer = issuer(elsewhere);
+        let now = UnixTime::EPOCH + Duration::from_hours(1);
+        let granted = granted(&issuer, Vec::new(), "{}", now);
+        let issue = || {
+            let entropy = Entropy::new([4; 64]);
+            issuer.issue(&granted, &Scope::default(), now, entropy)
+        };
+        let unsigned = issue().unwrap();
+        let refused = unsigned.give_out(&granted);
+        assert!(matches!(refused, Err(IssueError::Elsewhere)));
+        let wrong = issue().unwrap().signed(&[0; 64]);
+        assert!(matches!(wrong, Err(IssueError::Signature { .. })));
+        let prepared = issue().unwrap();
+        let (key, input) = prepared.to_sign().unwrap();
+        assert_eq!(key.id(), here.id());
+        let mut signature = [0; 64];
+        here.sign(input, &mut signature).unwrap();
+        let prepared = prepared.signed(&signature).unwrap();
+        assert!(prepared.to_sign().is_none());
+        let Credentials::Tokens(pair) = prepared.give_out(&granted).unwrap() else {
+            unreachable!("the transport is `header`")
+        };
+        let verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
+            .keys(issuer.access_keys.verifying_keys());
+        let token = UntrustedToken::parse(pair.access_token.secret()).unwrap();
+        verifier.build().unwrap().check(token, now).unwrap();
+    }
+
+    #[test]
+    fn an_ended_session_gets_no_access_token_alone() {
+        let issuer = issuer(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap());
+        let now = UnixTime::EPOCH + Duration::from_hours(1);
+        let granted = granted(&issuer, Vec::new(), "{}", now);
+        let session = granted.session();
+        let token = |now| {
+            let entropy = Entropy::new([4; 64]);
+            issuer.access_token(session, &session.scope, now, entropy)
+        };
+        let end = session.expires_at();
+        assert!(token(end - Duration::from_secs(1)).is_ok());
+        assert!(matches!(token(end), Err(IssueError::NotLive { .. })));
+    }
+
+    /// A refresh that only writes, and does not read before, relies on it.
+    #[test]
+    fn a_session_is_not_opened_whose_tokens_would_be_too_long_with_another_key() {
+        let issuer = issuer(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap());
+        let now = UnixTime::EPOCH + Duration::from_hours(1);
+        let amr: Vec<Box<str>> = vec!["a".repeat(255).into(); 20];
+        let granted = granted(&issuer, amr.clone(), "{}", now);
+        let scope = Scope::default();
+        assert!(
+            issuer
+                .issue(&granted, &scope, now, Entropy::new([4; 64]))
+                .is_ok()
+        );
+        let pending = pending(&issuer, amr, "{}", now, 3);
+        let entropy = Entropy::new([4; 64]);
+        let refused = issuer.issue_ahead(&pending, &pending.write, &scope, now, entropy);
+        assert!(matches!(refused, Err(IssueError::TooLong { .. })));
+    }
+
+    #[test]
+    fn an_issued_token_is_verified_with_every_algorithm() {
+        let now = UnixTime::from_secs(1_700_000_000).unwrap();
+        for &algorithm in Algorithm::ALL {
+            let issuer = issuer(testing::key(algorithm));
+            let amr = vec!["pwd".into(), "otp".into()];
+            let claims = r#"{ "name":"Alice", "x":[1,{"iss":2}] }"#;
+            let granted = granted(&issuer, amr, claims, now);
+            let session = granted.session();
+            let entropy = Entropy::new([4; 64]);
+            let token = issuer.access_token(session, &session.scope, now, entropy);
+            let token = token.unwrap();
+            let verifier = Verifier::builder(issuer.issuer.clone(), issuer.audience.clone())
+                .keys(issuer.access_keys.verifying_keys())
+                .build()
+                .unwrap();
+            let untrusted = UntrustedToken::parse(token.secret()).unwrap();
+            let (mut buffer, mut claims) = (Room::new(), BorrowedClaims::default());
+            let profile: Profile<'_> = verifier
+                .accept(untrusted, now, Expiry::Enforce, &mut buffer, &mut claims)
+                .unwrap();
+            assert_eq!(profile, Profile { name: "Alice" });
+            assert_eq!(claims.subject.as_deref(), Some(session.subject.as_str()));
+            assert_eq!(claims.session_id, Some(session.id));
+            assert_eq!(claims.id, Some(TokenId::new(Entropy::new([4; 64]))));
+            assert_eq!(*claims.amr.unwrap(), ["pwd", "otp"]);
+            let owned = verifier.verify::<OwnedProfile>(untrusted, now).unwrap();
+            let owned = owned.into_claims();
+            assert_eq!(owned.custom.name, "Alice");
+            assert_eq!(
+                (&owned.subject, &owned.scope),
+                (&session.subject, &session.scope)
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_that_would_be_refused_is_not_issued() {
+        let issuer = issuer(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap());
+        let long = "\"".repeat(255); // each takes two bytes in JSON
+        let amr = (0..40).map(|_| long.as_str().into()).collect();
+        let now = UnixTime::EPOCH + Duration::from_hours(1);
+        let granted = granted(&issuer, amr, "{}", now);
+        let refused = issuer.issue(&granted, &Scope::default(), now, Entropy::new([4; 64]));
+        assert!(matches!(refused, Err(IssueError::TooLong { .. })));
+    }
+}
