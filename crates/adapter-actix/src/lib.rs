@@ -58,6 +58,7 @@ mod access;
 mod answer;
 mod any;
 mod app_data;
+mod either;
 mod extract;
 #[cfg(feature = "remote")]
 mod foreign;
@@ -77,6 +78,7 @@ mod visitor;
 pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
+pub use either::Either;
 pub use extract::Optional;
 #[cfg(feature = "remote")]
 pub use foreign::Foreign;

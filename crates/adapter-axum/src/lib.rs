@@ -74,6 +74,7 @@
 mod access;
 mod answer;
 mod any;
+mod either;
 #[cfg(feature = "remote")]
 mod foreign;
 mod from_errors;
@@ -91,6 +92,7 @@ mod visitor;
 pub use access::Access;
 pub use answer::{Answer, Rejection};
 pub use any::Any;
+pub use either::Either;
 #[cfg(feature = "remote")]
 pub use foreign::Foreign;
 pub use layer::{Answering, Sessions, SessionsLayer, sessions};

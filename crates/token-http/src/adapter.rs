@@ -14,6 +14,7 @@ pub use token_session::{
     StepUp, StoreError, WriteDataError,
 };
 
+pub use crate::either::{either, either_or_none};
 pub use crate::private_data::DataError;
 pub use crate::rejection::{Rejection, optional};
 pub use crate::renewal::RenewalTicket;

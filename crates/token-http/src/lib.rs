@@ -47,6 +47,7 @@ mod csrf;
 mod custom_login;
 mod device;
 mod dpop;
+mod either;
 #[cfg(feature = "remote")]
 mod foreign;
 mod form;

@@ -1,7 +1,15 @@
 //! Tokens of another issuer at two real servers, one on axum and one on actix-web: every answer must be the
 //! same.
 
-#![expect(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
+#[path = "../same_answers/client.rs"]
+mod client;
+mod either;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -112,12 +120,14 @@ fn start(serve: impl FnOnce(TcpListener) + Send + 'static) -> SocketAddr {
     started.recv().unwrap()
 }
 
+/// What a service knows of the issuer.
+fn auth(issuer: &str) -> ForeignAuth {
+    let (issuer, audience) = (issuer.parse().unwrap(), AUDIENCE.parse().unwrap());
+    let issuer = RemoteIssuer::builder(issuer, audience, Profile::RFC9068).build();
+    ForeignAuth::new(issuer.unwrap(), "notes")
+}
+
 fn servers(issuer: &str) -> [SocketAddr; 2] {
-    let auth = |issuer: &str| {
-        let (issuer, audience) = (issuer.parse().unwrap(), AUDIENCE.parse().unwrap());
-        let issuer = RemoteIssuer::builder(issuer, audience, Profile::RFC9068).build();
-        ForeignAuth::new(issuer.unwrap(), "notes")
-    };
     let (first, second) = (auth(issuer), auth(issuer));
     let axum = start(move |listener| {
         let runtime = tokio::runtime::Builder::new_current_thread()
