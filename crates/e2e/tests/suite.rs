@@ -76,6 +76,7 @@ suite! {
     public::public_documents_can_be_cached,
     resource_server::the_issuers_url_is_all_it_needs,
     resource_server::an_issuer_with_a_path_is_found,
+    resource_server::each_audience_has_its_algorithm,
     resource_server::bound_tokens_need_a_proof_of_their_key,
     resource_server::a_service_can_demand_nonces_of_its_own,
     resource_server::ended_sessions_are_refused_as_the_flag_says,

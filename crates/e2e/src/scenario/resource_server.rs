@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
@@ -14,6 +14,9 @@ use http::Method;
 use serde_json::{Value, json};
 
 use testbed::redis;
+use token_core::keys::Recipients;
+use token_core::{Algorithm, Policy, UnixTime};
+use token_keys::{KeySource, Rotations};
 
 use super::pass;
 use crate::client::Client;
@@ -26,6 +29,7 @@ use crate::token::{claims, header};
 
 const PROGRAM: &str = "resource-server";
 const AUDIENCE: &str = "https://api.example";
+const REPORTS: &str = "https://reports.example";
 const KEY: &str = "dGhlLWtleS1vZi1hLXRlc3Q";
 /// What the service adds to each challenge.
 const METADATA: &str =
@@ -102,6 +106,53 @@ pub fn an_issuer_with_a_path_is_found(program: &str) {
     assert_eq!(at_root.status, 404);
     assert_eq!(login.logout(&alice.refresh).status, 204);
     service.me(&alice.access).invalid_token("revoked");
+}
+
+/// One key file has keys of two algorithms, one of them for services that do not read the other: two servers share it,
+/// each issues for its audience, and each service reads the tokens that are meant for it.
+pub fn each_audience_has_its_algorithm(program: &str) {
+    let issuer = Issuer::new(program);
+    write_two_algorithms(&issuer.files);
+    let login = issuer.start();
+    let for_reports = ["--issuer", &*issuer.url, "--audience", REPORTS];
+    let reports = Server::start_on(program, &issuer.files, &for_reports);
+    let logins = [client(&login), client(&reports)];
+    let services = [AUDIENCE, REPORTS].map(|audience| issuer.service(&["--audience", audience]));
+    let services = services.each_ref().map(client);
+    let set = logins[0].send(&Method::GET, "/.well-known/jwks.json", &[], None);
+    let published = |algorithm: &str| {
+        let set = set.json();
+        let mut keys = set["keys"].as_array().unwrap().iter();
+        keys.any(|key| key["alg"] == algorithm)
+    };
+    for (index, algorithm) in ["EdDSA", "ES256"].into_iter().enumerate() {
+        assert!(published(algorithm), "{set:?}");
+        let own = &logins[index];
+        let first = own.login("alice", "wonderland");
+        let second = own.refresh(&first.refresh).tokens();
+        for token in [&first.access, &second.access] {
+            assert_eq!(header(token)["alg"], algorithm);
+            assert_eq!(services[index].me(token).status, 200);
+            services[1 - index].me(token).invalid_token("invalid");
+        }
+    }
+}
+
+/// A key file that signs with EdDSA, and with ES256 for the audience of the reports, since yesterday.
+fn write_two_algorithms(files: &Files) {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let yesterday = UnixTime::from_secs(now.as_secs() - 86_400).unwrap();
+    let (period, max_age) = (Duration::from_hours(30 * 24), Duration::from_mins(5));
+    let rotations = Rotations::new(&Policy::default(), period, max_age).unwrap();
+    let source = KeySource::File(files.keys());
+    let keys = source.open(Some(Algorithm::EdDSA), Some(&rotations), yesterday);
+    let recipients = Recipients {
+        clients: Vec::new(),
+        audiences: vec![REPORTS.parse().unwrap()],
+    };
+    let (keys, es256) = (keys.unwrap(), Algorithm::ES256);
+    let mixed = source.sign_also_with(es256, &recipients, keys, &rotations, yesterday);
+    mixed.unwrap();
 }
 
 /// It returns the subject of a token, requires a scope, and refuses as the demos do.

@@ -1,0 +1,78 @@
+//! Keys that change while a manager uses them, by a clock that is moved by hand.
+
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+use token_core::keys::Recipients;
+use token_core::{Algorithm, KeyId, KeyRing, Policy, RefreshKeyRing, TokenIssuer};
+use token_keys::{KeyKeeper, KeySource, Rotations};
+use token_session::clock::Clock as _;
+use token_session::test_util::TestClock;
+use token_session::{MemoryStore, NewSession, SessionManager};
+
+const AUDIENCE: &str = "https://reports.example";
+
+#[tokio::test]
+async fn keys_of_another_algorithm_begin_to_sign_while_the_server_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = KeySource::File(folder.path().join("keys.json"));
+    let clock = TestClock::new();
+    let (period, max_age) = (Duration::from_secs(1000), Duration::from_secs(300));
+    let rotations = Rotations::new(&Policy::default(), period, max_age).unwrap();
+    let keys = source.open(Some(Algorithm::EdDSA), Some(&rotations), clock.now());
+    let reports = Recipients {
+        clients: Vec::new(),
+        audiences: vec![AUDIENCE.parse().unwrap()],
+    };
+    let (keys, es256) = (keys.unwrap(), Algorithm::ES256);
+    let keys = source.sign_also_with(es256, &reports, keys, &rotations, clock.now());
+    let keys = keys.unwrap();
+
+    let manager = manager(&keys.rings(&rotations, clock.now()).unwrap(), &clock);
+    let keeper = KeyKeeper::new(source, keys, rotations).without_rotation();
+    let _keeper = keeper.start(&manager);
+    // It has read the file by then, and has given it to the manager.
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let before = published(&manager);
+    assert_eq!(signs(&manager).await, "EdDSA");
+    // The file stays as it is, and so do the keys that are published: for whom they sign is all that changes.
+    clock.advance(Duration::from_secs(400));
+    let taken = async {
+        while signs(&manager).await != "ES256" {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), taken)
+        .await
+        .expect("the other keys sign");
+    assert_eq!(published(&manager), before);
+}
+
+fn manager((access, refresh): &(KeyRing, RefreshKeyRing), clock: &TestClock) -> SessionManager {
+    let issuer = "https://id.example".parse().unwrap();
+    let issuer = TokenIssuer::builder(issuer, AUDIENCE.parse().unwrap());
+    let issuer = issuer.build(access.clone(), refresh.clone());
+    let manager = SessionManager::builder(MemoryStore::with_capacity(1000), issuer);
+    manager.clock(clock.clone()).build().unwrap()
+}
+
+/// The algorithm of a token for the audience.
+async fn signs(manager: &SessionManager) -> String {
+    let ticket = manager.begin_login("alice".parse().unwrap()).await.unwrap();
+    let issued = manager.login(ticket, NewSession::default()).await.unwrap();
+    let pair = issued.tokens().unwrap();
+    let header = pair.access_token.secret().split('.').next().unwrap();
+    let header = URL_SAFE_NO_PAD.decode(header).unwrap();
+    let header: Value = serde_json::from_slice(&header).unwrap();
+    header["alg"].as_str().unwrap().to_owned()
+}
+
+fn published(manager: &SessionManager) -> Vec<KeyId> {
+    let issuer = manager.issuer();
+    let keys = issuer.access_keys.verifying_keys();
+    keys.map(|key| key.id().clone()).collect()
+}
