@@ -44,7 +44,7 @@ pub enum VerifyError {
     /// [`Verifier`](crate::Verifier), so that it can be asked whether the session has ended.
     #[error("the token has a session of this library behind it; verify it with `Verifier`")]
     HasSession,
-    /// `iat` or `nbf` is in the future by more than the leeway.
+    /// `iat` or `nbf`, or `auth_time` if a profile requires it, is in the future by more than the leeway.
     #[error("it is {now}, and the claim `{claim}` says {time}")]
     InFuture {
         /// The name of the claim.

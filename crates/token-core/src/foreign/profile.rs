@@ -119,8 +119,9 @@ impl Profile {
     }
 
     /// What every token must have, beside `iss`, `sub`, `iat`, `exp` and the audience: any of
-    /// `auth_time`, `client_id`, `jti`, `scope` and `sid`, each under any of its names. Default
-    /// `client_id` and `jti`. Other words are not known, and no verifier is built with them.
+    /// `auth_time`, `client_id`, `jti`, `scope` and `sid`, each under any of its names. An `auth_time` that is
+    /// required must not be in the future. Default `client_id` and `jti`. Other words are not known, and no
+    /// verifier is built with them.
     pub const fn required(mut self, claims: &'static [&'static str]) -> Self {
         self.required = claims;
         self

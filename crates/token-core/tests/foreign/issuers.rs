@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 use token_core::foreign::Profile;
 
-use crate::sign::{KID, NOW, jwk};
+use crate::sign::{KID, NOW, curve_jwk, jwk, sign};
 
 /// An issuer as its profile describes it.
 pub(crate) struct Sample {
@@ -20,6 +20,18 @@ pub(crate) struct Sample {
     pub(crate) required: &'static [&'static str],
     /// The claim with the audience.
     pub(crate) audience_claim: &'static str,
+}
+
+impl Sample {
+    /// A token over any texts, with a good signature of the issuer's key.
+    pub(crate) fn sign(&self, header: &str, claims: &str) -> String {
+        sign(self.algorithm(), header, claims)
+    }
+
+    /// By which the issuer's key signs.
+    pub(crate) fn algorithm(&self) -> &str {
+        self.header["alg"].as_str().unwrap()
+    }
 }
 
 pub(crate) const TENANT: &str = "11111111-2222-3333-4444-555555555555";
@@ -96,6 +108,24 @@ pub(crate) fn all() -> Vec<Sample> {
                 json!({"alg": "RS256", "use": "sig", "x5t": "x", "x5c": ["MII"]}),
             )]),
             required: &["azp"],
+            audience_claim: "aud",
+        },
+        Sample {
+            name: "Auth0, RFC 9068",
+            profile: Profile::AUTH0,
+            issuer: "https://example.eu.auth0.com/",
+            audience: "https://api.example",
+            header: header(json!({"alg": "PS256", "typ": "at+jwt"})),
+            claims: claims(json!({
+                "iss": "https://example.eu.auth0.com/", "sub": "auth0|5f7c8ec7c33c6c004bbafe82",
+                "aud": ["https://api.example", "https://example.eu.auth0.com/userinfo"],
+                "client_id": "my_client_id", "jti": "73WakrfVbNJBaAmhQtEeDv", "scope": "openid read:notes",
+                "permissions": ["read:notes"],
+            })),
+            jwks: set(vec![jwk(
+                json!({"alg": "PS256", "use": "sig", "x5t": "x", "x5c": ["MII"]}),
+            )]),
+            required: &["client_id"],
             audience_claim: "aud",
         },
         Sample {
@@ -223,6 +253,25 @@ pub(crate) fn all() -> Vec<Sample> {
             required: &["jti", "azp", "typ"],
             audience_claim: "aud",
         },
+        // A setting of the client since version 26.2; the claim `typ` stays what it was.
+        Sample {
+            name: "Keycloak, RFC 9068",
+            profile: Profile::KEYCLOAK,
+            issuer: "https://keycloak.example/realms/main",
+            audience: "notes",
+            header: header(json!({"alg": "ES256", "typ": "at+jwt"})),
+            claims: claims(json!({
+                "iss": "https://keycloak.example/realms/main", "aud": "notes",
+                "jti": "trrtcc:5d1f8b1e-0c0a-4d7e-9f6e-2b7a4a3f1c9d", "sub": "f9d0c2a1", "typ": "Bearer",
+                "azp": "reports", "client_id": "reports", "acr": "1", "scope": "notes:read",
+            })),
+            jwks: set(vec![
+                jwk(json!({"alg": "RSA-OAEP", "use": "enc", "kid": "encryption", "x5c": ["MII"]})),
+                curve_jwk(json!({"alg": "ES256", "use": "sig"})),
+            ]),
+            required: &["jti", "typ"],
+            audience_claim: "aud",
+        },
         Sample {
             name: "Kubernetes",
             profile: Profile::KUBERNETES,
@@ -236,6 +285,23 @@ pub(crate) fn all() -> Vec<Sample> {
                 "sub": "system:serviceaccount:default:web",
             })),
             jwks: set(vec![usual()]),
+            required: &[],
+            audience_claim: "aud",
+        },
+        // With a signing key on a curve, as the cluster was given one.
+        Sample {
+            name: "Kubernetes, ES256",
+            profile: Profile::KUBERNETES,
+            issuer: "https://oidc.cluster.example",
+            audience: "https://vault.example",
+            header: header(json!({"alg": "ES256"})),
+            claims: claims(json!({
+                "aud": ["https://vault.example"], "iss": "https://oidc.cluster.example",
+                "jti": "8b3c1f4e-0f64-4f5e-9d1f-2b3c4d5e6f70", "nbf": NOW - 10,
+                "kubernetes.io": {"namespace": "default", "serviceaccount": {"name": "web", "uid": "v"}},
+                "sub": "system:serviceaccount:default:web",
+            })),
+            jwks: set(vec![curve_jwk(json!({"alg": "ES256", "use": "sig"}))]),
             required: &[],
             audience_claim: "aud",
         },
