@@ -9,6 +9,7 @@ use crate::rust;
 use crate::services;
 use crate::tools;
 use crate::workspace::Workspace;
+use crate::wycheproof;
 
 /// How often each test with a random schedule is repeated. Each time it has another seed, which it prints
 /// if it fails.
@@ -64,8 +65,8 @@ static IP: Program = Program {
 const FUZZERS: [&str; 3] = ["key", "request", "token"];
 
 /// Runs random schedules with many seeds, processes that share a session for minutes, hosts that vanish from a
-/// network (for which it has to be root), the web client in Firefox and WebKitGTK, then the fuzzers. If one fails, the
-/// others still run.
+/// network (for which it has to be root), the web client in Firefox and WebKitGTK, the vectors of Project Wycheproof, then
+/// the fuzzers. If one fails, the others still run.
 pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     let services = services::start(workspace)?;
     let mut schedules = rust::nextest(workspace, RANDOM, &services)?;
@@ -88,6 +89,7 @@ pub(crate) fn test(workspace: &Workspace) -> Result<(), Error> {
     IP.get()?;
     let mut moves = rust::nextest(workspace, MOVES, &services)?;
     done = done.and(run::run(moves.arg("--run-ignored=only")));
+    done = done.and(wycheproof::test(workspace, &services));
     for fuzzer in FUZZERS {
         done = done.and(fuzz(workspace, fuzzer));
     }

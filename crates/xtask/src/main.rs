@@ -45,6 +45,7 @@ mod web;
 mod words;
 mod workspace;
 mod world;
+mod wycheproof;
 
 use std::process::ExitCode;
 
