@@ -15,9 +15,9 @@ use base64::engine::general_purpose::STANDARD;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, date_time_ymd};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
-use support::{AUDIENCE, good, key, pass, token, verify};
+use support::{AUDIENCE, Kind, PROFILE, Remote, good, key, pass, token_of, verify_as};
 use token_core::{KeyRing, VerifyError};
-use token_remote::{BuildError, FetchError, Introspection, RemoteError, RemoteJwks};
+use token_remote::{BuildError, FetchError, Introspection, RemoteError, RemoteIssuer, RemoteJwks};
 
 /// A certificate authority.
 struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -81,10 +81,27 @@ impl Issuer {
         issuer
     }
 
-    fn remote(&self, authority: &Authority) -> RemoteJwks {
-        let builder = RemoteJwks::builder(self.url.parse().unwrap(), AUDIENCE.parse().unwrap());
-        let builder = builder.interval(Duration::from_millis(100));
-        builder.trust_only(authority.pem()).build().unwrap()
+    /// A service that trusts this authority, or whom the system trusts.
+    fn remote(&self, kind: Kind, authority: Option<&Authority>) -> Remote {
+        let (issuer, audience) = (self.url.parse().unwrap(), AUDIENCE.parse().unwrap());
+        let (interval, pem) = (Duration::from_millis(100), authority.map(Authority::pem));
+        match kind {
+            Kind::Own => {
+                let mut builder = RemoteJwks::builder(issuer, audience).interval(interval);
+                if let Some(pem) = pem {
+                    builder = builder.trust_only(pem);
+                }
+                Remote::Own(builder.build().unwrap())
+            }
+            Kind::Foreign => {
+                let builder = RemoteIssuer::builder(issuer, audience, PROFILE);
+                let mut builder = builder.interval(interval);
+                if let Some(pem) = pem {
+                    builder = builder.trust_only(pem);
+                }
+                Remote::Foreign(builder.build().unwrap())
+            }
+        }
     }
 
     fn present(&self, config: Arc<ServerConfig>) {
@@ -121,7 +138,7 @@ fn answer(stream: TcpStream, config: Arc<ServerConfig>, url: &str, own: u8) {
 }
 
 /// Asks, and again where it was asked a moment ago.
-async fn fetch(remote: &RemoteJwks) -> Result<(), FetchError> {
+async fn fetch(remote: &Remote) -> Result<(), FetchError> {
     loop {
         match remote.fetch().await {
             Err(FetchError::TooSoon) => pass(50).await,
@@ -132,47 +149,52 @@ async fn fetch(remote: &RemoteJwks) -> Result<(), FetchError> {
 
 #[tokio::test]
 async fn a_certificate_that_does_not_hold_is_named_and_the_last_good_set_stays() {
-    let (own, other) = (Authority::new(), Authority::new());
-    let good = || own.certify("127.0.0.1", 2100);
-    let issuer = Issuer::start(good());
-    let remote = issuer.remote(&own);
-    fetch(&remote).await.unwrap();
-    verify(&remote, &token(&issuer.url, 1)).await.unwrap();
+    for kind in [Kind::Own, Kind::Foreign] {
+        let (own, other) = (Authority::new(), Authority::new());
+        let good = || own.certify("127.0.0.1", 2100);
+        let issuer = Issuer::start(good());
+        let remote = issuer.remote(kind, Some(&own));
+        let first = token_of(kind, &issuer.url, 1);
+        fetch(&remote).await.unwrap();
+        verify_as(&remote, &first).await.unwrap();
 
-    *issuer.key.lock().unwrap() = 2;
-    for bad in [
-        other.certify("127.0.0.1", 2100),
-        own.certify("id.example", 2100),
-        own.certify("127.0.0.1", 2021),
-    ] {
-        issuer.present(bad);
-        let error = fetch(&remote).await.unwrap_err();
-        assert!(matches!(error, FetchError::Certificate { .. }), "{error:?}");
-        assert!(!error.is_outage() && error.to_string().contains("certificate"));
-        verify(&remote, &token(&issuer.url, 1)).await.unwrap();
-        let forged = verify(&remote, &token(&issuer.url, 2)).await;
-        assert!(matches!(
-            forged,
-            Err(RemoteError::Invalid(VerifyError::UnknownKey))
-        ));
+        *issuer.key.lock().unwrap() = 2;
+        let second = token_of(kind, &issuer.url, 2);
+        for bad in [
+            other.certify("127.0.0.1", 2100),
+            own.certify("id.example", 2100),
+            own.certify("127.0.0.1", 2021),
+        ] {
+            issuer.present(bad);
+            let error = fetch(&remote).await.unwrap_err();
+            assert!(matches!(error, FetchError::Certificate { .. }), "{error:?}");
+            assert!(!error.is_outage() && error.to_string().contains("certificate"));
+            verify_as(&remote, &first).await.unwrap();
+            let unknown = verify_as(&remote, &second).await;
+            assert!(matches!(
+                unknown,
+                Err(RemoteError::Invalid(VerifyError::UnknownKey))
+            ));
+        }
+        // A good one again, and the new key is taken.
+        issuer.present(good());
+        fetch(&remote).await.unwrap();
+        verify_as(&remote, &second).await.unwrap();
     }
-    // A good one again, and the new key is taken.
-    issuer.present(good());
-    fetch(&remote).await.unwrap();
-    verify(&remote, &token(&issuer.url, 2)).await.unwrap();
 }
 
 #[tokio::test]
 async fn an_authority_that_nobody_named_is_not_trusted() {
     let own = Authority::new();
     let issuer = Issuer::start(own.certify("127.0.0.1", 2100));
-    let stranger = issuer.remote(&Authority::new());
-    let system = RemoteJwks::builder(issuer.url.parse().unwrap(), AUDIENCE.parse().unwrap());
-    for remote in [stranger, system.build().unwrap()] {
-        let error = fetch(&remote).await.unwrap_err();
-        assert!(matches!(error, FetchError::Certificate { .. }), "{error:?}");
-        let verdict = verify(&remote, &token(&issuer.url, 1)).await;
-        assert!(matches!(verdict, Err(RemoteError::Unavailable)));
+    for kind in [Kind::Own, Kind::Foreign] {
+        for authority in [Some(&Authority::new()), None] {
+            let remote = issuer.remote(kind, authority);
+            let error = fetch(&remote).await.unwrap_err();
+            assert!(matches!(error, FetchError::Certificate { .. }), "{error:?}");
+            let verdict = verify_as(&remote, &token_of(kind, &issuer.url, 1)).await;
+            assert!(matches!(verdict, Err(RemoteError::Unavailable)));
+        }
     }
 }
 
@@ -193,8 +215,14 @@ fn what_is_no_certificate_is_said_at_once() {
         let issuer = "https://id.example".parse().unwrap();
         RemoteJwks::builder(issuer, AUDIENCE.parse().unwrap())
     };
+    let foreign = || {
+        let issuer = "https://id.example".parse().unwrap();
+        RemoteIssuer::builder(issuer, AUDIENCE.parse().unwrap(), PROFILE)
+    };
     for nonsense in ["", "not a certificate"] {
         let error = builder().trust_only(nonsense).build().unwrap_err();
+        assert!(matches!(error, BuildError::NoCertificate), "{error}");
+        let error = foreign().trust_only(nonsense).build().unwrap_err();
         assert!(matches!(error, BuildError::NoCertificate), "{error}");
     }
 }
