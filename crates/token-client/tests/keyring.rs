@@ -3,10 +3,20 @@
 //! The tests need a D-Bus session with an unlocked keyring, which `cargo xtask test long` starts.
 
 #![cfg(feature = "keyring")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests fail like tests"
+)]
+
+#[path = "client/support.rs"]
+#[expect(dead_code, reason = "each test file uses its part")]
+mod support;
 
 use std::process::Command;
 use std::time::SystemTime;
 
+use support::{Reply, Server, tokens};
 use token_client::{Client, TokenError};
 
 /// Starts a session with a keyring of its own and runs the test below in it.
@@ -33,8 +43,13 @@ async fn in_a_session_with_a_keyring() {
     let Some(locks) = std::env::var_os(LOCKS) else {
         return;
     };
+    let server = Server::start(|number, request| match &*request.path {
+        "/auth/refresh" => tokens(number + 1, "s"),
+        _ => Reply::Answer(204, "", String::new()),
+    });
+    let server = server.await;
     let client = || {
-        let builder = Client::builder("http://127.0.0.1:1/auth");
+        let builder = Client::builder(server.address());
         builder
             .keyring("hallpass-test", "alice", &locks)
             .build()
@@ -46,13 +61,34 @@ async fn in_a_session_with_a_keyring() {
         matches!(error, TokenError::LoginRequired { .. }),
         "{error:?}"
     );
-    let response = br#"{"access_token":"a","refresh_token":"r","expires_in":300}"#;
+    let response =
+        br#"{"access_token":"a0","refresh_token":"r0","expires_in":300,"session_id":"s"}"#;
     first.set_tokens(response, SystemTime::now()).await.unwrap();
-    // Another process finds them, and its logout reaches the first.
+    // Another process finds them.
     let second = client();
-    assert_eq!(second.access_token().await.unwrap().secret(), "a");
-    // Nobody listens at the address, so the server is not told.
-    second.logout().await.unwrap_err();
+    let old = second.access_token().await.unwrap();
+    assert_eq!(old.secret(), "a0");
+    // Both need others: one asks, and the keyring has what both get.
+    let (one, other) = tokio::join!(
+        first.access_token_instead_of(&old),
+        second.access_token_instead_of(&old)
+    );
+    for new in [one, other] {
+        assert_eq!(new.unwrap().secret(), "a1");
+    }
+    let third = client();
+    let new = third.access_token().await.unwrap();
+    assert_eq!(new.secret(), "a1");
+    let newer = third.access_token_instead_of(&new).await.unwrap();
+    assert_eq!(newer.secret(), "a2");
+    let asked = server.requests("refresh");
+    assert_eq!(asked.len(), 2);
+    for (request, token) in asked.iter().zip(["r0", "r1"]) {
+        assert!(request.body.contains(token), "{request:?}");
+    }
+    // The logout of one reaches the others, and the server.
+    second.logout().await.unwrap();
+    assert_eq!(server.requests("logout").len(), 1);
     let error = client().access_token().await.unwrap_err();
     let TokenError::LoginRequired { reason } = error else {
         panic!("{error:?}");
