@@ -1,20 +1,15 @@
-//! The issuer of an application's credentials: its name, keys and policy, and the claims that it writes.
+//! The issuer of an application's credentials: its name, keys and policy.
 
-use crate::access::custom::CustomClaims;
-use crate::access::sign::{self, AccessToken};
-use crate::binding::confirmation::Confirmation;
-use crate::binding::record::Binding;
-use crate::jose::object::Object;
+use crate::access::sign::AccessToken;
 use crate::keys::error::IssueError;
 use crate::keys::ring::KeyRing;
 use crate::session::change::Committed;
 use crate::session::policy::Policy;
 use crate::session::record::Session;
-use crate::session::refresh_token::{RefreshKeyRing, RefreshToken};
-use crate::types::id::TokenId;
+use crate::session::refresh_token::RefreshKeyRing;
 use crate::types::name::{Audience, Issuer};
 use crate::types::scope::Scope;
-use crate::types::secret::{Entropy, TokenSecret};
+use crate::types::secret::Entropy;
 use crate::types::time::UnixTime;
 
 /// Issues credentials with one issuer's name, keys and policy.
@@ -88,59 +83,6 @@ impl TokenIssuer {
         }
         let claims = self.claims(session, &session.claims, scope, now, entropy);
         self.keys_for(session).sign_access(&claims)
-    }
-
-    /// The keys that sign access tokens of the session: its client, or the audience, may have their own.
-    pub(super) fn keys_for(&self, session: &Session) -> &KeyRing {
-        self.access_keys
-            .for_recipient(&session.client_id, &self.audience)
-    }
-
-    pub(super) fn refresh_token(
-        &self,
-        session: &Session,
-        secret: &TokenSecret,
-    ) -> Result<RefreshToken, IssueError> {
-        self.refresh_keys
-            .sign(session, secret, &self.issuer, &self.audience)
-    }
-
-    /// The claims of [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2), then
-    /// the application's own.
-    pub(super) fn claims<const N: usize>(
-        &self,
-        session: &Session,
-        custom: &CustomClaims,
-        scope: &Scope,
-        now: UnixTime,
-        entropy: Entropy<N>,
-    ) -> Vec<u8> {
-        let authentication = &session.authentication;
-        let mut json = Object::with_capacity(512 + custom.as_str().len());
-        sign::begin(&mut json, &self.issuer, &self.audience);
-        json.text("sub", session.subject.as_str());
-        json.text("client_id", session.client_id.as_str());
-        json.text("sid", session.id.encode(&mut [0; 24]));
-        json.text("jti", TokenId::new(entropy).encode(&mut [0; 22]));
-        json.number("iat", now.as_secs());
-        json.number("exp", self.policy.access_expires_at(session, now).as_secs());
-        json.number("auth_time", authentication.time.as_secs());
-        // > If an authorization request includes a scope parameter, the corresponding issued JWT
-        // > access token SHOULD include a "scope" claim as defined in Section 4.2 of [RFC8693].
-        // RFC 9068 section 2.2.3
-        if !scope.is_empty() {
-            json.text("scope", scope.as_str());
-        }
-        if let Some(acr) = &authentication.acr {
-            json.text("acr", acr);
-        }
-        if !authentication.amr.is_empty() {
-            json.value("amr", &authentication.amr);
-        }
-        if let Binding::Key(key) = session.binding {
-            json.value("cnf", &Confirmation(key));
-        }
-        json.finish(custom.members())
     }
 }
 

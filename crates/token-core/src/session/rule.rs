@@ -12,12 +12,11 @@ pub(crate) mod cookie;
 pub(crate) mod decision;
 pub(crate) mod granted;
 pub(crate) mod issue;
-pub(crate) mod prepared;
 pub(crate) mod rotation;
 
 pub use adopt::{OldCredential, adopt, adopted};
 pub use cookie::{CookieDecision, SessionToken};
 pub use decision::{Decision, PendingReuse};
 pub use granted::{Granted, Pending};
-pub use prepared::Prepared;
+pub use issue::Prepared;
 pub use rotation::{Login, attempt, decide, open};

@@ -1,17 +1,25 @@
 //! Makes what leaves the server: token pairs and session cookies, from a committed session and nothing
 //! else.
 
+use std::fmt;
+
 use crate::access::custom::CustomClaims;
-use crate::access::sign;
+use crate::access::sign::{self, UnsignedToken};
+use crate::binding::confirmation::Confirmation;
+use crate::binding::record::Binding;
+use crate::jose::object::Object;
 use crate::keys::error::IssueError;
+use crate::keys::public::VerifyingKey;
+use crate::keys::ring::KeyRing;
 use crate::session::credentials::{Credentials, TokenPair};
 use crate::session::issue::TokenIssuer;
 use crate::session::record::{Session, Transport};
+use crate::session::refresh_token::RefreshToken;
 use crate::session::rule::cookie::SessionToken;
 use crate::session::rule::granted::{Granted, Pending};
-use crate::session::rule::prepared::{Made, Prepared, UnsignedPair};
+use crate::types::id::TokenId;
 use crate::types::scope::Scope;
-use crate::types::secret::{Entropy, TokenSecret};
+use crate::types::secret::{Entropy, TokenHash, TokenSecret};
 use crate::types::time::UnixTime;
 
 impl TokenIssuer {
@@ -99,6 +107,59 @@ impl TokenIssuer {
         let claims = self.claims(session, &session.claims, scope, now, entropy);
         sign::fits_any_key(claims.len())
     }
+
+    /// The keys that sign access tokens of the session: its client, or the audience, may have their own.
+    pub(in crate::session) fn keys_for(&self, session: &Session) -> &KeyRing {
+        self.access_keys
+            .for_recipient(&session.client_id, &self.audience)
+    }
+
+    fn refresh_token(
+        &self,
+        session: &Session,
+        secret: &TokenSecret,
+    ) -> Result<RefreshToken, IssueError> {
+        self.refresh_keys
+            .sign(session, secret, &self.issuer, &self.audience)
+    }
+
+    /// The claims of [RFC 9068 section 2.2](https://www.rfc-editor.org/rfc/rfc9068#section-2.2), then
+    /// the application's own.
+    pub(in crate::session) fn claims<const N: usize>(
+        &self,
+        session: &Session,
+        custom: &CustomClaims,
+        scope: &Scope,
+        now: UnixTime,
+        entropy: Entropy<N>,
+    ) -> Vec<u8> {
+        let authentication = &session.authentication;
+        let mut json = Object::with_capacity(512 + custom.as_str().len());
+        sign::begin(&mut json, &self.issuer, &self.audience);
+        json.text("sub", session.subject.as_str());
+        json.text("client_id", session.client_id.as_str());
+        json.text("sid", session.id.encode(&mut [0; 24]));
+        json.text("jti", TokenId::new(entropy).encode(&mut [0; 22]));
+        json.number("iat", now.as_secs());
+        json.number("exp", self.policy.access_expires_at(session, now).as_secs());
+        json.number("auth_time", authentication.time.as_secs());
+        // > If an authorization request includes a scope parameter, the corresponding issued JWT
+        // > access token SHOULD include a "scope" claim as defined in Section 4.2 of [RFC8693].
+        // RFC 9068 section 2.2.3
+        if !scope.is_empty() {
+            json.text("scope", scope.as_str());
+        }
+        if let Some(acr) = &authentication.acr {
+            json.text("acr", acr);
+        }
+        if !authentication.amr.is_empty() {
+            json.value("amr", &authentication.amr);
+        }
+        if let Binding::Key(key) = session.binding {
+            json.value("cnf", &Confirmation(key));
+        }
+        json.finish(custom.members())
+    }
 }
 
 /// What credentials are made of.
@@ -129,6 +190,134 @@ impl<'a> Basis<'a> {
     }
 }
 
+/// Credentials that nobody has yet. They can be used for nothing until [`give_out`](Self::give_out) is shown the
+/// session that the store has; if the write does not happen, they are dropped.
+///
+/// If the private half of the key is in a KMS or HSM ([`SigningKey::elsewhere`](crate::SigningKey::elsewhere)), the
+/// access token is still to be signed, and is not given out before that:
+///
+/// ```
+/// # use token_core::session::rule::{Granted, Prepared};
+/// # use token_core::session::{Credentials, IssueError};
+/// /// `kms` signs with the key of that id.
+/// fn give_out(
+///     prepared: Prepared,
+///     granted: &Granted,
+///     kms: impl Fn(&str, &[u8]) -> Vec<u8>,
+/// ) -> Result<Credentials, IssueError> {
+///     let signature = prepared.to_sign().map(|(key, input)| kms(key.id().as_str(), input));
+///     match signature {
+///         Some(signature) => prepared.signed(&signature)?.give_out(granted),
+///         None => prepared.give_out(granted),
+///     }
+/// }
+/// ```
+///
+/// There is no other way to what is in it:
+///
+/// ```compile_fail,E0599
+/// # use token_core::session::rule::Prepared;
+/// # fn f(prepared: Prepared) {
+/// prepared.credentials();
+/// # }
+/// ```
+/// ```compile_fail,E0616
+/// # use token_core::session::Credentials;
+/// # use token_core::session::rule::Prepared;
+/// # fn f(prepared: Prepared) -> Credentials {
+/// prepared.credentials
+/// # }
+/// ```
+/// and a session that may not be stored is not enough:
+///
+/// ```compile_fail,E0308
+/// # use token_core::Session;
+/// # use token_core::session::rule::Prepared;
+/// # fn f(prepared: Prepared, session: &Session) {
+/// let credentials = prepared.give_out(session);
+/// # }
+/// ```
+#[must_use = "nobody has these credentials yet"]
+pub struct Prepared {
+    credentials: Made,
+    hash: TokenHash,
+}
+
+/// Credentials with or without their signature.
+enum Made {
+    Ready(Credentials),
+    Unsigned(UnsignedPair),
+}
+
+/// A pair of tokens whose access token is to be signed elsewhere.
+struct UnsignedPair {
+    access_token: UnsignedToken,
+    access_expires_at: UnixTime,
+    refresh_token: RefreshToken,
+    key: VerifyingKey,
+}
+
+impl Prepared {
+    /// `hash` is that of the credential's secret.
+    const fn new(credentials: Made, hash: TokenHash) -> Self {
+        Self { credentials, hash }
+    }
+
+    /// The key that has to sign, and what is to be signed: the first two parts of the access token
+    /// ([RFC 7515 section 5.1](https://www.rfc-editor.org/rfc/rfc7515#section-5.1)). `None` if nothing is left to
+    /// sign: the key was here, or it is a session cookie.
+    pub fn to_sign(&self) -> Option<(&VerifyingKey, &[u8])> {
+        match &self.credentials {
+            Made::Ready(_) => None,
+            Made::Unsigned(pair) => Some((&pair.key, pair.access_token.signing_input().as_bytes())),
+        }
+    }
+
+    /// The same with the signature of what [`to_sign`](Self::to_sign) gave, in the form of
+    /// [RFC 7518 section 3](https://www.rfc-editor.org/rfc/rfc7518#section-3): of ECDSA that is R and S beside each
+    /// other, not DER. If nothing is left to sign, it is not looked at.
+    ///
+    /// # Errors
+    /// [`IssueError::Signature`] if it is not that of the key.
+    pub fn signed(self, signature: &[u8]) -> Result<Self, IssueError> {
+        let credentials = match self.credentials {
+            Made::Ready(credentials) => credentials,
+            Made::Unsigned(pair) => Credentials::Tokens(TokenPair {
+                access_token: pair.access_token.signed(signature, &pair.key)?,
+                access_expires_at: pair.access_expires_at,
+                refresh_token: pair.refresh_token,
+            }),
+        };
+        Ok(Self::new(Made::Ready(credentials), self.hash))
+    }
+
+    /// The credentials, for the session that they were made for, as the store has it.
+    ///
+    /// # Errors
+    /// [`IssueError::CredentialMismatch`] if the session holds another credential, and [`IssueError::Elsewhere`]
+    /// if the access token is still to be signed.
+    pub fn give_out(self, granted: &Granted) -> Result<Credentials, IssueError> {
+        let session = granted.session();
+        // The hash of a random or derived secret: no other session and no other generation has it.
+        if session.token_hash != self.hash {
+            return Err(IssueError::CredentialMismatch {
+                session: session.id,
+                generation: session.generation,
+            });
+        }
+        match self.credentials {
+            Made::Ready(credentials) => Ok(credentials),
+            Made::Unsigned(_) => Err(IssueError::Elsewhere),
+        }
+    }
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared").finish_non_exhaustive()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
@@ -143,14 +332,13 @@ mod tests {
     use crate::jose::base64url::Room;
     use crate::keys::algorithm::Algorithm;
     use crate::keys::private::SigningKey;
-    use crate::keys::ring::KeyRing;
     use crate::keys::testing;
     use crate::session::change::Committed;
     use crate::session::record::{Authentication, Device};
     use crate::session::refresh_token::{RefreshKey, RefreshKeyRing};
     use crate::session::rule::rotation::{self, Login};
     use crate::types::count::Epoch;
-    use crate::types::id::{Bucket, TokenId};
+    use crate::types::id::Bucket;
     use crate::types::name::{ClientId, Subject};
 
     #[derive(Debug, PartialEq, Deserialize)]
