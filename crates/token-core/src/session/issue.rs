@@ -1,4 +1,4 @@
-//! The issuer of an application's credentials: its name, keys and policy.
+//! The issuer of an application's credentials: its name, keys and policy. How it issues is in `session/rule/issue`.
 
 use crate::access::sign::AccessToken;
 use crate::keys::error::IssueError;
