@@ -10,8 +10,9 @@ use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use token_core::KeyId;
+use token_core::{KeyId, PRODUCT};
 use token_keys::{KeysError, RunningKeeper};
+use tracing::debug;
 use zeroize::Zeroizing;
 
 use crate::answer;
@@ -84,12 +85,15 @@ impl KeyAdmin {
         let presented = authorization.and_then(|value| value.strip_prefix(b"Bearer "));
         let presented = presented.unwrap_or_default();
         if verify_slices_are_equal(self.key.0.as_bytes(), presented).is_err() {
+            debug!(target: PRODUCT, "keys are not changed: the request has not the administrator's key");
             let mut refused = respond(401, &json!({ "error": "unauthorized" }));
             let challenge = HeaderValue::from_static("Bearer realm=\"api\"");
             refused.headers_mut().insert(WWW_AUTHENTICATE, challenge);
             return refused;
         }
         let Ok(command) = serde_json::from_slice(body) else {
+            // An error of serde_json may repeat what it read.
+            debug!(target: PRODUCT, "keys are not changed: the body is not a command");
             return respond(400, &json!({ "error": "invalid_request" }));
         };
         let done = match command {
@@ -106,6 +110,7 @@ impl KeyAdmin {
                 away
             }
             Err(error) => {
+                debug!(target: PRODUCT, %error, "keys are not changed");
                 let why = error.to_string();
                 let body = json!({ "error": "conflict", "error_description": why });
                 respond(409, &body)

@@ -134,7 +134,7 @@ impl Proven {
                         target: PRODUCT,
                         session = %self.session.id,
                         error = rejection.refusal().code(),
-                        "a new password is stored, and the client does not hear of it"
+                        "a new password is stored, and the request for it fails"
                     );
                     rejection.after_a_write()
                 })

@@ -129,7 +129,7 @@ async fn a_change_of_password_is_504_once_the_password_is_stored() {
         assert_eq!(reply.refusal(), doubt, "{path}");
         assert!(
             log.take()
-                .contains("a new password is stored, and the client does not hear of it")
+                .contains("a new password is stored, and the request for it fails")
         );
         // Repeated, it ends the other session.
         left.store(1000, Ordering::SeqCst);
