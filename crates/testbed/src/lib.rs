@@ -30,8 +30,9 @@ use std::time::{Duration, Instant};
 
 pub use port::free_port;
 
-/// How long a server may take to its first answer, and a Cluster to agree.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a server may take to its first answer, and a Cluster to agree. A Redis that was killed reads its whole
+/// log first: minutes, if it has a million sessions.
+const PATIENCE: Duration = Duration::from_mins(5);
 
 /// Waits for something that another process does.
 pub fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {

@@ -14,8 +14,8 @@ use super::latencies::Latencies;
 use super::node::Node;
 use super::plan::Plan;
 
-/// How long a client repeats what is not answered.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a client repeats what is not answered: longer than a store takes to start again.
+const PATIENCE: Duration = Duration::from_mins(6);
 /// How long it waits before that.
 const PAUSE: Duration = Duration::from_millis(50);
 /// How many access tokens are used in turn: fewer than are made within their lifetime.
