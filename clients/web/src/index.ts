@@ -210,7 +210,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
 
   if (channel) {
     channel.onmessage = () => tokens.wake();
-    for (const type of ['visibilitychange', 'pageshow', 'focus', 'online', 'resume', 'pagehide'])
+    for (const type of ['online', 'focus', 'resume', 'pageshow', 'pagehide', 'visibilitychange'])
       addEventListener(
         type,
         // A page that holds the lock is not kept in the back/forward cache (Chromium 156).

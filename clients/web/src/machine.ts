@@ -102,8 +102,8 @@ export const accept = (
   // > The authorization server MAY issue a new refresh token (RFC 6749 section 6): without one the old one stays.
   refresh: transport == 'header' ? body.refresh_token || older?.refresh : undefined,
   session: body.session_id,
-  lifeMs: (body.expires_in! > 0 ? +body.expires_in! : 300) * 1e3,
-  refreshLifeMs: (body.refresh_expires_in ?? body.session_expires_in ?? 0) * 1e3,
+  lifeMs: (body.expires_in! > 0 ? body.expires_in! : 300) * 1e3,
+  refreshLifeMs: (body.refresh_expires_in || body.session_expires_in || 0) * 1e3,
   issuedAtWall: sent,
   graceMs: (body.refresh_grace || 0) * 1e3,
   retry: undefined,
@@ -139,7 +139,7 @@ export const machine = (carrier: string, shell: Shell): Machine => {
   let again: number;
 
   /** The token came from the future, or the wall clock moved by itself: its age cannot be known. */
-  const suspect = () => wall < record!.issuedAtWall - TOLERANCE || Math.abs(wall - mono - gap) > TOLERANCE;
+  const suspect = () => Math.abs(wall - mono - gap) > TOLERANCE || wall < record!.issuedAtWall - TOLERANCE;
 
   const live = () =>
     record?.access &&
@@ -187,7 +187,7 @@ export const machine = (carrier: string, shell: Shell): Machine => {
     }
     waiters = waiters.filter(([give, deny, until]) => {
       if (carrier == 'session' ? ready : live()) give(carrier == 'session' ? '' : record!.access!);
-      else if (ready && due == 1 / 0) deny({ name: 'LoginRequired', reason: record ? record.end || 'expired' : 'none' });
+      else if (ready && due == 1 / 0) deny({ reason: record ? record.end || 'expired' : 'none', name: 'LoginRequired' });
       else if (mono < until) return (wait = Math.min(wait, until - mono));
       else deny({ name: 'RefreshUnavailable', retryAt: wall + Math.max(0, ready ? due : 0) });
     });
@@ -241,7 +241,7 @@ export const machine = (carrier: string, shell: Shell): Machine => {
         // The tab that won may not have told yet.
         return shell.store({ kind: 'end', gen, patch: { end: body!.reason || error } }, 50);
       // Any other 4xx says that the client is set up wrongly, which time alone does not heal.
-      const most = /^4(?!08|25|29)/.test('' + status) ? 3e5 : 6e4;
+      const most = /^4(?!08|25|29)/.test(status as never) ? 3e5 : 6e4;
       // > Retry-After […] how long the user agent ought to wait (RFC 9110 section 10.2.3): a floor, spread upwards.
       // One wrong answer must not keep a client away for a day.
       let waitMs = offline
@@ -278,7 +278,7 @@ export const machine = (carrier: string, shell: Shell): Machine => {
               session: record!.session,
               expiresAt: expiry(record!),
             });
-          else if (signedIn(was)) shell.emit('signedOut', { reason: record?.end ?? 'storage' });
+          else if (signedIn(was)) shell.emit('signedOut', { reason: record?.end || 'storage' });
         }
         ready = true;
       }

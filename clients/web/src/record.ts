@@ -62,7 +62,8 @@ export interface Write {
    * - `read` changes nothing.
    * - `claim`: about to ask the token endpoint; leaves a mark, so that a tab that dies now is missed in time.
    * - `mark`: the same before a step-up, which waits for nothing; with a patch, that it was answered.
-   * - `commit`: new tokens for this session; from a step-up without `gen`, to replace those of a refresh that came between.
+   * - `commit`: new tokens for this session; from a step-up without `gen`, to replace those of a refresh that came between,
+   *   but with refresh tokens not those of another session.
    * - `fail`: no answer that helps; the same tokens, and a back-off.
    * - `set`: another session, whatever was there.
    * - `end`: no session any more.
@@ -114,14 +115,14 @@ export const apply = (write: Write, record: SessionRecord | undefined, now: Cloc
   const was = record?.gen ?? 0;
   const another = kind == 'set' || kind == 'end';
   if (
-    kind == 'read' || (kind == 'mark' && !record) || (kind != 'set' && record?.end) || (gen ?? was) != was ||
+    kind == 'read' || (kind == 'mark' && !record) || (kind != 'set' && (record?.end || (gen ?? (patch?.refresh && record?.session != patch.session ? 0 : was)) != was)) ||
     (kind == 'claim' && (backoff(record, now.wall, online) || (!locked && claimed(record, now.wall))))
   )
     return;
   return {
     v: 1,
-    lifeMs: 0,
     issuedAtWall: now.wall,
+    lifeMs: 0,
     // Whatever a later version keeps beside the tokens of this session stays.
     ...(!another && record),
     // An answer removes the mark.

@@ -19,7 +19,7 @@ interface Sent {
 }
 
 /** A client whose requests are answered by `answer`. */
-const client = (answer: (url: string, init: RequestInit) => Response, options: AuthOptions = {}) => {
+const client = (answer: (url: string, init: RequestInit) => Response | Promise<Response>, options: AuthOptions = {}) => {
   const sent: Sent[] = [];
   const auth = createAuth({
     transport: 'header',
@@ -563,6 +563,29 @@ describe('a step-up whose answer is late', () => {
         one.dispose();
         two.dispose();
       });
+});
+
+describe('a step-up that another login overtakes', () => {
+  test('leaves the tokens of that login, and what it brought is ended', async () => {
+    let tell = () => {};
+    const told = new Promise<void>((resolve) => (tell = resolve));
+    const { auth, sent } = client(async (url) => {
+      if (url.endsWith('/step-up')) await told;
+      return json({ ...TOKEN, access_token: 'a2', refresh_token: 'r2' });
+    });
+    const switched: unknown[] = [];
+    auth.on('switched', ({ session }) => switched.push(session));
+    await auth.setTokens(TOKEN);
+    const step = auth.stepUp({ password: 'x' });
+    await auth.setTokens({ ...TOKEN, access_token: 'b1', refresh_token: 'q1', session_id: 's2' });
+    tell();
+    await step;
+    assert.equal(await auth.getToken(), 'b1');
+    assert.deepEqual(switched, ['s2']);
+    const revoked = sent.filter(({ url }) => url.endsWith('/revoke')).map(({ init }) => String(init.body));
+    assert.deepEqual(revoked, ['token=r1', 'token=r2']);
+    auth.dispose();
+  });
 });
 
 describe('an answer that is lost', () => {
