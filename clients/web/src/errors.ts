@@ -1,3 +1,5 @@
+import { max } from './record.js';
+
 /**
  * What promises of this client reject with, told apart by `name` as the platform's own errors are; a network failure
  * of a request that the application asked for stays the `TypeError` of `fetch`.
@@ -47,7 +49,7 @@ export const read = async (response: Response) => {
     status,
     body: await response.json().catch(() => {}),
     // A date is measured by the server's own clock, never by this device's.
-    retryAfterMs: Math.max(0, +after * 1e3 || Date.parse(after) - Date.parse(headers.get('date')!) || 0),
+    retryAfterMs: max(0, +after * 1e3 || Date.parse(after) - Date.parse(headers.get('date')!) || 0),
   };
 };
 

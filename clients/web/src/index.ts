@@ -7,7 +7,7 @@ import { expect, failure, read } from './errors.js';
 import { aborted, keeper } from './keeper.js';
 import { type Answer, accept, machine, unheard } from './machine.js';
 import type { Auth, AuthOptions, Routes, TokenResponse } from './options.js';
-import { type SessionRecord, type Write, patience } from './record.js';
+import { type SessionRecord, type Write, max, min, patience } from './record.js';
 import { type Store, indexedDb, memory } from './store.js';
 
 export type { AuthError, LoginRequired, RefreshUnavailable, RequestRefused } from './errors.js';
@@ -17,11 +17,11 @@ export type { Store } from './store.js';
 
 /** Creates the client of one login. One for each page; see `AuthOptions` for what can be set. */
 export const createAuth = (options: AuthOptions = {}): Auth => {
-  const { transport = 'cookie', baseUrl = '/auth', key = 'auth', routes = {}, params, storage } = options;
+  const { transport = 'cookie', params, baseUrl = '/auth', routes = {}, key = 'auth', storage } = options;
   const name = 'hallpass:' + key;
   const page = globalThis as Partial<typeof globalThis>;
-  const send = options.fetch ?? page.fetch!;
   const locks = page.navigator?.locks;
+  const send = options.fetch ?? page.fetch!;
   // On a server there are no other tabs, an open channel keeps the process alive, and some runtimes have none, nor allow
   // timers and random numbers while a module is loaded: nothing happens there before the first call.
   const channel = page.location && page.BroadcastChannel && new BroadcastChannel(name);
@@ -50,7 +50,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   const sleep = (ms: number) => aborted(limit(ms)).catch(() => {});
 
   const keep = keeper(
-    (storage as Store)?.update ? (storage as Store) : storage == 'memory' || !page.indexedDB ? memory() : indexedDb(key),
+    (storage as Store)?.update ? (storage as Store) : storage != 'memory' && page.indexedDB ? indexedDb(key) : memory(),
     clock,
     sleep,
   );
@@ -58,10 +58,10 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
   /** Sends no cookie along with a refresh token, and follows no redirect. */
   const post = (route: keyof Routes, init: RequestInit, form?: Record<string, string> | '') =>
     send(address(route), {
-      method: 'POST',
+      credentials: transport == 'header' ? 'omit' : 'include',
       cache: 'no-store',
       redirect: 'error',
-      credentials: transport == 'header' ? 'omit' : 'include',
+      method: 'POST',
       body: form ? new URLSearchParams({ ...form, ...params }) : null,
       // It may hold the lock, for which others wait.
       signal: limit(3e4),
@@ -103,7 +103,7 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     release: () => release(),
     ask: async (token) => {
       // As it is now: a request that the network left later may have reached the server.
-      let answer: Answer = { status: 0, offline: page.navigator?.onLine === false };
+      let answer: Answer = { status: 0, offline: page.navigator?.onLine == false };
       try {
         answer = await read(
           await post('refresh', { signal: until(7e3) }, token && { grant_type: 'refresh_token', refresh_token: token }),
@@ -165,13 +165,13 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
         throw error;
       }
       await mark();
-      await sleep(Math.min(Math.max(1e3, error.retryAfterMs ?? 0), Math.max(ms / 4, begun + ms - Date.now())));
+      await sleep(min(max(1e3, error.retryAfterMs || 0), max(ms / 4, begun + ms - Date.now())));
       await mark();
       return ask('step-up', body, ms);
     });
   };
 
-  const fetchWithToken = async (input: RequestInfo | URL, init?: RequestInit) => {
+  const fetchWithToken = async (input: RequestInfo | URL, init?: RequestInit, again?: boolean): Promise<Response> => {
     const make = () => new Request(input, init);
     let request = make();
     const { url, signal } = request;
@@ -193,10 +193,14 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
     const gen = known?.gen ?? -1;
     const response = await attempt(token);
     // After a redirect the answer says nothing of the first request, which may have done what it was to do.
-    if (response.redirected || response.status != 401 || !/error="?invalid_token/.test(response.headers.get('www-authenticate')!))
+    if (response.status != 401 || response.redirected || !/error="?invalid_token/.test(response.headers.get('www-authenticate')!))
       return response;
-    if (transport == 'session') perform({ kind: 'end', gen, patch: { end: 'expired' } });
-    else {
+    if (transport == 'session') {
+      // The browser may have got a newer cookie while this was on its way, which goes with the repetition. A body that is
+      // used up rejects: then the next request finds out.
+      if (!again) return alone(() => fetchWithToken(input, init, true)).catch(() => response);
+      perform({ kind: 'end', gen, patch: { end: 'expired' } });
+    } else {
       const renewal = wanted(token).catch(() => token);
       try {
         // Throws if the first attempt has used up the body: then the renewal is for the requests after this one.
@@ -210,23 +214,23 @@ export const createAuth = (options: AuthOptions = {}): Auth => {
 
   if (channel) {
     channel.onmessage = () => tokens.wake();
-    for (const type of ['online', 'focus', 'resume', 'pageshow', 'pagehide', 'visibilitychange'])
+    for (const type of ['online', 'focus', 'resume', 'visibilitychange', 'pageshow', 'pagehide'])
       addEventListener(
         type,
         // A page that holds the lock is not kept in the back/forward cache (Chromium 156).
         () => (type == 'pagehide' ? release() : tokens.wake(type == 'online')),
         // While capturing, so that the document's own events arrive here too.
-        { capture: true, signal },
+        { signal, capture: true },
       );
     tokens.wake();
   }
 
   return {
-    login: (credentials) => alone(() => adopt('set', ask('login', { transport, ...credentials }))),
     stepUp: (credentials) => alone(() => adopt('commit', stepUp(credentials))),
+    login: (credentials) => alone(() => adopt('set', ask('login', { transport, ...credentials }))),
+    fetch: fetchWithToken,
     setTokens: (body, sent) => adopt('set', body, sent),
     getToken,
-    fetch: fetchWithToken,
     async logout() {
       const { access, refresh } = (await perform({ kind: 'end', patch: { end: 'logout' } })) ?? {};
       return alone(() =>

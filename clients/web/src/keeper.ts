@@ -45,6 +45,6 @@ export const keeper = (home: Store, clock: () => Clock, sleep: (ms: number) => P
       failed = true;
       return kind == 'set' ? next : known;
     });
-    return { write, found, record: sound(record), won: !failed && !!next, failed };
+    return { write, failed, found, record: sound(record), won: !failed && !!next };
   };
 };

@@ -4,7 +4,7 @@
  * It learns the time, chance and what happens from the shell alone, holds no timer and knows no page, so that a test can
  * run it through years of suspended laptops in a second.
  */
-import { TOLERANCE, type Clock, type SessionRecord, type Write, backoff, claimed, lost } from './record.js';
+import { TOLERANCE, type Clock, type SessionRecord, type Write, backoff, claimed, lost, max, min } from './record.js';
 
 /** What the token endpoint said; `status` is 0 if no answer came. */
 export interface Answer {
@@ -98,16 +98,16 @@ export const accept = (
   sent: number,
   older?: Partial<SessionRecord>,
 ): Partial<SessionRecord> => ({
-  access: body.access_token,
+  retry: undefined,
   // > The authorization server MAY issue a new refresh token (RFC 6749 section 6): without one the old one stays.
   refresh: transport == 'header' ? body.refresh_token || older?.refresh : undefined,
-  session: body.session_id,
-  lifeMs: (body.expires_in! > 0 ? body.expires_in! : 300) * 1e3,
   refreshLifeMs: (body.refresh_expires_in || body.session_expires_in || 0) * 1e3,
-  issuedAtWall: sent,
-  graceMs: (body.refresh_grace || 0) * 1e3,
-  retry: undefined,
   lostAtWall: 0,
+  issuedAtWall: sent,
+  session: body.session_id,
+  graceMs: (body.refresh_grace || 0) * 1e3,
+  lifeMs: (body.expires_in! > 0 ? body.expires_in! : 300) * 1e3,
+  access: body.access_token,
 });
 
 /** `carrier` is the transport, as the application chose it. */
@@ -145,7 +145,7 @@ export const machine = (carrier: string, shell: Shell): Machine => {
     record?.access &&
     record.access != rejected &&
     // Servers count whole seconds, so the last one may not be there.
-    (suspect() || wall < expiry(record) - Math.min(1e3, record.lifeMs / 2));
+    (suspect() || wall < expiry(record) - min(1e3, record.lifeMs / 2));
 
   /** Milliseconds until a refresh is due; `Infinity` if there is nothing to renew. */
   const dueIn = () => {
@@ -160,18 +160,18 @@ export const machine = (carrier: string, shell: Shell): Machine => {
       return 1 / 0;
     // A token that nobody can use is not spared by the distance that good ones keep.
     const urgent = !live() || suspect();
-    return Math.max(
+    return max(
       backoff(record, wall, online),
       hold - mono,
       urgent
         ? 0
-        : Math.min(
+        : min(
             // From 20 % of the life before its end, at least 5 s and at most 120 s, but never in its first half.
-            expiry(record!) - Math.min(Math.max(record!.lifeMs / 5, 5e3), 12e4, record!.lifeMs / 2) * (1 + jitter / 8) - wall,
+            expiry(record!) - min(max(record!.lifeMs / 5, 5e3), 12e4, record!.lifeMs / 2) * (1 + jitter / 8) - wall,
             unanswered ? claimed(record, wall) : 1 / 0,
           ),
       // Not even a resource server that refuses every token makes a storm of renewals.
-      since + Math.max(1e3, urgent || unanswered ? 0 : record!.lifeMs / 10) - mono,
+      since + max(1e3, urgent || unanswered ? 0 : record!.lifeMs / 10) - mono,
     );
   };
 
@@ -187,18 +187,18 @@ export const machine = (carrier: string, shell: Shell): Machine => {
     }
     waiters = waiters.filter(([give, deny, until]) => {
       if (carrier == 'session' ? ready : live()) give(carrier == 'session' ? '' : record!.access!);
-      else if (ready && due == 1 / 0) deny({ reason: record ? record.end || 'expired' : 'none', name: 'LoginRequired' });
-      else if (mono < until) return (wait = Math.min(wait, until - mono));
-      else deny({ name: 'RefreshUnavailable', retryAt: wall + Math.max(0, ready ? due : 0) });
+      else if (due == 1 / 0 && ready) deny({ reason: record ? record.end || 'expired' : 'none', name: 'LoginRequired' });
+      else if (mono < until) return (wait = min(wait, until - mono));
+      else deny({ name: 'RefreshUnavailable', retryAt: wall + max(0, ready ? due : 0) });
     });
-    if (look > mono) wait = Math.min(wait, look - mono);
+    if (look > mono) wait = min(wait, look - mono);
     else {
       look = 1 / 0;
       again = mono + 1e3;
       shell.store({ kind: 'read' });
     }
     // Longer timers overflow (2**31 ms fire at once), or drift while a device sleeps.
-    shell.timer(wait < 1 / 0 ? Math.min(wait, 6e4) : wait, waiters.length);
+    shell.timer(wait < 1 / 0 ? min(wait, 6e4) : wait, waiters.length);
   };
 
   /** A step of the machine: what happens, then the plan. */
@@ -228,8 +228,8 @@ export const machine = (carrier: string, shell: Shell): Machine => {
     }),
     /** What an answer of the token endpoint does to the record. */
     answer: step(({ status, body, retryAfterMs = 0, offline }: Answer) => {
-      const { gen, graceMs, retry, sentAtWall } = flight!;
-      const fails = retry?.fails ?? 0;
+      const { gen, retry, graceMs, sentAtWall } = flight!;
+      const fails = retry?.fails || 0;
       const error = body?.error;
       if (status < 300 && body?.access_token?.trim?.())
         return shell.store({ kind: 'commit', gen, patch: accept(carrier, body, sentAtWall!, flight) });
@@ -246,15 +246,15 @@ export const machine = (carrier: string, shell: Shell): Machine => {
       // One wrong answer must not keep a client away for a day.
       let waitMs = offline
         ? 6e4
-        : Math.min(36e5, retryAfterMs + Math.max(250, shell.chance() * Math.min(most, 2 ** fails * 1e3)));
+        : min(36e5, retryAfterMs + max(250, shell.chance() * min(most, 2 ** fails * 1e3)));
       const lostAtWall = lost(flight, wall, offline || !unheard(status) ? 0 : sentAtWall);
       // The server may have rotated before the answer was lost, and recognises the repetition only within the grace; so
       // it comes within half of that, and what follows in steps of an eighth, whatever the back-off has grown to and Retry-After says.
-      if (lostAtWall && graceMs) waitMs = Math.min(waitMs, Math.max(graceMs / 8, lostAtWall + graceMs / 2 - wall));
+      if (lostAtWall && graceMs) waitMs = min(waitMs, max(graceMs / 8, lostAtWall + graceMs / 2 - wall));
       shell.store({
         kind: 'fail',
         gen,
-        patch: { retry: { fails: fails + 1, atWall: wall, waitMs, offline, status, error }, lostAtWall },
+        patch: { lostAtWall, retry: { status, error, fails: fails + 1, atWall: wall, waitMs, offline } },
       });
     }),
     /** Adopts the record of the store, then continues with what was written. */
@@ -266,17 +266,17 @@ export const machine = (carrier: string, shell: Shell): Machine => {
       record = next;
       const changed = was?.gen !== record?.gen;
       if (!ready || changed) {
-        rejected = undefined;
-        jitter = shell.chance();
-        gap = wall - mono;
-        hold = 0;
         online = false;
+        gap = wall - mono;
+        rejected = undefined;
+        hold = 0;
+        jitter = shell.chance();
         if (ready) {
           since = mono;
           if (signedIn(record))
             shell.emit(signedIn(was) && record!.session != was!.session ? 'switched' : 'refreshed', {
-              session: record!.session,
               expiresAt: expiry(record!),
+              session: record!.session,
             });
           else if (signedIn(was)) shell.emit('signedOut', { reason: record?.end || 'storage' });
         }
@@ -301,10 +301,10 @@ export const machine = (carrier: string, shell: Shell): Machine => {
       if (token && record && (record.end || record.session != loser.session)) shell.drop(token);
       // While the store fails this tab gives out what it has, and renews nothing that others would find there.
       if (failed) look = again = hold = mono + 5e3;
-      const retry = failed && kind == 'claim' ? { status: 0, fails: 1, error: 'storage' } : patch?.retry;
+      const retry = kind == 'claim' && failed ? { status: 0, fails: 1, error: 'storage' } : patch?.retry;
       if (retry && (won || failed)) {
         online = false;
-        shell.emit('refreshError', { ...retry, retryAt: wall + Math.max(backoff(record, wall), hold - mono) });
+        shell.emit('refreshError', { ...retry, retryAt: wall + max(backoff(record, wall), hold - mono) });
       }
     }),
     stop: step(() => {

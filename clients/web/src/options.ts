@@ -113,6 +113,7 @@ export interface Auth {
    *
    * A 401 that names `invalid_token` is answered by one renewal, and by one repetition if the body can be sent again (else
    * it is returned without a wait for the renewal); by neither if the request was redirected.
+   * With the transport `session` by the repetition alone: the session has ended if that is refused as well.
    * Rejects as `getToken` and as `fetch`.
    */
   fetch(input: RequestInfo | URL, init?: RequestInit): Promise<Response>;

@@ -5,6 +5,9 @@
  * run it in one transaction. Nothing here knows a browser.
  */
 
+/** Short, because they are in every third line. */
+export const { min, max } = Math;
+
 /** Both clocks, read together, in milliseconds: what the device says it is, and one that only moves forward. */
 export interface Clock {
   readonly wall: number;
@@ -87,7 +90,7 @@ export const TOLERANCE = 5e3;
 
 /** Milliseconds of `span` that are left since `start`; 0 for a start in the future, which only a changed clock makes. */
 const left = (start: number, span: number, wall: number): number =>
-  wall < start - TOLERANCE ? 0 : Math.max(0, start + span - wall);
+  wall < start - TOLERANCE ? 0 : max(0, start + span - wall);
 
 /** Milliseconds before any tab may try again; the return of the network ends a wait for it. */
 export const backoff = (record: SessionRecord | undefined, wall: number, online?: boolean): number => {
@@ -99,7 +102,7 @@ export const backoff = (record: SessionRecord | undefined, wall: number, online?
  * Milliseconds for which another tab's unanswered refresh or step-up is left alone. Its own time limit is 7 s, but
  * within half of the grace somebody must repeat it: later the server takes the repetition for a theft.
  */
-export const patience = (record: SessionRecord | undefined): number => Math.min(7500, (record?.graceMs || 15e3) / 2);
+export const patience = (record: SessionRecord | undefined): number => min(7500, (record?.graceMs || 15e3) / 2);
 
 /** How much of that is left. */
 export const claimed = (record: SessionRecord | undefined, wall: number): number =>
@@ -107,13 +110,13 @@ export const claimed = (record: SessionRecord | undefined, wall: number): number
 
 /** When the oldest refresh was sent that the server may still recognise, else `sent`. */
 export const lost = (record: Partial<SessionRecord> | undefined, wall: number, sent: number | undefined): number | undefined =>
-  left(record?.lostAtWall ?? 0, record?.graceMs ?? 0, wall) ? record?.lostAtWall : sent;
+  left(record?.lostAtWall ?? 0, record?.graceMs || 0, wall) ? record?.lostAtWall : sent;
 
 /** What `write` makes of the stored record, or `undefined` if its condition does not hold. */
 export const apply = (write: Write, record: SessionRecord | undefined, now: Clock): SessionRecord | undefined => {
   const { kind, gen, patch, locked, online } = write;
   const was = record?.gen ?? 0;
-  const another = kind == 'set' || kind == 'end';
+  const another = kind == 'end' || kind == 'set';
   if (
     kind == 'read' || (kind == 'mark' && !record) || (kind != 'set' && (record?.end || (gen ?? (patch?.refresh && record?.session != patch.session ? 0 : was)) != was)) ||
     (kind == 'claim' && (backoff(record, now.wall, online) || (!locked && claimed(record, now.wall))))
@@ -121,8 +124,8 @@ export const apply = (write: Write, record: SessionRecord | undefined, now: Cloc
     return;
   return {
     v: 1,
-    issuedAtWall: now.wall,
     lifeMs: 0,
+    issuedAtWall: now.wall,
     // Whatever a later version keeps beside the tokens of this session stays.
     ...(!another && record),
     // An answer removes the mark.

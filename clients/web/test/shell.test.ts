@@ -40,6 +40,25 @@ const client = (answer: (url: string, init: RequestInit) => Response | Promise<R
 const json = (body: unknown, status = 200, headers: Record<string, string> = {}) =>
   new Response(JSON.stringify(body), { status, headers });
 
+/** The locks of one origin: one holder at a time, and a signal ends only the wait. */
+const origin = () => {
+  let last: Promise<unknown> = Promise.resolve();
+  const request = (_: string, { signal }: { signal: AbortSignal }, use: () => Promise<void>) => {
+    const before = last;
+    const waited = Promise.race([
+      before.then(() => !signal.aborted),
+      new Promise<boolean>((resolve) => signal.addEventListener('abort', () => resolve(false))),
+    ]);
+    const done = waited.then((granted) => {
+      if (!granted) throw signal.reason;
+      return use();
+    });
+    last = Promise.all([before, done.catch(() => {})]);
+    return done;
+  };
+  return { request };
+};
+
 const header = (sent: Sent, name: string) => new Headers(sent.init.headers).get(name);
 
 describe('login', () => {
@@ -302,25 +321,77 @@ describe('fetch', () => {
   describe('with the transport session', () => {
     const SESSION = { session_id: 's1', session_expires_in: 3600 };
 
+    /** A client, what its application hears of an end, and how often the API was asked. */
+    const browser = (answer: (url: string) => Response | Promise<Response>) => {
+      const { auth, sent } = client(answer, { transport: 'session' });
+      const heard: unknown[] = [];
+      auth.on('signedOut', ({ reason }) => heard.push(reason));
+      return { auth, heard, asked: () => sent.filter(({ url }) => url.endsWith('/api')).length };
+    };
+    const soon = () => new Promise((resolve) => setTimeout(resolve, 20));
+
     test('a late 401 of an older session does not end the one that replaced it', async () => {
       let answer = (_: Response) => {};
       const slow = new Promise<Response>((resolve) => (answer = resolve));
-      const auth = createAuth({
-        transport: 'session',
-        baseUrl: 'https://app.example/auth',
-        storage: 'memory',
-        fetch: async () => slow,
-      });
-      const heard: unknown[] = [];
-      auth.on('signedOut', (detail) => heard.push(detail));
+      let requests = 0;
+      const { auth, heard } = browser(() => (requests++ ? json({}) : slow));
       await auth.setTokens(SESSION);
       const response = auth.fetch('https://app.example/api');
       await new Promise((resolve) => setTimeout(resolve, 5));
       await auth.setTokens({ ...SESSION, session_id: 's2' });
       answer(expired());
-      assert.equal((await response).status, 401);
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      assert.equal((await response).status, 200);
+      await soon();
       assert.deepEqual(heard, []);
+      auth.dispose();
+    });
+
+    test('a 401 of a cookie that has been replaced meanwhile is repeated with the newer one', async () => {
+      let requests = 0;
+      const { auth, heard, asked } = browser(() => (requests++ ? json({}) : expired()));
+      await auth.setTokens(SESSION);
+      assert.equal((await auth.fetch('https://app.example/api', { method: 'POST', body: 'x' })).status, 200);
+      await soon();
+      assert.deepEqual([heard, asked()], [[], 2]);
+      auth.dispose();
+    });
+
+    test('a cookie that is refused twice has ended', async () => {
+      const { auth, heard, asked } = browser(expired);
+      await auth.setTokens(SESSION);
+      assert.equal((await auth.fetch('https://app.example/api')).status, 401);
+      await soon();
+      assert.deepEqual([heard, asked()], [['expired'], 2]);
+      auth.dispose();
+    });
+
+    test('a request that cannot be repeated says nothing of the session', async () => {
+      const { auth, heard, asked } = browser(expired);
+      await auth.setTokens(SESSION);
+      const request = new Request('https://app.example/api', { method: 'POST', body: 'x' });
+      assert.equal((await auth.fetch(request)).status, 401);
+      await soon();
+      assert.deepEqual([heard, asked()], [[], 1]);
+      auth.dispose();
+    });
+
+    test('a step-up whose first answer is lost outlives a request with the cookie that it has replaced', async (t) => {
+      Object.defineProperty(globalThis, 'navigator', { value: { locks: origin() }, configurable: true });
+      t.after(() => Reflect.deleteProperty(globalThis, 'navigator'));
+      let stepped = 0;
+      const { auth, heard, asked } = browser((url) => {
+        // The server has a newer cookie for the browser, which gets it with the second answer.
+        if (url.endsWith('/step-up')) return stepped++ ? json(SESSION) : json({}, 502);
+        return stepped == 1 ? expired() : json({});
+      });
+      await auth.setTokens(SESSION);
+      const step = auth.stepUp({ password: 'x' });
+      while (!stepped) await new Promise((resolve) => setTimeout(resolve, 5));
+      const response = auth.fetch('https://app.example/api');
+      assert.equal((await response).status, 200);
+      await step;
+      await soon();
+      assert.deepEqual([heard, asked()], [[], 2]);
       auth.dispose();
     });
 
@@ -472,25 +543,6 @@ describe('a step-up whose answer is late', () => {
     Reflect.deleteProperty(globalThis, 'navigator');
   });
   const sleep = (ms: number) => new Promise<void>((resolve) => globalThis.setTimeout(resolve, ms));
-
-  /** The locks of one origin: one holder at a time, and a signal ends only the wait. */
-  const origin = () => {
-    let last: Promise<unknown> = Promise.resolve();
-    const request = (_: string, { signal }: { signal: AbortSignal }, use: () => Promise<void>) => {
-      const before = last;
-      const waited = Promise.race([
-        before.then(() => !signal.aborted),
-        new Promise<boolean>((resolve) => signal.addEventListener('abort', () => resolve(false))),
-      ]);
-      const done = waited.then((granted) => {
-        if (!granted) throw signal.reason;
-        return use();
-      });
-      last = Promise.all([before, done.catch(() => {})]);
-      return done;
-    };
-    return { request };
-  };
 
   /** Two tabs of one browser, and a server that holds the answers to step-ups back, each for so many milliseconds. */
   const tabs = async (grace: number, held: number[], locks: unknown) => {
