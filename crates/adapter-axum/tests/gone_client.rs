@@ -169,7 +169,7 @@ impl World {
     /// Whether the code is used up, and whether the session has a new credential.
     async fn stepped_up(&self) -> (bool, bool) {
         let own = self.auth.manager().session(self.own).await.unwrap();
-        (self.is_stored(), own.unwrap().generation.as_u64() == 1)
+        (self.is_stored(), own.unwrap().generation.0 == 1)
     }
 
     /// Whether the code is used up, and whether somebody has logged in with it.

@@ -194,7 +194,7 @@ pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Grant
 /// An id in a bucket, made from a number.
 pub fn session_id(bucket: Bucket, number: u64) -> SessionId {
     let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &number.to_le_bytes());
-    let mut bytes = [bucket.as_byte(); SessionId::LENGTH];
+    let mut bytes = [bucket.0; SessionId::LENGTH];
     let random = bytes.iter_mut().skip(1).zip(digest.as_ref());
     random.for_each(|(to, from)| *to = *from);
     SessionId::from_bytes(bytes)

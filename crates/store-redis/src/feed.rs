@@ -223,7 +223,7 @@ fn parse_heartbeat(payload: &[u8]) -> Option<Heartbeat> {
 fn parse_changed(payload: &[u8]) -> Option<Changed> {
     let mut reader = Reader(payload.strip_prefix(CHANGED)?);
     let id = SessionId::from_bytes(reader.array()?);
-    let version = Generation::from_u64(reader.number()?);
+    let version = Generation(reader.number()?);
     reader.is_empty().then(|| Changed::new(id, version))
 }
 
@@ -291,7 +291,7 @@ mod tests {
         let mut notice = [b"changed".as_slice(), &[1; 18], &[0; 7]].concat();
         assert_eq!(parse_changed(&notice), None, "it is cut off");
         notice.push(9);
-        let changed = Changed::new(SessionId::from_bytes([1; 18]), Generation::from_u64(9));
+        let changed = Changed::new(SessionId::from_bytes([1; 18]), Generation(9));
         assert_eq!(parse_changed(&notice), Some(changed));
         assert!(
             parse(&notice).is_empty(),

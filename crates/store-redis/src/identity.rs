@@ -197,7 +197,7 @@ async fn any_bucket_is_marked(
 }
 
 pub(crate) fn every_bucket() -> Vec<Bucket> {
-    (0..=u8::MAX).map(Bucket::from_byte).collect()
+    (0..=u8::MAX).map(Bucket).collect()
 }
 
 fn lost(key: &str) -> RedisStoreError {

@@ -137,7 +137,7 @@ impl Keys {
     }
 
     fn of(&self, bucket: Bucket, kind: &str) -> Vec<u8> {
-        format!("{}{{{:02x}}}{kind}", self.prefix, bucket.as_byte()).into_bytes()
+        format!("{}{{{:02x}}}{kind}", self.prefix, bucket.0).into_bytes()
     }
 }
 
@@ -172,9 +172,9 @@ mod tests {
         let keys = Keys::new("hallpass", &[1; 32]);
         let place = keys.place(&Subject::new("alice").unwrap());
         let mut id = [b'}'; 18];
-        id[0] = place.bucket.as_byte();
+        id[0] = place.bucket.0;
         let id = SessionId::from_bytes(id);
-        let tag = format!("hallpass{{{:02x}}}", place.bucket.as_byte());
+        let tag = format!("hallpass{{{:02x}}}", place.bucket.0);
         for (key, kind) in [
             (keys.row(id), "hash"),
             (keys.data(id), "string"),

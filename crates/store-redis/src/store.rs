@@ -77,7 +77,7 @@ impl SessionStore for RedisStore {
         get.arg(&key).arg(subject.as_str());
         match self.database.connection.send(&get).await {
             Ok(Value::BulkString(record)) => {
-                let epoch = Reader(&record).number().map(Epoch::from_u64);
+                let epoch = Reader(&record).number().map(Epoch);
                 epoch.ok_or_else(|| RedisStoreError::Corrupt {
                     key: keys::show(&key),
                     fault: RowFault::Field { field: "epoch" },
@@ -105,7 +105,7 @@ impl SessionStore for RedisStore {
         let lasts = session.purge_at.since(session.created_at).as_secs();
         let mut args = vec![
             session.subject.as_str().into(),
-            session.subject_epoch.as_u64().to_be_bytes().into(),
+            session.subject_epoch.0.to_be_bytes().into(),
             place.tag.into(),
             lasts.max(SHORTEST).to_string().into_bytes(),
             session.token_hash.as_bytes().into(),
@@ -352,7 +352,7 @@ impl RedisStore {
     ) -> Result<Step, RedisStoreError> {
         let keys = &*self.database.keys();
         let bucket = u8::try_from(place / GROUPS).expect("a place is below its bound");
-        let bucket = Bucket::from_byte(bucket);
+        let bucket = Bucket(bucket);
         let group = place % GROUPS;
         let args = [
             row::decimal(before),

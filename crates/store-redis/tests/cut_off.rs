@@ -160,7 +160,7 @@ impl World {
         let login = self.manager.login(subject, "notes:read").await;
         let mut session = login.session().clone();
         let mut id = *session.id.as_bytes();
-        id[0] = self.store.bucket(&session.subject).as_byte();
+        id[0] = self.store.bucket(&session.subject).0;
         session.id = SessionId::from_bytes(id);
         session.subject_epoch = self.store.epoch(&session.subject).await.unwrap();
         session

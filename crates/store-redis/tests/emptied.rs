@@ -101,7 +101,7 @@ async fn a_session_with_an_id_from_before_is_refused_and_can_be_opened_again() {
     let mut id = *session.id.as_bytes();
     let mut refused = 0;
     loop {
-        *id.first_mut().unwrap() = store.bucket(&session.subject).as_byte();
+        *id.first_mut().unwrap() = store.bucket(&session.subject).0;
         session.id = token_core::SessionId::from_bytes(id);
         match store.create(&session, None).await {
             Ok(_) => break,

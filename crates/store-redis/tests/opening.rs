@@ -207,7 +207,7 @@ async fn a_key_of_another_type_is_named_with_its_type() {
     let _: () = server.ask(&["DEL", "hallpass:key"]);
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let session = opened(&store).await;
-    let bucket = format!("hallpass{{{:02x}}}", session.id.bucket().as_byte());
+    let bucket = format!("hallpass{{{:02x}}}", session.id.bucket().0);
 
     let row = row_key(&bucket, &session);
     let mut connection = server.connection().unwrap();
@@ -265,7 +265,7 @@ async fn a_row_edited_by_hand_is_named_with_its_field() {
     let server = Server::start(&[]);
     let store = RedisStore::connect(&server.url()).await.unwrap();
     let session = opened(&store).await;
-    let bucket = format!("hallpass{{{:02x}}}", session.id.bucket().as_byte());
+    let bucket = format!("hallpass{{{:02x}}}", session.id.bucket().0);
     let row = row_key(&bucket, &session);
     let mut connection = server.connection().unwrap();
     let state: Vec<u8> = redis::cmd("HGET")
@@ -333,7 +333,7 @@ async fn opened(store: &RedisStore) -> Session {
     let login = memory.login("alice", "notes:read").await;
     let mut session = login.session().clone();
     let mut id = *session.id.as_bytes();
-    id[0] = store.bucket(&session.subject).as_byte();
+    id[0] = store.bucket(&session.subject).0;
     session.id = token_core::SessionId::from_bytes(id);
     session.subject_epoch = Epoch::default();
     assert!(matches!(

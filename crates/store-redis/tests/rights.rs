@@ -70,7 +70,7 @@ async fn they_are_enough_while_a_slot_moves() {
         let store = Arc::new(store);
         let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
         let id = test.login("alice", "notes:read").await.session().id;
-        let key = format!("hallpass{{{:02x}}}", id.bucket().as_byte());
+        let key = format!("hallpass{{{:02x}}}", id.bucket().0);
         let moving = Move::begin(&servers, &key);
         moving.carry(|_| true);
         let start = Instant::now();

@@ -44,7 +44,7 @@ async fn a_session_of_a_million_takes_at_most_433_bytes() {
         let empty = server.info("used_memory");
         let logins = (0..)
             .map(open)
-            .filter(|login| u16::from(store.bucket(&login.subject).as_byte()) < buckets);
+            .filter(|login| u16::from(store.bucket(&login.subject).0) < buckets);
         let logins = logins.take(usize::try_from(count).unwrap());
         stream::iter(logins.zip(0..))
             .for_each_concurrent(64, |(login, number)| open_and_rotate(&store, login, number))
@@ -61,7 +61,7 @@ async fn a_session_of_a_million_takes_at_most_433_bytes() {
 async fn a_key_of_the_browser_takes_at_most_48_bytes_and_none_takes_nothing() {
     let device = DeviceBinding {
         key: DeviceKey::from_bytes([3; 33]).unwrap(),
-        generation: BindingGeneration::from_u8(255),
+        generation: BindingGeneration(255),
         state: DeviceState::Required,
     };
     let mut lengths = Vec::new();

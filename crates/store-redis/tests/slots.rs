@@ -45,7 +45,7 @@ async fn what_has_not_arrived_is_not_gone() {
             .await
             .unwrap()
     );
-    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).as_byte());
+    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).0);
 
     // The index, the log and the epochs have arrived, and no row has.
     let moving = Move::begin(&servers, &key);
@@ -91,7 +91,7 @@ async fn calls_wait_until_a_slot_has_moved() {
     let store = Arc::new(RedisStore::cluster(&urls).connect().await.unwrap());
     let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
     let alice = Subject::new("alice").unwrap();
-    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).as_byte());
+    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).0);
     let late = UnixTime::from_secs(100_000_000_000).unwrap();
     for how in 0..3 {
         for _ in 0..5 {
@@ -140,7 +140,7 @@ async fn an_ending_is_not_missed_while_its_session_moves() {
     assert!(logout.await.unwrap());
     let bucket = store.bucket(&Subject::new("alice").unwrap());
 
-    let moving = Move::begin(&servers, &format!("hallpass{{{:02x}}}", bucket.as_byte()));
+    let moving = Move::begin(&servers, &format!("hallpass{{{:02x}}}", bucket.0));
     moving.carry(is_row);
     let since = UnixTime::from_secs(0).unwrap();
     if let Ok(log) = store.revocations(since).await {
@@ -226,7 +226,7 @@ async fn a_logout_everywhere_is_told_in_an_open_slot() {
         })
     });
     let (alice, reason) = (Subject::new("alice").unwrap(), RevokeReason::LogoutAll);
-    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).as_byte());
+    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).0);
     let forget = |id: SessionId| {
         let row = [key.as_bytes(), id.as_bytes()].concat();
         let mut delete = redis::cmd("DEL");
@@ -298,7 +298,7 @@ async fn a_purge_goes_on_in_an_open_slot() {
     let store = Arc::new(RedisStore::cluster(&urls).connect().await.unwrap());
     let test = TestManager::with_store(Arc::clone(&store), Policy::default(), |b| b);
     let alice = Subject::new("alice").unwrap();
-    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).as_byte());
+    let key = format!("hallpass{{{:02x}}}", store.bucket(&alice).0);
     for _ in 0..4 {
         let id = test.login("alice", "notes:read").await.session().id;
         let write = DataWrite::new(id, 0, Some("{}".into()), test.clock.now());

@@ -31,7 +31,7 @@ parameters! {
     INSERT, fn insert(session: &Session) {
         id: (&session.id).into(),
         subject: session.subject.as_str().into(),
-        subject_epoch: count(session.subject_epoch.as_u64()).into(),
+        subject_epoch: count(session.subject_epoch.0).into(),
         client_id: session.client_id.as_str().into(),
         transport: session.transport.as_str().into(),
         scope: session.scope.as_str().into(),
@@ -39,7 +39,7 @@ parameters! {
         auth_time: session.authentication.time.into(),
         acr: Value::Text(session.authentication.acr.as_deref()),
         amr: Value::OwnedText(amr(&session.authentication)),
-        generation: count(session.generation.as_u64()).into(),
+        generation: count(session.generation.0).into(),
         token_hash: session.token_hash.as_bytes().as_slice().into(),
         previous_hash: Value::Bytes(
             session.previous_hash.as_ref().map(|hash| hash.as_bytes().as_slice())
@@ -80,13 +80,13 @@ parameters! {
     /// Of [`statement::ROTATE`](crate::statement::ROTATE).
     ROTATE, fn rotate(rotation: &Rotation) {
         id: (&rotation.id).into(),
-        from: count(rotation.from.as_u64()).into(),
+        from: count(rotation.from.0).into(),
         from_hash: rotation.from_hash.as_bytes().as_slice().into(),
         at: rotation.at.into(),
         rotated_before: Value::Int(rotation.rotated_before.map(i64::from)),
         demanding: Binding::DEMANDING.into(),
         proof: rotation.proof.into(),
-        to: count(rotation.to.as_u64()).into(),
+        to: count(rotation.to.0).into(),
         to_hash: rotation.to_hash.as_bytes().as_slice().into(),
         previous_hash: rotation.previous_hash.as_bytes().as_slice().into(),
         nonce: rotation.nonce.as_bytes().as_slice().into(),
@@ -127,7 +127,7 @@ parameters! {
     /// Of [`statement::TOUCH`](crate::statement::TOUCH).
     TOUCH, fn touch(touch: &Touch) {
         id: (&touch.id).into(),
-        generation: count(touch.generation.as_u64()).into(),
+        generation: count(touch.generation.0).into(),
         demanding: Binding::DEMANDING.into(),
         proof: touch.proof.into(),
         at: touch.at.into(),

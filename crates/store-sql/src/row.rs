@@ -38,7 +38,7 @@ pub(crate) fn read_session(row: &impl Fields) -> Result<Session, Fault> {
     Ok(Session {
         id,
         subject: reader.word(Column::Subject)?,
-        subject_epoch: Epoch::from_u64(reader.count(Column::SubjectEpoch)?),
+        subject_epoch: Epoch(reader.count(Column::SubjectEpoch)?),
         client_id: reader.word(Column::ClientId)?,
         transport: reader.word(Column::Transport)?,
         scope: reader.word(Column::Scope)?,
@@ -48,7 +48,7 @@ pub(crate) fn read_session(row: &impl Fields) -> Result<Session, Fault> {
             acr: reader.text(Column::Acr)?,
             amr: reader.amr()?,
         },
-        generation: Generation::from_u64(reader.count(Column::Generation)?),
+        generation: Generation(reader.count(Column::Generation)?),
         token_hash: TokenHash::from_bytes(reader.bytes(Column::TokenHash)?),
         previous_hash: reader
             .optional_bytes(Column::PreviousHash)?
@@ -217,9 +217,7 @@ impl<'a, R: Fields> Reader<'a, R> {
 
     fn earlier_rotations(&self) -> Result<EarlierRotations, Fault> {
         let bits = self.optional(Column::EarlierRotations, Fields::int)?;
-        Ok(EarlierRotations::from_u64(
-            bits.unwrap_or_default().cast_unsigned(),
-        ))
+        Ok(EarlierRotations(bits.unwrap_or_default().cast_unsigned()))
     }
 
     fn binding(&self) -> Result<Binding, Fault> {

@@ -44,7 +44,7 @@ impl From<UnixTime> for Value<'_> {
 /// NULL for none, which is what nearly every session has.
 impl From<EarlierRotations> for Value<'_> {
     fn from(earlier: EarlierRotations) -> Self {
-        let bits = earlier.as_u64().cast_signed();
+        let bits = earlier.0.cast_signed();
         Self::Int((bits != 0).then_some(bits))
     }
 }

@@ -55,7 +55,7 @@
 //!     claims: CustomClaims::default(),
 //!     device: Device::default(),
 //! };
-//! let pending = rule::open(login, Bucket::from_byte(0), policy, keys, now, random());
+//! let pending = rule::open(login, Bucket(0), policy, keys, now, random());
 //! let stored = pending.write.clone(); // by the store
 //! let granted = pending.committed(Committed::assertion(stored.clone()))?;
 //! let issued = issuer.issue(&granted, &stored.scope, now, random())?;
@@ -77,7 +77,7 @@
 //! let pending = rule::attempt(&claims, policy, keys, later, random())?;
 //! let written = Change::Rotate(pending.write.clone()).apply(&stored).expect("the condition holds");
 //! let next = pending.committed(Committed::assertion(written))?;
-//! assert_eq!(next.session().generation.as_u64(), 1);
+//! assert_eq!(next.session().generation.0, 1);
 //! # Ok(()) }
 //! ```
 

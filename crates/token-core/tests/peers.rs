@@ -81,7 +81,7 @@ impl Ours {
         login.authentication = Authentication::password(now);
         let pending = rule::open(
             login,
-            Bucket::from_byte(7),
+            Bucket(7),
             &issuer.policy,
             &issuer.refresh_keys,
             now,

@@ -51,7 +51,7 @@ fn a_good_refresh_token_is_read() {
     let token = sign(HEADER, CLAIMS);
     let claims = verify_for(&token, "https://id.example", "https://api.example").unwrap();
     assert_eq!(claims.subject.as_str(), "alice");
-    assert_eq!(claims.generation.as_u64(), 3);
+    assert_eq!(claims.generation.0, 3);
     assert_eq!(claims.transport, Transport::Header);
     assert_eq!(
         fault(&with(r#","scope":"notes:read""#, "")),

@@ -21,7 +21,7 @@ fn the_first_token_rotates_at_once() {
     let (mut world, first) = world();
     let second = world.refresh(&first, at(0));
     assert!(matches!(second, Answer::Rotated(_)));
-    assert_eq!(world.row.generation, Generation::from_u64(1));
+    assert_eq!(world.row.generation, Generation(1));
     assert_eq!(world.row.rotated_at, at(0));
 }
 
@@ -44,7 +44,7 @@ fn a_client_that_refreshes_more_often_than_tokens_rotate_still_gets_new_ones() {
         token = world.refresh(&token, at(seconds)).token().to_owned();
     }
     // At 40 s, because the first token rotates at once, then at 120 s, 200 s, 280 s and 360 s.
-    assert_eq!(world.row.generation, Generation::from_u64(5));
+    assert_eq!(world.row.generation, Generation(5));
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_later_generation_is_adopted_if_the_policy_says_so() {
     let second = world.refresh(&first, at(0)).token().to_owned();
     world.row = before;
     let third = world.refresh(&second, at(50)).token().to_owned();
-    assert_eq!(world.row.generation, Generation::from_u64(2));
+    assert_eq!(world.row.generation, Generation(2));
     // From here on all is as ever.
     assert_eq!(world.refresh(&second, at(60)).token(), third);
     assert_eq!(world.refresh(&first, at(60)).reason(), "reused");
@@ -345,7 +345,7 @@ fn a_refresh_that_gets_the_same_token_moves_the_idle_deadline_if_that_is_due() {
         assert_eq!(moved, if moves { at(seconds) + secs(120) } else { idle });
         idle = moved;
     }
-    assert_eq!(world.row.generation, Generation::from_u64(1));
+    assert_eq!(world.row.generation, Generation(1));
 }
 
 #[test]
@@ -369,7 +369,7 @@ fn a_step_up_by_another_proof_is_not_taken_for_a_repeated_one() {
     let third = world.decide(&first, Some(&otp.clone().into()), at(110));
     assert!(matches!(&third, Answer::Rotated(token) if *token != lost));
     assert_eq!(world.row.authentication, otp);
-    assert_eq!(world.row.generation, Generation::from_u64(2));
+    assert_eq!(world.row.generation, Generation(2));
     assert_eq!(world.refresh(&lost, at(111)).reason(), "revoked");
     let again = world.decide(&lost, Some(&otp.into()), at(112));
     assert!(matches!(&again, Answer::Replayed(token) if token == third.token()));
@@ -396,7 +396,7 @@ fn a_step_up_after_a_lost_refresh_goes_on_from_the_token_in_force() {
     let (mut world, first) = world();
     let lost = world.refresh(&first, at(100)).token().to_owned();
     let third = world.step_up(&first, at(110)).token().to_owned();
-    assert_eq!(world.row.generation, Generation::from_u64(2));
+    assert_eq!(world.row.generation, Generation(2));
     assert_eq!(world.refresh(&lost, at(111)).reason(), "revoked");
     assert!(matches!(world.refresh(&third, at(155)), Answer::Rotated(_)));
 }
@@ -587,7 +587,7 @@ mod session_cookie {
         else {
             panic!("the session is ended");
         };
-        let evidence = (presented.as_u64(), stored.as_u64());
+        let evidence = (presented.0, stored.0);
         assert_eq!(evidence, (0, 1));
     }
 

@@ -262,7 +262,7 @@ fn signs_for(
     };
     let iss = "https://id.example".parse().unwrap();
     let issuer = TokenIssuer::builder(iss, audience.parse().unwrap()).build(access, refresh);
-    let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket::from_byte(0));
+    let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket(0));
     let pending = rule::open(login, bucket, policy, keys, now, Entropy::new([1; 64]));
     let stored = Committed::assertion(pending.write.clone());
     let granted = pending.committed(stored).unwrap();

@@ -24,7 +24,7 @@ impl BucketKey {
         let [first, ..] = tag.as_ref() else {
             unreachable!("HMAC-SHA256 has 32 bytes")
         };
-        Bucket::from_byte(*first)
+        Bucket(*first)
     }
 }
 

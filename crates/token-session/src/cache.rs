@@ -312,7 +312,7 @@ mod tests {
             device: Device::default(),
         };
         let random = || Entropy::new([number; 64]);
-        let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket::from_byte(0));
+        let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket(0));
         let pending = rule::open(login, bucket, policy, keys, now(), random());
         let session = Committed::assertion(pending.write.clone());
         let granted = pending.committed(session).unwrap();

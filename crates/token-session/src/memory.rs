@@ -97,9 +97,7 @@ impl MemoryStore {
     }
 
     fn shard(&self, bucket: Bucket) -> MutexGuard<'_, Shard> {
-        let shard = self
-            .shards
-            .get(usize::from(bucket.as_byte()) % self.shards.len());
+        let shard = self.shards.get(usize::from(bucket.0) % self.shards.len());
         lock(shard.expect("the remainder is below the number of shards"))
     }
 

@@ -280,7 +280,7 @@ async fn a_newer_credential_takes_the_place_of_the_old_one() {
         .refresh(&first, None)
         .await
         .expect("it is current");
-    assert_eq!(refreshed.session().generation.as_u64(), 1);
+    assert_eq!(refreshed.session().generation.0, 1);
     let late = test.manager.adopt(READER, header(old("a"))).await;
     assert!(matches!(late, Err(AdoptError::Replaced { .. })), "{late:?}");
 }

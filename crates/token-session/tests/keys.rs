@@ -343,7 +343,7 @@ async fn a_signer_that_is_away_costs_no_session() {
             mode.store(WORKS, Ordering::SeqCst);
             let renewed = manager.refresh(&token, None).await.unwrap();
             generation += 1;
-            assert_eq!(renewed.session().generation.as_u64(), generation, "{fault}");
+            assert_eq!(renewed.session().generation.0, generation, "{fault}");
             // The answer is lost, and the signer is away again within the grace: a replay writes nothing.
             mode.store(fault, Ordering::SeqCst);
             assert!(manager.refresh(&token, None).await.is_err());
@@ -431,7 +431,7 @@ async fn a_signer_that_goes_away_after_the_write_is_told_apart() {
         // The same token gets what was written.
         mode.store(WORKS, Ordering::SeqCst);
         let renewed = manager.refresh(token, None).await.unwrap();
-        assert_eq!(renewed.session().generation.as_u64(), 1, "{what:?}");
+        assert_eq!(renewed.session().generation.0, 1, "{what:?}");
         let access = renewed.tokens().unwrap().access_token.secret();
         manager.authenticate::<NoClaims>(access).await.unwrap();
     }

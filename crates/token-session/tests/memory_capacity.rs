@@ -106,7 +106,7 @@ async fn refusals(capacity: usize) -> [Duration; 2] {
         let mut session = template.session().clone();
         session.subject = format!("user-{number}").parse().unwrap();
         let mut id = [0; 18];
-        id[0] = store.bucket(&session.subject).as_byte();
+        id[0] = store.bucket(&session.subject).0;
         id[10..].copy_from_slice(&number.to_be_bytes());
         session.id = SessionId::from_bytes(id);
         session

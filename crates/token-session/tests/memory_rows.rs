@@ -82,7 +82,7 @@ fn binding() -> impl Strategy<Value = Binding> {
         key[1..].copy_from_slice(&x);
         Binding::Device(DeviceBinding {
             key: DeviceKey::from_bytes(key).expect("it begins as a point does"),
-            generation: BindingGeneration::from_u8(generation),
+            generation: BindingGeneration(generation),
             state,
         })
     });
@@ -139,13 +139,13 @@ fn session() -> impl Strategy<Value = Session> {
             scope: scope.parse::<Scope>().expect("a scope"),
             created_at,
             authentication,
-            generation: Generation::from_u64(generation),
+            generation: Generation(generation),
             token_hash,
             previous_hash,
             nonce: Nonce::from_bytes(nonce),
             rotated_at,
             rotated_by,
-            earlier_rotations: EarlierRotations::from_u64(earlier),
+            earlier_rotations: EarlierRotations(earlier),
             rotation_kid: KeyId::new(kid).expect("a name"),
             idle_expires_at,
             absolute_expires_at,
@@ -163,7 +163,7 @@ fn session() -> impl Strategy<Value = Session> {
 /// An id in the bucket of its subject.
 fn id(subject: &Subject, random: [u8; 17]) -> SessionId {
     let bucket = MemoryStore::new(1, &KEY).bucket(subject);
-    let mut bytes = [bucket.as_byte(); SessionId::LENGTH];
+    let mut bytes = [bucket.0; SessionId::LENGTH];
     let places = bytes.iter_mut().skip(1);
     places.zip(random).for_each(|(to, from)| *to = from);
     SessionId::from_bytes(bytes)

@@ -48,7 +48,7 @@ pub(crate) trait Read {
     fn epoch(&self, subject: &Subject) -> Result<Epoch> {
         let epochs = self.epochs()?;
         let epoch = epochs.get(subject.as_str())?;
-        let epoch = epoch.map(|epoch| Epoch::from_u64(epoch.value()));
+        let epoch = epoch.map(|epoch| Epoch(epoch.value()));
         Ok(epoch.unwrap_or_default())
     }
 
@@ -126,7 +126,7 @@ pub(crate) fn put(write: &WriteTransaction, before: Option<&Session>, row: &Sess
 
 pub(crate) fn put_epoch(write: &WriteTransaction, subject: &Subject, epoch: Epoch) -> Result<()> {
     let mut epochs = write.open_table(EPOCHS)?;
-    epochs.insert(subject.as_str(), epoch.as_u64())?;
+    epochs.insert(subject.as_str(), epoch.0)?;
     Ok(())
 }
 

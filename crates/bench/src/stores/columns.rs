@@ -67,7 +67,7 @@ pub fn values(session: &Session) -> [Cell; 28] {
     [
         Cell::Bytes(session.id.as_bytes().to_vec()),
         text(session.subject.as_str()),
-        number(session.subject_epoch.as_u64()),
+        number(session.subject_epoch.0),
         text(session.client_id.as_str()),
         text(session.transport.as_str()),
         text(session.scope.as_str()),
@@ -75,7 +75,7 @@ pub fn values(session: &Session) -> [Cell; 28] {
         number(authentication.time.as_secs()),
         optional(authentication.acr.as_deref()),
         Cell::Text(amr),
-        number(session.generation.as_u64()),
+        number(session.generation.0),
         Cell::Bytes(session.token_hash.as_bytes().to_vec()),
         previous.map_or(Cell::Null, |hash| Cell::Bytes(hash.as_bytes().to_vec())),
         Cell::Bytes(session.nonce.as_bytes().to_vec()),

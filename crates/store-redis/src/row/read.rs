@@ -153,7 +153,7 @@ impl State {
             } else {
                 RotatedBy::StepUp
             },
-            generation: Generation::from_u64(reader.number()?),
+            generation: Generation(reader.number()?),
             rotated_at: reader.instant()?,
             idle_expires_at: reader.instant()?,
             absolute_expires_at: reader.instant()?,
@@ -163,7 +163,7 @@ impl State {
             epoch: if reader.is_empty() {
                 Epoch::default()
             } else {
-                Epoch::from_u64(reader.number()?)
+                Epoch(reader.number()?)
             },
         };
         reader.is_empty().then_some(state)
@@ -240,7 +240,7 @@ fn read_earlier_rotations(value: &[u8]) -> Option<EarlierRotations> {
     if reader.is_empty() {
         return Some(EarlierRotations::default());
     }
-    let earlier = EarlierRotations::from_u64(reader.number()?);
+    let earlier = EarlierRotations(reader.number()?);
     reader.is_empty().then_some(earlier)
 }
 

@@ -47,7 +47,7 @@ pub(crate) fn encode(session: &Session) -> Vec<Vec<u8>> {
 /// The arguments of the rotation script.
 pub(crate) fn rotation(rotation: &Rotation) -> Vec<Vec<u8>> {
     let mut made = Writer::default();
-    made.number(rotation.to.as_u64()).instant(rotation.at);
+    made.number(rotation.to.0).instant(rotation.at);
     let mut used = Writer::default();
     used.instant(rotation.last_seen_at)
         .raw(rotation.nonce.as_bytes());
@@ -58,7 +58,7 @@ pub(crate) fn rotation(rotation: &Rotation) -> Vec<Vec<u8>> {
     let due = rotation.rotated_before.map(decimal).unwrap_or_default();
     let mut args = vec![
         decimal(rotation.at),
-        rotation.from.as_u64().to_be_bytes().into(),
+        rotation.from.0.to_be_bytes().into(),
         rotation.from_hash.as_bytes().into(),
         due,
         slide(rotation.slide),
@@ -83,7 +83,7 @@ pub(crate) fn rotation(rotation: &Rotation) -> Vec<Vec<u8>> {
 pub(crate) fn touch(touch: &Touch) -> Vec<Vec<u8>> {
     vec![
         decimal(touch.at),
-        touch.generation.as_u64().to_be_bytes().into(),
+        touch.generation.0.to_be_bytes().into(),
         slide(touch.slide),
         instant(touch.last_seen_at),
         touch.proof.prefix().into_owned(),
@@ -138,7 +138,7 @@ fn state(session: &Session) -> Vec<u8> {
     writer
         .byte(LAYOUT)
         .byte(transport | remember | by)
-        .number(session.generation.as_u64())
+        .number(session.generation.0)
         .instant(session.rotated_at)
         .instant(session.idle_expires_at)
         .instant(session.absolute_expires_at)
@@ -146,7 +146,7 @@ fn state(session: &Session) -> Vec<u8> {
         .instant(session.last_seen_at)
         .raw(session.nonce.as_bytes());
     if session.subject_epoch != Epoch::default() {
-        writer.number(session.subject_epoch.as_u64());
+        writer.number(session.subject_epoch.0);
     }
     writer.finish()
 }
@@ -221,7 +221,7 @@ fn push_rights(fields: &mut Vec<Vec<u8>>, rights: &Rights) {
 fn push_earlier(fields: &mut Vec<Vec<u8>>, earlier: EarlierRotations) {
     if earlier != EarlierRotations::default() {
         let mut writer = Writer::default();
-        writer.number(earlier.as_u64());
+        writer.number(earlier.0);
         push(fields, EARLIER_ROTATIONS, writer.finish());
     }
 }

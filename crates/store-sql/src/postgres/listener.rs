@@ -158,7 +158,7 @@ pub(crate) fn heartbeat(heartbeat: Heartbeat) -> String {
 
 /// The payload of a change.
 pub(crate) fn changed(changed: Changed) -> String {
-    format!("{CHANGED}{} {}", changed.id, changed.version.as_u64())
+    format!("{CHANGED}{} {}", changed.id, changed.version.0)
 }
 
 /// Reads `id at`: the id in base64url, the time in Unix seconds; or a heartbeat, or a change.
@@ -170,7 +170,7 @@ fn parse(payload: &str) -> Option<Notice> {
     }
     if let Some(changed) = payload.strip_prefix(CHANGED) {
         let (id, version) = changed.split_once(' ')?;
-        let version = Generation::from_u64(version.parse().ok()?);
+        let version = Generation(version.parse().ok()?);
         return Some(Notice::Changed(Changed::new(id.parse().ok()?, version)));
     }
     let (id, at) = payload.split_once(' ')?;

@@ -176,7 +176,7 @@ impl PostgresStore {
     /// Notifies this process at once; the server does it again with all others.
     /// The channel and the notice that whatever a node remembers of a session is older: the generation stays.
     fn telling_that_all_is_older(&self, id: SessionId) -> [Value<'_>; 2] {
-        let changed = Changed::new(id, Generation::from_u64(u64::MAX));
+        let changed = Changed::new(id, Generation(u64::MAX));
         let notice = Value::OwnedText(listener::changed(changed));
         [self.inner.channel.as_str().into(), notice]
     }
@@ -452,7 +452,7 @@ fn committed(row: &PgRow) -> Result<Committed<Session>, PostgresStoreError> {
 
 fn read_epoch(row: &PgRow) -> Result<Epoch, PostgresStoreError> {
     row::read_count(row, 0, "epoch")
-        .map(Epoch::from_u64)
+        .map(Epoch)
         .map_err(PostgresStoreError::corrupt("subject"))
 }
 

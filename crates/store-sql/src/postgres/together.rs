@@ -94,7 +94,7 @@ mod tests {
             UnixTime::EPOCH,
         );
         let rotation = Rotation::new(&session, hash, Nonce::from_bytes([1; 16]), UnixTime::EPOCH);
-        assert_eq!(rotation.to, Generation::from_u64(1));
+        assert_eq!(rotation.to, Generation(1));
         // A value of another type panics.
         let _ = query(&SqlStr::from_static("SELECT 1"), &[rotation]);
         let statement = rotate();

@@ -401,7 +401,7 @@ async fn revoke_subject(
     let epoch = epoch.expect("an upsert returns its row");
     let except = ending.except.as_ref();
     if let Some(id) = except {
-        let values = [id.into(), subject.into(), count(epoch.as_u64()).into()];
+        let values = [id.into(), subject.into(), count(epoch.0).into()];
         permit.execute(&statements.keep, &values).await?;
     }
     let values = parameters::revoke_subject(ending);
@@ -419,7 +419,7 @@ fn committed(row: &SqliteRow) -> Result<Committed<Session>, SqliteStoreError> {
 
 fn read_epoch(row: &SqliteRow) -> Result<Epoch, SqliteStoreError> {
     row::read_count(row, 0, "epoch")
-        .map(Epoch::from_u64)
+        .map(Epoch)
         .map_err(SqliteStoreError::corrupt(schema::SUBJECT))
 }
 

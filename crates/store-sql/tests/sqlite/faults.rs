@@ -214,7 +214,7 @@ async fn calls_that_are_cut_off_leave_whole_rows_and_a_store_that_works() {
             break Session::clone(&row);
         };
     }
-    assert!(row.generation >= Generation::from_u64(200));
+    assert!(row.generation >= Generation(200));
     let all = subject_ending("bob", at(2));
     store.revoke_subject(&all).await.unwrap();
     let bobs = store.list(&subject("bob")).await.unwrap();

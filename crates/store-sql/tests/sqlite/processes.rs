@@ -79,7 +79,7 @@ async fn two_processes_never_both_win_a_generation() {
     let expected: Vec<String> = (1..=won.len()).map(|n| n.to_string()).collect();
     assert_eq!(won, expected);
     let row = store.load(row.id).await.unwrap().unwrap();
-    assert_eq!(row.generation, Generation::from_u64(won.len() as u64));
+    assert_eq!(row.generation, Generation(won.len() as u64));
     assert_eq!(won.len(), 300);
 }
 
@@ -123,10 +123,10 @@ async fn rotate_until(store: &SqliteStore, last: u64) {
         .await
         .unwrap();
     let mut row = Session::clone(rows.first().unwrap());
-    while row.generation < Generation::from_u64(last) {
+    while row.generation < Generation(last) {
         row = match store.commit(&rotation(&row, at(1))).await {
             Ok(Commit::Applied(row)) => {
-                report(&row.generation.as_u64().to_string());
+                report(&row.generation.0.to_string());
                 Session::clone(&row)
             }
             Ok(Commit::Missed(row)) => Session::clone(&row.unwrap()),

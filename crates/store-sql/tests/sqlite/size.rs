@@ -15,7 +15,7 @@ use crate::sessions::session;
 async fn a_key_of_the_browser_takes_35_bytes() {
     let device = DeviceBinding {
         key: DeviceKey::from_bytes([3; 33]).unwrap(),
-        generation: BindingGeneration::from_u8(255),
+        generation: BindingGeneration(255),
         state: DeviceState::Required,
     };
     let mut lengths = Vec::new();

@@ -58,7 +58,7 @@ impl Tokens {
 
     /// Takes an answer in: for each generation there is one token.
     fn learn(&mut self, issued: &Issued) {
-        let generation = issued.session().generation.as_u64();
+        let generation = issued.session().generation.0;
         let token = text(issued);
         let known = self.0.entry(generation).or_insert_with(|| token.clone());
         assert_eq!(*known, token, "two branches");

@@ -178,7 +178,7 @@ impl Run {
             _ => {
                 let live = manager.sessions(&subject).await.unwrap();
                 let live = live.iter().map(|session| {
-                    let (name, generation) = (self.name(session.id), session.generation.as_u64());
+                    let (name, generation) = (self.name(session.id), session.generation.0);
                     (
                         name,
                         generation,
@@ -244,7 +244,7 @@ impl Run {
         format!(
             "{what} of {}: credential {place}, generation {}, until {} and {}",
             self.name(session.id),
-            session.generation.as_u64(),
+            session.generation.0,
             session.idle_expires_at,
             session.absolute_expires_at,
         )

@@ -3,22 +3,12 @@
 /// Counts the registrations of a session: 0 at its login, before there is a key. A browser registers once, or
 /// once more if the answer was lost; the count stays at 255.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct BindingGeneration(u8);
+pub struct BindingGeneration(pub u8);
 
 impl BindingGeneration {
     /// Of what was given out at the login. It is good for every registration after it: requests that are
     /// under way while the browser registers its key carry it.
     pub const ANY: Self = Self(0);
-
-    /// The number of a registration.
-    pub const fn from_u8(number: u8) -> Self {
-        Self(number)
-    }
-
-    /// The number.
-    pub const fn as_u8(self) -> u8 {
-        self.0
-    }
 
     /// The one after it, never [`Self::ANY`].
     #[must_use]

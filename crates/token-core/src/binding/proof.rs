@@ -39,7 +39,7 @@ impl Proof {
     pub fn prefix(&self) -> Cow<'static, [u8]> {
         match self {
             Self::Device(BindingGeneration::ANY) => Cow::Borrowed(&[REQUIRED]),
-            Self::Device(generation) => Cow::Owned(vec![REQUIRED, generation.as_u8()]),
+            Self::Device(generation) => Cow::Owned(vec![REQUIRED, generation.0]),
             Self::Key(thumbprint) => {
                 Cow::Owned([&[KEY], thumbprint.as_bytes().as_slice()].concat())
             }

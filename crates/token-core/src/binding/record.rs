@@ -134,11 +134,7 @@ impl Binding {
                     DeviceState::Pending => PENDING,
                     DeviceState::Required => REQUIRED,
                 };
-                [
-                    &[form, bound.generation.as_u8()],
-                    bound.key.as_bytes().as_slice(),
-                ]
-                .concat()
+                [&[form, bound.generation.0], bound.key.as_bytes().as_slice()].concat()
             }
             Self::Key(thumbprint) => [&[KEY], thumbprint.as_bytes().as_slice()].concat(),
             Self::Unbound => Vec::new(),
@@ -167,7 +163,7 @@ impl Binding {
         let (generation, key) = rest.split_first().ok_or(invalid)?;
         Ok(Self::Device(DeviceBinding {
             key: DeviceKey::from_bytes(key.try_into().map_err(|_| invalid)?)?,
-            generation: BindingGeneration::from_u8(*generation),
+            generation: BindingGeneration(*generation),
             state,
         }))
     }
@@ -278,7 +274,7 @@ mod tests {
     fn device(state: DeviceState, generation: u8) -> Binding {
         Binding::Device(DeviceBinding {
             key: DeviceKey([2; 33]),
-            generation: BindingGeneration::from_u8(generation),
+            generation: BindingGeneration(generation),
             state,
         })
     }
@@ -296,7 +292,7 @@ mod tests {
         prop_oneof![
             Just(Proof::default()),
             any::<[u8; 32]>().prop_map(|bytes| Proof::Key(Thumbprint::from_bytes(bytes))),
-            (0..4_u8).prop_map(|number| Proof::Device(BindingGeneration::from_u8(number))),
+            (0..4_u8).prop_map(|number| Proof::Device(BindingGeneration(number))),
         ]
     }
 

@@ -37,7 +37,7 @@ impl BindingKeys {
         let [_, _, _, ends @ ..] = (now + lifetime + BoundValue::MARGIN)
             .as_secs()
             .to_be_bytes();
-        let body = [&[generation.as_u8()], ends.as_slice()].concat();
+        let body = [&[generation.0], ends.as_slice()].concat();
         BoundValue(SecretText(self.seal(Use::Value, session, &body)))
     }
 
@@ -60,7 +60,7 @@ impl BindingKeys {
         if now >= ends {
             return Err(Unproven::Expired);
         }
-        Ok((BindingGeneration::from_u8(generation), ends))
+        Ok((BindingGeneration(generation), ends))
     }
 }
 
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_value_is_good_until_a_minute_after_its_cookie() {
         let keys = keys(&[1]);
-        let generation = BindingGeneration::from_u8(3);
+        let generation = BindingGeneration(3);
         let value = keys.value(SESSION, generation, LIFETIME, at(0));
         let read = |now| keys.read_value(value.secret(), SESSION, now);
         assert_eq!(read(at(0)), Ok((generation, at(660))));

@@ -171,7 +171,7 @@ pub enum KeyError {
 #[non_exhaustive]
 pub enum IssueError {
     /// The store has another credential than the one that was to be handed out.
-    #[error("session {session} holds another credential in generation {}", generation.as_u64())]
+    #[error("session {session} holds another credential in generation {}", generation.0)]
     CredentialMismatch {
         /// The session.
         session: SessionId,

@@ -28,7 +28,7 @@ pub enum Denial {
         expires: UnixTime,
     },
     /// A later generation than the store has: it lost a write.
-    #[error("generation {} was presented, and the store has only {}", presented.as_u64(), stored.as_u64())]
+    #[error("generation {} was presented, and the store has only {}", presented.0, stored.0)]
     LostWrite {
         /// The generation that was presented.
         presented: Generation,
@@ -40,14 +40,14 @@ pub enum Denial {
     Malformed,
     /// Signed by us, of a known generation, with another secret: forged with a stolen key, or the store
     /// lost a write. Nothing is revoked; operators should look.
-    #[error("another secret for generation {}", generation.as_u64())]
+    #[error("another secret for generation {}", generation.0)]
     Mismatch {
         /// The generation that was presented.
         generation: Generation,
     },
     /// A superseded credential came back, and the session was ended for it. It is made once the session
     /// is ended, by [`PendingReuse::committed`](crate::session::rule::PendingReuse::committed) alone.
-    #[error("generation {} was presented after {} had replaced it", presented.as_u64(), stored.as_u64())]
+    #[error("generation {} was presented after {} had replaced it", presented.0, stored.0)]
     #[non_exhaustive]
     Reused {
         /// The generation that was presented.

@@ -157,7 +157,7 @@ impl RefreshKey {
         // Every part has a fixed length, so the parts cannot be shifted against each other.
         context.update(b"successor");
         context.update(session.as_bytes());
-        context.update(&to.as_u64().to_be_bytes());
+        context.update(&to.0.to_be_bytes());
         context.update(secret.secret());
         context.update(nonce.as_bytes());
         let tag = context.sign();
@@ -307,7 +307,7 @@ impl RefreshKeyRing {
         json.text("aud", audience.as_str());
         json.text("sub", session.subject.as_str());
         json.text("sid", session.id.encode(&mut [0; 24]));
-        json.number("gen", session.generation.as_u64());
+        json.number("gen", session.generation.0);
         json.text("jti", base64url::encode_into(secret.secret(), &mut *jti));
         json.number("iat", session.rotated_at.as_secs());
         json.number("exp", session.absolute_expires_at.as_secs());

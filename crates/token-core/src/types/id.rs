@@ -78,19 +78,7 @@ impl<'de> Deserialize<'de> for SessionId {
 /// The shard of a subject: one byte of a keyed hash of its name, which a store computes. All sessions of
 /// one subject share it, so that a Redis Cluster keeps them in one hash slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Bucket(u8);
-
-impl Bucket {
-    /// The bucket that a store kept.
-    pub const fn from_byte(byte: u8) -> Self {
-        Self(byte)
-    }
-
-    /// The byte, for a store.
-    pub const fn as_byte(self) -> u8 {
-        self.0
-    }
-}
+pub struct Bucket(pub u8);
 
 bytes! {
     /// The `jti` of an access token: 128 random bits, 22 characters of base64url
@@ -133,7 +121,7 @@ mod tests {
 
     #[test]
     fn a_session_id_begins_with_the_bucket_of_its_subject() {
-        let bucket = Bucket::from_byte(9);
+        let bucket = Bucket(9);
         let id = SessionId::new(bucket, [7; 17]);
         assert_eq!(id.bucket(), bucket);
         assert_eq!(id.to_string().parse::<SessionId>().unwrap(), id);

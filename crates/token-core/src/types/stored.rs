@@ -20,7 +20,7 @@ macro_rules! bytes {
     };
 }
 
-/// Defines a number that begins with 0.
+/// Defines a number that begins with 0. Every number is one, so there is nothing to check.
 macro_rules! number {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -28,19 +28,7 @@ macro_rules! number {
             Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
         )]
         #[serde(transparent)]
-        pub struct $name(u64);
-
-        impl $name {
-            /// The value of the number that a store kept.
-            pub const fn from_u64(value: u64) -> Self {
-                Self(value)
-            }
-
-            /// The number, for a store.
-            pub const fn as_u64(self) -> u64 {
-                self.0
-            }
-        }
+        pub struct $name(pub u64);
     };
 }
 

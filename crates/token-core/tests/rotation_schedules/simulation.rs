@@ -418,7 +418,7 @@ impl Simulation {
         let bound = GRACE + 2 * TOLERANCE + if given_back { ACCESS } else { 0 };
         // A session cookie from before the last two step-ups cannot be told from garbage.
         let known = transport != Transport::Session
-            || self.issued[token] + 1 == self.world.row.generation.as_u64();
+            || self.issued[token] + 1 == self.world.row.generation.0;
         known && self.now - made.at > bound * 1000
     }
 
@@ -449,7 +449,7 @@ impl Simulation {
             }
             Next::Answer(answer) => {
                 if let Answer::Granted(Some(token)) = &answer {
-                    let generation = self.world.row.generation.as_u64();
+                    let generation = self.world.row.generation.0;
                     self.issued.entry(token.clone()).or_insert(generation);
                 }
                 let unproven = matches!(answer, Answer::Denied(Denial::Unbound(_)));
@@ -471,7 +471,7 @@ impl Simulation {
     /// Whether one more step-up came while a session cookie was judged: it is garbage by now.
     fn has_moved_on(&self, request: &Request) -> bool {
         self.settings.transport == Transport::Session
-            && self.issued[&request.token] + 1 != self.world.row.generation.as_u64()
+            && self.issued[&request.token] + 1 != self.world.row.generation.0
     }
 
     fn answer(&mut self, request: &Request, answer: Answer) {
@@ -550,7 +550,7 @@ impl Simulation {
     /// rotated, and what is replayed is the one in force.
     pub(crate) fn check_one_branch(&mut self) {
         // The older ones are all alike, so a few of them stand for the rest.
-        let latest = self.world.row.generation.as_u64();
+        let latest = self.world.row.generation.0;
         let recent = self.issued.iter();
         let recent =
             recent.filter(|(_, generation)| **generation == 0 || **generation + 4 > latest);

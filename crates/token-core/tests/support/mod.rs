@@ -116,7 +116,7 @@ impl World {
         let mut entropy = Counter::default();
         let pending = rule::open(
             login(transport),
-            Bucket::from_byte(7),
+            Bucket(7),
             &issuer.policy,
             &issuer.refresh_keys,
             at(0),

@@ -86,7 +86,7 @@ pub async fn a_binding_holds_exactly_where_its_condition_does<S: SessionStore>(
 pub async fn a_write_holds_exactly_where_its_proof_is_enough<S: SessionStore>(mut world: World<S>) {
     let subject = world.subject();
     let now = World::<S>::at(0);
-    let device = |number| Proof::Device(BindingGeneration::from_u8(number));
+    let device = |number| Proof::Device(BindingGeneration(number));
     let key = |byte| Proof::Key(Thumbprint::from_bytes([byte; 32]));
     let proofs = [
         Proof::default(),

@@ -74,7 +74,7 @@ async fn a_day(test: &TestManager, subject: Subject) {
     // A login that failed after its insert leaves a session that nobody can use.
     assert!(
         live.iter()
-            .any(|live| live.id == session && live.generation.as_u64() == 4)
+            .any(|live| live.id == session && live.generation.0 == 4)
     );
 
     let access = manager.refresh(&token, None).await;

@@ -31,7 +31,7 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     };
     full.claims =
         CustomClaims::from_json(r#"{"name":"Zoë \"Z\" 'x'","n":[1,2.5,null]}"#).expect("an object");
-    full.earlier_rotations = EarlierRotations::from_u64(0x1_0000_8002);
+    full.earlier_rotations = EarlierRotations(0x1_0000_8002);
     full.device = Device::new(
         Some("it's ä \\ label"),
         Some(&"u".repeat(300)),
@@ -60,7 +60,7 @@ pub async fn a_session_loads_back_whole<S: SessionStore>(mut world: World<S>) {
     let mut rotation = world.rotation(&full, now + secs(50));
     rotation.by = RotatedBy::StepUp;
     rotation.proof = Proof::Key(token_core::binding::Thumbprint::from_bytes([9; 32]));
-    rotation.earlier_rotations = EarlierRotations::from_u64(u64::MAX);
+    rotation.earlier_rotations = EarlierRotations(u64::MAX);
     rotation.authentication = Some(Authentication {
         time: now,
         acr: None,

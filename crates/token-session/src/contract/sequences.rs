@@ -110,7 +110,7 @@ pub async fn random_sequences_end_as_in_memory<S: SessionStore>(mut world: World
 fn proof<S>(world: &mut World<S>) -> Proof {
     match world.rng.u8(..4) {
         3 => Proof::default(),
-        generation => Proof::Device(BindingGeneration::from_u8(generation)),
+        generation => Proof::Device(BindingGeneration(generation)),
     }
 }
 

@@ -178,7 +178,7 @@ pub(super) fn registered_key(key: u8, generation: u8, state: DeviceState) -> Bin
     key[0] = 3;
     Binding::Device(DeviceBinding {
         key: DeviceKey::from_bytes(key).expect("it begins as a point does"),
-        generation: BindingGeneration::from_u8(generation),
+        generation: BindingGeneration(generation),
         state,
     })
 }

@@ -81,13 +81,13 @@ impl SessionManager {
             device,
         };
         let (keys, entropy) = (&issuer.refresh_keys, self.draw());
-        let bucket = Bucket::from_byte(0);
+        let bucket = Bucket(0);
         let mut pending = rule::open(login, bucket, &issuer.policy, keys, now, entropy);
         let session = &mut pending.write;
         session.subject = kind.subject(session.id);
         let mut id = *session.id.as_bytes();
         let [bucket, ..] = &mut id;
-        *bucket = self.inner.store.bucket(&session.subject).as_byte();
+        *bucket = self.inner.store.bucket(&session.subject).0;
         session.id = SessionId::from_bytes(id);
         let expires_at = now + policy.lifetime_of(kind);
         session.idle_expires_at = expires_at;

@@ -30,7 +30,7 @@ impl Year {
         let issuer = self.issuer(node);
         let pending = rule::open(
             login(Transport::Header),
-            Bucket::from_byte(7),
+            Bucket(7),
             &issuer.policy,
             &issuer.refresh_keys,
             now,

@@ -158,7 +158,7 @@ mod tests {
         let issuer = TokenIssuer::builder(iss, "https://api.example".parse().unwrap())
             .build(KeyRing::new(access), keys.clone());
         let ends_at = NOW + Duration::from_secs(secs);
-        let (bucket, entropy) = (Bucket::from_byte(3), Entropy::new([2; 64]));
+        let (bucket, entropy) = (Bucket(3), Entropy::new([2; 64]));
         adopt(login, bucket, &issuer, ends_at, old, NOW, entropy).write
     }
 
@@ -189,7 +189,7 @@ mod tests {
             .map(|(_, hash)| hash)
             .collect();
         assert_eq!((ids.len(), hashes.len()), (5, 5));
-        assert_eq!(first.0.bucket(), Bucket::from_byte(3));
+        assert_eq!(first.0.bucket(), Bucket(3));
     }
 
     #[test]

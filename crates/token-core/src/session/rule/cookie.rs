@@ -122,7 +122,7 @@ impl SessionToken {
         let generation = if session.token_hash == hash {
             current
         } else if session.previous_hash == Some(hash) {
-            Generation::from_u64(current.as_u64().saturating_sub(1))
+            Generation(current.0.saturating_sub(1))
         } else {
             return None;
         };

@@ -387,7 +387,7 @@ mod tests {
             claims: CustomClaims::from_json(claims).unwrap(),
             device: Device::default(),
         };
-        let bucket = Bucket::from_byte(0);
+        let bucket = Bucket(0);
         let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
         let entropy = Entropy::new([seed; 64]);
         rotation::open(login, bucket, policy, keys, now, entropy)

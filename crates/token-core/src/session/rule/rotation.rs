@@ -163,7 +163,7 @@ pub fn decide<const N: usize>(
         keys,
         now,
     };
-    let (stored, presented) = (session.generation.as_u64(), token.generation.as_u64());
+    let (stored, presented) = (session.generation.0, token.generation.0);
     match stored.checked_sub(presented) {
         None => Ok(evaluation.later(nonce)),
         Some(0) => Ok(evaluation.current(nonce)),
@@ -390,7 +390,7 @@ impl Evaluation<'_> {
     /// The rotation that superseded the presented credential; `None` if that was long ago.
     fn superseded(self) -> Option<Supersession> {
         let (stored, presented) = (self.session.generation, self.presented.generation);
-        let steps = stored.as_u64().saturating_sub(presented.as_u64());
+        let steps = stored.0.saturating_sub(presented.0);
         if steps <= 1 {
             return Some(self.last_rotation());
         }
