@@ -185,8 +185,7 @@ pub fn session(issuer: &TokenIssuer, number: u64, claims: CustomClaims) -> Grant
     };
     let bucket = BucketKey::new(&SECRET).bucket(&login.subject);
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let pending = rule::open(login, bucket, policy, keys, now, entropy(number));
-    let row = pending.write.clone();
+    let (row, pending) = rule::open(login, bucket, policy, keys, now, entropy(number));
     let committed = pending.committed(Committed::assertion(row));
     committed.expect("it is what was to be written")
 }

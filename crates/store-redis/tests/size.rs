@@ -131,7 +131,7 @@ fn opened(store: &RedisStore, login: Login, number: u64) -> Session {
     let keys = RefreshKeyRing::new(keys);
     let bucket = store.bucket(&login.subject);
     let entropy = Entropy::new(entropy(number));
-    rule::open(login, bucket, &Policy::default(), &keys, now(), entropy).write
+    rule::open(login, bucket, &Policy::default(), &keys, now(), entropy).0
 }
 
 fn entropy(number: u64) -> [u8; 64] {

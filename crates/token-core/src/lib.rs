@@ -18,6 +18,7 @@
 //! - [`access`]: access tokens. A [`Verifier`] turns an [`UntrustedToken`] into a [`VerifiedToken`].
 //! - [`foreign`]: tokens of other issuers.
 //! - [`session`]: what a store keeps, what a presented credential means, and what leaves the server.
+//! - [`adoption`]: sessions that take the place of those of another system.
 //!
 //! To learn how rotation works, read `docs/rotation.md`, then [`session`].
 //!
@@ -55,8 +56,8 @@
 //!     claims: CustomClaims::default(),
 //!     device: Device::default(),
 //! };
-//! let pending = rule::open(login, Bucket(0), policy, keys, now, random());
-//! let stored = pending.write.clone(); // by the store
+//! let (session, pending) = rule::open(login, Bucket(0), policy, keys, now, random());
+//! let stored = session; // by the store
 //! let granted = pending.committed(Committed::assertion(stored.clone()))?;
 //! let issued = issuer.issue(&granted, &stored.scope, now, random())?;
 //! let Credentials::Tokens(pair) = issued.give_out(&granted)? else {
@@ -74,14 +75,15 @@
 //! // A refresh: one conditional write, made from the token alone.
 //! let later = now + Duration::from_secs(240);
 //! let claims = keys.verify(pair.refresh_token.secret(), &issuer.issuer, &issuer.audience)?;
-//! let pending = rule::attempt(&claims, policy, keys, later, random())?;
-//! let written = Change::Rotate(pending.write.clone()).apply(&stored).expect("the condition holds");
+//! let (rotation, pending) = rule::attempt(&claims, policy, keys, later, random())?;
+//! let written = Change::Rotate(rotation).apply(&stored).expect("the condition holds");
 //! let next = pending.committed(Committed::assertion(written))?;
 //! assert_eq!(next.session().generation.0, 1);
 //! # Ok(()) }
 //! ```
 
 pub mod access;
+pub mod adoption;
 pub mod binding;
 pub mod foreign;
 mod jose;

@@ -79,7 +79,7 @@ impl Ours {
         let (issuer, entropy) = (&self.issuer, &mut self.entropy);
         let mut login = login(Transport::Header);
         login.authentication = Authentication::password(now);
-        let pending = rule::open(
+        let (session, pending) = rule::open(
             login,
             Bucket(7),
             &issuer.policy,
@@ -87,8 +87,7 @@ impl Ours {
             now,
             entropy.draw(),
         );
-        let row = Committed::assertion(pending.write.clone());
-        let granted = pending.committed(row).unwrap();
+        let granted = pending.committed(Committed::assertion(session)).unwrap();
         let scope = granted.session().scope.clone();
         let issued = issuer.issue(&granted, &scope, now, entropy.draw()).unwrap();
         let Credentials::Tokens(pair) = issued.give_out(&granted).unwrap() else {

@@ -263,9 +263,8 @@ fn signs_for(
     let iss = "https://id.example".parse().unwrap();
     let issuer = TokenIssuer::builder(iss, audience.parse().unwrap()).build(access, refresh);
     let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket(0));
-    let pending = rule::open(login, bucket, policy, keys, now, Entropy::new([1; 64]));
-    let stored = Committed::assertion(pending.write.clone());
-    let granted = pending.committed(stored).unwrap();
+    let (session, pending) = rule::open(login, bucket, policy, keys, now, Entropy::new([1; 64]));
+    let granted = pending.committed(Committed::assertion(session)).unwrap();
     let issued = issuer.issue(&granted, &Scope::default(), now, Entropy::new([2; 64]));
     let Credentials::Tokens(pair) = issued.unwrap().give_out(&granted).unwrap() else {
         unreachable!("the transport is `header`")

@@ -313,9 +313,8 @@ mod tests {
         };
         let random = || Entropy::new([number; 64]);
         let (policy, keys, bucket) = (&issuer.policy, &issuer.refresh_keys, Bucket(0));
-        let pending = rule::open(login, bucket, policy, keys, now(), random());
-        let session = Committed::assertion(pending.write.clone());
-        let granted = pending.committed(session).unwrap();
+        let (session, pending) = rule::open(login, bucket, policy, keys, now(), random());
+        let granted = pending.committed(Committed::assertion(session)).unwrap();
         let scope = granted.session().scope.clone();
         let issued = issuer.issue(&granted, &scope, now(), random()).unwrap();
         let Credentials::Tokens(pair) = issued.give_out(&granted).unwrap() else {

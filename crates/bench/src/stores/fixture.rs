@@ -39,9 +39,9 @@ pub fn session(
     let claims = keys.verify(&token, &issuer.issuer, &issuer.audience);
     let claims = claims.expect("it was just made");
     let entropy = world::entropy(u64::from(number) << 32);
-    let pending = rule::attempt(&claims, &issuer.policy, keys, now, entropy);
-    let pending = pending.expect("it has not expired");
-    let row = Change::Rotate(pending.write.clone()).apply(granted.session());
+    let attempt = rule::attempt(&claims, &issuer.policy, keys, now, entropy);
+    let (rotation, pending) = attempt.expect("it has not expired");
+    let row = Change::Rotate(rotation).apply(granted.session());
     let row = row.expect("it is past the grace");
     // It is stored before the token is used.
     let granted = pending.committed(Committed::assertion(row.clone()));
@@ -78,8 +78,7 @@ fn opened(
     let bucket = bucket(&login.subject);
     let entropy = world::entropy(u64::from(number));
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let pending = rule::open(login, bucket, policy, keys, now, entropy);
-    let session = pending.write.clone();
+    let (session, pending) = rule::open(login, bucket, policy, keys, now, entropy);
     let granted = pending.committed(Committed::assertion(session));
     granted.expect("it is what is to be written")
 }

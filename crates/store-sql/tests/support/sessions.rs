@@ -41,7 +41,7 @@ pub(crate) async fn session<S: SessionStore>(store: &S, name: &str) -> Session {
     let keys = RefreshKeyRing::new(key.expect("32 bytes"));
     let bucket = store.bucket(&login.subject);
     let entropy = Entropy::new(std::array::from_fn(|_| fastrand::u8(..)));
-    rule::open(login, bucket, &Policy::default(), &keys, at(0), entropy).write
+    rule::open(login, bucket, &Policy::default(), &keys, at(0), entropy).0
 }
 
 /// The same, stored.

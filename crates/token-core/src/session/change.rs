@@ -283,7 +283,7 @@ impl Ending {
 /// ```compile_fail,E0308
 /// # use token_core::Session;
 /// # use token_core::session::rule::Pending;
-/// # fn f(session: Session, pending: Pending<Session>) {
+/// # fn f(session: Session, pending: Pending) {
 /// let granted = pending.committed(session);
 /// # }
 /// ```

@@ -25,9 +25,7 @@ impl Rights {
             session.claims.clone_from(claims);
         }
     }
-}
 
-impl Rights {
     /// Whether the session has them already.
     pub(crate) fn are_those_of(&self, session: &Session) -> bool {
         let scope = self.scope.as_ref();

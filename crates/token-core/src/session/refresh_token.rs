@@ -105,7 +105,7 @@ pub struct RefreshKey {
     signing: hmac::Key,
     rotation: hmac::Key,
     nonces: hmac::Key,
-    adoption: hmac::Key,
+    pub(crate) adoption: hmac::Key,
     binding: BindingKey,
 }
 
@@ -160,19 +160,6 @@ impl RefreshKey {
         context.update(&to.0.to_be_bytes());
         context.update(secret.secret());
         context.update(nonce.as_bytes());
-        let tag = context.sign();
-        let secret = tag.as_ref().try_into().expect("HMAC-SHA256 has 32 bytes");
-        TokenSecret::from_bytes(secret)
-    }
-
-    /// The first secret of a session that takes the place of an old one: the same for each request with the
-    /// same old credential, and nobody can compute it without this key.
-    pub(crate) fn adopted(&self, system: &str, credential: &[u8]) -> TokenSecret {
-        let mut context = hmac::Context::with_key(&self.adoption);
-        // The one part of any length beside the last is preceded by its length.
-        context.update(&(system.len() as u64).to_be_bytes());
-        context.update(system.as_bytes());
-        context.update(credential);
         let tag = context.sign();
         let secret = tag.as_ref().try_into().expect("HMAC-SHA256 has 32 bytes");
         TokenSecret::from_bytes(secret)

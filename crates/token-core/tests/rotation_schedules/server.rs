@@ -36,10 +36,10 @@ pub(crate) struct Job {
 /// A call to the store that has not had its effect yet.
 #[expect(clippy::large_enum_variant, reason = "a schedule has a few of them")]
 enum Call {
-    Commit(Pending<Rotation>),
+    Commit(Rotation, Pending),
     End(PendingReuse),
     Load,
-    Replay(Pending<Touch>),
+    Replay(Touch, Pending),
     Touch(Touch),
 }
 
@@ -83,7 +83,7 @@ impl Job {
             claims.proof = proof;
             let (policy, keys) = (&world.issuer.policy, &world.issuer.refresh_keys);
             match rule::attempt(&claims, policy, keys, now, entropy) {
-                Ok(pending) => job.call = Call::Commit(pending),
+                Ok((rotation, pending)) => job.call = Call::Commit(rotation, pending),
                 Err(denial) => return Next::Answer(Answer::Denied(denial)),
             }
         }
@@ -100,9 +100,8 @@ impl Job {
         self.calls += 1;
         match std::mem::replace(&mut self.call, Call::Load) {
             Call::Load => self.decide(world, resends),
-            Call::Commit(pending) => {
-                let change = Change::Rotate(pending.write.clone());
-                let Some(next) = change.apply(&world.row) else {
+            Call::Commit(rotation, pending) => {
+                let Some(next) = Change::Rotate(rotation).apply(&world.row) else {
                     return self.decide(world, resends);
                 };
                 world.row = next.clone();
@@ -120,9 +119,8 @@ impl Job {
                     Next::Answer(Answer::Denied(denial))
                 }
             },
-            Call::Replay(pending) => {
-                let change = Change::Touch(pending.write.clone());
-                let Some(next) = change.apply(&world.row) else {
+            Call::Replay(touch, pending) => {
+                let Some(next) = Change::Touch(touch).apply(&world.row) else {
                     return self.decide(world, resends);
                 };
                 world.row = next.clone();
@@ -166,12 +164,12 @@ impl Job {
                 self.call = Call::End(reuse);
                 Next::Call(self)
             }
-            Decision::Rotate(pending) => {
-                self.call = Call::Commit(pending);
+            Decision::Rotate(rotation, pending) => {
+                self.call = Call::Commit(rotation, pending);
                 Next::Call(self)
             }
-            Decision::Touch(pending) => {
-                self.call = Call::Replay(pending);
+            Decision::Touch(touch, pending) => {
+                self.call = Call::Replay(touch, pending);
                 Next::Call(self)
             }
         }

@@ -576,12 +576,12 @@ impl Simulation {
         let mut claims = self.world.claims(token);
         claims.proof = PROVEN;
         match self.world.peek_at(&claims, None, now) {
-            Decision::Rotate(_) => true,
+            Decision::Rotate(..) => true,
             Decision::Replay(granted) => {
                 assert!(granted.session().token_hash == self.world.row.token_hash);
                 false
             }
-            Decision::Touch(pending) => {
+            Decision::Touch(_, pending) => {
                 let granted = pending.committed(Committed::assertion(self.world.row.clone()));
                 assert!(granted.is_ok());
                 false

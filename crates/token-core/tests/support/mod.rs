@@ -114,7 +114,7 @@ impl World {
     pub fn new(policy: Policy, transport: Transport) -> (Self, String) {
         let issuer = issuer(policy);
         let mut entropy = Counter::default();
-        let pending = rule::open(
+        let (row, pending) = rule::open(
             login(transport),
             Bucket(7),
             &issuer.policy,
@@ -122,7 +122,6 @@ impl World {
             at(0),
             entropy.draw(),
         );
-        let row = pending.write.clone();
         let granted = pending
             .committed(Committed::assertion(row.clone()))
             .unwrap();
@@ -166,11 +165,11 @@ impl World {
             refresh_keys,
             ..
         } = &self.issuer;
-        let pending = match rule::attempt(&claims, policy, refresh_keys, now, entropy) {
-            Ok(pending) => pending,
+        let (rotation, pending) = match rule::attempt(&claims, policy, refresh_keys, now, entropy) {
+            Ok(attempt) => attempt,
             Err(denial) => return Answer::Denied(denial),
         };
-        match Change::Rotate(pending.write.clone()).apply(&self.row) {
+        match Change::Rotate(rotation).apply(&self.row) {
             Some(next) => {
                 self.row = next.clone();
                 self.rotations += 1;
@@ -224,16 +223,16 @@ impl World {
                 let row = Committed::assertion(self.row.clone());
                 Answer::Denied(reuse.committed(&row).unwrap())
             }
-            Decision::Touch(pending) => {
-                let change = Change::Touch(pending.write.clone());
+            Decision::Touch(touch, pending) => {
+                let change = Change::Touch(touch);
                 self.row = change.apply(&self.row).expect("nobody raced");
                 let granted = pending
                     .committed(Committed::assertion(self.row.clone()))
                     .unwrap();
                 Answer::Replayed(self.text(&granted, now))
             }
-            Decision::Rotate(pending) => {
-                let change = Change::Rotate(pending.write.clone());
+            Decision::Rotate(rotation, pending) => {
+                let change = Change::Rotate(rotation);
                 self.row = change.apply(&self.row).expect("nobody raced");
                 self.rotations += 1;
                 let granted = pending

@@ -86,7 +86,7 @@ impl<S: SessionStore> World<S> {
             device: Device::new(Some("Firefox on Linux"), Some("Mozilla/5.0"), None),
         };
         let (bucket, entropy) = (self.store.bucket(subject), self.entropy());
-        rule::open(login, bucket, &self.policy, &self.keys, now, entropy).write
+        rule::open(login, bucket, &self.policy, &self.keys, now, entropy).0
     }
 
     /// A session opened at `now`, stored.

@@ -1,7 +1,8 @@
 //! Opens the session that takes the place of a session or token of another system.
 
+use token_core::adoption::{self, OldCredential};
 use token_core::binding::Binding;
-use token_core::session::rule::{self, OldCredential, Pending};
+use token_core::session::rule::Pending;
 use token_core::session::{Committed, Epoch, Revocation, Rights};
 use token_core::{Authentication, RevokeReason, Session, SessionId, Transport, UnixTime};
 use zeroize::Zeroizing;
@@ -12,7 +13,7 @@ use crate::adopt::{AdoptError, OldSession};
 use crate::event::EventKind;
 use crate::store::Created;
 use crate::to_end::to_end;
-use crate::visitor::{KeptData, is_reserved};
+use crate::visitor::is_reserved;
 
 impl SessionManager {
     /// Whether old sessions are adopted now.
@@ -40,7 +41,7 @@ impl SessionManager {
 
     /// The id of the session that takes the place of this old one, whether or not it was adopted yet.
     pub fn adopted_id(&self, reader: &'static str, old: &OldSession) -> SessionId {
-        self.as_adopted(reader, old.clone(), self.now()).write.id
+        self.as_adopted(reader, old.clone(), self.now()).0.id
     }
 
     /// Ends an old session: for a logout, and for a login that replaces it. It is not adopted afterwards.
@@ -58,7 +59,7 @@ impl SessionManager {
         if self.refuse_old(&old, now).is_err() {
             return Ok(false);
         }
-        let (mut ended, _) = self.as_adopted(reader, old, now).into_parts();
+        let (mut ended, _) = self.as_adopted(reader, old, now);
         let id = ended.id;
         ended.revocation = Some(Revocation { at: now, reason });
         ended.purge_at = self.policy().tombstone_until(now);
@@ -100,19 +101,38 @@ impl SessionManager {
         now: UnixTime,
     ) -> Result<Issued, AdoptError> {
         let (kept, bytes) = (old.session.kept.clone(), identity(&old));
-        let pending = self.as_adopted(reader, old, now);
+        let (said, pending) = self.as_adopted(reader, old, now);
         let old = OldCredential {
             system: reader,
             bytes: &bytes,
         };
-        match self.load(pending.write.id).await? {
-            Some(session) => self.found_adopted(session, &pending.write, old, now).await,
-            None => self.insert_adopted(reader, pending, old, &kept, now).await,
+        if let Some(session) = self.load(said.id).await? {
+            return self.found_adopted(session, &said, old, now).await;
+        }
+        // Signed and measured before the session exists, so that nothing can fail after it.
+        let ahead = self.issue_ahead(&pending, &said, None, now).await?;
+        match self.create(&said, kept.as_json()).await? {
+            Created::Applied(session) => {
+                self.report(EventKind::Adopted { reader }, &session, now);
+                let granted = pending.committed(session)?;
+                Ok(Self::give_out(granted, ahead, None, now)?)
+            }
+            Created::EpochPassed => Err(AdoptError::AllEnded),
+            // Another request with the same old credential was faster.
+            Created::IdTaken => match self.load(said.id).await? {
+                Some(session) => self.found_adopted(session, &said, old, now).await,
+                None => Err(AdoptError::Ended { session: said.id }),
+            },
         }
     }
 
     /// The session that is to be inserted unless it is stored.
-    fn as_adopted(&self, reader: &'static str, old: OldSession, now: UnixTime) -> Pending<Session> {
+    fn as_adopted(
+        &self,
+        reader: &'static str,
+        old: OldSession,
+        now: UnixTime,
+    ) -> (Session, Pending) {
         let issuer = self.issuer();
         let bucket = self.inner.store.bucket(&old.subject);
         let ends_at = old.expires_at.unwrap_or(UnixTime::MAX);
@@ -127,39 +147,12 @@ impl SessionManager {
             bytes: &bytes,
         };
         let entropy = self.draw();
-        let mut pending = rule::adopt(login, bucket, &issuer, ends_at, credential, now, entropy);
+        let (mut session, pending) =
+            adoption::adopt(login, bucket, &issuer, ends_at, credential, now, entropy);
         if let Some(key) = key {
-            pending.write.binding = Binding::Key(key);
+            session.binding = Binding::Key(key);
         }
-        pending
-    }
-
-    async fn insert_adopted(
-        &self,
-        reader: &'static str,
-        pending: Pending<Session>,
-        old: OldCredential<'_>,
-        kept: &KeptData,
-        now: UnixTime,
-    ) -> Result<Issued, AdoptError> {
-        let id = pending.write.id;
-        // Signed and measured before the session exists, so that nothing can fail after it.
-        let ahead = self
-            .issue_ahead(&pending, &pending.write, None, now)
-            .await?;
-        match self.create(&pending.write, kept.as_json()).await? {
-            Created::Applied(session) => {
-                self.report(EventKind::Adopted { reader }, &session, now);
-                let granted = pending.committed(session)?;
-                Ok(Self::give_out(granted, ahead, None, now)?)
-            }
-            Created::EpochPassed => Err(AdoptError::AllEnded),
-            // Another request with the same old credential was faster.
-            Created::IdTaken => match self.load(id).await? {
-                Some(session) => self.found_adopted(session, &pending.write, old, now).await,
-                None => Err(AdoptError::Ended { session: id }),
-            },
-        }
+        (session, pending)
     }
 
     /// The credentials of a session that is stored, with what it may do by now: `said` is the session as the
@@ -176,7 +169,7 @@ impl SessionManager {
             return Err(AdoptError::Ended { session: id });
         }
         let credential = |session| {
-            let granted = rule::adopted(session, &self.issuer().refresh_keys, old);
+            let granted = adoption::adopted(session, &self.issuer().refresh_keys, old);
             granted.ok_or(AdoptError::Replaced { session: id })
         };
         let mut granted = credential(session)?;

@@ -57,9 +57,9 @@ impl Issued {
 impl SessionManager {
     /// Makes the credentials of a session as a write will make it, before the write. `session` is that
     /// session; `scope` narrows the access token.
-    pub(super) async fn issue_ahead<W>(
+    pub(super) async fn issue_ahead(
         &self,
-        pending: &Pending<W>,
+        pending: &Pending,
         session: &Session,
         scope: Option<&Scope>,
         now: UnixTime,

@@ -95,20 +95,19 @@ impl SessionManager {
         let login = self.as_login(ticket.subject, ticket.epoch, new, now);
         let issuer = self.issuer();
         let keys = &issuer.refresh_keys;
-        let mut pending = rule::open(login, bucket, &issuer.policy, keys, now, self.draw());
+        let entropy = self.draw();
+        let (mut session, pending) = rule::open(login, bucket, &issuer.policy, keys, now, entropy);
         if let Some(key) = key {
-            pending.write.binding = Binding::Key(key);
+            session.binding = Binding::Key(key);
         }
         // Signed and measured before the session exists, so that nothing can fail after it.
-        let ahead = self
-            .issue_ahead(&pending, &pending.write, None, now)
-            .await?;
+        let ahead = self.issue_ahead(&pending, &session, None, now).await?;
         let manager = self.clone();
         to_end(async move {
-            match manager.create(&pending.write, kept.as_json()).await? {
-                Created::Applied(session) => {
-                    manager.report(EventKind::Login, &session, now);
-                    let granted = pending.committed(session)?;
+            match manager.create(&session, kept.as_json()).await? {
+                Created::Applied(stored) => {
+                    manager.report(EventKind::Login, &stored, now);
+                    let granted = pending.committed(stored)?;
                     Ok(Self::give_out(granted, ahead, None, now)?)
                 }
                 Created::EpochPassed => Err(LoginError::EpochPassed),

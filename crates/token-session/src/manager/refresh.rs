@@ -90,8 +90,8 @@ impl SessionManager {
             let (policy, ring) = (&keys.issuer.policy, &keys.issuer.refresh_keys);
             rule::attempt(token, policy, ring, now, for_rotation)
         };
-        let optimistic = match optimistic {
-            Ok(pending) => pending,
+        let (rotation, pending) = match optimistic {
+            Ok(optimistic) => optimistic,
             Err(denial) => {
                 self.report_denial(&denial, token.session_id, &token.subject, now);
                 return Err(denial.into());
@@ -106,7 +106,7 @@ impl SessionManager {
             // without reading: one round trip, unless another tab or node was first. The key is in this
             // process, and the claims were measured when they came into the session, so after the write
             // nothing fails but for lack of memory.
-            match self.commit_rotation(optimistic).await? {
+            match self.commit_rotation(rotation, pending).await? {
                 Ok(granted) => {
                     // A signer elsewhere may have taken the place of the keys since they were looked at.
                     let issued = self.issue(granted, scope, now, for_token).await;

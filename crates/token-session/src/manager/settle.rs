@@ -38,9 +38,9 @@ pub(super) enum Verdict<A = Infallible> {
     /// A superseded credential came back: the session has to be ended.
     Revoke(PendingReuse),
     /// Its successor has to be written.
-    Rotate(Pending<Rotation>),
+    Rotate(Rotation, Pending),
     /// It gets the same successor again, and the idle deadline moves.
-    ReplayAndTouch(Pending<Touch>),
+    ReplayAndTouch(Touch, Pending),
     /// It holds, and the idle deadline moves.
     Touch(A, Touch),
 }
@@ -51,8 +51,8 @@ impl<A> From<Decision> for Verdict<A> {
             Decision::Deny(denial) => Self::Deny(denial),
             Decision::Replay(granted) => Self::Replay(granted),
             Decision::Revoke(reuse) => Self::Revoke(reuse),
-            Decision::Rotate(pending) => Self::Rotate(pending),
-            Decision::Touch(pending) => Self::ReplayAndTouch(pending),
+            Decision::Rotate(rotation, pending) => Self::Rotate(rotation, pending),
+            Decision::Touch(touch, pending) => Self::ReplayAndTouch(touch, pending),
         }
     }
 }
@@ -141,8 +141,7 @@ impl SessionManager {
                 Verdict::Replay(granted) => {
                     return self.replayed(granted, changes, scope, now).await;
                 }
-                Verdict::ReplayAndTouch(pending) => {
-                    let (touch, pending) = pending.into_parts();
+                Verdict::ReplayAndTouch(touch, pending) => {
                     match self.commit(&Change::Touch(touch)).await? {
                         Commit::Applied(slid) => {
                             let granted = pending.committed(slid)?;
@@ -158,10 +157,9 @@ impl SessionManager {
                     Ok(denial) => return Err(self.deny(denial, &session, now)),
                     Err(current) => current,
                 },
-                Verdict::Rotate(pending) => {
-                    let mut pending = pending;
-                    pending.write.rights = self.ask(changes, &session, now).await?;
-                    let change = Change::Rotate(pending.write.clone());
+                Verdict::Rotate(mut rotation, pending) => {
+                    rotation.rights = self.ask(changes, &session, now).await?;
+                    let change = Change::Rotate(rotation.clone());
                     let Some(becomes) = change.apply(&session) else {
                         current = Some(session);
                         continue;
@@ -170,7 +168,7 @@ impl SessionManager {
                     // Signed and measured before the write. If the signer is away, the token that was
                     // presented stays good for as long as that takes, and is not found superseded.
                     let ahead = self.issue_ahead(&pending, &becomes, scope, now).await?;
-                    match self.commit_rotation(pending).await? {
+                    match self.commit_rotation(rotation, pending).await? {
                         Ok(granted) => {
                             let session = granted.session();
                             let as_signed =

@@ -53,7 +53,7 @@ impl SessionManager {
         let decide = |session: &Committed<Session>| {
             let decision = self.decide_step_up(credential, session, &step_up, now)?;
             Ok(match decision {
-                Decision::Replay(_) | Decision::Rotate(_) | Decision::Touch(_) => {
+                Decision::Replay(_) | Decision::Rotate(..) | Decision::Touch(..) => {
                     Verdict::Accept(())
                 }
                 refused => refused.into(),

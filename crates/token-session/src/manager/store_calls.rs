@@ -203,11 +203,11 @@ impl SessionManager {
     /// Commits a rotation and reports it, or gives the session that another write has left.
     pub(super) async fn commit_rotation(
         &self,
-        pending: Pending<Rotation>,
+        rotation: Rotation,
+        pending: Pending,
     ) -> Result<Result<Granted, Option<Committed<Session>>>, RefreshError> {
         let manager = self.clone();
         to_end(async move {
-            let (rotation, pending) = pending.into_parts();
             let (by, at) = (rotation.by, rotation.at);
             let lost_write = rotation.to > rotation.from.next();
             let session = match manager.commit(&Change::Rotate(rotation)).await? {

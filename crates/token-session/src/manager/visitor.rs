@@ -82,8 +82,7 @@ impl SessionManager {
         };
         let (keys, entropy) = (&issuer.refresh_keys, self.draw());
         let bucket = Bucket(0);
-        let mut pending = rule::open(login, bucket, &issuer.policy, keys, now, entropy);
-        let session = &mut pending.write;
+        let (mut session, pending) = rule::open(login, bucket, &issuer.policy, keys, now, entropy);
         session.subject = kind.subject(session.id);
         let mut id = *session.id.as_bytes();
         let [bucket, ..] = &mut id;
@@ -94,10 +93,10 @@ impl SessionManager {
         session.absolute_expires_at = expires_at;
         session.purge_at = purge_at(expires_at);
         let ahead = self
-            .issue_ahead(&pending, &pending.write, None, now)
+            .issue_ahead(&pending, &session, None, now)
             .await
             .map_err(LoginError::from)?;
-        let stored = match self.create(&pending.write, Some(json)).await? {
+        let stored = match self.create(&session, Some(json)).await? {
             Created::Applied(stored) => stored,
             // The store has an epoch of a subject that nobody has ended: it gave another subject's.
             Created::EpochPassed => return Err(LoginError::EpochPassed.into()),

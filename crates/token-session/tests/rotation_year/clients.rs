@@ -28,7 +28,7 @@ impl Year {
     pub(crate) fn open(&mut self, node: usize) -> (Granted, Session, UnixTime) {
         let now = clock(self.now, self.nodes[node].skew);
         let issuer = self.issuer(node);
-        let pending = rule::open(
+        let (row, pending) = rule::open(
             login(Transport::Header),
             Bucket(7),
             &issuer.policy,
@@ -36,7 +36,6 @@ impl Year {
             now,
             self.entropy.draw(),
         );
-        let row = pending.write.clone();
         let granted = pending.committed(Committed::assertion(row.clone()));
         (granted.unwrap(), row, now)
     }
@@ -93,9 +92,9 @@ impl Year {
             }
             (Err(error), None) => panic!("second {}: {error} of a genuine token", self.now),
         };
-        let pending = rule::attempt(&claims, policy, keys, now, self.entropy.draw()).unwrap();
-        let change = Change::Rotate(pending.write.clone());
-        let Some(row) = change.apply(&client.row) else {
+        let attempt = rule::attempt(&claims, policy, keys, now, self.entropy.draw());
+        let (rotation, pending) = attempt.unwrap();
+        let Some(row) = Change::Rotate(rotation).apply(&client.row) else {
             return; // rotated within the grace
         };
         let granted = pending

@@ -22,9 +22,9 @@ pub enum Decision {
     /// It was stolen: end the session, then refuse.
     Revoke(PendingReuse),
     /// Write the successor, then answer with it.
-    Rotate(Pending<Rotation>),
+    Rotate(Rotation, Pending),
     /// Write the new idle deadline, then answer as for a replay.
-    Touch(Pending<Touch>),
+    Touch(Touch, Pending),
 }
 
 /// A session that must be ended because a superseded credential came back.

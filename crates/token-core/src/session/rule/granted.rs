@@ -6,34 +6,18 @@ use crate::session::change::Committed;
 use crate::session::record::Session;
 use crate::types::secret::{TokenHash, TokenSecret};
 
-/// A write that the store has to make, and the secret of the credential that comes into force with it.
-/// `W` is the [`Session`] that a login inserts, the
-/// [`Rotation`](crate::session::Rotation) of a refresh, the [`Touch`](crate::session::Touch) of one that gets
-/// the same credential again, or `()` once the write is on its way.
+/// The secret of a credential that comes into force with a write which the store has still to make: it comes
+/// beside the [`Session`] that a login inserts, the [`Rotation`](crate::session::Rotation) of a refresh, and the
+/// [`Touch`](crate::session::Touch) of one that gets the same credential again.
 #[derive(Debug)]
 #[must_use = "nothing is stored yet"]
-pub struct Pending<W> {
-    /// What the store shall write.
-    pub write: W,
+pub struct Pending {
     pub(crate) secret: TokenSecret,
     /// The hash of the secret, as it was computed for the write.
     pub(crate) hash: TokenHash,
 }
 
-impl<W> Pending<W> {
-    pub(crate) fn new(write: W, secret: TokenSecret, hash: TokenHash) -> Self {
-        Self {
-            write,
-            secret,
-            hash,
-        }
-    }
-
-    /// Takes it apart: what the store shall write, and the secret that waits for it.
-    pub fn into_parts(self) -> (W, Pending<()>) {
-        (self.write, Pending::new((), self.secret, self.hash))
-    }
-
+impl Pending {
     /// Joins the secret with the session as the store wrote it.
     ///
     /// # Errors

@@ -38,8 +38,9 @@ impl TokenIssuer {
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<Prepared, IssueError> {
-        let made = self.make(Basis::of(granted), scope, now, entropy)?;
-        Ok(Prepared::new(made, granted.session().token_hash))
+        let (session, secret, claims) = (granted.session(), granted.secret(), granted.claims());
+        let made = self.make(session, secret, claims, scope, now, entropy)?;
+        Ok(Prepared::new(made, session.token_hash))
     }
 
     /// Makes the credentials of a session before it is committed, so that nothing can fail after it.
@@ -50,35 +51,37 @@ impl TokenIssuer {
     ///
     /// # Errors
     /// [`IssueError`] if a key is missing, the signature fails, or the token is too long.
-    pub fn issue_ahead<W, const N: usize>(
+    pub fn issue_ahead<const N: usize>(
         &self,
-        pending: &Pending<W>,
+        pending: &Pending,
         session: &Session,
         scope: &Scope,
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<Prepared, IssueError> {
         self.measure(session, now)?;
-        let made = self.make(Basis::ahead(pending, session), scope, now, entropy)?;
+        let (secret, claims) = (&pending.secret, &session.claims);
+        let made = self.make(session, secret, claims, scope, now, entropy)?;
         Ok(Prepared::new(made, pending.hash))
     }
 
     fn make<const N: usize>(
         &self,
-        basis: Basis<'_>,
+        session: &Session,
+        secret: &TokenSecret,
+        claims: &CustomClaims,
         scope: &Scope,
         now: UnixTime,
         entropy: Entropy<N>,
     ) -> Result<Made, IssueError> {
-        let session = basis.session;
         if session.transport == Transport::Session {
-            let token = SessionToken::new(session.id, basis.secret);
+            let token = SessionToken::new(session.id, secret);
             return Ok(Made::Ready(Credentials::Session(token)));
         }
-        let claims = self.claims(session, basis.claims, scope, now, entropy);
+        let claims = self.claims(session, claims, scope, now, entropy);
         let keys = self.keys_for(session);
         let access_expires_at = self.policy.access_expires_at(session, now);
-        let refresh_token = self.refresh_token(session, basis.secret)?;
+        let refresh_token = self.refresh_token(session, secret)?;
         Ok(if keys.current().is_elsewhere() {
             Made::Unsigned(UnsignedPair {
                 access_token: keys.prepare_access(&claims)?,
@@ -159,34 +162,6 @@ impl TokenIssuer {
             json.value("cnf", &Confirmation(key));
         }
         json.finish(custom.members())
-    }
-}
-
-/// What credentials are made of.
-#[derive(Clone, Copy)]
-struct Basis<'a> {
-    session: &'a Session,
-    secret: &'a TokenSecret,
-    claims: &'a CustomClaims,
-}
-
-impl<'a> Basis<'a> {
-    /// A session that the store has.
-    fn of(granted: &'a Granted) -> Self {
-        Self {
-            session: granted.session(),
-            secret: granted.secret(),
-            claims: granted.claims(),
-        }
-    }
-
-    /// A session as a write makes it.
-    fn ahead<W>(pending: &'a Pending<W>, session: &'a Session) -> Self {
-        Self {
-            session,
-            secret: &pending.secret,
-            claims: &session.claims,
-        }
     }
 }
 
@@ -360,9 +335,8 @@ mod tests {
     }
 
     fn granted(issuer: &TokenIssuer, amr: Vec<Box<str>>, claims: &str, now: UnixTime) -> Granted {
-        let pending = pending(issuer, amr, claims, now, 3);
-        let session = Committed::assertion(pending.write.clone());
-        pending.committed(session).unwrap()
+        let (session, pending) = pending(issuer, amr, claims, now, 3);
+        pending.committed(Committed::assertion(session)).unwrap()
     }
 
     fn pending(
@@ -371,7 +345,7 @@ mod tests {
         claims: &str,
         now: UnixTime,
         seed: u8,
-    ) -> Pending<Session> {
+    ) -> (Session, Pending) {
         let login = Login {
             subject: Subject::new(r#"ali"ce\ Zoë"#).unwrap(),
             epoch: Epoch::default(),
@@ -397,13 +371,12 @@ mod tests {
     fn credentials_made_ahead_are_given_for_the_session_they_were_made_for() {
         let issuer = issuer(SigningKey::generate(Algorithm::EdDSA, Entropy::new([7; 64])).unwrap());
         let now = UnixTime::EPOCH + Duration::from_hours(1);
-        let ahead = |pending: &Pending<Session>| {
+        let ahead = |(session, pending): &(Session, Pending)| {
             let entropy = Entropy::new([4; 64]);
-            issuer.issue_ahead(pending, &pending.write, &Scope::default(), now, entropy)
+            issuer.issue_ahead(pending, session, &Scope::default(), now, entropy)
         };
-        let commit = |pending: Pending<Session>| {
-            let session = Committed::assertion(pending.write.clone());
-            pending.committed(session).unwrap()
+        let commit = |(session, pending): (Session, Pending)| {
+            pending.committed(Committed::assertion(session)).unwrap()
         };
         let [own, other] = [3, 4].map(|seed| pending(&issuer, Vec::new(), "{}", now, seed));
         let (early, late) = (ahead(&own).unwrap(), ahead(&own).unwrap());
@@ -486,9 +459,9 @@ mod tests {
                 .issue(&granted, &scope, now, Entropy::new([4; 64]))
                 .is_ok()
         );
-        let pending = pending(&issuer, amr, "{}", now, 3);
+        let (session, pending) = pending(&issuer, amr, "{}", now, 3);
         let entropy = Entropy::new([4; 64]);
-        let refused = issuer.issue_ahead(&pending, &pending.write, &scope, now, entropy);
+        let refused = issuer.issue_ahead(&pending, &session, &scope, now, entropy);
         assert!(matches!(refused, Err(IssueError::TooLong { .. })));
     }
 

@@ -71,14 +71,14 @@ pub fn open(
     keys: &RefreshKeyRing,
     now: UnixTime,
     entropy: Entropy,
-) -> Pending<Session> {
+) -> (Session, Pending) {
     let (id, secret) = entropy.split::<17, 32>();
     drop(entropy);
     let secret = TokenSecret::from_bytes(secret);
     let absolute_expires_at = now + policy.absolute_lifetime();
     let slide = policy.slide(login.remember, absolute_expires_at, now);
     // The first secret is random, not derived, so the nonce stays zero.
-    let write = Session {
+    let session = Session {
         subject_epoch: login.epoch,
         scope: login.scope,
         authentication: login.authentication,
@@ -99,8 +99,8 @@ pub fn open(
             now,
         )
     };
-    let hash = write.token_hash;
-    Pending::new(write, secret, hash)
+    let hash = session.token_hash;
+    (session, Pending { secret, hash })
 }
 
 /// The write that a refresh token asks for, from the token alone. It matches if the token is the current
@@ -115,7 +115,7 @@ pub fn attempt<const N: usize>(
     keys: &RefreshKeyRing,
     now: UnixTime,
     entropy: Entropy<N>,
-) -> Result<Pending<Rotation>, Denial> {
+) -> Result<(Rotation, Pending), Denial> {
     if now >= token.expires_at {
         return Err(Denial::Expired {
             now,
@@ -123,12 +123,13 @@ pub fn attempt<const N: usize>(
         });
     }
     let (id, presented, nonce) = (token.session_id, token.presented(), Nonce::new(entropy));
-    let mut pending = rotate(id, presented, token.expires_at, policy, keys, now, nonce);
+    let deadline = token.expires_at;
+    let (mut rotation, pending) = rotate(id, presented, deadline, policy, keys, now, nonce);
     if token.generation != Generation::default() {
         let interval = policy.rotation_interval(token.by, token.transport);
-        pending.write.rotated_before = interval.map(|interval| now - interval);
+        rotation.rotated_before = interval.map(|interval| now - interval);
     }
-    Ok(pending)
+    Ok((rotation, pending))
 }
 
 /// Decides what a genuine refresh token means for its session. It looks at nothing but its arguments: the
@@ -246,7 +247,7 @@ impl Evaluation<'_> {
             // same token, also if they had to wait for the store.
             self.replay(self.presented.secret.clone())
         } else {
-            Decision::Rotate(self.rotate(self.presented, nonce))
+            self.rotate(self.presented, nonce)
         }
     }
 
@@ -279,7 +280,7 @@ impl Evaluation<'_> {
                     hash: secret.hash(),
                     proof: self.presented.proof,
                 };
-                Ok(Decision::Rotate(self.rotate(presented, nonce)))
+                Ok(self.rotate(presented, nonce))
             }
             (RotatedBy::StepUp, None) => Ok(self.older().into()),
         }
@@ -308,7 +309,7 @@ impl Evaluation<'_> {
             return Decision::Deny(denial);
         }
         if self.policy.adopts_lost_writes {
-            Decision::Rotate(self.rotate(self.presented, nonce))
+            self.rotate(self.presented, nonce)
         } else {
             Decision::Deny(Denial::LostWrite {
                 presented: self.presented.generation,
@@ -340,7 +341,7 @@ impl Evaluation<'_> {
         if hash == self.session.token_hash
             && let Some(write) = touch.filter(moves)
         {
-            return Decision::Touch(Pending::new(write, secret, hash));
+            return Decision::Touch(write, Pending { secret, hash });
         }
         // If the session was derived by other keys than ours, there is nothing to hand out.
         Granted::new(self.session.clone(), secret, hash)
@@ -356,27 +357,27 @@ impl Evaluation<'_> {
     }
 
     /// The write that makes the successor of `presented`, if the session is still this one.
-    fn rotate(self, presented: Presented<'_>, nonce: Nonce) -> Pending<Rotation> {
+    fn rotate(self, presented: Presented<'_>, nonce: Nonce) -> Decision {
         let (session, policy, keys) = (self.session, self.policy, self.keys);
         let deadline = session.absolute_expires_at;
-        let mut pending = rotate(
+        let (mut write, pending) = rotate(
             session.id, presented, deadline, policy, keys, self.now, nonce,
         );
-        pending.write.from = session.generation;
-        pending.write.from_hash = session.token_hash;
+        write.from = session.generation;
+        write.from_hash = session.token_hash;
         if let Some(to) = self.step_up {
-            pending.write.by = RotatedBy::StepUp;
-            pending.write.authentication = Some(to.authentication.clone());
-            pending.write.rights = to.rights.clone();
+            write.by = RotatedBy::StepUp;
+            write.authentication = Some(to.authentication.clone());
+            write.rights = to.rights.clone();
             // The credential of the login superseded nothing. If the store has lost rotations, when
             // those were is lost as well.
             let first = session.generation == Generation::default();
             if !first && presented.generation == session.generation {
                 let earlier = session.earlier_rotations;
-                pending.write.earlier_rotations = earlier.with(self.last_rotation());
+                write.earlier_rotations = earlier.with(self.last_rotation());
             }
         }
-        pending
+        Decision::Rotate(write, pending)
     }
 
     /// The rotation that made the current credential.
@@ -428,7 +429,7 @@ fn rotate(
     keys: &RefreshKeyRing,
     now: UnixTime,
     nonce: Nonce,
-) -> Pending<Rotation> {
+) -> (Rotation, Pending) {
     let to = presented.generation.next();
     let key = keys.current();
     let secret = key.successor(presented.secret, id, to, nonce);
@@ -455,5 +456,5 @@ fn rotate(
         rights: Rights::default(),
     };
     let hash = write.to_hash;
-    Pending::new(write, secret, hash)
+    (write, Pending { secret, hash })
 }

@@ -1,18 +1,8 @@
-//! A session that takes the place of a session or token of another system.
-//!
-//! Its id follows from the old credential, and its first credential from that and a key of ours. So each of
-//! many requests that come with the same one, from several tabs or because an answer was lost, asks for the same
-//! session: the first inserts it, and all get the same credential. A store needs no more for it than that an
-//! insert of an id which is taken changes nothing.
-//!
-//! The id needs no key: anyone who has the old credential may know it. So a session that was ended is found for as
-//! long as it is stored, whatever becomes of the keys, and a logout wins.
+//! Opening the session that takes the place of an old one, and finding it again.
 
-use std::fmt;
-
-use aws_lc_rs::digest;
 use zeroize::Zeroizing;
 
+use crate::adoption::credential::OldCredential;
 use crate::session::change::Committed;
 use crate::session::issue::TokenIssuer;
 use crate::session::record::{Nonce, Session, Transport};
@@ -22,29 +12,6 @@ use crate::session::rule::rotation::{self, Login};
 use crate::types::id::Bucket;
 use crate::types::secret::Entropy;
 use crate::types::time::UnixTime;
-
-/// What proves a session of another system, in a form of which there is only one: the decoded bytes and
-/// not one of several spellings, what was signed and not the signature. A second spelling would be a
-/// second session, also after a logout of the first.
-#[derive(Clone, Copy)]
-#[expect(
-    clippy::exhaustive_structs,
-    reason = "a credential and where it is from"
-)]
-pub struct OldCredential<'a> {
-    /// The system that it is from. Equal bytes of two systems have nothing to do with each other.
-    pub system: &'a str,
-    /// Its bytes, a secret; and whose it is, if that system may give it to two users after each other.
-    pub bytes: &'a [u8],
-}
-
-impl fmt::Debug for OldCredential<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OldCredential")
-            .field("system", &self.system)
-            .finish_non_exhaustive()
-    }
-}
 
 /// Opens the session that takes the place of an old one. If its id is stored already, the old credential stands
 /// for that session: see [`adopted`].
@@ -61,16 +28,16 @@ pub fn adopt(
     old: OldCredential<'_>,
     now: UnixTime,
     entropy: Entropy,
-) -> Pending<Session> {
+) -> (Session, Pending) {
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let secret = keys.current().adopted(old.system, old.bytes);
+    let secret = old.secret(keys.current());
     let mut of_old = Zeroizing::new([0; 64]);
     let bytes = old.id().into_iter().chain(secret.secret().iter().copied());
     for (to, from) in of_old.iter_mut().zip(bytes) {
         *to = from;
     }
-    let mut pending = rotation::open(login, bucket, policy, keys, now, Entropy::new(*of_old));
-    let session = &mut pending.write;
+    let (mut session, pending) =
+        rotation::open(login, bucket, policy, keys, now, Entropy::new(*of_old));
     let absolute = session.absolute_expires_at.min(ends_at);
     let slide = match session.transport {
         // A client that is not updated goes on with the old token, and with that no deadline moves.
@@ -82,7 +49,7 @@ pub fn adopt(
     session.purge_at = slide.purge_at;
     // The hash is that of every request with the same old credential, and by this each knows its own work.
     session.nonce = Nonce::new(entropy);
-    pending
+    (session, pending)
 }
 
 /// The first credential of the session that is stored for an old one: the same for everybody who comes with
@@ -92,28 +59,9 @@ pub fn adopted(
     keys: &RefreshKeyRing,
     old: OldCredential<'_>,
 ) -> Option<Granted> {
-    let key = keys.find(&session.rotation_kid).ok()?;
-    let secret = key.adopted(old.system, old.bytes);
+    let secret = old.secret(keys.find(&session.rotation_kid).ok()?);
     let hash = secret.hash();
     Granted::new(session, secret, hash).ok()
-}
-
-impl OldCredential<'_> {
-    /// What is not the bucket of the session's id.
-    fn id(&self) -> [u8; 17] {
-        let mut context = digest::Context::new(&digest::SHA256);
-        context.update(b"hallpass adopted session v1");
-        // The one part of any length beside the last is preceded by its length.
-        context.update(&(self.system.len() as u64).to_be_bytes());
-        context.update(self.system.as_bytes());
-        context.update(self.bytes);
-        let digest = context.finish();
-        let (id, _) = digest
-            .as_ref()
-            .split_first_chunk()
-            .expect("SHA-256 has 32 bytes");
-        *id
-    }
 }
 
 #[cfg(test)]
@@ -159,7 +107,7 @@ mod tests {
             .build(KeyRing::new(access), keys.clone());
         let ends_at = NOW + Duration::from_secs(secs);
         let (bucket, entropy) = (Bucket(3), Entropy::new([2; 64]));
-        adopt(login, bucket, &issuer, ends_at, old, NOW, entropy).write
+        adopt(login, bucket, &issuer, ends_at, old, NOW, entropy).0
     }
 
     const OLD: OldCredential<'_> = OldCredential {
@@ -232,10 +180,5 @@ mod tests {
         let ends = |secs| ends_by(Transport::Header, secs);
         assert_eq!(ends(100 * day), (100 * day, 100 * day));
         assert_eq!(ends(1000 * day), (365 * day, 365 * day));
-        let old = OldCredential {
-            system: "x",
-            bytes: b"hidden",
-        };
-        assert!(!format!("{old:?}").contains("hidden"));
     }
 }
