@@ -14,7 +14,9 @@ use crate::proofs;
 use crate::workspace::Workspace;
 
 /// The folders and files of `token-core/src`: each may need itself and those before it.
-const CORE: [&str; 6] = ["jose", "types", "keys", "binding", "access", "session"];
+const CORE: [&str; 8] = [
+    "jose", "types", "keys", "binding", "access", "foreign", "session", "adoption",
+];
 
 /// Every circle in a crate, an example or the web client, and every file of `token-core` that needs
 /// a folder above its own.

@@ -46,31 +46,27 @@ struct Limit {
     apart: &'static [&'static str],
 }
 
+/// What a reader of the rest never opens: modules of their own, for those who need them.
+const OPTIONAL: [&str; 3] = [
+    "crates/token-core/src/adoption",
+    "crates/token-core/src/binding",
+    "crates/token-core/src/foreign",
+];
+
 /// The limits that keep the code short enough to be read, and its surface small enough to be learned.
 const LIMITS: [Limit; 5] = [
-    // To be read in an evening, without the optional features.
+    // To be read in an evening, without the optional features. What was promised of each and what it has become is
+    // in docs/design.md. Each limit is what was reached, so that nothing comes back unnoticed.
     Limit {
         what: What::Lines,
-        // 5,000, 10 % of `session/` for what is added to the first cut, and 440 for what the folders that
-        // are counted apart share with the rest: tokens are bound to keys in `access/` and `session/` too.
-        // And 20 for the touch of a refresh that gets the same token again, and 70 for sessions that take the place of
-        // those of another system.
-        // And 80 for the keys that sign for some clients or audiences (`KeyRing::with_recipients`).
-        // And 60 for a step-up as one value, so that the rule can compare what it asks for, which was outside before,
-        // and for the id of an adopted session, which needs no key.
-        most: 5_910,
+        most: 5_660,
         folders: &["crates/token-core/src"],
-        apart: &[
-            "crates/token-core/src/binding",
-            "crates/token-core/src/foreign",
-        ],
+        apart: &OPTIONAL,
     },
     // What has to be read if one only wants sessions and their rotation.
     Limit {
         what: What::Lines,
-        // 2,200, the same 10 %, what a binding adds to the record and its writes, and the write that changes what
-        // a session may do. And the same 20, 70 for sessions that are adopted, and 60.
-        most: 2_655,
+        most: 2_510,
         folders: &[
             "crates/token-core/src/session",
             "crates/token-core/src/types",
@@ -87,9 +83,10 @@ const LIMITS: [Limit; 5] = [
     // To be learned by who writes an application, a store or a verifier.
     Limit {
         what: What::Items,
-        most: 172,
+        most: 169,
         folders: &["crates/token-core/src"],
         apart: &[
+            "crates/token-core/src/adoption",
             "crates/token-core/src/binding",
             "crates/token-core/src/foreign",
             "crates/token-core/src/session/rule",
@@ -98,7 +95,7 @@ const LIMITS: [Limit; 5] = [
     // And by who drives the rule in the place of the session manager.
     Limit {
         what: What::Items,
-        most: 29,
+        most: 25,
         folders: &["crates/token-core/src/session/rule"],
         apart: &[],
     },
