@@ -73,11 +73,7 @@ impl RevocationView {
     pub fn contains(&self, session: SessionId) -> bool {
         let shard = self.shard(session);
         let hash = id_hash(session);
-        shard.filter.may_have(hash)
-            && shard
-                .read()
-                .find(hash, |ended| ended.id == session)
-                .is_some()
+        shard.filter.may_have(hash) && shard.has(hash, session)
     }
 
     /// Adds a session that was ended at `at`; `Ok(true)` if it was not there before.
@@ -134,6 +130,13 @@ impl Shard {
             ended: RwLock::default(),
             filter: Filter::new(capacity),
         }
+    }
+
+    /// Apart from the filter, which is enough for nearly every live session and needs no registers of its own.
+    #[cold]
+    fn has(&self, hash: u64, session: SessionId) -> bool {
+        let table = self.read();
+        table.find(hash, |ended| ended.id == session).is_some()
     }
 
     fn read(&self) -> RwLockReadGuard<'_, HashTable<Ended>> {

@@ -12,6 +12,7 @@ use super::common::Commons;
 use super::due::DueTimes;
 use super::row::Row;
 use super::slab::{Place, Slab};
+use crate::id_hash::id_hash;
 use crate::session_data::SessionData;
 use crate::store::{Commit, DataWrite, DataWritten, Ended, SubjectEnding};
 
@@ -73,9 +74,9 @@ impl Shard {
     pub(super) fn insert(&mut self, session: &Session, data: Option<&str>) -> bool {
         let Self { rows, hasher, .. } = self;
         let vacant = match self.by_id.entry(
-            hasher.hash_one(session.id),
+            id_hash(session.id),
             |place| rows.get(*place).id == session.id,
-            |place| hasher.hash_one(rows.get(*place).id),
+            |place| id_hash(rows.get(*place).id),
         ) {
             Entry::Occupied(_) => return false,
             Entry::Vacant(vacant) => vacant,
@@ -224,8 +225,8 @@ impl Shard {
 
     fn forget(&mut self, place: Place) {
         let row = self.rows.remove(place);
-        let hash = self.hasher.hash_one(row.id);
-        if let Ok(entry) = self.by_id.find_entry(hash, |other| *other == place) {
+        let same = |other: &Place| *other == place;
+        if let Ok(entry) = self.by_id.find_entry(id_hash(row.id), same) {
             entry.remove();
         }
         if let Some(older) = row.older {
@@ -248,7 +249,7 @@ impl Shard {
 
     fn place(&self, id: SessionId) -> Option<Place> {
         let own = |place: &Place| self.rows.get(*place).id == id;
-        self.by_id.find(self.hasher.hash_one(id), own).copied()
+        self.by_id.find(id_hash(id), own).copied()
     }
 }
 
