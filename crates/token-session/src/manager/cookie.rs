@@ -83,19 +83,29 @@ impl SessionManager {
     ) -> Result<CookieSession, RefreshError> {
         let now = self.now();
         let id = token.untrusted_id;
-        // Before anything is read: what is heard from here on is newer.
-        let load = self.inner.feed.begin_load(id, now);
         let decided = |session: Known| {
             let keys = self.inner.keys.load();
             let issuer = &keys.issuer;
             let decision = token.decide(&session, &issuer.policy, &issuer.refresh_keys, now);
             (session, decision)
         };
+        let as_it_is = |session, token| CookieSession {
+            session,
+            token,
+            slid: false,
+            at: now,
+        };
         let remembered = self.remembered(id, now)?.map(decided);
         let was_known = remembered.is_some();
-        // Whatever would not accept it is decided on the session in the store.
-        let accepts = |(_, decision): &_| matches!(decision, CookieDecision::Accept(_));
-        let known = remembered.filter(accepts);
+        let known = match remembered {
+            Some((session, CookieDecision::Accept(touch))) if touch.is_none() || !moves => {
+                return Ok(as_it_is(session, token));
+            }
+            // Whatever would not accept it is decided on the session in the store.
+            known => known.filter(|(_, decision)| matches!(decision, CookieDecision::Accept(_))),
+        };
+        // Before the store is asked: what is heard from here on is newer.
+        let load = self.inner.feed.begin_load(id, now);
         let read = known.is_none();
         let found = match known {
             Some(known) => Some(known),
@@ -103,15 +113,10 @@ impl SessionManager {
         };
         let found = match found {
             Some((session, CookieDecision::Accept(touch))) if touch.is_none() || !moves => {
-                if let Some(load) = load.filter(|_| read) {
+                if let Some(load) = load {
                     self.inner.feed.finish_load(&load, &session, now);
                 }
-                return Ok(CookieSession {
-                    session,
-                    token,
-                    slid: false,
-                    at: now,
-                });
+                return Ok(as_it_is(session, token));
             }
             // The write that moves the deadline asks the store.
             found => found,
