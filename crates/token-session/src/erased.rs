@@ -112,7 +112,8 @@ pub(crate) trait ErasedStore: Send + Sync {
     ) -> StoreFuture<'a, Created>;
     /// Behind a pointer at once, so that nothing on its way moves the whole of it.
     fn load(&self, id: SessionId) -> StoreFuture<'_, Option<Known>>;
-    fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Commit>;
+    /// Behind a pointer at once, as what is loaded.
+    fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Box<Commit>>;
     fn revoke<'a>(&'a self, ending: &'a Ending) -> StoreFuture<'a, Revoke>;
     fn revoke_subject<'a>(&'a self, ending: &'a SubjectEnding) -> StoreFuture<'a, Vec<SessionId>>;
     fn list<'a>(&'a self, subject: &'a Subject) -> StoreFuture<'a, Vec<Committed<Session>>>;
@@ -150,8 +151,8 @@ impl<S: SessionStore> ErasedStore for S {
         })
     }
 
-    fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Commit> {
-        erase::<S, _>(SessionStore::commit(self, change))
+    fn commit<'a>(&'a self, change: &'a Change) -> StoreFuture<'a, Box<Commit>> {
+        erase::<S, _>(async move { SessionStore::commit(self, change).await.map(Box::new) })
     }
 
     fn revoke<'a>(&'a self, ending: &'a Ending) -> StoreFuture<'a, Revoke> {

@@ -1,6 +1,7 @@
 //! Work that must not stop in the middle if its caller goes away.
 
 use std::future::{Future, poll_fn};
+use std::pin::Pin;
 use std::task::Poll;
 
 use tracing::Instrument as _;
@@ -23,9 +24,9 @@ where
     E: From<StoreError> + Send + 'static,
 {
     // Behind a pointer at once: the caller's own future need not have the room twice.
-    let mut work = Box::pin(work.in_current_span());
+    let mut work = Box::pin(work).in_current_span();
     async move {
-        let begun = poll_fn(|context| Poll::Ready(work.as_mut().poll(context)));
+        let begun = poll_fn(|context| Poll::Ready(Pin::new(&mut work).poll(context)));
         if let Poll::Ready(done) = begun.await {
             return done;
         }

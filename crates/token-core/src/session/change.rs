@@ -179,7 +179,9 @@ impl Rotation {
         session.previous_hash = Some(self.previous_hash);
         session.token_hash = self.to_hash;
         session.nonce = self.nonce;
-        session.rotation_kid.clone_from(&self.kid);
+        if session.rotation_kid != self.kid {
+            session.rotation_kid.clone_from(&self.kid);
+        }
         session.rotated_at = self.at;
         session.rotated_by = self.by;
         session.earlier_rotations = self.earlier_rotations;

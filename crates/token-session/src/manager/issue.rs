@@ -13,7 +13,7 @@ use crate::signer::SignerError;
 #[derive(Debug)]
 #[must_use]
 pub struct Issued {
-    session: Committed<Session>,
+    granted: Granted,
     /// Less than the session's, if that was asked.
     narrowed: Option<Scope>,
     credentials: Credentials,
@@ -23,12 +23,12 @@ pub struct Issued {
 impl Issued {
     /// The session.
     pub fn session(&self) -> &Session {
-        &self.session
+        self.granted.session()
     }
 
     /// The scope of the access token; narrower than the session's if that was asked.
     pub fn scope(&self) -> &Scope {
-        self.narrowed.as_ref().unwrap_or(&self.session.scope)
+        self.narrowed.as_ref().unwrap_or(&self.session().scope)
     }
 
     /// Tokens or a session cookie, by the session's transport.
@@ -45,7 +45,7 @@ impl Issued {
     }
 
     pub(super) fn into_session(self) -> Committed<Session> {
-        self.session
+        self.granted.into_session()
     }
 
     /// When they were made, by this node's clock.
@@ -81,7 +81,7 @@ impl SessionManager {
     ) -> Result<Issued, CredentialsError> {
         Ok(Issued {
             credentials: ahead.give_out(&granted)?,
-            session: granted.into_session(),
+            granted,
             narrowed: scope.cloned(),
             at: now,
         })
@@ -128,7 +128,7 @@ impl SessionManager {
         };
         let credentials = prepared.give_out(&granted)?;
         Ok(Issued {
-            session: granted.into_session(),
+            granted,
             narrowed,
             credentials,
             at: now,

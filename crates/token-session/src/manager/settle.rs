@@ -28,6 +28,7 @@ const ATTEMPTS: u32 = 8;
 ///
 /// `A` says whether it may be accepted as it is: `()` if it may, and nothing that exists for a
 /// refresh or a step-up, which always renew it.
+#[expect(clippy::large_enum_variant, reason = "a verdict lives for one call")]
 pub(super) enum Verdict<A = Infallible> {
     /// It holds, and nothing has to be written.
     Accept(A),

@@ -183,21 +183,22 @@ impl SessionManager {
             // Also after an error, which may have come after the write.
             self.inner.feed.sessions().forget(change.id());
         }
-        commit
+        commit.map(|commit| *commit)
     }
 
-    async fn write_change(&self, change: &Change) -> Result<Commit, StoreError> {
+    async fn write_change(&self, change: &Change) -> Result<Box<Commit>, StoreError> {
         let committed = self.write("commit", || self.inner.store.commit(change));
-        let Answer { value, repeated } = committed.await?;
-        let value = match value {
-            Commit::Missed(Some(row)) if is_reserved(&row.subject) => Commit::Missed(None),
-            value => value,
-        };
-        Ok(if repeated {
-            value.or_written_before(change)
-        } else {
-            value
-        })
+        let Answer {
+            mut value,
+            repeated,
+        } = committed.await?;
+        if matches!(&*value, Commit::Missed(Some(row)) if is_reserved(&row.subject)) {
+            *value = Commit::Missed(None);
+        }
+        if repeated {
+            *value = value.or_written_before(change);
+        }
+        Ok(value)
     }
 
     /// Commits a rotation and reports it, or gives the session that another write has left.

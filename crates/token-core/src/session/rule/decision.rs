@@ -14,6 +14,7 @@ use crate::types::count::Generation;
     clippy::exhaustive_enums,
     reason = "the rotation rule has these outcomes"
 )]
+#[expect(clippy::large_enum_variant, reason = "a decision lives for one call")]
 pub enum Decision {
     /// Refuse it; nothing is written.
     Deny(Denial),

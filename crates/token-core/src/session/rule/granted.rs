@@ -32,7 +32,8 @@ impl Pending {
 #[derive(Debug)]
 #[must_use]
 pub struct Granted {
-    session: Committed<Session>,
+    /// Behind a pointer: a grant goes from call to call until it is answered.
+    session: Box<Committed<Session>>,
     secret: TokenSecret,
     /// Other claims of the application's for the access token, if a replay, which writes nothing, shall have
     /// some: the session keeps its own until the next rotation.
@@ -48,7 +49,7 @@ impl Granted {
     ) -> Result<Self, IssueError> {
         if session.token_hash == hash {
             Ok(Self {
-                session,
+                session: Box::new(session),
                 secret,
                 claims: None,
             })
@@ -67,7 +68,7 @@ impl Granted {
 
     /// The session by value.
     pub fn into_session(self) -> Committed<Session> {
-        self.session
+        *self.session
     }
 
     pub(crate) const fn secret(&self) -> &TokenSecret {
