@@ -131,6 +131,9 @@ where
                     let Some(slot) = slot.take().filter(SessionSlot::is_asked) else {
                         return Poll::Ready(response.map(ServiceResponse::map_into_left_body));
                     };
+                    if slot.is_settled() {
+                        return Poll::Ready(Inner::of(response).ended(Ok(Vec::new())));
+                    }
                     let future = Box::pin(end(slot, response));
                     state.set(State::Ending { future });
                 }

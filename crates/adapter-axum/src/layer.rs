@@ -116,6 +116,9 @@ impl<F: Future<Output = Result<Response, E>>, E> Future for Answering<F> {
                     let Some(slot) = slot.take().filter(SessionSlot::is_asked) else {
                         return Poll::Ready(Ok(response));
                     };
+                    if slot.is_settled() {
+                        return Poll::Ready(Ok(private(response)));
+                    }
                     let future = Box::pin(end(slot, response));
                     state.set(State::Ending { future });
                 }

@@ -128,11 +128,17 @@ impl CookieNames {
     }
 }
 
-/// Our cookies in a request. Their values are not verified.
+/// Our cookies in a request, with values of the type `V`. They are not verified.
 #[derive(Clone)]
-pub(crate) struct RequestCookies {
-    found: Vec<(Kind, Zeroizing<String>)>,
+pub(crate) struct Cookies<V> {
+    found: Vec<(Kind, V)>,
 }
+
+/// Those that are kept longer than the request that they came with.
+pub(crate) type RequestCookies = Cookies<Zeroizing<String>>;
+
+/// Those whose values stay where they are: nothing of them is copied, and nothing has to be wiped.
+pub(crate) type SentCookies<'a> = Cookies<&'a str>;
 
 impl RequestCookies {
     /// Those of somebody who is logged in.
@@ -142,20 +148,34 @@ impl RequestCookies {
 
     /// Those of these kinds.
     pub(crate) fn read_kinds(kinds: &[Kind], headers: &HeaderMap, names: &CookieNames) -> Self {
+        let found = SentCookies::of_kinds(kinds, headers, names).found;
+        let kept = |(kind, value): (Kind, &str)| (kind, value.to_owned().into());
+        Self {
+            found: found.into_iter().map(kept).collect(),
+        }
+    }
+}
+
+/// In place of a value that is not text. It is never good either.
+const NOT_TEXT: &str = "\u{fffd}";
+
+impl<'a> SentCookies<'a> {
+    fn of_kinds(kinds: &[Kind], headers: &'a HeaderMap, names: &CookieNames) -> Self {
         let mut found = Vec::new();
         for field in headers.get_all(COOKIE) {
             for (name, value) in pairs(field.as_bytes()) {
                 let mut kinds = kinds.iter().copied();
                 if let Some(kind) = kinds.find(|kind| names.of(*kind).as_bytes() == name) {
                     // A value that is not text is not ours, but counts as a second cookie.
-                    let value = String::from_utf8_lossy(value).into_owned();
-                    found.push((kind, Zeroizing::new(value)));
+                    found.push((kind, std::str::from_utf8(value).unwrap_or(NOT_TEXT)));
                 }
             }
         }
         Self { found }
     }
+}
 
+impl<V: AsRef<str>> Cookies<V> {
     /// Limits the cookies on routes that end the session of each, since every one may cost a call
     /// to the store.
     ///
@@ -180,7 +200,7 @@ impl RequestCookies {
     /// All cookies of a kind.
     pub(crate) fn all(&self, kind: Kind) -> impl Iterator<Item = &str> {
         let found = self.found.iter();
-        found.filter_map(move |(own, value)| (*own == kind).then_some(value.as_str()))
+        found.filter_map(move |(own, value)| (*own == kind).then_some(value.as_ref()))
     }
 
     /// The one cookie of a kind.
@@ -204,7 +224,7 @@ impl RequestCookies {
     }
 }
 
-impl std::fmt::Debug for RequestCookies {
+impl<V> std::fmt::Debug for Cookies<V> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_list()
             .entries(self.found.iter().map(|(kind, _)| kind))
@@ -212,9 +232,14 @@ impl std::fmt::Debug for RequestCookies {
     }
 }
 
-impl Head<'_> {
+impl<'a> Head<'a> {
     pub(crate) fn cookies(&self, names: &CookieNames) -> RequestCookies {
         RequestCookies::read(self.headers, names)
+    }
+
+    /// The same for who asks while the request is at hand.
+    pub(crate) fn sent_cookies(&self, names: &CookieNames) -> SentCookies<'a> {
+        SentCookies::of_kinds(&Kind::ALL, self.headers, names)
     }
 }
 

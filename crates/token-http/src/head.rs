@@ -4,10 +4,14 @@ use std::fmt;
 use std::net::IpAddr;
 
 use http::header::AsHeaderName;
-use http::{HeaderMap, Method, Uri};
+use http::{HeaderMap, HeaderName, Method, Uri};
 
 /// The longest request body that the routes read, in bytes.
 pub const MAX_BODY: usize = 16 * 1024;
+
+const SEC_PURPOSE: HeaderName = HeaderName::from_static("sec-purpose");
+
+const PURPOSE: HeaderName = HeaderName::from_static("purpose");
 
 /// A request without its body, as an adapter hands it over.
 #[derive(Clone, Copy)]
@@ -86,7 +90,7 @@ impl Head<'_> {
             return false;
         }
         let of = |name| self.headers.get_all(name).iter();
-        let fields = of("sec-purpose").chain(of("purpose"));
+        let fields = of(SEC_PURPOSE).chain(of(PURPOSE));
         let mut words = fields.flat_map(|field| field.as_bytes().split(|b| b";,".contains(b)));
         words.any(|word| word.trim_ascii().eq_ignore_ascii_case(b"prefetch"))
     }

@@ -2,7 +2,7 @@
 //! server.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -26,7 +26,8 @@ use crate::rejection::Rejection;
 /// was changed. `P` is the session that has it.
 pub(crate) struct PrivateData<P = SessionId> {
     owner: P,
-    loaded: Mutex<Option<Loaded>>,
+    /// Not there until it is asked for: most requests never do.
+    loaded: OnceLock<Mutex<Option<Loaded>>>,
 }
 
 /// A session that has private data, or that gets some when it is written.
@@ -95,8 +96,17 @@ const ATTEMPTS: u32 = 8;
 
 impl<P: DataOwner> PrivateData<P> {
     pub(crate) fn of(owner: P) -> Self {
-        let loaded = Mutex::default();
+        let loaded = OnceLock::new();
         Self { owner, loaded }
+    }
+
+    /// Whether nothing of it was asked for, so that there is nothing to [`save`](Self::save).
+    pub(crate) fn is_untouched(&self) -> bool {
+        self.loaded.get().is_none()
+    }
+
+    async fn lock(&self) -> MutexGuard<'_, Option<Loaded>> {
+        self.loaded.get_or_init(Mutex::default).lock().await
     }
 
     /// The session.
@@ -110,7 +120,7 @@ impl<P: DataOwner> PrivateData<P> {
         auth: &Auth,
         names: &[&str],
     ) -> Result<Option<Box<str>>, DataError> {
-        let mut guard = self.loaded.lock().await;
+        let mut guard = self.lock().await;
         let mut members = self.load(auth, &mut guard).await?.members();
         members.retain(|name, _| names.contains(&&**name));
         Ok(json(&members))
@@ -121,7 +131,7 @@ impl<P: DataOwner> PrivateData<P> {
         auth: &Auth,
         name: &str,
     ) -> Result<Option<T>, DataError> {
-        let mut guard = self.loaded.lock().await;
+        let mut guard = self.lock().await;
         read(name, self.load(auth, &mut guard).await?.member(name))
     }
 
@@ -132,7 +142,7 @@ impl<P: DataOwner> PrivateData<P> {
         value: &impl Serialize,
     ) -> Result<(), DataError> {
         let value = write(name, value)?;
-        let mut guard = self.loaded.lock().await;
+        let mut guard = self.lock().await;
         let loaded = self.load(auth, &mut guard).await?;
         let earlier = loaded.change(name, Some(value));
         let length = json(&loaded.members()).map_or(0, |json| json.len());
@@ -153,7 +163,7 @@ impl<P: DataOwner> PrivateData<P> {
         name: &str,
         mut change: impl FnMut(Option<T>) -> T,
     ) -> Result<T, DataError> {
-        let mut guard = self.loaded.lock().await;
+        let mut guard = self.lock().await;
         let loaded = self.load(auth, &mut guard).await?;
         for _ in 0..ATTEMPTS {
             let value = change(read(name, loaded.member(name))?);
@@ -177,7 +187,7 @@ impl<P: DataOwner> PrivateData<P> {
     }
 
     pub(crate) async fn remove(&self, auth: &Auth, name: &str) -> Result<bool, DataError> {
-        let mut guard = self.loaded.lock().await;
+        let mut guard = self.lock().await;
         let loaded = self.load(auth, &mut guard).await?;
         let there = loaded.member(name).is_some();
         if there {
@@ -187,7 +197,10 @@ impl<P: DataOwner> PrivateData<P> {
     }
 
     pub(crate) async fn save(&self, auth: &Auth) -> Result<(), DataError> {
-        let mut guard = self.loaded.lock().await;
+        if self.is_untouched() {
+            return Ok(());
+        }
+        let mut guard = self.lock().await;
         let Some(loaded) = guard.as_mut() else {
             return Ok(());
         };

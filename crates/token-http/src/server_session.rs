@@ -240,6 +240,11 @@ impl<C> Caller for ServerSession<C> {
 }
 
 impl Shared {
+    fn may_send_cookie(&self) -> bool {
+        let slid = self.visit.slid() && self.visit.session().remember;
+        slid || self.replaced.is_some()
+    }
+
     /// The cookie to send again, if the deadline has moved and the cookie has a `Max-Age` to move; and if it takes
     /// the place of an old one.
     ///
@@ -248,7 +253,7 @@ impl Shared {
     async fn cookie(&self) -> Option<HeaderValue> {
         let visit = &self.visit;
         let session = visit.session();
-        if !(visit.slid() && session.remember) && self.replaced.is_none() {
+        if !self.may_send_cookie() {
             return None;
         }
         match self.auth.manager().is_current(visit).await {
@@ -320,6 +325,23 @@ impl SessionSlot {
     /// something to [`finish`](Self::finish).
     pub fn is_asked(&self) -> bool {
         self.0.asked.load(Ordering::Relaxed)
+    }
+
+    /// Whether [`finish`](Self::finish) would neither wait nor give a field, as for most requests: nothing was
+    /// asked of the session's data, and no cookie has to be sent or deleted.
+    pub fn is_settled(&self) -> bool {
+        let Slot {
+            place: Place { session, next },
+            dead,
+            adopted,
+            ..
+        } = &*self.0;
+        let settled =
+            |shared: &Arc<Shared>| shared.data.is_untouched() && !shared.may_send_cookie();
+        session.get().is_none_or(settled)
+            && next.get().is_none()
+            && dead.get().is_none()
+            && adopted.is_empty()
     }
 
     /// From now on the request moves no deadline: it looks at its session without using it.
@@ -422,7 +444,7 @@ impl Auth {
         head: &Head<'_>,
         slot: Option<&SessionSlot>,
     ) -> Result<Option<ServerSession<C>>, Rejection> {
-        let cookies = head.cookies(self.config().cookie_names());
+        let cookies = head.sent_cookies(self.config().cookie_names());
         let cookie = cookies.one(Kind::Session);
         let cookie = cookie.map_err(|refusal| self.challenge(refusal))?;
         let adopted = if cookies.any() || self.config().adoptions().is_empty() {

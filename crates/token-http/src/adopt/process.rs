@@ -1,5 +1,7 @@
 //! Adopts what a request has of the old system.
 
+use std::sync::OnceLock;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Response};
 use token_core::session::{Credentials, Device};
@@ -31,14 +33,24 @@ pub(crate) struct Adopted {
     pub(crate) deletions: Vec<HeaderValue>,
 }
 
+type ByAuth = Vec<(Auth, Option<Adopted>)>;
+
 /// What each [`Auth`] that a request was asked for has adopted, so that every extractor sees the same.
 #[derive(Default)]
-pub(crate) struct AdoptedSlot(Mutex<Vec<(Auth, Option<Adopted>)>>);
+pub(crate) struct AdoptedSlot(OnceLock<Mutex<ByAuth>>);
 
 impl AdoptedSlot {
+    /// Whether nothing was adopted, nor was anything looked at.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.get().is_none()
+    }
+
     /// The fields that delete old cookies which are not good.
     pub(crate) async fn refused(&self) -> Vec<HeaderValue> {
-        let all = self.0.lock().await;
+        let Some(all) = self.0.get() else {
+            return Vec::new();
+        };
+        let all = all.lock().await;
         let all = all.iter().filter_map(|(_, adopted)| adopted.as_ref());
         let refused = all.filter(|adopted| adopted.cookie.is_none());
         refused
@@ -78,7 +90,7 @@ impl Auth {
             return Ok(None);
         };
         csrf::check(head, self.config(), true).map_err(|refusal| self.challenge(refusal))?;
-        let mut slot = slot.0.lock().await;
+        let mut slot = slot.0.get_or_init(Mutex::default).lock().await;
         if let Some((_, known)) = slot.iter().find(|(auth, _)| auth.is(self)) {
             return Ok(known.clone());
         }

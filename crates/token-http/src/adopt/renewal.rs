@@ -49,7 +49,7 @@ impl Auth {
         head: &Head<'_>,
         refresh_token: Option<&str>,
     ) -> Result<Option<FirstCredential>, Rejection> {
-        if head.cookies(self.config().cookie_names()).any() {
+        if head.sent_cookies(self.config().cookie_names()).any() {
             return Ok(None);
         }
         let (request, transport, device) = match (refresh_token, self.old_request(head.headers)) {

@@ -44,7 +44,7 @@ impl Unread {
     /// # Errors
     /// [`Refusal::InvalidRequest`] for more than 4 of our cookies.
     pub(super) fn read(auth: &Auth, head: &Head<'_>) -> Result<Self, Rejection> {
-        let few = head.cookies(auth.config().cookie_names()).few();
+        let few = head.sent_cookies(auth.config().cookie_names()).few();
         few.map_err(|refusal: Refusal| auth.refuse(refusal))?;
         Ok(Self {
             auth: auth.clone(),

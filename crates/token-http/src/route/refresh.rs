@@ -65,7 +65,7 @@ async fn exchange(
     head: &Head<'_>,
     body: &[u8],
 ) -> Result<Option<Response<Bytes>>, Rejection> {
-    if !auth.adopts_bearers() || head.cookies(auth.config().cookie_names()).any() {
+    if !auth.adopts_bearers() || head.sent_cookies(auth.config().cookie_names()).any() {
         return Ok(None);
     }
     let sent = MediaType::of(head)
@@ -86,7 +86,7 @@ struct Grant {
 
 impl Grant {
     fn read(auth: &Auth, head: &Head<'_>, body: &[u8]) -> Result<Self, Refusal> {
-        let cookies = head.cookies(auth.config().cookie_names());
+        let cookies = head.sent_cookies(auth.config().cookie_names());
         if cookies.all(Kind::Refresh).next().is_some() {
             csrf::check(head, auth.config(), true)?;
         }
