@@ -11,13 +11,22 @@ use crate::value::Value;
 
 /// The shared statement with a row of arrays in the place of each parameter.
 ///
-/// Each array is behind a `SELECT`. Otherwise the server sees how many elements it has, takes a plan for so few to
-/// be cheaper than the one that it has kept, and plans each small batch anew, which takes as long as writing it.
+/// Only the ids become rows; of the other arrays each row takes the element of its number. If all became rows, the
+/// server would keep each array's elements in a store of its own and read all of them again: for batches of 4 and of
+/// 16 that took 40 % and 25 % more of its processor in all.
+///
+/// The ids are behind a `SELECT`. Otherwise the server sees how many there are, takes a plan for so few to be cheaper
+/// than the one that it has kept, and plans each small batch anew, which takes as long as writing it.
 pub(crate) fn rotate() -> String {
-    let arrays = parameters::ROTATE.iter().zip(1..);
-    let arrays = arrays.map(|(name, n)| format!("(SELECT ${n}::{}[])", type_of(name)));
-    let arrays: Vec<String> = arrays.collect();
-    let rows = format!("SELECT * FROM unnest({})", arrays.join(", "));
+    let (id, others) = parameters::ROTATE.split_first().expect("it has parameters");
+    let others = others.iter().zip(2..);
+    let elements = others.map(|(name, n)| format!("(${n}::{}[])[place]", type_of(name)));
+    let elements: Vec<String> = elements.collect();
+    let rows = format!(
+        "SELECT id, {} FROM unnest((SELECT $1::{}[])) WITH ORDINALITY AS ids (id, place)",
+        elements.join(", "),
+        type_of(id),
+    );
     statement::with_rows(statement::ROTATE, parameters::ROTATE, &rows)
 }
 
