@@ -4,12 +4,12 @@
 //! many are on their way gather, and go as one batch when one of these has ended. Nobody waits for a timer,
 //! and a refresh that comes alone costs what it always did.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use token_core::Session;
 use token_core::session::Rotation;
+use token_core::{Session, SessionId};
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -21,17 +21,20 @@ pub(crate) const MOST: usize = 64;
 /// ever, since nobody waits for a batch whose callers have all given up.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// What became of a rotation in a batch whose transaction has ended: the session as it was written, or
+/// What became of a rotation in a batch that was written: the session as it was written, or
 /// `None` if the condition did not hold. An error is of this session alone.
 pub(crate) type Written<E> = Result<Option<Session>, E>;
 
-/// A store that can write several rotations in one transaction. Clones are the same store.
+/// A store that can write several rotations at once. Clones are the same store.
 pub(crate) trait WritesTogether: Clone + Send + Sync + 'static {
     /// What can go wrong with one session.
     type Error: Send + 'static;
 
     /// What a batch is written on, such as a connection.
     type Permit<'a>: Send;
+
+    /// A session as the database gave it.
+    type Row: Send + 'static;
 
     /// Where its rotations gather.
     fn gathering(&self) -> &Gathering<Self::Error>;
@@ -40,13 +43,16 @@ pub(crate) trait WritesTogether: Clone + Send + Sync + 'static {
     /// after it: who gave up meanwhile must not be written late.
     fn permit(&self) -> impl Future<Output = Option<Self::Permit<'_>>> + Send;
 
-    /// Writes rotations of different sessions, or none, in one transaction, and says what became of each, in
-    /// their order. `None` if the transaction failed: then nobody knows what became of any.
+    /// Writes rotations of different sessions, or none, and gives the rows of those whose condition held. `None`
+    /// if that failed: then nobody knows what became of any.
     fn write_together<'a>(
         &'a self,
         permit: Self::Permit<'a>,
         rotations: &[Rotation],
-    ) -> impl Future<Output = Option<Vec<Written<Self::Error>>>> + Send;
+    ) -> impl Future<Output = Option<Vec<Self::Row>>> + Send;
+
+    /// Reads a row. `None` if nobody knows whose it is.
+    fn read(row: &Self::Row) -> Option<(SessionId, Result<Session, Self::Error>)>;
 }
 
 /// Rotations on their way, and those that wait for them.
@@ -67,8 +73,11 @@ struct State<E> {
 #[derive(Debug)]
 struct Waiting<E> {
     rotation: Rotation,
-    answer: oneshot::Sender<Option<Written<E>>>,
+    answer: Answer<E>,
 }
+
+/// How a caller is told.
+type Answer<E> = oneshot::Sender<Option<Written<E>>>;
 
 /// How a rotation goes to the database.
 pub(crate) enum Way<W: WritesTogether> {
@@ -208,8 +217,8 @@ async fn go<W: WritesTogether>(successor: Successor<W>) {
         .into_iter()
         .map(|waiting| (waiting.rotation, waiting.answer))
         .unzip();
-    let written = match permit {
-        // Also if all were given up meanwhile: the permit may hold a transaction, which has to end.
+    let rows = match permit {
+        // Also if all were given up meanwhile: the permit has to be given back as it should.
         Some(permit) => {
             let write = lane.0.write_together(permit, &rotations);
             // As if it had failed: then nobody knows what became of it.
@@ -217,10 +226,27 @@ async fn go<W: WritesTogether>(successor: Successor<W>) {
         }
         None => None,
     };
-    let mut written = written.map(Vec::into_iter);
-    for caller in callers {
+    // In a task of its own: the next batch is on its way while the callers of this one are told.
+    drop(tokio::spawn(async move {
+        tell::<W>(rows, &rotations, callers);
+    }));
+}
+
+/// Tells each caller what became of its own rotation.
+fn tell<W: WritesTogether>(
+    rows: Option<Vec<W::Row>>,
+    rotations: &[Rotation],
+    callers: Vec<Answer<W::Error>>,
+) {
+    let mut written = rows.and_then(|rows| {
+        let written = rows.iter().map(W::read);
+        written.collect::<Option<HashMap<_, _>>>()
+    });
+    for (rotation, caller) in rotations.iter().zip(callers) {
+        let written = written.as_mut();
+        let written = written.map(|written| written.remove(&rotation.id).transpose());
         // One that was given up meanwhile is written all the same.
-        let _ = caller.send(written.as_mut().and_then(Iterator::next));
+        let _ = caller.send(written);
     }
 }
 

@@ -74,6 +74,11 @@ pub(crate) fn read_session(row: &impl Fields) -> Result<Session, Fault> {
     })
 }
 
+/// Reads a session, and whose it is also if the rest cannot be read.
+pub(crate) fn read_written(row: &impl Fields) -> Option<(SessionId, Result<Session, Fault>)> {
+    Some((read_id(row).ok()?, read_session(row)))
+}
+
 /// Reads an ending from a row of `id, revoked_at`.
 pub(crate) fn read_ended(row: &impl Fields) -> Result<Ended, Fault> {
     let id = read_id(row)?;

@@ -25,9 +25,10 @@
 //! as well.
 //!
 //! # Refreshes that wait together
-//! While one refresh is written, others gather, and go as one transaction when it has ended: up to 64 of
-//! them wait for the disk once. Nobody waits for a timer, and a refresh that comes alone goes at once. Each
-//! caller gets the outcome of its own session. If the transaction fails, each of them is tried alone.
+//! While one refresh is written, others gather, and go as one statement when it has ended: up to 64 of
+//! them wait for the disk once. Those that change an index, which a session does once a day, are a second one.
+//! Nobody waits for a timer, and a refresh that comes alone goes at once. Each caller gets the outcome of its own
+//! session. If a statement fails, each of them is tried alone.
 //!
 //! # Durability
 //! Every write is committed before it is reported, and nothing that was reported is lost

@@ -70,6 +70,7 @@ impl Store {
 impl WritesTogether for Store {
     type Error = &'static str;
     type Permit<'a> = ();
+    type Row = SessionId;
 
     fn gathering(&self) -> &Gathering<&'static str> {
         &self.0.gathering
@@ -80,20 +81,20 @@ impl WritesTogether for Store {
         Some(())
     }
 
-    async fn write_together(
-        &self,
-        (): (),
-        rotations: &[Rotation],
-    ) -> Option<Vec<Written<&'static str>>> {
+    async fn write_together(&self, (): (), rotations: &[Rotation]) -> Option<Vec<SessionId>> {
         self.write(rotations).await;
         if self.0.fails.load(Ordering::SeqCst) {
             return None;
         }
-        let written = rotations.iter().map(|one| match one.id.as_bytes()[1] {
+        Some(rotations.iter().map(|one| one.id).collect())
+    }
+
+    fn read(row: &SessionId) -> Option<(SessionId, Result<Session, &'static str>)> {
+        let written = match row.as_bytes()[1] {
             13 => Err("this row is bad"),
-            _ => Ok(Some(session(one.id))),
-        });
-        Some(written.collect())
+            _ => Ok(session(*row)),
+        };
+        Some((*row, written))
     }
 }
 

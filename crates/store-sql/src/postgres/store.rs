@@ -1,6 +1,5 @@
 //! The store itself.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use super::listener::{self, Listener};
 use super::schema::Schema;
 use super::statements::Statements;
 use super::together;
-use crate::gathering::{self, Gathering, Way, WritesTogether, Written};
+use crate::gathering::{self, Gathering, Way, WritesTogether};
 use crate::parameters;
 use crate::row::{self, Fields as _};
 use crate::value::Value;
@@ -190,6 +189,7 @@ impl PostgresStore {
 impl WritesTogether for PostgresStore {
     type Error = PostgresStoreError;
     type Permit<'a> = Lane<'a>;
+    type Row = PgRow;
 
     fn gathering(&self) -> &Gathering<PostgresStoreError> {
         &self.inner.gathering
@@ -204,7 +204,7 @@ impl WritesTogether for PostgresStore {
         &'a self,
         mut lane: Lane<'a>,
         rotations: &[Rotation],
-    ) -> Option<Vec<Written<PostgresStoreError>>> {
+    ) -> Option<Vec<PgRow>> {
         let rows = match rotations {
             [] => {
                 // All have given up; nothing was sent on it.
@@ -228,18 +228,12 @@ impl WritesTogether for PostgresStore {
                 error, sessions = rotations.len(), "a statement failed; each write is tried alone"
             );
         });
-        let mut written = HashMap::new();
-        for row in rows.ok()? {
-            // Without its id nobody knows whose row it is.
-            let id = row::read_id(&row).ok()?;
-            // A row that cannot be read is this session's fault, and no other's.
-            let session = row::read_session(&row).map_err(PostgresStoreError::corrupt("session"));
-            written.insert(id, session);
-        }
-        let written = rotations
-            .iter()
-            .map(|one| written.remove(&one.id).transpose());
-        Some(written.collect())
+        rows.ok()
+    }
+
+    fn read(row: &PgRow) -> Option<(SessionId, Result<Session, PostgresStoreError>)> {
+        let (id, session) = row::read_written(row)?;
+        Some((id, session.map_err(PostgresStoreError::corrupt("session"))))
     }
 }
 

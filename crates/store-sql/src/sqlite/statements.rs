@@ -26,6 +26,7 @@ pub(crate) struct Statements {
     pub(crate) revoke_subject: SqlStr,
     pub(crate) rotate: SqlStr,
     pub(crate) rotate_in_place: SqlStr,
+    pub(crate) rotate_in_place_together: Together,
     pub(crate) rotate_together: Together,
     pub(crate) touch: SqlStr,
     pub(crate) write_data: SqlStr,
@@ -51,7 +52,8 @@ impl Statements {
             revoke_subject: names.fill(REVOKE_SUBJECT, parameters::REVOKE_SUBJECT),
             rotate: names.fill(statement::ROTATE, parameters::ROTATE),
             rotate_in_place: names.fill(&rotate_in_place(), parameters::ROTATE),
-            rotate_together: Together::new(names),
+            rotate_in_place_together: Together::new(&rotate_in_place(), names),
+            rotate_together: Together::new(statement::ROTATE, names),
             touch: names.fill(statement::TOUCH, parameters::TOUCH),
             write_data: names.fill(WRITE_DATA, parameters::WRITE_DATA),
         }
@@ -76,15 +78,14 @@ pub(crate) struct Together(Vec<(usize, SqlStr)>);
 
 impl Together {
     /// A statement for each power of two: a row whose values are not bound matches no session.
-    pub(crate) fn new(names: &Names) -> Self {
+    pub(crate) fn new(template: &str, names: &Names) -> Self {
         let sizes = (1..).map(|power| 1 << power);
         let sizes = sizes.take_while(|size| *size < 2 * MOST);
         let values = vec!["?"; parameters::ROTATE.len()].join(", ");
         let statement = |size| {
             let rows = vec![format!("({values})"); size].join(", ");
             let rows = format!("VALUES {rows}");
-            let template = rotate_in_place();
-            let text = statement::with_rows(&template, parameters::ROTATE, &rows);
+            let text = statement::with_rows(template, parameters::ROTATE, &rows);
             (size, names.fill(&text, &[]))
         };
         Self(sizes.map(statement).collect())
@@ -174,7 +175,7 @@ mod tests {
 
     #[test]
     fn each_number_of_rotations_has_a_statement_with_room_for_it() {
-        let together = Together::new(&schema::names());
+        let together = Together::new(&rotate_in_place(), &schema::names());
         for (rotations, room) in [(2, 2), (3, 4), (33, MOST), (MOST, MOST)] {
             let text = together.of(rotations).as_str();
             assert_eq!(text.matches('?').count(), room * parameters::ROTATE.len());

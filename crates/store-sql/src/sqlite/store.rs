@@ -19,7 +19,7 @@ use super::driver::query;
 use super::statements::Statements;
 use super::writer::{WritePermit, Writer};
 use super::{SqliteStoreError, schema, together};
-use crate::gathering::{self, Gathering, Way, WritesTogether, Written};
+use crate::gathering::{self, Gathering, Way, WritesTogether};
 use crate::parameters;
 use crate::row;
 use crate::value::{Value, count};
@@ -148,33 +148,38 @@ impl SqliteStore {
 impl WritesTogether for SqliteStore {
     type Error = SqliteStoreError;
     type Permit<'a> = WritePermit<'a>;
+    type Row = SqliteRow;
 
     fn gathering(&self) -> &Gathering<SqliteStoreError> {
         &self.inner.gathering
     }
 
-    /// The writer, with a transaction that nobody else can be in.
     async fn permit(&self) -> Option<WritePermit<'_>> {
-        let mut permit = self.inner.writer.everyday().await.ok()?;
-        permit.begin().await.ok()?;
-        Some(permit)
+        self.inner.writer.everyday().await.ok()
     }
 
-    /// In one transaction, which waits for the disk once.
     async fn write_together<'a>(
         &'a self,
-        permit: WritePermit<'a>,
+        mut permit: WritePermit<'a>,
         rotations: &[Rotation],
-    ) -> Option<Vec<Written<SqliteStoreError>>> {
-        let written = together::write(&self.inner.statements, permit, rotations).await;
+    ) -> Option<Vec<SqliteRow>> {
+        let rows = together::write(&self.inner.statements, &mut permit, rotations).await;
         let failed = |error: &SqliteStoreError| {
             let error = error as &dyn std::error::Error;
             tracing::debug!(
                 target: PRODUCT,
-                error, sessions = rotations.len(), "a transaction failed; each write is tried alone"
+                error, sessions = rotations.len(), "a statement failed; each write is tried alone"
             );
         };
-        written.inspect_err(failed).ok()
+        rows.inspect_err(failed).ok()
+    }
+
+    fn read(row: &SqliteRow) -> Option<(SessionId, Result<Session, SqliteStoreError>)> {
+        let (id, session) = row::read_written(row)?;
+        Some((
+            id,
+            session.map_err(SqliteStoreError::corrupt(schema::SESSION)),
+        ))
     }
 }
 

@@ -1,14 +1,11 @@
 //! The rotations of one turn: usually nothing that an index has changes, and many go at once.
 
-use std::collections::HashMap;
-
 use sqlx::sqlite::SqliteRow;
 use token_core::session::Rotation;
 
-use super::statements::Statements;
+use super::SqliteStoreError;
+use super::statements::{Statements, Together};
 use super::writer::WritePermit;
-use super::{SqliteStoreError, schema};
-use crate::gathering::Written;
 use crate::parameters;
 use crate::row;
 use crate::value::Value;
@@ -27,32 +24,39 @@ pub(crate) async fn rotate(
     Ok(rows)
 }
 
-/// Writes rotations in the transaction that the permit holds. None of it counts unless the commit succeeds.
+/// Writes many rotations in one statement, which is a transaction of its own. Those that change the index, or miss,
+/// are written by a second one. A batch whose second statement fails is tried again one by one, which finds what
+/// the first has written.
 pub(crate) async fn write(
     statements: &Statements,
-    mut permit: WritePermit<'_>,
+    permit: &mut WritePermit<'_>,
     rotations: &[Rotation],
-) -> Result<Vec<Written<SqliteStoreError>>, SqliteStoreError> {
-    let corrupt = |fault| SqliteStoreError::corrupt(schema::SESSION)(fault);
-    let mut in_place = HashMap::new();
-    if !rotations.is_empty() {
-        let values: Vec<Value<'_>> = rotations.iter().flat_map(parameters::rotate).collect();
-        let statement = statements.rotate_together.of(rotations.len());
-        for row in permit.fetch(statement, &values).await? {
-            in_place.insert(row::read_id(&row).map_err(corrupt)?, row);
-        }
+) -> Result<Vec<SqliteRow>, SqliteStoreError> {
+    let all = rotations.iter().map(parameters::rotate).collect::<Vec<_>>();
+    let mut rows = together(permit, &statements.rotate_in_place_together, all).await?;
+    if rows.len() < rotations.len() {
+        let written: Vec<_> = rows
+            .iter()
+            .filter_map(|row| row::read_id(row).ok())
+            .collect();
+        let rest = rotations
+            .iter()
+            .filter(|rotation| !written.contains(&rotation.id));
+        let rest = rest.map(parameters::rotate).collect::<Vec<_>>();
+        rows.extend(together(permit, &statements.rotate_together, rest).await?);
     }
-    let mut written = Vec::with_capacity(rotations.len());
-    for rotation in rotations {
-        let mut row = in_place.remove(&rotation.id);
-        if row.is_none() {
-            let values = parameters::rotate(rotation);
-            row = permit.fetch(&statements.rotate, &values).await?.pop();
-        }
-        // A row that cannot be read is this session's fault, and no other's.
-        let session = row.as_ref().map(row::read_session).transpose();
-        written.push(session.map_err(corrupt));
+    Ok(rows)
+}
+
+async fn together<const N: usize>(
+    permit: &mut WritePermit<'_>,
+    statement: &Together,
+    rotations: Vec<[Value<'_>; N]>,
+) -> Result<Vec<SqliteRow>, SqliteStoreError> {
+    if rotations.is_empty() {
+        return Ok(Vec::new());
     }
-    permit.commit().await?;
-    Ok(written)
+    let statement = statement.of(rotations.len());
+    let values: Vec<Value<'_>> = rotations.into_iter().flatten().collect();
+    permit.fetch(statement, &values).await
 }
