@@ -95,22 +95,23 @@ impl Room {
             opened.total -= count;
             opened.parts.pop_front();
         }
-        if opened.total >= self.capacity {
-            return None;
-        }
         let part = now / self.part;
-        opened.total += 1;
-        match opened.parts.back_mut() {
-            // A clock that was set back counts in the latest part, which lasts longer.
-            Some((last, count)) if *last >= part => {
-                *count += 1;
-                Some(*last)
-            }
-            _ => {
-                opened.parts.push_back((part, 1));
-                Some(part)
-            }
+        let mut here = 0;
+        // A clock that was ahead was set right. What was opened meanwhile counts as opened now, or it would
+        // keep its place for as long as the clock was ahead.
+        while let Some((last, count)) = opened.parts.back().copied()
+            && last >= part
+        {
+            here += count;
+            opened.parts.pop_back();
         }
+        let free = opened.total < self.capacity;
+        opened.total += u32::from(free);
+        here += u32::from(free);
+        if here > 0 {
+            opened.parts.push_back((part, here));
+        }
+        free.then_some(part)
     }
 
     fn give_back(&self, part: u64) {
@@ -171,7 +172,30 @@ mod tests {
     fn a_clock_that_is_set_back_makes_no_room() {
         let room = Room::new(Duration::from_secs(64), 2);
         assert!(room.take(at(100)).is_some() && room.take(at(0)).is_some());
-        assert!(room.take(at(0)).is_none() && room.take(at(120)).is_none());
-        assert!(room.take(at(200)).is_some());
+        assert!(room.take(at(0)).is_none() && room.take(at(64)).is_none());
+        // A lifetime after it was set back.
+        assert!(room.take(at(66)).is_some() && room.take(at(66)).is_some());
+        assert!(room.take(at(66)).is_none());
+    }
+
+    #[test]
+    fn what_was_opened_by_a_clock_that_was_ahead_takes_no_room_for_longer_than_a_lifetime() {
+        let lifetime = 600;
+        let room = Room::new(Duration::from_secs(lifetime), 500);
+        // Once, and until there is no more room.
+        for ahead in [1, 500] {
+            for _ in 0..ahead {
+                assert!(room.take(at(86_400)).is_some(), "{ahead}");
+            }
+            // No more than 100 of these are live at any time.
+            let refused = (0..7200).step_by(6).filter(|t| room.take(at(*t)).is_none());
+            let refused: Vec<_> = refused.collect();
+            assert!(refused.iter().all(|t| *t < lifetime + 20), "{refused:?}");
+            assert!(ahead > 1 || refused.is_empty(), "{refused:?}");
+            // A day later there is none of them left.
+            assert!(room.take(at(2 * 86_400)).is_some());
+            room.opened.lock().unwrap().parts.clear();
+            room.opened.lock().unwrap().total = 0;
+        }
     }
 }
