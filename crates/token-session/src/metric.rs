@@ -19,6 +19,11 @@
 //! | `hallpass_passwords_busy_total` | counter | | passwords that the crate `token-password` did not check, since too many wait or one waited too long |
 //! | `hallpass_waiting_sessions` | gauge | | sessions whose end somebody waits for ([`ended`](crate::SessionManager::ended)) |
 //!
+//! The gauges of the feed are shown by who follows it
+//! ([`follow_revocations`](crate::SessionManager::follow_revocations)), and the other gauges and the counters of
+//! caches by it and with each round of
+//! [`delete_expired_continuously`](crate::SessionManager::delete_expired_continuously).
+//!
 //! All labels are words of this library, so there are at most some 60 series of counters and
 //! gauges and 40 of histograms a process, whatever clients send. No label has a session, a
 //! subject or a secret.
@@ -207,10 +212,20 @@ pub(crate) fn retry(call: &'static str) {
     let _ = call;
 }
 
-/// The state of the feed.
+/// Whether the revocation view is complete, and how many sessions are in it. Where no feed is followed there
+/// is no such gauge, so that nobody is warned about one that is behind.
+pub(crate) fn feed(live: bool, view: usize) {
+    #[cfg(feature = "metrics")]
+    {
+        gauge!("hallpass_revocation_feed_live").set(f64::from(u8::from(live)));
+        gauge!("hallpass_revocation_view_sessions").set(number(view));
+    }
+    #[cfg(not(feature = "metrics"))]
+    let _ = (live, view);
+}
+
+/// What this node remembers, and who waits.
 pub(crate) struct Gauges {
-    pub(crate) live: bool,
-    pub(crate) view: usize,
     pub(crate) waiting: usize,
     pub(crate) cache: CacheCounts,
     pub(crate) sessions: SessionCacheCounts,
@@ -219,21 +234,12 @@ pub(crate) struct Gauges {
 impl Gauges {
     pub(crate) fn show(&self) {
         let Self {
-            live,
-            view,
             waiting,
             cache,
             sessions,
         } = *self;
         #[cfg(feature = "metrics")]
         {
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "gauges are floating-point numbers, exact to 2^53"
-            )]
-            let number = |count: usize| count as f64;
-            gauge!("hallpass_revocation_feed_live").set(f64::from(u8::from(live)));
-            gauge!("hallpass_revocation_view_sessions").set(number(view));
             gauge!("hallpass_waiting_sessions").set(number(waiting));
             // Counted by the cache itself: a request must not wait for a recorder.
             counter!("hallpass_token_cache_hits_total").absolute(cache.hits);
@@ -244,8 +250,17 @@ impl Gauges {
             gauge!("hallpass_session_cache_sessions").set(number(sessions.entries));
         }
         #[cfg(not(feature = "metrics"))]
-        let _ = (live, view, waiting, cache, sessions);
+        let _ = (waiting, cache, sessions);
     }
+}
+
+#[cfg(feature = "metrics")]
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "gauges are floating-point numbers, exact to 2^53"
+)]
+const fn number(count: usize) -> f64 {
+    count as f64
 }
 
 #[cfg(all(test, feature = "metrics"))]

@@ -69,6 +69,8 @@ impl SessionManager {
                 () = &mut stop => return,
                 () = tokio::time::sleep(pause) => {}
             }
+            // Here, since each node deletes, and not each has a feed to follow.
+            self.show_gauges();
             let mut sessions = 0;
             for _ in 0..BATCHES {
                 // A batch that has begun is finished: the store works on it anyway.

@@ -4,6 +4,7 @@
 //! quiet night. So each node sends heartbeats on the way that notices take, and counts its view as
 //! complete only as long as its own come back; and what may have been missed is read again.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rand::rand_core::UnwrapErr;
@@ -19,7 +20,7 @@ use super::SessionManager;
 use crate::erased::StoreError;
 use crate::event::{Behind, EventKind};
 use crate::feed::Feed;
-use crate::metric::Gauges;
+use crate::metric::{self, Gauges};
 use crate::store::{Heartbeat, Notice};
 
 /// The pause before a failed reading is tried again.
@@ -75,10 +76,16 @@ impl SessionManager {
     /// alone. Dropped, it leaves nothing behind but a view that counts as behind.
     pub async fn follow_revocations(self) {
         /// Runs whether the task ends or is dropped.
-        struct StopOnDrop<'a>(&'a Feed);
+        struct StopOnDrop<'a>(&'a SessionManager, AtomicBool);
         impl Drop for StopOnDrop<'_> {
             fn drop(&mut self) {
-                self.0.stop_following();
+                let Self(manager, reported) = self;
+                manager.inner.feed.stop_following();
+                manager.show_feed(false);
+                // Nobody is left who would.
+                if reported.load(Ordering::Relaxed) {
+                    manager.report_node(EventKind::FeedBehind(Behind::Interrupted));
+                }
             }
         }
         let feed = &self.inner.feed;
@@ -88,13 +95,13 @@ impl SessionManager {
             notices
         });
         // Four tasks in one future: dropped together, they leave nothing that runs on.
-        let _stop = StopOnDrop(feed);
+        let stop = StopOnDrop(&self, AtomicBool::new(true));
         tokio::select! {
             // The store is gone, and this manager with it.
             () = hear_all(feed, notices) => {}
             () = self.send_heartbeats() => {}
             () = self.keep_reading() => {}
-            () = self.report_changes() => {}
+            () = self.report_changes(&stop.1) => {}
         }
     }
 
@@ -175,10 +182,9 @@ impl SessionManager {
         Ok(())
     }
 
-    /// Reports each change between live and behind, once.
-    async fn report_changes(&self) {
+    /// Reports each change between live and behind, once. `reported` is what was said last.
+    async fn report_changes(&self, reported: &AtomicBool) {
         let feed = &self.inner.feed;
-        let mut reported = true;
         loop {
             let until = feed.live_until();
             let silent = until.is_some() && !feed.is_complete(self.now());
@@ -189,7 +195,7 @@ impl SessionManager {
             }
             let live = feed.is_complete(self.now());
             self.show_feed(live);
-            if live != reported {
+            if live != reported.load(Ordering::Relaxed) {
                 self.report_node(if live {
                     EventKind::FeedLive
                 } else if feed.is_full() {
@@ -203,7 +209,7 @@ impl SessionManager {
                     // Notices of what is ended meanwhile may not come: it is read instead.
                     feed.reading_wanted.notify_one();
                 }
-                reported = live;
+                reported.store(live, Ordering::Relaxed);
             }
             // Not before the instant has passed; now and then in any case, for the gauges.
             let next = Instant::now() + feed.timing.heartbeat_interval;
@@ -217,13 +223,16 @@ impl SessionManager {
         }
     }
 
-    /// Shows operators whether the revocation view is complete.
+    /// Shows operators whether the revocation view is complete, and the rest of the gauges.
     fn show_feed(&self, live: bool) {
-        let feed = &self.inner.feed;
+        metric::feed(live, self.inner.feed.len());
+        self.show_gauges();
+    }
+
+    /// Shows operators what is remembered and who waits, which does not depend on the feed.
+    pub(super) fn show_gauges(&self) {
         Gauges {
-            live,
-            view: feed.len(),
-            waiting: feed.waiters.len(),
+            waiting: self.inner.feed.waiters.len(),
             cache: self.token_cache_counts(),
             sessions: self.session_cache_counts(),
         }

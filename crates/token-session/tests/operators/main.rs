@@ -8,6 +8,8 @@
 )]
 
 mod flaky;
+#[cfg(feature = "metrics")]
+mod gauges;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
