@@ -30,6 +30,8 @@ use crate::limit::{Attempt, AttemptKind, AttemptLimit};
 /// | logouts and revocations | network | 300 | 10 a second |
 /// | introspections | network | 1,000 | 100 a second |
 ///
+/// An account is the name as it was typed, but for case and for white space around it.
+///
 /// A network is one address, or the 2^64 addresses of IPv6 that a client usually has. Behind a proxy, name the proxy
 /// with [`trust_proxy`](crate::AuthConfigBuilder::trust_proxy); otherwise all clients are one network.
 ///
@@ -46,18 +48,18 @@ pub struct Limits(Arc<Counters>);
 
 #[derive(Debug)]
 struct Counters {
-    logins: DefaultKeyedRateLimiter<IpAddr>,
-    accounts: DefaultKeyedRateLimiter<u64>,
+    logins: Buckets<IpAddr>,
+    accounts: Buckets<u64>,
     /// Many people may share a network.
-    refreshes: DefaultKeyedRateLimiter<IpAddr>,
+    refreshes: Buckets<IpAddr>,
     /// Many tabs may share a session. An old token counts like the current one. So a session may do less than
     /// its account, and the holder of an old token cannot keep the account's other sessions from renewing.
-    sessions: DefaultKeyedRateLimiter<SessionId>,
-    renewals: DefaultKeyedRateLimiter<u64>,
+    sessions: Buckets<SessionId>,
+    renewals: Buckets<u64>,
     /// Apart from the rest, so that nobody who may not log in any more is kept from logging out.
-    endings: DefaultKeyedRateLimiter<IpAddr>,
+    endings: Buckets<IpAddr>,
     /// A resource server may ask at each of its requests.
-    introspections: DefaultKeyedRateLimiter<IpAddr>,
+    introspections: Buckets<IpAddr>,
     /// Accounts are counted by a keyed hash. A long list of guessed names takes little memory, and a
     /// copy of the memory does not show them.
     hasher: RandomState,
@@ -71,13 +73,13 @@ impl Default for Limits {
     /// Without any attempts so far.
     fn default() -> Self {
         Self(Arc::new(Counters {
-            logins: limiter(Duration::from_secs(2), 30),
-            accounts: limiter(Duration::from_secs(6), 10),
-            refreshes: limiter(Duration::from_millis(100), 300),
-            sessions: limiter(Duration::from_millis(100), 300),
-            renewals: limiter(Duration::from_millis(50), 600),
-            endings: limiter(Duration::from_millis(100), 300),
-            introspections: limiter(Duration::from_millis(10), 1_000),
+            logins: Buckets::new(Duration::from_secs(2), 30),
+            accounts: Buckets::new(Duration::from_secs(6), 10),
+            refreshes: Buckets::new(Duration::from_millis(100), 300),
+            sessions: Buckets::new(Duration::from_millis(100), 300),
+            renewals: Buckets::new(Duration::from_millis(50), 600),
+            endings: Buckets::new(Duration::from_millis(100), 300),
+            introspections: Buckets::new(Duration::from_millis(10), 1_000),
             hasher: RandomState::new(),
             clock: DefaultClock::default(),
             start: Instant::now(),
@@ -113,7 +115,8 @@ impl AttemptLimit for Limits {
 }
 
 impl Limits {
-    /// Drops what has refilled, once a minute. There may be millions, so no request waits for it.
+    /// Drops what has refilled, once a minute. There may be millions: no request waits for more of it than one
+    /// [part](PARTS).
     fn tidy(&self) {
         let Counters { start, tidied, .. } = &*self.0;
         let minute = start.elapsed().as_secs() / 60;
@@ -133,38 +136,73 @@ impl Limits {
 impl Counters {
     fn password(&self, network: IpAddr, name: &str) -> Result<(), Duration> {
         self.check(&self.logins, &network)?;
-        self.check(&self.accounts, &self.account(name))
+        self.check(&self.accounts, &self.typed(name))
+    }
+
+    /// Without regard to case and to white space around it, as many applications look a user up: otherwise
+    /// each spelling of a name could be guessed at anew. Two accounts that differ in nothing else share a
+    /// bucket, which costs them little.
+    fn typed(&self, name: &str) -> u64 {
+        self.account(&name.trim().to_lowercase())
     }
 
     fn account(&self, name: &str) -> u64 {
         self.hasher.hash_one(name)
     }
 
-    fn check<K: Hash + Eq + Clone>(
-        &self,
-        limiter: &DefaultKeyedRateLimiter<K>,
-        key: &K,
-    ) -> Result<(), Duration> {
-        let checked = limiter.check_key(key);
+    fn check<K: Hash + Eq + Clone>(&self, buckets: &Buckets<K>, key: &K) -> Result<(), Duration> {
+        let checked = buckets.part(self.hasher.hash_one(key)).check_key(key);
         checked.map_err(|until| until.wait_time_from(self.clock.now()))
     }
 
     fn forget_idle(&self) {
-        self.logins.retain_recent();
-        self.accounts.retain_recent();
-        self.refreshes.retain_recent();
-        self.sessions.retain_recent();
-        self.renewals.retain_recent();
-        self.endings.retain_recent();
-        self.introspections.retain_recent();
+        self.logins.forget_idle();
+        self.accounts.forget_idle();
+        self.refreshes.forget_idle();
+        self.sessions.forget_idle();
+        self.renewals.forget_idle();
+        self.endings.forget_idle();
+        self.introspections.forget_idle();
     }
 }
 
-/// So many at once, then one each `period`.
-fn limiter<K: Hash + Eq + Clone>(period: Duration, at_once: u32) -> DefaultKeyedRateLimiter<K> {
-    let at_once = NonZeroU32::new(at_once).expect("not zero");
-    let quota = Quota::with_period(period).expect("not zero");
-    RateLimiter::keyed(quota.allow_burst(at_once))
+/// Each kind of bucket is kept in so many parts with a lock of its own, by hash of the key. Who drops what has
+/// refilled, and who makes room for more, has the lock of one part for as long as that takes.
+const PARTS: usize = 64;
+
+/// The buckets of one kind.
+#[derive(Debug)]
+struct Buckets<K: Hash + Eq + Clone>([DefaultKeyedRateLimiter<K>; PARTS]);
+
+impl<K: Hash + Eq + Clone> Buckets<K> {
+    /// So many at once, then one each `period`.
+    fn new(period: Duration, at_once: u32) -> Self {
+        let at_once = NonZeroU32::new(at_once).expect("not zero");
+        let quota = Quota::with_period(period).expect("not zero");
+        let quota = quota.allow_burst(at_once);
+        Self(std::array::from_fn(|_| RateLimiter::keyed(quota)))
+    }
+
+    fn part(&self, hash: u64) -> &DefaultKeyedRateLimiter<K> {
+        let [first, rest @ ..] = &self.0;
+        let number = hash % (PARTS as u64);
+        let number = usize::try_from(number).unwrap_or_default();
+        number
+            .checked_sub(1)
+            .and_then(|at| rest.get(at))
+            .unwrap_or(first)
+    }
+
+    fn forget_idle(&self) {
+        for part in &self.0 {
+            part.retain_recent();
+        }
+    }
+
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.0.iter().map(|part| part.len()).sum()
+    }
 }
 
 /// A client with one IPv6 address usually has 2^64 of them, so the network counts.
@@ -209,6 +247,25 @@ mod tests {
     }
 
     #[test]
+    fn the_spellings_of_a_name_are_one_account() {
+        let limits = Limits::default();
+        let spellings = ["Élodie", "élodie", " ÉLODIE\t", "éLodie\u{a0}"];
+        let mut tries = (0..u8::MAX).zip(spellings.iter().cycle());
+        // If the machine was busy, the bucket may have refilled meanwhile.
+        let limited = tries.position(|(n, name)| {
+            password(&limits, Some(IpAddr::from([192, 0, 2, n])), name).is_err()
+        });
+        assert!(limited.unwrap() <= 20, "{limited:?}");
+        // The same bucket, once the account is known.
+        let subject = Subject::new("élodie").unwrap();
+        let kind = AttemptKind::Reauthenticate(&subject);
+        let address = Some(IpAddr::from([198, 51, 100, 1]));
+        let mut again = (0..5).map(|_| limits.attempt(Attempt { address, kind }));
+        assert!(again.any(|limited| limited.is_err()));
+        assert_eq!(password(&limits, address, "elodie"), Ok(()));
+    }
+
+    #[test]
     fn one_session_cannot_use_up_what_its_account_may_do() {
         let limits = Limits::default();
         let refresh = |name: &str, session: u8| {
@@ -226,6 +283,21 @@ mod tests {
         assert!(exhaust(2).is_some() && exhaust(3).is_some());
         assert!(refresh("alice", 4).is_err());
         assert_eq!(refresh("bob", 5), Ok(()));
+    }
+
+    #[test]
+    fn each_lock_is_that_of_few_networks() {
+        let limits = Limits::default();
+        for n in 0..6400 {
+            let address = Some(IpAddr::from(Ipv6Addr::from_bits(n << 64)));
+            let kind = AttemptKind::Refresh;
+            assert_eq!(limits.attempt(Attempt { address, kind }), Ok(()));
+        }
+        let parts = limits.0.refreshes.0.iter().map(RateLimiter::len);
+        let parts: Vec<usize> = parts.collect();
+        assert_eq!(parts.iter().sum::<usize>(), 6400);
+        // 100 are expected, with a deviation of 10.
+        assert!(parts.iter().all(|len| (20..200).contains(len)), "{parts:?}");
     }
 
     #[test]
