@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use token_core::binding::BindingLevel;
 use token_core::{NoClaims, Scope, Session, SessionId, UnixTime};
+use token_session::CookieSession;
 
 use crate::auth::Auth;
 use crate::caller::Caller;
@@ -72,8 +73,9 @@ pub trait Rule<C = NoClaims>: Send + Sync + 'static {
 
     /// Whether the scope and the claims have to be those that the session has now, and not only those that it
     /// had when the access token was issued. The store is asked at each request with a token, so a change
-    /// by [`SessionManager::permit`](token_session::SessionManager::permit) holds at once. A session cookie
-    /// shows the session as it is now in any case. A token of another issuer cannot meet such a rule.
+    /// by [`SessionManager::permit`](token_session::SessionManager::permit) holds at once. So it is with a session
+    /// cookie whose session this node only remembers; otherwise the store was asked about it already. A token of
+    /// another issuer cannot meet such a rule.
     const CURRENT: bool = false;
 
     /// Whether the route is for a caller with these claims. One for whom it is not is refused as
@@ -162,17 +164,18 @@ pub trait Found {
         Self: Ruled<R> + Sync,
     {
         async move {
-            let (auth, id) = match self.shown_by() {
+            let (auth, session) = match self.shown_by() {
                 _ if !self.is_ruled_by_now() => return Ok(()),
                 ShownBy::Store => return Ok(()),
-                ShownBy::Token(auth, id) => (auth, id),
+                ShownBy::Memory(auth, visit) => (auth, auth.manager().current(visit).await?),
+                ShownBy::Token(auth, id) => (auth, auth.manager().session(id).await?),
                 ShownBy::Elsewhere => {
                     let fix = "a rule with `CURRENT` asks the store of the sessions: take a caller \
                                whose token this server has issued";
                     return Err(Rejection::misconfigured(fix));
                 }
             };
-            let still = match auth.manager().session(id).await? {
+            let still = match session {
                 Some(session) => self.may_still(&session),
                 None => Err(Refusal::InvalidToken(TokenFault::Revoked).logged()),
             };
@@ -187,6 +190,8 @@ pub trait Found {
 pub enum ShownBy<'a> {
     /// A token of another issuer.
     Elsewhere,
+    /// The session of this cookie, as this node remembers it.
+    Memory(&'a Auth, &'a CookieSession),
     /// The session itself, as the store has it now.
     Store,
     /// A token of this session, as it was when the token was issued.

@@ -11,7 +11,9 @@ use serde::de::DeserializeOwned;
 use token_core::binding::BindingLevel;
 use token_core::session::{Committed, Denial};
 use token_core::{NoClaims, PRODUCT, RevokeReason, Scope, Session, SessionId, Subject, UnixTime};
-use token_session::{CookieSession, RefreshError, SessionEnd, SessionManager, ShownCookie};
+use token_session::{
+    CookieSession, RefreshError, SessionEnd, SessionManager, ShownCookie, StoreError,
+};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
@@ -166,6 +168,17 @@ impl<C> ServerSession<C> {
     pub(crate) fn committed(&self) -> &Committed<Session> {
         self.shared.visit.session()
     }
+
+    /// The session as the store has it now; `None` if the cookie is not its current one any more. The store is
+    /// asked unless it has been during this request.
+    pub(crate) async fn in_store(&self) -> Result<Option<Committed<Session>>, StoreError> {
+        let visit = &self.shared.visit;
+        if visit.was_remembered() {
+            self.shared.auth.manager().current(visit).await
+        } else {
+            Ok(Some(visit.session().clone()))
+        }
+    }
 }
 
 impl<C> Clone for ServerSession<C> {
@@ -197,7 +210,12 @@ impl<C> Found for ServerSession<C> {
     }
 
     fn shown_by(&self) -> ShownBy<'_> {
-        ShownBy::Store
+        let visit = &self.shared.visit;
+        if visit.was_remembered() {
+            ShownBy::Memory(self.auth(), visit)
+        } else {
+            ShownBy::Store
+        }
     }
 
     fn require<R>(&self) -> Result<(), Rejection>

@@ -97,8 +97,8 @@ fn keeps_current(head: &Head<'_>) -> Result<bool, Refusal> {
     }
 }
 
-/// The session of the caller. The store is always asked, whatever the `RevocationCheck` is: a caller
-/// who was logged out must not end other sessions.
+/// The session of the caller. The store is always asked, whatever the `RevocationCheck` is and also if this node
+/// remembers the session of the cookie: a caller who was logged out must not end other sessions.
 struct Current {
     session: Committed<Session>,
     slot: SessionSlot,
@@ -120,10 +120,10 @@ impl Current {
         let caller = caller.ok_or_else(|| auth.challenge(Refusal::Unauthorized.logged()))?;
         let session = match &caller {
             Any::Access(access) => auth.manager().session(access.session_id()).await?,
-            Any::Session(session) => Some(session.committed().clone()),
+            Any::Session(session) => session.in_store().await?,
         };
         let ended = || {
-            let why = "the session of the access token has ended";
+            let why = "the session has ended, or the cookie is not its current one";
             auth.challenge(Refusal::InvalidToken(TokenFault::Revoked).because(why))
         };
         Ok(Self {

@@ -1,13 +1,16 @@
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Duration;
-use token_core::session::Rights;
+use token_core::session::{Credentials, Rights};
 use token_core::{Authentication, CustomClaims, NoClaims, Transport};
 use token_http::adapter::Found as _;
 use token_http::{Head, Refusal, Rule, SessionSlot, Shown};
 use token_session::test_util::{Outage, TroubledStore};
-use token_session::{MemoryStore, NewSession, RevocationCheck};
+use token_session::{MemoryStore, NewSession, RevocationCheck, WhenBehind};
 
-use crate::world::{World, get, post_form, post_json, refusal, with, with_bearer, with_cookie};
+use crate::world::{
+    PASSWORD, World, get, post_form, post_json, refusal, with, with_bearer, with_cookie,
+};
 
 #[tokio::test]
 async fn credentials_of_every_kind_and_none() {
@@ -349,6 +352,81 @@ async fn a_rule_can_demand_what_the_session_may_do_now() {
     outage.end();
     world.end_all().await;
     assert_eq!(now().await, Some("invalid_token"));
+}
+
+/// A node that remembers the session of a cookie may not have heard yet what another has changed.
+#[tokio::test]
+async fn a_rule_that_demands_it_also_asks_the_store_about_a_session_that_is_remembered() {
+    let store = Arc::new(MemoryStore::new(1000, &[7; 32]));
+    let outage = Outage::default();
+    let node = || {
+        let store = TroubledStore::new(store.clone(), outage.clone());
+        World::managed(store, |builder| {
+            let check = RevocationCheck::Feed(WhenBehind::AskStore);
+            builder.revocation_check(check).session_cache(100)
+        })
+    };
+    let (here, there) = (node(), node());
+    let manager = here.auth.manager();
+    let roles = |roles| CustomClaims::from_json(roles).unwrap();
+    for what in ["demoted", "ended", "stepped up"] {
+        let ticket = manager.begin_login("alice".parse().unwrap()).await.unwrap();
+        let session = NewSession {
+            transport: Some(Transport::Session),
+            scope: "notes:read".parse().unwrap(),
+            claims: roles(r#"{"roles":["moderator"]}"#),
+            ..NewSession::default()
+        };
+        let issued = manager.login(ticket, session).await.unwrap();
+        let Credentials::Session(token) = issued.credentials() else {
+            panic!("the transport is `session`");
+        };
+        let cookie = format!("__Host-Http-session={}", *token.to_secret_text());
+        let request = with_cookie(get("/api/me"), &cookie);
+        let head = Head {
+            method: request.method(),
+            uri: request.uri(),
+            headers: request.headers(),
+            peer: None,
+        };
+        let now = async || {
+            let slot = SessionSlot::default();
+            let caller = there.auth.server_session::<Roles>(&head, Some(&slot)).await;
+            let caller = caller.unwrap().unwrap();
+            assert!(
+                caller.require_current::<Moderator>().await.is_ok(),
+                "{what}"
+            );
+            let refused = caller.require_current::<ModeratorNow>().await;
+            refused.err().map(|refused| refused.refusal().code())
+        };
+        there.auth.manager().catch_up().await.unwrap();
+        assert_eq!(now().await, None, "{what}");
+        assert_eq!(now().await, None, "{what}");
+        outage.begin();
+        assert_eq!(now().await, Some("temporarily_unavailable"), "{what}");
+        outage.end();
+        let expected = match what {
+            "demoted" => {
+                let id = issued.session().id;
+                let demoted = roles(r#"{"roles":["author"]}"#);
+                assert!(manager.permit(id, demoted).await.unwrap().is_some());
+                "forbidden"
+            }
+            "ended" => {
+                here.end_all().await;
+                "invalid_token"
+            }
+            _ => {
+                let body = json!({"password": PASSWORD});
+                let request = post_json("/auth/step-up", &body);
+                let renewed = here.send(with_cookie(request, &cookie)).await;
+                assert_eq!(renewed.status, 200, "{}", renewed.body);
+                "invalid_token"
+            }
+        };
+        assert_eq!(now().await, Some(expected), "{what}");
+    }
 }
 
 /// After a clock that was ahead has been set right: the session works, and is not taken for one that

@@ -1,5 +1,9 @@
+use std::sync::Arc;
+
 use http::{Method, Request};
 use serde_json::{Value, json};
+use token_core::RevokeReason;
+use token_session::{MemoryStore, RevocationCheck, WhenBehind};
 
 use crate::world::{
     PASSWORD, World, get, post_json, refusal, request, with, with_bearer, with_cookie,
@@ -196,5 +200,63 @@ async fn without_a_credential_nothing_is_shown_or_ended() {
         let reply = world.send(request).await;
         assert_eq!(reply.refusal(), refusal(401, "unauthorized", ""));
         assert_eq!(reply.header("www-authenticate"), r#"Bearer realm="api""#);
+    }
+}
+
+/// A node remembers the session of a cookie for a moment after another node has ended it. By then the caller may
+/// read a page, as the operations guide says, and nothing of this.
+#[tokio::test]
+async fn a_session_that_is_remembered_after_its_end_shows_and_ends_no_other() {
+    let store = Arc::new(MemoryStore::new(1000, &[7; 32]));
+    let node = || {
+        World::managed(store.clone(), |builder| {
+            let check = RevocationCheck::Feed(WhenBehind::AskStore);
+            builder.revocation_check(check).session_cache(100)
+        })
+    };
+    let (here, there) = (node(), node());
+    let manager = here.auth.manager();
+    let subject = "alice".parse().unwrap();
+    for stepped_up in [false, true] {
+        for (method, path) in [
+            (Method::GET, "/auth/session"),
+            (Method::GET, "/auth/sessions"),
+            (Method::DELETE, "/auth/sessions"),
+            (Method::DELETE, "/auth/sessions?keep=current"),
+            (Method::DELETE, "/auth/sessions/OTHER"),
+        ] {
+            let other = here.login("header").await.text("session_id");
+            let own = here.login("session").await;
+            let cookie = own.cookie();
+            let ask =
+                async |line: Request<&'static str>| there.send(with_cookie(line, &cookie)).await;
+            there.auth.manager().catch_up().await.unwrap();
+            assert_eq!(ask(get("/api/me")).await.status, 200);
+            if stepped_up {
+                let body = json!({"password": PASSWORD});
+                let request = post_json("/auth/step-up", &body);
+                let renewed = here.send(with_cookie(request, &cookie)).await;
+                assert_eq!(renewed.status, 200, "{}", renewed.body);
+            } else {
+                let id = own.text("session_id").parse().unwrap();
+                let ended = manager.revoke_own(&subject, id, RevokeReason::Logout);
+                assert!(ended.await.unwrap());
+            }
+            assert_eq!(
+                ask(get("/api/me")).await.status,
+                200,
+                "it was not remembered"
+            );
+
+            let path = path.replace("OTHER", &other);
+            let line = request(method.clone(), &path).body("").unwrap();
+            let refused = ask(line).await;
+            let revoked = (401, "invalid_token".to_owned(), String::new());
+            assert_eq!(refused.refusal(), revoked, "{method} {path}, {stepped_up}");
+            let other = manager.session(other.parse().unwrap()).await.unwrap();
+            assert!(other.is_some(), "{method} {path}, {stepped_up}");
+            // Nor is it remembered any longer.
+            assert_eq!(ask(get("/api/me")).await.status, 401);
+        }
     }
 }

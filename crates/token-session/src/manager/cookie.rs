@@ -21,6 +21,7 @@ pub struct CookieSession {
     session: Known,
     token: SessionToken,
     slid: bool,
+    remembered: bool,
     at: UnixTime,
 }
 
@@ -38,6 +39,12 @@ impl CookieSession {
     /// Whether the deadline moved, so that the cookie has to be sent again.
     pub const fn slid(&self) -> bool {
         self.slid
+    }
+
+    /// Whether this node has only remembered the session: another may have ended or changed it a moment ago.
+    /// [`SessionManager::current`] asks the store.
+    pub const fn was_remembered(&self) -> bool {
+        self.remembered
     }
 
     /// When the cookie was presented, by this node's clock.
@@ -89,17 +96,18 @@ impl SessionManager {
             let decision = token.decide(&session, &issuer.policy, &issuer.refresh_keys, now);
             (session, decision)
         };
-        let as_it_is = |session, token| CookieSession {
+        let as_it_is = |session, token, remembered| CookieSession {
             session,
             token,
             slid: false,
+            remembered,
             at: now,
         };
         let remembered = self.remembered(id, now)?.map(decided);
         let was_known = remembered.is_some();
         let known = match remembered {
             Some((session, CookieDecision::Accept(touch))) if touch.is_none() || !moves => {
-                return Ok(as_it_is(session, token));
+                return Ok(as_it_is(session, token, true));
             }
             // Whatever would not accept it is decided on the session in the store.
             known => known.filter(|(_, decision)| matches!(decision, CookieDecision::Accept(_))),
@@ -116,7 +124,7 @@ impl SessionManager {
                 if let Some(load) = load {
                     self.inner.feed.finish_load(&load, &session, now);
                 }
-                return Ok(as_it_is(session, token));
+                return Ok(as_it_is(session, token, false));
             }
             // The write that moves the deadline asks the store.
             found => found,
@@ -156,6 +164,7 @@ impl SessionManager {
             session,
             token,
             slid,
+            remembered: !read && !slid,
             at: now,
         })
     }
@@ -188,10 +197,27 @@ impl SessionManager {
     /// # Errors
     /// [`StoreError`] if the store cannot be asked.
     pub async fn is_current(&self, cookie: &CookieSession) -> Result<bool, StoreError> {
-        let row = self.load(cookie.session.id).await?;
-        Ok(row.is_some_and(|row| {
-            row.token_hash == cookie.session.token_hash && row.is_live(self.now())
-        }))
+        Ok(self.current(cookie).await?.is_some())
+    }
+
+    /// The session of a cookie that was accepted, as the store has it now; `None` if it has ended since, or if
+    /// the cookie is not its current one any more. For what somebody who was logged out must not do, not even in
+    /// the moment in which this node still [remembers](CookieSession::was_remembered) the session.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the store cannot be asked.
+    pub async fn current(
+        &self,
+        cookie: &CookieSession,
+    ) -> Result<Option<Committed<Session>>, StoreError> {
+        let id = cookie.session.id;
+        let row = self.load(id).await?;
+        let current = row
+            .filter(|row| row.token_hash == cookie.session.token_hash && row.is_live(self.now()));
+        if current.is_none() {
+            self.inner.feed.sessions().forget(id);
+        }
+        Ok(current)
     }
 
     /// Reads a session cookie. No I/O; the session that it names is proven by
