@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use actix_web::guard::{self, Guard};
 use actix_web::{HttpRequest, web};
 use token_http::{Auth, ProtectedResource, Route};
 
@@ -35,7 +36,8 @@ where
         for route in Route::mounted(mount.auth()) {
             let own = Rc::clone(&mount);
             let handler = move |request, payload| answer(route, Rc::clone(&own), request, payload);
-            config.service(web::resource(route.path(mount.auth())).to(handler));
+            let resource = web::resource(route.path(mount.auth())).guard(plainly(route));
+            config.service(resource.to(handler));
         }
         config.app_data(mount);
         app_data::add(config, registered);
@@ -65,7 +67,7 @@ pub fn protected_resource(
             let answer = Answer::from(resource.answer(&method));
             async move { answer }
         };
-        config.service(web::resource(path).to(serve));
+        config.service(web::resource(path).guard(plainly(None)).to(serve));
     }
 }
 
@@ -96,8 +98,24 @@ pub fn openapi(
             let answer = Answer::from(document.answer(&auth, &method));
             async move { answer }
         };
-        config.service(web::resource(token_http::openapi::PATH).to(serve));
+        let resource = web::resource(token_http::openapi::PATH).guard(plainly(None));
+        config.service(resource.to(serve));
     }
+}
+
+/// actix decodes a path before it looks for the route, and axum does not. A proxy may have rules for the path as
+/// it was sent, so none of our routes has a path with something escaped. Asked only once the path has matched.
+fn plainly(route: impl Into<Option<Route>>) -> impl Guard {
+    let route = route.into();
+    guard::fn_guard(move |context| {
+        let path = context.head().uri.path();
+        let own = match route {
+            // Its last segment is the id, and axum does not look at that either.
+            Some(Route::OneSession) => path.rsplit_once('/').map_or(path, |(own, _)| own),
+            _ => path,
+        };
+        !own.contains('%')
+    })
 }
 
 async fn answer(
