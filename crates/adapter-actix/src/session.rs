@@ -18,8 +18,9 @@ token_http::caller! {
     /// ```
     /// # use adapter_actix::{Rejection, ServerSession};
     /// async fn count(session: ServerSession) -> Result<String, Rejection> {
-    ///     let visits = session.get::<u32>("visits").await?.unwrap_or(0) + 1;
-    ///     session.set("visits", &visits).await?;
+    ///     // `get` and then `set` would lose against a second tab: one of the two would be answered 409.
+    ///     let add = |visits: Option<u32>| visits.unwrap_or(0) + 1;
+    ///     let visits = session.update("visits", add).await?;
     ///     Ok(format!("visit {visits}"))
     /// }
     /// ```

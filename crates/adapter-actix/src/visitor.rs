@@ -26,9 +26,13 @@ token_http::request! {
     /// ```
     /// # use adapter_actix::{Rejection, Visitor};
     /// async fn add(visitor: Visitor, article: String) -> Result<&'static str, Rejection> {
-    ///     let mut basket: Vec<String> = visitor.get("basket").await?.unwrap_or_default();
-    ///     basket.push(article);
-    ///     visitor.set("basket", &basket).await?;
+    ///     // `get` and then `set` would lose against a second tab: one of the two would be answered 409.
+    ///     let add = |basket: Option<Vec<String>>| {
+    ///         let mut basket = basket.unwrap_or_default();
+    ///         basket.push(article.clone());
+    ///         basket
+    ///     };
+    ///     visitor.update("basket", add).await?;
     ///     visitor.flash("it is in your basket").await?;
     ///     Ok("added")
     /// }
