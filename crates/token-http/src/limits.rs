@@ -201,7 +201,7 @@ impl<K: Hash + Eq + Clone> Buckets<K> {
 
     #[cfg(test)]
     fn len(&self) -> usize {
-        self.0.iter().map(|part| part.len()).sum()
+        self.0.iter().map(RateLimiter::len).sum()
     }
 }
 
