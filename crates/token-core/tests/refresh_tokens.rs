@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use proptest::prelude::*;
-use token_core::access::ClaimsError;
+use token_core::access::{ClaimsError, FormError};
 use token_core::session::RefreshClaims;
 use token_core::{Audience, Issuer, KeyId, RefreshKey, RefreshKeyRing, Transport, VerifyError};
 
@@ -136,6 +136,22 @@ fn a_text_without_three_parts_is_refused() {
             "{text}: {fault:?}"
         );
     }
+}
+
+#[test]
+fn too_long_a_refresh_token_is_refused_unread() {
+    let longest = 8 * 1024;
+    let too_long = |length| VerifyError::Form(FormError::TooLong { length });
+    assert_ne!(fault(&"a".repeat(longest)), Some(too_long(longest)));
+    for length in [longest + 1, longest + 2, 2 * longest] {
+        assert_eq!(fault(&"a".repeat(length)), Some(too_long(length)));
+    }
+}
+
+#[test]
+fn a_key_is_printed_by_its_name_alone() {
+    let key = RefreshKey::new(KeyId::new("r1").unwrap(), &SECRET).unwrap();
+    assert_eq!(format!("{key:?}"), r#"RefreshKey { kid: KeyId("r1"), .. }"#);
 }
 
 #[test]

@@ -4,16 +4,31 @@
 
 mod support;
 
-use support::{Answer, World, at, refresh_key, secs};
+use support::{Answer, Counter, World, at, refresh_key, secs};
 use token_core::session::rule::{self, CookieDecision, Decision, SessionToken};
-use token_core::session::{self, Change, Committed, Denial, Generation, RotatedBy, StepUp};
-use token_core::types::TokenHash;
-use token_core::{Authentication, Policy, RefreshKeyRing, Scope, Session, Transport};
+use token_core::session::{self, Change, Committed, Denial, Device, Generation, RotatedBy, StepUp};
+use token_core::types::{Bucket, TokenHash};
+use token_core::{Authentication, CustomClaims, Policy, RefreshKeyRing, Scope, Session, Transport};
 
 /// Grace 30 s, tolerance 5 s, store margin 10 s: the previous token is replayed up to 35 s after a
 /// rotation, and the next rotation comes after 45 s at the earliest.
 fn world() -> (World, String) {
     World::new(Policy::default(), Transport::Header)
+}
+
+#[test]
+fn a_session_opens_as_its_login_says() {
+    let mut login = support::login(Transport::Header);
+    (login.remember, login.device) = (true, Device::new(Some("a laptop"), None, None));
+    let (issuer, mut entropy) = (support::issuer(Policy::default()), Counter::default());
+    let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
+    let bucket = Bucket::from_byte(7);
+    let row = rule::open(login.clone(), bucket, policy, keys, at(0), entropy.draw()).write;
+    assert!(row.remember);
+    assert_eq!(row.device, login.device);
+    // What a list shows is coarse: a multiple of 300 s, and START is 200 s after one.
+    assert_eq!(at(0).since(row.last_seen_at), secs(200));
+    assert_eq!(row.idle_expires_at, at(90 * 24 * 3600));
 }
 
 #[test]
@@ -294,6 +309,17 @@ fn each_token_before_several_step_ups_is_judged_by_when_it_was_superseded() {
     }
 }
 
+/// What is remembered has 15 bits for the seconds: nine hours and six minutes.
+#[test]
+fn a_token_superseded_longer_ago_than_can_be_remembered_ends_the_session() {
+    for later in [0x7FFD, 0x7FFE, 0x7FFF, 0x8000, 0x8001, 0x800A, 0x1_0001] {
+        let (mut world, first) = world();
+        let second = world.step_up(&first, at(100)).token().to_owned();
+        world.step_up(&second, at(100 + later));
+        assert_eq!(world.refresh(&first, at(100 + later)).reason(), "reused");
+    }
+}
+
 #[test]
 fn a_token_from_before_a_refresh_that_followed_a_step_up_ends_the_session() {
     let (mut world, first) = world();
@@ -389,6 +415,20 @@ fn a_step_up_that_asks_for_more_is_not_taken_for_a_repeated_one() {
     let other = world.decide(&first, Some(&to("b", 120)), at(120));
     assert!(matches!(&other, Answer::Rotated(token) if token != lost.token()));
     assert_eq!(world.row.scope.as_str(), "b");
+}
+
+#[test]
+fn a_step_up_that_asks_for_other_claims_is_not_taken_for_a_repeated_one() {
+    let (mut world, first) = world();
+    let to = |claims: &str, seconds| StepUp {
+        rights: CustomClaims::from_json(claims).unwrap().into(),
+        ..Authentication::password(at(seconds)).into()
+    };
+    let lost = world.decide(&first, Some(&to(r#"{"a":1}"#, 100)), at(100));
+    let again = world.decide(&first, Some(&to(r#"{"a":1}"#, 110)), at(110));
+    assert!(matches!(&again, Answer::Replayed(token) if token == lost.token()));
+    let other = world.decide(&first, Some(&to(r#"{"a":2}"#, 120)), at(120));
+    assert!(matches!(&other, Answer::Rotated(token) if token != lost.token()));
 }
 
 #[test]
@@ -532,6 +572,28 @@ mod session_cookie {
         assert_eq!(world.row.idle_expires_at.since(before), secs(60));
         assert!(matches!(
             decide(&world, &cookie, 100),
+            CookieDecision::Accept(None)
+        ));
+    }
+
+    /// Then the deadline moves no more, and the list of sessions still says when it was used.
+    #[test]
+    fn a_cookie_that_lives_as_long_as_its_session_is_seen_every_five_minutes() {
+        let policy = Policy::builder().absolute_lifetime(secs(24 * 3600));
+        let (mut world, cookie) = World::new(policy.build().unwrap(), Transport::Session);
+        assert_eq!(world.row.idle_expires_at, world.row.absolute_expires_at);
+        // START is 200 s after a multiple of 300 s.
+        assert!(matches!(
+            decide(&world, &cookie, 99),
+            CookieDecision::Accept(None)
+        ));
+        let CookieDecision::Accept(Some(touch)) = decide(&world, &cookie, 100) else {
+            panic!("it is the next five minutes");
+        };
+        world.row = Change::Touch(touch).apply(&world.row).unwrap();
+        assert_eq!(world.row.last_seen_at, at(100));
+        assert!(matches!(
+            decide(&world, &cookie, 399),
             CookieDecision::Accept(None)
         ));
     }

@@ -116,6 +116,14 @@ mod tests {
     };
 
     #[test]
+    fn an_old_credential_is_not_printed() {
+        let printed = r#"OldCredential { system: "x", .. }"#;
+        assert_eq!(format!("{OLD:?}"), printed);
+        let session = opened(&RefreshKeyRing::new(key("a", 1)), login(), OLD, 60);
+        assert!(format!("{session:?}").contains("Nonce([redacted])"));
+    }
+
+    #[test]
     fn the_same_old_credential_gives_the_same_session_and_any_other_gives_another() {
         let keys = RefreshKeyRing::new(key("a", 1));
         let one = |system, bytes: &[u8]| {

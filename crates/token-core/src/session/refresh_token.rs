@@ -356,3 +356,47 @@ fn longest(names: &[&str], scope: &Scope) -> usize {
     let names = names.iter().map(|name| name.len() * escaped(name));
     names.sum::<usize>() + scope.as_str().len() + 245
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::id::Bucket;
+
+    /// A vector that moves leaves a copy of the secret behind.
+    #[test]
+    fn there_is_room_for_the_longest_claims() {
+        let kid = KeyId::new("r1").unwrap();
+        let ring = RefreshKeyRing::new(RefreshKey::new(kid.clone(), &[42; 32]).unwrap());
+        let (issuer, audience) = ("https://id.example", "https://api.example");
+        for (subject, scope) in [
+            ("a".repeat(255), "a".repeat(1024)),
+            ("\"".repeat(255), String::new()),
+            ("\\".repeat(100), "notes:read".to_owned()),
+        ] {
+            let secret = TokenSecret::from_bytes([255; 32]);
+            let id = SessionId::new(Bucket::from_byte(255), [255; 17]);
+            let client = "web".parse().unwrap();
+            let subject = Subject::new(subject).unwrap();
+            let (transport, last) = (Transport::Session, UnixTime::MAX);
+            let hash = secret.hash();
+            let session = Session {
+                generation: Generation::from_u64(u64::MAX),
+                rotated_at: last,
+                rotated_by: RotatedBy::StepUp,
+                absolute_expires_at: last,
+                scope: scope.parse().unwrap(),
+                ..Session::new(id, subject, client, transport, hash, kid.clone(), last)
+            };
+            let room = longest(
+                &[issuer, audience, session.subject.as_str()],
+                &session.scope,
+            );
+            let (issuer, audience) = (issuer.parse().unwrap(), audience.parse().unwrap());
+            let token = ring.sign(&session, &secret, &issuer, &audience).unwrap();
+            let payload = token.secret().split('.').nth(1).unwrap();
+            let length = payload.len() * 3 / 4;
+            assert!(length <= room, "{length} bytes in {room}");
+            assert!(room <= length + 32, "{length} bytes in {room}");
+        }
+    }
+}
