@@ -5,6 +5,7 @@
 mod support;
 
 use support::{Answer, Counter, World, at, refresh_key, secs};
+use token_core::binding::{Binding, Proof, Thumbprint};
 use token_core::session::rule::{self, CookieDecision, Decision, SessionToken};
 use token_core::session::{self, Change, Committed, Denial, Device, Generation, RotatedBy, StepUp};
 use token_core::types::{Bucket, TokenHash};
@@ -309,6 +310,21 @@ fn each_token_before_several_step_ups_is_judged_by_when_it_was_superseded() {
     }
 }
 
+/// The store knows the rotation before those that it has lost, and not theirs.
+#[test]
+fn a_token_that_was_superseded_while_writes_were_lost_ends_the_session() {
+    let policy = Policy::builder().adopt_lost_writes().build().unwrap();
+    let (mut world, first) = World::new(policy, Transport::Header);
+    let second = world.step_up(&first, at(100)).token().to_owned();
+    let kept = world.row.clone();
+    let third = world.step_up(&second, at(101)).token().to_owned();
+    let fourth = world.step_up(&third, at(102)).token().to_owned();
+    world.row = kept;
+    world.step_up(&fourth, at(103));
+    assert_eq!(world.row.generation, Generation::from_u64(4));
+    assert_eq!(world.refresh(&third, at(104)).reason(), "reused");
+}
+
 /// What is remembered has 15 bits for the seconds: nine hours and six minutes.
 #[test]
 fn a_token_superseded_longer_ago_than_can_be_remembered_ends_the_session() {
@@ -439,6 +455,49 @@ fn a_step_up_after_a_lost_refresh_goes_on_from_the_token_in_force() {
     assert_eq!(world.row.generation, Generation(2));
     assert_eq!(world.refresh(&lost, at(111)).reason(), "revoked");
     assert!(matches!(world.refresh(&third, at(155)), Answer::Rotated(_)));
+}
+
+/// When it was used last is written by the next rotation.
+#[test]
+fn a_refresh_that_gets_the_same_token_writes_nothing_if_the_deadline_cannot_move() {
+    let policy = Policy::builder().absolute_lifetime(secs(24 * 3600));
+    let (mut world, first) = World::new(policy.build().unwrap(), Transport::Header);
+    let second = world.refresh(&first, at(99)).token().to_owned();
+    // START is 200 s after a multiple of 300 s, so other five minutes have begun.
+    let decision = world.peek(&second, None, at(140));
+    assert!(matches!(decision, Decision::Replay(_)));
+}
+
+#[test]
+fn a_copy_without_the_key_of_a_bound_session_neither_keeps_it_alive_nor_ends_it() {
+    let (mut world, first) = world();
+    let second = world.refresh(&first, at(0)).token().to_owned();
+    let lost = world.row.clone();
+    let third = world.refresh(&second, at(100)).token().to_owned();
+    let key = Thumbprint::from_bytes([1; 32]);
+    let decide = |row: &Session, token: &str, proof, seconds| {
+        let (mut world, _) = self::world();
+        let mut claims = world.claims(token);
+        world.row = row.clone();
+        world.row.binding = Binding::Key(key);
+        claims.proof = proof;
+        world.peek_at(&claims, None, at(seconds))
+    };
+    let other = Thumbprint::from_bytes([2; 32]);
+    for (row, token, seconds) in [
+        (&world.row, &first, 101),
+        (&world.row, &second, 101),
+        (&world.row, &second, 200),
+        (&world.row, &third, 200),
+        (&lost, &third, 101),
+    ] {
+        for proof in [Proof::default(), Proof::Key(other)] {
+            let decision = decide(row, token, proof, seconds);
+            assert!(matches!(decision, Decision::Deny(Denial::Unbound(_))));
+        }
+        let decision = decide(row, token, Proof::Key(key), seconds);
+        assert!(!matches!(decision, Decision::Deny(Denial::Unbound(_))));
+    }
 }
 
 #[test]
@@ -587,7 +646,7 @@ mod session_cookie {
             decide(&world, &cookie, 99),
             CookieDecision::Accept(None)
         ));
-        let CookieDecision::Accept(Some(touch)) = decide(&world, &cookie, 100) else {
+        let CookieDecision::Accept(Some(touch)) = decide(&world, &cookie, 150) else {
             panic!("it is the next five minutes");
         };
         world.row = Change::Touch(touch).apply(&world.row).unwrap();
@@ -595,6 +654,27 @@ mod session_cookie {
         assert!(matches!(
             decide(&world, &cookie, 399),
             CookieDecision::Accept(None)
+        ));
+    }
+
+    /// The proof of the request goes into the write, which does not happen without it.
+    #[test]
+    fn the_use_of_a_bound_cookie_moves_its_deadline() {
+        let (mut world, cookie) = world();
+        let key = Thumbprint::from_bytes([1; 32]);
+        world.row.binding = Binding::Key(key);
+        let row = Committed::assertion(world.row.clone());
+        let mut token = cookie.parse::<SessionToken>().unwrap();
+        token.proof = Proof::Key(key);
+        let issuer = &world.issuer;
+        let decision = token.decide(&row, &issuer.policy, &issuer.refresh_keys, at(60));
+        let CookieDecision::Accept(Some(touch)) = decision else {
+            panic!("a minute has passed");
+        };
+        assert!(Change::Touch(touch).apply(&world.row).is_some());
+        assert!(matches!(
+            decide(&world, &cookie, 60),
+            CookieDecision::Deny(Denial::Unbound(_))
         ));
     }
 

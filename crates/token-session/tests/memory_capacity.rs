@@ -2,10 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use token_core::session::{Change, Touch};
-use token_core::{Policy, RevokeReason, Session, SessionId};
+use token_core::{Policy, RevokeReason, Session, SessionId, UnixTime};
 use token_session::store::Created;
 use token_session::test_util::TestManager;
 use token_session::{LoginError, MemoryStore, NewSession, SessionStore as _, StoreError};
@@ -140,6 +142,67 @@ async fn refusals(capacity: usize) -> [Duration; 2] {
         session.created_at = later;
     }
     [unused, median(&late).await]
+}
+
+/// A full store with sessions of one user, so in one shard, of which some expire at an instant. All seem to:
+/// the others were used, and where they are was noted before.
+async fn full(capacity: usize, expire: &[usize]) -> (MemoryStore, Session) {
+    let mut session = holding(1)
+        .login("alice", "notes:read")
+        .await
+        .session()
+        .clone();
+    let store = MemoryStore::new(capacity, &[7; 32]);
+    let mut id = [0; 18];
+    id[0] = store.bucket(&session.subject).as_byte();
+    let expiry = session.idle_expires_at;
+    for number in 0..=capacity {
+        id[10..].copy_from_slice(&number.to_be_bytes());
+        session.id = SessionId::from_bytes(id);
+        if number == capacity {
+            session.created_at = expiry;
+            break;
+        }
+        let _ = store.create(&session, None).await.unwrap();
+        if !expire.contains(&number) {
+            let mut touch = Touch::new(&session, expiry - Duration::from_secs(1));
+            touch.slide.idle_expires_at = expiry + Duration::from_secs(100);
+            let _ = store.commit(&Change::Touch(touch)).await.unwrap();
+        }
+    }
+    (store, session)
+}
+
+/// Sessions are looked at 256 at a time. What the first login has found out the second need not.
+#[tokio::test]
+async fn a_login_into_a_full_store_looks_at_four_times_256_sessions_and_the_next_one_goes_on() {
+    let (store, session) = full(6 * 256, &[4 * 256]).await;
+    store.create(&session, None).await.unwrap_err();
+    let made = store.create(&session, None).await;
+    assert!(matches!(made, Ok(Created::Applied(_))));
+}
+
+#[tokio::test]
+async fn a_login_into_a_full_store_forgets_no_more_once_there_is_room() {
+    let (store, session) = full(2 * 256, &[0, 256]).await;
+    assert!(!store.is_empty());
+    let _ = store.create(&session, None).await.unwrap();
+    assert_eq!(store.len(), 2 * 256);
+}
+
+/// Others may want the thread: it is given back after four times 256 sessions.
+#[tokio::test]
+async fn a_purge_lets_others_run_meanwhile() {
+    let all: Vec<_> = (0..9 * 256).collect();
+    let (store, _) = full(all.len(), &all).await;
+    let mut polls = 0;
+    let mut purge = pin!(store.purge(UnixTime::MAX, u32::MAX));
+    let purged = poll_fn(|context| {
+        polls += 1;
+        purge.as_mut().poll(context)
+    });
+    assert_eq!(purged.await.unwrap(), 9 * 256);
+    assert_eq!(polls, 3);
 }
 
 /// It holds the runtime up, so it must not look at every session.
