@@ -172,7 +172,6 @@ impl PostgresStore {
         })
     }
 
-    /// Notifies this process at once; the server does it again with all others.
     /// The channel and the notice that whatever a node remembers of a session is older: the generation stays.
     fn telling_that_all_is_older(&self, id: SessionId) -> [Value<'_>; 2] {
         let changed = Changed::new(id, Generation(u64::MAX));
@@ -180,6 +179,7 @@ impl PostgresStore {
         [self.inner.channel.as_str().into(), notice]
     }
 
+    /// Notifies this process at once; the server does it again with all others.
     fn announce(&self, notice: Notice) {
         // It is not an error if nobody listens.
         let _ = self.inner.notices.send(notice);

@@ -6,6 +6,7 @@ use store_sql::SqliteStore;
 use store_sql::sqlite::SqliteStoreOptions;
 
 use crate::folder;
+use crate::sessions::purge_in_batches;
 
 async fn store() -> SqliteStore {
     let file = folder().keep().join("sessions.db");
@@ -15,3 +16,8 @@ async fn store() -> SqliteStore {
 }
 
 token_session::store_contract!(store);
+
+#[tokio::test]
+async fn a_purge_takes_as_many_batches_as_it_needs() {
+    purge_in_batches(&store().await, 10).await;
+}

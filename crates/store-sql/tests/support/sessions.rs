@@ -83,6 +83,22 @@ pub(crate) fn subject_ending(name: &str, now: UnixTime) -> SubjectEnding {
     )
 }
 
+/// A purge goes on until its limit, or until nothing is left, if one statement deletes at most `batch`.
+pub(crate) async fn purge_in_batches<S: SessionStore>(store: &S, batch: u32) {
+    let all = 2 * batch + 1;
+    for _ in 0..all {
+        stored(store, "alice").await;
+    }
+    let ended = store.revoke_subject(&subject_ending("alice", at(1))).await;
+    let many = usize::try_from(all).expect("a few hundred");
+    assert_eq!(ended.expect("revoke_subject").len(), many);
+    let before = at(2 + 24 * 3600);
+    let purged = store.purge(before, batch + 1).await.expect("purge");
+    assert_eq!(purged, u64::from(batch + 1));
+    let purged = store.purge(before, 10 * batch).await.expect("purge");
+    assert_eq!(purged, u64::from(batch));
+}
+
 /// What one of two stores on the same tables writes is found by the other, by its id and by its subject.
 pub(crate) async fn share<S: SessionStore>(one: &S, other: &S) {
     let session = stored(one, "alice").await;
