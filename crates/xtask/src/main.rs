@@ -96,15 +96,9 @@ enum Task {
     /// machine is busy.
     Measure,
     /// Changes the code in one small way at a time and looks whether a test notices: all of `token-core`'s
-    /// `session/`, the stores, and a sample of the rest. Takes a night and more, and goes on after an
-    /// interruption. `docs/mutants.md` says what no test has noticed, and why.
-    Mutants {
-        /// Only these parts; if none is named, all.
-        parts: Vec<mutants::Part>,
-        /// The seed of the sample.
-        #[arg(long, default_value_t = 1)]
-        seed: u64,
-    },
+    /// `session/`, the stores, and a sample of the rest. Takes hours, and goes on after an interruption.
+    /// `docs/mutants.md` says what no test has noticed, and why.
+    Mutants(mutants::Arguments),
     /// Installs the libraries of others that tests compare `token-core` with, at the versions
     /// that are pinned. `test` does it too.
     Peers,
@@ -139,7 +133,7 @@ fn perform(task: Task) -> Result<(), Error> {
         Task::Bench(arguments) => return bench::run(&arguments),
         Task::Load(arguments) => return load::test(&arguments),
         Task::Measure => return measure::run(),
-        Task::Mutants { parts, seed } => return mutants::run(&parts, seed),
+        Task::Mutants(arguments) => return mutants::run(&arguments),
         Task::Test { parts } => return tests::run(&parts),
         _ => {}
     }
@@ -156,11 +150,9 @@ fn perform(task: Task) -> Result<(), Error> {
         }
         Task::Peers => verifiers::install(&workspace),
         Task::Words => rules::one(&workspace, "words", words::faults),
-        Task::Bench(_)
-        | Task::Load(_)
-        | Task::Measure
-        | Task::Mutants { .. }
-        | Task::Test { .. } => Ok(()),
+        Task::Bench(_) | Task::Load(_) | Task::Measure | Task::Mutants(_) | Task::Test { .. } => {
+            Ok(())
+        }
     }
 }
 

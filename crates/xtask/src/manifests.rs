@@ -184,6 +184,7 @@ mod tests {
             published: true,
             features: Vec::new(),
             dependencies: Vec::new(),
+            all_dependencies: Vec::new(),
             uses_testbed: false,
         }
     }

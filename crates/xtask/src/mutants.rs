@@ -1,11 +1,22 @@
 //! Changes the code in one small way at a time, and looks whether a test notices.
 
+mod binary;
+mod change;
+mod mixed;
+mod results;
+mod tree;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
 
+use self::binary::{Binary, Said};
+use self::change::Change;
+use self::results::{Outcome, Results};
+use self::tree::{Built, Tree};
 use crate::error::{Doing as _, Error};
 use crate::run;
 use crate::services::{self, Services};
@@ -17,8 +28,12 @@ use crate::workspace::Workspace;
 pub(crate) enum Part {
     /// All of `token-core`'s `session/`, with the tests of `token-core` and `token-session`.
     Session,
-    /// The stores, with their own tests and those of `testbed`.
-    Stores,
+    /// The store in memory, with the tests of `token-session`.
+    Memory,
+    /// The stores in SQLite and PostgreSQL, with their own tests.
+    Sql,
+    /// The store in Redis, with its own tests.
+    Redis,
     /// 300 changes anywhere else, each with the tests of its own crate.
     Sample,
 }
@@ -31,12 +46,12 @@ const SESSION: &[&str] = &[
     "crates/token-core/src/session/*.rs",
     "crates/token-core/src/session/rule/*.rs",
 ];
-const STORES: &[&str] = &[
-    "crates/store-redis/src/**/*.rs",
-    "crates/store-sql/src/**/*.rs",
+const MEMORY: &[&str] = &[
     "crates/token-session/src/memory.rs",
     "crates/token-session/src/memory/*.rs",
 ];
+const SQL: &[&str] = &["crates/store-sql/src/**/*.rs"];
+const REDIS: &[&str] = &["crates/store-redis/src/**/*.rs"];
 /// Code that no release has.
 const TOOLS: &[&str] = &[
     "crates/bench/**",
@@ -48,66 +63,213 @@ const TOOLS: &[&str] = &[
 ];
 
 impl Part {
-    const ALL: [Self; 3] = [Self::Session, Self::Stores, Self::Sample];
+    const ALL: [Self; 5] = [
+        Self::Session,
+        Self::Memory,
+        Self::Sql,
+        Self::Redis,
+        Self::Sample,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Session => "session",
-            Self::Stores => "stores",
+            Self::Memory => "memory",
+            Self::Sql => "sql",
+            Self::Redis => "redis",
             Self::Sample => "sample",
         }
     }
 
     /// The packages whose tests may notice. If there are none, those of the changed crate.
-    const fn tests(self) -> Option<&'static str> {
+    const fn tests(self) -> Option<&'static [&'static str]> {
         match self {
-            Self::Session => Some("token-core,token-session"),
-            Self::Stores => Some("store-redis,store-sql,token-session,testbed"),
+            Self::Session => Some(&["token-core", "token-session"]),
+            Self::Memory => Some(&["token-session"]),
+            Self::Sql => Some(&["store-sql"]),
+            Self::Redis => Some(&["store-redis"]),
             Self::Sample => None,
         }
     }
 }
 
+/// Which changes are tried.
+#[derive(Clone, Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Only these parts; if none is named, all.
+    parts: Vec<Part>,
+    /// The seed of the sample.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Only changes with such a text in their name, which has the file and the function.
+    #[arg(long)]
+    only: Vec<String>,
+    /// Ends after so many minutes. The next run goes on.
+    #[arg(long)]
+    minutes: Option<u64>,
+    /// Asks only the files of tests that take at most so many seconds. What they miss is for the next run.
+    #[arg(long)]
+    within: Option<u64>,
+}
+
 /// Tries the changes of some parts, or of all. A run that was interrupted goes on: what a test has noticed is
 /// not tried again.
-pub(crate) fn run(chosen: &[Part], seed: u64) -> Result<(), Error> {
+pub(crate) fn run(arguments: &Arguments) -> Result<(), Error> {
     let workspace = Workspace::read()?;
-    let program = tools::mutants(&workspace)?;
-    let parts = if chosen.is_empty() {
+    let parts = if arguments.parts.is_empty() {
         &Part::ALL
     } else {
-        chosen
+        &arguments.parts[..]
     };
+    let end = arguments.minutes;
+    let end = end.map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
     for &part in parts {
-        let output = workspace.target.join("mutants").join(part.name());
-        fs::create_dir_all(&output).doing(format!("create {}", output.display()))?;
-        let services = match part {
-            Part::Stores => services::start(&workspace)?,
-            Part::Session | Part::Sample => Services::default(),
-        };
-        let mut mutants = of(part, &program, &workspace);
-        mutants.args(["--output"]).arg(&output);
-        mutants.args(["--iterate", "--test-tool", "nextest", "--all-features"]);
-        mutants.args(["--jobs", "1", "--no-shuffle", "--colors", "never"]);
-        mutants
-            .envs(services.variables())
-            .env("PATH", path(&workspace)?);
-        if part == Part::Sample {
-            for change in sample(&mut of(part, &program, &workspace), seed)? {
-                mutants.arg("--re").arg(exactly(&change));
-            }
-        }
-        if let Some(tests) = part.tests() {
-            mutants.args(["--test-package", tests]);
-        }
-        match run::run(&mut mutants) {
-            // Some changes were not noticed, or made a test hang.
-            Err(Error::Failed { status, .. }) if matches!(status.code(), Some(2 | 3)) => {}
-            done => done?,
-        }
-        tell(part, &output.join("mutants.out"));
+        one(part, &workspace, arguments, end)?;
     }
     Ok(())
+}
+
+fn one(
+    part: Part,
+    workspace: &Workspace,
+    arguments: &Arguments,
+    end: Option<Instant>,
+) -> Result<(), Error> {
+    let folder = workspace.target.join("mutants").join(part.name());
+    fs::create_dir_all(&folder).doing(format!("create {}", folder.display()))?;
+    let mut results = Results::read(&folder.join("results.tsv"));
+    let mut changes = list(part, workspace)?;
+    if part == Part::Sample {
+        changes.sort_by_key(|change| place(&change.name, arguments.seed));
+        changes.truncate(SAMPLE);
+    }
+    let tested = match part.tests() {
+        Some(tests) => tests.iter().map(|name| (*name).to_owned()).collect(),
+        None => changes
+            .iter()
+            .map(|change| change.package.clone())
+            .collect(),
+    };
+    let mut tree = Tree::new(workspace, folder.join("tree"), tested);
+    let mut tests = build(&mut tree, &changes, &mut results)?;
+
+    let services = match part {
+        Part::Sql | Part::Redis => services::start(workspace)?,
+        Part::Session | Part::Memory | Part::Sample => Services::default(),
+    };
+    let variables: Vec<_> = services.variables().collect();
+    let mut asked = Vec::new();
+    for mut binary in tests.drain(..) {
+        let can = binary.baseline(&variables)?;
+        let (name, time) = (&binary.name, binary.time.as_secs_f64());
+        eprintln!(
+            "    {time:6.2} s {name}{}",
+            if can { "" } else { ": fails, not asked" }
+        );
+        for test in &binary.skipped {
+            eprintln!("             fails without a change, not asked: {test}");
+        }
+        if can {
+            asked.push(binary);
+        }
+    }
+    let within = arguments.within.map_or(Duration::MAX, Duration::from_secs);
+    asked.retain(|binary| binary.time <= within);
+    asked.sort_by_key(|binary| binary.time);
+    let of = changes.len();
+    let only = &arguments.only;
+    let mut chosen: Vec<_> = (1..).zip(&changes).collect();
+    chosen.retain(|(_, change)| {
+        only.is_empty() || only.iter().any(|text| change.name.contains(text))
+    });
+    try_all(part, &chosen, &mut asked, &tree, &mut results, end)?;
+    results.tell(part.name(), of);
+    Ok(())
+}
+
+/// Compiles all changes that are possible.
+fn build(
+    tree: &mut Tree<'_>,
+    changes: &[Change],
+    results: &mut Results,
+) -> Result<Vec<Binary>, Error> {
+    loop {
+        let possible: Vec<_> = (1..)
+            .zip(changes)
+            .filter(|(_, change)| {
+                let known = results.known.get(&change.name);
+                known.is_none_or(|(outcome, _)| *outcome != Outcome::Impossible) && tree.has(change)
+            })
+            .collect();
+        eprintln!("==> compile {} changes at once", possible.len());
+        match tree.build(&possible)? {
+            Built::Tests(tests) => return Ok(tests),
+            Built::Impossible(numbers) => {
+                for (number, change) in possible {
+                    if numbers.contains(&number) {
+                        results.put(&change.name, Outcome::Impossible, "")?;
+                    }
+                }
+            }
+            Built::Constant => {}
+        }
+    }
+}
+
+/// Asks the tests about each change, those first that are fast or noticed the one before.
+fn try_all(
+    part: Part,
+    changes: &[(usize, &Change)],
+    tests: &mut Vec<Binary>,
+    tree: &Tree<'_>,
+    results: &mut Results,
+    end: Option<Instant>,
+) -> Result<(), Error> {
+    for &(number, change) in changes {
+        if results.settles(&change.name) {
+            continue;
+        }
+        if end.is_some_and(|end| Instant::now() > end) {
+            break;
+        }
+        if !tree.has(change) {
+            results.put(&change.name, Outcome::Apart, "")?;
+            continue;
+        }
+        let start = Instant::now();
+        let mut found = None;
+        for (at, binary) in tests.iter().enumerate() {
+            if part.tests().is_none() && binary.package != change.package {
+                continue;
+            }
+            found = match binary.ask(number)? {
+                Said::Passed => continue,
+                Said::Failed => Some((Outcome::Noticed, at)),
+                Said::Hangs => Some((Outcome::Hangs, at)),
+            };
+            break;
+        }
+        let (outcome, by) = match found {
+            Some((outcome, at)) => {
+                let first = tests.remove(at);
+                let by = first.name.clone();
+                tests.insert(0, first);
+                (outcome, by)
+            }
+            None => (Outcome::Missed, String::new()),
+        };
+        let time = start.elapsed().as_secs_f64();
+        eprintln!("{:>8} {time:6.2} s {} {by}", outcome.name(), change.name);
+        results.put(&change.name, outcome, &by)?;
+    }
+    Ok(())
+}
+
+/// What cargo-mutants would change.
+fn list(part: Part, workspace: &Workspace) -> Result<Vec<Change>, Error> {
+    let program = tools::mutants(workspace)?;
+    let json = run::output(of(part, &program, workspace).args(["--list", "--json"]))?;
+    serde_json::from_str(&json).map_err(|_| Error::Metadata("list of changes"))
 }
 
 /// A command that knows what may be changed.
@@ -116,10 +278,12 @@ fn of(part: Part, program: &Path, workspace: &Workspace) -> Command {
     mutants.arg("mutants").current_dir(&workspace.root);
     match part {
         Part::Session => add(&mut mutants, "--file", SESSION),
-        Part::Stores => add(&mut mutants, "--file", STORES),
+        Part::Memory => add(&mut mutants, "--file", MEMORY),
+        Part::Sql => add(&mut mutants, "--file", SQL),
+        Part::Redis => add(&mut mutants, "--file", REDIS),
         Part::Sample => {
             mutants.arg("--workspace");
-            for others in [SESSION, STORES, TOOLS] {
+            for others in [SESSION, MEMORY, SQL, REDIS, TOOLS] {
                 add(&mut mutants, "--exclude", others);
             }
         }
@@ -133,14 +297,6 @@ fn add(command: &mut Command, option: &str, globs: &[&str]) {
     }
 }
 
-fn sample(mutants: &mut Command, seed: u64) -> Result<Vec<String>, Error> {
-    let all = run::output(mutants.args(["--list", "--colors", "never"]))?;
-    let mut all: Vec<_> = all.lines().map(ToOwned::to_owned).collect();
-    all.sort_by_key(|change| place(change, seed));
-    all.truncate(SAMPLE);
-    Ok(all)
-}
-
 /// The place of a change in the order of a seed: FNV-1a of its name without the line, which moves.
 fn place(change: &str, seed: u64) -> u64 {
     let mut parts = change.splitn(4, ':');
@@ -150,48 +306,6 @@ fn place(change: &str, seed: u64) -> u64 {
         .fold(0xCBF2_9CE4_8422_2325 ^ seed, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
         })
-}
-
-/// A regular expression that matches this text alone.
-fn exactly(text: &str) -> String {
-    let mut pattern = String::from("^");
-    for sign in text.chars() {
-        if sign.is_ascii_punctuation() && !matches!(sign, '<' | '>') {
-            pattern.push('\\');
-        }
-        pattern.push(sign);
-    }
-    pattern + "$"
-}
-
-/// Where cargo finds nextest.
-fn path(workspace: &Workspace) -> Result<String, Error> {
-    let folder = tools::nextest(workspace)?;
-    let folder = folder.parent().map(PathBuf::from).unwrap_or_default();
-    let path = std::env::var("PATH").unwrap_or_default();
-    Ok(format!("{}:{path}", folder.display()))
-}
-
-/// Prints how many changes there were of each outcome, and names those that no test has noticed.
-fn tell(part: Part, results: &Path) {
-    let lines = |file: &str| {
-        let text = fs::read_to_string(results.join(file)).unwrap_or_default();
-        text.lines().map(ToOwned::to_owned).collect::<Vec<_>>()
-    };
-    let (missed, hung) = (lines("missed.txt"), lines("timeout.txt"));
-    let before = lines("previously_caught.txt").len();
-    eprintln!(
-        "\n==> {}: {} noticed, {} noticed by an earlier run or not possible, {} hang, {} not possible, {} missed",
-        part.name(),
-        lines("caught.txt").len(),
-        before,
-        hung.len(),
-        lines("unviable.txt").len(),
-        missed.len(),
-    );
-    for change in missed {
-        eprintln!("  {change}");
-    }
 }
 
 #[cfg(test)]
@@ -204,10 +318,5 @@ mod tests {
         assert_eq!(place(&change(3), 1), place(&change(40), 1));
         assert_ne!(place(&change(3), 1), place(&change(3), 2));
         assert_ne!(place(&change(3), 1), place("crates/a/src/b.rs:3:5: x", 1));
-    }
-
-    #[test]
-    fn a_pattern_matches_its_text() {
-        assert_eq!(exactly("a.rs:3: f -> X<u8>"), r"^a\.rs\:3\: f \-> X<u8>$");
     }
 }

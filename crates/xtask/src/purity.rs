@@ -213,6 +213,7 @@ mod tests {
             published: true,
             features: Vec::new(),
             dependencies: dependencies.iter().map(|&name| name.into()).collect(),
+            all_dependencies: Vec::new(),
             uses_testbed: false,
         }
     }

@@ -1,5 +1,6 @@
 //! The workspace, as `cargo metadata` describes it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde_json::Value;
@@ -25,6 +26,8 @@ pub(crate) struct Package {
     pub(crate) features: Vec<String>,
     /// Its dependencies, without those of builds and tests.
     pub(crate) dependencies: Vec<String>,
+    /// The same with them.
+    pub(crate) all_dependencies: Vec<String>,
     /// Whether it or its tests use the private servers of `testbed`.
     pub(crate) uses_testbed: bool,
 }
@@ -49,13 +52,32 @@ impl Workspace {
                 && feature.is_none_or(|feature| package.features.iter().any(|f| f == feature))
         })
     }
+
+    /// These packages, and those of the workspace that they and their tests use.
+    pub(crate) fn needed_by(&self, names: &BTreeSet<String>) -> BTreeSet<String> {
+        let mut needed = names.clone();
+        loop {
+            let known = needed.len();
+            for package in &self.packages {
+                if needed.contains(&package.name) {
+                    let all = package.all_dependencies.iter().cloned();
+                    needed.extend(all.filter(|name| self.has(name, None)));
+                }
+            }
+            if needed.len() == known {
+                return needed;
+            }
+        }
+    }
 }
 
 fn package(json: &Value) -> Result<Package, Error> {
     let mut dependencies = Vec::new();
+    let mut all_dependencies = Vec::new();
     let mut uses_testbed = false;
     for dependency in array(json, "dependencies")? {
         uses_testbed |= text(dependency, "name")? == "testbed";
+        all_dependencies.push(text(dependency, "name")?);
         if dependency.get("kind").is_none_or(Value::is_null) {
             dependencies.push(text(dependency, "name")?);
         }
@@ -73,6 +95,7 @@ fn package(json: &Value) -> Result<Package, Error> {
             .cloned()
             .collect(),
         dependencies,
+        all_dependencies,
         uses_testbed,
     })
 }
