@@ -34,8 +34,7 @@ pub(crate) struct Mixed {
 impl Mixed {
     /// Gives each function a body for each of its changes. What cannot be chosen while it runs is left out.
     ///
-    /// A `const fn` cannot ask a variable, so it is one no longer, but for those that something constant
-    /// calls.
+    /// A `const fn` cannot ask a variable, so it is one no longer, unless something constant calls it.
     pub(crate) fn new(
         text: &str,
         changes: &[(usize, &Change)],
