@@ -154,7 +154,7 @@ async fn full(capacity: usize, expire: &[usize]) -> (MemoryStore, Session) {
         .clone();
     let store = MemoryStore::new(capacity, &[7; 32]);
     let mut id = [0; 18];
-    id[0] = store.bucket(&session.subject).as_byte();
+    id[0] = store.bucket(&session.subject).0;
     let expiry = session.idle_expires_at;
     for number in 0..=capacity {
         id[10..].copy_from_slice(&number.to_be_bytes());
