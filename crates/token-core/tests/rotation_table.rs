@@ -23,8 +23,8 @@ fn a_session_opens_as_its_login_says() {
     (login.remember, login.device) = (true, Device::new(Some("a laptop"), None, None));
     let (issuer, mut entropy) = (support::issuer(Policy::default()), Counter::default());
     let (policy, keys) = (&issuer.policy, &issuer.refresh_keys);
-    let bucket = Bucket::from_byte(7);
-    let row = rule::open(login.clone(), bucket, policy, keys, at(0), entropy.draw()).write;
+    let bucket = Bucket(7);
+    let (row, _) = rule::open(login.clone(), bucket, policy, keys, at(0), entropy.draw());
     assert!(row.remember);
     assert_eq!(row.device, login.device);
     // What a list shows is coarse: a multiple of 300 s, and START is 200 s after one.
@@ -321,7 +321,7 @@ fn a_token_that_was_superseded_while_writes_were_lost_ends_the_session() {
     let fourth = world.step_up(&third, at(102)).token().to_owned();
     world.row = kept;
     world.step_up(&fourth, at(103));
-    assert_eq!(world.row.generation, Generation::from_u64(4));
+    assert_eq!(world.row.generation, Generation(4));
     assert_eq!(world.refresh(&third, at(104)).reason(), "reused");
 }
 

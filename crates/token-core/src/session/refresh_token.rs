@@ -374,13 +374,13 @@ mod tests {
             ("\\".repeat(100), "notes:read".to_owned()),
         ] {
             let secret = TokenSecret::from_bytes([255; 32]);
-            let id = SessionId::new(Bucket::from_byte(255), [255; 17]);
+            let id = SessionId::new(Bucket(255), [255; 17]);
             let client = "web".parse().unwrap();
             let subject = Subject::new(subject).unwrap();
             let (transport, last) = (Transport::Session, UnixTime::MAX);
             let hash = secret.hash();
             let session = Session {
-                generation: Generation::from_u64(u64::MAX),
+                generation: Generation(u64::MAX),
                 rotated_at: last,
                 rotated_by: RotatedBy::StepUp,
                 absolute_expires_at: last,
