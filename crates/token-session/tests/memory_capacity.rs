@@ -186,7 +186,7 @@ async fn a_login_into_a_full_store_looks_at_four_times_256_sessions_and_the_next
 async fn a_login_into_a_full_store_forgets_no_more_once_there_is_room() {
     let (store, session) = full(2 * 256, &[0, 256]).await;
     assert!(!store.is_empty());
-    // Whoever is in this process hears at once, so a reader need not ask often.
+    // A node in this process hears at once, so it need not read often.
     assert_eq!(store.catch_up_interval(), Duration::from_mins(1));
     let _ = store.create(&session, None).await.unwrap();
     assert_eq!(store.len(), 2 * 256);
