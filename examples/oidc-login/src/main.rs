@@ -11,7 +11,7 @@ use axum::{Router, routing::get, routing::post};
 use hallpass::axum::{Answer, Auth, CustomLogin, Refusal, Rejection, Visitor};
 use hallpass::axum::{routes, sessions, visitors};
 use hallpass::{Authentication, CustomClaims, RevokeReason::Logout};
-use provider::Provider;
+use provider::{Provider, USED};
 
 type Reply<T = Answer> = Result<T, Rejection>;
 type At = Extension<Provider>;
@@ -39,7 +39,7 @@ async fn go(visitor: Visitor, at: At, Form(sent): Form<Sent>) -> Reply<Redirect>
 async fn back(visitor: Visitor, login: CustomLogin, at: At, Form(sent): Form<Sent>) -> Reply {
     let arrival = visitor.arrive(&sent.state).await?;
     let user = at.redeem(sent.code, &arrival).await.inspect_err(log);
-    let (user, sid, time) = user.map_err(|_| login.invalid_credentials())?;
+    let (user, sid, time, _) = user.map_err(|_| login.invalid_credentials())?;
     let ticket = login.begin(user).await?;
     let (time, acr, amr) = (time.unwrap_or(login.at()), None, Vec::new());
     let mut new = login.new_session(Authentication { time, acr, amr });
@@ -50,12 +50,13 @@ async fn back(visitor: Visitor, login: CustomLogin, at: At, Form(sent): Form<Sen
 /// From the provider itself, without a browser: a session has ended there.
 async fn ended(auth: State<Auth>, at: At, Form(sent): Form<Sent>) -> Reply<()> {
     let ended = at.logout(&sent.logout_token).inspect_err(log);
-    let (user, sid, _) = ended.map_err(|_| Rejection::new(&auth, Refusal::InvalidRequest))?;
+    let (user, sid, _, jti) = ended.map_err(|_| Rejection::new(&auth, Refusal::InvalidRequest))?;
     for session in auth.manager().sessions(&user).await? {
         if sid.is_none() || session.claims == claims(sid.as_deref()) {
             auth.manager().revoke(session.id, Logout).await?;
         }
     }
+    USED.lock().expect("nobody panics with it").insert(jti); // not before: an error is repeated
     Ok(())
 }
 

@@ -14,11 +14,13 @@ use openidconnect::{EndpointMaybeSet as Maybe, EndpointNotSet as No, EndpointSet
 use openidconnect::{HttpRequest, HttpResponse, PkceCodeVerifier, RedirectUrl};
 
 pub(crate) type Failure = Box<dyn std::error::Error + Send + Sync>;
-/// Whose session at the provider it is, and its name, if the provider says that.
-pub(crate) type User = (Subject, Option<String>, Option<UnixTime>);
+/// Whose session at the provider it is, its name and the time of the login, if the provider says that, and the `jti`.
+pub(crate) type User = (Subject, Option<String>, Option<UnixTime>, String);
 type Claims = IdTokenClaims<Session, CoreGenderClaim>;
 type Token = IdToken<Session, CoreGenderClaim, Encryption, Signing>;
 
+/// The `jti`s of logout tokens that are accepted no more. Yours are in a database, until they expire.
+pub(crate) static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 const LOGOUT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
 /// Its metadata is read at start. Read it again from time to time: the keys in it change.
@@ -64,19 +66,16 @@ impl Provider {
         let asked = asked.set_pkce_verifier(PkceCodeVerifier::new(arrival.code_verifier().into()));
         let tokens = asked.request_async(&fetch).await?;
         let token = tokens.id_token().ok_or("there is no ID token")?;
-        let nonce = Nonce::new(arrival.nonce().to_owned());
-        user(&self.read(&token.to_string(), &nonce)?)
+        user(&self.read(&token.to_string(), &Nonce::new(arrival.nonce().into()))?)
     }
 
-    /// Whose session has ended at the provider. Each logout token is accepted once.
+    /// Whose session has ended at the provider.
     pub(crate) fn logout(&self, token: &str) -> Result<User, Failure> {
-        // Yours are in a database, until they expire.
-        static USED: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
         let no_nonce = |nonce: Option<&Nonce>| nonce.map_or(Ok(()), |_| Err("a nonce".into()));
         let token = self.read(token, no_nonce)?;
         let Session { jti, events, .. } = token.additional_claims();
-        let mut used = USED.lock().expect("nobody panics with it");
-        if jti.is_empty() || !events.contains_key(LOGOUT) || !used.insert(jti.clone()) {
+        let used = USED.lock().expect("nobody panics with it").contains(jti);
+        if used || jti.is_empty() || !events.contains_key(LOGOUT) {
             return Err("it is no logout token, or was used before".into());
         }
         user(&token)
@@ -90,9 +89,9 @@ impl Provider {
 }
 
 fn user(claims: &Claims) -> Result<User, Failure> {
-    let sid = claims.additional_claims().sid.clone();
+    let Session { sid, jti, .. } = claims.additional_claims().clone();
     let time = claims.auth_time().map(UnixTime::from);
-    Ok((claims.subject().parse()?, sid, time))
+    Ok((claims.subject().parse()?, sid, time, jti))
 }
 
 async fn fetch(request: HttpRequest) -> Result<HttpResponse, reqwest::Error> {
