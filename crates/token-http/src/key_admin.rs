@@ -22,6 +22,7 @@ use crate::answer;
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 enum Command {
     Promote,
+    PromoteRefresh,
     Remove { kid: KeyId },
 }
 
@@ -75,10 +76,10 @@ impl KeyAdmin {
         Self { key, keeper }
     }
 
-    /// The answer to a request with this field `Authorization` and this body: `{"do":"promote"}`, or
-    /// `{"do":"remove","kid":"…"}`.
+    /// The answer to a request with this field `Authorization` and this body: `{"do":"promote"}` for access keys,
+    /// `{"do":"promote_refresh"}`, or `{"do":"remove","kid":"…"}` for a key of either kind.
     ///
-    /// It is 200 with the id of the access key that signs now, 401 if the request has another key than the
+    /// It is 200 with the id of the key that signs now (of the access keys, but for `promote_refresh`), 401 if the request has another key than the
     /// administrator's, 400 if the body is not a command, 409 with the reason if the change is not possible, and 503 if
     /// the server is about to end.
     pub async fn answer(&self, authorization: Option<&[u8]>, body: &[u8]) -> Response<Bytes> {
@@ -98,6 +99,7 @@ impl KeyAdmin {
         };
         let done = match command {
             Command::Promote => self.keeper.promote().await,
+            Command::PromoteRefresh => self.keeper.promote_refresh().await,
             Command::Remove { kid } => self.keeper.remove(kid).await,
         };
         match done {

@@ -34,6 +34,7 @@ pub struct RunningKeeper(mpsc::Sender<Asked>);
 #[derive(Debug)]
 enum Command {
     Promote,
+    PromoteRefresh,
     Remove(KeyId),
     Reread,
 }
@@ -86,7 +87,17 @@ impl RunningKeeper {
         self.ask(Command::Promote).await
     }
 
-    /// Removes an access key that has leaked, at once. Gives the id of the key that signs.
+    /// Lets the next refresh key sign now, ahead of schedule: the one before it may have leaked, and is good for
+    /// nothing but its refresh tokens a day later. Nobody is logged out. Gives the id of the key that signs.
+    ///
+    /// # Errors
+    /// As [`promote`](Self::promote).
+    pub async fn promote_refresh(&self) -> Result<KeyId, KeysError> {
+        self.ask(Command::PromoteRefresh).await
+    }
+
+    /// Removes a key that has leaked, at once. For a refresh key, users whose token it signed have to log in
+    /// again. Gives the id of the access key that signs.
     ///
     /// # Errors
     /// As [`promote`](Self::promote).
@@ -209,6 +220,14 @@ impl Running {
                 let promote = move |keys: Keys| keys.promote(&rotations, now);
                 self.change(now, promote).await?;
             }
+            Command::PromoteRefresh => {
+                let promote = move |keys: Keys| keys.promote_refresh(&rotations, now);
+                self.change(now, promote).await?;
+                self.apply()?;
+                let issuer = self.manager.issuer();
+                let signs = issuer.refresh_keys.kids().next().cloned();
+                return Ok(signs.expect("a ring is made with a key"));
+            }
             Command::Remove(id) => {
                 let remove = move |keys: Keys| keys.remove(&id, &rotations, now);
                 self.change(now, remove).await?;
@@ -248,7 +267,8 @@ impl Running {
         // The key that signs comes first in both. Those of another algorithm begin to sign without a change of ids.
         let same = ids(&access) == ids(&issuer.access_keys)
             && access.recipients().eq(issuer.access_keys.recipients())
-            && refresh.kids().eq(issuer.refresh_keys.kids());
+            && refresh.kids().eq(issuer.refresh_keys.kids())
+            && refresh.binding_keys() == issuer.refresh_keys.binding_keys();
         if self.changed || !same {
             self.manager.replace_keys(access, refresh)?;
         }

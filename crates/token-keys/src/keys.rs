@@ -163,13 +163,28 @@ impl Keys {
         self.publish(rotations, now)
     }
 
-    /// Removes an access key. If it signs, the next one takes its place.
+    /// Lets the next refresh key sign now.
+    pub(crate) fn promote_refresh(
+        mut self,
+        rotations: &Rotations,
+        now: UnixTime,
+    ) -> Result<Self, KeysError> {
+        self.refresh = self.refresh.promote(&rotations.refresh, now)?;
+        self.publish(rotations, now)
+    }
+
+    /// Removes a key of either kind. If it signs, the next one takes its place.
     pub(crate) fn remove(
         mut self,
         id: &KeyId,
         rotations: &Rotations,
         now: UnixTime,
     ) -> Result<Self, KeysError> {
+        if self.refresh.keys().iter().any(|it| it.key.kid() == id) {
+            // Only the servers know these keys, so no verifier has to hear of the next one.
+            (self.refresh, _) = self.refresh.remove(id, &rotations.refresh, now)?;
+            return self.publish(rotations, now);
+        }
         let has = |access: &Schedule<SigningKey>| {
             let mut keys = access.keys().iter();
             keys.any(|planned| planned.key.id() == id)

@@ -12,8 +12,9 @@ use token_core::{Algorithm, KeyId, KeyRing, Policy, RefreshKeyRing, TokenIssuer}
 use token_keys::{KeyKeeper, KeySource, Rotations};
 use token_session::clock::Clock as _;
 use token_session::test_util::TestClock;
-use token_session::{MemoryStore, NewSession, SessionManager};
+use token_session::{Issued, MemoryStore, NewSession, SessionManager};
 
+const DAY: u64 = 86_400;
 const AUDIENCE: &str = "https://reports.example";
 
 #[tokio::test]
@@ -50,6 +51,56 @@ async fn keys_of_another_algorithm_begin_to_sign_while_the_server_runs() {
         .await
         .expect("the other keys sign");
     assert_eq!(published(&manager), before);
+}
+
+/// A refresh key that leaked is replaced, and what it vouched for ends a day later. Tokens of it are good.
+#[tokio::test]
+async fn a_refresh_key_is_promoted_and_removed_by_request() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = KeySource::File(folder.path().join("keys.json"));
+    let clock = TestClock::new();
+    let (period, max_age) = (Duration::from_secs(30 * DAY), Duration::from_secs(300));
+    let rotations = Rotations::new(&Policy::default(), period, max_age).unwrap();
+    let keys = source.open(None, Some(&rotations), clock.now()).unwrap();
+    let manager = manager(&keys.rings(&rotations, clock.now()).unwrap(), &clock);
+    clock.advance(Duration::from_secs(3600));
+    let keeper = KeyKeeper::new(source.clone(), keys, rotations).start(&manager);
+    let kids = |manager: &SessionManager| -> Vec<KeyId> {
+        manager.issuer().refresh_keys.kids().cloned().collect()
+    };
+    let (leaked, next) = (kids(&manager)[0].clone(), kids(&manager)[1].clone());
+    let ticket = manager.begin_login("alice".parse().unwrap()).await.unwrap();
+    let issued = manager.login(ticket, NewSession::default()).await.unwrap();
+    let token = |issued: &Issued| issued.tokens().unwrap().refresh_token.secret().to_owned();
+    let before = manager.nonce_keys().current(clock.now()).unwrap();
+
+    assert_eq!(keeper.promote_refresh().await.unwrap(), next);
+    assert_eq!(kids(&manager)[0], next);
+    assert!(kids(&manager).contains(&leaked));
+    let ring = || manager.issuer().refresh_keys.binding_keys();
+    assert!(manager.nonce_keys().accept(before.as_str(), clock.now()));
+    let known = ring();
+    clock.advance(Duration::from_secs(DAY));
+    let forgotten = async {
+        while ring() == known {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let forgotten = tokio::time::timeout(Duration::from_secs(10), forgotten).await;
+    assert_eq!(
+        forgotten,
+        Ok(()),
+        "the manager is given the same keys again"
+    );
+    assert!(kids(&manager).contains(&leaked));
+    let old = token(&issued);
+    let issued = manager.refresh(&old, None).await.unwrap();
+
+    keeper.remove(next.clone()).await.unwrap();
+    assert!(!kids(&manager).contains(&next));
+    let text = std::fs::read_to_string(folder.path().join("keys.json")).unwrap();
+    assert!(text.contains(leaked.as_str()) && !text.contains(next.as_str()));
+    assert!(manager.refresh(&token(&issued), None).await.is_err());
 }
 
 fn manager((access, refresh): &(KeyRing, RefreshKeyRing), clock: &TestClock) -> SessionManager {

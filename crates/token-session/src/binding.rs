@@ -4,6 +4,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use token_core::binding::BoundValue;
+
 /// What is done with the keys that browsers keep for their sessions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a policy says one of these")]
@@ -45,7 +47,7 @@ impl BindingPolicy {
     /// two at the login, and renew two minutes before the end.
     pub const MIN_LIFETIME: Duration = Duration::from_secs(5 * 60);
     /// The longest.
-    pub const MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
+    pub const MAX_LIFETIME: Duration = BoundValue::MAX_LIFETIME;
 
     /// With bound cookies that live for 10 minutes.
     pub const fn new(mode: BindingMode) -> Self {

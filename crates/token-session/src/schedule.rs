@@ -26,12 +26,16 @@ pub trait ScheduledKey: Clone {
     /// Its identifier, the `kid` of what it signs.
     fn key_id(&self) -> &KeyId;
 
-    /// A ring in which `current` signs.
+    /// A ring in which `current` signs. Those that are `retired` signed even before the `previous` ones.
     ///
     /// # Errors
     /// [`KeyRingError`] if the keys do not go together.
-    fn ring(current: &Self, next: &[&Self], previous: &[&Self])
-    -> Result<Self::Ring, KeyRingError>;
+    fn ring(
+        current: &Self,
+        next: &[&Self],
+        previous: &[&Self],
+        retired: &[&Self],
+    ) -> Result<Self::Ring, KeyRingError>;
 }
 
 impl ScheduledKey for SigningKey {
@@ -41,12 +45,17 @@ impl ScheduledKey for SigningKey {
         self.id()
     }
 
-    fn ring(current: &Self, next: &[&Self], previous: &[&Self]) -> Result<KeyRing, KeyRingError> {
+    fn ring(
+        current: &Self,
+        next: &[&Self],
+        previous: &[&Self],
+        retired: &[&Self],
+    ) -> Result<KeyRing, KeyRingError> {
         let mut ring = KeyRing::new(current.clone());
         for &key in next {
             ring = ring.with_next(key.clone())?;
         }
-        for key in previous {
+        for &key in previous.iter().chain(retired) {
             ring = ring.with_previous(key.verifying_key().clone())?;
         }
         Ok(ring)
@@ -64,10 +73,14 @@ impl ScheduledKey for RefreshKey {
         current: &Self,
         next: &[&Self],
         previous: &[&Self],
+        retired: &[&Self],
     ) -> Result<RefreshKeyRing, KeyRingError> {
         let mut ring = RefreshKeyRing::new(current.clone());
         for &key in next.iter().chain(previous) {
             ring = ring.with_other(key.clone())?;
+        }
+        for &key in retired {
+            ring = ring.with_retired(key.clone())?;
         }
         Ok(ring)
     }
@@ -203,7 +216,12 @@ impl<K: ScheduledKey> Schedule<K> {
         }
         let begins = ahead.iter().map(|next| next.signs_from);
         let ends = (0..current).filter_map(|index| self.ends(index, policy));
-        let until = begins.chain(ends).filter(|time| *time > now).min();
+        let retires = (0..current).filter_map(|index| self.retires(index, policy));
+        let until = begins
+            .chain(ends)
+            .chain(retires)
+            .filter(|time| *time > now)
+            .min();
         Step::Wait {
             until: until.unwrap_or(UnixTime::MAX),
         }
@@ -338,6 +356,12 @@ impl<K: ScheduledKey> Schedule<K> {
         Some(policy.forgotten_from(next.signs_from))
     }
 
+    /// When a key that signs no more is not recognised any more in what lives for minutes.
+    fn retires(&self, index: usize, policy: &RotationPolicy) -> Option<UnixTime> {
+        let next = self.keys.get(index + 1)?;
+        Some(policy.retired_from(next.signs_from))
+    }
+
     /// Gives each key that does not sign yet its time: one period after the one before it, and
     /// never before everybody knows it.
     fn plan(&mut self, policy: &RotationPolicy, now: UnixTime) {
@@ -359,7 +383,9 @@ impl<K: ScheduledKey> Schedule<K> {
         position.ok_or_else(|| ScheduleError::UnknownKey { id: id.clone() })
     }
 
-    /// The ring at `now`: current, next, and previous with the latest first.
+    /// The ring at `now`: current, next, and previous with the latest first. A refresh key whose successor has
+    /// signed for a day ([`BindingKeys::RECOGNISED`](token_core::binding::BindingKeys::RECOGNISED)) is
+    /// [retired](RefreshKeyRing::with_retired).
     ///
     /// # Errors
     /// [`ScheduleError::Keys`] if the keys do not go together.
@@ -368,9 +394,13 @@ impl<K: ScheduledKey> Schedule<K> {
         let alive = |index: &usize| self.ends(*index, policy).is_none_or(|end| end > now);
         let key = |index: usize| self.keys.get(index).map(|planned| &planned.key);
         let next: Vec<&K> = (current + 1..self.keys.len()).filter_map(key).collect();
-        let previous: Vec<&K> = (0..current).rev().filter(alive).filter_map(key).collect();
+        let before = (0..current).rev().filter(alive);
+        let (retired, previous): (Vec<usize>, Vec<usize>) =
+            before.partition(|index| self.retires(*index, policy).is_some_and(|time| time <= now));
+        let keys = |indices: Vec<usize>| indices.into_iter().filter_map(key).collect::<Vec<&K>>();
+        let (previous, retired) = (keys(previous), keys(retired));
         let current = key(current).expect("a schedule has a key");
-        Ok(K::ring(current, &next, &previous)?)
+        Ok(K::ring(current, &next, &previous, &retired)?)
     }
 }
 

@@ -14,14 +14,17 @@ use std::time::Duration;
 use aws_lc_rs::signature::Ed25519KeyPair;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use token_core::binding::BindingGeneration;
 use token_core::keys::{JwkSet, Recipients};
 use token_core::session::IssueError;
 use token_core::{
     Algorithm, Audience, Authentication, ClientId, Entropy, KeyId, KeyRing, NoClaims, Policy,
-    RefreshKey, RefreshKeyRing, Scope, SessionId, SigningKey, Subject, TokenIssuer, VerifyError,
-    VerifyingKey,
+    RefreshKey, RefreshKeyRing, Scope, SessionId, SigningKey, Subject, TokenIssuer, UnixTime,
+    VerifyError, VerifyingKey,
 };
+use token_session::binding::{BindingMode, BindingPolicy};
 use token_session::event::{Event, EventKind};
+use token_session::schedule::{Planned, RotationPolicy, Schedule};
 use token_session::signer::{Signer, SignerError, SignerFuture};
 use token_session::test_util::{Injected, TestManager, Trouble, TroubledStore, test_issuer};
 use token_session::{
@@ -46,6 +49,58 @@ fn first() -> (KeyRing, RefreshKeyRing) {
 fn published(manager: &SessionManager) -> Vec<KeyId> {
     let set = JwkSet::parse(&manager.jwks(), Algorithm::ALL).unwrap();
     set.keys.iter().map(|key| key.id().clone()).collect()
+}
+
+/// A thief who has the key can make bound cookies and nonces; it is replaced early, as after a leak.
+#[tokio::test]
+async fn a_refresh_key_that_leaked_vouches_for_no_browser_a_day_after_it_signed() {
+    let day = Duration::from_secs(86_400);
+    let policy = Policy::default();
+    let test = TestManager::with_store(MemoryStore::new(100, &[7; 32]), policy, |builder| {
+        builder.binding(BindingPolicy::new(BindingMode::Require))
+    });
+    let now = || test.manager.now();
+    let refresh =
+        |name: &str, byte| RefreshKey::new(KeyId::new(name).unwrap(), &[byte; 32]).unwrap();
+    let (leaked, next) = (refresh("test", 6), refresh("next", 8));
+    let rotation = RotationPolicy::refresh(&Policy::default(), day * 30, Duration::from_secs(3));
+    let rotation = rotation.unwrap();
+    let long_ago = UnixTime::from_secs(1_600_000_000).unwrap();
+    let planned = |key, signs_from| Planned {
+        key,
+        published_at: long_ago,
+        signs_from,
+    };
+    let keys = vec![
+        planned(leaked.clone(), long_ago),
+        planned(next, now() + day * 30),
+    ];
+    let schedule = Schedule::from_keys(keys).unwrap();
+    let schedule = schedule.promote(&rotation, now()).unwrap();
+    let apply = || {
+        let ring = schedule.ring(&rotation, now()).unwrap();
+        test.manager.replace_keys(first().0, ring).unwrap();
+    };
+    let before = test.login("alice", "").await;
+    let token = before.tokens().unwrap().refresh_token.secret().to_owned();
+    let id = before.session().id;
+    apply();
+
+    let thief = RefreshKeyRing::new(leaked).binding_keys();
+    let works = || {
+        let any = BindingGeneration::ANY;
+        let value = thief.value(id, any, Duration::from_secs(600), now());
+        let shown = test.manager.shown_cookie(id, [value.secret()].into_iter());
+        let nonce = thief.nonce_keys().current(now()).unwrap();
+        let nonce = test.manager.nonce_keys().accept(nonce.as_str(), now());
+        (shown.until().is_some(), nonce)
+    };
+    assert_eq!(works(), (true, true), "browsers still have values of it");
+    test.clock.advance(day);
+    apply();
+    assert_eq!(works(), (false, false));
+    // What it has signed is good for as long as before.
+    assert!(test.manager.refresh(&token, None).await.is_ok());
 }
 
 #[tokio::test]

@@ -1,9 +1,11 @@
 //! The keys under which a server recognises what it gave to a browser itself.
 
 use std::fmt;
+use std::time::Duration;
 
 use aws_lc_rs::hmac;
 
+use crate::binding::dpop::NonceKeys;
 use crate::binding::proof::Unproven;
 use crate::jose::base64url;
 use crate::types::id::SessionId;
@@ -27,17 +29,18 @@ pub(super) enum Use {
     Value = 4,
 }
 
-/// A key of the texts that bind a browser to its session. It comes from the secret of a refresh key, which
+/// A key of the texts that bind a browser to its session, and of nonces. It comes from the secret of a refresh key, which
 /// every node has before it is used.
 #[derive(Clone)]
 pub(crate) struct BindingKey {
     tag: [u8; TAG],
     mac: hmac::Key,
+    nonces: hmac::Key,
 }
 
 impl BindingKey {
-    /// The key of a secret that is used for nothing else.
-    pub(crate) fn new(secret: &[u8]) -> Self {
+    /// The key of a secret that is used for nothing else, as `nonces` is.
+    pub(crate) fn new(secret: &[u8], nonces: hmac::Key) -> Self {
         let mac = hmac::Key::new(hmac::HMAC_SHA256, secret);
         // What a key makes of no text at all names it and tells nothing of it.
         let name = hmac::sign(&mac, b"");
@@ -45,6 +48,7 @@ impl BindingKey {
         Self {
             tag: tag.expect("HMAC-SHA256 has 32 bytes"),
             mac,
+            nonces,
         }
     }
 
@@ -61,13 +65,24 @@ impl BindingKey {
 /// The keys of an issuer: the first makes texts, all are recognised.
 ///
 /// They come and go with the refresh keys ([`RefreshKeyRing`](crate::RefreshKeyRing::binding_keys)): a new
-/// one is on every node before the first text of it, and an old one stays far longer than any text lives.
+/// one is on every node before the first text of it, and an old one stays longer than any text lives, but not as
+/// long as its refresh key, with which anyone could make such texts. Equal are those with the same keys.
 #[derive(Clone)]
 pub struct BindingKeys(Vec<BindingKey>);
 
 impl BindingKeys {
+    /// How long a key is recognised after it has made its last text: longer than any text lives, on nodes whose
+    /// clocks differ.
+    pub const RECOGNISED: Duration = Duration::from_secs(24 * 60 * 60);
+
     pub(crate) fn new(keys: impl IntoIterator<Item = BindingKey>) -> Self {
         Self(keys.into_iter().collect())
+    }
+
+    /// The keys of the nonces that the issuer gives to clients which prove a key of theirs. Every node has
+    /// them, as it has these.
+    pub fn nonce_keys(&self) -> NonceKeys {
+        NonceKeys::of_keys(self.0.iter().map(|key| key.nonces.clone()))
     }
 
     /// The text of a body: base64url of the key's tag, the body and the MAC.
@@ -97,6 +112,13 @@ impl BindingKeys {
         aws_lc_rs::constant_time::verify_slices_are_equal(expected.as_ref(), mac)
             .map_err(|_| Unproven::Invalid)?;
         Ok(*body)
+    }
+}
+
+impl PartialEq for BindingKeys {
+    fn eq(&self, other: &Self) -> bool {
+        let tags = |keys: &Self| keys.0.iter().map(|key| key.tag).collect::<Vec<_>>();
+        tags(self) == tags(other)
     }
 }
 

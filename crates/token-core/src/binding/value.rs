@@ -20,13 +20,20 @@ impl BoundValue {
     /// How much longer a value is good than its cookie lives. A value that a browser still sends and the server
     /// refuses would not be renewed, because the browser trusts the `Max-Age` of its cookie.
     pub const MARGIN: Duration = Duration::from_secs(60);
+
+    /// The longest that the cookie of a value may live. A value that ends later was not made here.
+    pub const MAX_LIFETIME: Duration = Duration::from_secs(60 * 60);
 }
+
+/// The most that the clock of the node which made a value may be ahead.
+const AHEAD: Duration = Duration::from_secs(60);
 
 /// The registration and the end of a value.
 const BODY: usize = 1 + 5;
 
 impl BindingKeys {
-    /// A value for the session's bound cookie, which is to live for `lifetime` from `now`.
+    /// A value for the session's bound cookie, which is to live for `lifetime` from `now`, at most
+    /// [`BoundValue::MAX_LIFETIME`].
     pub fn value(
         &self,
         session: SessionId,
@@ -34,6 +41,7 @@ impl BindingKeys {
         lifetime: Duration,
         now: UnixTime,
     ) -> BoundValue {
+        let lifetime = lifetime.min(BoundValue::MAX_LIFETIME);
         let [_, _, _, ends @ ..] = (now + lifetime + BoundValue::MARGIN)
             .as_secs()
             .to_be_bytes();
@@ -60,17 +68,27 @@ impl BindingKeys {
         if now >= ends {
             return Err(Unproven::Expired);
         }
+        if ends > now + BoundValue::MAX_LIFETIME + BoundValue::MARGIN + AHEAD {
+            return Err(Unproven::Invalid);
+        }
         Ok((BindingGeneration(generation), ends))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aws_lc_rs::hmac;
+
     use super::*;
     use crate::binding::keys::BindingKey;
 
     fn keys(secrets: &[u8]) -> BindingKeys {
-        BindingKeys::new(secrets.iter().map(|byte| BindingKey::new(&[*byte; 32])))
+        let nonces = |byte| hmac::Key::new(hmac::HMAC_SHA256, &[byte; 32]);
+        BindingKeys::new(
+            secrets
+                .iter()
+                .map(|byte| BindingKey::new(&[*byte; 32], nonces(*byte))),
+        )
     }
 
     const SESSION: SessionId = SessionId::from_bytes([7; 18]);
@@ -90,6 +108,21 @@ mod tests {
         assert_eq!(read(at(659)), Ok((generation, at(660))));
         assert_eq!(read(at(660)), Err(Unproven::Expired));
         assert_eq!(format!("{value:?}"), "BoundValue([redacted])");
+    }
+
+    /// A thief of a key says when his values end.
+    #[test]
+    fn a_value_that_ends_later_than_any_that_is_made_here_is_refused() {
+        let keys = keys(&[1]);
+        let long = keys.value(
+            SESSION,
+            BindingGeneration::ANY,
+            BoundValue::MAX_LIFETIME,
+            at(61),
+        );
+        let read = |now| keys.read_value(long.secret(), SESSION, now).map(|_| ());
+        assert_eq!(read(at(0)), Err(Unproven::Invalid));
+        assert_eq!(read(at(1)), Ok(()));
     }
 
     #[test]

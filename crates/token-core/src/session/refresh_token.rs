@@ -12,7 +12,6 @@ use zeroize::Zeroizing;
 
 use crate::access::error::{ClaimsError, VerifyError};
 use crate::access::verify::named;
-use crate::binding::dpop::NonceKeys;
 use crate::binding::keys::{BindingKey, BindingKeys};
 use crate::binding::proof::Proof;
 use crate::jose::base64url;
@@ -104,9 +103,9 @@ pub struct RefreshKey {
     header: Box<str>,
     signing: hmac::Key,
     rotation: hmac::Key,
-    nonces: hmac::Key,
     pub(crate) adoption: hmac::Key,
-    binding: BindingKey,
+    /// `None` once it signs no more, and nothing is left of what it gave to browsers and clients for some minutes.
+    binding: Option<BindingKey>,
 }
 
 impl RefreshKey {
@@ -132,9 +131,8 @@ impl RefreshKey {
             header: base64url::to_text(header.as_bytes()).into(),
             signing: derive(b"refresh token signature v1"),
             rotation: derive(b"refresh token rotation v1"),
-            nonces: derive(b"dpop nonce v1"),
             adoption: derive(b"adopted session v1"),
-            binding: BindingKey::new(binding.as_ref()),
+            binding: Some(BindingKey::new(binding.as_ref(), derive(b"dpop nonce v1"))),
             kid,
         })
     }
@@ -177,8 +175,9 @@ impl fmt::Debug for RefreshKey {
 /// The keys of refresh tokens: one signs, all verify and replay.
 ///
 /// Every node that may see a token needs every key in use. To rotate: add the new key to
-/// every node with [`with_other`](Self::with_other), then make it the first everywhere, and
-/// drop the old one no earlier than one absolute lifetime later, or log its users out.
+/// every node with [`with_other`](Self::with_other), then make it the first everywhere. A day later add
+/// the old one [as retired](Self::with_retired), and drop it no earlier than one absolute lifetime later, or
+/// log its users out.
 #[derive(Clone, Debug)]
 pub struct RefreshKeyRing {
     keys: Vec<RefreshKey>,
@@ -205,21 +204,25 @@ impl RefreshKeyRing {
         Ok(self)
     }
 
-    /// The keys of the texts that bind a browser to its session: one of each refresh key, so that they come
-    /// and go with these.
+    /// Adds a key that stopped signing longer ago than [`BindingKeys::RECOGNISED`]. It still verifies and replays
+    /// its refresh tokens, but a thief who has it can no longer vouch for a browser or make a nonce.
+    ///
+    /// # Errors
+    /// As [`with_other`](Self::with_other).
+    pub fn with_retired(self, mut key: RefreshKey) -> Result<Self, KeyRingError> {
+        key.binding = None;
+        self.with_other(key)
+    }
+
+    /// The keys of what browsers and clients are given for some minutes: one of each refresh key that signs, will
+    /// sign, or stopped lately, so that they come and go with these.
     pub fn binding_keys(&self) -> BindingKeys {
-        BindingKeys::new(self.keys.iter().map(|key| key.binding.clone()))
+        BindingKeys::new(self.keys.iter().filter_map(|key| key.binding.clone()))
     }
 
     /// The identifiers of its keys, the one that signs first.
     pub fn kids(&self) -> impl Iterator<Item = &KeyId> {
         self.keys.iter().map(|key| &key.kid)
-    }
-
-    /// The keys of the nonces that the issuer gives to clients which prove a key of theirs. Every node has
-    /// them, as it has these.
-    pub fn nonce_keys(&self) -> NonceKeys {
-        NonceKeys::of_keys(self.keys.iter().map(|key| key.nonces.clone()))
     }
 
     /// Reads a token and checks that it is genuinely ours.

@@ -66,6 +66,7 @@ pub fn describe_key_admin(document: &mut OpenApi, path: &str) {
     let remove = command("remove").property("kid", kid.build());
     let either = OneOfBuilder::new()
         .item(command("promote").build())
+        .item(command("promote_refresh").build())
         .item(remove.required("kid").build())
         .examples([json!({ "do": "promote" })]);
     let content = ContentBuilder::new().schema(Some(either)).build();

@@ -50,11 +50,12 @@ impl KeysInForce {
     }
 
     fn with_verifier(issuer: TokenIssuer, verifier: CachedVerifier) -> Self {
+        let binding = issuer.refresh_keys.binding_keys();
         Self {
             verifier,
             jwks: issuer.access_keys.jwks().into(),
-            binding: issuer.refresh_keys.binding_keys(),
-            nonces: issuer.refresh_keys.nonce_keys(),
+            nonces: binding.nonce_keys(),
+            binding,
             issuer: Arc::new(issuer),
         }
     }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use token_core::binding::BindingKeys;
 use token_core::{Policy, UnixTime};
 
 use super::error::ScheduleError;
@@ -76,6 +77,11 @@ impl RotationPolicy {
     /// When nobody needs a key any more whose successor began to sign at that time.
     pub(super) fn forgotten_from(&self, successor_signs_from: UnixTime) -> UnixTime {
         successor_signs_from + self.keep
+    }
+
+    /// When a key makes and recognises nothing but what it has signed, whose successor began to sign at that time.
+    pub(super) fn retired_from(&self, successor_signs_from: UnixTime) -> UnixTime {
+        successor_signs_from + self.keep.min(BindingKeys::RECOGNISED)
     }
 
     fn checked(self) -> Result<Self, ScheduleError> {
