@@ -7,7 +7,7 @@ use token_core::{KeyId, KeyRing, PRODUCT, UnixTime};
 use token_session::SessionManager;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, spawn_blocking};
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::error::KeysError;
@@ -72,6 +72,7 @@ impl KeyKeeper {
             read: None,
             changed: false,
             reported: None,
+            failed: None,
         };
         tokio::spawn(running.keep(received));
         RunningKeeper(commands)
@@ -132,7 +133,12 @@ struct Running {
     changed: bool,
     /// What was last reported: said once, and not each second.
     reported: Option<String>,
+    /// When a key could last not be published, and how long the pause after that is.
+    failed: Option<(Instant, Duration)>,
 }
+
+/// The pauses after a key could not be published, the first and the longest: the folder may be read-only.
+const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
 
 impl Running {
     async fn keep(mut self, mut commands: mpsc::Receiver<Asked>) {
@@ -168,6 +174,8 @@ impl Running {
         };
         let applied = self.apply();
         match done.and(applied) {
+            // What was reported last may be why there is a pause.
+            Ok(()) if self.failed.is_some() => {}
             Ok(()) => self.reported = None,
             Err(error) => self.report(&error),
         }
@@ -182,7 +190,7 @@ impl Running {
         let (error, source) = (error as &dyn std::error::Error, &self.keeper.source);
         warn!(
             target: PRODUCT,
-            error, %source, "the keys cannot be used or changed, and the old keys stay; tried again each second"
+            error, %source, "the keys cannot be used or changed, and the old keys stay; tried again"
         );
     }
 
@@ -204,10 +212,20 @@ impl Running {
     async fn publish_if_due(&mut self) -> Result<(), KeysError> {
         let (now, rotations) = (self.manager.now(), self.keeper.rotations);
         if !self.keeper.publishes || !self.keeper.keys.is_due(&rotations, now) {
+            self.failed = None;
+            return Ok(());
+        }
+        if self.failed.is_some_and(|(at, pause)| at.elapsed() < pause) {
             return Ok(());
         }
         let publish = move |keys: Keys| keys.publish(&rotations, now);
-        self.change(now, publish).await?;
+        let (first, longest) = PAUSES;
+        let pause = self
+            .failed
+            .map_or(first, |(_, pause)| longest.min(pause * 2));
+        let published = self.change(now, publish).await;
+        self.failed = published.is_err().then(|| (Instant::now(), pause));
+        published?;
         info!(target: PRODUCT, source = %self.keeper.source, "a new key is published");
         Ok(())
     }

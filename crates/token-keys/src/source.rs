@@ -178,11 +178,14 @@ impl KeySource {
             // Servers may reach the file by different links. They must find one lock, and the links must stay.
             let path = named.canonicalize().map_err(KeysError::Read)?;
             let before = read(&path)?;
+            // Before keys are made, which is much work for nothing if none can be written.
+            let mut draft = draft(&path).map_err(KeysError::Write)?;
+            let lock = lock_file(&path).map_err(KeysError::Write)?;
             let keys = change(Keys::parse(&before, now)?)?;
             let text = keys.to_text(now)?;
-            let draft = draft(&path, text.as_bytes()).map_err(KeysError::Write)?;
+            fill(&mut draft, text.as_bytes()).map_err(KeysError::Write)?;
             // Only now, since an RSA key takes seconds. It ends with the handle.
-            let _lock = lock(&path)?;
+            hold(&lock)?;
             let still = named.canonicalize().map_err(KeysError::Read)? == path;
             // An operator who moves another file here takes no lock.
             if still && *read(&path)? == *before {
@@ -238,19 +241,23 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-/// Locks a file beside that of the keys, which is replaced as a whole. It is made if it is missing, and stays.
-fn lock(path: &Path) -> Result<File, KeysError> {
+/// The file to lock, beside that of the keys, which is replaced as a whole. It is made if it is missing, and stays.
+fn lock_file(path: &Path) -> io::Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let mut options = OpenOptions::new();
     options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let file = options.open(&name).map_err(KeysError::Write)?;
+    options.open(&name)
+}
+
+/// Locks it until it is closed.
+fn hold(file: &File) -> Result<(), KeysError> {
     let start = Instant::now();
     loop {
         match file.try_lock() {
-            Ok(()) => return Ok(file),
+            Ok(()) => return Ok(()),
             Err(TryLockError::Error(error)) => return Err(KeysError::Write(error)),
             // Everybody has it for milliseconds. A process that was stopped must not stop the others.
             Err(TryLockError::WouldBlock) if start.elapsed() < PATIENCE => {
@@ -267,7 +274,9 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// Creates a file so that no reader sees a part of it. If it exists by now, it stays.
 fn create(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let path = target(path)?;
-    match draft(&path, bytes)?.persist_noclobber(&path) {
+    let mut draft = draft(&path)?;
+    fill(&mut draft, bytes)?;
+    match draft.persist_noclobber(&path) {
         Ok(_) => sync(folder(&path)),
         // Another process wrote it first.
         Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
@@ -286,14 +295,18 @@ fn target(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// A file in the same folder with this text, on the disk, which is removed if it is not put in the place of another.
-fn draft(path: &Path, bytes: &[u8]) -> io::Result<NamedTempFile> {
+/// An empty file in the same folder, which is removed if it is not put in the place of another.
+fn draft(path: &Path) -> io::Result<NamedTempFile> {
     // Readable by the owner alone from the first moment.
-    let mut file = NamedTempFile::new_in(folder(path))?;
+    let file = NamedTempFile::new_in(folder(path))?;
     only_for_owner(file.as_file())?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
     Ok(file)
+}
+
+/// Writes the text of a draft to the disk.
+fn fill(draft: &mut NamedTempFile, bytes: &[u8]) -> io::Result<()> {
+    draft.write_all(bytes)?;
+    draft.as_file().sync_all()
 }
 
 fn read(path: &Path) -> Result<Zeroizing<String>, KeysError> {

@@ -1,8 +1,10 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test")]
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -138,6 +140,43 @@ fn keys_that_an_operator_puts_there_during_a_change_stay() {
         assert_eq!(id(&keys, at(5)), id(&theirs, at(5)));
         assert_eq!(keys.access.keys().len(), 3);
     }
+}
+
+/// A keeper tries again and again, and an RSA key takes seconds.
+#[test]
+fn no_key_is_made_where_none_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    if folder.path().metadata().unwrap().uid() == 0 {
+        // No permission stops root, so this runs once more as somebody else.
+        let mut other = Command::new(std::env::current_exe().unwrap());
+        other.args(["--exact", "tests::no_key_is_made_where_none_can_be_written"]);
+        let output = other.uid(65_534).gid(65_534).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success() && text.contains("1 passed"),
+            "{text}"
+        );
+        return;
+    }
+    let (source, path) = file(&folder, "keys.json");
+    source.open(None, None, at(0)).unwrap();
+    let refuse = |mode| {
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+        let made = std::cell::Cell::new(false);
+        let change = |keys: Keys| {
+            made.set(true);
+            keys.publish(&rotations(), at(0))
+        };
+        let changed = source.change(at(0), change).map(|_| ());
+        (made.get(), matches!(changed, Err(KeysError::Write(_))))
+    };
+    assert_eq!(refuse(0o500), (false, true));
+    // The file beside it that is locked.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+    std::fs::create_dir(path.with_file_name("keys.json.lock")).unwrap();
+    assert_eq!(refuse(0o700), (false, true));
+    std::fs::remove_dir(path.with_file_name("keys.json.lock")).unwrap();
+    assert_eq!(refuse(0o700), (true, false));
 }
 
 /// An RSA key takes seconds, and others wait for two.

@@ -103,6 +103,33 @@ async fn a_refresh_key_is_promoted_and_removed_by_request() {
     assert!(manager.refresh(&token(&issued), None).await.is_err());
 }
 
+/// What stopped it may be repaired while the server runs.
+#[tokio::test]
+async fn a_key_is_published_once_the_file_can_be_written() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let source = KeySource::File(path.clone());
+    let clock = TestClock::new();
+    let (period, max_age) = (Duration::from_secs(30 * DAY), Duration::from_secs(300));
+    let rotations = Rotations::new(&Policy::default(), period, max_age).unwrap();
+    // None is ahead.
+    let keys = source.open(None, None, clock.now()).unwrap();
+    let manager = manager(&keys.rings(&rotations, clock.now()).unwrap(), &clock);
+    let lock = folder.path().join("keys.json.lock");
+    std::fs::create_dir(&lock).unwrap();
+    let _keeper = KeyKeeper::new(source, keys, rotations).start(&manager);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(published(&manager).len(), 1, "it serves with what it has");
+    std::fs::remove_dir(&lock).unwrap();
+    let taken = async {
+        while published(&manager).len() == 1 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let taken = tokio::time::timeout(Duration::from_secs(20), taken).await;
+    assert_eq!(taken, Ok(()));
+}
+
 fn manager((access, refresh): &(KeyRing, RefreshKeyRing), clock: &TestClock) -> SessionManager {
     let issuer = "https://id.example".parse().unwrap();
     let issuer = TokenIssuer::builder(issuer, AUDIENCE.parse().unwrap());
