@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use token_core::{KeyId, KeyRing, PRODUCT, UnixTime};
 use token_session::SessionManager;
+use token_session::clock::ClockWatch;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{JoinError, spawn_blocking};
 use tokio::time::{Instant, MissedTickBehavior, interval};
@@ -73,6 +74,7 @@ impl KeyKeeper {
             changed: false,
             reported: None,
             failed: None,
+            clock: ClockWatch::new(manager.now()),
         };
         tokio::spawn(running.keep(received));
         RunningKeeper(commands)
@@ -135,6 +137,8 @@ struct Running {
     reported: Option<String>,
     /// When a key could last not be published, and how long the pause after that is.
     failed: Option<(Instant, Duration)>,
+    /// By a clock that is ahead, keys that sign are old ones, which go when a new one is published.
+    clock: ClockWatch,
 }
 
 /// The pauses after a key could not be published, the first and the longest: the folder may be read-only.
@@ -211,7 +215,8 @@ impl Running {
 
     async fn publish_if_due(&mut self) -> Result<(), KeysError> {
         let (now, rotations) = (self.manager.now(), self.keeper.rotations);
-        if !self.keeper.publishes || !self.keeper.keys.is_due(&rotations, now) {
+        let trusts = self.clock.trusts(now);
+        if !self.keeper.publishes || !trusts || !self.keeper.keys.is_due(&rotations, now) {
             self.failed = None;
             return Ok(());
         }

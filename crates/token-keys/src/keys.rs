@@ -282,8 +282,8 @@ fn write_access(
     text.push_str("\"access\":[");
     for (index, planned) in access.keys().iter().enumerate() {
         let next = access.keys().get(index + 1);
-        // A server whose clock is behind may still sign with it for a moment.
-        let done = next.is_some_and(|next| next.signs_from + SLOWEST_CLOCK < now);
+        // A server whose clock is behind may still sign with it, or the clock here is ahead.
+        let done = next.is_some_and(|next| next.signs_from + WRONG_CLOCK < now);
         let public = planned.key.verifying_key().to_jwk().filter(|_| done);
         let jwk = match public {
             Some(jwk) => Zeroizing::new(jwk),
@@ -315,8 +315,8 @@ fn access(wire: Vec<WireAccess<'_>>, now: UnixTime) -> Result<Schedule<SigningKe
     }
 }
 
-/// The most that a server's clock may be behind.
-const SLOWEST_CLOCK: std::time::Duration = std::time::Duration::from_secs(60);
+/// How far off a clock may be before what cannot be made again is lost by it.
+const WRONG_CLOCK: std::time::Duration = std::time::Duration::from_secs(24 * 60 * 60);
 
 fn times<K>(planned: &Planned<K>) -> String {
     let (published, signs) = (planned.published_at.as_secs(), planned.signs_from.as_secs());

@@ -22,6 +22,8 @@ use token_session::{MemoryStore, SessionManager};
 
 use crate::{KeyKeeper, KeySource, Keys, KeysError, Rotations};
 
+const DAY: u64 = 86_400;
+
 fn at(seconds: u64) -> UnixTime {
     UnixTime::from_secs(1_700_000_000 + seconds).unwrap()
 }
@@ -193,27 +195,34 @@ fn the_lock_is_free_while_keys_are_made() {
     source.change(at(5), publish).unwrap();
 }
 
+/// Not at once: a clock that is ahead would take it from the key that signs, and no server could start again.
 #[test]
-fn a_key_that_signs_no_more_loses_its_private_half() {
+fn a_key_that_has_not_signed_for_a_day_loses_its_private_half() {
     let folder = tempfile::tempdir().unwrap();
+    let (period, max_age) = (Duration::from_secs(3 * DAY), Duration::from_secs(300));
+    let slow = Rotations::new(&Policy::default(), period, max_age).unwrap();
     for algorithm in [Algorithm::EdDSA, Algorithm::HS256] {
-        let (source, path) = file(&folder, algorithm.as_str());
-        let first = id(&source.open(Some(algorithm), None, at(0)).unwrap(), at(0));
-        let publish = |seconds| {
-            let change = |keys: Keys| keys.publish(&rotations(), at(seconds));
-            source.change(at(seconds), change).unwrap()
-        };
-        publish(0);
-        // The second signs from 1000 on.
-        let later = publish(1100);
-        assert_ne!(id(&later, at(1100)), first);
-        let read = source.read(at(1100)).unwrap();
-        let ring = read.rings(&rotations(), at(1100)).unwrap().0;
+        let (source, _) = file(&folder, algorithm.as_str());
+        let keys = source.open(Some(algorithm), Some(&slow), at(0)).unwrap();
+        let first = id(&keys, at(0));
+        let has_private = |keys: &Keys| keys.access.keys()[0].key.to_private_jwk().is_ok();
+        // The second signs from the third day on.
+        let now = at(3 * DAY + 100);
+        let publish = |keys: Keys| keys.publish(&slow, now);
+        let later = source.change(now, publish).unwrap();
+        assert_ne!(id(&later, now), first);
+        let ring = later.rings(&slow, now).unwrap().0;
         let mut accepted = ring.verifying_keys();
         assert!(accepted.any(|key| key.id() == &first), "it still verifies");
-        let private = read.access.keys()[0].key.to_private_jwk().is_ok();
-        assert_eq!(private, algorithm.is_symmetric());
-        assert!(path.exists());
+        let read = source.read(at(0)).unwrap();
+        assert_eq!(id(&read, at(0)), first);
+        assert!(has_private(&read));
+
+        let now = at(4 * DAY + 1);
+        source.change(now, Ok).unwrap();
+        let read = source.read(now).unwrap();
+        assert_eq!(read.access.keys()[0].key.id(), &first);
+        assert_eq!(has_private(&read), algorithm.is_symmetric());
     }
 }
 

@@ -130,6 +130,25 @@ async fn a_key_is_published_once_the_file_can_be_written() {
     assert_eq!(taken, Ok(()));
 }
 
+/// Keys go when a new one is published long after they signed: by a wrong clock those that sign now.
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_publishes_no_key() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("keys.json");
+    let source = KeySource::File(path.clone());
+    let clock = TestClock::new();
+    let (period, max_age) = (Duration::from_secs(30 * DAY), Duration::from_secs(300));
+    let rotations = Rotations::new(&Policy::default(), period, max_age).unwrap();
+    let keys = source.open(None, Some(&rotations), clock.now()).unwrap();
+    let manager = manager(&keys.rings(&rotations, clock.now()).unwrap(), &clock);
+    let _keeper = KeyKeeper::new(source, keys, rotations).start(&manager);
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    let before = std::fs::read_to_string(&path).unwrap();
+    clock.advance(Duration::from_secs(40 * DAY));
+    tokio::time::sleep(Duration::from_millis(2_500)).await;
+    assert_eq!(std::fs::read_to_string(&path).unwrap(), before);
+}
+
 fn manager((access, refresh): &(KeyRing, RefreshKeyRing), clock: &TestClock) -> SessionManager {
     let issuer = "https://id.example".parse().unwrap();
     let issuer = TokenIssuer::builder(issuer, AUDIENCE.parse().unwrap());

@@ -7,10 +7,11 @@ use std::time::Duration;
 use rand::RngExt as _;
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use token_core::PRODUCT;
+use token_core::{PRODUCT, UnixTime};
 use tracing::warn;
 
 use super::SessionManager;
+use crate::clock::ClockWatch;
 use crate::erased::StoreError;
 use crate::event::EventKind;
 
@@ -31,7 +32,10 @@ impl SessionManager {
     /// # Errors
     /// [`StoreError`] if the store cannot be asked.
     pub async fn delete_expired(&self, limit: u32) -> Result<u64, StoreError> {
-        let now = self.now();
+        self.purge(limit, self.now()).await
+    }
+
+    async fn purge(&self, limit: u32, now: UnixTime) -> Result<u64, StoreError> {
         self.call("purge", || self.inner.store.purge(now, limit))
             .await
     }
@@ -39,7 +43,8 @@ impl SessionManager {
     /// Deletes expired sessions about each `interval` (1 second to 1 day; anything else is taken for
     /// the nearer of the two), until `stop` completes: spawn it on each node. Nodes take turns by
     /// chance and do not hinder each other; each batch is at most 1,000 sessions. It stops between
-    /// two batches, and dropping it is safe too.
+    /// two batches, and dropping it is safe too. For an hour after the clock of the node has jumped ahead it deletes
+    /// nothing: if the clock is wrong, sessions of everybody seem to have expired.
     ///
     /// ```
     /// # use std::time::Duration;
@@ -62,6 +67,8 @@ impl SessionManager {
     ) {
         let interval = interval.clamp(SHORTEST, LONGEST);
         let mut stop = pin!(stop);
+        let mut clock = ClockWatch::new(self.now());
+        let mut trusted = true;
         loop {
             // Nodes that started together do not work together.
             let pause = interval.mul_f64(UnwrapErr(SysRng).random_range(0.5..=1.5));
@@ -73,8 +80,17 @@ impl SessionManager {
             self.show_gauges();
             let mut sessions = 0;
             for _ in 0..BATCHES {
+                let now = self.now();
+                let trusts = clock.trusts(now);
+                if !trusts {
+                    if std::mem::replace(&mut trusted, trusts) {
+                        warn!(target: PRODUCT, %now, "the clock has jumped ahead; nothing is deleted for an hour");
+                    }
+                    break;
+                }
+                trusted = trusts;
                 // A batch that has begun is finished: the store works on it anyway.
-                match self.delete_expired(BATCH).await {
+                match self.purge(BATCH, now).await {
                     Ok(deleted) => {
                         sessions += deleted;
                         if deleted < u64::from(BATCH) {
