@@ -255,12 +255,30 @@ impl Shard {
 
 #[cfg(test)]
 mod tests {
+    use token_core::Transport;
+    use token_core::types::TokenHash;
+
     use super::*;
 
     #[test]
     fn what_is_forgotten_leaves_nothing_behind() {
         let mut shard = Shard::default();
-        assert!(shard.purge(0, UnixTime::MAX, usize::MAX).is_none());
-        assert_eq!((shard.len(), shard.commons.len()), (0, 0));
+        for number in 0..2 {
+            let id = SessionId::from_bytes([number; 18]);
+            let names = ("alice".parse().unwrap(), "web".parse().unwrap());
+            let (transport, hash) = (Transport::Header, TokenHash::from_bytes([1; 32]));
+            let (kid, at) = ("k".parse().unwrap(), UnixTime::EPOCH);
+            let session = Session::new(id, names.0, names.1, transport, hash, kid, at);
+            assert!(shard.insert(&session, None));
+        }
+        assert_eq!((shard.len(), shard.commons.len()), (2, 1));
+        let later = UnixTime::from_secs(1).unwrap();
+        // What both have in common stays for the other.
+        for (limit, left) in [(1, (1, 1)), (usize::MAX, (0, 0))] {
+            let step = shard.purge(0, later, limit).unwrap();
+            assert_eq!(step.forgotten, 1);
+            assert_eq!((shard.len(), shard.commons.len()), left);
+        }
+        assert!(shard.purge(0, later, usize::MAX).is_none());
     }
 }
