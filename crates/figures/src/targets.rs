@@ -241,10 +241,13 @@ fn server<'a>(run: &'a Run, name: &str) -> Option<&'a Server> {
     run.requests.iter().find(|server| server.name == name)
 }
 
-/// CPU beyond the bare server with many sessions, as a part of another's.
+/// CPU beyond the bare server with many sessions, as a part of another's. It says nothing if the other seems to take
+/// less than the bare server: then a machine that was busy is what was measured.
 fn beyond(run: &Run, own: &str, other: &str) -> Option<f64> {
     let of = |name| Some(server(run, name)?.steady?.beyond.median);
-    Some(of(own)? / of(other)?)
+    of(other)
+        .filter(|other| *other > 0.0)
+        .and_then(|other| Some(of(own)? / other))
 }
 
 /// CPU of the store's server with many sessions, as a part of what another causes.
@@ -324,6 +327,41 @@ mod tests {
             sharing: None,
         });
         assert!((of_best(&run, POSTGRES_FULL, "pgbench").unwrap() - 2.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn a_server_that_seems_to_take_less_than_the_bare_one_is_no_measure() {
+        let server = |name: &str, beyond: f64| {
+            let (nothing, beyond) = (Middle::of(vec![0.0]), Middle::of(vec![beyond]));
+            Server {
+                name: name.to_owned(),
+                bare: false,
+                cpu: nothing,
+                beyond: nothing,
+                store: None,
+                per_second: nothing,
+                throughput: nothing,
+                same_rate: None,
+                half_rate: None,
+                unchecked: None,
+                steady: Some(Steady {
+                    cpu: nothing,
+                    beyond,
+                    store: None,
+                }),
+            }
+        };
+        let requests = vec![
+            server("own", 2.0),
+            server("busy", -1.0),
+            server("peer", 4.0),
+        ];
+        let run = Run {
+            requests,
+            ..Run::default()
+        };
+        assert_eq!(beyond(&run, "own", "busy"), None);
+        assert_eq!(beyond(&run, "own", "peer"), Some(0.5));
     }
 
     #[test]
