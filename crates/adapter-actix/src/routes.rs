@@ -2,8 +2,7 @@
 
 use std::rc::Rc;
 
-use actix_web::guard::{self, Guard};
-use actix_web::{HttpRequest, web};
+use actix_web::{HttpRequest, Resource, guard, web};
 use token_http::{Auth, ProtectedResource, Route};
 
 use crate::answer::Answer;
@@ -36,8 +35,7 @@ where
         for route in Route::mounted(mount.auth()) {
             let own = Rc::clone(&mount);
             let handler = move |request, payload| answer(route, Rc::clone(&own), request, payload);
-            let resource = web::resource(route.path(mount.auth())).guard(plainly(route));
-            config.service(resource.to(handler));
+            config.service(as_sent(&route.path(mount.auth())).to(handler));
         }
         config.app_data(mount);
         app_data::add(config, registered);
@@ -67,7 +65,7 @@ pub fn protected_resource(
             let answer = Answer::from(resource.answer(&method));
             async move { answer }
         };
-        config.service(web::resource(path).guard(plainly(None)).to(serve));
+        config.service(as_sent(&path).to(serve));
     }
 }
 
@@ -98,24 +96,25 @@ pub fn openapi(
             let answer = Answer::from(document.answer(&auth, &method));
             async move { answer }
         };
-        let resource = web::resource(token_http::openapi::PATH).guard(plainly(None));
-        config.service(resource.to(serve));
+        config.service(as_sent(token_http::openapi::PATH).to(serve));
     }
 }
 
-/// actix decodes a path before it looks for the route, and axum does not. A proxy may have rules for the path as
-/// it was sent, so none of our routes has a path with something escaped. Asked only once the path has matched.
-fn plainly(route: impl Into<Option<Route>>) -> impl Guard {
-    let route = route.into();
-    guard::fn_guard(move |context| {
-        let path = context.head().uri.path();
-        let own = match route {
-            // Its last segment is the id, and axum does not look at that either.
-            Some(Route::OneSession) => path.rsplit_once('/').map_or(path, |(own, _)| own),
-            _ => path,
+/// A resource at this path as it was sent. actix decodes a path before it looks for the route, and axum does not; and
+/// a proxy may have rules for the path as it was sent. What stands before it, as that of a scope, is the application's.
+/// Neither framework looks at how the id of a session at the end is written. Asked only once the path has matched.
+fn as_sent(path: &str) -> Resource {
+    let own = path.split_once('{').map_or(path, |(own, _)| own);
+    let (own, has_id) = (own.to_owned(), own != path);
+    web::resource(path).guard(guard::fn_guard(move |context| {
+        let sent = context.head().uri.path();
+        let sent = if has_id {
+            sent.trim_end_matches(|sign| sign != '/')
+        } else {
+            sent
         };
-        !own.contains('%')
-    })
+        sent.ends_with(&own)
+    }))
 }
 
 async fn answer(

@@ -213,3 +213,18 @@ fn an_inner_scope_is_not_overruled_from_outside() {
         assert_eq!(ask(scoped, "/inner/hello", &token).await.0, 401);
     });
 }
+
+/// What is escaped in the path of a scope is the application's affair.
+#[test]
+fn our_routes_answer_below_a_scope_whose_path_is_escaped() {
+    System::new().block_on(async {
+        let auth = auth(1);
+        let token = token(&auth).await;
+        let scoped = |config: &mut ServiceConfig| {
+            config.service(web::scope("/{place}").configure(adapter_actix::routes(&auth)));
+        };
+        assert_eq!(ask(scoped, "/caf%C3%A9/auth/session", &token).await.0, 200);
+        let escaped = "/caf%C3%A9/auth/%73ession";
+        assert_eq!(ask(scoped, escaped, &token).await.0, 404);
+    });
+}
